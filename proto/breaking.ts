@@ -4,7 +4,7 @@
  * a break announced by a `BREAKING CHANGE:` line in a commit message since the base is printed and passes.
  */
 import { execFileSync, spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -20,34 +20,50 @@ function findBase(): string | undefined {
   const head = git("rev-parse", "HEAD");
   const tag = git("describe", "--tags", "--abbrev=0", "--match", "v*");
   const forks = ["origin/main", "main"].map((ref) => git("merge-base", "HEAD", ref));
-  const candidates = [tag, ...forks.filter((commit) => commit !== head), git("rev-parse", "--verify", "-q", "HEAD~1")];
-  return candidates.find((commit) => commit !== undefined && git("ls-tree", commit, "proto/sallyport") !== undefined);
+  const before = git("rev-parse", "--verify", "-q", "HEAD~1");
+  const candidates = [tag, ...forks.filter((commit) => commit !== head), before];
+  return candidates.find((commit) => commit !== undefined && git("ls-tree", commit, "proto/sallyport"));
 }
 
 /** The base is built from a checkout of its own: the third-party files that it imports are not in git. */
-function buildBase(base: string, scratch: string): string {
-  const image = join(scratch, "base.binpb");
-  const tar = execFileSync("git", ["archive", base, "proto/sallyport", "buf.yaml"], { cwd: root, maxBuffer: 1 << 28 });
-  execFileSync("tar", ["-x", "-C", scratch], { input: tar });
-  cpSync(join(root, "proto/third_party"), join(scratch, "proto/third_party"), { recursive: true });
-  execFileSync("buf", ["build", "proto", "-o", image], { cwd: scratch, stdio: "inherit" });
-  return image;
+function checkOut(base: string, dir: string): void {
+  mkdirSync(dir);
+  const paths = ["proto/sallyport", "buf.yaml"];
+  const tar = execFileSync("git", ["archive", base, ...paths], { cwd: root, maxBuffer: 1 << 28 });
+  execFileSync("tar", ["-x", "-C", dir], { input: tar });
+  cpSync(join(root, "proto/third_party"), join(dir, "proto/third_party"), { recursive: true });
 }
 
-function compare(base: string): void {
+function compatible(base: string): boolean {
   const scratch = mkdtempSync(join(tmpdir(), "sallyport-base-"));
+  const [old, now] = [join(scratch, "old.binpb"), join(scratch, "now.binpb")];
   try {
-    const image = buildBase(base, scratch);
-    const { status } = spawnSync("buf", ["breaking", "proto", "--against", image], { cwd: root, stdio: "inherit" });
-    const announced = git("log", "--format=%h %s", "--grep=^BREAKING CHANGE:", `${base}..HEAD`);
-    if (status === 0) console.log(`contracts: compatible with ${base}`);
-    else if (announced !== undefined) console.log(`contracts: not compatible with ${base}, as announced by ${announced}`);
-    else process.exitCode = 1;
+    checkOut(base, join(scratch, "base"));
+    execFileSync("buf", ["build", "-o", old], { cwd: join(scratch, "base"), stdio: "inherit" });
+    execFileSync("buf", ["build", "-o", now], { cwd: root, stdio: "inherit" });
+    return (
+      spawnSync("buf", ["breaking", now, "--against", old], { cwd: root, stdio: "inherit" }).status === 0
+    );
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
 }
 
+function compare(base: string): void {
+  if (compatible(base)) {
+    console.log(`contracts: compatible with ${base}`);
+    return;
+  }
+  const announced = git("log", "--format=%h %s", "--grep=^BREAKING CHANGE:", `${base}..HEAD`);
+  if (announced === undefined) process.exitCode = 1;
+  console.log(
+    announced === undefined
+      ? `contracts: not compatible with ${base}; if that is meant, say so in a BREAKING CHANGE: line of a commit message`
+      : `contracts: not compatible with ${base}, as announced by ${announced}`,
+  );
+}
+
 const base = findBase();
-if (base === undefined) console.log("contracts: no earlier commit with contracts at hand, comparison skipped");
+if (base === undefined)
+  console.log("contracts: no earlier commit with contracts at hand, comparison skipped");
 else compare(base);

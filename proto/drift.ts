@@ -9,7 +9,9 @@ const root = join(import.meta.dirname, "..");
 function filesBelow(dir: string): string[] {
   if (!existsSync(dir)) return [];
   const entries = readdirSync(dir, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name).slice(dir.length + 1));
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(dir.length + 1));
 }
 
 function differingFiles(fresh: string, committed: string): string[] {
@@ -25,7 +27,9 @@ try {
   execFileSync("buf", ["generate", "-o", scratch], { cwd: root, stdio: "inherit" });
   const differing = differingFiles(join(scratch, "proto/gen"), join(root, "proto/gen"));
   if (differing.length > 0) {
-    console.error(`proto/gen is out of date; run \`npm run generate\`. Differing files:\n${differing.join("\n")}`);
+    console.error(
+      `proto/gen is out of date; run \`npm run generate\`. Differing files:\n${differing.join("\n")}`,
+    );
     process.exitCode = 1;
   }
 } finally {

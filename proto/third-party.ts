@@ -5,7 +5,13 @@
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { type DescEnum, type DescExtension, type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
+import {
+  type DescEnum,
+  type DescExtension,
+  type DescField,
+  type DescMessage,
+  ScalarType,
+} from "@bufbuild/protobuf";
 import { file_buf_validate_validate as validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 
 const target = join(import.meta.dirname, "third_party");
@@ -13,7 +19,8 @@ const packages = join(import.meta.dirname, "..", "node_modules");
 
 function typeName(field: DescField | DescExtension): string {
   if (field.fieldKind === "map") {
-    const value = field.mapKind === "scalar" ? ScalarType[field.scalar] : (field.message ?? field.enum)?.typeName;
+    const value =
+      field.mapKind === "scalar" ? ScalarType[field.scalar] : (field.message ?? field.enum)?.typeName;
     return `map<${ScalarType[field.mapKey].toLowerCase()}, ${value?.toLowerCase()}>`;
   }
   if (field.message) return `.${field.message.typeName}`;
@@ -22,7 +29,8 @@ function typeName(field: DescField | DescExtension): string {
 }
 
 function renderField(field: DescField | DescExtension, inOneof = false): string {
-  const label = inOneof || field.fieldKind === "map" ? "" : field.fieldKind === "list" ? "repeated " : "optional ";
+  const label =
+    inOneof || field.fieldKind === "map" ? "" : field.fieldKind === "list" ? "repeated " : "optional ";
   return `${label}${typeName(field)} ${field.name} = ${field.number};`;
 }
 
@@ -32,7 +40,8 @@ function renderEnum(desc: DescEnum): string {
 
 function renderMessage(desc: DescMessage): string {
   const oneofs = desc.oneofs.map(
-    (oneof) => `oneof ${oneof.name} {\n${oneof.fields.map((field) => renderField(field, true)).join("\n")}\n}`,
+    (oneof) =>
+      `oneof ${oneof.name} {\n${oneof.fields.map((field) => renderField(field, true)).join("\n")}\n}`,
   );
   const fields = desc.fields.filter((field) => field.oneof === undefined).map((field) => renderField(field));
   const extensions = desc.proto.extensionRange.map((range) => `extensions ${range.start} to max;`);
