@@ -28,8 +28,8 @@ function findBase(): string | undefined {
 /** The base is built from a checkout of its own: the third-party files that it imports are not in git. */
 function checkOut(base: string, dir: string): void {
   mkdirSync(dir);
-  const paths = ["proto/sallyport", "buf.yaml"];
-  const tar = execFileSync("git", ["archive", base, ...paths], { cwd: root, maxBuffer: 1 << 28 });
+  cpSync(join(root, "buf.yaml"), join(dir, "buf.yaml"));
+  const tar = execFileSync("git", ["archive", base, "proto/sallyport"], { cwd: root, maxBuffer: 1 << 28 });
   execFileSync("tar", ["-x", "-C", dir], { input: tar });
   cpSync(join(root, "proto/third_party"), join(dir, "proto/third_party"), { recursive: true });
 }
