@@ -1,0 +1,39 @@
+import {
+  fileBytes,
+  fileText,
+  list,
+  listen,
+  optional,
+  path,
+  readSettings,
+  seconds,
+  text,
+  url,
+} from "@sallyport/config";
+
+/** Everything the gateway is told at start. Secrets come as file paths, times are in seconds. */
+export type GatewayConfig = ReturnType<typeof readGatewayConfig>;
+
+/** Reads the gateway's settings from the environment; a missing or unknown one stops the start and is named. */
+export function readGatewayConfig(env: NodeJS.ProcessEnv) {
+  return readSettings(env, {
+    listen: listen("SALLYPORT_LISTEN"),
+    trustDomain: text("SALLYPORT_TRUST_DOMAIN"),
+    certFile: path("SALLYPORT_TLS_CERT_FILE"),
+    keyFile: path("SALLYPORT_TLS_KEY_FILE"),
+    caFile: path("SALLYPORT_CA_FILE"),
+    edgeCertFile: path("SALLYPORT_EDGE_CERT_FILE"),
+    edgeKeyFile: path("SALLYPORT_EDGE_KEY_FILE"),
+    publicNames: list("SALLYPORT_PUBLIC_NAMES"),
+    clockWindowSeconds: seconds("SALLYPORT_CLOCK_WINDOW", { default: 60, min: 1, max: 300 }),
+    keyset: fileBytes("SALLYPORT_KEYSET_FILE"),
+    rootFingerprint: text("SALLYPORT_ROOT_FINGERPRINT"),
+    redisUrl: fileText("SALLYPORT_REDIS_URL_FILE"),
+    identityUrl: url("SALLYPORT_IDENTITY_URL"),
+    policyUrl: url("SALLYPORT_POLICY_URL"),
+    secretsUrl: url("SALLYPORT_SECRETS_URL"),
+    cryptoUrl: url("SALLYPORT_CRYPTO_URL"),
+    auditUrl: url("SALLYPORT_AUDIT_URL"),
+    logLevel: optional(text("SALLYPORT_LOG_LEVEL")),
+  });
+}

@@ -1,0 +1,119 @@
+import type { DescService } from "@bufbuild/protobuf";
+import { AuditService } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
+import { ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
+import { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
+import { MachineService } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
+import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
+import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_pb.ts";
+import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
+import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
+import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
+import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
+import { pathOf } from "./routes.ts";
+
+/** A token bucket: so many requests a second on average, so many at once. */
+export type Rate = { readonly perSecond: number; readonly burst: number };
+
+/** What one source address may send, whoever signs. */
+export const addressRate: Rate = { perSecond: 2000, burst: 4000 };
+
+/** What one source address may send with keys that are not enrolled; each costs identity a database look-up. */
+export const newKeyRate: Rate = { perSecond: 30, burst: 300 };
+
+/** What one principal may do, by the class of the method; "none" leaves only the address limit. */
+export const principalRates = {
+  read: { perSecond: 500, burst: 1000 },
+  manage: { perSecond: 100, burst: 200 },
+  none: undefined,
+} as const satisfies Record<string, Rate | undefined>;
+
+type RateClass = keyof typeof principalRates;
+type MethodClasses<S extends DescService> = { readonly [M in keyof S["method"]]: RateClass };
+
+function classesOf<S extends DescService>(service: S, classes: MethodClasses<S>): [string, RateClass][] {
+  return Object.entries<RateClass>(classes).flatMap(([name, rateClass]) => {
+    const method = service.method[name];
+    return method ? [[pathOf(method), rateClass]] : [];
+  });
+}
+
+const classByPath: ReadonlyMap<string, RateClass> = new Map([
+  ...classesOf(ReadService, { readSecrets: "read", listReadableSecrets: "read", getKeyset: "read" }),
+  ...classesOf(EnrollmentService, {
+    enroll: "none",
+    createToken: "manage",
+    getToken: "manage",
+    listTokens: "manage",
+    revokeToken: "manage",
+  }),
+  ...classesOf(MachineService, {
+    getMachine: "manage",
+    listMachines: "manage",
+    disableMachine: "manage",
+    enableMachine: "manage",
+    revokeMachine: "manage",
+  }),
+  ...classesOf(UserService, { redeemLoginCode: "none", whoAmI: "manage" }),
+  ...classesOf(VaultService, { getVault: "manage" }),
+  ...classesOf(GrantService, {
+    addGrant: "manage",
+    removeGrant: "manage",
+    listGrantsByMachine: "manage",
+    listGrantsBySecret: "manage",
+  }),
+  ...classesOf(MembershipService, {
+    addMembership: "manage",
+    removeMembership: "manage",
+    listMemberships: "manage",
+  }),
+  ...classesOf(ProjectService, { createProject: "manage", getProject: "manage", listProjects: "manage" }),
+  ...classesOf(SecretService, {
+    createSecret: "manage",
+    getSecret: "manage",
+    listSecrets: "manage",
+    addVersion: "manage",
+    listVersions: "manage",
+  }),
+  ...classesOf(AuditService, { listRecords: "manage", getRecord: "manage" }),
+]);
+
+/** The rate of a public method for one principal; a path without an entry is a bug and throws. */
+export function principalRateOf(path: string): Rate | undefined {
+  const rateClass = classByPath.get(path);
+  if (rateClass === undefined) throw new Error(`no limit is set for ${path}`);
+  return principalRates[rateClass];
+}
+
+/** Token buckets by address, in memory, for at most `capacity` addresses. */
+export function createAddressLimiter(rate: Rate, clock: () => number, capacity = 100_000) {
+  // One number an address: when its bucket will be full again (the "theoretical arrival time" of GCRA), in ms.
+  const fullAt = new Map<string, number>();
+  const costMs = 1000 / rate.perSecond;
+  return {
+    /** Takes one token. Returns 0, or the milliseconds after which a token will be there. */
+    take(address: string): number {
+      const now = clock();
+      const next = Math.max(fullAt.get(address) ?? 0, now) + costMs;
+      const waitMs = next - now - rate.burst * costMs;
+      if (waitMs > 0) return Math.ceil(waitMs);
+      // Oldest first out: an attacker with many addresses costs memory up to the capacity and no more.
+      fullAt.delete(address);
+      fullAt.set(address, next);
+      const oldest = fullAt.size > capacity ? fullAt.keys().next().value : undefined;
+      if (oldest !== undefined) fullAt.delete(oldest);
+      return 0;
+    },
+  };
+}
+
+/** The unit by which addresses are limited: an IPv4 address, or an IPv6 /64, which is what one host is given. */
+export function limitKeyOf(address: string): string {
+  if (!address.includes(":")) return address;
+  const [head = "", tail = ""] = address.split("::", 2);
+  const groups = head.split(":").filter((group) => group !== "");
+  const missing = 8 - groups.length - tail.split(":").filter((group) => group !== "").length;
+  const expanded = address.includes("::")
+    ? [...groups, ...Array<string>(Math.max(missing, 0)).fill("0"), ...tail.split(":")]
+    : groups;
+  return `${expanded.slice(0, 4).join(":")}::/64`;
+}

@@ -1,0 +1,137 @@
+import { create, fromBinary } from "@bufbuild/protobuf";
+import { decodeBody } from "@sallyport/evidence";
+import type { OpenedRequest } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { ReplyClaimsSchema } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import {
+  type ReadSecretsRequest,
+  ReadSecretsRequestSchema,
+  type ReadSecretsResponse,
+  ReadSecretsResponseSchema,
+  SecretResultSchema,
+} from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
+import {
+  type AuthorizeResult,
+  Purpose,
+} from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
+import type { FetchedSecret } from "@sallyport/proto/gen/sallyport/secrets/internal/v1/fetch_pb.ts";
+import { fail, failureOf, fromRefusal } from "@sallyport/rpc";
+import type { Peers } from "./peers.ts";
+import type { VerifiedRequest } from "./verify/checklist.ts";
+
+/** A verified request of a machine, which is the only kind of principal that reads. */
+export type MachineRequest = VerifiedRequest & { readonly principal: NonNullable<VerifiedRequest["principal"]> };
+
+type ReadPeers = Pick<Peers, "authorization" | "fetch" | "open">;
+
+/** The read of DESIGN §3: policy and secrets in parallel when the request names its secrets, then crypto. */
+export async function readSecrets(
+  request: MachineRequest,
+  requestId: string,
+  peers: ReadPeers,
+): Promise<ReadSecretsResponse> {
+  const wanted = decodeBody(ReadSecretsRequestSchema, request.signedRequest);
+  const named = wanted.secretIds.length > 0;
+  const early = named ? fetchEnvelopes(request, wanted.secretIds, wanted.version, peers) : undefined;
+  early?.catch(() => undefined); // Awaited below, unless policy refuses first.
+  const decision = await authorize(request, wanted, Purpose.READ, requestId, peers);
+  if (!decision.permit) return create(ReadSecretsResponseSchema, { decisionId: decision.decisionId });
+  const allowed = decision.secrets.filter((secret) => secret.refusal === Reason.UNSPECIFIED);
+  const allowedIds = allowed.map((secret) => secret.secretId);
+  const fetched = await (early ?? fetchEnvelopes(request, allowedIds, wanted.version, peers));
+  const secrets = allowedIds.map((id) => {
+    const secret = fetched.get(id);
+    if (!secret) throw fail(Reason.NOT_FOUND, { field: wanted.version === 0 ? "secret" : "version" });
+    return secret;
+  });
+  const opened = await open(request, decision, secrets, peers);
+  return assemble(decision, opened);
+}
+
+/** Asks policy about one request; throws its refusal. Used by the read and by the listing. */
+export async function authorize(
+  { digest, principal, sourceIp }: MachineRequest,
+  wanted: Pick<ReadSecretsRequest, "projectId" | "pageToken"> & Partial<ReadSecretsRequest>,
+  purpose: Purpose,
+  requestId: string,
+  peers: Pick<Peers, "authorization">,
+): Promise<AuthorizeResult> {
+  const item = {
+    requestDigest: digest,
+    vaultId: principal.claims.vaultId,
+    machineId: principal.claims.principalId,
+    sourceIp,
+    purpose,
+    secretIds: wanted.secretIds ?? [],
+    projectId: wanted.projectId,
+    allGranted: wanted.allGranted ?? false,
+    requestedVersion: wanted.version ?? 0,
+    allOrNothing: wanted.allOrNothing ?? false,
+    sealed: wanted.recipient !== undefined,
+    pageToken: wanted.pageToken,
+    requestId,
+  };
+  const { results } = await peers.authorization.authorize({ items: [item] }).catch(rethrow);
+  const result = resultFor(results, digest, "policy");
+  if (result.refusal) throw fromRefusal(result.refusal);
+  return result;
+}
+
+async function fetchEnvelopes(
+  { digest, principal }: MachineRequest,
+  secretIds: string[],
+  requestedVersion: number,
+  peers: Pick<Peers, "fetch">,
+): Promise<Map<string, FetchedSecret>> {
+  const item = { requestDigest: digest, vaultId: principal.claims.vaultId, secretIds, requestedVersion };
+  const { results } = await peers.fetch.fetch({ items: [item] }).catch(rethrow);
+  return new Map(resultFor(results, digest, "secrets").secrets.map((secret) => [secret.secretId, secret]));
+}
+
+async function open(
+  { digest, signedRequest, principal, sourceIp }: MachineRequest,
+  { permit }: AuthorizeResult,
+  secrets: readonly FetchedSecret[],
+  peers: Pick<Peers, "open">,
+): Promise<OpenedRequest> {
+  const sealed = secrets.map(({ envelope, projectKey, slip }) => ({ envelope, projectKey, ...(slip ? { slip } : {}) }));
+  const item = { requestDigest: digest, signedRequest, credential: principal.credential, secrets: sealed, sourceIp };
+  const { results } = await peers.open.open({ items: [{ ...item, ...(permit ? { permit } : {}) }] }).catch(rethrow);
+  const { outcome } = resultFor(results, digest, "crypto");
+  if (outcome.case === "refusal") throw fromRefusal(outcome.value);
+  if (outcome.case !== "opened") throw fail(Reason.INTERNAL, {}, new Error("crypto gave no outcome"));
+  return outcome.value;
+}
+
+// The reply is crypto's; the gateway only lays it out. The client verifies every part of it against the signature.
+function assemble(decision: AuthorizeResult, opened: OpenedRequest): ReadSecretsResponse {
+  const { reply, encapsulatedKey } = opened;
+  if (!reply) throw fail(Reason.INTERNAL, {}, new Error("crypto signed nothing"));
+  const contents = new Map(opened.secrets.map((secret) => [secret.secretId, secret.content]));
+  const projects = new Map(decision.secrets.map((secret) => [secret.secretId, secret.projectId]));
+  const secrets = fromBinary(ReplyClaimsSchema, reply.payload).secrets.map((claim) => {
+    const allowed = claim.refusal === Reason.UNSPECIFIED;
+    return create(SecretResultSchema, {
+      secretId: claim.secretId,
+      projectId: allowed ? (projects.get(claim.secretId) ?? "") : "",
+      name: claim.name,
+      version: claim.version,
+      kind: claim.kind,
+      refusal: claim.refusal,
+      content: contents.get(claim.secretId) ?? { case: undefined },
+    });
+  });
+  const { decisionId, nextPageToken } = decision;
+  return create(ReadSecretsResponseSchema, { secrets, encapsulatedKey, reply, decisionId, nextPageToken });
+}
+
+// Matched by digest, never by position.
+function resultFor<R extends { requestDigest: Uint8Array }>(results: readonly R[], digest: Uint8Array, peer: string): R {
+  const result = results.find(({ requestDigest }) => Buffer.compare(requestDigest, digest) === 0);
+  if (!result) throw fail(Reason.INTERNAL, {}, new Error(`${peer} did not answer this request`));
+  return result;
+}
+
+function rethrow(error: unknown): never {
+  throw failureOf(error);
+}

@@ -1,0 +1,44 @@
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import { AuditService } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
+import { ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
+import { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
+import { MachineService } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
+import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
+import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_pb.ts";
+import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
+import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
+import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
+import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
+
+/** The service that implements a forwarded public service. */
+export type Owner = "identity" | "policy" | "secrets" | "audit";
+
+/** Which owner answers which public service. A service that is not here cannot be reached. */
+export const forwarded: readonly { readonly service: DescService; readonly owner: Owner }[] = [
+  { service: EnrollmentService, owner: "identity" },
+  { service: MachineService, owner: "identity" },
+  { service: UserService, owner: "identity" },
+  { service: VaultService, owner: "identity" },
+  { service: GrantService, owner: "policy" },
+  { service: MembershipService, owner: "policy" },
+  { service: ProjectService, owner: "secrets" },
+  { service: SecretService, owner: "secrets" },
+  { service: AuditService, owner: "audit" },
+];
+
+/** Every public service: the forwarded ones and the read, which the gateway composes itself. */
+export const publicServices: readonly DescService[] = [
+  ReadService,
+  ...forwarded.map((route) => route.service),
+];
+
+/** The request path of a method, as it is signed. */
+export function pathOf(method: DescMethod): string {
+  return `/${method.parent.typeName}/${method.name}`;
+}
+
+/** The two methods that a key may call before it is enrolled. */
+export const newKeyPaths: ReadonlySet<string> = new Set([
+  pathOf(EnrollmentService.method.enroll),
+  pathOf(UserService.method.redeemLoginCode),
+]);
