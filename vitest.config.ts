@@ -1,0 +1,34 @@
+import { defineConfig } from "vitest/config";
+
+const ignored = ["**/node_modules/**", "**/dist/**"];
+
+export default defineConfig({
+  test: {
+    globalSetup: "./test/infra/global-setup.ts",
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["{proto,services,gateway,clients,deploy}/**/*.test.ts"],
+          exclude: ignored,
+          testTimeout: 10_000,
+          hookTimeout: 30_000,
+          maxWorkers: 2,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "system",
+          include: ["test/**/*.test.ts"],
+          exclude: ignored,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          // Each file starts a whole deployment of eight processes: one at a time is fastest on few cores.
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
