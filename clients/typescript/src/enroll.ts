@@ -1,0 +1,88 @@
+import { hostname as systemHostname } from "node:os";
+import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
+import { createClient } from "@connectrpc/connect";
+import { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
+import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
+import { toSallyportError } from "./errors.ts";
+import type { Identity } from "./identity.ts";
+import { newSeed } from "./keys.ts";
+import { createSigner } from "./signer.ts";
+import { parseToken, proveToken } from "./token.ts";
+import { type Endpoint, createSignedTransport } from "./transport.ts";
+
+/** Options of an enrollment; a seed makes a retry use the same key, so that it spends no second use. */
+export type EnrollOptions = { readonly name?: string; readonly hostname?: string; readonly seed?: Uint8Array };
+
+/**
+ * Enrolls this process as a machine with an enrollment token. The token itself is never sent: its key signs the new
+ * machine's key. Throws a SallyportError.
+ */
+export async function enroll(endpoint: Endpoint, tokenText: string, options: EnrollOptions = {}): Promise<Identity> {
+  const token = parseToken(tokenText, "enr");
+  const seed = options.seed ?? newSeed();
+  const signer = createSigner(seed);
+  const { publicKey, proof } = proveToken("enr", token.vaultId, token.seed, signer.publicKey);
+  const { transport, close } = createSignedTransport(endpoint, signer);
+  try {
+    const answer = await createClient(EnrollmentService, transport).enroll({
+      vaultId: token.vaultId,
+      tokenId: token.id,
+      tokenPublicKey: publicKey,
+      tokenProof: proof,
+      machinePublicKey: signer.publicKey,
+      hostname: options.hostname ?? systemHostname(),
+      machineName: options.name ?? "",
+    });
+    return {
+      ...identityBase(endpoint, token, seed),
+      principalId: answer.machineId,
+      keyId: answer.machineId,
+      kind: "machine",
+      name: answer.machineName,
+      expiresAt: textOf(answer.expiresAt),
+    };
+  } catch (error) {
+    throw toSallyportError(error);
+  } finally {
+    close();
+  }
+}
+
+/** Turns a login code into a user's device identity. Throws a SallyportError. */
+export async function login(endpoint: Endpoint, codeText: string, userName: string, seed = newSeed()): Promise<Identity> {
+  const code = parseToken(codeText, "login");
+  const signer = createSigner(seed);
+  const { publicKey, proof } = proveToken("login", code.vaultId, code.seed, signer.publicKey);
+  const { transport, close } = createSignedTransport(endpoint, signer);
+  try {
+    const answer = await createClient(UserService, transport).redeemLoginCode({
+      vaultId: code.vaultId,
+      codeId: code.id,
+      codePublicKey: publicKey,
+      codeProof: proof,
+      devicePublicKey: signer.publicKey,
+      userName,
+    });
+    return {
+      ...identityBase(endpoint, code, seed),
+      principalId: answer.userId,
+      keyId: answer.keyId,
+      kind: "user",
+      name: userName,
+      expiresAt: textOf(answer.keyExpiresAt),
+    };
+  } catch (error) {
+    throw toSallyportError(error);
+  } finally {
+    close();
+  }
+}
+
+function identityBase(endpoint: Endpoint, token: { vaultId: string; rootFingerprint: string }, seed: Uint8Array) {
+  const { vaultId, rootFingerprint } = token;
+  return { ...endpoint, vaultId, rootFingerprint, seed: Buffer.from(seed).toString("base64") };
+}
+
+function textOf(time: Timestamp | undefined): string {
+  return time ? timestampDate(time).toISOString() : "";
+}

@@ -1,0 +1,25 @@
+import { createHash } from "node:crypto";
+import { enrollmentStatement, formatToken, loginStatement, parseToken } from "@sallyport/proto/signing";
+import { newSeed, privateKeyOf, rawPublicKey, signBytes } from "./keys.ts";
+
+/** The two kinds of text that let a new key in: an enrollment token and a login code. */
+export type TokenKind = "enr" | "login";
+
+/** The secret half of a token, made by its creator and never sent: the seed, and the hash that the server keeps. */
+export type TokenSecret = { readonly seed: Uint8Array; readonly publicKeySha256: Uint8Array };
+
+/** Makes the secret half of a token. */
+export function newTokenSecret(): TokenSecret {
+  const seed = newSeed();
+  return { seed, publicKeySha256: createHash("sha256").update(rawPublicKey(privateKeyOf(seed))).digest() };
+}
+
+/** The proof that the holder of a token admits a key: the token's public key, and its signature (SIGNING §8). */
+export function proveToken(kind: TokenKind, vaultId: string, seed: Uint8Array, newKey: Uint8Array): { publicKey: Uint8Array; proof: Uint8Array } {
+  const privateKey = privateKeyOf(seed);
+  const publicKey = rawPublicKey(privateKey);
+  const statement = kind === "enr" ? enrollmentStatement : loginStatement;
+  return { publicKey, proof: signBytes(privateKey, statement(vaultId, publicKey, newKey)) };
+}
+
+export { formatToken, parseToken };
