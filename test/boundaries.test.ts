@@ -1,0 +1,220 @@
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { importsOf, packageOf } from "./boundaries/imports.ts";
+import { readTree } from "./boundaries/read-tree.ts";
+import { findViolations } from "./boundaries/rules.ts";
+import type { Package, Tree } from "./boundaries/tree.ts";
+
+const real = readTree(join(import.meta.dirname, ".."));
+
+describe("the repository", () => {
+  test("is read whole", () => {
+    expect(real.packages.map(({ dir }) => dir)).toEqual(
+      expect.arrayContaining(["proto", "gateway", "services/lib/rpc"]),
+    );
+    expect(real.files.map(({ path }) => path)).toContain("test/boundaries.test.ts");
+    expect(Object.keys(real.tags).sort()).toEqual([
+      "client",
+      "contract",
+      "deploy",
+      "gateway",
+      "lib",
+      "service",
+      "test",
+    ]);
+  });
+
+  test("lets nobody but tests reach a service, the gateway or deploy", () => {
+    const importers = Object.entries(real.tags).filter(([, allowed]) =>
+      allowed.some((tag) => ["service", "gateway", "deploy"].includes(tag)),
+    );
+    expect(importers.map(([tag]) => tag)).toEqual(["test"]);
+  });
+
+  test("keeps every boundary", () => {
+    expect(findViolations(real)).toEqual([]);
+  });
+});
+
+const closed = { "./server": "./src/server.ts" };
+
+const packages: readonly Package[] = [
+  { dir: "proto", name: "@sallyport/proto", tag: "contract", exports: {}, dependencies: [] },
+  {
+    dir: "services/lib/rpc",
+    name: "@sallyport/rpc",
+    tag: "lib",
+    exports: {},
+    dependencies: ["@sallyport/proto"],
+  },
+  {
+    dir: "services/secrets",
+    name: "@sallyport/secrets",
+    tag: "service",
+    exports: closed,
+    dependencies: ["@sallyport/rpc", "pg", "ioredis", "@hpke/core"],
+  },
+  {
+    dir: "services/crypto",
+    name: "@sallyport/crypto",
+    tag: "service",
+    exports: closed,
+    dependencies: ["@hpke/core"],
+  },
+  {
+    dir: "gateway",
+    name: "@sallyport/gateway",
+    tag: "gateway",
+    exports: closed,
+    dependencies: ["ioredis", "pg"],
+  },
+  {
+    dir: "clients/typescript",
+    name: "@sallyport/client",
+    tag: "client",
+    exports: {},
+    dependencies: ["@sallyport/proto"],
+  },
+  {
+    dir: "deploy",
+    name: "@sallyport/deploy",
+    tag: "deploy",
+    exports: {},
+    dependencies: ["@sallyport/client", "pg"],
+  },
+];
+
+function treeWith(change: Partial<Tree>): Tree {
+  return { tags: real.tags, packages, files: [], paths: [], ...change };
+}
+
+function file(path: string, text: string): Partial<Tree> {
+  return { files: [{ path, text }] };
+}
+
+function changed(dir: string, change: Partial<Package>): Partial<Tree> {
+  return { packages: packages.map((owner) => (owner.dir === dir ? { ...owner, ...change } : owner)) };
+}
+
+describe("the rules refuse", () => {
+  const store = "services/secrets/src/store.ts";
+  const service = "services/secrets/src/service.ts";
+  test.each<[name: string, tree: Partial<Tree>, violation: RegExp]>([
+    [
+      "service to service",
+      file(service, 'import { x } from "@sallyport/crypto/server";'),
+      /service must not import/,
+    ],
+    [
+      "service to gateway",
+      file(service, 'import "@sallyport/gateway/server";'),
+      /must not import @sallyport\/gateway/,
+    ],
+    [
+      "service to client",
+      file(service, 'import { x } from "@sallyport/client";'),
+      /must not import @sallyport\/client/,
+    ],
+    [
+      "gateway to service",
+      file("gateway/src/x.ts", 'await import("@sallyport/crypto/server");'),
+      /gateway must not/,
+    ],
+    [
+      "contract to lib",
+      file("proto/signing/x.ts", 'export { x } from "@sallyport/rpc";'),
+      /contract must not import/,
+    ],
+    [
+      "client to lib",
+      file("clients/typescript/src/x.ts", 'import { x } from "@sallyport/rpc";'),
+      /client must not/,
+    ],
+    [
+      "deploy to service",
+      file("deploy/x.ts", 'import "@sallyport/crypto/server";'),
+      /deploy must not import/,
+    ],
+    [
+      "client to deploy",
+      changed("clients/typescript", { dependencies: ["@sallyport/deploy"] }),
+      /client must not/,
+    ],
+    [
+      "service depending on service",
+      changed("services/crypto", { dependencies: ["@sallyport/secrets"] }),
+      /service must/,
+    ],
+    [
+      "a path into another package",
+      file(service, 'import "../../crypto/src/open.ts";'),
+      /leaves services\/secrets/,
+    ],
+    [
+      "an undeclared package",
+      file("gateway/src/x.ts", 'import left from "left-pad";'),
+      /left-pad is not in gateway/,
+    ],
+    ["an untagged package", changed("gateway", { tag: "" }), /no known tag/],
+    [
+      "a service that exports more",
+      changed("gateway", { exports: { ...closed, ".": "./x.ts" } }),
+      /exports something/,
+    ],
+    ["a service that exports nothing", changed("services/crypto", { exports: {} }), /exports something/],
+    ["pg in a handler", file(service, 'import type { Pool } from "pg";'), /imports pg/],
+    ["pg in a gateway store", file("gateway/src/store.ts", 'import { Pool } from "pg";'), /imports pg/],
+    ["ioredis in secrets", file(store, 'import { Redis } from "ioredis";'), /imports ioredis/],
+    ["HPKE in secrets", file(service, 'import { CipherSuite } from "@hpke/core";'), /imports HPKE/],
+    ["AEAD in secrets", file(service, 'import { createCipheriv } from "node:crypto";'), /uses AEAD/],
+    ["AEAD by WebCrypto", file("gateway/src/x.ts", "await crypto.subtle.decrypt(a, b, c);"), /uses AEAD/],
+    [
+      "an internal contract in a client",
+      file(
+        "clients/typescript/src/x.ts",
+        'import {\n  X,\n} from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";',
+      ),
+      /imports an internal contract/,
+    ],
+    ["a drawer file", { paths: ["gateway/src/utils.ts"] }, /name it after/],
+    ["a drawer test", { paths: ["gateway/src/helper.test.ts"] }, /name it after/],
+    ["a drawer folder", { paths: ["services/lib/common"] }, /name it after/],
+  ])("%s", (_name, tree, violation) => {
+    expect(findViolations(treeWith(tree))).toEqual([expect.stringMatching(violation)]);
+  });
+});
+
+describe("the rules allow", () => {
+  const service = "services/secrets/src/service";
+  test.each<[name: string, tree: Partial<Tree>]>([
+    ["service to lib", file(`${service}.ts`, 'import { x } from "@sallyport/rpc";')],
+    ["pg in a store", file("services/secrets/src/store.ts", 'import { Pool } from "pg";')],
+    ["pg in a test", file(`${service}.test.ts`, 'import { Client } from "pg";')],
+    ["a test to the test servers", file(`${service}.test.ts`, 'import { x } from "@sallyport/test/infra";')],
+    ["HPKE in crypto", file("services/crypto/src/open.ts", 'import { CipherSuite } from "@hpke/core";')],
+    ["deploy to client", file("deploy/x.ts", 'import { x } from "@sallyport/client";')],
+    [
+      "names that only contain a drawer's",
+      { paths: ["services/crypto/src/shared-key.ts", "gateway/src/commons.ts"] },
+    ],
+  ])("%s", (_name, tree) => {
+    expect(findViolations(treeWith(tree))).toEqual([]);
+  });
+});
+
+test("imports are found in every form", () => {
+  const text = [
+    'import a, { type B } from "one";',
+    'import type { C } from "two/deep";',
+    'import "three";',
+    'export { D } from "@four/x/y";',
+    'export * from "./five.ts";',
+    'const e = await import("node:six");',
+    'const f = createRequire(import.meta.url); f("x"); require("seven");',
+  ].join("\n");
+  const found = ["@four/x/y", "./five.ts", "node:six", "one", "seven", "three", "two/deep"];
+  expect(importsOf(text).sort()).toEqual(found.sort());
+  expect(new Set(found.map(packageOf))).toEqual(
+    new Set([undefined, "@four/x", "one", "seven", "three", "two"]),
+  );
+});

@@ -1,0 +1,105 @@
+import { posix } from "node:path";
+import { importsOf, packageOf } from "./imports.ts";
+import type { Package, SourceFile, Tree } from "./tree.ts";
+
+type Restriction = { readonly what: string; readonly found: RegExp; readonly allowed: RegExp };
+
+/** Powers that few places may hold, by the import or name that gives them. Tests are free of these. */
+const restrictedImports: readonly Restriction[] = [
+  {
+    what: "pg",
+    found: /^pg$/,
+    allowed: /^(services\/lib\/postgres|deploy\/local|test)\/|^services\/.*\/store\.ts$/,
+  },
+  { what: "ioredis", found: /^ioredis$/, allowed: /^(gateway|services\/policy|test)\// },
+  { what: "HPKE", found: /^@hpke\//, allowed: /^(services\/crypto|clients\/typescript|test)\// },
+  {
+    what: "an internal contract",
+    found: /^@sallyport\/proto\/.*\/internal\//,
+    allowed: /^(?!clients\/|deploy\/)/,
+  },
+];
+
+const aead: Restriction = {
+  what: "AEAD",
+  found: /\bcreate(?:C|Dec)ipheriv\b|\bsubtle\s*\.\s*(?:en|de)crypt\b/,
+  allowed: /^(services\/crypto|clients\/typescript|test)\//,
+};
+
+const drawerName = /^(utils?|helpers?|common|misc|shared)$/i;
+const serverExports = JSON.stringify({ "./server": "./src/server.ts" });
+
+/** Checks the tree against every rule and returns one sentence for each violation. */
+export function findViolations(tree: Tree): string[] {
+  return [
+    ...tree.packages.flatMap((owner) => packageViolations(owner, tree)),
+    ...tree.files.flatMap((file) => fileViolations(file, tree)),
+    ...tree.paths.filter(isDrawer).map((path) => `${path}: name it after what it holds`),
+  ];
+}
+
+function packageViolations(owner: Package, tree: Tree): string[] {
+  if (tree.tags[owner.tag] === undefined) return [`${owner.dir}: turbo.json has no known tag`];
+  const closed = owner.tag === "service" || owner.tag === "gateway";
+  const open = closed && JSON.stringify(owner.exports) !== serverExports;
+  return [
+    ...(open ? [`${owner.dir}: exports something else than ./server`] : []),
+    ...owner.dependencies.flatMap((name) => tagViolations(`${owner.dir}/package.json`, owner, name, tree)),
+  ];
+}
+
+function fileViolations(file: SourceFile, tree: Tree): string[] {
+  const owner = ownerOf(file.path, tree);
+  const specifiers = importsOf(file.text);
+  const imported = specifiers.flatMap((specifier) => restrictionViolations(file, specifier));
+  const ciphers = breaks(aead, file, file.text) ? [`${file.path}: uses ${aead.what}`] : [];
+  if (owner === undefined) return [...imported, ...ciphers];
+  return [
+    ...imported,
+    ...ciphers,
+    ...specifiers.flatMap((specifier) => importViolations(file, owner, specifier, tree)),
+  ];
+}
+
+function restrictionViolations(file: SourceFile, specifier: string): string[] {
+  const broken = restrictedImports.filter((restriction) => breaks(restriction, file, specifier));
+  return broken.map(({ what }) => `${file.path}: imports ${what}`);
+}
+
+function breaks({ found, allowed }: Restriction, file: SourceFile, text: string): boolean {
+  return found.test(text) && !allowed.test(file.path) && !isTest(file);
+}
+
+function importViolations(file: SourceFile, owner: Package, specifier: string, tree: Tree): string[] {
+  if (specifier.startsWith("."))
+    return escapes(file, owner, specifier) ? [`${file.path}: ${specifier} leaves ${owner.dir}`] : [];
+  const name = packageOf(specifier);
+  if (name === undefined || (isTest(file) && specifier === "@sallyport/test/infra")) return [];
+  const forbidden = tagViolations(file.path, owner, name, tree);
+  const declared = name === owner.name || owner.dependencies.includes(name) || isTest(file);
+  return forbidden.length > 0 || declared
+    ? forbidden
+    : [`${file.path}: ${name} is not in ${owner.dir}/package.json`];
+}
+
+function escapes(file: SourceFile, owner: Package, specifier: string): boolean {
+  return !posix.join(posix.dirname(file.path), specifier).startsWith(`${owner.dir}/`);
+}
+
+function tagViolations(where: string, owner: Package, name: string, tree: Tree): string[] {
+  const target = tree.packages.find((candidate) => candidate.name === name);
+  if (target === undefined || target === owner || tree.tags[owner.tag]?.includes(target.tag)) return [];
+  return [`${where}: ${owner.tag} must not import ${target.name} (${target.tag})`];
+}
+
+function ownerOf(path: string, tree: Tree): Package | undefined {
+  return tree.packages.find(({ dir }) => path.startsWith(`${dir}/`));
+}
+
+function isTest({ path }: SourceFile): boolean {
+  return path.endsWith(".test.ts");
+}
+
+function isDrawer(path: string): boolean {
+  return drawerName.test(posix.basename(path).split(".")[0] ?? "");
+}
