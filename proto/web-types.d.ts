@@ -1,0 +1,11 @@
+import type { webcrypto } from "node:crypto";
+
+/** Names of the DOM's types in the declarations of Connect and HPKE, which Node's declarations do not make global. */
+declare global {
+  type HeadersInit = NonNullable<ConstructorParameters<typeof Headers>[0]>;
+  type CryptoKeyPair = webcrypto.CryptoKeyPair;
+  type HmacKeyGenParams = webcrypto.HmacKeyGenParams;
+  type JsonWebKey = webcrypto.JsonWebKey;
+  type KeyAlgorithm = webcrypto.KeyAlgorithm;
+  type KeyUsage = webcrypto.KeyUsage;
+}
