@@ -1,7 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema, RetryInfoSchema } from "@sallyport/proto/gen/google/rpc/error_details_pb.ts";
-import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { Reason, ReasonSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { enumName } from "@sallyport/proto/names";
 import { EvidenceError } from "@sallyport/evidence";
 import { Failure, codeOf, fail } from "@sallyport/rpc";
 
@@ -99,7 +100,7 @@ function connectError(
   retryMs?: number,
 ): ConnectError {
   const info = create(ErrorInfoSchema, {
-    reason: Reason[reason] ?? "INTERNAL",
+    reason: enumName(ReasonSchema, reason),
     domain: "sallyport",
     metadata,
   });

@@ -3,8 +3,9 @@ import type { Client } from "@connectrpc/connect";
 import { newEvent } from "@sallyport/proto/catalogue";
 import { type AppendService, AppendRequestSchema } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { ActorKind, Outcome } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
-import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { type Reason, ReasonSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { PrincipalKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { enumName } from "@sallyport/proto/names";
 import type { Logger } from "@sallyport/telemetry";
 import type { Progress } from "./verify/checklist.ts";
 
@@ -61,7 +62,7 @@ function eventOf({ sourceIp, reason, progress }: Refused, count: number) {
   const machine = claims?.kind === PrincipalKind.MACHINE;
   return newEvent("gateway", progress.replayed ? "replay.refused" : "request.rejected", {
     outcome: Outcome.DENIED,
-    reason: Reason[reason] ?? "",
+    reason: enumName(ReasonSchema, reason),
     actorKind: claims === undefined ? ActorKind.UNKNOWN : machine ? ActorKind.MACHINE : ActorKind.USER,
     actorId: claims?.principalId ?? "",
     vaultId: claims?.vaultId ?? "",

@@ -1,6 +1,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { KeyUse, type Keyset, type KeysetClaims, KeysetClaimsSchema } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { KeyUse, type Keyset, type KeysetClaims, KeysetClaimsSchema, KeyUseSchema } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { enumName } from "@sallyport/proto/names";
 import { LABELS, labelled, rootFingerprint } from "@sallyport/proto/signing";
 import { SallyportError } from "./errors.ts";
 import { verifyBytes } from "./keys.ts";
@@ -40,12 +41,12 @@ function trustedKeys({ epoch, keys }: KeysetClaims, notAfterMs: number): Trusted
     notAfterMs,
     key(use, keyId) {
       const key = keys.find((candidate) => candidate.use === use && candidate.keyId === keyId);
-      if (!key) throw new SallyportError("REPLY_UNTRUSTED", `the keyset has no ${KeyUse[use]} key ${keyId}`);
+      if (!key) throw new SallyportError("REPLY_UNTRUSTED", `the keyset has no ${enumName(KeyUseSchema, use)} key ${keyId}`);
       return key.publicKey;
     },
     preferred(use) {
       const key = keys.find((candidate) => candidate.use === use);
-      if (!key) throw new SallyportError("REPLY_UNTRUSTED", `the keyset has no ${KeyUse[use]} key`);
+      if (!key) throw new SallyportError("REPLY_UNTRUSTED", `the keyset has no ${enumName(KeyUseSchema, use)} key`);
       return { keyId: key.keyId, publicKey: key.publicKey };
     },
   };

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { fromBinary } from "@bufbuild/protobuf";
-import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { Reason, ReasonSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { KeyUse, type ReplySecret, ReplyClaimsSchema, ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import type { ReadSecretsResponse, SecretResult } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
+import { enumName } from "@sallyport/proto/names";
 import { LABELS, labelled } from "@sallyport/proto/signing";
 import { SallyportError } from "./errors.ts";
 import type { TrustedKeys } from "./keyset.ts";
@@ -65,7 +66,7 @@ async function readOne(
   open: Awaited<ReturnType<Recipient["open"]>> | undefined,
 ): Promise<ReadResult> {
   const { secretId, projectId } = result;
-  if (claim.refusal !== Reason.UNSPECIFIED) return { kind: "refused", secretId, projectId, reason: Reason[claim.refusal] ?? "INTERNAL" };
+  if (claim.refusal !== Reason.UNSPECIFIED) return { kind: "refused", secretId, projectId, reason: enumName(ReasonSchema, claim.refusal) };
   if (result.content.case !== "ciphertext" || !open) return distrust(`${secretId} is not sealed`);
   const digest = createHash("sha256").update(result.content.value).digest();
   if (digest.compare(claim.contentSha256) !== 0) distrust(`${secretId} is not what was signed`);

@@ -1,5 +1,6 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
-import { Outcome, type Record as AuditRecord } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
+import { OutcomeSchema, type Record as AuditRecord } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
+import { enumName } from "@sallyport/proto/names";
 import { Command } from "commander";
 import { UsageError } from "../failure.ts";
 import { printJson, printTable } from "../output.ts";
@@ -34,7 +35,7 @@ function plain(record: AuditRecord) {
     seq: String(record.seq),
     time: record.time ? timestampDate(record.time).toISOString() : "",
     action,
-    outcome: Outcome[record.outcome]?.toLowerCase() ?? "",
+    outcome: enumName(OutcomeSchema, record.outcome).toLowerCase(),
     actor: record.actorId || "-",
     object: record.secretId || record.subjectId || record.machineId || record.projectId,
     reason,

@@ -1,4 +1,5 @@
-import { PrincipalKind, Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { PrincipalKind, PrincipalKindSchema, RoleSchema } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { enumName } from "@sallyport/proto/names";
 import { Command } from "commander";
 import { printJson, printLine } from "../output.ts";
 import { actAs } from "../profile.ts";
@@ -12,8 +13,8 @@ export function whoamiCommand(): Command {
     .action(async (options: { machine?: true; json?: true }) => {
       const me = await actAs(options.machine ? "machine" : "user", (client) => client.services.users.whoAmI({}));
       const { principalId, name, vaultId, vaultName } = me;
-      const kind = PrincipalKind[me.kind]?.toLowerCase() ?? "";
-      const role = me.kind === PrincipalKind.USER ? (Role[me.role]?.toLowerCase() ?? "") : undefined;
+      const kind = enumName(PrincipalKindSchema, me.kind).toLowerCase();
+      const role = me.kind === PrincipalKind.USER ? enumName(RoleSchema, me.role).toLowerCase() : undefined;
       if (options.json) return printJson({ principalId, kind, name, vaultId, vaultName, role });
       printLine(`${name} (${principalId}), ${role ?? kind} in ${vaultName} (${vaultId})`);
     });
