@@ -1,5 +1,23 @@
 export { AlreadyRunningError } from "./claim.ts";
 export { UnreachableDirectoryError } from "./account.ts";
+export {
+  createServiceDatabase,
+  createServiceRoles,
+  databaseUrl,
+  type DatabaseService,
+  dropDatabase,
+  roleNames,
+  type ServiceRoles,
+} from "./databases.ts";
+export {
+  type CertificateAuthority,
+  type CertificateFiles,
+  createCa,
+  type EdgeCertificateOptions,
+  issueEdgeCertificate,
+  issuePeerCertificate,
+  type PeerCertificateOptions,
+} from "./pki.ts";
 export { type Postgres, type PostgresOptions, startPostgres } from "./postgres.ts";
 export { type Redis, RedisMissingError, type RedisOptions, startRedis } from "./redis.ts";
 export type { RedisUser } from "./redis-config.ts";

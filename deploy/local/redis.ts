@@ -18,7 +18,7 @@ export type RedisOptions = {
 /** A running Redis; stop() waits until it is down. */
 export type Redis = ServerProcess & {
   readonly socketPath: string;
-  /** Returns what ioredis connects with as that user. */
+  /** Returns `unix:///path.sock?username=…&password=…` for that user. */
   url(user: RedisUser): string;
 };
 
@@ -101,7 +101,6 @@ async function stopLeftover(home: string): Promise<void> {
     await stopProcess(pid, stopSteps);
 }
 
-/** The form that ioredis takes for a Unix socket. */
 function socketUrl(socketPath: string, { name, password }: RedisUser): string {
-  return `${socketPath}?${new URLSearchParams({ username: name, password }).toString()}`;
+  return `unix://${encodeURI(socketPath)}?${new URLSearchParams({ username: name, password }).toString()}`;
 }

@@ -1,0 +1,83 @@
+import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { newSeed, privateKeyOf, rawPublicKey, signBytes } from "@sallyport/client";
+import { KeyUse, KeysetClaimsSchema, KeysetSchema } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { LABELS, labelled, rootFingerprint } from "@sallyport/proto/signing";
+import { issueEdge, issuePeer, openAuthority } from "./certificates.ts";
+import { runProgram } from "./command.ts";
+import { type Layout, processes, trustDomain } from "./layout.ts";
+
+/** What the ceremony leaves behind for every later start. */
+export type Deployment = { readonly rootFingerprint: string; readonly edgeCaFile: string };
+
+type PublicKeyLine = { readonly keyId: string; readonly use: keyof typeof KeyUse; readonly publicKey: string };
+
+const keysetYears = 1;
+const keysetFile = "keyset.bin";
+
+/**
+ * Makes everything that a deployment's trust rests on, once: the root key, the KEK and the keyring, the services' keys,
+ * the keyset signed by the root, and the certificates. The marker is written last, so that a ceremony that was cut off
+ * is done again from the start; nothing can have been sealed with its keys by then.
+ */
+export async function holdCeremony(layout: Layout, publicName: string): Promise<Deployment> {
+  const marker = join(layout.supervisor, "deployment.json");
+  if (existsSync(marker)) return JSON.parse(readFileSync(marker, "utf8")) as Deployment;
+  const keys = await makeServiceKeys(layout);
+  const root = newSeed();
+  writeFileSync(join(layout.root, "root.key"), `${Buffer.from(root).toString("base64")}\n`, { mode: 0o600 });
+  const keyset = signKeyset(root, keys);
+  for (const name of processes) writeFileSync(join(layout.folder(name), keysetFile), keyset, { mode: 0o600 });
+  const edgeCaFile = await issueCertificates(layout, publicName);
+  const deployment = { rootFingerprint: rootFingerprint(rawPublicKey(privateKeyOf(root))), edgeCaFile };
+  writeFileSync(marker, `${JSON.stringify(deployment, undefined, 2)}\n`, { mode: 0o600 });
+  return deployment;
+}
+
+async function makeServiceKeys(layout: Layout): Promise<PublicKeyLine[]> {
+  const [crypto, policy, secrets] = [layout.folder("crypto"), layout.folder("policy"), layout.folder("secrets")];
+  const files = {
+    SALLYPORT_KEK_FILE: join(crypto, "kek.key"),
+    SALLYPORT_KEYRING_FILE: join(crypto, "keyring.bin"),
+    SALLYPORT_PERMIT_KEY_FILE: join(policy, "permit.key"),
+    SALLYPORT_SLIP_KEY_FILE: join(secrets, "slip.key"),
+  };
+  const credential = { SALLYPORT_CREDENTIAL_KEY_FILE: join(layout.folder("identity"), "credential.key") };
+  const log = { SALLYPORT_LOG_KEY_FILE: join(layout.folder("audit"), "log.key") };
+  for (const file of Object.values({ ...files, ...credential, ...log })) rmSync(file, { force: true });
+  const outputs = await Promise.all([
+    runProgram("services/crypto/src/keyring-create.ts", files),
+    runProgram("services/identity/src/key-create.ts", credential),
+    runProgram("services/audit/src/key-create.ts", log),
+  ]);
+  return outputs.flatMap((output) => (JSON.parse(output) as { keys: PublicKeyLine[] }).keys);
+}
+
+function signKeyset(root: Uint8Array, keys: readonly PublicKeyLine[]): Uint8Array {
+  const notAfter = timestampFromMs(Date.now() + keysetYears * 365 * 86_400_000);
+  const claims = create(KeysetClaimsSchema, {
+    epoch: 1,
+    notAfter,
+    keys: keys.map(({ keyId, use, publicKey }) => ({ keyId, use: KeyUse[use], publicKey: Buffer.from(publicKey, "base64") })),
+  });
+  const payload = toBinary(KeysetClaimsSchema, claims);
+  const privateKey = privateKeyOf(root);
+  const signature = signBytes(privateKey, labelled(LABELS.keyset, payload));
+  return toBinary(KeysetSchema, create(KeysetSchema, { payload, rootPublicKey: rawPublicKey(privateKey), signature }));
+}
+
+// Two authorities: a certificate of the public one opens no door inside.
+async function issueCertificates(layout: Layout, publicName: string): Promise<string> {
+  const mesh = await openAuthority(layout.authorities, "mesh");
+  const edge = await openAuthority(layout.authorities, "edge");
+  for (const name of processes) {
+    const folder = layout.folder(name);
+    await issuePeer(mesh, { certFile: join(folder, "tls.pem"), keyFile: join(folder, "tls.key") }, trustDomain, name);
+    copyFileSync(mesh.certFile, join(folder, "ca.pem"));
+  }
+  const gateway = layout.folder("gateway");
+  await issueEdge(edge, { certFile: join(gateway, "edge.pem"), keyFile: join(gateway, "edge.key") }, [publicName]);
+  return edge.certFile;
+}

@@ -1,0 +1,56 @@
+import { join } from "node:path";
+import { type Layout, type Process, trustDomain } from "./layout.ts";
+
+/** Where the processes listen, and what they are told in common. */
+export type Addresses = { readonly ports: Readonly<Record<Process, number>>; readonly publicName: string };
+
+/** The environment of one process: settings by value, secrets by file, all files in its own folder. */
+export function settingsOf(name: Process, layout: Layout, addresses: Addresses, rootFingerprint: string): Record<string, string> {
+  const file = (fileName: string): string => join(layout.folder(name), fileName);
+  const url = (peer: Process): string => `https://localhost:${addresses.ports[peer]}`;
+  const mesh = {
+    SALLYPORT_LISTEN: `127.0.0.1:${addresses.ports[name]}`,
+    SALLYPORT_TRUST_DOMAIN: trustDomain,
+    SALLYPORT_TLS_CERT_FILE: file("tls.pem"),
+    SALLYPORT_TLS_KEY_FILE: file("tls.key"),
+    SALLYPORT_CA_FILE: file("ca.pem"),
+  };
+  const evidence = {
+    SALLYPORT_KEYSET_FILE: file("keyset.bin"),
+    SALLYPORT_ROOT_FINGERPRINT: rootFingerprint,
+    SALLYPORT_PUBLIC_NAMES: `${addresses.publicName}:${addresses.ports.gateway}`,
+  };
+  const database = { SALLYPORT_DATABASE_URL_FILE: file("database.url") };
+  const audit = { SALLYPORT_AUDIT_URL: url("audit") };
+  const base = { ...mesh, ...evidence };
+  switch (name) {
+    case "audit":
+      return { ...base, ...database };
+    case "crypto":
+      return { ...base, ...audit, SALLYPORT_KEK_FILE: file("kek.key"), SALLYPORT_KEYRING_FILE: file("keyring.bin") };
+    case "policy":
+      return { ...base, ...database, ...audit, SALLYPORT_PERMIT_KEY_FILE: file("permit.key") };
+    case "secrets": {
+      const peers = { SALLYPORT_POLICY_URL: url("policy"), SALLYPORT_CRYPTO_URL: url("crypto") };
+      return { ...base, ...database, ...audit, ...peers, SALLYPORT_SLIP_KEY_FILE: file("slip.key") };
+    }
+    case "identity": {
+      const peers = { SALLYPORT_POLICY_URL: url("policy") };
+      return { ...base, ...database, ...audit, ...peers, SALLYPORT_CREDENTIAL_KEY_FILE: file("credential.key") };
+    }
+    case "gateway":
+      return {
+        ...base,
+        ...audit,
+        SALLYPORT_EDGE_CERT_FILE: file("edge.pem"),
+        SALLYPORT_EDGE_KEY_FILE: file("edge.key"),
+        SALLYPORT_REDIS_URL_FILE: file("redis.url"),
+        SALLYPORT_IDENTITY_URL: url("identity"),
+        SALLYPORT_POLICY_URL: url("policy"),
+        SALLYPORT_SECRETS_URL: url("secrets"),
+        SALLYPORT_CRYPTO_URL: url("crypto"),
+      };
+    default:
+      throw new Error(`no settings for ${String(name satisfies never)}`);
+  }
+}
