@@ -1,0 +1,57 @@
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { type Principal, evaluate, refusalOfPrincipal } from "./evaluate.ts";
+
+/** One secret that was named or found; projectId is empty when the vault has no such secret. */
+export type SecretFacts = {
+  readonly secretId: string;
+  readonly projectId: string;
+  readonly member: boolean;
+  readonly granted: boolean;
+};
+
+/** Everything that the decision about one request rests on, read in one statement. */
+export type RequestFacts = {
+  readonly principal: Principal | undefined;
+  /** The machine is a member of the project that the request names; true when it names none. */
+  readonly memberOfTarget: boolean;
+  /** The secrets of this page, in the order asked for, or of ids when the request did not name them. */
+  readonly secrets: readonly SecretFacts[];
+};
+
+/** The decision about one secret; UNSPECIFIED allows. */
+export type Decided = { readonly secretId: string; readonly projectId: string; readonly refusal: Reason };
+
+/** The decision about one request. Its refusal, when not UNSPECIFIED, refuses all of it. */
+export type Decision = { readonly secrets: readonly Decided[]; readonly refusal: Reason };
+
+/**
+ * Decides a read at an instant. The whole request is refused with the first secret's reason when nothing is allowed,
+ * or when one refusal is enough (allOrNothing).
+ */
+export function decideRead(facts: RequestFacts, allOrNothing: boolean, nowMs: number): Decision {
+  const secrets = decideSecrets(facts, nowMs);
+  if (secrets.length === 0) return { secrets, refusal: refusalOfTarget(facts, nowMs) };
+  const refused = secrets.filter(({ refusal }) => refusal !== Reason.UNSPECIFIED);
+  const whole = allOrNothing ? refused.length > 0 : refused.length === secrets.length;
+  return { secrets, refusal: (whole ? refused[0]?.refusal : undefined) ?? Reason.UNSPECIFIED };
+}
+
+/** Decides a listing at an instant: what may be read is named, what may not is left out without a word. */
+export function decideList(facts: RequestFacts, nowMs: number): Decision {
+  const secrets = decideSecrets(facts, nowMs).filter(({ refusal }) => refusal === Reason.UNSPECIFIED);
+  return { secrets, refusal: refusalOfPrincipal(facts.principal, nowMs) };
+}
+
+function decideSecrets({ principal, secrets }: RequestFacts, nowMs: number): Decided[] {
+  return secrets.map(({ secretId, projectId, member, granted }) => ({
+    secretId,
+    projectId,
+    refusal: evaluate({ principal, member, granted }, nowMs),
+  }));
+}
+
+// Nothing was granted: a stranger to the project is refused, a member finds it empty.
+function refusalOfTarget({ principal, memberOfTarget }: RequestFacts, nowMs: number): Reason {
+  const refusal = refusalOfPrincipal(principal, nowMs);
+  return refusal === Reason.UNSPECIFIED && !memberOfTarget ? Reason.NOT_GRANTED : refusal;
+}

@@ -1,0 +1,43 @@
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { describe, expect, test } from "vitest";
+import { type Principal, type ReadFacts, evaluate } from "./evaluate.ts";
+
+const now = 1_800_000_000_000;
+const active: Principal = { status: "active", expiresAtMs: now + 1 };
+const granted: ReadFacts = { principal: active, member: true, granted: true };
+
+describe("evaluate", () => {
+  test.each([
+    { name: "member and granted", facts: granted, want: Reason.UNSPECIFIED },
+    { name: "membership without grant", facts: { ...granted, granted: false }, want: Reason.NOT_GRANTED },
+    { name: "grant without membership", facts: { ...granted, member: false }, want: Reason.NOT_GRANTED },
+    { name: "unknown machine", facts: { ...granted, principal: undefined }, want: Reason.NOT_GRANTED },
+    {
+      name: "disabled machine",
+      facts: { ...granted, principal: { ...active, status: "disabled" as const } },
+      want: Reason.MACHINE_DISABLED,
+    },
+    {
+      name: "revoked machine",
+      facts: { ...granted, principal: { ...active, status: "revoked" as const } },
+      want: Reason.MACHINE_DISABLED,
+    },
+    {
+      name: "the instant of expiry",
+      facts: { ...granted, principal: { ...active, expiresAtMs: now } },
+      want: Reason.MACHINE_EXPIRED,
+    },
+    {
+      name: "disabled and expired",
+      facts: { ...granted, principal: { status: "disabled" as const, expiresAtMs: now } },
+      want: Reason.MACHINE_DISABLED,
+    },
+  ])("$name", ({ facts, want }) => {
+    expect(evaluate(facts, now)).toBe(want);
+  });
+
+  test("a millisecond before expiry is allowed", () => {
+    expect(evaluate(granted, now)).toBe(Reason.UNSPECIFIED);
+    expect(evaluate(granted, now + 1)).toBe(Reason.MACHINE_EXPIRED);
+  });
+});

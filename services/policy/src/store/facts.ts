@@ -1,0 +1,127 @@
+import type { Tx } from "@sallyport/postgres";
+import type { RequestFacts, SecretFacts } from "../decide.ts";
+import type { Principal } from "../evaluate.ts";
+
+/** Most secrets of one decision, and so of one page. */
+export const PAGE_SIZE = 100;
+
+/** A request that names its secrets. */
+export type NamedTarget = {
+  readonly vaultId: string;
+  readonly machineId: string;
+  readonly secretIds: readonly string[];
+};
+
+/** A request for every granted secret, of one project when projectId is not empty, after a secret id. */
+export type GrantedTarget = {
+  readonly vaultId: string;
+  readonly machineId: string;
+  readonly projectId: string;
+  readonly after: string;
+};
+
+/** Facts with the token of the next page, empty on the last. */
+export type Page = { readonly facts: RequestFacts; readonly nextPageToken: string };
+
+type PrincipalRow = { status: Principal["status"] | null; expires_at: Date | null };
+type NamedRow = PrincipalRow & {
+  item: number;
+  secret_id: string;
+  project_id: string | null;
+  member: boolean;
+  granted: boolean;
+};
+type GrantedRow = PrincipalRow & {
+  item: number;
+  member_of_target: boolean;
+  secret_id: string | null;
+  project_id: string | null;
+  member: boolean | null;
+};
+
+const namedSql = `
+  select asked.item, p.status, p.expires_at, asked.secret_id, s.project_id,
+         m.machine_id is not null as member, g.machine_id is not null as granted
+    from unnest($1::int[], $2::text[], $3::text[], $4::text[]) with ordinality
+           as asked (item, vault_id, machine_id, secret_id, place)
+    left join principals p on p.machine_id = asked.machine_id and p.vault_id = asked.vault_id
+    left join secrets s on s.secret_id = asked.secret_id and s.vault_id = asked.vault_id
+    left join memberships m on m.machine_id = p.machine_id and m.project_id = s.project_id
+    left join grants g on g.machine_id = p.machine_id and g.secret_id = s.secret_id
+   order by asked.place`;
+
+const grantedSql = `
+  select asked.item, p.status, p.expires_at,
+         asked.project_id = '' or exists (
+           select from memberships t where t.machine_id = p.machine_id and t.project_id = asked.project_id
+         ) as member_of_target,
+         f.secret_id, f.project_id, f.member
+    from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[])
+           as asked (item, vault_id, machine_id, project_id, after)
+    left join principals p on p.machine_id = asked.machine_id and p.vault_id = asked.vault_id
+    left join lateral (
+      select s.secret_id, s.project_id, m.machine_id is not null as member
+        from grants g
+        join secrets s on s.secret_id = g.secret_id and s.vault_id = p.vault_id
+        left join memberships m on m.machine_id = g.machine_id and m.project_id = s.project_id
+       where g.machine_id = p.machine_id
+         and g.secret_id > asked.after
+         and (asked.project_id = '' or s.project_id = asked.project_id)
+       order by g.secret_id
+       limit ${PAGE_SIZE + 1}
+    ) f on true
+   order by asked.item, f.secret_id`;
+
+/** Reads the facts of requests that name their secrets, in the order of the targets, with one statement. */
+export async function readNamed(db: Tx, targets: readonly NamedTarget[]): Promise<Page[]> {
+  if (targets.length === 0) return [];
+  const asked = targets.flatMap(({ vaultId, machineId, secretIds }, item) =>
+    secretIds.map((secretId) => ({ item, vaultId, machineId, secretId })),
+  );
+  const rows = await db.query<NamedRow>(namedSql, [
+    asked.map(({ item }) => item),
+    asked.map(({ vaultId }) => vaultId),
+    asked.map(({ machineId }) => machineId),
+    asked.map(({ secretId }) => secretId),
+  ]);
+  return targets.map((_, item) => {
+    const mine = rows.filter((row) => row.item === item);
+    const secrets = mine.map(({ secret_id, project_id, member, granted }) => ({
+      secretId: secret_id,
+      projectId: project_id ?? "",
+      member,
+      granted,
+    }));
+    return { facts: { principal: principalOf(mine[0]), memberOfTarget: true, secrets }, nextPageToken: "" };
+  });
+}
+
+/** Reads the facts of requests for what was granted, a page each in the order of secret ids, with one statement. */
+export async function readGranted(db: Tx, targets: readonly GrantedTarget[]): Promise<Page[]> {
+  if (targets.length === 0) return [];
+  const rows = await db.query<GrantedRow>(grantedSql, [
+    targets.map((_, item) => item),
+    targets.map(({ vaultId }) => vaultId),
+    targets.map(({ machineId }) => machineId),
+    targets.map(({ projectId }) => projectId),
+    targets.map(({ after }) => after),
+  ]);
+  return targets.map((_, item) => {
+    const mine = rows.filter((row) => row.item === item);
+    const found = mine.flatMap(grantedSecret);
+    const secrets = found.slice(0, PAGE_SIZE);
+    const memberOfTarget = mine[0]?.member_of_target ?? false;
+    const nextPageToken = found.length > PAGE_SIZE ? (secrets.at(-1)?.secretId ?? "") : "";
+    return { facts: { principal: principalOf(mine[0]), memberOfTarget, secrets }, nextPageToken };
+  });
+}
+
+function grantedSecret({ secret_id, project_id, member }: GrantedRow): SecretFacts[] {
+  if (secret_id === null || project_id === null) return [];
+  return [{ secretId: secret_id, projectId: project_id, member: member === true, granted: true }];
+}
+
+function principalOf(row: PrincipalRow | undefined): Principal | undefined {
+  if (!row || row.status === null || row.expires_at === null) return undefined;
+  return { status: row.status, expiresAtMs: row.expires_at.getTime() };
+}

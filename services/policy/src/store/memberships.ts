@@ -1,0 +1,88 @@
+import type { Tx } from "@sallyport/postgres";
+
+/** A machine's place in a project. */
+export type StoredMembership = {
+  readonly machineId: string;
+  readonly projectId: string;
+  readonly createdAt: Date;
+};
+
+/** Who makes a membership or grant, for whom, and when. */
+export type Assignment = {
+  readonly vaultId: string;
+  readonly machineId: string;
+  readonly createdBy: string;
+  readonly at: Date;
+};
+
+type Row = { machine_id: string; project_id: string; created_at: Date };
+
+/** Makes the machine a member of the projects; returns only those it was not a member of. */
+export async function addMemberships(
+  tx: Tx,
+  { vaultId, machineId, createdBy, at }: Assignment,
+  projectIds: readonly string[],
+): Promise<StoredMembership[]> {
+  const rows = await tx.query<Row>(
+    `insert into memberships (machine_id, project_id, vault_id, created_by, created_at)
+     select $1, id, $2, $3, $4 from unnest($5::text[]) as asked (id) order by id
+     on conflict (machine_id, project_id) do nothing
+     returning machine_id, project_id, created_at`,
+    [machineId, vaultId, createdBy, at, projectIds],
+  );
+  return rows.map(membershipOf);
+}
+
+/** The membership of a machine in a project of the vault. */
+export async function findMembership(
+  tx: Tx,
+  vaultId: string,
+  machineId: string,
+  projectId: string,
+): Promise<StoredMembership | undefined> {
+  const rows = await tx.query<Row>(
+    `select machine_id, project_id, created_at from memberships
+      where machine_id = $1 and project_id = $2 and vault_id = $3`,
+    [machineId, projectId, vaultId],
+  );
+  return rows.map(membershipOf)[0];
+}
+
+/** Takes the machine out of the project; its grants there go with it. False when it was no member. */
+export async function removeMembership(
+  tx: Tx,
+  vaultId: string,
+  machineId: string,
+  projectId: string,
+): Promise<boolean> {
+  const rows = await tx.query(
+    "delete from memberships where machine_id = $1 and project_id = $2 and vault_id = $3 returning machine_id",
+    [machineId, projectId, vaultId],
+  );
+  return rows.length > 0;
+}
+
+/** Takes the machine out of every project, and with them every grant it has. */
+export async function removeAllMemberships(tx: Tx, vaultId: string, machineId: string): Promise<void> {
+  await tx.query("delete from memberships where machine_id = $1 and vault_id = $2", [machineId, vaultId]);
+}
+
+/** Members of a project in the order of machine ids, after one of them. */
+export async function listMemberships(
+  db: Tx,
+  vaultId: string,
+  projectId: string,
+  page: { readonly after: string; readonly limit: number },
+): Promise<StoredMembership[]> {
+  const rows = await db.query<Row>(
+    `select machine_id, project_id, created_at from memberships
+      where project_id = $1 and vault_id = $2 and machine_id > $3
+      order by machine_id limit $4`,
+    [projectId, vaultId, page.after, page.limit],
+  );
+  return rows.map(membershipOf);
+}
+
+function membershipOf({ machine_id, project_id, created_at }: Row): StoredMembership {
+  return { machineId: machine_id, projectId: project_id, createdAt: created_at };
+}
