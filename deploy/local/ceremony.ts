@@ -3,7 +3,11 @@ import { join } from "node:path";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { newSeed, privateKeyOf, rawPublicKey, signBytes } from "@sallyport/client";
-import { KeyUse, KeysetClaimsSchema, KeysetSchema } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import {
+  KeyUse,
+  KeysetClaimsSchema,
+  KeysetSchema,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { LABELS, labelled, rootFingerprint } from "@sallyport/proto/signing";
 import { issueEdge, issuePeer, openAuthority } from "./certificates.ts";
 import { runProgram } from "./command.ts";
@@ -12,7 +16,11 @@ import { type Layout, processes, trustDomain } from "./layout.ts";
 /** What the ceremony leaves behind for every later start. */
 export type Deployment = { readonly rootFingerprint: string; readonly edgeCaFile: string };
 
-type PublicKeyLine = { readonly keyId: string; readonly use: keyof typeof KeyUse; readonly publicKey: string };
+type PublicKeyLine = {
+  readonly keyId: string;
+  readonly use: keyof typeof KeyUse;
+  readonly publicKey: string;
+};
 
 const keysetYears = 1;
 const keysetFile = "keyset.bin";
@@ -37,7 +45,11 @@ export async function holdCeremony(layout: Layout, publicName: string): Promise<
 }
 
 async function makeServiceKeys(layout: Layout): Promise<PublicKeyLine[]> {
-  const [crypto, policy, secrets] = [layout.folder("crypto"), layout.folder("policy"), layout.folder("secrets")];
+  const [crypto, policy, secrets] = [
+    layout.folder("crypto"),
+    layout.folder("policy"),
+    layout.folder("secrets"),
+  ];
   const files = {
     SALLYPORT_KEK_FILE: join(crypto, "kek.key"),
     SALLYPORT_KEYRING_FILE: join(crypto, "keyring.bin"),
@@ -60,12 +72,19 @@ function signKeyset(root: Uint8Array, keys: readonly PublicKeyLine[]): Uint8Arra
   const claims = create(KeysetClaimsSchema, {
     epoch: 1,
     notAfter,
-    keys: keys.map(({ keyId, use, publicKey }) => ({ keyId, use: KeyUse[use], publicKey: Buffer.from(publicKey, "base64") })),
+    keys: keys.map(({ keyId, use, publicKey }) => ({
+      keyId,
+      use: KeyUse[use],
+      publicKey: Buffer.from(publicKey, "base64"),
+    })),
   });
   const payload = toBinary(KeysetClaimsSchema, claims);
   const privateKey = privateKeyOf(root);
   const signature = signBytes(privateKey, labelled(LABELS.keyset, payload));
-  return toBinary(KeysetSchema, create(KeysetSchema, { payload, rootPublicKey: rawPublicKey(privateKey), signature }));
+  return toBinary(
+    KeysetSchema,
+    create(KeysetSchema, { payload, rootPublicKey: rawPublicKey(privateKey), signature }),
+  );
 }
 
 // Two authorities: a certificate of the public one opens no door inside.
@@ -74,10 +93,17 @@ async function issueCertificates(layout: Layout, publicName: string): Promise<st
   const edge = await openAuthority(layout.authorities, "edge");
   for (const name of processes) {
     const folder = layout.folder(name);
-    await issuePeer(mesh, { certFile: join(folder, "tls.pem"), keyFile: join(folder, "tls.key") }, trustDomain, name);
+    await issuePeer(
+      mesh,
+      { certFile: join(folder, "tls.pem"), keyFile: join(folder, "tls.key") },
+      trustDomain,
+      name,
+    );
     copyFileSync(mesh.certFile, join(folder, "ca.pem"));
   }
   const gateway = layout.folder("gateway");
-  await issueEdge(edge, { certFile: join(gateway, "edge.pem"), keyFile: join(gateway, "edge.key") }, [publicName]);
+  await issueEdge(edge, { certFile: join(gateway, "edge.pem"), keyFile: join(gateway, "edge.key") }, [
+    publicName,
+  ]);
   return edge.certFile;
 }

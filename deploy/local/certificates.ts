@@ -10,7 +10,11 @@ const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 const dayMs = 86_400_000;
 
 /** A certificate authority: what signs, and the file that its certificate is in. */
-export type Authority = { readonly certFile: string; readonly certificate: x509.X509Certificate; readonly key: webcrypto.CryptoKey };
+export type Authority = {
+  readonly certFile: string;
+  readonly certificate: x509.X509Certificate;
+  readonly key: webcrypto.CryptoKey;
+};
 
 /** Opens the authority kept in a directory, or makes one for ten years. Its key never leaves the directory. */
 export async function openAuthority(dir: string, name: string): Promise<Authority> {
@@ -43,16 +47,28 @@ export async function openAuthority(dir: string, name: string): Promise<Authorit
 export type CertificateFiles = { readonly certFile: string; readonly keyFile: string };
 
 /** Issues a peer's certificate for mutual TLS: its name is the SPIFFE id, valid for a year. */
-export function issuePeer(authority: Authority, files: CertificateFiles, trustDomain: string, peer: string): Promise<void> {
+export function issuePeer(
+  authority: Authority,
+  files: CertificateFiles,
+  trustDomain: string,
+  peer: string,
+): Promise<void> {
   const names: x509.JsonGeneralNames = [
     { type: "url", value: `spiffe://${trustDomain}/${peer}` },
     { type: "dns", value: "localhost" },
   ];
-  return issue(authority, files, peer, names, [x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]);
+  return issue(authority, files, peer, names, [
+    x509.ExtendedKeyUsage.serverAuth,
+    x509.ExtendedKeyUsage.clientAuth,
+  ]);
 }
 
 /** Issues the public certificate of the gateway for DNS names, valid for a year. */
-export function issueEdge(authority: Authority, files: CertificateFiles, names: readonly string[]): Promise<void> {
+export function issueEdge(
+  authority: Authority,
+  files: CertificateFiles,
+  names: readonly string[],
+): Promise<void> {
   const dnsNames = names.map((value) => ({ type: "dns" as const, value }));
   return issue(authority, files, "gateway", dnsNames, [x509.ExtendedKeyUsage.serverAuth]);
 }

@@ -11,7 +11,9 @@ export class CommandError extends Error {
 
 /** What a Node program wrote last about why it stopped: the sentence of its error, without name and stack. */
 export function lastSentence(output: string): string {
-  const sentences = [...output.matchAll(/^(?:Uncaught )?(?:\w*Error|\w*Failure)(?: \[\w+\])?: (.+)$/gm)].map((match) => match[1] ?? "");
+  const sentences = [...output.matchAll(/^(?:Uncaught )?(?:\w*Error|\w*Failure)(?: \[\w+\])?: (.+)$/gm)].map(
+    (match) => match[1] ?? "",
+  );
   const fatal = [...output.matchAll(/"msg":"((?:[^"\\]|\\.)*)"/g)].map((match) => match[1] ?? "");
   return sentences.at(-1) ?? fatal.at(-1) ?? (output.trim().split("\n").at(-1) || "it said nothing");
 }
@@ -20,7 +22,11 @@ export function lastSentence(output: string): string {
  * Runs one of the repository's TypeScript programs with exactly the given environment and returns what it printed.
  * Throws CommandError with the program's own sentence.
  */
-export function runProgram(program: string, env: Readonly<Record<string, string>>, args: readonly string[] = []): Promise<string> {
+export function runProgram(
+  program: string,
+  env: Readonly<Record<string, string>>,
+  args: readonly string[] = [],
+): Promise<string> {
   const child = spawn(process.execPath, [join(repository, program), ...args], {
     cwd: repository,
     env: { ...env, PATH: process.env["PATH"] ?? "" },

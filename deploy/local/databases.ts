@@ -21,7 +21,12 @@ export async function prepareDatabases(postgres: Postgres, layout: Layout): Prom
   await Promise.all(databaseOwners.map((service) => migrateDatabase(layout, service)));
 }
 
-async function prepareDatabase(client: Client, postgres: Postgres, layout: Layout, service: DatabaseOwner): Promise<void> {
+async function prepareDatabase(
+  client: Client,
+  postgres: Postgres,
+  layout: Layout,
+  service: DatabaseOwner,
+): Promise<void> {
   const database = `sallyport_${service}`;
   const owner = await renewRole(client, `${database}_owner`);
   const serving = await renewRole(client, database);
@@ -54,5 +59,7 @@ function ownerUrlFile(layout: Layout, service: DatabaseOwner): string {
 }
 
 async function migrateDatabase(layout: Layout, service: DatabaseOwner): Promise<void> {
-  await runProgram(`services/${service}/src/migrate.ts`, { SALLYPORT_DATABASE_URL_FILE: ownerUrlFile(layout, service) });
+  await runProgram(`services/${service}/src/migrate.ts`, {
+    SALLYPORT_DATABASE_URL_FILE: ownerUrlFile(layout, service),
+  });
 }

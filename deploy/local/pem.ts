@@ -13,7 +13,10 @@ export function writePrivately(file: string, text: string): void {
 
 /** Returns an extractable private key as a PKCS #8 PEM block. */
 export async function keyToPem(privateKey: CryptoKey): Promise<string> {
-  return PemConverter.encode(await webcrypto.subtle.exportKey("pkcs8", privateKey), PemConverter.PrivateKeyTag);
+  return PemConverter.encode(
+    await webcrypto.subtle.exportKey("pkcs8", privateKey),
+    PemConverter.PrivateKeyTag,
+  );
 }
 
 /** Reads the one PEM block of a file; throws when it holds none. */

@@ -23,7 +23,11 @@ export type CertificateAuthority = {
 };
 
 /** Files of one end of a TLS connection, PEM, 0600; caFile is what it checks the other end with. */
-export type CertificateFiles = { readonly certFile: string; readonly keyFile: string; readonly caFile: string };
+export type CertificateFiles = {
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly caFile: string;
+};
 
 /** Who a peer certificate is for: the workload `spiffe://<trustDomain>/<peer>`. */
 export type PeerCertificateOptions = {

@@ -53,9 +53,11 @@ export async function startPostgres({ dataDir, log, durable = true }: PostgresOp
       stopSteps,
       isReady: (pid) => isReady(pid, cluster.path),
     });
+    const stop = (): Promise<void> => server.stop().finally(finish);
     return {
       exited: server.exited,
-      stop: () => server.stop().finally(finish),
+      stop,
+      [Symbol.asyncDispose]: stop,
       socketDir: sockets.path,
       port,
       superuserUrl: (database = "postgres") => socketUrl(sockets.path, cluster.password, database),

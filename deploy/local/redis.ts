@@ -59,9 +59,11 @@ export async function startRedis({ dir, users, log, appendOnly = true }: RedisOp
       stopSteps,
       isReady: () => isRedisReady(socketPath, users[0]),
     });
+    const stop = (): Promise<void> => server.stop().finally(finish);
     return {
       exited: server.exited,
-      stop: () => server.stop().finally(finish),
+      stop,
+      [Symbol.asyncDispose]: stop,
       socketPath,
       url: (user) => socketUrl(socketPath, user),
     };

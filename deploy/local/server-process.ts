@@ -14,8 +14,8 @@ export type ServerProgram = {
   readonly isReady: (pid: number) => boolean | Promise<boolean>;
 };
 
-/** A running server; exited settles when it ends, asked or not; a second stop() is harmless. */
-export type ServerProcess = { readonly exited: Promise<void>; stop(): Promise<void> };
+/** A running server; exited settles when it ends, asked or not; a second stop() is harmless; disposing stops it. */
+export type ServerProcess = { readonly exited: Promise<void>; stop(): Promise<void> } & AsyncDisposable;
 
 const startTimeoutMs = 60_000;
 
@@ -30,7 +30,7 @@ export async function startServerProcess(options: ServerProgram): Promise<Server
     if (isAlive(child)) await stopProcess(child.pid, options.stopSteps);
     await exited;
   };
-  if (await becomesReady(child, options)) return { exited, stop };
+  if (await becomesReady(child, options)) return { exited, stop, [Symbol.asyncDispose]: stop };
   await stop();
   throw new Error(`${options.name} did not start; its log says why`);
 }

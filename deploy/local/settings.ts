@@ -5,7 +5,12 @@ import { type Layout, type Process, trustDomain } from "./layout.ts";
 export type Addresses = { readonly ports: Readonly<Record<Process, number>>; readonly publicName: string };
 
 /** The environment of one process: settings by value, secrets by file, all files in its own folder. */
-export function settingsOf(name: Process, layout: Layout, addresses: Addresses, rootFingerprint: string): Record<string, string> {
+export function settingsOf(
+  name: Process,
+  layout: Layout,
+  addresses: Addresses,
+  rootFingerprint: string,
+): Record<string, string> {
   const file = (fileName: string): string => join(layout.folder(name), fileName);
   const url = (peer: Process): string => `https://localhost:${addresses.ports[peer]}`;
   const mesh = {
@@ -27,7 +32,12 @@ export function settingsOf(name: Process, layout: Layout, addresses: Addresses, 
     case "audit":
       return { ...base, ...database };
     case "crypto":
-      return { ...base, ...audit, SALLYPORT_KEK_FILE: file("kek.key"), SALLYPORT_KEYRING_FILE: file("keyring.bin") };
+      return {
+        ...base,
+        ...audit,
+        SALLYPORT_KEK_FILE: file("kek.key"),
+        SALLYPORT_KEYRING_FILE: file("keyring.bin"),
+      };
     case "policy":
       return { ...base, ...database, ...audit, SALLYPORT_PERMIT_KEY_FILE: file("permit.key") };
     case "secrets": {
@@ -36,7 +46,13 @@ export function settingsOf(name: Process, layout: Layout, addresses: Addresses, 
     }
     case "identity": {
       const peers = { SALLYPORT_POLICY_URL: url("policy") };
-      return { ...base, ...database, ...audit, ...peers, SALLYPORT_CREDENTIAL_KEY_FILE: file("credential.key") };
+      return {
+        ...base,
+        ...database,
+        ...audit,
+        ...peers,
+        SALLYPORT_CREDENTIAL_KEY_FILE: file("credential.key"),
+      };
     }
     case "gateway":
       return {

@@ -1,0 +1,96 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createWriteStream } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { CommandError, lastSentence, repository } from "./command.ts";
+import type { Layout, Process } from "./layout.ts";
+
+/** One of the six processes while it runs. */
+export type Child = {
+  readonly name: Process;
+  readonly pid: number;
+  /** Resolves with a sentence when the process ends. */
+  readonly ended: Promise<string>;
+  /** Asks it to drain and waits; kills it after 10 seconds. */
+  stop(): Promise<void>;
+};
+
+const startMs = 30_000;
+const stopMs = 10_000;
+const tailBytes = 8192;
+
+const entry: Readonly<Record<Process, string>> = {
+  audit: "services/audit/src/main.ts",
+  crypto: "services/crypto/src/main.ts",
+  policy: "services/policy/src/main.ts",
+  secrets: "services/secrets/src/main.ts",
+  identity: "services/identity/src/main.ts",
+  gateway: "gateway/src/main.ts",
+};
+
+// Security: a process reads the program and its own folder, writes nothing, and starts nothing. The Postgres and Redis
+// sockets are reached as network, not as files.
+function permissions(name: Process, layout: Layout): string[] {
+  const code = ["proto", "services", "gateway", "node_modules", "package.json"].map((path) => join(repository, path));
+  const readable = [...code, layout.folder(name)].map((path) => `--allow-fs-read=${path}`);
+  return ["--permission", "--allow-addons", "--allow-net", ...readable, "--disable-proto=throw", "--disable-warning=SecurityWarning"];
+}
+
+/** Starts a process and resolves once its port answers; rejects with its own last sentence when it ends before. */
+export async function startChild(name: Process, port: number, env: Readonly<Record<string, string>>, layout: Layout): Promise<Child> {
+  const child = spawn(process.execPath, [...permissions(name, layout), join(repository, entry[name])], {
+    cwd: repository,
+    env: { ...env, NODE_ENV: "production" },
+    // The channel tells the process that its supervisor died, even by kill -9.
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+    detached: true, // Ctrl-C is for the supervisor, which stops the six in order.
+  });
+  const ended = followOutput(child, name, layout);
+  let over = false;
+  void ended.then(() => (over = true));
+  await answers(port, () => over);
+  if (over) throw new CommandError(`${name} did not start: ${await ended}`);
+  return { name, pid: child.pid ?? 0, ended, stop: () => stop(child, ended) };
+}
+
+function followOutput(child: ChildProcess, name: Process, layout: Layout): Promise<string> {
+  const log = createWriteStream(join(layout.logs, `${name}.log`), { flags: "a", mode: 0o600 });
+  let tail = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding("utf8").on("data", (text: string) => {
+      log.write(text);
+      tail = (tail + text).slice(-tailBytes);
+    });
+  }
+  return new Promise((resolve) => {
+    child.once("error", (error) => resolve(error.message));
+    child.once("close", (code, signal) => {
+      log.end();
+      resolve(code === 0 ? "it stopped" : signal ? `it was ended by ${signal}` : lastSentence(tail));
+    });
+  });
+}
+
+async function answers(port: number, over: () => boolean): Promise<void> {
+  const deadline = Date.now() + startMs;
+  while (!over() && Date.now() < deadline) {
+    if (await accepts(port)) return;
+    await sleep(25);
+  }
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+    socket.once("connect", () => socket.destroy());
+  });
+}
+
+async function stop(child: ChildProcess, ended: Promise<unknown>): Promise<void> {
+  child.kill("SIGTERM");
+  const killer = setTimeout(() => child.kill("SIGKILL"), stopMs);
+  await ended;
+  clearTimeout(killer);
+}

@@ -1,0 +1,40 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { formatToken, newTokenSecret } from "@sallyport/client";
+import { runProgram } from "./command.ts";
+import type { Layout } from "./layout.ts";
+
+/** The owner's way in: a login code until it is redeemed, then an identity file. */
+export type OwnerCode = { readonly codeFile: string; readonly identityFile: string; readonly loggedIn: boolean };
+
+/**
+ * Makes the first vault and the login code of its owner, once. The code's seed is made here and kept in a file of mode
+ * 0600; identity learns the hash of its public key only.
+ */
+export async function prepareOwner(layout: Layout, rootFingerprint: string): Promise<OwnerCode> {
+  const codeFile = join(layout.owner, "login-code");
+  const identityFile = join(layout.owner, "user.json");
+  const owner = { codeFile, identityFile, loggedIn: existsSync(identityFile) };
+  if (existsSync(codeFile)) return owner;
+  const { seed, publicKeySha256 } = savedSecret(join(layout.owner, "login-seed"));
+  const env = { SALLYPORT_DATABASE_URL_FILE: join(layout.folder("identity"), "database.url") };
+  const args = ["--vault-name", "default", "--owner-key-sha256", publicKeySha256.toString("hex")];
+  const { vaultId, codeId } = JSON.parse(await runProgram("services/identity/src/bootstrap.ts", env, args)) as {
+    vaultId: string;
+    codeId: string;
+  };
+  const code = formatToken("login", { id: codeId, vaultId, rootFingerprint, seed });
+  writeFileSync(codeFile, `${code}\n`, { mode: 0o600 });
+  return owner;
+}
+
+// Written before identity hears of it: a start that is cut off in between goes on with the same code.
+function savedSecret(file: string): { seed: Uint8Array; publicKeySha256: Buffer } {
+  if (!existsSync(file)) {
+    const { seed, publicKeySha256 } = newTokenSecret();
+    const saved = { seed: Buffer.from(seed).toString("base64"), publicKeySha256: Buffer.from(publicKeySha256).toString("hex") };
+    writeFileSync(file, JSON.stringify(saved), { mode: 0o600 });
+  }
+  const { seed, publicKeySha256 } = JSON.parse(readFileSync(file, "utf8")) as { seed: string; publicKeySha256: string };
+  return { seed: Buffer.from(seed, "base64"), publicKeySha256: Buffer.from(publicKeySha256, "hex") };
+}

@@ -1,0 +1,58 @@
+import { existsSync } from "node:fs";
+import { type StartOptions, UsageError, readOptions, usage } from "./options.ts";
+import { createScreen } from "./screen.ts";
+import { type System, startSystem } from "./system.ts";
+import { walkMainJob } from "./walk.ts";
+
+const screen = createScreen();
+
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => resolve());
+  });
+}
+
+function explainLogin({ url, edgeCaFile, owner }: System): void {
+  screen.say(`\nThe API listens at ${url}`);
+  screen.say("Embedded mode: all six processes run as one user. It proves the wiring, not the isolation.\n");
+  screen.say(`  export SALLYPORT_URL=${url}`);
+  screen.say(`  export SALLYPORT_CA=${edgeCaFile}`);
+  if (existsSync(owner.identityFile)) {
+    screen.say(`  export SALLYPORT_IDENTITY=${owner.identityFile}    # you are the owner`);
+  } else {
+    screen.say(`  npx sallyport login --name "$USER" < ${owner.codeFile}    # makes you the owner`);
+  }
+  screen.say("  npx sallyport --help\n");
+}
+
+async function start({ data, port, demo }: StartOptions): Promise<void> {
+  const stopped = stopSignal();
+  const system = await startSystem({
+    data,
+    port,
+    step: screen.step,
+    onRestart: (name, sentence) => screen.say(`! ${name} ended (${sentence}); it is started again`),
+  });
+  try {
+    screen.say(`\nRoot fingerprint: ${system.rootFingerprint}`);
+    if (demo !== "none") {
+      screen.say("\nThe main job, once:\n");
+      await walkMainJob(system, screen);
+    }
+    if (demo === "only") return;
+    explainLogin(system);
+    screen.say("Ctrl-C stops everything.");
+    await stopped;
+  } finally {
+    await screen.step("stop everything", () => system[Symbol.asyncDispose]());
+  }
+}
+
+try {
+  const options = readOptions(process.argv.slice(2));
+  if (options) await start(options);
+  else process.stdout.write(usage);
+} catch (error) {
+  process.stderr.write(`sallyport: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+}

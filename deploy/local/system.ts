@@ -1,0 +1,137 @@
+import { randomBytes } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Deployment, holdCeremony } from "./ceremony.ts";
+import { type Child, startChild } from "./child.ts";
+import { claimDirectory } from "./claim.ts";
+import { prepareDatabases } from "./databases.ts";
+import { type Layout, type Process, layOut, processes, services } from "./layout.ts";
+import { type OwnerCode, prepareOwner } from "./owner.ts";
+import { freePort, requirePort } from "./ports.ts";
+import { startPostgres } from "./postgres.ts";
+import { startRedis } from "./redis.ts";
+import { type Addresses, settingsOf } from "./settings.ts";
+
+/** How to start a local deployment. */
+export type SystemOptions = {
+  readonly data: string;
+  /** The gateway's port; 0 takes a free one. */
+  readonly port: number;
+  /** Wraps each step, so that a person sees how far it is. */
+  step<T>(title: string, run: () => Promise<T>): Promise<T>;
+  /** Told when a process ended by itself and is started again. */
+  onRestart(name: Process, sentence: string): void;
+};
+
+/** A running deployment: real Postgres, real Redis and the six processes. */
+export type System = AsyncDisposable & {
+  readonly url: string;
+  readonly edgeCaFile: string;
+  readonly rootFingerprint: string;
+  readonly layout: Layout;
+  readonly owner: OwnerCode;
+  readonly addresses: Addresses;
+  /** The process of a name as it runs now; its pid changes with every restart. */
+  child(name: Process): Child;
+  /** Stops one process and keeps it stopped until startProcess. */
+  stopProcess(name: Process): Promise<void>;
+  /** Starts a process that was stopped. */
+  startProcess(name: Process): Promise<void>;
+};
+
+const publicName = "localhost";
+const leftoverPatienceMs = 8000;
+const restartMs = 500;
+
+/** Starts everything in order. What was started is stopped again, in reverse, when a step fails or on disposal. */
+export async function startSystem(options: SystemOptions): Promise<System> {
+  const { step } = options;
+  await using stack = new AsyncDisposableStack();
+  const layout = layOut(options.data);
+  stack.defer(claimDirectory(layout.data));
+  const port = options.port === 0 ? await freePort() : options.port;
+  await requirePort(port, leftoverPatienceMs);
+  const postgres = await step("start Postgres", () => startPostgres({ dataDir: layout.postgres, log: () => undefined }));
+  stack.defer(() => postgres.stop());
+  await step("start Redis", async () => stack.defer(await startGatewayRedis(layout)));
+  const deployment = await step("hold the key ceremony", () => holdCeremony(layout, publicName));
+  await step("prepare the databases", () => prepareDatabases(postgres, layout));
+  const owner = await step("prepare the vault", () => prepareOwner(layout, deployment.rootFingerprint));
+  const addresses = await chooseAddresses(port);
+  const family = stack.use(await startFamily(options, layout, addresses, deployment));
+  const kept = stack.move();
+  return {
+    url: `https://${publicName}:${port}`,
+    edgeCaFile: deployment.edgeCaFile,
+    rootFingerprint: deployment.rootFingerprint,
+    layout,
+    owner,
+    addresses,
+    ...family,
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}
+
+async function chooseAddresses(gateway: number): Promise<Addresses> {
+  const [audit = 0, crypto = 0, policy = 0, secrets = 0, identity = 0] = await Promise.all(services.map(freePort));
+  return { ports: { audit, crypto, policy, secrets, identity, gateway }, publicName };
+}
+
+// The gateway's user may run the nonce script on its own keys, and nothing else.
+async function startGatewayRedis(layout: Layout): Promise<() => Promise<void>> {
+  const commands = ["+auth", "+hello", "+ping", "+info", "+get", "+set", "+time", "+eval", "+evalsha", "+client|setinfo", "+client|setname", "+quit"];
+  const user = { name: "gateway", password: randomBytes(24).toString("hex"), keys: ["gw:*"], commands };
+  const redis = await startRedis({ dir: layout.redis, users: [user], log: () => undefined });
+  writeFileSync(join(layout.folder("gateway"), "redis.url"), redis.url(user), { mode: 0o600 });
+  return () => redis.stop();
+}
+
+type Family = Pick<System, "child" | "stopProcess" | "startProcess"> & AsyncDisposable;
+
+// The six processes. One that ends by itself is started again; one that was stopped on purpose is not.
+async function startFamily(
+  { step, onRestart }: SystemOptions,
+  layout: Layout,
+  addresses: Addresses,
+  { rootFingerprint }: Deployment,
+): Promise<Family> {
+  const children = new Map<Process, Child>();
+  const wanted = new Set<Process>();
+  const begin = async (name: Process): Promise<void> => {
+    const env = settingsOf(name, layout, addresses, rootFingerprint);
+    const child = await startChild(name, addresses.ports[name], env, layout);
+    children.set(name, child);
+    wanted.add(name);
+    void child.ended.then((sentence) => {
+      if (!wanted.has(name) || children.get(name) !== child) return;
+      onRestart(name, sentence);
+      const retry = (): void => {
+        if (wanted.has(name)) setTimeout(() => void begin(name).catch(retry), restartMs);
+      };
+      retry();
+    });
+  };
+  const end = async (name: Process): Promise<void> => {
+    wanted.delete(name);
+    await children.get(name)?.stop();
+  };
+  const endAll = async (): Promise<void> => {
+    for (const name of processes.toReversed()) await end(name);
+  };
+  try {
+    for (const name of processes) await step(`start ${name}`, () => begin(name));
+  } catch (error) {
+    await endAll();
+    throw error;
+  }
+  return {
+    child(name) {
+      const child = children.get(name);
+      if (!child) throw new Error(`${name} was never started`);
+      return child;
+    },
+    stopProcess: end,
+    startProcess: begin,
+    [Symbol.asyncDispose]: endAll,
+  };
+}

@@ -1,0 +1,8 @@
+#!/bin/sh
+# Starts Sallyport on this machine from a fresh clone; --help shows the options.
+set -eu
+cd "$(dirname "$0")/.."
+# --data is meant from where the caller stands.
+caller=$OLDPWD
+. deploy/local/install.sh
+exec node deploy/local/start.ts --caller "$caller" "$@"
