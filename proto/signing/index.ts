@@ -1,0 +1,13 @@
+export { normaliseAuthority } from "./authority.ts";
+export { baseOf, type CoveredComponents, requestDigest, signatureBase } from "./base.ts";
+export { contentDigest, isContentDigest } from "./content-digest.ts";
+export { acceptedContentTypes, type ContentType, contentTypeOf } from "./content-type.ts";
+export { FormatError } from "./format-error.ts";
+export { frameMessage, unframeMessage } from "./grpc-frame.ts";
+export { type KeyId, parseKeyId } from "./key-id.ts";
+export { LABELS, type Label, labelled, lengthPrefixed } from "./labels.ts";
+export { parseSignature, parseSignatureInput, type ParsedSignatureInput } from "./signature-headers.ts";
+export { signatureParams, type SignatureParameters } from "./signature-params.ts";
+export { readAad, readInfo, writeInfo, type WriteBinding } from "./sealing.ts";
+export { enrollmentStatement, keysetPreimage, loginStatement, rootFingerprint } from "./statements.ts";
+export { formatToken, parseToken, type TokenKind, type TokenParts, type ParsedToken } from "./token.ts";

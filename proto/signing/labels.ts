@@ -1,0 +1,52 @@
+/** The domain labels: no byte string signed, sealed or authenticated for one purpose is one for another (SIGNING §10). */
+export const LABELS = {
+  request: "sallyport-request-v1",
+  root: "sallyport-root-v1",
+  enroll: "sallyport-enroll-v1",
+  login: "sallyport-login-v1",
+  credential: "sallyport-credential-v1",
+  permit: "sallyport-permit-v1",
+  slip: "sallyport-slip-v1",
+  keyset: "sallyport-keyset-v1",
+  reply: "sallyport-reply-v1",
+  read: "sallyport-read-v1",
+  write: "sallyport-write-v1",
+} as const;
+
+/** One of the domain labels. */
+export type Label = (typeof LABELS)[keyof typeof LABELS];
+
+const encoder = new TextEncoder();
+
+function bytesOf(part: string | Uint8Array): Uint8Array {
+  return typeof part === "string" ? encoder.encode(part) : part;
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const joined = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    joined.set(part, offset);
+    offset += part.length;
+  }
+  return joined;
+}
+
+/**
+ * Joins the label in ASCII, a zero byte and the parts, strings in UTF-8 (SIGNING §10). The parts are not delimited:
+ * only one of them may vary in length.
+ */
+export function labelled(label: string, ...parts: readonly (string | Uint8Array)[]): Uint8Array<ArrayBuffer> {
+  return concat([bytesOf(label), new Uint8Array(1), ...parts.map(bytesOf)]);
+}
+
+/** Joins, for each part, its length in four bytes big-endian and its bytes, strings in UTF-8 (SIGNING §9). */
+export function lengthPrefixed(...parts: readonly (string | Uint8Array)[]): Uint8Array<ArrayBuffer> {
+  return concat(parts.map(bytesOf).flatMap((part) => [lengthOf(part), part]));
+}
+
+function lengthOf(part: Uint8Array): Uint8Array {
+  const length = new Uint8Array(4);
+  new DataView(length.buffer).setUint32(0, part.length);
+  return length;
+}

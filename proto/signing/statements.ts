@@ -1,0 +1,46 @@
+import { createHash } from "node:crypto";
+import { FormatError } from "./format-error.ts";
+import { LABELS, labelled } from "./labels.ts";
+
+const vaultIdForm = /^vlt_[0-9a-hjkmnp-tv-z]{20}$/;
+const keyBytes = 32;
+
+/** What an enrollment token's key signs to let a machine key in (SIGNING §8). Throws FormatError. */
+export function enrollmentStatement(
+  vaultId: string,
+  tokenPublicKey: Uint8Array,
+  machinePublicKey: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  return statement(LABELS.enroll, vaultId, tokenPublicKey, machinePublicKey);
+}
+
+/** What a login code's key signs to let a device key in (SIGNING §8). Throws FormatError. */
+export function loginStatement(
+  vaultId: string,
+  codePublicKey: Uint8Array,
+  devicePublicKey: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  return statement(LABELS.login, vaultId, codePublicKey, devicePublicKey);
+}
+
+// Every part has a fixed length, so that undelimited parts cannot be read in two ways.
+function statement(
+  label: string,
+  vaultId: string,
+  admitting: Uint8Array,
+  admitted: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  const fixed = vaultIdForm.test(vaultId) && admitting.length === keyBytes && admitted.length === keyBytes;
+  if (!fixed) throw new FormatError("a statement names a vault and two keys of 32 bytes");
+  return labelled(label, vaultId, admitting, admitted);
+}
+
+/** What the deployment root signs: the labelled payload of a Keyset (SIGNING §10). */
+export function keysetPreimage(payload: Uint8Array): Uint8Array<ArrayBuffer> {
+  return labelled(LABELS.keyset, payload);
+}
+
+/** The fingerprint by which a root is pinned: SHA-256 of the labelled key in base64url, 43 characters (SIGNING §8). */
+export function rootFingerprint(rootPublicKey: Uint8Array): string {
+  return createHash("sha256").update(labelled(LABELS.root, rootPublicKey)).digest("base64url");
+}
