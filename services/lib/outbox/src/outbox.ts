@@ -1,0 +1,100 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { toBinary } from "@bufbuild/protobuf";
+import type { Client } from "@connectrpc/connect";
+import type { Database, Tx } from "@sallyport/postgres";
+import {
+  type AppendService,
+  type Event,
+  EventSchema,
+} from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { fail } from "@sallyport/rpc";
+import type { Logger } from "@sallyport/telemetry";
+import { deliverPending } from "./deliver.ts";
+
+/** What an outbox works with. The database has the table `outbox`; its serving role may select, insert and delete there. */
+export type OutboxOptions = {
+  readonly database: Pick<Database, "query">;
+  readonly audit: Pick<Client<typeof AppendService>, "append">;
+  readonly logger: Pick<Logger, "info" | "warn">;
+};
+
+/** Events that are committed with a change and delivered to audit after it, each at least once. DESIGN §8. */
+export type Outbox = {
+  /** Stores an event in the transaction of the change that it reports. */
+  record(tx: Tx, event: Event): Promise<void>;
+  /**
+   * Delivers everything that was committed before the call and resolves when audit has acknowledged it. Throws Failure
+   * DEPENDENCY_UNAVAILABLE when it could not; the events stay and are delivered later. Before a mutation it tells
+   * whether earlier events are still held up.
+   */
+  drain(): Promise<void>;
+};
+
+const redeliveryMs = 1_000;
+
+/** Makes the outbox of a service and begins to deliver what an earlier process left behind. Disposing stops delivery. */
+export function createOutbox({ database, audit, logger }: OutboxOptions): Outbox & AsyncDisposable {
+  // One delivery serves many callers, so it must not end by the deadline of the first of them.
+  const outsideOfCalls = AsyncLocalStorage.snapshot();
+  let running: Promise<void> | undefined;
+  let next: Promise<void> | undefined;
+  let held = false;
+  let timer: NodeJS.Timeout | undefined;
+  let disposed = false;
+
+  async function deliver(): Promise<void> {
+    try {
+      const delivered = await outsideOfCalls(deliverPending, database, audit);
+      if (held) logger.info({ records: delivered }, "audit takes records again");
+      held = false;
+    } catch (error) {
+      if (!held) logger.warn({ err: error }, "records wait in the outbox");
+      held = true;
+      throw fail(Reason.DEPENDENCY_UNAVAILABLE, {}, error);
+    }
+  }
+
+  function start(): Promise<void> {
+    running = deliver().finally(() => {
+      running = undefined;
+    });
+    return running;
+  }
+
+  // A delivery under way may have looked before our caller committed, so the caller waits for the one after it.
+  function drain(): Promise<void> {
+    if (running === undefined) return start();
+    next ??= running
+      .catch(() => undefined)
+      .then(() => {
+        next = undefined;
+        return start();
+      });
+    return next;
+  }
+
+  function redeliver(): void {
+    drain()
+      .catch(() => undefined)
+      .finally(() => {
+        if (!disposed) timer = setTimeout(redeliver, redeliveryMs).unref();
+      });
+  }
+
+  redeliver();
+  return {
+    async record(tx, event) {
+      await tx.query("insert into outbox (event_id, event) values ($1, $2)", [
+        event.eventId,
+        toBinary(EventSchema, event),
+      ]);
+    },
+    drain,
+    async [Symbol.asyncDispose]() {
+      disposed = true;
+      clearTimeout(timer);
+      await (next ?? running)?.catch(() => undefined);
+    },
+  };
+}
