@@ -1,0 +1,13 @@
+export { type KeyFileEntry, keyFile, writeKeyFile } from "./key-file.ts";
+export { ConfigError, type Setting, type Settings, optional, readSettings } from "./read-settings.ts";
+export {
+  type ListenAddress,
+  fileBytes,
+  fileText,
+  list,
+  listen,
+  path,
+  seconds,
+  text,
+  url,
+} from "./settings.ts";

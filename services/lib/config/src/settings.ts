@@ -1,0 +1,106 @@
+import { readFileSync } from "node:fs";
+import type { Setting } from "./read-settings.ts";
+
+/** Where a server listens. Port 0 lets the system choose. */
+export type ListenAddress = { readonly host: string; readonly port: number };
+
+/** A text, as it is. */
+export function text(variable: string): Setting<string> {
+  return { variable, read: (value) => value };
+}
+
+/** A file or folder path, as it is; nothing is read. */
+export function path(variable: string): Setting<string> {
+  return text(variable);
+}
+
+/** A comma-separated list with at least one entry; spaces around entries are dropped, empty entries refused. */
+export function list(variable: string): Setting<readonly string[]> {
+  return {
+    variable,
+    read(value) {
+      const entries = value.split(",").map((entry) => entry.trim());
+      if (entries.includes("")) throw new Error("has an empty entry");
+      return entries;
+    },
+  };
+}
+
+/** An address "host:port"; IPv6 hosts stand in brackets. */
+export function listen(variable: string): Setting<ListenAddress> {
+  return {
+    variable,
+    read(value) {
+      const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(value) ?? [];
+      const host = bracketed ?? plain;
+      const port = Number(digits);
+      if (host === undefined || !(port <= 65_535)) throw new Error("is not host:port");
+      return { host, port };
+    },
+  };
+}
+
+/** An https URL without credentials, query or path; returned without a trailing slash. */
+export function url(variable: string): Setting<string> {
+  return {
+    variable,
+    read(value) {
+      const parsed = URL.canParse(value) ? new URL(value) : undefined;
+      if (parsed?.protocol !== "https:" || parsed.href !== `${parsed.origin}/`)
+        throw new Error("is not a URL of the form https://host:port");
+      return parsed.origin;
+    },
+  };
+}
+
+/** Whole seconds between `min` (0) and `max` (no limit); `default` when absent. */
+export function seconds(
+  variable: string,
+  bounds: { readonly default?: number; readonly min?: number; readonly max?: number } = {},
+): Setting<number> {
+  const { min = 0, max = Number.MAX_SAFE_INTEGER } = bounds;
+  return {
+    variable,
+    read(value) {
+      const amount = Number(value);
+      if (!/^\d+$/.test(value) || amount < min || amount > max)
+        throw new Error(`is not a whole number of seconds from ${min} to ${max}`);
+      return amount;
+    },
+    ...(bounds.default === undefined ? {} : { absent: { value: bounds.default } }),
+  };
+}
+
+/** The text of the file whose path is the value, without the whitespace at its end; an empty file is refused. */
+export function fileText(variable: string): Setting<string> {
+  return {
+    variable,
+    read(value) {
+      const content = readFile(value).toString("utf8").trimEnd();
+      if (content === "") throw new Error("names an empty file");
+      return content;
+    },
+  };
+}
+
+/** The bytes of the file whose path is the value; an empty file is refused. */
+export function fileBytes(variable: string): Setting<Uint8Array> {
+  return {
+    variable,
+    read(value) {
+      const content = readFile(value);
+      if (content.length === 0) throw new Error("names an empty file");
+      return content;
+    },
+  };
+}
+
+function readFile(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    throw new Error(`names a file that cannot be read: ${cause instanceof Error ? cause.message : ""}`, {
+      cause,
+    });
+  }
+}

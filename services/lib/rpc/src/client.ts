@@ -1,0 +1,116 @@
+import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import { Http2SessionManager, createConnectTransport } from "@connectrpc/connect-node";
+import { newId } from "@sallyport/proto/ids";
+import { currentRequestId, defaultTimeoutMs, remainingMs, requestIdHeader } from "./call.ts";
+import type { Peer } from "./peer.ts";
+import { peerNamed, spiffeId } from "./spiffe.ts";
+import { type TlsFiles, type TlsMaterial, readTls, watchTls } from "./tls-files.ts";
+
+/** Whom to call, where, and how to prove who is who. */
+export type PeerOptions = {
+  readonly peer: Peer;
+  /** "https://host:port"; the host need not be in the peer's certificate, its SPIFFE id must. */
+  readonly url: string;
+  readonly tls: TlsFiles;
+  readonly trustDomain: string;
+  /** How often to look for changed TLS files, in milliseconds. */
+  readonly tlsPollMs?: number;
+};
+
+/** A way to a peer, for createClient; closing it ends the connection and every call on it. */
+export type PeerConnection = { readonly transport: Transport; close(): void } & AsyncDisposable;
+
+/** The largest message that a process reads from another, in bytes. */
+export const maxMessageBytes = 4 * 1024 * 1024;
+
+const retiredConnectionMs = 30_000;
+
+/**
+ * Prepares calls to a peer over HTTP/2 with mTLS; connects at the first call. A server that does not prove to be that
+ * peer gets no request. Calls inherit request id and deadline of the call being served, else they have 5 seconds; streams
+ * have no deadline unless given one. Changed TLS files mean a new connection for new calls. Throws when the files cannot
+ * be read.
+ */
+export function connectPeer(options: PeerOptions): PeerConnection {
+  let material = readTls(options.tls);
+  let current = openConnection(options, material);
+  const retired = new Set<Http2SessionManager>();
+  const retire = (manager: Http2SessionManager): void => {
+    retired.add(manager);
+    setTimeout(() => {
+      retired.delete(manager);
+      manager.abort();
+    }, retiredConnectionMs).unref();
+  };
+  const renew = (changed: TlsMaterial): void => {
+    material = changed;
+    retire(current.manager);
+    current = openConnection(options, material);
+  };
+  const watch = watchTls(options.tls, material, renew, options.tlsPollMs);
+  const close = (): void => {
+    watch[Symbol.dispose]();
+    for (const manager of [current.manager, ...retired]) manager.abort();
+  };
+  return {
+    transport: inheriting(() => current.transport),
+    close,
+    [Symbol.asyncDispose]: async () => close(),
+  };
+}
+
+function openConnection(
+  { peer, url, trustDomain }: PeerOptions,
+  material: TlsMaterial,
+): { manager: Http2SessionManager; transport: Transport } {
+  const manager = new Http2SessionManager(
+    url,
+    { pingIntervalMs: 10_000, pingTimeoutMs: 3_000 },
+    {
+      ...material,
+      minVersion: "TLSv1.3",
+      checkServerIdentity: (_host, { subjectaltname }) =>
+        peerNamed(subjectaltname, trustDomain) === peer
+          ? undefined
+          : new Error(`the server's certificate does not name ${spiffeId(trustDomain, peer)}`),
+    },
+  );
+  const transport = createConnectTransport({
+    baseUrl: url,
+    httpVersion: "2",
+    sessionManager: manager,
+    acceptCompression: [],
+    readMaxBytes: maxMessageBytes,
+  });
+  return { manager, transport };
+}
+
+// An interceptor sees a call after its timer was set, so what a call inherits is added in front of the transport.
+function inheriting(transport: () => Transport): Transport {
+  return {
+    unary: (method, signal, timeoutMs, header, message, values) =>
+      transport().unary(
+        method,
+        signal,
+        boundedMs(timeoutMs ?? defaultTimeoutMs),
+        identified(header),
+        message,
+        values,
+      ),
+    stream: (method, signal, timeoutMs, header, message, values) =>
+      transport().stream(method, signal, boundedMs(timeoutMs), identified(header), message, values),
+  };
+}
+
+function boundedMs(timeoutMs: number | undefined): number | undefined {
+  const remaining = remainingMs();
+  if (remaining === undefined) return timeoutMs;
+  if (remaining < 1) throw new ConnectError("no time is left for the call", Code.DeadlineExceeded);
+  return Math.floor(Math.min(remaining, timeoutMs ?? remaining));
+}
+
+function identified(init: HeadersInit | undefined): Headers {
+  const header = new Headers(init);
+  if (!header.has(requestIdHeader)) header.set(requestIdHeader, currentRequestId() ?? newId("req"));
+  return header;
+}

@@ -1,0 +1,111 @@
+import { type Http2SecureServer, createSecureServer } from "node:http2";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import type { ListenAddress } from "@sallyport/config";
+import type { Logger } from "@sallyport/telemetry";
+import { createBoundary } from "./boundary.ts";
+import { type Route, createCallerCheck } from "./callers.ts";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { maxMessageBytes } from "./client.ts";
+import { fail } from "./failure.ts";
+import { createGate } from "./gate.ts";
+import { type Dependencies, healthRoute } from "./health.ts";
+import { type Peer, peerValues } from "./peer.ts";
+import { type Sessions, followSessions } from "./sessions.ts";
+import { spiffeId } from "./spiffe.ts";
+import { type TlsFiles, type TlsMaterial, readTls, watchTls } from "./tls-files.ts";
+import { createValidation } from "./validation.ts";
+
+/** What a process serves, as whom, and to whom it proves that. */
+export type ServeOptions = {
+  readonly self: Peer;
+  readonly listen: ListenAddress;
+  readonly tls: TlsFiles;
+  readonly trustDomain: string;
+  readonly routes: readonly Route[];
+  /** What must answer for the process to be ready, by name. */
+  readonly dependencies: Dependencies;
+  readonly logger: Logger;
+  /** How often to look for changed TLS files, in milliseconds. */
+  readonly tlsPollMs?: number;
+};
+
+const retireMs = 30_000;
+const drainMs = 6_000; // Longer than the default deadline of a call.
+
+/**
+ * Serves the routes over HTTP/2 with mTLS, Connect and gRPC, and grpc.health.v1 beside them. A method's caller table is
+ * checked before its message is read, then the message's bounds, then the handler runs; only failures get out. Disposing
+ * takes no new calls, ends streams, lets the others finish, and cuts what remains after six seconds. Changed TLS files are
+ * taken up while running. Rejects when the files or the address cannot be used.
+ */
+export async function serve(options: ServeOptions): Promise<{ port: number } & AsyncDisposable> {
+  const { self, logger, trustDomain } = options;
+  const material = readTls(options.tls);
+  const server = createSecureServer({
+    ...contextOptions(material),
+    requestCert: true,
+    rejectUnauthorized: true,
+    ALPNProtocols: ["h2"],
+    maxSessionMemory: 64,
+  });
+  const sessions = followSessions(server, trustDomain);
+  const stop = new AbortController();
+  const cut = new AbortController();
+  server.on("request", createHandler(options, sessions, stop.signal, cut.signal));
+  server.on("tlsClientError", (error) => logger.debug({ err: error }, "handshake refused"));
+  const port = await listening(server, options.listen);
+  const renew = (changed: TlsMaterial): void => {
+    server.setSecureContext(contextOptions(changed));
+    sessions.retire(retireMs);
+    logger.info("took up changed certificates");
+  };
+  const watch = watchTls(options.tls, material, renew, options.tlsPollMs);
+  logger.info({ port, peer: spiffeId(trustDomain, self) }, "listening");
+  const drain = async (): Promise<void> => {
+    watch[Symbol.dispose]();
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    stop.abort(fail(Reason.DEPENDENCY_UNAVAILABLE));
+    sessions.retire(drainMs);
+    const timer = setTimeout(() => cut.abort(), drainMs).unref();
+    await closed;
+    clearTimeout(timer);
+    logger.info("stopped");
+  };
+  let drained: Promise<void> | undefined;
+  return { port, [Symbol.asyncDispose]: () => (drained ??= drain()) };
+}
+
+function contextOptions(material: TlsMaterial) {
+  return { ...material, minVersion: "TLSv1.3" } as const;
+}
+
+function createHandler(
+  { routes, dependencies, logger }: ServeOptions,
+  sessions: Sessions,
+  draining: AbortSignal,
+  shutdownSignal: AbortSignal,
+) {
+  const all = [...routes, healthRoute(dependencies, draining)];
+  return connectNodeAdapter({
+    grpcWeb: false,
+    acceptCompression: [],
+    readMaxBytes: maxMessageBytes,
+    shutdownSignal,
+    contextValues: (request) => peerValues(sessions.peerOf(request)),
+    requestGate: createGate(createCallerCheck(all), logger),
+    interceptors: [createBoundary(logger, draining), createValidation(all.map(({ service }) => service))],
+    routes: (router) => all.forEach(({ register }) => register(router)),
+  });
+}
+
+function listening(server: Http2SecureServer, { host, port }: ListenAddress): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.off("error", reject);
+      const address = server.address();
+      if (address === null || typeof address === "string") reject(new Error("the server has no port"));
+      else resolve(address.port);
+    });
+  });
+}

@@ -1,0 +1,54 @@
+import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { createSecureContext } from "node:tls";
+
+/** Paths of a process's own certificate chain and key and of the CA whose certificates it accepts, all PEM. */
+export type TlsFiles = { readonly certFile: string; readonly keyFile: string; readonly caFile: string };
+
+/** The contents of TlsFiles. */
+export type TlsMaterial = { readonly cert: string; readonly key: string; readonly ca: string };
+
+const pollMs = 5_000;
+
+/** Reads the files. Throws when one is missing or when key and certificate do not belong together. */
+export function readTls({ certFile, keyFile, caFile }: TlsFiles): TlsMaterial {
+  return checked({
+    cert: readFileSync(certFile, "utf8"),
+    key: readFileSync(keyFile, "utf8"),
+    ca: readFileSync(caFile, "utf8"),
+  });
+}
+
+/**
+ * Calls `onChange` with the new contents after the files changed, until disposed. Contents are compared on a timer, not
+ * by file events: mounted secrets change through a renamed folder, which events miss. Files that do not fit together yet
+ * are tried again at the next look.
+ */
+export function watchTls(
+  files: TlsFiles,
+  current: TlsMaterial,
+  onChange: (material: TlsMaterial) => void,
+  intervalMs = pollMs,
+): Disposable {
+  let known = current;
+  const look = async (): Promise<void> => {
+    try {
+      const [cert, key, ca] = await Promise.all(
+        [files.certFile, files.keyFile, files.caFile].map((file) => readFile(file, "utf8")),
+      );
+      if (cert === undefined || key === undefined || ca === undefined) return;
+      if (cert === known.cert && key === known.key && ca === known.ca) return;
+      known = checked({ cert, key, ca });
+      onChange(known);
+    } catch {
+      // Half written or being replaced: what is known stays in use.
+    }
+  };
+  const timer = setInterval(() => void look(), intervalMs).unref();
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+function checked(material: TlsMaterial): TlsMaterial {
+  createSecureContext(material);
+  return material;
+}

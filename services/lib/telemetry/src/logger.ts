@@ -1,0 +1,29 @@
+import { type DestinationStream, type Logger as PinoLogger, destination, pino, stdTimeFunctions } from "pino";
+import { describeError } from "./describe-error.ts";
+
+/** The logger that every process uses: JSON lines, the fields of DESIGN §11. */
+export type Logger = PinoLogger;
+
+/** Who logs, from which level on ("info" when absent; "silent" for nothing), and where to (stderr when absent). */
+export type LoggerOptions = {
+  readonly service: string;
+  readonly level?: string | undefined;
+  readonly stream?: DestinationStream;
+};
+
+/**
+ * Returns a logger of JSON lines with ISO times and level names. Errors are logged as `err`, with their whole cause
+ * chain and without the fields in which drivers keep rows or messages. Throws on an unknown level. DESIGN §11.
+ */
+export function createLogger({ service, level = "info", stream }: LoggerOptions): Logger {
+  return pino(
+    {
+      level,
+      base: { service },
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: describeError },
+    },
+    stream ?? destination({ dest: 2, sync: false }),
+  );
+}
