@@ -1,4 +1,5 @@
-import { Code, type StreamRequest, type UnaryRequest } from "@connectrpc/connect";
+import type { StreamRequest, UnaryRequest } from "@connectrpc/connect";
+import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { Logger } from "@sallyport/telemetry";
 import { pathOf } from "./callers.ts";
@@ -24,7 +25,7 @@ export function createOutcomeLog(
     };
     if (!failure) return logger.debug({ ...fields, code: "ok" }, "answered");
     const { reason } = failure;
-    const refused = { ...fields, code: Code[codeOf(reason)]?.toLowerCase(), reason: nameOf(reason) };
+    const refused = { ...fields, code: codeToString(codeOf(reason)), reason: nameOf(reason) };
     if (reason === Reason.INTERNAL) return logger.error({ ...refused, err: failure }, "failed");
     if (reason === Reason.DEPENDENCY_UNAVAILABLE)
       return logger.warn({ ...refused, err: failure }, "unavailable");

@@ -1,4 +1,4 @@
-import type { Http2SecureServer, ServerHttp2Session } from "node:http2";
+import type { Http2SecureServer, Http2Session } from "node:http2";
 import { TLSSocket } from "node:tls";
 import type { ConnectNodeAdapterOptions } from "@connectrpc/connect-node";
 import type { Peer } from "./peer.ts";
@@ -18,8 +18,8 @@ type Proof = { readonly peer: Peer | undefined; readonly validToMs: number };
 
 /** Follows the sessions of a server. */
 export function followSessions(server: Http2SecureServer, trustDomain: string): Sessions {
-  const open = new Set<ServerHttp2Session>();
-  const proofs = new WeakMap<ServerHttp2Session, Proof>();
+  const open = new Set<Http2Session>();
+  const proofs = new WeakMap<Http2Session, Proof>();
   server.on("session", (session) => {
     open.add(session);
     session.once("close", () => open.delete(session));
@@ -28,7 +28,7 @@ export function followSessions(server: Http2SecureServer, trustDomain: string): 
   return {
     peerOf(request) {
       const session = "stream" in request ? request.stream.session : undefined;
-      if (!session || !("alpnProtocol" in session)) return undefined;
+      if (!session) return undefined;
       const known = proofs.get(session) ?? proofOf(session, trustDomain);
       proofs.set(session, known);
       // A connection must not outlive the certificate that proved it.
@@ -44,7 +44,7 @@ export function followSessions(server: Http2SecureServer, trustDomain: string): 
   };
 }
 
-function proofOf(session: ServerHttp2Session, trustDomain: string): Proof {
+function proofOf(session: Http2Session, trustDomain: string): Proof {
   const { socket } = session;
   if (!(socket instanceof TLSSocket) || !socket.authorized) return { peer: undefined, validToMs: 0 };
   const { subjectaltname, valid_to: validTo } = socket.getPeerCertificate();
