@@ -1,0 +1,52 @@
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { randomBytes } from "node:crypto";
+import { type Identity, enroll, openSallyport } from "@sallyport/client";
+import { afterAll, expect, test } from "vitest";
+import { loginOwner, makeSecrets, makeToken, startDeployment, valuesOf } from "./deployment.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "sallyport-restart-"));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+async function seqs(admin: ReturnType<typeof openSallyport>): Promise<bigint[]> {
+  const { records } = await admin.services.audit.listRecords({ pageSize: 200 });
+  return records.map((record) => record.seq).toReversed();
+}
+
+test("a restart keeps everything: the machine reads, the log goes on without a gap, a wrong KEK is refused", async () => {
+  let owner: Identity;
+  let machine: Identity;
+  let before: bigint[];
+  {
+    await using deployment = await startDeployment(dir);
+    owner = await loginOwner(deployment);
+    const admin = openSallyport(owner);
+    const { projectId, ids } = await makeSecrets(admin, "web", { DB_URL: "kept" });
+    const token = await makeToken(admin, owner, { projectId, secretIds: Object.values(ids) });
+    machine = await enroll(deployment.endpoint, token);
+    before = await seqs(admin);
+    admin.close();
+  }
+  {
+    await using deployment = await startDeployment(dir);
+    const reader = openSallyport({ ...machine, ...deployment.endpoint });
+    expect(valuesOf(await reader.read({ allGranted: true }))).toEqual({ DB_URL: "kept" });
+    reader.close();
+    const admin = openSallyport({ ...owner, ...deployment.endpoint });
+    const after = await seqs(admin);
+    expect(after.slice(0, before.length)).toEqual(before);
+    expect(after.length).toBeGreaterThan(before.length);
+    after.forEach((seq, index) => expect(seq).toBe((after[0] ?? 0n) + BigInt(index)));
+    admin.close();
+  }
+  const kek = join(dir, "crypto", "kek.key");
+  cpSync(kek, join(dir, "kek.kept"));
+  writeFileSync(kek, `kek-wrong ${randomBytes(32).toString("base64")}\n`, { mode: 0o600 });
+  await expect(startDeployment(dir)).rejects.toThrow(/KEK/);
+  cpSync(join(dir, "kek.kept"), kek);
+  await using deployment = await startDeployment(dir);
+  const reader = openSallyport({ ...machine, ...deployment.endpoint });
+  expect(valuesOf(await reader.read({ allGranted: true }))).toEqual({ DB_URL: "kept" });
+  reader.close();
+});

@@ -1,0 +1,74 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+
+const repository = join(import.meta.dirname, "..", "..");
+let data: string;
+
+beforeEach(() => {
+  data = mkdtempSync(join(tmpdir(), "sallyport-start-"));
+  chmodSync(data, 0o711);
+});
+afterEach(() => rmSync(data, { recursive: true, force: true }));
+
+type Run = { readonly child: ChildProcess; output(): string; readonly code: Promise<number | null> };
+
+function start(...args: string[]): Run {
+  const child = spawn("sh", ["deploy/start.sh", "--data", data, ...args], { cwd: repository, stdio: ["ignore", "pipe", "pipe"] });
+  let text = "";
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (more: string) => (text += more));
+  const code = new Promise<number | null>((resolve) => child.once("close", resolve));
+  return { child, code, output: () => text };
+}
+
+describe("sh deploy/start.sh", () => {
+  test("--demo-only walks the main job in numbered lines and exits 0", async () => {
+    const run = start("--demo-only", "--port", "0");
+    expect(await run.code, run.output()).toBe(0);
+    expect(run.output()).toMatch(/✓ 6 read DB_URL, API_KEY \(2 of 3\).*\d+ ms/);
+    expect(run.output()).toContain("refused, REQUEST_REJECTED");
+    expect(run.output()).not.toContain("correct-horse");
+  });
+
+  test("a second start, and a kill -9 of the first followed by a new start", async () => {
+    const first = start("--no-demo", "--port", "0");
+    await expect.poll(first.output, { timeout: 60_000 }).toContain("Ctrl-C stops everything");
+    const second = start("--demo-only", "--port", "0");
+    expect(await second.code).toBe(1);
+    expect(second.output()).toMatch(/in use by process \d+/);
+    first.child.kill("SIGKILL");
+    await first.code;
+    const third = start("--demo-only", "--port", "0");
+    expect(await third.code, third.output()).toBe(0);
+  });
+
+  test("Ctrl-C stops everything", async () => {
+    const run = start("--no-demo", "--port", "0");
+    await expect.poll(run.output, { timeout: 60_000 }).toContain("Ctrl-C stops everything");
+    run.child.kill("SIGINT");
+    expect(await run.code, run.output()).toBe(0);
+    expect(run.output()).toContain("stop everything");
+  });
+
+  test("a port in use is named", async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = server.address();
+    const port = typeof address === "object" && address ? address.port : 0;
+    const run = start("--demo-only", "--port", String(port));
+    expect(await run.code).toBe(1);
+    expect(run.output()).toContain(`port ${port} is in use`);
+    server.close();
+  });
+
+  test("a wrong option is a usage error, and --help shows the options", async () => {
+    const wrong = start("--nope");
+    expect(await wrong.code).toBe(2);
+    const help = start("--help");
+    expect(await help.code).toBe(0);
+    expect(help.output()).toContain("--demo-only");
+  });
+});
