@@ -1,0 +1,62 @@
+import { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { expect, test } from "vitest";
+import { EnvelopeError, newKey } from "./aead.ts";
+import { type Place, maxPlaintextBytes, openEnvelope, outlineEnvelope, sealEnvelope } from "./envelope.ts";
+
+const place: Place = {
+  vaultId: `vlt_${"a".repeat(20)}`,
+  projectId: `prj_${"b".repeat(20)}`,
+  secretId: `sec_${"c".repeat(20)}`,
+  version: 1,
+};
+const projectKey = { generation: 1, key: newKey() };
+const plaintext = Buffer.from("small");
+
+test("opens at its place, with its kind", () => {
+  const envelope = sealEnvelope(plaintext, ValueKind.FIELDS, place, projectKey);
+  expect(openEnvelope(envelope, place, projectKey)).toEqual({ kind: ValueKind.FIELDS, plaintext });
+  expect(outlineEnvelope(envelope)).toEqual({ kind: ValueKind.FIELDS, generation: 1, plaintextBytes: 5 });
+});
+
+test("no envelope opens after any single bit changed", () => {
+  const envelope = sealEnvelope(plaintext, ValueKind.SINGLE, place, projectKey);
+  for (let bit = 0; bit < envelope.length * 8; bit += 1) {
+    const changed = Uint8Array.from(envelope, (byte, at) =>
+      at === bit >> 3 ? byte ^ (1 << (bit & 7)) : byte,
+    );
+    expect(() => openEnvelope(changed, place, projectKey), `bit ${bit}`).toThrow(EnvelopeError);
+  }
+});
+
+test("no envelope opens after it was cut anywhere", () => {
+  const envelope = sealEnvelope(plaintext, ValueKind.SINGLE, place, projectKey);
+  for (let length = 0; length < envelope.length; length += 1)
+    expect(() => openEnvelope(envelope.subarray(0, length), place, projectKey)).toThrow(EnvelopeError);
+});
+
+test.each([
+  { name: "another vault", to: { vaultId: `vlt_${"d".repeat(20)}` } },
+  { name: "another project", to: { projectId: `prj_${"d".repeat(20)}` } },
+  { name: "another secret", to: { secretId: `sec_${"d".repeat(20)}` } },
+  { name: "another version", to: { version: 2 } },
+])("does not open in $name", ({ to }) => {
+  const envelope = sealEnvelope(plaintext, ValueKind.SINGLE, place, projectKey);
+  expect(() => openEnvelope(envelope, { ...place, ...to }, projectKey)).toThrow(EnvelopeError);
+});
+
+test("seals 64 KiB and not a byte more", () => {
+  const longest = new Uint8Array(maxPlaintextBytes);
+  const envelope = sealEnvelope(longest, ValueKind.SINGLE, place, projectKey);
+  expect(openEnvelope(envelope, place, projectKey).plaintext.length).toBe(maxPlaintextBytes);
+  expect(() =>
+    sealEnvelope(new Uint8Array(maxPlaintextBytes + 1), ValueKind.SINGLE, place, projectKey),
+  ).toThrow(EnvelopeError);
+});
+
+test("the same value twice shares no bytes after the header", () => {
+  const [first, second] = [0, 1].map(() =>
+    Buffer.from(sealEnvelope(plaintext, ValueKind.SINGLE, place, projectKey)),
+  );
+  expect(first?.subarray(9, 69).equals(second?.subarray(9, 69) ?? Buffer.alloc(0))).toBe(false);
+  expect(first?.subarray(69).equals(second?.subarray(69) ?? Buffer.alloc(0))).toBe(false);
+});

@@ -1,0 +1,109 @@
+import { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { labelled, lengthPrefixed } from "@sallyport/proto/signing";
+import { EnvelopeError, newKey, openBytes, sealBytes, sealOverheadBytes } from "./aead.ts";
+import { wrappedKeyBytes } from "./kek.ts";
+import type { ProjectKey } from "./project-key.ts";
+
+/** Where an envelope belongs; it opens nowhere else. */
+export type Place = {
+  readonly vaultId: string;
+  readonly projectId: string;
+  readonly secretId: string;
+  readonly version: number;
+};
+
+/** The layouts that a plaintext can have. */
+export type PlaintextKind = typeof ValueKind.SINGLE | typeof ValueKind.FIELDS;
+
+/** What an envelope says of itself before it is opened. Only `plaintextBytes` is certain. */
+export type EnvelopeOutline = {
+  readonly kind: PlaintextKind;
+  readonly generation: number;
+  readonly plaintextBytes: number;
+};
+
+/** The longest plaintext, in bytes. */
+export const maxPlaintextBytes = 65_536;
+
+const magic = Buffer.from("SPE1", "ascii");
+const headerBytes = magic.length + 1 + 4;
+const valueAt = headerBytes + wrappedKeyBytes;
+const overheadBytes = valueAt + sealOverheadBytes;
+
+/** Seals a plaintext of at most 64 KiB under a new data key (ENVELOPE §3). Throws EnvelopeError when it is longer. */
+export function sealEnvelope(
+  plaintext: Uint8Array,
+  kind: PlaintextKind,
+  place: Place,
+  projectKey: ProjectKey,
+): Uint8Array {
+  if (plaintext.length > maxPlaintextBytes) throw new EnvelopeError("a plaintext has at most 65,536 bytes");
+  const header = headerOf(kind, projectKey.generation);
+  const dataKey = newKey();
+  try {
+    const wrappedDataKey = sealBytes(projectKey.key, dataKeyAad(place, header), dataKey);
+    return Buffer.concat([header, wrappedDataKey, sealBytes(dataKey, valueAad(place, header), plaintext)]);
+  } finally {
+    dataKey.fill(0);
+  }
+}
+
+/** Reads an envelope's outline and checks its form, without a key. Throws EnvelopeError (ENVELOPE §3.4). */
+export function outlineEnvelope(bytes: Uint8Array): EnvelopeOutline {
+  const envelope = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const plaintextBytes = envelope.length - overheadBytes;
+  if (plaintextBytes < 0 || plaintextBytes > maxPlaintextBytes)
+    throw new EnvelopeError("an envelope has 97 to 65,633 bytes");
+  if (!envelope.subarray(0, magic.length).equals(magic)) throw new EnvelopeError("not an envelope");
+  const kind = kindOf(envelope.readUInt8(magic.length));
+  const generation = envelope.readUInt32BE(magic.length + 1);
+  if (generation === 0) throw new EnvelopeError("an envelope has generation 0");
+  return { kind, generation, plaintextBytes };
+}
+
+/** Opens an envelope at its place; the caller zeroes the plaintext. Throws EnvelopeError (ENVELOPE §3.4). */
+export function openEnvelope(
+  envelope: Uint8Array,
+  place: Place,
+  projectKey: ProjectKey,
+): { readonly kind: PlaintextKind; readonly plaintext: Uint8Array } {
+  const { kind, generation } = outlineEnvelope(envelope);
+  if (generation !== projectKey.generation)
+    throw new EnvelopeError("the envelope is of another generation than the key");
+  const header = envelope.subarray(0, headerBytes);
+  const dataKey = openBytes(
+    projectKey.key,
+    dataKeyAad(place, header),
+    envelope.subarray(headerBytes, valueAt),
+  );
+  try {
+    return { kind, plaintext: openBytes(dataKey, valueAad(place, header), envelope.subarray(valueAt)) };
+  } finally {
+    dataKey.fill(0);
+  }
+}
+
+function headerOf(kind: PlaintextKind, generation: number): Uint8Array {
+  const header = Buffer.alloc(headerBytes);
+  magic.copy(header);
+  header.writeUInt8(kind, magic.length);
+  header.writeUInt32BE(generation, magic.length + 1);
+  return header;
+}
+
+function kindOf(byte: number): PlaintextKind {
+  if (byte === ValueKind.SINGLE || byte === ValueKind.FIELDS) return byte;
+  throw new EnvelopeError("an envelope is of no known kind");
+}
+
+function dataKeyAad(place: Place, header: Uint8Array): Uint8Array {
+  return labelled("sallyport-data-key-v1", placeOf(place), header);
+}
+
+function valueAad(place: Place, header: Uint8Array): Uint8Array {
+  return labelled("sallyport-value-v1", placeOf(place), header);
+}
+
+function placeOf({ vaultId, projectId, secretId, version }: Place): Uint8Array {
+  return lengthPrefixed(vaultId, projectId, secretId, String(version));
+}
