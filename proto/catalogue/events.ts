@@ -157,7 +157,11 @@ export type EventFields<A extends Action> = Omit<MessageInitShape<typeof EventSc
   readonly detail?: { readonly [K in (typeof events)[A]["detail"][number]]?: string };
 };
 
-/** Makes an event. An action that the catalogue does not give to the emitter, or a foreign detail key, does not compile. */
+/**
+ * Makes an event. An action that the catalogue does not give to the emitter, or a foreign detail key, does not compile.
+ * Details are made recordable: without control characters, at most 256 bytes, so that no text of a user can be one that
+ * the log refuses.
+ */
 export function newEvent<E extends Emitter, A extends ActionOf<E>>(
   _emitter: E,
   action: A,
@@ -171,7 +175,7 @@ export function newEvent<E extends Emitter, A extends ActionOf<E>>(
     outcome: rule.outcomes[0],
     ...rest,
     action,
-    detail: definedOnly(detail ?? {}),
+    detail: recordable(detail ?? {}),
   });
 }
 
@@ -180,8 +184,17 @@ export function ruleOf(action: string): EventRule | undefined {
   return rules.get(action);
 }
 
-function definedOnly(detail: Readonly<Record<string, string | undefined>>): Record<string, string> {
+const maxDetailBytes = 256;
+const control = /\p{Cc}|\p{Cs}/gu;
+
+function recordable(detail: Readonly<Record<string, string | undefined>>): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(detail).filter((entry): entry is [string, string] => entry[1] !== undefined),
+    Object.entries(detail).flatMap(([key, value]) => (value === undefined ? [] : [[key, shortened(value)]])),
   );
+}
+
+function shortened(value: string): string {
+  const bytes = new Uint8Array(maxDetailBytes);
+  const printable = value.replaceAll(control, "\uFFFD");
+  return printable.slice(0, new TextEncoder().encodeInto(printable, bytes).read);
 }

@@ -64,8 +64,8 @@ export function createOutbox({ database, audit, logger }: OutboxOptions): Outbox
 
   // A delivery under way may have looked before our caller committed, so the caller waits for the one after it.
   function drain(): Promise<void> {
-    if (running === undefined) return start();
-    next ??= running
+    if (running === undefined && next === undefined) return start();
+    next ??= (running ?? Promise.resolve())
       .catch(() => undefined)
       .then(() => {
         next = undefined;
