@@ -44,7 +44,7 @@ async function start({ data, port, demo }: StartOptions): Promise<void> {
     screen.say("Ctrl-C stops everything.");
     await stopped;
   } finally {
-    await screen.step("stop everything", () => system[Symbol.asyncDispose]());
+    await screen.step("stop everything", async () => system[Symbol.asyncDispose]());
   }
 }
 

@@ -1,4 +1,5 @@
 import { SallyportError } from "@sallyport/client";
+import { FormatError } from "@sallyport/proto/signing";
 
 /** What is wrong with a command line; exit code 2. */
 export class UsageError extends Error {
@@ -32,7 +33,7 @@ const exitCodes: Readonly<Record<string, number>> = {
 
 /** The exit code of an error: 2 usage, 3 refused, 4 identity, 5 not found or conflict, 6 unavailable, 1 the rest. */
 export function exitCodeOf(error: unknown): number {
-  if (error instanceof UsageError) return 2;
+  if (error instanceof UsageError || error instanceof FormatError) return 2;
   return error instanceof SallyportError ? (exitCodes[error.reason] ?? 1) : 1;
 }
 
