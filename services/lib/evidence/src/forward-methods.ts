@@ -1,0 +1,92 @@
+import {
+  type DescMessage,
+  type DescMethod,
+  type DescMethodUnary,
+  type DescService,
+  type MessageInitShape,
+  type MessageShape,
+  create,
+  toBinary,
+} from "@bufbuild/protobuf";
+import type {
+  Credential,
+  PrincipalKind,
+  Role,
+  SignedRequest,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import type { Tx } from "@sallyport/postgres";
+import { decodeBody } from "./body.ts";
+import { methodPath } from "./method-path.ts";
+
+/** Who signed a forwarded request, as the credential says. */
+export type Principal = {
+  readonly id: string;
+  readonly kind: PrincipalKind;
+  readonly role: Role;
+  readonly vaultId: string;
+  readonly keyId: string;
+};
+
+/** A verified public request. Exactly one of `principal` and `newKey` is set. */
+export type ForwardContext = {
+  readonly principal?: Principal;
+  /** The raw public key of a signer that is not enrolled yet. */
+  readonly newKey?: Uint8Array;
+  /** The client's address as the gateway asserted it. */
+  readonly sourceIp: string;
+  readonly requestId: string;
+  readonly requestDigest: Uint8Array;
+  /** The evidence, for a peer that verifies again. */
+  readonly signedRequest: SignedRequest;
+  readonly credential?: Credential;
+  /**
+   * Runs the only change of the request in one transaction together with the mark that its digest was seen: a replayed
+   * request changes nothing and is refused with REQUEST_REJECTED. Answers after what must follow the commit was done.
+   */
+  mutate<T>(run: (tx: Tx) => Promise<T>): Promise<T>;
+};
+
+type Handler<I extends DescMessage, O extends DescMessage> = (
+  context: ForwardContext,
+  request: MessageShape<I>,
+) => Promise<MessageInitShape<O>>;
+
+/** One handler for each method of a public service. A method without one does not compile. */
+export type ForwardHandlers<S extends DescService> = {
+  readonly [M in keyof S["method"]]: S["method"][M] extends DescMethodUnary<infer I, infer O>
+    ? Handler<I, O>
+    : never;
+};
+
+/** Runs one public method: decodes the signed body strictly and returns the reply in binary protobuf. */
+export type ForwardRun = (context: ForwardContext) => Promise<Uint8Array>;
+
+/** The methods of one public service by their paths. */
+export type ForwardMethods = ReadonlyMap<string, ForwardRun>;
+
+/** Joins a public service and its handlers for createForwarder. */
+export function forwardMethods<S extends DescService>(
+  service: S,
+  handlers: ForwardHandlers<S>,
+): ForwardMethods {
+  // Security: the mapped type pairs every handler with its own method's messages; only the pairing is lost here.
+  const byName = handlers as Readonly<Record<string, Handler<DescMessage, DescMessage>>>;
+  return new Map(
+    service.methods.map((method) => {
+      const handler = byName[method.localName];
+      if (!handler || method.methodKind !== "unary")
+        throw new Error(`${methodPath(method)} has no unary handler`);
+      return [methodPath(method), runnerOf(method, handler)];
+    }),
+  );
+}
+
+function runnerOf(
+  { input, output }: Pick<DescMethod, "input" | "output">,
+  handler: Handler<DescMessage, DescMessage>,
+): ForwardRun {
+  return async (context) => {
+    const response = await handler(context, decodeBody(input, context.signedRequest));
+    return toBinary(output, create(output, response));
+  };
+}

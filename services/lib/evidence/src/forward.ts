@@ -1,0 +1,153 @@
+import { create } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { Database } from "@sallyport/postgres";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import {
+  type ForwardRequest,
+  type ForwardResponse,
+  ForwardResponseSchema,
+  type ForwardService,
+} from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
+import { Failure, fail, toRefusal } from "@sallyport/rpc";
+import { mayCall } from "./access.ts";
+import { maxSkewMs } from "./claims.ts";
+import { EvidenceError } from "./evidence-error.ts";
+import type { ForwardContext, ForwardMethods, ForwardRun } from "./forward-methods.ts";
+import { createSweep, markSeen } from "./seen-requests.ts";
+import { type Signer, signerOf } from "./signer.ts";
+import { type VerifiedRequest, verifySignedRequest } from "./signed-request.ts";
+import type { Trust } from "./trust.ts";
+
+/** What an owner of public methods gives to have requests forwarded to it. */
+export type ForwarderOptions = {
+  readonly trust: Trust;
+  /** Our public names, such as "sallyport.example:8443". */
+  readonly authorities: readonly string[];
+  /** How far `created` may lie from now, in seconds. */
+  readonly windowSeconds: number;
+  /** Unix milliseconds. */
+  readonly clock: () => number;
+  /** Where `seen_requests` lives. */
+  readonly database: Pick<Database, "query" | "transaction">;
+  /** Runs before a change; throws to refuse early, while the log is down for instance. */
+  readonly beforeMutation?: () => Promise<void>;
+  /** Runs after the commit and before the answer: delivers the records of the change. */
+  readonly afterCommit?: () => Promise<void>;
+  readonly methods: readonly ForwardMethods[];
+};
+
+/**
+ * Implements ForwardService: proves signature, freshness and path again, asks the role table, decodes the body and runs
+ * the owner's handler. Refusals travel in the reply; evidence that does not hold is a Failure EVIDENCE_INVALID.
+ */
+export function createForwarder(options: ForwarderOptions): ServiceImpl<typeof ForwardService> {
+  const methods = joined(options.methods);
+  const sweep = createSweep(options.database);
+  return {
+    async forward(request) {
+      const { signer, verified, run } = orInvalid(() => verify(request, options, methods));
+      const context: ForwardContext = { ...contextOf(request, signer, verified), mutate };
+      async function mutate<T>(change: Parameters<typeof options.database.transaction<T>>[0]): Promise<T> {
+        await options.beforeMutation?.();
+        const expiresMs = verified.createdSeconds * 1000 + windowMsOf(options) + maxSkewMs;
+        const result = await options.database.transaction(async (tx) => {
+          await markSeen(tx, verified.digest, expiresMs);
+          return change(tx);
+        });
+        await options.afterCommit?.();
+        await sweep(options.clock());
+        return result;
+      }
+      return answer(context, run);
+    },
+  };
+}
+
+function joined(methods: readonly ForwardMethods[]): ForwardMethods {
+  return new Map(methods.flatMap((service) => [...service]));
+}
+
+// The gateway checked the time a moment ago by another clock: what it took at the edge of the window is good here too.
+function windowMsOf({ windowSeconds }: ForwarderOptions): number {
+  return windowSeconds * 1000 + maxSkewMs;
+}
+
+function verify(request: ForwardRequest, options: ForwarderOptions, methods: ForwardMethods) {
+  const { signedRequest } = request;
+  if (!signedRequest) throw new EvidenceError("signature", "there is no request");
+  const nowMs = options.clock();
+  const signer = signerOf(request, options.trust, nowMs);
+  const { authorities } = options;
+  const { publicKey, keyId } = signer;
+  const windowSeconds = windowMsOf(options) / 1000;
+  const verified = verifySignedRequest(signedRequest, {
+    publicKey,
+    keyId,
+    authorities,
+    nowMs,
+    windowSeconds,
+  });
+  const run = methods.get(verified.path);
+  if (!run) throw new EvidenceError("path", "it is not a method of this service");
+  // Security: the gateway lets no stranger through to any other method, so this one does not speak for a client.
+  if (!signer.principal && !mayCall(verified.path, undefined))
+    throw new EvidenceError("role", "the key is not enrolled");
+  return { signer, verified, run };
+}
+
+function contextOf(
+  { signedRequest, credential, sourceIp, requestId }: ForwardRequest,
+  signer: Signer,
+  { digest }: VerifiedRequest,
+): Omit<ForwardContext, "mutate"> {
+  if (!signedRequest) throw new Error("verified without a request");
+  const who = signer.principal ? { principal: signer.principal } : { newKey: signer.publicKey };
+  return {
+    ...who,
+    sourceIp,
+    requestId,
+    requestDigest: digest,
+    signedRequest,
+    ...(credential ? { credential } : {}),
+  };
+}
+
+async function answer(context: ForwardContext, run: ForwardRun): Promise<ForwardResponse> {
+  const { requestDigest } = context;
+  try {
+    if (!mayCall(context.signedRequest.path, context.principal)) throw fail(Reason.ROLE_REQUIRED);
+    const response = await run(context);
+    return create(ForwardResponseSchema, { requestDigest, result: { case: "response", value: response } });
+  } catch (error) {
+    const value = toRefusal(refusalOf(error));
+    return create(ForwardResponseSchema, { requestDigest, result: { case: "refusal", value } });
+  }
+}
+
+// A malformed body under a good signature is the signer's own fault, and the signer is told. INTERNAL leaves as an
+// error, so that its cause is logged.
+function refusalOf(error: unknown): Failure {
+  if (error instanceof EvidenceError && error.step === "body") {
+    return fail(
+      Reason.FIELD_INVALID,
+      { field: "body", description: "is malformed, or has unknown or repeated fields" },
+      error,
+    );
+  }
+  if (error instanceof EvidenceError) throw invalid(error);
+  if (!(error instanceof Failure)) throw fail(Reason.INTERNAL, {}, error);
+  if (error.reason === Reason.INTERNAL) throw error;
+  return error;
+}
+
+function orInvalid<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    throw error instanceof EvidenceError ? invalid(error) : error;
+  }
+}
+
+function invalid(error: EvidenceError): Failure {
+  return fail(Reason.EVIDENCE_INVALID, { step: error.step }, error);
+}

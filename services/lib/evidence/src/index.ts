@@ -1,0 +1,24 @@
+export { type Access, type AccessTable, type Caller, access, mayCall } from "./access.ts";
+export { decodeBody } from "./body.ts";
+export { credentialLifetimeMs, openCredential, signCredential } from "./credential.ts";
+export { publicKeyOf, signEd25519, verifyEd25519 } from "./ed25519.ts";
+export { EvidenceError, type EvidenceStep } from "./evidence-error.ts";
+export {
+  type ForwardContext,
+  type ForwardHandlers,
+  type ForwardMethods,
+  type Principal,
+  forwardMethods,
+} from "./forward-methods.ts";
+export { type ForwarderOptions, createForwarder } from "./forward.ts";
+export type { MacKey } from "./macs.ts";
+export { openPermit, permitLifetimeMs, sealPermit } from "./permit.ts";
+export {
+  type Expected,
+  type ParsedRequest,
+  type VerifiedRequest,
+  parseRequest,
+  verifySignedRequest,
+} from "./signed-request.ts";
+export { openSlip, sealSlip, slipLifetimeMs } from "./slip.ts";
+export { type Trust, loadTrust } from "./trust.ts";

@@ -1,0 +1,41 @@
+import type { ForwardRequest } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
+import { parseKeyId } from "@sallyport/proto/signing";
+import { openCredential } from "./credential.ts";
+import { EvidenceError, atStep } from "./evidence-error.ts";
+import type { Principal } from "./forward-methods.ts";
+import { parseRequest } from "./signed-request.ts";
+import type { Trust } from "./trust.ts";
+
+/** The key under which a request must be signed, and whose it is; without a principal it is not enrolled yet. */
+export type Signer = {
+  readonly publicKey: Uint8Array;
+  readonly keyId: string;
+  readonly principal?: Principal;
+};
+
+/**
+ * Finds whose key must have signed: the credential's, or without one the key that a "key:" keyid spells out. Throws
+ * EvidenceError ("credential") when an enrolled keyid comes without its credential.
+ */
+export function signerOf(
+  { signedRequest, credential }: Pick<ForwardRequest, "signedRequest" | "credential">,
+  trust: Trust,
+  nowMs: number,
+): Signer {
+  if (!signedRequest) throw new EvidenceError("signature", "there is no request");
+  if (credential) {
+    const {
+      principalId: id,
+      kind,
+      role,
+      vaultId,
+      keyId,
+      publicKey,
+    } = openCredential(credential, trust, nowMs);
+    return { publicKey, keyId, principal: { id, kind, role, vaultId, keyId } };
+  }
+  const { keyId } = parseRequest(signedRequest);
+  const named = atStep("signature", () => parseKeyId(keyId));
+  if (named.kind !== "newKey") throw new EvidenceError("credential", "it is missing");
+  return { publicKey: named.publicKey, keyId };
+}

@@ -1,0 +1,32 @@
+import { type DescMessage, type MessageShape, fromBinary, fromJson } from "@bufbuild/protobuf";
+import { FormatError } from "@sallyport/proto/signing";
+import { hasDoublyNamedFields, hasDuplicateKeys } from "./json-keys.ts";
+import { hasUnknownFields } from "./unknown-fields.ts";
+
+/** Decodes binary protobuf and refuses fields that the contract does not know, at any depth. Throws FormatError. */
+export function fromStrictBinary<D extends DescMessage>(schema: D, bytes: Uint8Array): MessageShape<D> {
+  const message = orMalformed(() => fromBinary(schema, bytes));
+  if (hasUnknownFields(schema, message)) throw new FormatError("the message has unknown fields");
+  return message;
+}
+
+/**
+ * Decodes JSON and refuses what two readers could understand differently: invalid UTF-8, unknown fields, repeated keys,
+ * one field under both of its names. Throws FormatError.
+ */
+export function fromStrictJson<D extends DescMessage>(schema: D, bytes: Uint8Array): MessageShape<D> {
+  const text = orMalformed(() => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
+  const value: unknown = orMalformed((): unknown => JSON.parse(text));
+  if (hasDuplicateKeys(text) || hasDoublyNamedFields(schema, value))
+    throw new FormatError("the message gives a field twice");
+  return orMalformed(() => fromJson(schema, value as Parameters<typeof fromJson>[1]));
+}
+
+// The decoders' own messages quote their input, so they stay here.
+function orMalformed<T>(decode: () => T): T {
+  try {
+    return decode();
+  } catch {
+    throw new FormatError("the message is malformed or has unknown fields");
+  }
+}
