@@ -32,13 +32,27 @@ const entry: Readonly<Record<Process, string>> = {
 // Security: a process reads the program and its own folder, writes nothing, and starts nothing. The Postgres and Redis
 // sockets are reached as network, not as files.
 function permissions(name: Process, layout: Layout): string[] {
-  const code = ["proto", "services", "gateway", "node_modules", "package.json"].map((path) => join(repository, path));
+  const code = ["proto", "services", "gateway", "node_modules", "package.json"].map((path) =>
+    join(repository, path),
+  );
   const readable = [...code, layout.folder(name)].map((path) => `--allow-fs-read=${path}`);
-  return ["--permission", "--allow-addons", "--allow-net", ...readable, "--disable-proto=throw", "--disable-warning=SecurityWarning"];
+  return [
+    "--permission",
+    "--allow-addons",
+    "--allow-net",
+    ...readable,
+    "--disable-proto=throw",
+    "--disable-warning=SecurityWarning",
+  ];
 }
 
 /** Starts a process and resolves once its port answers; rejects with its own last sentence when it ends before. */
-export async function startChild(name: Process, port: number, env: Readonly<Record<string, string>>, layout: Layout): Promise<Child> {
+export async function startChild(
+  name: Process,
+  port: number,
+  env: Readonly<Record<string, string>>,
+  layout: Layout,
+): Promise<Child> {
   const child = spawn(process.execPath, [...permissions(name, layout), join(repository, entry[name])], {
     cwd: repository,
     env: { ...env, NODE_ENV: "production" },

@@ -1,15 +1,6 @@
 export { AlreadyRunningError } from "./claim.ts";
 export { UnreachableDirectoryError } from "./account.ts";
 export {
-  createServiceDatabase,
-  createServiceRoles,
-  databaseUrl,
-  type DatabaseService,
-  dropDatabase,
-  roleNames,
-  type ServiceRoles,
-} from "./databases.ts";
-export {
   type CertificateAuthority,
   type CertificateFiles,
   createCa,

@@ -2,7 +2,11 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 
 /** What a start was asked to do. */
-export type StartOptions = { readonly data: string; readonly port: number; readonly demo: "then-stay" | "only" | "none" };
+export type StartOptions = {
+  readonly data: string;
+  readonly port: number;
+  readonly demo: "then-stay" | "only" | "none";
+};
 
 /** Says what is wrong with the command line. */
 export class UsageError extends Error {
@@ -31,8 +35,10 @@ export function readOptions(args: readonly string[]): StartOptions | undefined {
   const { values } = parse(args);
   if (values.help) return undefined;
   const port = Number(values.port);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new UsageError(`--port ${values.port} is not a port: use 0 to 65535`);
-  if (values["no-demo"] && values["demo-only"]) throw new UsageError("--no-demo and --demo-only exclude each other");
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new UsageError(`--port ${values.port} is not a port: use 0 to 65535`);
+  if (values["no-demo"] && values["demo-only"])
+    throw new UsageError("--no-demo and --demo-only exclude each other");
   const demo = values["demo-only"] ? "only" : values["no-demo"] ? "none" : "then-stay";
   // Without --data the state stays beside the program, wherever it is started from.
   const data = values.data === undefined ? resolve(".sallyport") : resolve(values.caller, values.data);

@@ -5,7 +5,11 @@ import { runProgram } from "./command.ts";
 import type { Layout } from "./layout.ts";
 
 /** The owner's way in: a login code until it is redeemed, then an identity file. */
-export type OwnerCode = { readonly codeFile: string; readonly identityFile: string; readonly loggedIn: boolean };
+export type OwnerCode = {
+  readonly codeFile: string;
+  readonly identityFile: string;
+  readonly loggedIn: boolean;
+};
 
 /**
  * Makes the first vault and the login code of its owner, once. The code's seed is made here and kept in a file of mode
@@ -19,7 +23,9 @@ export async function prepareOwner(layout: Layout, rootFingerprint: string): Pro
   const { seed, publicKeySha256 } = savedSecret(join(layout.owner, "login-seed"));
   const env = { SALLYPORT_DATABASE_URL_FILE: join(layout.folder("identity"), "database.url") };
   const args = ["--vault-name", "default", "--owner-key-sha256", publicKeySha256.toString("hex")];
-  const { vaultId, codeId } = JSON.parse(await runProgram("services/identity/src/bootstrap.ts", env, args)) as {
+  const { vaultId, codeId } = JSON.parse(
+    await runProgram("services/identity/src/bootstrap.ts", env, args),
+  ) as {
     vaultId: string;
     codeId: string;
   };
@@ -32,9 +38,15 @@ export async function prepareOwner(layout: Layout, rootFingerprint: string): Pro
 function savedSecret(file: string): { seed: Uint8Array; publicKeySha256: Buffer } {
   if (!existsSync(file)) {
     const { seed, publicKeySha256 } = newTokenSecret();
-    const saved = { seed: Buffer.from(seed).toString("base64"), publicKeySha256: Buffer.from(publicKeySha256).toString("hex") };
+    const saved = {
+      seed: Buffer.from(seed).toString("base64"),
+      publicKeySha256: Buffer.from(publicKeySha256).toString("hex"),
+    };
     writeFileSync(file, JSON.stringify(saved), { mode: 0o600 });
   }
-  const { seed, publicKeySha256 } = JSON.parse(readFileSync(file, "utf8")) as { seed: string; publicKeySha256: string };
+  const { seed, publicKeySha256 } = JSON.parse(readFileSync(file, "utf8")) as {
+    seed: string;
+    publicKeySha256: string;
+  };
   return { seed: Buffer.from(seed, "base64"), publicKeySha256: Buffer.from(publicKeySha256, "hex") };
 }

@@ -45,7 +45,7 @@ function shakeHands(
 }
 
 test("peers prove who they are to each other", async () => {
-  const [gateway, policy] = await Promise.all([issuePeer("gateway"), issuePeer("policy")]);
+  const [gateway, policy] = [await issuePeer("gateway"), await issuePeer("policy")];
   expect(await shakeHands(policy, gateway)).toBe("URI:spiffe://example.org/gateway, DNS:localhost");
 });
 

@@ -4,12 +4,14 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { join } from "node:path";
 import {
+  AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
   ExtendedKeyUsage,
   ExtendedKeyUsageExtension,
   KeyUsageFlags,
   KeyUsagesExtension,
   SubjectAlternativeNameExtension,
+  SubjectKeyIdentifierExtension,
   X509Certificate,
   X509CertificateGenerator,
 } from "@peculiar/x509";
@@ -102,6 +104,7 @@ async function makeAuthority(certFile: string, keyFile: string, name: string): P
     extensions: [
       new BasicConstraintsExtension(true, 0, true),
       new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
+      await SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
   writePrivately(keyFile, await keyToPem(keys.privateKey));
@@ -123,6 +126,7 @@ async function issue(ca: CertificateAuthority, path: string, subject: Subject): 
       new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
       new ExtendedKeyUsageExtension(subject.usages),
       new SubjectAlternativeNameExtension(subject.alternatives),
+      await AuthorityKeyIdentifierExtension.create(ca.certificate),
     ],
   });
   const files = { certFile: `${path}.pem`, keyFile: `${path}.key`, caFile: ca.certFile };

@@ -23,7 +23,10 @@ export async function requirePort(port: number, patienceMs: number): Promise<voi
       return;
     } catch (error) {
       if (Date.now() >= deadline) {
-        throw new PortInUseError(`port ${port} is in use: stop what listens there, or choose another with --port`, { cause: error });
+        throw new PortInUseError(
+          `port ${port} is in use: stop what listens there, or choose another with --port`,
+          { cause: error },
+        );
       }
       await sleep(200);
     }

@@ -8,8 +8,14 @@ import { ReadSecretsRequestSchema } from "@sallyport/proto/gen/sallyport/gateway
 export type Answer = { readonly status: number; readonly text: string };
 
 /** Signs one read, as a client without sealing would, and sends the same bytes twice. */
-export async function sendTwice(endpoint: { url: string; ca: string }, identity: Identity, secretIds: readonly string[]): Promise<[Answer, Answer]> {
-  const body = Buffer.from(toJsonString(ReadSecretsRequestSchema, create(ReadSecretsRequestSchema, { secretIds: [...secretIds] })));
+export async function sendTwice(
+  endpoint: { url: string; ca: string },
+  identity: Identity,
+  secretIds: readonly string[],
+): Promise<[Answer, Answer]> {
+  const body = Buffer.from(
+    toJsonString(ReadSecretsRequestSchema, create(ReadSecretsRequestSchema, { secretIds: [...secretIds] })),
+  );
   const path = "/sallyport.gateway.v1.ReadService/ReadSecrets";
   const target = { authority: new URL(endpoint.url).host, path, contentType: "application/json" };
   const signed = createSigner(Buffer.from(identity.seed, "base64"), identity.keyId).sign(target, body);

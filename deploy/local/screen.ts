@@ -13,7 +13,8 @@ const slowMs = 1000;
 
 /** Makes the screen of a start. */
 export function createScreen(out: NodeJS.WriteStream = process.stdout): Screen {
-  const colour = (style: "green" | "dim" | "red", text: string): string => (out.isTTY ? styleText(style, text) : text);
+  const colour = (style: "green" | "dim" | "red", text: string): string =>
+    out.isTTY ? styleText(style, text) : text;
   const say = (line: string): void => void out.write(`${line}\n`);
   let count = 0;
 

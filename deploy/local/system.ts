@@ -51,7 +51,9 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   stack.defer(claimDirectory(layout.data));
   const port = options.port === 0 ? await freePort() : options.port;
   await requirePort(port, leftoverPatienceMs);
-  const postgres = await step("start Postgres", () => startPostgres({ dataDir: layout.postgres, log: () => undefined }));
+  const postgres = await step("start Postgres", () =>
+    startPostgres({ dataDir: layout.postgres, log: () => undefined }),
+  );
   stack.defer(() => postgres.stop());
   await step("start Redis", async () => stack.defer(await startGatewayRedis(layout)));
   const deployment = await step("hold the key ceremony", () => holdCeremony(layout, publicName));
@@ -73,13 +75,28 @@ export async function startSystem(options: SystemOptions): Promise<System> {
 }
 
 async function chooseAddresses(gateway: number): Promise<Addresses> {
-  const [audit = 0, crypto = 0, policy = 0, secrets = 0, identity = 0] = await Promise.all(services.map(freePort));
+  const [audit = 0, crypto = 0, policy = 0, secrets = 0, identity = 0] = await Promise.all(
+    services.map(freePort),
+  );
   return { ports: { audit, crypto, policy, secrets, identity, gateway }, publicName };
 }
 
 // The gateway's user may run the nonce script on its own keys, and nothing else.
 async function startGatewayRedis(layout: Layout): Promise<() => Promise<void>> {
-  const commands = ["+auth", "+hello", "+ping", "+info", "+get", "+set", "+time", "+eval", "+evalsha", "+client|setinfo", "+client|setname", "+quit"];
+  const commands = [
+    "+auth",
+    "+hello",
+    "+ping",
+    "+info",
+    "+get",
+    "+set",
+    "+time",
+    "+eval",
+    "+evalsha",
+    "+client|setinfo",
+    "+client|setname",
+    "+quit",
+  ];
   const user = { name: "gateway", password: randomBytes(24).toString("hex"), keys: ["gw:*"], commands };
   const redis = await startRedis({ dir: layout.redis, users: [user], log: () => undefined });
   writeFileSync(join(layout.folder("gateway"), "redis.url"), redis.url(user), { mode: 0o600 });

@@ -3,7 +3,18 @@ import { existsSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { type Identity, type Sallyport, SallyportError, enroll, formatToken, loadIdentity, login, newTokenSecret, openSallyport, saveIdentity } from "@sallyport/client";
+import {
+  type Identity,
+  type Sallyport,
+  SallyportError,
+  enroll,
+  formatToken,
+  loadIdentity,
+  login,
+  newTokenSecret,
+  openSallyport,
+  saveIdentity,
+} from "@sallyport/client";
 import { OutcomeSchema } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { enumName } from "@sallyport/proto/names";
 import { repository } from "./command.ts";
@@ -16,7 +27,11 @@ export class WalkError extends Error {
   override readonly name = "WalkError";
 }
 
-const values = { DB_URL: "postgres://app:correct-horse@db/app", API_KEY: "ak_live_2f9c61", SIGNING_KEY: "never to be read" };
+const values = {
+  DB_URL: "postgres://app:correct-horse@db/app",
+  API_KEY: "ak_live_2f9c61",
+  SIGNING_KEY: "never to be read",
+};
 
 function expectThat(condition: boolean, promise: string): asserts condition {
   if (!condition) throw new WalkError(`broken promise: ${promise}`);
@@ -62,16 +77,26 @@ async function checkEarlierMachine({ layout, url }: System, screen: Screen): Pro
   const file = join(layout.demo, "machine.json");
   if (!existsSync(file)) return;
   const identity = { ...(await loadIdentity(file)), url };
-  if (Date.parse(identity.expiresAt) < Date.now()) return screen.say("  the machine of an earlier start has expired, as it should");
+  if (Date.parse(identity.expiresAt) < Date.now())
+    return screen.say("  the machine of an earlier start has expired, as it should");
   const client = openSallyport(identity);
   try {
-    await screen.walk(async () => `read ${(await client.read({ allGranted: true })).length} secrets as ${identity.name}, enrolled at an earlier start`);
+    await screen.walk(
+      async () =>
+        `read ${(await client.read({ allGranted: true })).length} secrets as ${identity.name}, enrolled at an earlier start`,
+    );
   } finally {
     client.close();
   }
 }
 
-async function walkAs(admin: Sallyport, owner: Identity, endpoint: { url: string; ca: string }, system: System, screen: Screen): Promise<void> {
+async function walkAs(
+  admin: Sallyport,
+  owner: Identity,
+  endpoint: { url: string; ca: string },
+  system: System,
+  screen: Screen,
+): Promise<void> {
   const name = `demo-${new Date().toISOString().replace(/\D/g, "").slice(0, 17)}`;
   let projectId = "";
   await screen.walk(async () => {
@@ -82,7 +107,10 @@ async function walkAs(admin: Sallyport, owner: Identity, endpoint: { url: string
   const ids = new Map<string, string>();
   await screen.walk(async () => {
     for (const [secret, value] of Object.entries(values)) {
-      ids.set(secret, (await admin.createSecret({ projectId, name: secret, plaintext: Buffer.from(value) })).secretId);
+      ids.set(
+        secret,
+        (await admin.createSecret({ projectId, name: secret, plaintext: Buffer.from(value) })).secretId,
+      );
     }
     return `put ${[...ids.keys()].join(", ")} (sealed before they were sent)`;
   });
@@ -104,7 +132,12 @@ async function walkAs(admin: Sallyport, owner: Identity, endpoint: { url: string
   await screen.walk(() => showRecords(admin, machine?.principalId ?? "", screen));
 }
 
-async function createToken(admin: Sallyport, owner: Identity, projectId: string, secretIds: string[]): Promise<string> {
+async function createToken(
+  admin: Sallyport,
+  owner: Identity,
+  projectId: string,
+  secretIds: string[],
+): Promise<string> {
   const { seed, publicKeySha256 } = newTokenSecret();
   const lifetime = durationFromMs(3_600_000);
   const { token } = await admin.services.enrollment.createToken({
@@ -132,13 +165,21 @@ async function walkMachine(
   try {
     await screen.walk(async () => {
       const results = await machine.read({ secretIds: granted });
-      const read = results.flatMap((result) => (result.kind === "value" ? [[result.name, Buffer.from(result.plaintext).toString()]] : []));
+      const read = results.flatMap((result) =>
+        result.kind === "value" ? [[result.name, Buffer.from(result.plaintext).toString()]] : [],
+      );
       const { DB_URL, API_KEY } = values;
-      expectThat(JSON.stringify(Object.fromEntries(read)) === JSON.stringify({ DB_URL, API_KEY }), "the values read are the values put");
+      expectThat(
+        JSON.stringify(Object.fromEntries(read)) === JSON.stringify({ DB_URL, API_KEY }),
+        "the values read are the values put",
+      );
       return "read DB_URL, API_KEY (2 of 3), sealed to this process, signature verified";
     });
     await screen.walk(async () => {
-      const reason = await refusalOf(machine.read({ secretIds: [other] }), "a secret without a grant is refused");
+      const reason = await refusalOf(
+        machine.read({ secretIds: [other] }),
+        "a secret without a grant is refused",
+      );
       expectThat(reason === "NOT_GRANTED", "the refusal says NOT_GRANTED");
       return `refused SIGNING_KEY: ${reason}`;
     });
@@ -148,12 +189,18 @@ async function walkMachine(
   await screen.walk(async () => {
     const [first, second] = await sendTwice(endpoint, identity, granted);
     expectThat(first.status === 200, "a signed request is answered");
-    expectThat(second.status === 401 && second.text.includes("REQUEST_REJECTED"), "a replayed request is refused");
+    expectThat(
+      second.status === 401 && second.text.includes("REQUEST_REJECTED"),
+      "a replayed request is refused",
+    );
     return "replay that request byte for byte: refused, REQUEST_REJECTED";
   });
   await screen.walk(async () => {
     const printed = await runWithSecrets(system);
-    expectThat(printed === `${values.DB_URL.length} ${values.API_KEY.length} unset`, "a command gets the two secrets and no more");
+    expectThat(
+      printed === `${values.DB_URL.length} ${values.API_KEY.length} unset`,
+      "a command gets the two secrets and no more",
+    );
     return "run a command with the two secrets in its environment";
   });
 }
@@ -161,7 +208,10 @@ async function walkMachine(
 function runWithSecrets(system: System): Promise<string> {
   const script = 'printf "%s %s %s" "${#DB_URL}" "${#API_KEY}" "${SIGNING_KEY-unset}"';
   const args = [join(repository, "clients/cli/src/main.ts"), "run", "--", "sh", "-c", script];
-  const env = { PATH: process.env["PATH"] ?? "", SALLYPORT_IDENTITY: join(system.layout.demo, "machine.json") };
+  const env = {
+    PATH: process.env["PATH"] ?? "",
+    SALLYPORT_IDENTITY: join(system.layout.demo, "machine.json"),
+  };
   const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "inherit"] });
   let printed = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (printed += text));
@@ -175,13 +225,22 @@ const expected = ["machine.enrolled", "secret.read", "secret.read.denied", "repl
 
 async function showRecords(admin: Sallyport, machineId: string, screen: Screen): Promise<string> {
   const { records } = await admin.services.audit.listRecords({ pageSize: 100, machineId });
-  for (const action of expected) expectThat(records.some((record) => record.action === action), `${action} is on record`);
-  const text = JSON.stringify(records.map((record) => ({ ...record, seq: String(record.seq) })), (_, value: unknown) => (typeof value === "bigint" ? String(value) : value));
+  for (const action of expected)
+    expectThat(
+      records.some((record) => record.action === action),
+      `${action} is on record`,
+    );
+  const text = JSON.stringify(
+    records.map((record) => ({ ...record, seq: String(record.seq) })),
+    (_, value: unknown) => (typeof value === "bigint" ? String(value) : value),
+  );
   for (const value of Object.values(values)) expectThat(!text.includes(value), "no value is on record");
   for (const record of records.toReversed()) {
     const object = record.secretId || record.subjectId || record.projectId;
     const outcome = enumName(OutcomeSchema, record.outcome).toLowerCase();
-    screen.say(`    ${String(record.seq).padStart(5)}  ${record.action.padEnd(20)} ${outcome.padEnd(8)} ${object.padEnd(24)} ${record.reason}`);
+    screen.say(
+      `    ${String(record.seq).padStart(5)}  ${record.action.padEnd(20)} ${outcome.padEnd(8)} ${object.padEnd(24)} ${record.reason}`,
+    );
   }
   return `show its ${records.length} records, which hold no value`;
 }

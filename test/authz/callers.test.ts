@@ -23,8 +23,16 @@ type Peer = (typeof peers)[number];
 type Server = Exclude<Peer, "gateway">;
 
 // Written from DESIGN §2 and not from the code: who may call what. What is not here is refused to everyone.
-const allowed: readonly { server: Server; service: DescService; methods: Readonly<Record<string, readonly Peer[]>> }[] = [
-  { server: "identity", service: KeyService, methods: { ResolveKeys: ["gateway"], WatchRevocations: ["gateway"] } },
+const allowed: readonly {
+  server: Server;
+  service: DescService;
+  methods: Readonly<Record<string, readonly Peer[]>>;
+}[] = [
+  {
+    server: "identity",
+    service: KeyService,
+    methods: { ResolveKeys: ["gateway"], WatchRevocations: ["gateway"] },
+  },
   { server: "identity", service: ForwardService, methods: { Forward: ["gateway"] } },
   { server: "policy", service: AuthorizationService, methods: { Authorize: ["gateway"] } },
   {
@@ -97,24 +105,40 @@ describe("every internal method × every peer", () => {
           expect(await meet(server, method, tlsOf(peer)), `${peer} → ${server}`).toBe(want);
         }
         expect(await meet(server, method, undefined), "without a certificate").toMatch(/^no connection/);
-        const foreign = { certFile: join(foreignDir, "gateway.pem"), keyFile: join(foreignDir, "gateway.key") };
+        const foreign = {
+          certFile: join(foreignDir, "gateway.pem"),
+          keyFile: join(foreignDir, "gateway.key"),
+        };
         await issuePeer(await openAuthority(foreignDir, "foreign"), foreign, "sallyport.local", "gateway");
-        expect(await meet(server, method, foreign), "with a foreign authority's certificate").toMatch(/^no connection/);
-        const elsewhere = { certFile: join(foreignDir, "elsewhere.pem"), keyFile: join(foreignDir, "elsewhere.key") };
+        expect(await meet(server, method, foreign), "with a foreign authority's certificate").toMatch(
+          /^no connection/,
+        );
+        const elsewhere = {
+          certFile: join(foreignDir, "elsewhere.pem"),
+          keyFile: join(foreignDir, "elsewhere.key"),
+        };
         const mesh = await openAuthority(deployment.system.layout.authorities, "mesh");
         await issuePeer(mesh, elsewhere, "elsewhere.example", expected?.[0] ?? "gateway");
-        expect(await meet(server, method, elsewhere), "from another trust domain").toMatch(/^refused|^no connection/);
+        expect(await meet(server, method, elsewhere), "from another trust domain").toMatch(
+          /^refused|^no connection/,
+        );
       });
     }
     test(`${server}: no expectation without a method in ${service.name}`, () => {
-      expect(Object.keys(methods).toSorted()).toEqual(service.methods.map((method) => method.name).toSorted());
+      expect(Object.keys(methods).toSorted()).toEqual(
+        service.methods.map((method) => method.name).toSorted(),
+      );
     });
   }
 
   test("no internal contract is left out", () => {
     const generated = join(import.meta.dirname, "..", "..", "proto", "gen", "sallyport");
-    const files = readdirSync(generated, { recursive: true, encoding: "utf8" }).filter((file) => /internal\/v1\/.*_pb\.ts$/.test(file));
-    const covered = new Set(allowed.map(({ service }) => `${service.file.name.replace(/^sallyport\//, "")}_pb.ts`));
+    const files = readdirSync(generated, { recursive: true, encoding: "utf8" }).filter((file) =>
+      /internal\/v1\/.*_pb\.ts$/.test(file),
+    );
+    const covered = new Set(
+      allowed.map(({ service }) => `${service.file.name.replace(/^sallyport\//, "")}_pb.ts`),
+    );
     expect(files.toSorted()).toEqual([...covered].toSorted());
   });
 

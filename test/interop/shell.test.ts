@@ -27,10 +27,13 @@ function read(shell: string, secretId: string) {
 describe("curl and openssl", () => {
   for (const shell of ["dash", "bash"]) {
     // bash and dash are on every Debian; elsewhere a missing one is said, not silently left out.
-    test.skipIf(!isInstalled(shell))(`enroll and read from ${shell}${isInstalled(shell) ? "" : " (not installed here)"}`, async () => {
-      const { stdout } = await read(shell, job.granted[0] ?? "");
-      expect(stdout).toBe(job.values.DB_URL);
-    });
+    test.skipIf(!isInstalled(shell))(
+      `enroll and read from ${shell}${isInstalled(shell) ? "" : " (not installed here)"}`,
+      async () => {
+        const { stdout } = await read(shell, job.granted[0] ?? "");
+        expect(stdout).toBe(job.values.DB_URL);
+      },
+    );
   }
 
   test("get nothing without a grant", async () => {

@@ -33,17 +33,34 @@ function cpuSeconds(pid: number): number {
 
 type Prepared = { readonly headers: Record<string, string>; readonly body: Uint8Array };
 
-async function prepare(machines: readonly Identity[], secretIds: string[], authority: string, count: number): Promise<Prepared[]> {
+async function prepare(
+  machines: readonly Identity[],
+  secretIds: string[],
+  authority: string,
+  count: number,
+): Promise<Prepared[]> {
   const recipient = await createRecipient();
   const suite = SealingSuite.HPKE_X25519_SHA256_AES256GCM;
-  const message = create(ReadSecretsRequestSchema, { secretIds, allOrNothing: true, recipient: { suite, publicKey: recipient.publicKey } });
+  const message = create(ReadSecretsRequestSchema, {
+    secretIds,
+    allOrNothing: true,
+    recipient: { suite, publicKey: recipient.publicKey },
+  });
   const body = toBinary(ReadSecretsRequestSchema, message);
   const signers = machines.map((machine) => createSigner(Buffer.from(machine.seed, "base64"), machine.keyId));
   return Array.from({ length: count }, (_, index) => {
     const signer = signers[index % signers.length];
     if (!signer) throw new Error("no machine signs");
     const target = { authority, path, contentType: "application/proto" };
-    return { body, headers: { ":method": "POST", ":path": path, "content-type": "application/proto", ...signer.sign(target, body).headers } };
+    return {
+      body,
+      headers: {
+        ":method": "POST",
+        ":path": path,
+        "content-type": "application/proto",
+        ...signer.sign(target, body).headers,
+      },
+    };
   });
 }
 
@@ -55,14 +72,19 @@ const deployment = await startDeployment();
 try {
   const owner = await loginOwner(deployment);
   const admin = openSallyport(owner);
-  const secretValues = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`SECRET_${index}`, `value ${index} ${"x".repeat(40)}`]));
+  const secretValues = Object.fromEntries(
+    Array.from({ length: 20 }, (_, index) => [`SECRET_${index}`, `value ${index} ${"x".repeat(40)}`]),
+  );
   const { projectId, ids } = await makeSecrets(admin, "bench", secretValues);
   const secretIds = Object.values(ids);
   const machineCount = Number(options.machines);
   const token = await makeToken(admin, owner, { projectId, secretIds, uses: machineCount });
   const machines: Identity[] = [];
-  for (let index = 0; index < machineCount; index += 1) machines.push(await enroll(deployment.endpoint, token, { name: `bench-${index}` }));
-  console.log(`node ${process.version}, ${cpus().length} cores (${cpus()[0]?.model ?? ""}), generator on the same machine`);
+  for (let index = 0; index < machineCount; index += 1)
+    machines.push(await enroll(deployment.endpoint, token, { name: `bench-${index}` }));
+  console.log(
+    `node ${process.version}, ${cpus().length} cores (${cpus()[0]?.model ?? ""}), generator on the same machine`,
+  );
   for (const count of [1, 20]) await measure(machines, secretIds.slice(0, count));
   admin.close();
 } finally {
@@ -80,7 +102,10 @@ async function measure(machines: readonly Identity[], secretIds: string[]): Prom
       if (!stream) return reject(new Error("no session"));
       let status = 0;
       stream.on("response", (response) => (status = response[":status"] ?? 0));
-      stream.on("data", () => undefined).once("end", () => resolve(status)).once("error", reject);
+      stream
+        .on("data", () => undefined)
+        .once("end", () => resolve(status))
+        .once("error", reject);
       stream.end(body);
     });
   const warmUp = await prepare(machines, secretIds, authority, 200);
@@ -105,8 +130,11 @@ async function measure(machines: readonly Identity[], secretIds: string[]): Prom
   const sorted = latencies.toSorted((a, b) => a - b);
   const done = statuses.get(200) ?? 0;
   const rate = (done / elapsed).toFixed(0);
-  console.log(`\n${secretIds.length} secret(s) a read, ${options.workers} workers: ${rate} reads/s, p50 ${percentile(sorted, 0.5).toFixed(1)} ms, p99 ${percentile(sorted, 0.99).toFixed(1)} ms`);
-  if (statuses.size > 1 || done === 0) console.log(`answers by status: ${[...statuses].map(([status, n]) => `${status}: ${n}`).join(", ")}`);
+  console.log(
+    `\n${secretIds.length} secret(s) a read, ${options.workers} workers: ${rate} reads/s, p50 ${percentile(sorted, 0.5).toFixed(1)} ms, p99 ${percentile(sorted, 0.99).toFixed(1)} ms`,
+  );
+  if (statuses.size > 1 || done === 0)
+    console.log(`answers by status: ${[...statuses].map(([status, n]) => `${status}: ${n}`).join(", ")}`);
   for (const name of processes) {
     const used = cpuSeconds(deployment.system.child(name).pid) - (before.get(name) ?? 0);
     console.log(`  ${name.padEnd(9)} ${((used / done) * 1e6).toFixed(0).padStart(6)} µs CPU a read`);

@@ -17,12 +17,18 @@ test("no record, no value: an audit that is stopped refuses reads and writes, an
   await deployment.system.stopProcess("audit");
   expect(await reasonOf(read())).toBe("DEPENDENCY_UNAVAILABLE");
   expect(await reasonOf(reader.read({ secretIds: [job.ids["OTHER"] ?? ""] }))).toBe("DEPENDENCY_UNAVAILABLE");
-  expect(await reasonOf(job.admin.services.projects.createProject({ name: "unrecorded" }))).toMatch(/UNAVAILABLE/);
+  expect(await reasonOf(job.admin.services.projects.createProject({ name: "unrecorded" }))).toMatch(
+    /UNAVAILABLE/,
+  );
 
   await deployment.system.startProcess("audit");
-  await expect.poll(() => read().then(valuesOf), { timeout: 15_000 }).toEqual({ DB_URL: job.values.DB_URL, API_KEY: job.values.API_KEY });
   await expect
-    .poll(() => reasonOf(job.admin.services.projects.createProject({ name: "recorded" })), { timeout: 15_000 })
+    .poll(() => read().then(valuesOf), { timeout: 15_000 })
+    .toEqual({ DB_URL: job.values.DB_URL, API_KEY: job.values.API_KEY });
+  await expect
+    .poll(() => reasonOf(job.admin.services.projects.createProject({ name: "recorded" })), {
+      timeout: 15_000,
+    })
     .toBe("not refused");
   reader.close();
   job.admin.close();

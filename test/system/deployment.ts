@@ -44,7 +44,11 @@ export function loginOwner({ system, endpoint }: Deployment): Promise<Identity> 
 }
 
 /** A project with secrets of the given values; returns the ids by name. */
-export async function makeSecrets(admin: Sallyport, project: string, values: Readonly<Record<string, string>>) {
+export async function makeSecrets(
+  admin: Sallyport,
+  project: string,
+  values: Readonly<Record<string, string>>,
+) {
   const created = await admin.services.projects.createProject({ name: project });
   const projectId = created.project?.projectId ?? "";
   const ids: Record<string, string> = {};
@@ -75,7 +79,9 @@ export async function makeToken(
 }
 
 /** A deployment with an owner, two granted secrets, one that is not, and a machine. */
-export async function startMainJob(values = { DB_URL: "postgres://canary-db", API_KEY: "canary-key", OTHER: "canary-other" }) {
+export async function startMainJob(
+  values = { DB_URL: "postgres://canary-db", API_KEY: "canary-key", OTHER: "canary-other" },
+) {
   const deployment = await startDeployment();
   const owner = await loginOwner(deployment);
   const admin = openSallyport(owner);
@@ -89,7 +95,9 @@ export async function startMainJob(values = { DB_URL: "postgres://canary-db", AP
 /** What a read gave, by name. */
 export function valuesOf(results: Awaited<ReturnType<Sallyport["read"]>>): Record<string, string> {
   return Object.fromEntries(
-    results.flatMap((result) => (result.kind === "value" ? [[result.name, Buffer.from(result.plaintext).toString()]] : [])),
+    results.flatMap((result) =>
+      result.kind === "value" ? [[result.name, Buffer.from(result.plaintext).toString()]] : [],
+    ),
   );
 }
 

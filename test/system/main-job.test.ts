@@ -45,7 +45,9 @@ describe("the main job, through all six processes", () => {
     expect(await refusal(reader.read({ secretIds: mixed }))).toBe("NOT_GRANTED");
     const results = await reader.read({ secretIds: mixed }, { allOrNothing: false });
     expect(Object.keys(valuesOf(results)).toSorted()).toEqual(["API_KEY", "DB_URL"]);
-    expect(results.filter((result) => result.kind === "refused").map((result) => result.secretId)).toEqual([job.ids["OTHER"]]);
+    expect(results.filter((result) => result.kind === "refused").map((result) => result.secretId)).toEqual([
+      job.ids["OTHER"],
+    ]);
   });
 
   test("users manage and never read", async () => {
@@ -54,11 +56,18 @@ describe("the main job, through all six processes", () => {
 
   test("a new version is what is read next; the old one can be named", async () => {
     const secretId = job.ids["DB_URL"] ?? "";
-    const next = { secretId, projectId: job.projectId, expectedVersion: 1, plaintext: Buffer.from("canary-second") };
+    const next = {
+      secretId,
+      projectId: job.projectId,
+      expectedVersion: 1,
+      plaintext: Buffer.from("canary-second"),
+    };
     expect((await job.admin.addVersion(next)).currentVersion).toBe(2);
     expect(await refusal(job.admin.addVersion(next))).toBe("VERSION_CONFLICT");
     expect(valuesOf(await reader.read({ secretIds: [secretId] }))).toEqual({ DB_URL: "canary-second" });
-    expect(valuesOf(await reader.read({ secretIds: [secretId], version: 1 }))).toEqual({ DB_URL: job.values.DB_URL });
+    expect(valuesOf(await reader.read({ secretIds: [secretId], version: 1 }))).toEqual({
+      DB_URL: job.values.DB_URL,
+    });
     expect(await refusal(reader.read({ secretIds: [secretId], version: 3 }))).toBe("NOT_FOUND");
   });
 
@@ -75,15 +84,24 @@ describe("the main job, through all six processes", () => {
   });
 
   test("every read and refusal is on record, and no value is in a record or a log", async () => {
-    const { records } = await job.admin.services.audit.listRecords({ pageSize: 200, machineId: job.machine.principalId });
+    const { records } = await job.admin.services.audit.listRecords({
+      pageSize: 200,
+      machineId: job.machine.principalId,
+    });
     const reads = records.filter((record) => record.action === "secret.read");
     expect(new Set(reads.map((record) => record.secretId))).toEqual(new Set(job.granted));
-    expect(reads.every((record) => record.outcome === Outcome.ALLOWED && record.emitter === "crypto")).toBe(true);
+    expect(reads.every((record) => record.outcome === Outcome.ALLOWED && record.emitter === "crypto")).toBe(
+      true,
+    );
     const denied = records.filter((record) => record.action === "secret.read.denied");
-    expect(denied.some((record) => record.secretId === job.ids["OTHER"] && record.reason === "NOT_GRANTED")).toBe(true);
+    expect(
+      denied.some((record) => record.secretId === job.ids["OTHER"] && record.reason === "NOT_GRANTED"),
+    ).toBe(true);
     const { logs } = job.deployment.system.layout;
     const texts = readdirSync(logs).map((file) => readFileSync(join(logs, file), "utf8"));
-    const recorded = records.map((record) => Object.values(record).map(String).join(" ") + Object.values(record.detail).join(" "));
+    const recorded = records.map(
+      (record) => Object.values(record).map(String).join(" ") + Object.values(record.detail).join(" "),
+    );
     for (const text of [...texts, ...recorded]) expect(text).not.toMatch(/canary-/);
   });
 

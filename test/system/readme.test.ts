@@ -9,7 +9,10 @@ const repository = join(import.meta.dirname, "..", "..");
 
 /** The commands of the README's section on the main job. */
 function readmeCommands(): string {
-  const [, commands] = /walked by test\/system\/readme\.test\.ts -->\n```sh\n([\s\S]*?)```/.exec(readFileSync(join(repository, "README.md"), "utf8")) ?? [];
+  const [, commands] =
+    /walked by test\/system\/readme\.test\.ts -->\n```sh\n([\s\S]*?)```/.exec(
+      readFileSync(join(repository, "README.md"), "utf8"),
+    ) ?? [];
   if (commands === undefined) throw new Error("README.md has no walked block");
   return commands;
 }

@@ -17,9 +17,13 @@ afterEach(() => rmSync(data, { recursive: true, force: true }));
 type Run = { readonly child: ChildProcess; output(): string; readonly code: Promise<number | null> };
 
 function start(...args: string[]): Run {
-  const child = spawn("sh", ["deploy/start.sh", "--data", data, ...args], { cwd: repository, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn("sh", ["deploy/start.sh", "--data", data, ...args], {
+    cwd: repository,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let text = "";
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (more: string) => (text += more));
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (more: string) => (text += more));
   const code = new Promise<number | null>((resolve) => child.once("close", resolve));
   return { child, code, output: () => text };
 }

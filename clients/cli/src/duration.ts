@@ -6,6 +6,7 @@ const seconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_
 export function parseDuration(text: string): number {
   const [, count, unit] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
   const size = seconds[unit ?? ""];
-  if (count === undefined || size === undefined) throw new UsageError(`"${text}" is not a duration: write 90s, 15m, 12h or 30d`);
+  if (count === undefined || size === undefined)
+    throw new UsageError(`"${text}" is not a duration: write 90s, 15m, 12h or 30d`);
   return Number(count) * size;
 }

@@ -42,7 +42,10 @@ export function explain(error: unknown): string {
   if (error instanceof SallyportError) {
     const metadata = Object.entries(error.metadata).map(([key, value]) => `${key}=${value}`);
     const wait = error.retryAfterMs === undefined ? [] : [`retry after ${error.retryAfterMs} ms`];
-    const unreachable = error.reason === "UNREACHABLE" ? ["check SALLYPORT_URL and SALLYPORT_CA, and that the server runs"] : [];
+    const unreachable =
+      error.reason === "UNREACHABLE"
+        ? ["check SALLYPORT_URL and SALLYPORT_CA, and that the server runs"]
+        : [];
     const details = [error.reason, ...metadata, ...wait, ...unreachable].join(", ");
     return `${error.message} [${details}]`;
   }

@@ -6,7 +6,11 @@ import { UsageError } from "./failure.ts";
  * Reads a value from a file, from standard input, or from a prompt that does not echo. Never from the command line,
  * where other processes could see it. One newline at the end of piped input is dropped unless `exact`.
  */
-export async function readValue(options: { readonly file?: string; readonly exact?: boolean; readonly prompt: string }): Promise<Uint8Array> {
+export async function readValue(options: {
+  readonly file?: string;
+  readonly exact?: boolean;
+  readonly prompt: string;
+}): Promise<Uint8Array> {
   if (options.file !== undefined) {
     return readFile(options.file).catch(() => {
       throw new UsageError(`${options.file} cannot be read`);

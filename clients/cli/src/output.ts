@@ -17,10 +17,16 @@ export function tick(): string {
 
 /** Writes rows under a header in aligned columns, each cut so that the table fits the terminal. */
 export function printTable(header: readonly string[], rows: readonly (readonly string[])[]): void {
-  const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? "").length)));
+  const widths = header.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => (row[column] ?? "").length)),
+  );
   const width = process.stdout.isTTY ? process.stdout.columns : Number.MAX_SAFE_INTEGER;
   const line = (cells: readonly string[]): string =>
-    cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd().slice(0, width);
+    cells
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd()
+      .slice(0, width);
   printLine(line(header));
   for (const row of rows) printLine(line(row));
 }

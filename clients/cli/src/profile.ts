@@ -17,7 +17,10 @@ export function identityPath(kind: Identity["kind"], env: NodeJS.ProcessEnv = pr
 /** The gateway as SALLYPORT_URL and SALLYPORT_CA name it; UsageError when the URL is missing. */
 export async function endpointOf(env: NodeJS.ProcessEnv = process.env): Promise<Endpoint> {
   const url = env["SALLYPORT_URL"];
-  if (!url) throw new UsageError("SALLYPORT_URL is not set: set it to the gateway's address, such as https://localhost:8443");
+  if (!url)
+    throw new UsageError(
+      "SALLYPORT_URL is not set: set it to the gateway's address, such as https://localhost:8443",
+    );
   const caFile = env["SALLYPORT_CA"];
   if (!caFile) return { url: url.replace(/\/+$/, "") };
   const ca = await readFile(caFile, "utf8").catch(() => {
@@ -27,7 +30,10 @@ export async function endpointOf(env: NodeJS.ProcessEnv = process.env): Promise<
 }
 
 /** Runs an action as the machine or user of this computer and closes the connection after it. */
-export async function actAs<T>(kind: Identity["kind"], action: (client: Sallyport, identity: Identity) => Promise<T>): Promise<T> {
+export async function actAs<T>(
+  kind: Identity["kind"],
+  action: (client: Sallyport, identity: Identity) => Promise<T>,
+): Promise<T> {
   const identity = await loadIdentity(identityPath(kind));
   const client = openSallyport(identity);
   try {

@@ -45,7 +45,11 @@ export async function run(args: readonly string[]): Promise<number> {
     .addCommand(getCommand())
     .addCommand(runCommand())
     .addCommand(group("audit", "The record of what happened", auditList()));
-  for (const command of [program, ...program.commands, ...program.commands.flatMap((child) => child.commands)]) {
+  for (const command of [
+    program,
+    ...program.commands,
+    ...program.commands.flatMap((child) => child.commands),
+  ]) {
     command.exitOverride().showHelpAfterError("(--help shows the options)");
   }
   try {

@@ -2,7 +2,11 @@ import { create } from "@bufbuild/protobuf";
 import { type Client, createClient } from "@connectrpc/connect";
 import { AuditService } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { SealingSuite, ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { type ReadableSecret, ReadSecretsRequestSchema, ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
+import {
+  type ReadableSecret,
+  ReadSecretsRequestSchema,
+  ReadService,
+} from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
 import { MachineService } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
 import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
@@ -35,14 +39,26 @@ export type Sallyport = {
   /** Makes a secret with its first value, sealed before it is sent. */
   createSecret(secret: NewSecret): Promise<Secret>;
   /** Stores a new value if `expectedVersion` is still the current one. */
-  addVersion(secret: { readonly secretId: string; readonly projectId: string; readonly expectedVersion: number; readonly plaintext: Uint8Array; readonly kind?: ValueKind }): Promise<Secret>;
+  addVersion(secret: {
+    readonly secretId: string;
+    readonly projectId: string;
+    readonly expectedVersion: number;
+    readonly plaintext: Uint8Array;
+    readonly kind?: ValueKind;
+  }): Promise<Secret>;
   /** The public services as generated clients over the same signed transport. */
   readonly services: Services;
   close(): void;
 };
 
 /** A secret to make. */
-export type NewSecret = { readonly projectId: string; readonly name: string; readonly plaintext: Uint8Array; readonly kind?: ValueKind; readonly allowDangerousName?: boolean };
+export type NewSecret = {
+  readonly projectId: string;
+  readonly name: string;
+  readonly plaintext: Uint8Array;
+  readonly kind?: ValueKind;
+  readonly allowDangerousName?: boolean;
+};
 
 /** Generated clients of the public services. */
 export type Services = {
@@ -73,11 +89,21 @@ export function openSallyport(identity: Identity, protocol: "connect" | "grpc" =
     return keyset;
   }
 
-  async function readPage(target: ReadTarget, allOrNothing: boolean, pageToken: string): Promise<{ results: ReadResult[]; next: string }> {
+  async function readPage(
+    target: ReadTarget,
+    allOrNothing: boolean,
+    pageToken: string,
+  ): Promise<{ results: ReadResult[]; next: string }> {
     const [keys, recipient] = await Promise.all([trustedKeys(), createRecipient()]);
     const suite = SealingSuite.HPKE_X25519_SHA256_AES256GCM;
-    const wanted = "secretIds" in target ? { secretIds: [...target.secretIds], version: target.version ?? 0 } : target;
-    const request = create(ReadSecretsRequestSchema, { ...wanted, allOrNothing, pageToken, recipient: { suite, publicKey: recipient.publicKey } });
+    const wanted =
+      "secretIds" in target ? { secretIds: [...target.secretIds], version: target.version ?? 0 } : target;
+    const request = create(ReadSecretsRequestSchema, {
+      ...wanted,
+      allOrNothing,
+      pageToken,
+      recipient: { suite, publicKey: recipient.publicKey },
+    });
     let requestDigest = new Uint8Array();
     const onHeader = (header: Headers): void => {
       requestDigest = new Uint8Array(Buffer.from(header.get(requestDigestHeader) ?? "", "base64"));
@@ -88,16 +114,18 @@ export function openSallyport(identity: Identity, protocol: "connect" | "grpc" =
   }
 
   return {
-    read: guarded(async (target: ReadTarget, { allOrNothing = true }: { readonly allOrNothing?: boolean } = {}) => {
-      const results: ReadResult[] = [];
-      let pageToken = "";
-      do {
-        const page = await readPage(target, allOrNothing, pageToken);
-        results.push(...page.results);
-        pageToken = page.next;
-      } while (pageToken !== "");
-      return results;
-    }),
+    read: guarded(
+      async (target: ReadTarget, { allOrNothing = true }: { readonly allOrNothing?: boolean } = {}) => {
+        const results: ReadResult[] = [];
+        let pageToken = "";
+        do {
+          const page = await readPage(target, allOrNothing, pageToken);
+          results.push(...page.results);
+          pageToken = page.next;
+        } while (pageToken !== "");
+        return results;
+      },
+    ),
     listReadable: guarded(async (projectId = "") => {
       const found: ReadableSecret[] = [];
       let pageToken = "";
@@ -108,19 +136,47 @@ export function openSallyport(identity: Identity, protocol: "connect" | "grpc" =
       } while (pageToken !== "");
       return found;
     }),
-    createSecret: guarded(async ({ projectId, name, plaintext, kind = ValueKind.SINGLE, allowDangerousName = false }: NewSecret) => {
-      const secretId = newId("sec");
-      const target = { vaultId: identity.vaultId, projectId, secretId, expectedVersion: 0, principalId: identity.principalId };
-      const value = await sealValue(plaintext, kind, target, await trustedKeys());
-      const { secret } = await secrets.createSecret({ secretId, projectId, name, value, allowDangerousName });
-      return stored(secret);
-    }),
-    addVersion: guarded(async ({ secretId, projectId, expectedVersion, plaintext, kind = ValueKind.SINGLE }) => {
-      const target = { vaultId: identity.vaultId, projectId, secretId, expectedVersion, principalId: identity.principalId };
-      const value = await sealValue(plaintext, kind, target, await trustedKeys());
-      const { secret } = await secrets.addVersion({ secretId, projectId, expectedVersion, value });
-      return stored(secret);
-    }),
+    createSecret: guarded(
+      async ({
+        projectId,
+        name,
+        plaintext,
+        kind = ValueKind.SINGLE,
+        allowDangerousName = false,
+      }: NewSecret) => {
+        const secretId = newId("sec");
+        const target = {
+          vaultId: identity.vaultId,
+          projectId,
+          secretId,
+          expectedVersion: 0,
+          principalId: identity.principalId,
+        };
+        const value = await sealValue(plaintext, kind, target, await trustedKeys());
+        const { secret } = await secrets.createSecret({
+          secretId,
+          projectId,
+          name,
+          value,
+          allowDangerousName,
+        });
+        return stored(secret);
+      },
+    ),
+    addVersion: guarded(
+      async ({ secretId, projectId, expectedVersion, plaintext, kind = ValueKind.SINGLE }) => {
+        const target = {
+          vaultId: identity.vaultId,
+          projectId,
+          secretId,
+          expectedVersion,
+          principalId: identity.principalId,
+        };
+        const value = await sealValue(plaintext, kind, target, await trustedKeys());
+        const { secret } = await secrets.addVersion({ secretId, projectId, expectedVersion, value });
+        return stored(secret);
+      },
+    ),
     services: {
       enrollment: createClient(EnrollmentService, transport),
       machines: createClient(MachineService, transport),

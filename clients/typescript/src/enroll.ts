@@ -11,13 +11,21 @@ import { parseToken, proveToken } from "./token.ts";
 import { type Endpoint, createSignedTransport } from "./transport.ts";
 
 /** Options of an enrollment; a seed makes a retry use the same key, so that it spends no second use. */
-export type EnrollOptions = { readonly name?: string; readonly hostname?: string; readonly seed?: Uint8Array };
+export type EnrollOptions = {
+  readonly name?: string;
+  readonly hostname?: string;
+  readonly seed?: Uint8Array;
+};
 
 /**
  * Enrolls this process as a machine with an enrollment token. The token itself is never sent: its key signs the new
  * machine's key. Throws a SallyportError.
  */
-export async function enroll(endpoint: Endpoint, tokenText: string, options: EnrollOptions = {}): Promise<Identity> {
+export async function enroll(
+  endpoint: Endpoint,
+  tokenText: string,
+  options: EnrollOptions = {},
+): Promise<Identity> {
   const token = parseToken(tokenText, "enr");
   const seed = options.seed ?? newSeed();
   const signer = createSigner(seed);
@@ -49,7 +57,12 @@ export async function enroll(endpoint: Endpoint, tokenText: string, options: Enr
 }
 
 /** Turns a login code into a user's device identity. Throws a SallyportError. */
-export async function login(endpoint: Endpoint, codeText: string, userName: string, seed = newSeed()): Promise<Identity> {
+export async function login(
+  endpoint: Endpoint,
+  codeText: string,
+  userName: string,
+  seed = newSeed(),
+): Promise<Identity> {
   const code = parseToken(codeText, "login");
   const signer = createSigner(seed);
   const { publicKey, proof } = proveToken("login", code.vaultId, code.seed, signer.publicKey);
@@ -78,7 +91,11 @@ export async function login(endpoint: Endpoint, codeText: string, userName: stri
   }
 }
 
-function identityBase(endpoint: Endpoint, token: { vaultId: string; rootFingerprint: string }, seed: Uint8Array) {
+function identityBase(
+  endpoint: Endpoint,
+  token: { vaultId: string; rootFingerprint: string },
+  seed: Uint8Array,
+) {
   const { vaultId, rootFingerprint } = token;
   return { ...endpoint, vaultId, rootFingerprint, seed: Buffer.from(seed).toString("base64") };
 }

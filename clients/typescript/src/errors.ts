@@ -12,7 +12,11 @@ export class SallyportError extends Error {
   readonly metadata: Readonly<Record<string, string>>;
   readonly retryAfterMs: number | undefined;
 
-  constructor(reason: string, message: string, details: { metadata?: Record<string, string>; retryAfterMs?: number; cause?: unknown } = {}) {
+  constructor(
+    reason: string,
+    message: string,
+    details: { metadata?: Record<string, string>; retryAfterMs?: number; cause?: unknown } = {},
+  ) {
     super(message, { cause: details.cause });
     this.reason = reason;
     this.metadata = details.metadata ?? {};
@@ -26,10 +30,19 @@ export function toSallyportError(error: unknown): SallyportError {
   const connect = ConnectError.from(error);
   const [info] = connect.findDetails(ErrorInfoSchema).filter(({ domain }) => domain === "sallyport");
   if (!info) {
-    const unreachable = connect.code === Code.Unavailable || connect.code === Code.DeadlineExceeded || connect.code === Code.Internal || connect.code === Code.Unknown || connect.code === Code.Canceled;
+    const unreachable =
+      connect.code === Code.Unavailable ||
+      connect.code === Code.DeadlineExceeded ||
+      connect.code === Code.Internal ||
+      connect.code === Code.Unknown ||
+      connect.code === Code.Canceled;
     return new SallyportError(unreachable ? "UNREACHABLE" : "INTERNAL", connect.rawMessage, { cause: error });
   }
   const [retry] = connect.findDetails(RetryInfoSchema);
   const retryAfter = retry?.retryDelay ? { retryAfterMs: durationMs(retry.retryDelay) } : {};
-  return new SallyportError(info.reason, connect.rawMessage, { metadata: info.metadata, ...retryAfter, cause: error });
+  return new SallyportError(info.reason, connect.rawMessage, {
+    metadata: info.metadata,
+    ...retryAfter,
+    cause: error,
+  });
 }

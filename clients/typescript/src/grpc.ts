@@ -29,4 +29,3 @@ export function signingInterceptor(signer: Signer, authority: string): Intercept
     });
   };
 }
-

@@ -19,7 +19,17 @@ export type Identity = {
   readonly expiresAt: string;
 };
 
-const required = ["url", "rootFingerprint", "vaultId", "principalId", "keyId", "kind", "name", "seed", "expiresAt"] as const;
+const required = [
+  "url",
+  "rootFingerprint",
+  "vaultId",
+  "principalId",
+  "keyId",
+  "kind",
+  "name",
+  "seed",
+  "expiresAt",
+] as const;
 
 /** Writes an identity file: mode 0600 in a directory of mode 0700, complete or not at all. */
 export async function saveIdentity(path: string, identity: Identity): Promise<void> {
@@ -33,7 +43,11 @@ export async function saveIdentity(path: string, identity: Identity): Promise<vo
 /** Reads an identity file; IDENTITY_MISSING or IDENTITY_INVALID say what is wrong, and a readable-by-others file is refused. */
 export async function loadIdentity(path: string): Promise<Identity> {
   const [text, { mode }] = await Promise.all([readFile(path, "utf8"), stat(path)]).catch((error: unknown) => {
-    throw new SallyportError("IDENTITY_MISSING", `there is no identity at ${path}: run "sallyport login" or "sallyport enroll"`, { cause: error });
+    throw new SallyportError(
+      "IDENTITY_MISSING",
+      `there is no identity at ${path}: run "sallyport login" or "sallyport enroll"`,
+      { cause: error },
+    );
   });
   if ((mode & 0o077) !== 0) {
     throw new SallyportError("IDENTITY_INVALID", `others may read ${path}: run "chmod 600 ${path}"`);
@@ -49,7 +63,14 @@ function parseIdentity(text: string, path: string): Identity {
       return undefined;
     }
   })();
-  const complete = typeof value === "object" && value !== null && required.every((key) => typeof Reflect.get(value, key) === "string");
-  if (!complete) throw new SallyportError("IDENTITY_INVALID", `${path} is not a complete identity file: enroll or log in again`);
+  const complete =
+    typeof value === "object" &&
+    value !== null &&
+    required.every((key) => typeof Reflect.get(value, key) === "string");
+  if (!complete)
+    throw new SallyportError(
+      "IDENTITY_INVALID",
+      `${path} is not a complete identity file: enroll or log in again`,
+    );
   return value as Identity;
 }

@@ -8,5 +8,17 @@ export { type TrustedKeys, verifyKeyset } from "./keyset.ts";
 export { type ReadResult, openReply } from "./reply.ts";
 export { type Recipient, type WriteTarget, createRecipient, sealValue } from "./seal.ts";
 export { type RequestTarget, type SignedHeaders, type Signer, createSigner } from "./signer.ts";
-export { type TokenKind, type TokenSecret, formatToken, newTokenSecret, parseToken, proveToken } from "./token.ts";
-export { type Endpoint, type SignedTransport, createSignedTransport, requestDigestHeader } from "./transport.ts";
+export {
+  type TokenKind,
+  type TokenSecret,
+  formatToken,
+  newTokenSecret,
+  parseToken,
+  proveToken,
+} from "./token.ts";
+export {
+  type Endpoint,
+  type SignedTransport,
+  createSignedTransport,
+  requestDigestHeader,
+} from "./transport.ts";

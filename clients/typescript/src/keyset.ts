@@ -1,6 +1,12 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { KeyUse, type Keyset, type KeysetClaims, KeysetClaimsSchema, KeyUseSchema } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import {
+  KeyUse,
+  type Keyset,
+  type KeysetClaims,
+  KeysetClaimsSchema,
+  KeyUseSchema,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { enumName } from "@sallyport/proto/names";
 import { LABELS, labelled, rootFingerprint } from "@sallyport/proto/signing";
 import { SallyportError } from "./errors.ts";
@@ -20,18 +26,31 @@ export type TrustedKeys = {
  * Checks a keyset against the pinned root fingerprint: ROOT_CHANGED when another root signed it, REPLY_UNTRUSTED when
  * the signature does not hold, it is past its time, or its epoch is smaller than one already seen.
  */
-export function verifyKeyset(keyset: Keyset | undefined, pinned: string, nowMs: number, minEpoch = 1): TrustedKeys {
+export function verifyKeyset(
+  keyset: Keyset | undefined,
+  pinned: string,
+  nowMs: number,
+  minEpoch = 1,
+): TrustedKeys {
   if (!keyset) throw new SallyportError("REPLY_UNTRUSTED", "the server sent no keyset");
   if (rootFingerprint(keyset.rootPublicKey) !== pinned) {
-    throw new SallyportError("ROOT_CHANGED", "the deployment's root is not the one that was pinned: do not go on before an operator has confirmed the new fingerprint");
+    throw new SallyportError(
+      "ROOT_CHANGED",
+      "the deployment's root is not the one that was pinned: do not go on before an operator has confirmed the new fingerprint",
+    );
   }
   if (!verifyBytes(keyset.rootPublicKey, labelled(LABELS.keyset, keyset.payload), keyset.signature)) {
     throw new SallyportError("REPLY_UNTRUSTED", "the keyset's signature does not hold");
   }
   const claims = fromBinary(KeysetClaimsSchema, keyset.payload);
   const notAfterMs = claims.notAfter ? timestampMs(claims.notAfter) : 0;
-  if (nowMs >= notAfterMs) throw new SallyportError("REPLY_UNTRUSTED", "the keyset is past its time: check this clock, then ask an operator");
-  if (claims.epoch < minEpoch) throw new SallyportError("REPLY_UNTRUSTED", "the keyset is older than one already seen");
+  if (nowMs >= notAfterMs)
+    throw new SallyportError(
+      "REPLY_UNTRUSTED",
+      "the keyset is past its time: check this clock, then ask an operator",
+    );
+  if (claims.epoch < minEpoch)
+    throw new SallyportError("REPLY_UNTRUSTED", "the keyset is older than one already seen");
   return trustedKeys(claims, notAfterMs);
 }
 
@@ -41,12 +60,17 @@ function trustedKeys({ epoch, keys }: KeysetClaims, notAfterMs: number): Trusted
     notAfterMs,
     key(use, keyId) {
       const key = keys.find((candidate) => candidate.use === use && candidate.keyId === keyId);
-      if (!key) throw new SallyportError("REPLY_UNTRUSTED", `the keyset has no ${enumName(KeyUseSchema, use)} key ${keyId}`);
+      if (!key)
+        throw new SallyportError(
+          "REPLY_UNTRUSTED",
+          `the keyset has no ${enumName(KeyUseSchema, use)} key ${keyId}`,
+        );
       return key.publicKey;
     },
     preferred(use) {
       const key = keys.find((candidate) => candidate.use === use);
-      if (!key) throw new SallyportError("REPLY_UNTRUSTED", `the keyset has no ${enumName(KeyUseSchema, use)} key`);
+      if (!key)
+        throw new SallyportError("REPLY_UNTRUSTED", `the keyset has no ${enumName(KeyUseSchema, use)} key`);
       return { keyId: key.keyId, publicKey: key.publicKey };
     },
   };

@@ -1,7 +1,12 @@
 import { createHash } from "node:crypto";
 import { fromBinary } from "@bufbuild/protobuf";
 import { Reason, ReasonSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { KeyUse, type ReplySecret, ReplyClaimsSchema, ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import {
+  KeyUse,
+  type ReplySecret,
+  ReplyClaimsSchema,
+  ValueKind,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import type { ReadSecretsResponse, SecretResult } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { enumName } from "@sallyport/proto/names";
 import { LABELS, labelled } from "@sallyport/proto/signing";
@@ -15,12 +20,22 @@ export type ReadResult = {
   readonly secretId: string;
   readonly projectId: string;
 } & (
-  | { readonly kind: "value"; readonly name: string; readonly version: number; readonly valueKind: ValueKind; readonly plaintext: Uint8Array }
+  | {
+      readonly kind: "value";
+      readonly name: string;
+      readonly version: number;
+      readonly valueKind: ValueKind;
+      readonly plaintext: Uint8Array;
+    }
   | { readonly kind: "refused"; readonly reason: string }
 );
 
 /** The request that a reply must answer. */
-export type Asked = { readonly secretIds: readonly string[]; readonly version: number; readonly requestDigest: Uint8Array };
+export type Asked = {
+  readonly secretIds: readonly string[];
+  readonly version: number;
+  readonly requestDigest: Uint8Array;
+};
 
 function distrust(what: string): never {
   throw new SallyportError("REPLY_UNTRUSTED", `the reply cannot be trusted: ${what}`);
@@ -30,15 +45,22 @@ function distrust(what: string): never {
  * Verifies crypto's signature, that it answers this very request, and that every result is the signed one; then opens
  * the values. Throws REPLY_UNTRUSTED before any value is handed out.
  */
-export async function openReply(response: ReadSecretsResponse, asked: Asked, keys: TrustedKeys, recipient: Recipient): Promise<ReadResult[]> {
+export async function openReply(
+  response: ReadSecretsResponse,
+  asked: Asked,
+  keys: TrustedKeys,
+  recipient: Recipient,
+): Promise<ReadResult[]> {
   if (!response.reply) {
     if (asked.secretIds.length > 0 || response.secrets.length > 0) distrust("it is not signed");
     return [];
   }
   const claims = verifiedClaims(response.reply, asked, keys);
   const results = new Map(response.secrets.map((secret) => [secret.secretId, secret]));
-  if (results.size !== claims.length || results.size !== response.secrets.length) distrust("secrets were added or left out");
-  for (const id of asked.secretIds) if (!claims.some(({ secretId }) => secretId === id)) distrust(`${id} is missing`);
+  if (results.size !== claims.length || results.size !== response.secrets.length)
+    distrust("secrets were added or left out");
+  for (const id of asked.secretIds)
+    if (!claims.some(({ secretId }) => secretId === id)) distrust(`${id} is missing`);
   const opened = claims.some(({ refusal }) => refusal === Reason.UNSPECIFIED);
   const open = opened ? await recipient.open(response.encapsulatedKey, asked.requestDigest) : undefined;
   const read: ReadResult[] = [];
@@ -50,12 +72,18 @@ export async function openReply(response: ReadSecretsResponse, asked: Asked, key
   return read;
 }
 
-function verifiedClaims(reply: NonNullable<ReadSecretsResponse["reply"]>, asked: Asked, keys: TrustedKeys): ReplySecret[] {
+function verifiedClaims(
+  reply: NonNullable<ReadSecretsResponse["reply"]>,
+  asked: Asked,
+  keys: TrustedKeys,
+): ReplySecret[] {
   const publicKey = keys.key(KeyUse.REPLY, reply.keyId);
-  if (!verifyBytes(publicKey, labelled(LABELS.reply, reply.payload), reply.signature)) distrust("the signature does not hold");
+  if (!verifyBytes(publicKey, labelled(LABELS.reply, reply.payload), reply.signature))
+    distrust("the signature does not hold");
   const { requestDigest, secrets } = fromBinary(ReplyClaimsSchema, reply.payload);
   if (Buffer.compare(requestDigest, asked.requestDigest) !== 0) distrust("it answers another request");
-  if (asked.secretIds.length > 0 && secrets.length !== asked.secretIds.length) distrust("it answers for other secrets");
+  if (asked.secretIds.length > 0 && secrets.length !== asked.secretIds.length)
+    distrust("it answers for other secrets");
   return secrets;
 }
 
@@ -66,11 +94,23 @@ async function readOne(
   open: Awaited<ReturnType<Recipient["open"]>> | undefined,
 ): Promise<ReadResult> {
   const { secretId, projectId } = result;
-  if (claim.refusal !== Reason.UNSPECIFIED) return { kind: "refused", secretId, projectId, reason: enumName(ReasonSchema, claim.refusal) };
+  if (claim.refusal !== Reason.UNSPECIFIED)
+    return { kind: "refused", secretId, projectId, reason: enumName(ReasonSchema, claim.refusal) };
   if (result.content.case !== "ciphertext" || !open) return distrust(`${secretId} is not sealed`);
   const digest = createHash("sha256").update(result.content.value).digest();
   if (digest.compare(claim.contentSha256) !== 0) distrust(`${secretId} is not what was signed`);
-  if (asked.version !== 0 && claim.version !== asked.version) distrust(`${secretId} has another version than asked`);
-  const plaintext = await open(secretId, claim.version, result.content.value).catch(() => distrust(`${secretId} does not open`));
-  return { kind: "value", secretId, projectId, name: claim.name, version: claim.version, valueKind: claim.kind, plaintext };
+  if (asked.version !== 0 && claim.version !== asked.version)
+    distrust(`${secretId} has another version than asked`);
+  const plaintext = await open(secretId, claim.version, result.content.value).catch(() =>
+    distrust(`${secretId} does not open`),
+  );
+  return {
+    kind: "value",
+    secretId,
+    projectId,
+    name: claim.name,
+    version: claim.version,
+    valueKind: claim.kind,
+    plaintext,
+  };
 }

@@ -5,7 +5,11 @@ import { type SealedValue, SealedValueSchema } from "@sallyport/proto/gen/sallyp
 import { readAad, readInfo, writeInfo } from "@sallyport/proto/signing";
 import type { TrustedKeys } from "./keyset.ts";
 
-const suite = new CipherSuite({ kem: new DhkemX25519HkdfSha256(), kdf: new HkdfSha256(), aead: new Aes256Gcm() });
+const suite = new CipherSuite({
+  kem: new DhkemX25519HkdfSha256(),
+  kdf: new HkdfSha256(),
+  aead: new Aes256Gcm(),
+});
 
 /** Where a sealed value is to go; the receiver refuses it anywhere else (SIGNING §9). */
 export type WriteTarget = {
@@ -18,7 +22,12 @@ export type WriteTarget = {
 };
 
 /** Seals a plaintext to the deployment's sealing key, bound to its target (RFC 9180 base mode). */
-export async function sealValue(plaintext: Uint8Array, kind: ValueKind, target: WriteTarget, keys: TrustedKeys): Promise<SealedValue> {
+export async function sealValue(
+  plaintext: Uint8Array,
+  kind: ValueKind,
+  target: WriteTarget,
+  keys: TrustedKeys,
+): Promise<SealedValue> {
   const { keyId, publicKey } = keys.preferred(KeyUse.SEALING);
   const recipientPublicKey = await suite.kem.deserializePublicKey(bufferOf(publicKey));
   const info = bufferOf(writeInfo({ ...target, kind }));
@@ -37,7 +46,10 @@ export async function sealValue(plaintext: Uint8Array, kind: ValueKind, target: 
 export type Recipient = {
   readonly publicKey: Uint8Array;
   /** Opens the ciphertexts of one reply, in the order in which they were sealed. */
-  open(encapsulatedKey: Uint8Array, requestDigest: Uint8Array): Promise<(secretId: string, version: number, ciphertext: Uint8Array) => Promise<Uint8Array>>;
+  open(
+    encapsulatedKey: Uint8Array,
+    requestDigest: Uint8Array,
+  ): Promise<(secretId: string, version: number, ciphertext: Uint8Array) => Promise<Uint8Array>>;
 };
 
 /** Makes a recipient for one read. */
@@ -48,7 +60,11 @@ export async function createRecipient(): Promise<Recipient> {
     publicKey,
     async open(encapsulatedKey, requestDigest) {
       const info = bufferOf(readInfo(requestDigest));
-      const context = await suite.createRecipientContext({ recipientKey: pair.privateKey, enc: bufferOf(encapsulatedKey), info });
+      const context = await suite.createRecipientContext({
+        recipientKey: pair.privateKey,
+        enc: bufferOf(encapsulatedKey),
+        info,
+      });
       return async (secretId, version, ciphertext) =>
         new Uint8Array(await context.open(bufferOf(ciphertext), bufferOf(readAad(secretId, version))));
     },

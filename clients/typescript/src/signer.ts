@@ -1,9 +1,19 @@
 import { randomBytes } from "node:crypto";
-import { contentDigest, normaliseAuthority, requestDigest, signatureBase, signatureParams } from "@sallyport/proto/signing";
+import {
+  contentDigest,
+  normaliseAuthority,
+  requestDigest,
+  signatureBase,
+  signatureParams,
+} from "@sallyport/proto/signing";
 import { privateKeyOf, rawPublicKey, signBytes } from "./keys.ts";
 
 /** What of a request is signed besides its content: `authority` as in the URL, `path` without a query. */
-export type RequestTarget = { readonly authority: string; readonly path: string; readonly contentType: string };
+export type RequestTarget = {
+  readonly authority: string;
+  readonly path: string;
+  readonly contentType: string;
+};
 
 /** The headers that carry a signature, and the digest by which the reply refers to the request (SIGNING §6). */
 export type SignedHeaders = {
@@ -42,7 +52,11 @@ export function createSigner(seed: Uint8Array, keyId?: string, clock: () => numb
         signatureParams: params,
       });
       const signature = Buffer.from(signBytes(privateKey, base)).toString("base64");
-      const headers = { "content-digest": digest, "signature-input": `sp=${params}`, signature: `sp=:${signature}:` };
+      const headers = {
+        "content-digest": digest,
+        "signature-input": `sp=${params}`,
+        signature: `sp=:${signature}:`,
+      };
       return { headers, requestDigest: requestDigest(base) };
     },
   };

@@ -11,11 +11,21 @@ export type TokenSecret = { readonly seed: Uint8Array; readonly publicKeySha256:
 /** Makes the secret half of a token. */
 export function newTokenSecret(): TokenSecret {
   const seed = newSeed();
-  return { seed, publicKeySha256: createHash("sha256").update(rawPublicKey(privateKeyOf(seed))).digest() };
+  return {
+    seed,
+    publicKeySha256: createHash("sha256")
+      .update(rawPublicKey(privateKeyOf(seed)))
+      .digest(),
+  };
 }
 
 /** The proof that the holder of a token admits a key: the token's public key, and its signature (SIGNING §8). */
-export function proveToken(kind: TokenKind, vaultId: string, seed: Uint8Array, newKey: Uint8Array): { publicKey: Uint8Array; proof: Uint8Array } {
+export function proveToken(
+  kind: TokenKind,
+  vaultId: string,
+  seed: Uint8Array,
+  newKey: Uint8Array,
+): { publicKey: Uint8Array; proof: Uint8Array } {
   const privateKey = privateKeyOf(seed);
   const publicKey = rawPublicKey(privateKey);
   const statement = kind === "enr" ? enrollmentStatement : loginStatement;

@@ -22,7 +22,11 @@ export function createSignedTransport(
   signer: Signer,
   protocol: "connect" | "grpc" = "connect",
 ): SignedTransport {
-  const session = new Http2SessionManager(endpoint.url, {}, endpoint.ca === undefined ? {} : { ca: endpoint.ca });
+  const session = new Http2SessionManager(
+    endpoint.url,
+    {},
+    endpoint.ca === undefined ? {} : { ca: endpoint.ca },
+  );
   const send = createNodeHttpClient({ httpVersion: "2", sessionProvider: () => session });
   const options = {
     httpClient: signing(send, signer),

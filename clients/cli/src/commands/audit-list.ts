@@ -1,5 +1,8 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
-import { OutcomeSchema, type Record as AuditRecord } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
+import {
+  OutcomeSchema,
+  type Record as AuditRecord,
+} from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { enumName } from "@sallyport/proto/names";
 import { Command } from "commander";
 import { UsageError } from "../failure.ts";
@@ -17,7 +20,8 @@ export function auditList(): Command {
     .addHelpText("after", "\nExample:\n  sallyport audit list --action secret.read secret.read.denied")
     .action(async (options: { limit: string; machine?: string; action?: string[]; json?: true }) => {
       const pageSize = Number(options.limit);
-      if (!Number.isInteger(pageSize) || pageSize < 1 || pageSize > 200) throw new UsageError("--limit takes 1 to 200");
+      if (!Number.isInteger(pageSize) || pageSize < 1 || pageSize > 200)
+        throw new UsageError("--limit takes 1 to 200");
       const query = { pageSize, machineId: options.machine ?? "", actions: options.action ?? [] };
       const { records } = await actAs("user", (client) => client.services.audit.listRecords(query));
       if (options.json) return printJson(records.map(plain));

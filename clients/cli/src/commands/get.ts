@@ -17,7 +17,8 @@ export function getCommand(): Command {
       const result = await actAs("machine", (client) => read(client, secret, options.project));
       if (result.kind === "refused") throw new SallyportError(result.reason, `${secret} was refused`);
       const { secretId, name, version, plaintext } = result;
-      if (options.json) return printJson({ secretId, name, version, value: Buffer.from(plaintext).toString("base64") });
+      if (options.json)
+        return printJson({ secretId, name, version, value: Buffer.from(plaintext).toString("base64") });
       process.stdout.write(plaintext);
       if (process.stdout.isTTY) process.stdout.write("\n");
     });
@@ -33,11 +34,20 @@ async function read(client: Sallyport, secret: string, project: string | undefin
 async function idOf(client: Sallyport, name: string, project: string | undefined): Promise<string> {
   const readable = await client.listReadable();
   const found = readable.filter(
-    (secret) => secret.name === name && (project === undefined || [secret.projectId, secret.projectName].includes(project)),
+    (secret) =>
+      secret.name === name &&
+      (project === undefined || [secret.projectId, secret.projectName].includes(project)),
   );
-  if (found.length > 1) throw new UsageError(`${name} is in ${found.map((secret) => secret.projectName).join(", ")}: choose with --project`);
+  if (found.length > 1)
+    throw new UsageError(
+      `${name} is in ${found.map((secret) => secret.projectName).join(", ")}: choose with --project`,
+    );
   const [only] = found;
   // The same words whether it does not exist or was not granted: the difference is not this machine's to know.
-  if (!only) throw new SallyportError("NOT_GRANTED", `no grant covers ${name}: "sallyport list" shows what this machine may read`);
+  if (!only)
+    throw new SallyportError(
+      "NOT_GRANTED",
+      `no grant covers ${name}: "sallyport list" shows what this machine may read`,
+    );
   return only.secretId;
 }

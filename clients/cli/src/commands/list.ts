@@ -9,9 +9,19 @@ export function listCommand(): Command {
     .option("--json", "print the result as JSON")
     .action(async (options: { json?: true }) => {
       const secrets = await actAs("machine", (client) => client.listReadable());
-      const shown = secrets.map(({ secretId, name, projectName, version }) => ({ name, project: projectName, version, secretId }));
+      const shown = secrets.map(({ secretId, name, projectName, version }) => ({
+        name,
+        project: projectName,
+        version,
+        secretId,
+      }));
       if (options.json) return printJson(shown);
-      const rows = shown.map(({ name, project, version, secretId }) => [name, project, String(version), secretId]);
+      const rows = shown.map(({ name, project, version, secretId }) => [
+        name,
+        project,
+        String(version),
+        secretId,
+      ]);
       printTable(["NAME", "PROJECT", "VERSION", "ID"], rows);
     });
 }

@@ -15,7 +15,9 @@ export function loginCommand(): Command {
     .addHelpText("after", '\nExample:\n  printf %s "$CODE" | sallyport login --name ada')
     .action(async (options: { name: string; json?: true }) => {
       const endpoint = await endpointOf();
-      const code = (process.stdin.isTTY ? await promptHidden("Login code: ") : await readText(process.stdin)).trim();
+      const code = (
+        process.stdin.isTTY ? await promptHidden("Login code: ") : await readText(process.stdin)
+      ).trim();
       if (code === "") throw new UsageError("no login code was given: pipe it in, or run this on a terminal");
       const identity = await login(endpoint, code, options.name);
       const path = identityPath("user");

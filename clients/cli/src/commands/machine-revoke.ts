@@ -10,7 +10,9 @@ export function machineRevoke(): Command {
     .option("--reason <text>", "kept in the record", "")
     .option("--json", "print the result as JSON")
     .action(async (machineId: string, options: { reason: string; json?: true }) => {
-      await actAs("user", (client) => client.services.machines.revokeMachine({ machineId, reason: options.reason }));
+      await actAs("user", (client) =>
+        client.services.machines.revokeMachine({ machineId, reason: options.reason }),
+      );
       if (options.json) return printJson({ machineId, state: "revoked" });
       printLine(`${tick()} ${machineId} is revoked`);
     });

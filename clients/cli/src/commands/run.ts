@@ -21,14 +21,22 @@ export function runCommand(): Command {
 }
 
 /** The environment variables of what was read; a value that cannot be one is a UsageError. */
-export function variablesOf(results: readonly ReadResult[], only?: readonly string[]): Record<string, string> {
+export function variablesOf(
+  results: readonly ReadResult[],
+  only?: readonly string[],
+): Record<string, string> {
   const variables: Record<string, string> = {};
   for (const result of results) {
     if (result.kind === "refused") throw new SallyportError(result.reason, `${result.secretId} was refused`);
     if (only && !only.includes(result.name)) continue;
-    if (result.name in variables) throw new UsageError(`${result.name} is in several projects: use --only, or rename one`);
-    if (result.valueKind !== ValueKind.SINGLE) throw new UsageError(`${result.name} has fields and cannot become one variable`);
-    if (result.plaintext.includes(0)) throw new UsageError(`${result.name} holds a NUL byte and cannot become a variable: use "sallyport get"`);
+    if (result.name in variables)
+      throw new UsageError(`${result.name} is in several projects: use --only, or rename one`);
+    if (result.valueKind !== ValueKind.SINGLE)
+      throw new UsageError(`${result.name} has fields and cannot become one variable`);
+    if (result.plaintext.includes(0))
+      throw new UsageError(
+        `${result.name} holds a NUL byte and cannot become a variable: use "sallyport get"`,
+      );
     variables[result.name] = Buffer.from(result.plaintext).toString("utf8");
   }
   for (const name of only ?? []) {
@@ -39,9 +47,15 @@ export function variablesOf(results: readonly ReadResult[], only?: readonly stri
 
 const forwarded = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
 
-function runWith([file = "", ...args]: readonly string[], variables: Record<string, string>): Promise<number> {
+function runWith(
+  [file = "", ...args]: readonly string[],
+  variables: Record<string, string>,
+): Promise<number> {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("SALLYPORT_"));
-  const child = spawn(file, args, { stdio: "inherit", env: { ...Object.fromEntries(inherited), ...variables } });
+  const child = spawn(file, args, {
+    stdio: "inherit",
+    env: { ...Object.fromEntries(inherited), ...variables },
+  });
   const handlers = forwarded.map((signal) => [signal, () => void child.kill(signal)] as const);
   for (const [signal, handler] of handlers) process.on(signal, handler);
   return new Promise<number>((resolve) => {

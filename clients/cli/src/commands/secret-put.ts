@@ -11,7 +11,9 @@ type PutOptions = { project: string; file?: string; exact?: true; allowDangerous
 /** `sallyport secret put NAME`: makes a secret or its next version; the value is sealed before it is sent. */
 export function secretPut(): Command {
   return new Command("put")
-    .description("Store a value, read from standard input, a file or a prompt; a secret that exists gets a new version")
+    .description(
+      "Store a value, read from standard input, a file or a prompt; a secret that exists gets a new version",
+    )
     .argument("<name>", "the secret's name")
     .requiredOption("--project <project>", "project name or id")
     .option("--file <file>", "read the value from a file, byte for byte")
@@ -22,7 +24,11 @@ export function secretPut(): Command {
     .action(async (name: string, options: PutOptions) => {
       const { file, exact } = options;
       const prompt = `Value of ${name}: `;
-      const plaintext = await readValue({ prompt, ...(file === undefined ? {} : { file }), ...(exact ? { exact } : {}) });
+      const plaintext = await readValue({
+        prompt,
+        ...(file === undefined ? {} : { file }),
+        ...(exact ? { exact } : {}),
+      });
       const secret = await actAs("user", (client) => put(client, name, plaintext, options));
       const { secretId, currentVersion } = secret;
       if (options.json) return printJson({ secretId, name, version: currentVersion });
@@ -30,11 +36,21 @@ export function secretPut(): Command {
     });
 }
 
-async function put(client: Sallyport, name: string, plaintext: Uint8Array, options: PutOptions): Promise<Secret> {
+async function put(
+  client: Sallyport,
+  name: string,
+  plaintext: Uint8Array,
+  options: PutOptions,
+): Promise<Secret> {
   const { projectId } = await findProject(client, options.project);
   const existing = await findSecret(client, projectId, name).catch(absent);
   if (!existing) {
-    return client.createSecret({ projectId, name, plaintext, allowDangerousName: options.allowDangerousName ?? false });
+    return client.createSecret({
+      projectId,
+      name,
+      plaintext,
+      allowDangerousName: options.allowDangerousName ?? false,
+    });
   }
   const { secretId, currentVersion } = existing;
   return client.addVersion({ secretId, projectId, expectedVersion: currentVersion, plaintext });

@@ -7,7 +7,15 @@ import { findProject, findSecret } from "../lookup.ts";
 import { printJson, printLine } from "../output.ts";
 import { actAs } from "../profile.ts";
 
-type TokenOptions = { project: string; secret: string[]; ttl: string; machineTtl: string; uses: string; description: string; json?: true };
+type TokenOptions = {
+  project: string;
+  secret: string[];
+  ttl: string;
+  machineTtl: string;
+  uses: string;
+  description: string;
+  json?: true;
+};
 
 /** `sallyport token create`: makes an enrollment token; its secret half is made here and shown once. */
 export function tokenCreate(): Command {
@@ -20,10 +28,14 @@ export function tokenCreate(): Command {
     .option("--uses <count>", "how many machines it may make", "1")
     .option("--description <text>", "for people", "")
     .option("--json", "print the result as JSON")
-    .addHelpText("after", "\nExample:\n  sallyport token create --project web --secret DB_URL API_KEY --uses 100 --ttl 30d")
+    .addHelpText(
+      "after",
+      "\nExample:\n  sallyport token create --project web --secret DB_URL API_KEY --uses 100 --ttl 30d",
+    )
     .action(async (options: TokenOptions) => {
       const uses = Number(options.uses);
-      if (!Number.isInteger(uses) || uses < 1) throw new UsageError(`"${options.uses}" is not a number of uses`);
+      if (!Number.isInteger(uses) || uses < 1)
+        throw new UsageError(`"${options.uses}" is not a number of uses`);
       const created = await actAs("user", (client, identity) => create(client, identity, options, uses));
       if (options.json) return printJson(created);
       printLine(created.token);
@@ -38,7 +50,9 @@ async function create(
   maxUses: number,
 ): Promise<{ token: string; tokenId: string; expiresAt: string }> {
   const project = await findProject(client, options.project);
-  const secrets = await Promise.all(options.secret.map((name) => findSecret(client, project.projectId, name)));
+  const secrets = await Promise.all(
+    options.secret.map((name) => findSecret(client, project.projectId, name)),
+  );
   const { seed, publicKeySha256 } = newTokenSecret();
   const { token } = await client.services.enrollment.createToken({
     tokenKeySha256: publicKeySha256,
@@ -52,5 +66,9 @@ async function create(
   if (!token?.expiresAt) throw new SallyportError("INTERNAL", "the server described no token");
   const { vaultId, rootFingerprint } = identity;
   const text = formatToken("enr", { id: token.tokenId, vaultId, rootFingerprint, seed });
-  return { token: text, tokenId: token.tokenId, expiresAt: new Date(Number(token.expiresAt.seconds) * 1000).toISOString() };
+  return {
+    token: text,
+    tokenId: token.tokenId,
+    expiresAt: new Date(Number(token.expiresAt.seconds) * 1000).toISOString(),
+  };
 }

@@ -1,4 +1,8 @@
-import { PrincipalKind, PrincipalKindSchema, RoleSchema } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import {
+  PrincipalKind,
+  PrincipalKindSchema,
+  RoleSchema,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { enumName } from "@sallyport/proto/names";
 import { Command } from "commander";
 import { printJson, printLine } from "../output.ts";
@@ -11,7 +15,9 @@ export function whoamiCommand(): Command {
     .option("--machine", "the machine identity instead of the user's")
     .option("--json", "print the result as JSON")
     .action(async (options: { machine?: true; json?: true }) => {
-      const me = await actAs(options.machine ? "machine" : "user", (client) => client.services.users.whoAmI({}));
+      const me = await actAs(options.machine ? "machine" : "user", (client) =>
+        client.services.users.whoAmI({}),
+      );
       const { principalId, name, vaultId, vaultName } = me;
       const kind = enumName(PrincipalKindSchema, me.kind).toLowerCase();
       const role = me.kind === PrincipalKind.USER ? enumName(RoleSchema, me.role).toLowerCase() : undefined;

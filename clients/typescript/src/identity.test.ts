@@ -1,0 +1,43 @@
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Identity, loadIdentity, saveIdentity } from "./identity.ts";
+
+const identity: Identity = {
+  url: "https://localhost:8443",
+  rootFingerprint: "f",
+  vaultId: "v",
+  principalId: "p",
+  keyId: "k",
+  kind: "machine",
+  name: "runner",
+  seed: "c2VlZA==",
+  expiresAt: "2030-01-01T00:00:00.000Z",
+};
+let dir: string;
+
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), "sallyport-identity-"));
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+test("an identity is kept 0600 in a folder of 0700, with nothing left beside it", async () => {
+  const path = join(dir, "new", "machine.json");
+  await saveIdentity(path, identity);
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  expect(statSync(join(dir, "new")).mode & 0o777).toBe(0o700);
+  expect(readdirSync(join(dir, "new"))).toEqual(["machine.json"]);
+  expect(await loadIdentity(path)).toEqual(identity);
+});
+
+test("one that others may read, that is missing or not complete is refused with the next step", async () => {
+  const path = join(dir, "loose.json");
+  await saveIdentity(path, identity);
+  chmodSync(path, 0o640);
+  await expect(loadIdentity(path)).rejects.toThrow(/chmod 600/);
+  await expect(loadIdentity(join(dir, "none.json"))).rejects.toMatchObject({ reason: "IDENTITY_MISSING" });
+  const broken = join(dir, "broken.json");
+  writeFileSync(broken, '{"url":1}', { mode: 0o600 });
+  await expect(loadIdentity(broken)).rejects.toMatchObject({ reason: "IDENTITY_INVALID" });
+});
