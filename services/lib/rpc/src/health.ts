@@ -60,11 +60,14 @@ async function* changes(ask: () => Promise<Status>, signal: AbortSignal): AsyncG
 }
 
 function remembered(ask: () => Promise<void>): () => Promise<boolean> {
-  let known: { readonly untilMs: number; readonly answer: Promise<boolean> } | undefined;
+  let answer: Promise<boolean> | undefined;
+  let freshUntilMs = 0;
   return () => {
-    if (!known || performance.now() >= known.untilMs)
-      known = { untilMs: performance.now() + freshMs, answer: answers(ask) };
-    return known.answer;
+    if (!answer || performance.now() >= freshUntilMs) {
+      freshUntilMs = Infinity; // While it is on its way, everyone waits for the same answer.
+      answer = answers(ask).finally(() => (freshUntilMs = performance.now() + freshMs));
+    }
+    return answer;
   };
 }
 

@@ -27,15 +27,17 @@ export type ServeOptions = {
   readonly logger: Logger;
   /** How often to look for changed TLS files, in milliseconds. */
   readonly tlsPollMs?: number;
+  /** How long calls in flight may take to finish while draining, in milliseconds (6,000). */
+  readonly drainMs?: number;
 };
 
 const retireMs = 30_000;
-const drainMs = 6_000; // Longer than the default deadline of a call.
+const defaultDrainMs = 6_000; // Longer than the default deadline of a call.
 
 /**
  * Serves the routes over HTTP/2 with mTLS, Connect and gRPC, and grpc.health.v1 beside them. A method's caller table is
  * checked before its message is read, then the message's bounds, then the handler runs; only failures get out. Disposing
- * takes no new calls, ends streams, lets the others finish, and cuts what remains after six seconds. Changed TLS files are
+ * takes no new calls, ends streams, lets the others finish, and cuts what remains after `drainMs`. Changed TLS files are
  * taken up while running. Rejects when the files or the address cannot be used.
  */
 export async function serve(options: ServeOptions): Promise<{ port: number } & AsyncDisposable> {
@@ -51,7 +53,12 @@ export async function serve(options: ServeOptions): Promise<{ port: number } & A
   const sessions = followSessions(server, trustDomain);
   const stop = new AbortController();
   const cut = new AbortController();
-  server.on("request", createHandler(options, sessions, stop.signal, cut.signal));
+  const handler = createHandler(options, sessions, stop.signal, cut.signal);
+  server.on("request", (request, response) => {
+    // Else a peer that was answered before its message was read could keep the stream, and a drain, open.
+    response.once("finish", () => request.complete || request.stream.close());
+    handler(request, response);
+  });
   server.on("tlsClientError", (error) => logger.debug({ err: error }, "handshake refused"));
   const port = await listening(server, options.listen);
   const renew = (changed: TlsMaterial): void => {
@@ -65,6 +72,7 @@ export async function serve(options: ServeOptions): Promise<{ port: number } & A
     watch[Symbol.dispose]();
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     stop.abort(fail(Reason.DEPENDENCY_UNAVAILABLE));
+    const drainMs = options.drainMs ?? defaultDrainMs;
     sessions.retire(drainMs);
     const timer = setTimeout(() => cut.abort(), drainMs).unref();
     await closed;
