@@ -84,8 +84,9 @@ export async function readNamed(db: Tx, targets: readonly NamedTarget[]): Promis
     asked.map(({ machineId }) => machineId),
     asked.map(({ secretId }) => secretId),
   ]);
+  const byItem = Map.groupBy(rows, (row) => row.item);
   return targets.map((_, item) => {
-    const mine = rows.filter((row) => row.item === item);
+    const mine = byItem.get(item) ?? [];
     const secrets = mine.map(({ secret_id, project_id, member, granted }) => ({
       secretId: secret_id,
       projectId: project_id ?? "",
@@ -106,8 +107,9 @@ export async function readGranted(db: Tx, targets: readonly GrantedTarget[]): Pr
     targets.map(({ projectId }) => projectId),
     targets.map(({ after }) => after),
   ]);
+  const byItem = Map.groupBy(rows, (row) => row.item);
   return targets.map((_, item) => {
-    const mine = rows.filter((row) => row.item === item);
+    const mine = byItem.get(item) ?? [];
     const found = mine.flatMap(grantedSecret);
     const secrets = found.slice(0, PAGE_SIZE);
     const memberOfTarget = mine[0]?.member_of_target ?? false;

@@ -23,9 +23,9 @@ export async function addGrants(
 ): Promise<StoredGrant[]> {
   const rows = await tx.query<Row>(
     `insert into grants (machine_id, secret_id, project_id, vault_id, created_by, created_at)
-     select $1, s.secret_id, s.project_id, s.vault_id, $3, $4
+     select $1::text, s.secret_id, s.project_id, s.vault_id, $3::text, $4::timestamptz
        from secrets s
-       join memberships m on m.machine_id = $1 and m.project_id = s.project_id
+       join memberships m on m.machine_id = $1::text and m.project_id = s.project_id
       where s.vault_id = $2 and s.secret_id = any($5::text[])
       order by s.secret_id
      on conflict (machine_id, secret_id) do nothing

@@ -1,0 +1,21 @@
+import type { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
+import type { AuthorizationService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
+import type { DirectoryService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/directory_pb.ts";
+import type { ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
+import type { Callers } from "@sallyport/rpc";
+
+/** Who may ask for decisions. */
+export const authorizationCallers: Callers<typeof AuthorizationService> = { authorize: ["gateway"] };
+
+/** Who may give machines their scope and stop them. */
+export const scopeCallers: Callers<typeof ScopeService> = {
+  validateScope: ["identity"],
+  applyScope: ["identity"],
+  setPrincipalStatus: ["identity"],
+};
+
+/** Who may make ids known. */
+export const directoryCallers: Callers<typeof DirectoryService> = { registerResources: ["secrets"] };
+
+/** Who may hand over public requests. */
+export const forwardCallers: Callers<typeof ForwardService> = { forward: ["gateway"] };

@@ -1,0 +1,12 @@
+const defaultPageSize = 100;
+
+/** How many items a page has at most: what was asked for, or 100 when nothing was. */
+export function pageLimit(pageSize: number): number {
+  return pageSize === 0 ? defaultPageSize : pageSize;
+}
+
+/** Cuts a page out of one row more than it holds. `last` is its last item, only when more follow. */
+export function pageOf<T>(rows: readonly T[], pageSize: number): { items: T[]; last: T | undefined } {
+  const items = rows.slice(0, pageLimit(pageSize));
+  return { items, last: rows.length > items.length ? items.at(-1) : undefined };
+}

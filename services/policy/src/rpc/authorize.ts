@@ -1,0 +1,119 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { type MacKey, permitLifetimeMs, sealPermit } from "@sallyport/evidence";
+import type { Tx } from "@sallyport/postgres";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import type { Permit } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import {
+  type AuthorizationService,
+  type AuthorizeItem,
+  type AuthorizeResultSchema,
+  Purpose,
+} from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
+import { newId } from "@sallyport/proto/ids";
+import { fail, toRefusal } from "@sallyport/rpc";
+import type { Logger } from "@sallyport/telemetry";
+import { type Decision, decideList, decideRead } from "../decide.ts";
+import { type Audit, denialsOf, recordDenials } from "../denials.ts";
+import { POLICY_VERSION } from "../evaluate.ts";
+import { type Page, readGranted, readNamed } from "../store/facts.ts";
+
+/** What decisions need; the clock is in milliseconds, the first key seals. */
+export type AuthorizationParts = {
+  readonly database: Tx;
+  readonly audit: Audit;
+  readonly permitKeys: readonly MacKey[];
+  readonly clock: () => number;
+  readonly logger: Logger;
+};
+
+type Result = MessageInitShape<typeof AuthorizeResultSchema>;
+
+/** Decides reads (DESIGN §3.3). A refusal is in the log before it is answered; what cannot be recorded is unavailable. */
+export function createAuthorization(parts: AuthorizationParts): ServiceImpl<typeof AuthorizationService> {
+  return {
+    async authorize({ items }) {
+      const pages = await readPages(parts.database, items);
+      const nowMs = parts.clock();
+      const results = items.map((item) => answer(item, pages.get(item), nowMs, parts));
+      return { results: await Promise.all(results) };
+    },
+  };
+}
+
+// An item that names no target, or more than one, gets no page.
+async function readPages(db: Tx, items: readonly AuthorizeItem[]): Promise<Map<AuthorizeItem, Page>> {
+  const named = items.filter((item) => item.secretIds.length > 0 && item.projectId === "" && !item.allGranted);
+  const granted = items.filter((item) => item.secretIds.length === 0 && (item.projectId !== "") !== item.allGranted);
+  const targets = granted.map((item) => ({ ...item, after: item.pageToken }));
+  const [namedPages, grantedPages] = await Promise.all([readNamed(db, named), readGranted(db, targets)]);
+  const pages = new Map<AuthorizeItem, Page>();
+  for (const [index, page] of namedPages.entries()) keep(pages, named[index], page);
+  for (const [index, page] of grantedPages.entries()) keep(pages, granted[index], page);
+  return pages;
+}
+
+function keep(pages: Map<AuthorizeItem, Page>, item: AuthorizeItem | undefined, page: Page): void {
+  if (item) pages.set(item, page);
+}
+
+async function answer(
+  item: AuthorizeItem,
+  page: Page | undefined,
+  nowMs: number,
+  parts: AuthorizationParts,
+): Promise<Result> {
+  const decisionId = newId("dec");
+  const { requestDigest } = item;
+  if (!page) {
+    const unclear = fail(Reason.FIELD_INVALID, { field: "secret_ids", description: "name exactly one target" });
+    return { requestDigest, decisionId, refusal: toRefusal(unclear) };
+  }
+  if (item.purpose === Purpose.LIST) return result(item, decisionId, decideList(page.facts, nowMs), page);
+  const decision = decideRead(page.facts, item.allOrNothing, nowMs);
+  try {
+    await recordDenials(parts.audit, denialsOf(item, decisionId, decision, nowMs));
+  } catch (error) {
+    parts.logger.error({ err: error, decision_id: decisionId, request_id: item.requestId }, "denial not recorded");
+    return { requestDigest, decisionId, refusal: toRefusal(fail(Reason.DEPENDENCY_UNAVAILABLE)) };
+  }
+  const permit = permitFor(item, decisionId, decision, nowMs, parts.permitKeys);
+  return { ...result(item, decisionId, decision, page), ...(permit ? { permit } : {}) };
+}
+
+function result(item: AuthorizeItem, decisionId: string, decision: Decision, page: Page): Result {
+  const answered = { requestDigest: item.requestDigest, decisionId, secrets: [...decision.secrets] };
+  return decision.refusal === Reason.UNSPECIFIED
+    ? { ...answered, nextPageToken: page.nextPageToken }
+    : { ...answered, refusal: toRefusal(fail(decision.refusal, metadataOf(decision))) };
+}
+
+function metadataOf({ secrets, refusal }: Decision): Record<string, string> {
+  const refused = secrets.find((secret) => secret.refusal === refusal);
+  return refusal === Reason.NOT_GRANTED && refused ? { secret_id: refused.secretId } : {};
+}
+
+// The refused are listed too: crypto signs its reply over every secret that was asked for.
+function permitFor(
+  item: AuthorizeItem,
+  decisionId: string,
+  { secrets, refusal }: Decision,
+  nowMs: number,
+  keys: readonly MacKey[],
+): Permit | undefined {
+  if (refusal !== Reason.UNSPECIFIED || secrets.length === 0) return undefined;
+  return sealPermit(
+    {
+      machineId: item.machineId,
+      vaultId: item.vaultId,
+      requestDigest: item.requestDigest,
+      secrets: secrets.map((secret) => ({ ...secret, requestedVersion: item.requestedVersion })),
+      sealedOnly: false,
+      decisionId,
+      policyVersion: POLICY_VERSION,
+      expiresAt: timestampFromMs(nowMs + permitLifetimeMs),
+    },
+    keys,
+  );
+}

@@ -1,0 +1,23 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { Database } from "@sallyport/postgres";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import type { DirectoryService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/directory_pb.ts";
+import { fail } from "@sallyport/rpc";
+import { findProjects, registerProjects, registerSecrets } from "../store/directory.ts";
+
+/** Learns ids from secrets, all of a request or none. An id stays where it was first registered (DESIGN §5). */
+export function createDirectory(database: Pick<Database, "transaction">): ServiceImpl<typeof DirectoryService> {
+  return {
+    async registerResources({ vaultId, projectIds, secrets }) {
+      await database.transaction(async (tx) => {
+        if (!(await registerProjects(tx, vaultId, projectIds)))
+          throw fail(Reason.ALREADY_EXISTS, { field: "project_ids" });
+        const parents = new Set(secrets.map(({ projectId }) => projectId));
+        const known = await findProjects(tx, vaultId, [...parents]);
+        if (known.size < parents.size) throw fail(Reason.NOT_FOUND, { field: "project_id" });
+        if (!(await registerSecrets(tx, vaultId, secrets))) throw fail(Reason.ALREADY_EXISTS, { field: "secrets" });
+      });
+      return {};
+    },
+  };
+}

@@ -1,0 +1,78 @@
+import { type Client, createClient } from "@connectrpc/connect";
+import { createForwarder, loadTrust } from "@sallyport/evidence";
+import { type Outbox, createOutbox } from "@sallyport/outbox";
+import { type Database, openDatabase } from "@sallyport/postgres";
+import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
+import { AuthorizationService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
+import { DirectoryService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/directory_pb.ts";
+import { ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
+import { type Route, checkHealth, connectPeer, route, serve } from "@sallyport/rpc";
+import { type Logger, createLogger } from "@sallyport/telemetry";
+import { authorizationCallers, directoryCallers, forwardCallers, scopeCallers } from "./callers.ts";
+import type { PolicyConfig } from "./config.ts";
+import { createAuthorization } from "./rpc/authorize.ts";
+import { createDirectory } from "./rpc/directory.ts";
+import { grantMethods } from "./rpc/grants.ts";
+import { membershipMethods } from "./rpc/memberships.ts";
+import { createScope } from "./rpc/scope.ts";
+
+export type { PolicyConfig } from "./config.ts";
+
+/** What a test may replace: the clock, in milliseconds. */
+export type PolicyOverrides = { readonly clock?: () => number };
+
+/** What the routes are made of. */
+export type PolicyParts = {
+  readonly database: Database;
+  readonly outbox: Outbox;
+  readonly audit: Pick<Client<typeof AppendService>, "append">;
+  readonly clock: () => number;
+  readonly logger: Logger;
+};
+
+/** Starts policy; resolves once it listens. Disposing drains it. */
+export async function startPolicy(
+  config: PolicyConfig,
+  { clock = Date.now }: PolicyOverrides = {},
+): Promise<{ port: number } & AsyncDisposable> {
+  const logger = createLogger({ service: "policy", level: config.logLevel });
+  await using stack = new AsyncDisposableStack();
+  const tls = { certFile: config.certFile, keyFile: config.keyFile, caFile: config.caFile };
+  const { trustDomain, listen } = config;
+  const database = stack.use(openDatabase({ url: config.databaseUrl, applicationName: "sallyport-policy" }));
+  const auditPeer = stack.use(connectPeer({ peer: "audit", url: config.auditUrl, tls, trustDomain }));
+  const audit = createClient(AppendService, auditPeer.transport);
+  const outbox = stack.use(createOutbox({ database, audit, logger }));
+  const routes = policyRoutes(config, { database, outbox, audit, clock, logger });
+  const dependencies = { database: database.ping, audit: () => checkHealth(auditPeer.transport, "live") };
+  const server = await serve({ self: "policy", listen, tls, trustDomain, routes, dependencies, logger });
+  const running = stack.move();
+  running.use(server); // Last in, first out: calls drain before what they work with goes.
+  return { port: server.port, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+/** Everything that policy serves, with its callers. */
+export function policyRoutes(
+  config: Pick<PolicyConfig, "keyset" | "rootFingerprint" | "publicNames" | "clockWindowSeconds" | "permitKeys">,
+  { database, outbox, audit, clock, logger }: PolicyParts,
+): Route[] {
+  const shown = { database, outbox, clock };
+  const forwarder = createForwarder({
+    trust: loadTrust(config.keyset, config.rootFingerprint, clock()),
+    authorities: config.publicNames,
+    windowSeconds: config.clockWindowSeconds,
+    clock,
+    database,
+    beforeMutation: outbox.drain,
+    afterCommit: outbox.drain,
+    methods: [grantMethods(shown), membershipMethods(shown)],
+  });
+  const { permitKeys } = config;
+  return [
+    route(AuthorizationService, authorizationCallers, createAuthorization({ database, audit, permitKeys, clock, logger })),
+    route(ScopeService, scopeCallers, createScope({ database, outbox, clock })),
+    route(DirectoryService, directoryCallers, createDirectory(database)),
+    route(ForwardService, forwardCallers, forwarder),
+  ];
+}

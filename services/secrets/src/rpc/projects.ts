@@ -1,0 +1,79 @@
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { type ForwardContext, type ForwardMethods, forwardMethods } from "@sallyport/evidence";
+import { type Tx, isUniqueViolation } from "@sallyport/postgres";
+import { newEvent } from "@sallyport/proto/catalogue";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
+import { newId } from "@sallyport/proto/ids";
+import { fail, failureOf } from "@sallyport/rpc";
+import { nameOfToken, pageLimit, pageOf, tokenOfName } from "../page.ts";
+import {
+  type ProjectKeyword,
+  type StoredProject,
+  addProject,
+  findProject,
+  listProjects,
+} from "../store/projects.ts";
+import { type PublicParts, callerOf, recordOf } from "./records.ts";
+
+const firstGeneration = 1;
+
+/** ProjectService. Everything outside the caller's vault is not found. */
+export function projectMethods(parts: PublicParts): ForwardMethods {
+  return forwardMethods(ProjectService, {
+    createProject: async (context, { name }) => {
+      const project = await context.mutate((tx) => createProject(tx, context, name, parts));
+      return { project: shown(project) };
+    },
+    getProject: async (context, { key }) => {
+      const keyword: ProjectKeyword =
+        key.case === "name" ? { by: "name", value: key.value } : { by: "project_id", value: key.value ?? "" };
+      const project = await findProject(parts.database, callerOf(context).vaultId, keyword);
+      if (!project) throw fail(Reason.NOT_FOUND, { field: "project" });
+      return { project: shown(project) };
+    },
+    listProjects: async (context, { pageSize, pageToken }) => {
+      const found = { after: nameOfToken(pageToken), limit: pageLimit(pageSize) + 1 };
+      const page = pageOf(await listProjects(parts.database, callerOf(context).vaultId, found), pageSize);
+      return { projects: page.items.map(shown), nextPageToken: page.last ? tokenOfName(page.last.name) : "" };
+    },
+  });
+}
+
+// Inside the transaction that noted the request: a replay has been refused before a key is made or an id registered.
+// What fails after the registration leaves policy an id that nothing will ever bear.
+async function createProject(
+  tx: Tx,
+  context: ForwardContext,
+  name: string,
+  { outbox, peers, clock }: PublicParts,
+): Promise<StoredProject> {
+  const { userId, vaultId } = callerOf(context);
+  if (await findProject(tx, vaultId, { by: "name", value: name })) throw nameTaken();
+  const projectId = newId("prj");
+  const named = { vaultId, projectId, generation: firstGeneration };
+  const { projectKey } = await peers.seal.newProjectKey(named).catch(rethrow);
+  await peers.directory.registerResources({ vaultId, projectIds: [projectId] }).catch(rethrow);
+  const createdAt = new Date(clock());
+  const project = { projectId, vaultId, name, createdAt, createdBy: userId };
+  try {
+    await addProject(tx, project, { generation: firstGeneration, wrappedKey: projectKey });
+  } catch (error) {
+    throw isUniqueViolation(error, "projects_name") ? nameTaken() : error;
+  }
+  const record = { ...recordOf(context, createdAt), projectId, detail: { name } };
+  await outbox.record(tx, newEvent("secrets", "project.created", record));
+  return project;
+}
+
+function nameTaken(): Error {
+  return fail(Reason.ALREADY_EXISTS, { field: "name" });
+}
+
+function rethrow(error: unknown): never {
+  throw failureOf(error);
+}
+
+function shown({ projectId, name, createdAt, createdBy }: StoredProject) {
+  return { projectId, name, createdAt: timestampFromDate(createdAt), createdBy };
+}

@@ -1,0 +1,113 @@
+import type { ForwardContext } from "@sallyport/evidence";
+import { type Tx, isUniqueViolation } from "@sallyport/postgres";
+import { newEvent } from "@sallyport/proto/catalogue";
+import type { SealResponse } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/seal_pb.ts";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import type {
+  AddVersionRequest,
+  CreateSecretRequest,
+} from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
+import { fail, failureOf } from "@sallyport/rpc";
+import { dangerOf } from "../dangerous-names.ts";
+import { type WrappedProjectKey, currentProjectKey } from "../store/projects.ts";
+import { type NewSecret, type StoredSecret, addSecret, advanceVersion, findSecret } from "../store/secrets.ts";
+import { addVersion as storeVersion } from "../store/versions.ts";
+import { type PublicParts, callerOf, recordOf } from "./records.ts";
+
+type Sealed = Pick<SealResponse, "envelope" | "kind" | "fieldNames"> & { readonly keyGeneration: number };
+
+// Both writes run inside the transaction that noted the request, so a replay reaches neither crypto nor policy.
+
+/** Makes a secret: crypto opens and seals the value, policy learns the id, then secret and version 1 are stored. */
+export async function createSecret(
+  tx: Tx,
+  context: ForwardContext,
+  request: CreateSecretRequest,
+  parts: PublicParts,
+): Promise<StoredSecret> {
+  const { userId, vaultId } = callerOf(context);
+  const { secretId, projectId, name } = request;
+  const danger = request.allowDangerousName ? undefined : dangerOf(name);
+  if (danger !== undefined) throw fail(Reason.NAME_DANGEROUS, { name, description: danger });
+  const key = await requireKey(tx, vaultId, projectId);
+  if (await findSecret(tx, vaultId, { projectId, name })) throw fail(Reason.ALREADY_EXISTS, { field: "name" });
+  const sealed = await seal(context, key, parts);
+  await parts.peers.directory.registerResources({ vaultId, secrets: [{ secretId, projectId }] }).catch(rethrow);
+  const createdAt = new Date(parts.clock());
+  await store(tx, { secretId, projectId, vaultId, name, createdAt, createdBy: userId });
+  await storeVersion(tx, { ...sealed, secretId, projectId, version: 1, createdAt, createdBy: userId });
+  const record = { ...recordOf(context, createdAt), projectId, secretId, secretVersion: 1, detail: { name } };
+  await parts.outbox.record(tx, newEvent("secrets", "secret.created", record));
+  return requireSecret(tx, vaultId, secretId);
+}
+
+/** Stores the next version if the expected one is still current; of writers that expect the same, one wins. */
+export async function addVersion(
+  tx: Tx,
+  context: ForwardContext,
+  request: AddVersionRequest,
+  parts: PublicParts,
+): Promise<StoredSecret> {
+  const { userId, vaultId } = callerOf(context);
+  const { secretId, projectId, expectedVersion } = request;
+  const secret = await requireSecret(tx, vaultId, secretId);
+  if (secret.projectId !== projectId) throw fail(Reason.NOT_FOUND, { field: "secret_id" });
+  if (secret.currentVersion !== expectedVersion) throw conflict(secret);
+  const sealed = await seal(context, await requireKey(tx, vaultId, projectId), parts);
+  const createdAt = new Date(parts.clock());
+  // The update is the comparison that counts: the one above only spares crypto what is lost already.
+  if (!(await advanceVersion(tx, { vaultId, secretId, expectedVersion }, createdAt)))
+    throw conflict(await requireSecret(tx, vaultId, secretId));
+  const version = expectedVersion + 1;
+  await storeVersion(tx, { ...sealed, secretId, projectId, version, createdAt, createdBy: userId });
+  const detail = { name: secret.name };
+  const record = { ...recordOf(context, createdAt), projectId, secretId, secretVersion: version, detail };
+  await parts.outbox.record(tx, newEvent("secrets", "secret.version.added", record));
+  return requireSecret(tx, vaultId, secretId);
+}
+
+// Crypto gets the evidence and verifies it for itself; what comes back is sealed, and names no plaintext.
+async function seal(
+  { signedRequest, credential, requestDigest }: ForwardContext,
+  key: WrappedProjectKey,
+  { peers }: PublicParts,
+): Promise<Sealed> {
+  if (!credential) throw fail(Reason.ROLE_REQUIRED);
+  const sealed = await peers.seal
+    .seal({ signedRequest, credential, projectKey: key.wrappedKey })
+    .catch(rethrow);
+  if (Buffer.compare(sealed.requestDigest, requestDigest) !== 0)
+    throw fail(Reason.INTERNAL, {}, new Error("crypto answered another request"));
+  const { envelope, kind, fieldNames } = sealed;
+  return { envelope, kind, fieldNames, keyGeneration: key.generation };
+}
+
+async function requireKey(tx: Tx, vaultId: string, projectId: string): Promise<WrappedProjectKey> {
+  const key = await currentProjectKey(tx, vaultId, projectId);
+  if (!key) throw fail(Reason.NOT_FOUND, { field: "project_id" });
+  return key;
+}
+
+async function store(tx: Tx, secret: NewSecret): Promise<void> {
+  try {
+    await addSecret(tx, secret);
+  } catch (error) {
+    if (isUniqueViolation(error, "secrets_name")) throw fail(Reason.ALREADY_EXISTS, { field: "name" });
+    if (isUniqueViolation(error, "secrets_id")) throw fail(Reason.ALREADY_EXISTS, { field: "secret_id" });
+    throw error;
+  }
+}
+
+async function requireSecret(tx: Tx, vaultId: string, secretId: string): Promise<StoredSecret> {
+  const secret = await findSecret(tx, vaultId, { secretId });
+  if (!secret) throw fail(Reason.NOT_FOUND, { field: "secret_id" });
+  return secret;
+}
+
+function conflict({ currentVersion }: StoredSecret): Error {
+  return fail(Reason.VERSION_CONFLICT, { current_version: String(currentVersion) });
+}
+
+function rethrow(error: unknown): never {
+  throw failureOf(error);
+}

@@ -1,0 +1,84 @@
+import { createForwarder, loadTrust } from "@sallyport/evidence";
+import { type Outbox, createOutbox } from "@sallyport/outbox";
+import { type Database, openDatabase } from "@sallyport/postgres";
+import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
+import { FetchService } from "@sallyport/proto/gen/sallyport/secrets/internal/v1/fetch_pb.ts";
+import { type Peer, type Route, checkHealth, connectPeer, route, serve } from "@sallyport/rpc";
+import { createLogger } from "@sallyport/telemetry";
+import { fetchCallers, forwardCallers } from "./callers.ts";
+import type { SecretsConfig } from "./config.ts";
+import { type Peers, createPeers } from "./peers.ts";
+import { createFetch } from "./rpc/fetch.ts";
+import { projectMethods } from "./rpc/projects.ts";
+import { secretMethods } from "./rpc/secrets.ts";
+
+export type { SecretsConfig } from "./config.ts";
+
+/** What a test may replace: the clock, in milliseconds. */
+export type SecretsOverrides = { readonly clock?: () => number };
+
+/** What the routes are made of. Writes hold a connection while crypto works, so reads have a pool of their own. */
+export type SecretsParts = {
+  readonly reads: Database;
+  readonly writes: Database;
+  readonly outbox: Outbox;
+  readonly peers: Pick<Peers, "directory" | "seal">;
+  readonly clock: () => number;
+};
+
+/** Starts secrets; resolves once it listens. Disposing drains it. */
+export async function startSecrets(
+  config: SecretsConfig,
+  { clock = Date.now }: SecretsOverrides = {},
+): Promise<{ port: number } & AsyncDisposable> {
+  const logger = createLogger({ service: "secrets", level: config.logLevel });
+  await using stack = new AsyncDisposableStack();
+  const tls = { certFile: config.certFile, keyFile: config.keyFile, caFile: config.caFile };
+  const { trustDomain, listen } = config;
+  const connect = (peer: Peer, url: string) => stack.use(connectPeer({ peer, url, tls, trustDomain })).transport;
+  const open = (applicationName: string, poolSize: number) =>
+    stack.use(openDatabase({ url: config.databaseUrl, applicationName, poolSize }));
+  const reads = open("sallyport-secrets", 10);
+  const writes = open("sallyport-secrets-writes", 5);
+  const transports = {
+    policy: connect("policy", config.policyUrl),
+    crypto: connect("crypto", config.cryptoUrl),
+    audit: connect("audit", config.auditUrl),
+  };
+  const peers = createPeers(transports);
+  const outbox = stack.use(createOutbox({ database: reads, audit: peers.audit, logger }));
+  const routes = secretsRoutes(config, { reads, writes, outbox, peers, clock });
+  const dependencies = {
+    database: reads.ping,
+    policy: () => checkHealth(transports.policy, "live"),
+    crypto: () => checkHealth(transports.crypto, "live"),
+    audit: () => checkHealth(transports.audit, "live"),
+  };
+  const server = await serve({ self: "secrets", listen, tls, trustDomain, routes, dependencies, logger });
+  const running = stack.move();
+  running.use(server); // Last in, first out: calls drain before what they work with goes.
+  return { port: server.port, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+/** Everything that secrets serves, with its callers. */
+export function secretsRoutes(
+  config: Pick<SecretsConfig, "keyset" | "rootFingerprint" | "publicNames" | "clockWindowSeconds" | "slipKeys">,
+  { reads, writes, outbox, peers, clock }: SecretsParts,
+): Route[] {
+  const shown = { database: reads, outbox, peers, clock };
+  const forwarder = createForwarder({
+    trust: loadTrust(config.keyset, config.rootFingerprint, clock()),
+    authorities: config.publicNames,
+    windowSeconds: config.clockWindowSeconds,
+    clock,
+    database: writes,
+    beforeMutation: outbox.drain,
+    afterCommit: outbox.drain,
+    methods: [projectMethods(shown), secretMethods(shown)],
+  });
+  const { slipKeys } = config;
+  return [
+    route(FetchService, fetchCallers, createFetch({ database: reads, slipKeys, clock })),
+    route(ForwardService, forwardCallers, forwarder),
+  ];
+}

@@ -1,0 +1,64 @@
+import type { Tx } from "@sallyport/postgres";
+import type { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+
+/** A version without its envelope. */
+export type StoredVersion = {
+  readonly version: number;
+  readonly kind: ValueKind;
+  readonly fieldNames: readonly string[];
+  readonly createdAt: Date;
+  readonly createdBy: string;
+};
+
+/** A version to store: the envelope as crypto made it, and the project key under which it was sealed. */
+export type NewVersion = StoredVersion & {
+  readonly secretId: string;
+  readonly projectId: string;
+  readonly keyGeneration: number;
+  readonly envelope: Uint8Array;
+};
+
+type Row = { version: number; kind: ValueKind; field_names: string[]; created_at: Date; created_by: string };
+
+/** Stores a version; one that is stored is never changed again. */
+export async function addVersion(tx: Tx, version: NewVersion): Promise<void> {
+  await tx.query(
+    `insert into versions
+       (secret_id, version, project_id, key_generation, envelope, kind, field_names, created_by, created_at)
+     values ($1, $2, $3, $4, $5, $6, $7::text[], $8, $9)`,
+    [
+      version.secretId,
+      version.version,
+      version.projectId,
+      version.keyGeneration,
+      version.envelope,
+      version.kind,
+      version.fieldNames,
+      version.createdBy,
+      version.createdAt,
+    ],
+  );
+}
+
+/** Versions of a secret, newest first, below one of them. */
+export async function listVersions(
+  db: Tx,
+  vaultId: string,
+  secretId: string,
+  page: { readonly below: number; readonly limit: number },
+): Promise<StoredVersion[]> {
+  const rows = await db.query<Row>(
+    `select v.version, v.kind, v.field_names, v.created_at, v.created_by
+       from secrets s join versions v on v.secret_id = s.secret_id
+      where s.vault_id = $1 and s.secret_id = $2 and v.version < $3::bigint
+      order by v.version desc limit $4`,
+    [vaultId, secretId, page.below, page.limit],
+  );
+  return rows.map((row) => ({
+    version: row.version,
+    kind: row.kind,
+    fieldNames: row.field_names,
+    createdAt: row.created_at,
+    createdBy: row.created_by,
+  }));
+}
