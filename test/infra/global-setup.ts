@@ -9,7 +9,7 @@ declare module "vitest" {
   interface ProvidedContext {
     /** Superuser URL of the Postgres that this run uses. */
     databaseUrl: string;
-    /** What ioredis connects with: one user that may do everything. */
+    /** Redis URL (unix:///… or redis://…) of one user that may do everything. */
     redisUrl: string;
   }
 }

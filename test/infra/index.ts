@@ -1,2 +1,3 @@
-export { createTestDatabase, type TestDatabase } from "./database.ts";
+export { createServiceDatabase, type ServiceTestDatabase } from "./database.ts";
+export { createTestPki, testPeers, type TestPki } from "./pki.ts";
 export { testRedisUrl } from "./redis.ts";
