@@ -9,7 +9,7 @@ import {
   KeysetSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { LABELS, labelled, rootFingerprint } from "@sallyport/proto/signing";
-import { issueEdge, issuePeer, openAuthority } from "./certificates.ts";
+import { createCa, issueEdgeCertificate, issuePeerCertificate } from "./pki.ts";
 import { runProgram } from "./command.ts";
 import { type Layout, processes, trustDomain } from "./layout.ts";
 
@@ -89,21 +89,13 @@ function signKeyset(root: Uint8Array, keys: readonly PublicKeyLine[]): Uint8Arra
 
 // Two authorities: a certificate of the public one opens no door inside.
 async function issueCertificates(layout: Layout, publicName: string): Promise<string> {
-  const mesh = await openAuthority(layout.authorities, "mesh");
-  const edge = await openAuthority(layout.authorities, "edge");
+  const mesh = await createCa({ dir: join(layout.authorities, "mesh"), name: "sallyport mesh" });
+  const edge = await createCa({ dir: join(layout.authorities, "edge"), name: "sallyport edge" });
   for (const name of processes) {
-    const folder = layout.folder(name);
-    await issuePeer(
-      mesh,
-      { certFile: join(folder, "tls.pem"), keyFile: join(folder, "tls.key") },
-      trustDomain,
-      name,
-    );
-    copyFileSync(mesh.certFile, join(folder, "ca.pem"));
+    const dir = layout.folder(name);
+    await issuePeerCertificate({ ca: mesh, dir, trustDomain, peer: name });
+    copyFileSync(mesh.certFile, join(dir, "ca.pem"));
   }
-  const gateway = layout.folder("gateway");
-  await issueEdge(edge, { certFile: join(gateway, "edge.pem"), keyFile: join(gateway, "edge.key") }, [
-    publicName,
-  ]);
+  await issueEdgeCertificate({ ca: edge, dir: layout.folder("gateway"), names: [publicName] });
   return edge.certFile;
 }

@@ -12,7 +12,6 @@ export {
 export { type Postgres, type PostgresOptions, startPostgres } from "./postgres.ts";
 export { type Redis, RedisMissingError, type RedisOptions, startRedis } from "./redis.ts";
 export type { RedisUser } from "./redis-config.ts";
-export { issueEdge, issuePeer, openAuthority } from "./certificates.ts";
 export { type Process, processes, services } from "./layout.ts";
 export { settingsOf } from "./settings.ts";
 export { type System, type SystemOptions, startSystem } from "./system.ts";

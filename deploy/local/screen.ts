@@ -4,7 +4,7 @@ import { styleText } from "node:util";
 export type Screen = {
   say(line: string): void;
   /** Runs a step; shows that it runs when it takes over a second, and its time when it is done. */
-  step<T>(title: string, run: () => Promise<T>): Promise<T>;
+  readonly step: <T>(title: string, run: () => Promise<T>) => Promise<T>;
   /** The same, numbered from 1, for the walk; the step returns the text of its line. */
   walk(run: () => Promise<string>): Promise<void>;
 };

@@ -16,8 +16,8 @@ export function settingsOf(
   const mesh = {
     SALLYPORT_LISTEN: `127.0.0.1:${addresses.ports[name]}`,
     SALLYPORT_TRUST_DOMAIN: trustDomain,
-    SALLYPORT_TLS_CERT_FILE: file("tls.pem"),
-    SALLYPORT_TLS_KEY_FILE: file("tls.key"),
+    SALLYPORT_TLS_CERT_FILE: file(`${name}.pem`),
+    SALLYPORT_TLS_KEY_FILE: file(`${name}.key`),
     SALLYPORT_CA_FILE: file("ca.pem"),
   };
   const evidence = {

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Deployment, holdCeremony } from "./ceremony.ts";
 import { type Child, startChild } from "./child.ts";
 import { claimDirectory } from "./claim.ts";
@@ -18,9 +19,9 @@ export type SystemOptions = {
   /** The gateway's port; 0 takes a free one. */
   readonly port: number;
   /** Wraps each step, so that a person sees how far it is. */
-  step<T>(title: string, run: () => Promise<T>): Promise<T>;
+  readonly step: <T>(title: string, run: () => Promise<T>) => Promise<T>;
   /** Told when a process ended by itself and is started again. */
-  onRestart(name: Process, sentence: string): void;
+  readonly onRestart: (name: Process, sentence: string) => void;
 };
 
 /** A running deployment: real Postgres, real Redis and the six processes. */
@@ -119,14 +120,19 @@ async function startFamily(
     const child = await startChild(name, addresses.ports[name], env, layout);
     children.set(name, child);
     wanted.add(name);
-    void child.ended.then((sentence) => {
-      if (!wanted.has(name) || children.get(name) !== child) return;
-      onRestart(name, sentence);
-      const retry = (): void => {
-        if (wanted.has(name)) setTimeout(() => void begin(name).catch(retry), restartMs);
-      };
-      retry();
-    });
+    void watch(name, child);
+  };
+  const watch = async (name: Process, child: Child): Promise<void> => {
+    const sentence = await child.ended;
+    if (!wanted.has(name) || children.get(name) !== child) return;
+    onRestart(name, sentence);
+    for (let started = false; !started && wanted.has(name);) {
+      await sleep(restartMs);
+      started = await begin(name).then(
+        () => true,
+        () => false,
+      );
+    }
   };
   const end = async (name: Process): Promise<void> => {
     wanted.delete(name);

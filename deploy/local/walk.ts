@@ -41,7 +41,10 @@ function expectThat(condition: boolean, promise: string): asserts condition {
 async function refusalOf(action: Promise<unknown>, promise: string): Promise<string> {
   const reason = await action.then(
     () => undefined,
-    (error: unknown) => (error instanceof SallyportError ? error.reason : Promise.reject(error)),
+    (error: unknown) => {
+      if (error instanceof SallyportError) return error.reason;
+      throw error;
+    },
   );
   expectThat(reason !== undefined, promise);
   return reason;

@@ -1,10 +1,10 @@
-import { readFileSync, readdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
-import { issuePeer, openAuthority } from "@sallyport/deploy/local";
+import { createCa, issuePeerCertificate } from "@sallyport/deploy/local";
 import { ErrorInfoSchema } from "@sallyport/proto/gen/google/rpc/error_details_pb.ts";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { OpenService } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
@@ -55,10 +55,24 @@ const allowed: readonly {
 ];
 
 let deployment: Deployment;
+let foreign: Tls;
+let elsewhere: Tls;
 const foreignDir = mkdtempSync(join(tmpdir(), "sallyport-foreign-"));
 
 beforeAll(async () => {
   deployment = await startDeployment();
+  const strangers = await createCa({ dir: join(foreignDir, "ca"), name: "foreign" });
+  const trustDomain = "sallyport.local";
+  foreign = await issuePeerCertificate({ ca: strangers, dir: foreignDir, trustDomain, peer: "gateway" });
+  const mesh = await createCa({ dir: join(deployment.system.layout.authorities, "mesh"), name: "mesh" });
+  const dir = join(foreignDir, "elsewhere");
+  mkdirSync(dir);
+  elsewhere = await issuePeerCertificate({
+    ca: mesh,
+    dir,
+    trustDomain: "elsewhere.example",
+    peer: "gateway",
+  });
 });
 afterAll(async () => {
   await deployment[Symbol.asyncDispose]();
@@ -69,7 +83,13 @@ type Tls = { readonly certFile: string; readonly keyFile: string };
 
 function tlsOf(peer: Peer): Tls {
   const folder = deployment.system.layout.folder(peer);
-  return { certFile: join(folder, "tls.pem"), keyFile: join(folder, "tls.key") };
+  return { certFile: join(folder, `${peer}.pem`), keyFile: join(folder, `${peer}.key`) };
+}
+
+type Call = (request: object, options: { timeoutMs: number }) => Promise<unknown> & AsyncIterable<unknown>;
+
+function isCall(value: unknown): value is Call {
+  return typeof value === "function";
 }
 
 /** Calls a method with an empty message and tells how it was met. */
@@ -80,7 +100,7 @@ async function meet(server: Server, method: DescMethod, tls: Tls | undefined): P
   const transport = createConnectTransport({ baseUrl, httpVersion: "2", nodeOptions: { ca, ...own } });
   const client: Record<string, unknown> = createClient(method.parent, transport);
   const call = client[method.localName];
-  if (typeof call !== "function") throw new Error(`no client for ${method.name}`);
+  if (!isCall(call)) throw new Error(`no client for ${method.name}`);
   try {
     if (method.methodKind === "unary") await call({}, { timeoutMs: 5000 });
     else for await (const _ of call({}, { timeoutMs: 5000 })) break;
@@ -105,20 +125,9 @@ describe("every internal method × every peer", () => {
           expect(await meet(server, method, tlsOf(peer)), `${peer} → ${server}`).toBe(want);
         }
         expect(await meet(server, method, undefined), "without a certificate").toMatch(/^no connection/);
-        const foreign = {
-          certFile: join(foreignDir, "gateway.pem"),
-          keyFile: join(foreignDir, "gateway.key"),
-        };
-        await issuePeer(await openAuthority(foreignDir, "foreign"), foreign, "sallyport.local", "gateway");
         expect(await meet(server, method, foreign), "with a foreign authority's certificate").toMatch(
           /^no connection/,
         );
-        const elsewhere = {
-          certFile: join(foreignDir, "elsewhere.pem"),
-          keyFile: join(foreignDir, "elsewhere.key"),
-        };
-        const mesh = await openAuthority(deployment.system.layout.authorities, "mesh");
-        await issuePeer(mesh, elsewhere, "elsewhere.example", expected?.[0] ?? "gateway");
         expect(await meet(server, method, elsewhere), "from another trust domain").toMatch(
           /^refused|^no connection/,
         );

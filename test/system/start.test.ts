@@ -14,7 +14,11 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(data, { recursive: true, force: true }));
 
-type Run = { readonly child: ChildProcess; output(): string; readonly code: Promise<number | null> };
+type Run = {
+  readonly child: ChildProcess;
+  readonly output: () => string;
+  readonly code: Promise<number | null>;
+};
 
 function start(...args: string[]): Run {
   const child = spawn("sh", ["deploy/start.sh", "--data", data, ...args], {

@@ -48,7 +48,7 @@ export type Sallyport = {
   }): Promise<Secret>;
   /** The public services as generated clients over the same signed transport. */
   readonly services: Services;
-  close(): void;
+  readonly close: () => void;
 };
 
 /** A secret to make. */

@@ -56,7 +56,7 @@ export async function loadIdentity(path: string): Promise<Identity> {
 }
 
 function parseIdentity(text: string, path: string): Identity {
-  const value: unknown = (() => {
+  const value = ((): unknown => {
     try {
       return JSON.parse(text);
     } catch {

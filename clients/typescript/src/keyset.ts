@@ -1,7 +1,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { KeyUse } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
-  KeyUse,
   type Keyset,
   type KeysetClaims,
   KeysetClaimsSchema,

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { fromBinary } from "@bufbuild/protobuf";
 import { Reason, ReasonSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import type { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
   KeyUse,
   type ReplySecret,
   ReplyClaimsSchema,
-  ValueKind,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import type { ReadSecretsResponse, SecretResult } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { enumName } from "@sallyport/proto/names";

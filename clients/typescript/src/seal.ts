@@ -1,6 +1,7 @@
 import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from "@hpke/core";
 import { create } from "@bufbuild/protobuf";
-import { KeyUse, SealingSuite, ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import type { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { KeyUse, SealingSuite } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { type SealedValue, SealedValueSchema } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { readAad, readInfo, writeInfo } from "@sallyport/proto/signing";
 import type { TrustedKeys } from "./keyset.ts";

@@ -12,7 +12,7 @@ export type Endpoint = { readonly url: string; readonly ca?: string };
 export const requestDigestHeader = "sallyport-request-digest";
 
 /** A transport whose every request is signed over the bytes it sends; nothing is ever sent twice. */
-export type SignedTransport = { readonly transport: Transport; close(): void };
+export type SignedTransport = { readonly transport: Transport; readonly close: () => void };
 
 const maxReplyBytes = 4 * 1024 * 1024;
 
