@@ -1,0 +1,41 @@
+import {
+  fileBytes,
+  fileText,
+  list,
+  listen,
+  optional,
+  path,
+  readSettings,
+  seconds,
+  text,
+} from "@sallyport/config";
+
+/** Everything that audit is told at start. Secrets come as file paths, times are in seconds. */
+export type AuditConfig = ReturnType<typeof readAuditConfig>;
+
+/** Reads audit's settings from the environment; a missing or unknown one stops the start and is named. */
+export function readAuditConfig(env: NodeJS.ProcessEnv) {
+  return readSettings(env, {
+    listen: listen("SALLYPORT_LISTEN"),
+    trustDomain: text("SALLYPORT_TRUST_DOMAIN"),
+    certFile: path("SALLYPORT_TLS_CERT_FILE"),
+    keyFile: path("SALLYPORT_TLS_KEY_FILE"),
+    caFile: path("SALLYPORT_CA_FILE"),
+    publicNames: list("SALLYPORT_PUBLIC_NAMES"),
+    clockWindowSeconds: seconds("SALLYPORT_CLOCK_WINDOW", { default: 60, min: 1, max: 300 }),
+    keyset: fileBytes("SALLYPORT_KEYSET_FILE"),
+    rootFingerprint: text("SALLYPORT_ROOT_FINGERPRINT"),
+    databaseUrl: fileText("SALLYPORT_DATABASE_URL_FILE"),
+    logLevel: optional(text("SALLYPORT_LOG_LEVEL")),
+  });
+}
+
+/** Reads what migrating needs: the database as its owner. */
+export function readMigrationConfig(env: NodeJS.ProcessEnv) {
+  return readSettings(env, { databaseUrl: fileText("SALLYPORT_DATABASE_URL_FILE") });
+}
+
+/** Reads what making the log key needs: the path of a file that does not exist yet. */
+export function readKeyConfig(env: NodeJS.ProcessEnv) {
+  return readSettings(env, { logKeyFile: path("SALLYPORT_LOG_KEY_FILE") });
+}

@@ -1,0 +1,90 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  type AppendResult,
+  AppendResultSchema,
+  AppendStatus,
+  type Event,
+} from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import type { Record as AuditRecord } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
+import { type Accepted, readAction } from "./accept.ts";
+import { recordOf } from "./record.ts";
+
+/** What tells whether an event is in the log already. */
+export type Known = {
+  readonly seq: bigint;
+  readonly eventId: string;
+  readonly emitter: string;
+  readonly action: string;
+  readonly decisionId: string;
+  readonly secretId: string;
+  readonly attemptId: Uint8Array;
+};
+
+/** A record that is to be stored, with the attempt that it came from. */
+export type Placed = { readonly record: AuditRecord; readonly attemptId: Uint8Array };
+
+/** Where a batch begins: the last seq of the log, and when the batch is recorded (milliseconds). */
+export type Place = { readonly lastSeq: bigint; readonly recordedAtMs: number };
+
+/** Says whether an event is a read, of which a decision allows one for each secret. */
+export function isRead({ action }: Pick<Event, "action">): boolean {
+  return action === readAction;
+}
+
+/**
+ * Decides what becomes of each event of a batch, in order, and gives every new one the next seq, so that what is refused
+ * or repeated leaves no gap. `known` holds the records that share an event id, or decision and secret, with the batch
+ * (LOG.md §3).
+ */
+export function placeBatch(
+  batch: readonly Accepted[],
+  known: readonly Known[],
+  { lastSeq, recordedAtMs }: Place,
+): { results: AppendResult[]; placed: Placed[] } {
+  const index = createIndex(known);
+  const placed: Placed[] = [];
+  const results = batch.map(({ event, emitter, severity }) => {
+    const earlier = index.find(event);
+    if (earlier) return resultOf(event, isSame(earlier, event, emitter) ? earlier.seq : undefined);
+    const seq = lastSeq + BigInt(placed.length) + 1n;
+    const record = recordOf(event, { seq, recordedAtMs, emitter, severity });
+    placed.push({ record, attemptId: event.attemptId });
+    index.add({ ...record, attemptId: event.attemptId });
+    return resultOf(event, seq);
+  });
+  return { results, placed };
+}
+
+function createIndex(known: readonly Known[]) {
+  const byEvent = new Map<string, Known>();
+  const byRead = new Map<string, Known>();
+  const add = (record: Known): void => {
+    byEvent.set(record.eventId, record);
+    if (isRead(record)) byRead.set(readKey(record), record);
+  };
+  known.forEach(add);
+  const find = (event: Event): Known | undefined =>
+    byEvent.get(event.eventId) ?? (isRead(event) ? byRead.get(readKey(event)) : undefined);
+  return { add, find };
+}
+
+// Security: an event id counts as a repeat only for the event that it named first. Else a record of another kind, under
+// an id chosen to collide, could stand in for the record of a read.
+function isSame(earlier: Known, event: Event, emitter: string): boolean {
+  const sameThing =
+    earlier.emitter === emitter &&
+    earlier.action === event.action &&
+    earlier.decisionId === event.decisionId &&
+    earlier.secretId === event.secretId;
+  if (!sameThing) return false;
+  return earlier.eventId === event.eventId || Buffer.compare(earlier.attemptId, event.attemptId) === 0;
+}
+
+function readKey({ decisionId, secretId }: Pick<Known, "decisionId" | "secretId">): string {
+  return JSON.stringify([decisionId, secretId]);
+}
+
+function resultOf({ eventId }: Event, seq: bigint | undefined): AppendResult {
+  const status = seq === undefined ? AppendStatus.CONFLICT : AppendStatus.COMMITTED;
+  return create(AppendResultSchema, { eventId, status, seq: seq ?? 0n });
+}

@@ -1,0 +1,61 @@
+import { createForwarder, forwardMethods, loadTrust } from "@sallyport/evidence";
+import { openDatabase } from "@sallyport/postgres";
+import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import { AuditService } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
+import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
+import { route, serve } from "@sallyport/rpc";
+import { createLogger } from "@sallyport/telemetry";
+import { appendCallers, forwardCallers } from "./callers.ts";
+import type { AuditConfig } from "./config.ts";
+import { appendService } from "./rpc/append.ts";
+import { auditMethods } from "./rpc/records.ts";
+import { startWriter } from "./writer.ts";
+
+export type { AuditConfig } from "./config.ts";
+
+/**
+ * Takes over the log and serves it; disposing answers what is under way and gives the log up. Rejects when the keyset
+ * does not hold, commits are not durable, another process writes this log, or the address is taken.
+ */
+export async function startAudit(
+  config: AuditConfig,
+  overrides: { readonly clock?: () => number; readonly lockWaitMs?: number } = {},
+): Promise<{ port: number } & AsyncDisposable> {
+  const { clock = Date.now, lockWaitMs } = overrides;
+  const logger = createLogger({ service: "audit", level: config.logLevel });
+  const trust = loadTrust(config.keyset, config.rootFingerprint, clock());
+  await using stack = new AsyncDisposableStack();
+  const database = stack.use(openDatabase({ url: config.databaseUrl, applicationName: "sallyport-audit" }));
+  const writer = stack.use(
+    await startWriter({
+      url: config.databaseUrl,
+      clock,
+      logger,
+      ...(lockWaitMs === undefined ? {} : { lockWaitMs }),
+    }),
+  );
+  const forwarder = createForwarder({
+    trust,
+    authorities: config.publicNames,
+    windowSeconds: config.clockWindowSeconds,
+    clock,
+    database,
+    methods: [forwardMethods(AuditService, auditMethods(database))],
+  });
+  const server = stack.use(
+    await serve({
+      self: "audit",
+      listen: config.listen,
+      tls: { certFile: config.certFile, keyFile: config.keyFile, caFile: config.caFile },
+      trustDomain: config.trustDomain,
+      routes: [
+        route(AppendService, appendCallers, appendService(writer)),
+        route(ForwardService, forwardCallers, forwarder),
+      ],
+      dependencies: { database: () => database.ping(), writer: () => writer.ready() },
+      logger,
+    }),
+  );
+  const started = stack.move();
+  return { port: server.port, [Symbol.asyncDispose]: () => started.disposeAsync() };
+}

@@ -1,0 +1,114 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { AppendResult } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { fail } from "@sallyport/rpc";
+import type { Logger } from "@sallyport/telemetry";
+import type { Accepted } from "./accept.ts";
+import { type Ledger, openLedger } from "./ledger.ts";
+import { isRead, placeBatch } from "./place.ts";
+import { createQueue } from "./queue.ts";
+import { findKnown, insertRecords } from "./store.ts";
+
+/** What a writer works with; times are in milliseconds. */
+export type WriterOptions = {
+  /** The database as the serving role. */
+  readonly url: string;
+  readonly clock: () => number;
+  readonly logger: Pick<Logger, "info" | "warn" | "error">;
+  /** How long to wait for an earlier writer to leave; ten seconds. */
+  readonly lockWaitMs?: number;
+  /** Most records that may wait; 10,000. */
+  readonly capacity?: number;
+};
+
+/** The one writer of the log. Disposing lets what waits be written and gives up the lock. */
+export type Writer = {
+  /**
+   * Resolves after the commit with a result for each event, in order. Throws Failure DEPENDENCY_UNAVAILABLE when the log
+   * cannot take them now, or when it is unknown whether it did: repeating the same events is safe then.
+   */
+  append(events: readonly Accepted[]): Promise<readonly AppendResult[]>;
+  /** Resolves while records can be written; throws Failure DEPENDENCY_UNAVAILABLE otherwise. */
+  ready(): Promise<void>;
+} & AsyncDisposable;
+
+const batchSize = 500;
+const reopenMs = 250;
+
+/** Takes the log over. Rejects as openLedger does; once started, it comes back by itself after a lost session. */
+export async function startWriter(options: WriterOptions): Promise<Writer> {
+  const { url, clock, logger, lockWaitMs = 10_000, capacity = 10_000 } = options;
+  const stopped = new AbortController();
+  let ledger: Ledger | undefined;
+  let reopening: Promise<void> | undefined;
+
+  function takeOver(opened: Ledger): void {
+    ledger = opened;
+    opened.session.onLost((error) => stepDown(opened, error));
+    logger.info({ last_seq: String(opened.lastSeq) }, "writing the log");
+  }
+
+  // After any error nobody knows what was committed. Only a new session, which must first win the lock, can tell.
+  function stepDown(from: Ledger, error: unknown): void {
+    if (ledger !== from) return;
+    ledger = undefined;
+    logger.error({ err: error }, "stepped down: nothing is recorded until the session is back");
+    from.session[Symbol.asyncDispose]().catch(() => undefined);
+    reopening = reopen();
+  }
+
+  async function reopen(): Promise<void> {
+    for (let attempt = 1; !stopped.signal.aborted; attempt += 1) {
+      try {
+        const opened = await openLedger({ url, lockWaitMs });
+        if (!stopped.signal.aborted) return takeOver(opened);
+        return await opened.session[Symbol.asyncDispose]();
+      } catch (error) {
+        if (attempt === 1) logger.warn({ err: error }, "the log is still away");
+        await sleep(reopenMs, undefined, { signal: stopped.signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  async function write(batch: readonly Accepted[]): Promise<readonly AppendResult[]> {
+    const current = ledger;
+    if (current === undefined) throw fail(Reason.DEPENDENCY_UNAVAILABLE);
+    try {
+      return await commitBatch(current, batch, clock());
+    } catch (error) {
+      stepDown(current, error);
+      throw fail(Reason.DEPENDENCY_UNAVAILABLE, {}, error);
+    }
+  }
+
+  const queue = createQueue({ write, capacity, batchSize });
+  takeOver(await openLedger({ url, lockWaitMs }));
+  return {
+    append: (events) => queue.add(events),
+    async ready() {
+      if (ledger === undefined) throw fail(Reason.DEPENDENCY_UNAVAILABLE);
+    },
+    async [Symbol.asyncDispose]() {
+      await queue.idle();
+      stopped.abort();
+      await reopening;
+      const last = ledger;
+      ledger = undefined;
+      await last?.session[Symbol.asyncDispose]();
+    },
+  };
+}
+
+// The insert is one statement, so it is its own transaction; nobody else writes between look-up and insert.
+async function commitBatch(
+  ledger: Ledger,
+  batch: readonly Accepted[],
+  recordedAtMs: number,
+): Promise<readonly AppendResult[]> {
+  const events = batch.map(({ event }) => event);
+  const known = await findKnown(ledger.session, events, events.filter(isRead));
+  const { results, placed } = placeBatch(batch, known, { lastSeq: ledger.lastSeq, recordedAtMs });
+  if (placed.length > 0) await insertRecords(ledger.session, placed);
+  ledger.lastSeq += BigInt(placed.length);
+  return results;
+}
