@@ -35,7 +35,8 @@ function permissions(name: Process, layout: Layout): string[] {
   const code = ["proto", "services", "gateway", "node_modules", "package.json"].map((path) =>
     join(repository, path),
   );
-  const readable = [...code, layout.folder(name)].map((path) => `--allow-fs-read=${path}`);
+  // The loader of native modules looks there to tell which C library it has.
+  const readable = [...code, "/etc/alpine-release", layout.folder(name)].map((path) => `--allow-fs-read=${path}`);
   return [
     "--permission",
     "--allow-addons",
@@ -43,6 +44,7 @@ function permissions(name: Process, layout: Layout): string[] {
     ...readable,
     "--disable-proto=throw",
     "--disable-warning=SecurityWarning",
+    "--disable-warning=ExperimentalWarning",
   ];
 }
 
