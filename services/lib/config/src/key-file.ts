@@ -49,7 +49,8 @@ function parseKeys(content: string): KeyFileEntry[] {
     .map(({ line, number }) => {
       const [, keyId, base64 = ""] = keyLine.exec(line) ?? [];
       const key = new Uint8Array(Buffer.from(base64, "base64"));
-      if (keyId === undefined || key.length !== keyBytes)
+      const canonical = Buffer.from(key).toString("base64") === base64;
+      if (keyId === undefined || key.length !== keyBytes || !canonical)
         throw new Error(`names a key file whose line ${number} is not "<key-id> <base64 of 32 bytes>"`);
       return { keyId, key };
     });

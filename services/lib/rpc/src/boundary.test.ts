@@ -93,7 +93,7 @@ test("a message out of its bounds is FIELD_INVALID with field and description, a
     .catch(failureOf);
   expect(failure).toMatchObject({
     reason: Reason.FIELD_INVALID,
-    metadata: { field: "key_ids[1]", description: expect.stringContaining("pattern") },
+    metadata: { field: "key_ids[1]", description: expect.stringContaining("pattern") as string },
   });
   expect(handled).toBe(0);
 });
@@ -126,14 +126,14 @@ test("every answer is logged once, without the message", async () => {
   expect(lines).toEqual([
     {
       level: "debug",
-      time: expect.any(String),
+      time: expect.any(String) as string,
       service: "identity",
       msg: "answered",
-      request_id: expect.stringMatching(/^req_/),
+      request_id: expect.stringMatching(/^req_/) as string,
       peer: "gateway",
       rpc: "/sallyport.identity.internal.v1.KeyService/ResolveKeys",
       code: "ok",
-      duration_ms: expect.any(Number),
+      duration_ms: expect.any(Number) as number,
     },
   ]);
 });

@@ -38,7 +38,7 @@ beforeAll(async () => {
       resolveKeys: async (_, context) => {
         seenByMiddle.push(seenIn(context));
         const call = () => keys(toLast.transport).resolveKeys(goodRequest);
-        if (afterwards) setTimeout(() => call().then(afterwards?.resolve, afterwards?.reject), 30);
+        if (afterwards) setTimeout(() => afterwards?.resolve(call()), 30);
         return keys(toLast.transport).resolveKeys(goodRequest);
       },
       watchRevocations: async function* (_, context) {
@@ -120,7 +120,7 @@ test("calls side by side do not mix", async () => {
       return remainingMs() ?? 0;
     });
   };
-  const [short = 0, long = 0] = await Promise.all([left(1_000), left(10_000)]);
+  const [short, long] = await Promise.all([left(1_000), left(10_000)]);
   expect(short).toBeLessThan(1_000);
   expect(long).toBeGreaterThan(9_000);
 });

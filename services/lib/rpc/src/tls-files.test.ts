@@ -2,6 +2,7 @@ import { copyFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:tls";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type TestPki, createTestPki } from "@sallyport/test/infra";
+import { ConnectError } from "@connectrpc/connect";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { goodRequest, keys, startTestServer } from "./fixture.ts";
 import { connectPeer } from "./index.ts";
@@ -33,7 +34,7 @@ test("a server takes up a renewed certificate, keeps asking for the peer's, and 
   await vi.waitFor(async () => expect(await serialOf(server.url)).not.toBe(before));
   await keys(gateway.transport).resolveKeys(goodRequest);
   await using stranger = server.connect(pki.foreign("gateway"));
-  await expect(keys(stranger.transport).resolveKeys(goodRequest)).rejects.toThrow();
+  await expect(keys(stranger.transport).resolveKeys(goodRequest)).rejects.toThrow(ConnectError);
   const { hostname: host, port } = new URL(server.url);
   const old = new Promise((resolve) => {
     const tls = readTls(pki.tls("gateway"));
@@ -57,10 +58,10 @@ test("a client takes up a renewed certificate", async () => {
     trustDomain: pki.trustDomain,
     tlsPollMs,
   });
-  await expect(keys(gateway.transport).resolveKeys(goodRequest)).rejects.toThrow();
+  await expect(keys(gateway.transport).resolveKeys(goodRequest)).rejects.toThrow(ConnectError);
   writeFileSync(mounted.certFile, cert); // The key does not fit yet: half of a renewal is not taken up.
   await sleep(5 * tlsPollMs);
-  await expect(keys(gateway.transport).resolveKeys(goodRequest)).rejects.toThrow();
+  await expect(keys(gateway.transport).resolveKeys(goodRequest)).rejects.toThrow(ConnectError);
   writeFileSync(mounted.keyFile, key);
   await vi.waitFor(() => keys(gateway.transport).resolveKeys(goodRequest));
 });
