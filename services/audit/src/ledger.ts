@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Session, openSession } from "@sallyport/postgres";
-import { durabilityOf, lastSeqOf, tryWriterLock } from "./store.ts";
+import { durabilityOf, lastSeqOf, tryWriterLock } from "./store/log.ts";
 
 /** The session of the one writer, and the last seq that is in the log. */
 export type Ledger = { readonly session: Session; lastSeq: bigint };

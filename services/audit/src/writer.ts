@@ -7,7 +7,7 @@ import type { Accepted } from "./accept.ts";
 import { type Ledger, openLedger } from "./ledger.ts";
 import { isRead, placeBatch } from "./place.ts";
 import { createQueue } from "./queue.ts";
-import { findKnown, insertRecords } from "./store.ts";
+import { findKnown, insertRecords } from "./store/log.ts";
 
 /** What a writer works with; times are in milliseconds. */
 export type WriterOptions = {
@@ -53,7 +53,7 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
     if (ledger !== from) return;
     ledger = undefined;
     logger.error({ err: error }, "stepped down: nothing is recorded until the session is back");
-    from.session[Symbol.asyncDispose]().catch(() => undefined);
+    void close(from).catch(() => undefined);
     reopening = reopen();
   }
 
@@ -62,7 +62,7 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
       try {
         const opened = await openLedger({ url, lockWaitMs });
         if (!stopped.signal.aborted) return takeOver(opened);
-        return await opened.session[Symbol.asyncDispose]();
+        return await close(opened);
       } catch (error) {
         if (attempt === 1) logger.warn({ err: error }, "the log is still away");
         await sleep(reopenMs, undefined, { signal: stopped.signal }).catch(() => undefined);
@@ -94,7 +94,7 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
       await reopening;
       const last = ledger;
       ledger = undefined;
-      await last?.session[Symbol.asyncDispose]();
+      if (last) await close(last);
     },
   };
 }
@@ -111,4 +111,8 @@ async function commitBatch(
   if (placed.length > 0) await insertRecords(ledger.session, placed);
   ledger.lastSeq += BigInt(placed.length);
   return results;
+}
+
+async function close({ session }: Ledger): Promise<void> {
+  await session[Symbol.asyncDispose]();
 }

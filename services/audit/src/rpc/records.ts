@@ -11,7 +11,7 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { Database } from "@sallyport/postgres";
 import { fail } from "@sallyport/rpc";
 import { pageTokenOf, parsePageToken } from "../page-token.ts";
-import { findRecord, listRecords } from "../store.ts";
+import { findRecord, listRecords } from "../store/records.ts";
 
 /** Who asks: what a verified request says about its signer. */
 export type Reader = { readonly principal?: { readonly vaultId: string } | undefined };
