@@ -1,0 +1,36 @@
+import {
+  fileBytes,
+  fileText,
+  keyFile,
+  list,
+  listen,
+  optional,
+  path,
+  readSettings,
+  seconds,
+  text,
+  url,
+} from "@sallyport/config";
+
+/** Everything identity is told at start. Secrets come as file paths, times are in seconds. */
+export type IdentityConfig = ReturnType<typeof readIdentityConfig>;
+
+/** Reads identity's settings from the environment; a missing or unknown one stops the start and is named. */
+export function readIdentityConfig(env: NodeJS.ProcessEnv) {
+  return readSettings(env, {
+    listen: listen("SALLYPORT_LISTEN"),
+    trustDomain: text("SALLYPORT_TRUST_DOMAIN"),
+    certFile: path("SALLYPORT_TLS_CERT_FILE"),
+    keyFile: path("SALLYPORT_TLS_KEY_FILE"),
+    caFile: path("SALLYPORT_CA_FILE"),
+    keyset: fileBytes("SALLYPORT_KEYSET_FILE"),
+    rootFingerprint: text("SALLYPORT_ROOT_FINGERPRINT"),
+    publicNames: list("SALLYPORT_PUBLIC_NAMES"),
+    clockWindowSeconds: seconds("SALLYPORT_CLOCK_WINDOW", { default: 60, min: 1, max: 300 }),
+    databaseUrl: fileText("SALLYPORT_DATABASE_URL_FILE"),
+    policyUrl: url("SALLYPORT_POLICY_URL"),
+    auditUrl: url("SALLYPORT_AUDIT_URL"),
+    credentialKeys: keyFile("SALLYPORT_CREDENTIAL_KEY_FILE"),
+    logLevel: optional(text("SALLYPORT_LOG_LEVEL")),
+  });
+}

@@ -1,0 +1,42 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { EnrollmentTokenSchema } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
+import type { MachineSchema } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
+import { stateOf } from "./machine-state.ts";
+import type { Machine } from "./store/machines.ts";
+import type { Token } from "./store/tokens.ts";
+
+/** A token as its vault's people see it. */
+export function describeToken(token: Token): MessageInitShape<typeof EnrollmentTokenSchema> {
+  const { tokenId, description, projectIds, secretIds, createdBy, maxUses, uses, revokeReason } = token;
+  return {
+    tokenId,
+    description,
+    projectIds,
+    secretIds,
+    createdBy,
+    maxUses,
+    uses,
+    revokeReason,
+    createdAt: timestampFromDate(token.createdAt),
+    expiresAt: timestampFromDate(token.expiresAt),
+    machineLifetime: durationFromMs(token.machineLifetimeMs),
+    ...(token.lastUsedAt ? { lastUsedAt: timestampFromDate(token.lastUsedAt) } : {}),
+    ...(token.revokedAt ? { revokedAt: timestampFromDate(token.revokedAt) } : {}),
+  };
+}
+
+/** A machine as its vault's people see it at that time. */
+export function describeMachine(machine: Machine, nowMs: number): MessageInitShape<typeof MachineSchema> {
+  const { machineId, name, hostname, tokenId, publicKey } = machine;
+  return {
+    machineId,
+    name,
+    hostname,
+    tokenId,
+    publicKey,
+    state: stateOf(machine, nowMs),
+    createdAt: timestampFromDate(machine.createdAt),
+    expiresAt: timestampFromDate(machine.expiresAt),
+  };
+}

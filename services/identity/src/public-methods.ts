@@ -1,0 +1,40 @@
+import { type ForwardMethods, forwardMethods } from "@sallyport/evidence";
+import type { Outbox } from "@sallyport/outbox";
+import type { Database } from "@sallyport/postgres";
+import { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
+import { MachineService } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
+import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
+import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_pb.ts";
+import type { PolicyScope } from "./policy.ts";
+import { createCreateToken } from "./rpc/create-token.ts";
+import { createEnroll } from "./rpc/enroll.ts";
+import { createStandingHandlers } from "./rpc/machine-standing.ts";
+import { createMachineHandlers } from "./rpc/machines.ts";
+import { createRedeemLoginCode } from "./rpc/redeem-login-code.ts";
+import { createTokenHandlers } from "./rpc/tokens.ts";
+import { createGetVault, createWhoAmI } from "./rpc/whoami.ts";
+
+/** What the public methods work with; the clock is in Unix milliseconds. */
+export type ServiceParts = {
+  readonly database: Pick<Database, "query" | "transaction">;
+  readonly outbox: Pick<Outbox, "record" | "drain">;
+  readonly policy: PolicyScope;
+  readonly clock: () => number;
+};
+
+/** Every public method that identity owns, for the forwarder. */
+export function publicMethods(parts: ServiceParts): ForwardMethods[] {
+  return [
+    forwardMethods(EnrollmentService, {
+      enroll: createEnroll(parts),
+      createToken: createCreateToken(parts),
+      ...createTokenHandlers(parts),
+    }),
+    forwardMethods(MachineService, { ...createMachineHandlers(parts), ...createStandingHandlers(parts) }),
+    forwardMethods(UserService, {
+      redeemLoginCode: createRedeemLoginCode(parts),
+      whoAmI: createWhoAmI(parts),
+    }),
+    forwardMethods(VaultService, { getVault: createGetVault(parts) }),
+  ];
+}

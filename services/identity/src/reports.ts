@@ -1,0 +1,30 @@
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { ForwardContext, Principal } from "@sallyport/evidence";
+import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
+import { Reason, ReasonSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { PrincipalKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { enumName } from "@sallyport/proto/names";
+import { fail } from "@sallyport/rpc";
+
+/** What every record of a forwarded request says of it. */
+export function originOf({ sourceIp, requestDigest }: ForwardContext, nowMs: number) {
+  return { sourceIp, requestDigest, time: timestampFromMs(nowMs) };
+}
+
+/** Who acts, for a record: the signer of a request, or a stranger. */
+export function actorOf({ principal }: Pick<ForwardContext, "principal">) {
+  if (!principal) return { actorKind: ActorKind.UNKNOWN, actorId: "" };
+  const machine = principal.kind === PrincipalKind.MACHINE;
+  return { actorKind: machine ? ActorKind.MACHINE : ActorKind.USER, actorId: principal.id };
+}
+
+/** A reason as records name it. */
+export function reasonText(reason: Reason): string {
+  return enumName(ReasonSchema, reason);
+}
+
+/** The signer of a request that only enrolled callers may send. Throws Failure ROLE_REQUIRED for another. */
+export function signerOf({ principal }: Pick<ForwardContext, "principal">): Principal {
+  if (!principal) throw fail(Reason.ROLE_REQUIRED);
+  return principal;
+}

@@ -1,0 +1,86 @@
+import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
+import type { ForwardContext, ForwardHandlers } from "@sallyport/evidence";
+import type { Outbox } from "@sallyport/outbox";
+import { isUniqueViolation } from "@sallyport/postgres";
+import { newEvent } from "@sallyport/proto/catalogue";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import type { CreateTokenRequest, EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
+import { newId } from "@sallyport/proto/ids";
+import { fail } from "@sallyport/rpc";
+import { describeToken } from "../describe.ts";
+import { type PolicyScope, validateScope } from "../policy.ts";
+import { actorOf, originOf, signerOf } from "../reports.ts";
+import { type NewToken, insertToken } from "../store/tokens.ts";
+import { checkPrintable } from "../text.ts";
+
+/** What making tokens works with. */
+export type CreateTokenParts = {
+  readonly outbox: Pick<Outbox, "record">;
+  readonly policy: Pick<PolicyScope, "validateScope">;
+  readonly clock: () => number;
+};
+
+/** Makes CreateToken. A token may contain only what exists in its maker's vault, as policy sees it. */
+export function createCreateToken(
+  parts: CreateTokenParts,
+): ForwardHandlers<typeof EnrollmentService>["createToken"] {
+  return async (context, request) => {
+    checkPrintable("description", request.description);
+    const { vaultId } = signerOf(context);
+    const { projectIds, secretIds } = request;
+    await validateScope(parts.policy, { vaultId, projectIds, secretIds });
+    const nowMs = parts.clock();
+    const token = newTokenOf(context, request, nowMs);
+    const stored = await context
+      .mutate(async (tx) => {
+        const inserted = await insertToken(tx, token);
+        await parts.outbox.record(tx, created(token, context, nowMs));
+        return inserted;
+      })
+      .catch((error: unknown) => {
+        if (!isUniqueViolation(error, "enrollment_tokens_key")) throw error;
+        throw fail(Reason.ALREADY_EXISTS, { field: "token_key_sha256" }, error);
+      });
+    return { token: describeToken(stored) };
+  };
+}
+
+function newTokenOf(context: ForwardContext, request: CreateTokenRequest, nowMs: number): NewToken {
+  const { id: createdBy, vaultId } = signerOf(context);
+  return {
+    tokenId: newId("tok"),
+    vaultId,
+    keySha256: request.tokenKeySha256,
+    description: request.description,
+    projectIds: request.projectIds,
+    secretIds: request.secretIds,
+    createdBy,
+    createdAt: new Date(nowMs),
+    expiresAt: new Date(nowMs + lifetimeMs(request.tokenLifetime)),
+    machineLifetimeMs: lifetimeMs(request.machineLifetime),
+    maxUses: request.maxUses,
+  };
+}
+
+// The contract demands both lifetimes; whole milliseconds, for that is what the database keeps.
+function lifetimeMs(duration: Duration | undefined): number {
+  if (!duration) throw fail(Reason.FIELD_INVALID, { field: "lifetime", description: "is required" });
+  return Math.floor(durationMs(duration));
+}
+
+function created(token: NewToken, context: ForwardContext, nowMs: number) {
+  return newEvent("identity", "token.created", {
+    ...actorOf(context),
+    ...originOf(context, nowMs),
+    vaultId: token.vaultId,
+    subjectId: token.tokenId,
+    detail: {
+      description: token.description,
+      projects: `${token.projectIds.length}`,
+      secrets: `${token.secretIds.length}`,
+      max_uses: `${token.maxUses}`,
+      expires_at: token.expiresAt.toISOString(),
+      machine_lifetime_seconds: `${token.machineLifetimeMs / 1000}`,
+    },
+  });
+}

@@ -1,0 +1,62 @@
+import type { ForwardContext } from "@sallyport/evidence";
+import { newEvent } from "@sallyport/proto/catalogue";
+import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { PrincipalStatus } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
+import { fail } from "@sallyport/rpc";
+import { applyScope, setStatus } from "../policy.ts";
+import { originOf } from "../reports.ts";
+import { type Machine, activateMachine, findMachine } from "../store/machines.ts";
+import type { Token } from "../store/tokens.ts";
+import type { EnrollParts } from "./enroll.ts";
+
+/**
+ * Finishes an enrollment: policy takes over the scope, then the machine is active and its record is delivered. Can be
+ * repeated after a failure at any point. Throws Failure MACHINE_DISABLED when it was stopped meanwhile.
+ */
+export async function provision(
+  parts: EnrollParts,
+  context: ForwardContext,
+  machine: Machine,
+  token: Token,
+): Promise<Machine> {
+  if (machine.state !== "provisioning") return machine;
+  await applyScope(parts.policy, machine, token);
+  const active = await activate(parts, context, machine);
+  if (active) {
+    await parts.outbox.drain();
+    return active;
+  }
+  const now = await findMachine(parts.database, machine.vaultId, machine.machineId);
+  if (now?.state === "active") return now; // A retry that ran beside this one was faster.
+  if (now) await undo(parts, now);
+  throw fail(Reason.MACHINE_DISABLED);
+}
+
+function activate(parts: EnrollParts, context: ForwardContext, machine: Machine): Promise<Machine | undefined> {
+  return parts.database.transaction(async (tx) => {
+    const nowMs = parts.clock();
+    const active = await activateMachine(tx, machine, new Date(nowMs));
+    if (active) await parts.outbox.record(tx, enrolled(active, context, nowMs));
+    return active;
+  });
+}
+
+// Whoever stopped the machine meanwhile may have told policy before policy knew it.
+async function undo({ policy }: EnrollParts, machine: Machine): Promise<void> {
+  const revoked = machine.state === "revoked";
+  await setStatus(policy, machine, revoked ? PrincipalStatus.REVOKED : PrincipalStatus.DISABLED);
+}
+
+function enrolled(machine: Machine, context: ForwardContext, nowMs: number) {
+  const { machineId, vaultId, tokenId, name, hostname, expiresAt } = machine;
+  return newEvent("identity", "machine.enrolled", {
+    actorKind: ActorKind.MACHINE,
+    actorId: machineId,
+    ...originOf(context, nowMs),
+    vaultId,
+    machineId,
+    subjectId: tokenId,
+    detail: { name, hostname, token_id: tokenId, expires_at: expiresAt.toISOString() },
+  });
+}

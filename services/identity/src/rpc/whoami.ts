@@ -1,0 +1,54 @@
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { ForwardHandlers, Principal } from "@sallyport/evidence";
+import type { Database, Tx } from "@sallyport/postgres";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { PrincipalKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import type { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
+import type { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_pb.ts";
+import { fail } from "@sallyport/rpc";
+import { signerOf } from "../reports.ts";
+import { findMachine } from "../store/machines.ts";
+import { findUserKeys } from "../store/users.ts";
+import { findVault } from "../store/vaults.ts";
+
+type Parts = { readonly database: Pick<Database, "query"> };
+
+/** Makes WhoAmI. */
+export function createWhoAmI({ database }: Parts): ForwardHandlers<typeof UserService>["whoAmI"] {
+  return async (context) => {
+    const principal = signerOf(context);
+    const [bearer, vault] = await Promise.all([
+      findBearer(database, principal),
+      findVault(database, principal.vaultId),
+    ]);
+    if (!bearer || !vault) throw fail(Reason.INTERNAL, {}, new Error("a credential names who does not exist"));
+    return {
+      principalId: principal.id,
+      kind: principal.kind,
+      name: bearer.name,
+      vaultId: vault.vaultId,
+      vaultName: vault.name,
+      role: principal.role,
+      expiresAt: timestampFromDate(bearer.expiresAt),
+    };
+  };
+}
+
+/** Makes GetVault. */
+export function createGetVault({ database }: Parts): ForwardHandlers<typeof VaultService>["getVault"] {
+  return async (context) => {
+    const vault = await findVault(database, signerOf(context).vaultId);
+    if (!vault) throw fail(Reason.INTERNAL, {}, new Error("a credential names a vault that does not exist"));
+    const { vaultId, name, createdAt } = vault;
+    return { vault: { vaultId, name, createdAt: timestampFromDate(createdAt) } };
+  };
+}
+
+async function findBearer(
+  db: Tx,
+  { id, kind, vaultId, keyId }: Principal,
+): Promise<{ readonly name: string; readonly expiresAt: Date } | undefined> {
+  if (kind === PrincipalKind.MACHINE) return findMachine(db, vaultId, id);
+  const [key] = await findUserKeys(db, [keyId]);
+  return key;
+}

@@ -1,0 +1,74 @@
+import { createClient } from "@connectrpc/connect";
+import { createForwarder, loadTrust } from "@sallyport/evidence";
+import { createOutbox } from "@sallyport/outbox";
+import { openDatabase } from "@sallyport/postgres";
+import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
+import { KeyService } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
+import { ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
+import { checkHealth, connectPeer, route, serve } from "@sallyport/rpc";
+import { createLogger } from "@sallyport/telemetry";
+import { forwardCallers, keyCallers } from "./callers.ts";
+import type { IdentityConfig } from "./config.ts";
+import { pickCredentialKey } from "./credential-key.ts";
+import { type ServiceParts, publicMethods } from "./public-methods.ts";
+import { createResolveKeys } from "./rpc/resolve-keys.ts";
+import { createWatchRevocations } from "./rpc/watch-revocations.ts";
+
+export type { IdentityConfig } from "./config.ts";
+
+/** What a test may replace: the clock, in Unix milliseconds. */
+export type IdentityOverrides = { readonly clock?: () => number };
+
+/**
+ * Starts identity; resolves once it listens. Rejects when the keyset is not the pinned root's or does not hold the
+ * credential key. Disposing drains it.
+ */
+export async function startIdentity(
+  config: IdentityConfig,
+  { clock = Date.now }: IdentityOverrides = {},
+): Promise<{ port: number } & AsyncDisposable> {
+  const logger = createLogger({ service: "identity", level: config.logLevel });
+  const trust = loadTrust(config.keyset, config.rootFingerprint, clock());
+  const key = pickCredentialKey(config.credentialKeys, trust);
+  await using stack = new AsyncDisposableStack();
+  const tls = { certFile: config.certFile, keyFile: config.keyFile, caFile: config.caFile };
+  const { trustDomain } = config;
+  const toPolicy = stack.use(connectPeer({ peer: "policy", url: config.policyUrl, tls, trustDomain }));
+  const toAudit = stack.use(connectPeer({ peer: "audit", url: config.auditUrl, tls, trustDomain }));
+  const database = stack.use(openDatabase({ url: config.databaseUrl, applicationName: "sallyport-identity" }));
+  const audit = createClient(AppendService, toAudit.transport);
+  const outbox = stack.use(createOutbox({ database, audit, logger }));
+  const parts: ServiceParts = { database, outbox, policy: createClient(ScopeService, toPolicy.transport), clock };
+  const forwarder = createForwarder({
+    trust,
+    authorities: config.publicNames,
+    windowSeconds: config.clockWindowSeconds,
+    clock,
+    database,
+    beforeMutation: () => outbox.drain(),
+    afterCommit: () => outbox.drain(),
+    methods: publicMethods(parts),
+  });
+  const keys = {
+    resolveKeys: createResolveKeys({ database, key, clock }),
+    watchRevocations: createWatchRevocations({ database }),
+  };
+  const server = stack.use(
+    await serve({
+      self: "identity",
+      listen: config.listen,
+      tls,
+      trustDomain,
+      routes: [route(KeyService, keyCallers, keys), route(ForwardService, forwardCallers, forwarder)],
+      dependencies: {
+        postgres: () => database.ping(),
+        policy: () => checkHealth(toPolicy.transport, "live"),
+        audit: () => checkHealth(toAudit.transport, "live"),
+      },
+      logger,
+    }),
+  );
+  const running = stack.move();
+  return { port: server.port, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}

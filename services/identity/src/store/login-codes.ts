@@ -1,0 +1,108 @@
+import type { Tx } from "@sallyport/postgres";
+import type { StoredRole } from "./roles.ts";
+
+/** A login code as stored: everything but its secret half, which no server knows. */
+export type LoginCode = {
+  readonly codeId: string;
+  readonly vaultId: string;
+  /** SHA-256 of the code's public key, 32 bytes. */
+  readonly keySha256: Uint8Array;
+  readonly role: StoredRole;
+  readonly createdAt: Date;
+  readonly expiresAt: Date;
+  readonly revokedAt: Date | null;
+  /** The keyid that it let in; null before. */
+  readonly redeemedBy: string | null;
+};
+
+/** What a login code is made of. */
+export type NewLoginCode = Omit<LoginCode, "revokedAt" | "redeemedBy">;
+
+type LoginCodeRow = {
+  code_id: string;
+  vault_id: string;
+  key_sha256: Buffer;
+  role: StoredRole;
+  created_at: Date;
+  expires_at: Date;
+  revoked_at: Date | null;
+  redeemed_by: string | null;
+};
+
+const columns = "code_id, vault_id, key_sha256, role, created_at, expires_at, revoked_at, redeemed_by";
+
+/** Adds a login code. Violates login_codes_key when its key belongs to another. */
+export async function insertLoginCode(tx: Tx, code: NewLoginCode): Promise<void> {
+  await tx.query(
+    `insert into login_codes (code_id, vault_id, key_sha256, role, created_at, expires_at)
+     values ($1, $2, $3, $4, $5, $6)`,
+    [code.codeId, code.vaultId, code.keySha256, code.role, code.createdAt, code.expiresAt],
+  );
+}
+
+/** The vault's login code of that id. */
+export async function findLoginCode(db: Tx, vaultId: string, codeId: string): Promise<LoginCode | undefined> {
+  const rows = await db.query<LoginCodeRow>(
+    `select ${columns} from login_codes where vault_id = $1 and code_id = $2`,
+    [vaultId, codeId],
+  );
+  return rows.map(loginCodeOf)[0];
+}
+
+/** The same; nobody else can redeem the code until the transaction ends. */
+export async function lockLoginCode(tx: Tx, vaultId: string, codeId: string): Promise<LoginCode | undefined> {
+  const rows = await tx.query<LoginCodeRow>(
+    `select ${columns} from login_codes where vault_id = $1 and code_id = $2 for update`,
+    [vaultId, codeId],
+  );
+  return rows.map(loginCodeOf)[0];
+}
+
+/** The vault's login codes, newest first. */
+export async function listLoginCodes(db: Tx, vaultId: string): Promise<LoginCode[]> {
+  const rows = await db.query<LoginCodeRow>(
+    `select ${columns} from login_codes where vault_id = $1 order by created_at desc, code_id desc`,
+    [vaultId],
+  );
+  return rows.map(loginCodeOf);
+}
+
+/** Marks a code as redeemed by a keyid; false when it was redeemed, expired or revoked, whatever was read before. */
+export async function redeemLoginCode(tx: Tx, codeId: string, keyId: string, now: Date): Promise<boolean> {
+  const rows = await tx.query(
+    `update login_codes set redeemed_by = $2
+      where code_id = $1 and redeemed_by is null and revoked_at is null and expires_at > $3
+      returning code_id`,
+    [codeId, keyId, now],
+  );
+  return rows.length === 1;
+}
+
+/** Gives an unredeemed code a new end. */
+export async function extendLoginCode(tx: Tx, codeId: string, expiresAt: Date): Promise<void> {
+  await tx.query("update login_codes set expires_at = $2 where code_id = $1 and redeemed_by is null", [
+    codeId,
+    expiresAt,
+  ]);
+}
+
+/** Revokes the vault's unredeemed codes. */
+export async function revokeLoginCodes(tx: Tx, vaultId: string, now: Date): Promise<void> {
+  await tx.query(
+    "update login_codes set revoked_at = $2 where vault_id = $1 and redeemed_by is null and revoked_at is null",
+    [vaultId, now],
+  );
+}
+
+function loginCodeOf(row: LoginCodeRow): LoginCode {
+  return {
+    codeId: row.code_id,
+    vaultId: row.vault_id,
+    keySha256: row.key_sha256,
+    role: row.role,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    revokedAt: row.revoked_at,
+    redeemedBy: row.redeemed_by,
+  };
+}

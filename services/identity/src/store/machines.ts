@@ -1,0 +1,138 @@
+import type { Tx } from "@sallyport/postgres";
+
+/** What is stored of a machine's life; that it is over by time is not. */
+export type StoredState = "provisioning" | "active" | "disabled" | "revoked";
+
+/** A machine as stored. */
+export type Machine = {
+  readonly machineId: string;
+  readonly vaultId: string;
+  readonly tokenId: string;
+  /** Raw Ed25519 key, 32 bytes. */
+  readonly publicKey: Uint8Array;
+  readonly name: string;
+  readonly hostname: string;
+  readonly state: StoredState;
+  readonly createdAt: Date;
+  readonly expiresAt: Date;
+  /** When policy had taken over its scope; null before that. */
+  readonly activatedAt: Date | null;
+};
+
+/** What a machine is made of. */
+export type NewMachine = Omit<Machine, "state" | "activatedAt">;
+
+type MachineRow = {
+  machine_id: string;
+  vault_id: string;
+  token_id: string;
+  public_key: Buffer;
+  name: string;
+  hostname: string;
+  state: StoredState;
+  created_at: Date;
+  expires_at: Date;
+  activated_at: Date | null;
+};
+
+const columns =
+  "machine_id, vault_id, token_id, public_key, name, hostname, state, created_at, expires_at, activated_at";
+
+/** Adds a machine as provisioning; undefined when its key belongs to another. */
+export async function insertMachine(tx: Tx, machine: NewMachine): Promise<Machine | undefined> {
+  const rows = await tx.query<MachineRow>(
+    `insert into machines (machine_id, vault_id, token_id, public_key, name, hostname, state, created_at, expires_at)
+     values ($1, $2, $3, $4, $5, $6, 'provisioning', $7, $8)
+     on conflict on constraint machines_public_key do nothing
+     returning ${columns}`,
+    [
+      machine.machineId,
+      machine.vaultId,
+      machine.tokenId,
+      machine.publicKey,
+      machine.name,
+      machine.hostname,
+      machine.createdAt,
+      machine.expiresAt,
+    ],
+  );
+  return rows.map(machineOf)[0];
+}
+
+/** The machine with that public key, of whichever vault. */
+export async function findMachineByKey(db: Tx, publicKey: Uint8Array): Promise<Machine | undefined> {
+  const rows = await db.query<MachineRow>(`select ${columns} from machines where public_key = $1`, [publicKey]);
+  return rows.map(machineOf)[0];
+}
+
+/** The vault's machine of that id. */
+export async function findMachine(db: Tx, vaultId: string, machineId: string): Promise<Machine | undefined> {
+  const rows = await db.query<MachineRow>(
+    `select ${columns} from machines where vault_id = $1 and machine_id = $2`,
+    [vaultId, machineId],
+  );
+  return rows.map(machineOf)[0];
+}
+
+/** The same; nobody else can change the machine's state until the transaction ends. */
+export async function lockMachine(tx: Tx, vaultId: string, machineId: string): Promise<Machine | undefined> {
+  const rows = await tx.query<MachineRow>(
+    `select ${columns} from machines where vault_id = $1 and machine_id = $2 for update`,
+    [vaultId, machineId],
+  );
+  return rows.map(machineOf)[0];
+}
+
+/** Machines of all vaults by id, for credentials. */
+export async function findMachines(db: Tx, machineIds: readonly string[]): Promise<Machine[]> {
+  if (machineIds.length === 0) return [];
+  const rows = await db.query<MachineRow>(`select ${columns} from machines where machine_id = any($1::text[])`, [
+    machineIds,
+  ]);
+  return rows.map(machineOf);
+}
+
+/** A page of the vault's machines, newest first; `after` is the last id of the page before, or empty. */
+export async function listMachines(db: Tx, vaultId: string, after: string, limit: number): Promise<Machine[]> {
+  const rows = await db.query<MachineRow>(
+    `select ${columns} from machines
+      where vault_id = $1
+        and ($2 = '' or (created_at, machine_id) <
+              (select created_at, machine_id from machines where vault_id = $1 and machine_id = $2))
+      order by created_at desc, machine_id desc
+      limit $3`,
+    [vaultId, after, limit],
+  );
+  return rows.map(machineOf);
+}
+
+/** Makes a provisioning machine active; undefined when it was not provisioning any more. */
+export async function activateMachine(tx: Tx, { machineId }: Machine, now: Date): Promise<Machine | undefined> {
+  const rows = await tx.query<MachineRow>(
+    `update machines set state = 'active', activated_at = $2
+      where machine_id = $1 and state = 'provisioning'
+      returning ${columns}`,
+    [machineId, now],
+  );
+  return rows.map(machineOf)[0];
+}
+
+/** Sets the state of a machine that the transaction has locked. */
+export async function setMachineState(tx: Tx, { machineId }: Machine, state: StoredState): Promise<void> {
+  await tx.query("update machines set state = $2 where machine_id = $1", [machineId, state]);
+}
+
+function machineOf(row: MachineRow): Machine {
+  return {
+    machineId: row.machine_id,
+    vaultId: row.vault_id,
+    tokenId: row.token_id,
+    publicKey: row.public_key,
+    name: row.name,
+    hostname: row.hostname,
+    state: row.state,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    activatedAt: row.activated_at,
+  };
+}

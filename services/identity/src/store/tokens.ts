@@ -1,0 +1,153 @@
+import type { Tx } from "@sallyport/postgres";
+
+/** An enrollment token as stored: everything but its secret half, which no server knows. */
+export type Token = {
+  readonly tokenId: string;
+  readonly vaultId: string;
+  /** SHA-256 of the token's public key, 32 bytes. */
+  readonly keySha256: Uint8Array;
+  readonly description: string;
+  readonly projectIds: string[];
+  readonly secretIds: string[];
+  readonly createdBy: string;
+  readonly createdAt: Date;
+  readonly expiresAt: Date;
+  readonly machineLifetimeMs: number;
+  readonly maxUses: number;
+  readonly uses: number;
+  readonly lastUsedAt: Date | null;
+  readonly revokedAt: Date | null;
+  readonly revokeReason: string;
+};
+
+/** What a token is made of. */
+export type NewToken = Omit<Token, "uses" | "lastUsedAt" | "revokedAt" | "revokeReason">;
+
+type TokenRow = {
+  token_id: string;
+  vault_id: string;
+  key_sha256: Buffer;
+  description: string;
+  project_ids: string[];
+  secret_ids: string[];
+  created_by: string;
+  created_at: Date;
+  expires_at: Date;
+  machine_lifetime_ms: bigint;
+  max_uses: number;
+  uses: number;
+  last_used_at: Date | null;
+  revoked_at: Date | null;
+  revoke_reason: string;
+};
+
+const columns = `token_id, vault_id, key_sha256, description, project_ids, secret_ids, created_by, created_at, expires_at,
+  machine_lifetime_ms, max_uses, uses, last_used_at, revoked_at, revoke_reason`;
+
+/** Adds a token. Violates enrollment_tokens_key when its key belongs to another. */
+export async function insertToken(tx: Tx, token: NewToken): Promise<Token> {
+  const rows = await tx.query<TokenRow>(
+    `insert into enrollment_tokens (token_id, vault_id, key_sha256, description, project_ids, secret_ids, created_by,
+       created_at, expires_at, machine_lifetime_ms, max_uses)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+     returning ${columns}`,
+    [
+      token.tokenId,
+      token.vaultId,
+      token.keySha256,
+      token.description,
+      token.projectIds,
+      token.secretIds,
+      token.createdBy,
+      token.createdAt,
+      token.expiresAt,
+      token.machineLifetimeMs,
+      token.maxUses,
+    ],
+  );
+  return only(rows.map(tokenOf));
+}
+
+/** The vault's token of that id. */
+export async function findToken(db: Tx, vaultId: string, tokenId: string): Promise<Token | undefined> {
+  const rows = await db.query<TokenRow>(
+    `select ${columns} from enrollment_tokens where vault_id = $1 and token_id = $2`,
+    [vaultId, tokenId],
+  );
+  return rows.map(tokenOf)[0];
+}
+
+/** The same; nobody else can use or revoke the token until the transaction ends. */
+export async function lockToken(tx: Tx, vaultId: string, tokenId: string): Promise<Token | undefined> {
+  const rows = await tx.query<TokenRow>(
+    `select ${columns} from enrollment_tokens where vault_id = $1 and token_id = $2 for update`,
+    [vaultId, tokenId],
+  );
+  return rows.map(tokenOf)[0];
+}
+
+/** A page of the vault's tokens, newest first; `after` is the last id of the page before, or empty. */
+export async function listTokens(db: Tx, vaultId: string, after: string, limit: number): Promise<Token[]> {
+  const rows = await db.query<TokenRow>(
+    `select ${columns} from enrollment_tokens
+      where vault_id = $1
+        and ($2 = '' or (created_at, token_id) <
+              (select created_at, token_id from enrollment_tokens where vault_id = $1 and token_id = $2))
+      order by created_at desc, token_id desc
+      limit $3`,
+    [vaultId, after, limit],
+  );
+  return rows.map(tokenOf);
+}
+
+/** Counts one use; false when the token is used up, expired or revoked, whatever was read before. */
+export async function countUse(tx: Tx, { vaultId, tokenId }: Token, now: Date): Promise<boolean> {
+  const rows = await tx.query(
+    `update enrollment_tokens set uses = uses + 1, last_used_at = $3
+      where vault_id = $1 and token_id = $2 and uses < max_uses and revoked_at is null and expires_at > $3
+      returning uses`,
+    [vaultId, tokenId, now],
+  );
+  return rows.length === 1;
+}
+
+/** Revokes a token that was not revoked; returns it as it is then, or undefined when it already was or is unknown. */
+export async function revokeToken(
+  tx: Tx,
+  { vaultId, tokenId, reason }: { readonly vaultId: string; readonly tokenId: string; readonly reason: string },
+  now: Date,
+): Promise<Token | undefined> {
+  const rows = await tx.query<TokenRow>(
+    `update enrollment_tokens set revoked_at = $3, revoke_reason = $4
+      where vault_id = $1 and token_id = $2 and revoked_at is null
+      returning ${columns}`,
+    [vaultId, tokenId, now, reason],
+  );
+  return rows.map(tokenOf)[0];
+}
+
+function tokenOf(row: TokenRow): Token {
+  return {
+    tokenId: row.token_id,
+    vaultId: row.vault_id,
+    keySha256: row.key_sha256,
+    description: row.description,
+    projectIds: row.project_ids,
+    secretIds: row.secret_ids,
+    createdBy: row.created_by,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    machineLifetimeMs: Number(row.machine_lifetime_ms),
+    maxUses: row.max_uses,
+    uses: row.uses,
+    lastUsedAt: row.last_used_at,
+    revokedAt: row.revoked_at,
+    revokeReason: row.revoke_reason,
+  };
+}
+
+function only<T>(rows: readonly T[]): T {
+  const [row] = rows;
+  if (row === undefined) throw new Error("the statement returned no row");
+  return row;
+}
