@@ -1,7 +1,11 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
 import { newEvent } from "@sallyport/proto/catalogue";
-import { AppendStatus, type AppendService, type Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import {
+  AppendStatus,
+  type AppendService,
+  type Event,
+} from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { Reason, ReasonSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { AuthorizeItem } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
@@ -48,5 +52,6 @@ export async function recordDenials(audit: Audit, events: readonly Event[]): Pro
   const committed = new Set(
     results.filter(({ status }) => status === AppendStatus.COMMITTED).map(({ eventId }) => eventId),
   );
-  if (!events.every(({ eventId }) => committed.has(eventId))) throw new Error("the log did not take every denial");
+  if (!events.every(({ eventId }) => committed.has(eventId)))
+    throw new Error("the log did not take every denial");
 }

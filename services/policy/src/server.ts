@@ -45,7 +45,10 @@ export async function startPolicy(
   const audit = createClient(AppendService, auditPeer.transport);
   const outbox = stack.use(createOutbox({ database, audit, logger }));
   const routes = policyRoutes(config, { database, outbox, audit, clock, logger });
-  const dependencies = { database: database.ping, audit: () => checkHealth(auditPeer.transport, "live") };
+  const dependencies = {
+    database: () => database.ping(),
+    audit: () => checkHealth(auditPeer.transport, "live"),
+  };
   const server = await serve({ self: "policy", listen, tls, trustDomain, routes, dependencies, logger });
   const running = stack.move();
   running.use(server); // Last in, first out: calls drain before what they work with goes.
@@ -54,7 +57,10 @@ export async function startPolicy(
 
 /** Everything that policy serves, with its callers. */
 export function policyRoutes(
-  config: Pick<PolicyConfig, "keyset" | "rootFingerprint" | "publicNames" | "clockWindowSeconds" | "permitKeys">,
+  config: Pick<
+    PolicyConfig,
+    "keyset" | "rootFingerprint" | "publicNames" | "clockWindowSeconds" | "permitKeys"
+  >,
   { database, outbox, audit, clock, logger }: PolicyParts,
 ): Route[] {
   const shown = { database, outbox, clock };
@@ -64,13 +70,17 @@ export function policyRoutes(
     windowSeconds: config.clockWindowSeconds,
     clock,
     database,
-    beforeMutation: outbox.drain,
-    afterCommit: outbox.drain,
+    beforeMutation: () => outbox.drain(),
+    afterCommit: () => outbox.drain(),
     methods: [grantMethods(shown), membershipMethods(shown)],
   });
   const { permitKeys } = config;
   return [
-    route(AuthorizationService, authorizationCallers, createAuthorization({ database, audit, permitKeys, clock, logger })),
+    route(
+      AuthorizationService,
+      authorizationCallers,
+      createAuthorization({ database, audit, permitKeys, clock, logger }),
+    ),
     route(ScopeService, scopeCallers, createScope({ database, outbox, clock })),
     route(DirectoryService, directoryCallers, createDirectory(database)),
     route(ForwardService, forwardCallers, forwarder),

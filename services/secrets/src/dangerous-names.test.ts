@@ -2,12 +2,17 @@ import { describe, expect, test } from "vitest";
 import { dangerOf, dangerousNames } from "./dangerous-names.ts";
 
 describe("dangerOf", () => {
-  test.each(["LD_PRELOAD", "DYLD_INSERT_LIBRARIES", "GIT_CONFIG_COUNT", "GIT_CONFIG", "PATH", "BASH_ENV", "ENV"])(
-    "%s is dangerous",
-    (name) => {
-      expect(dangerOf(name)).toBeTypeOf("string");
-    },
-  );
+  test.each([
+    "LD_PRELOAD",
+    "DYLD_INSERT_LIBRARIES",
+    "GIT_CONFIG_COUNT",
+    "GIT_CONFIG",
+    "PATH",
+    "BASH_ENV",
+    "ENV",
+  ])("%s is dangerous", (name) => {
+    expect(dangerOf(name)).toBeTypeOf("string");
+  });
   test("letters of either case count", () => {
     expect(dangerOf("Path")).toBe(dangerOf("PATH"));
     expect(dangerOf("node_options")).toBe(dangerOf("NODE_OPTIONS"));

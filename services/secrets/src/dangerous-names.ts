@@ -14,7 +14,10 @@ export const dangerousNames: readonly DangerousName[] = [
   { name: "BASH_ENV", why: "bash runs the named file before every script" },
   { name: "ENV", why: "sh runs the named file when it starts interactively" },
   { name: "BASH_FUNC*", why: "bash takes functions from here, which can stand for any command" },
-  { name: "SHELLOPTS", why: "bash switches on the named options, such as tracing every command with its values" },
+  {
+    name: "SHELLOPTS",
+    why: "bash switches on the named options, such as tracing every command with its values",
+  },
   { name: "BASHOPTS", why: "bash switches on the named options" },
   { name: "PROMPT_COMMAND", why: "bash runs it before every prompt" },
   { name: "PS4", why: "the shell expands it, commands included, for every traced line" },

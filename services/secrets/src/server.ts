@@ -35,7 +35,8 @@ export async function startSecrets(
   await using stack = new AsyncDisposableStack();
   const tls = { certFile: config.certFile, keyFile: config.keyFile, caFile: config.caFile };
   const { trustDomain, listen } = config;
-  const connect = (peer: Peer, url: string) => stack.use(connectPeer({ peer, url, tls, trustDomain })).transport;
+  const connect = (peer: Peer, url: string) =>
+    stack.use(connectPeer({ peer, url, tls, trustDomain })).transport;
   const open = (applicationName: string, poolSize: number) =>
     stack.use(openDatabase({ url: config.databaseUrl, applicationName, poolSize }));
   const reads = open("sallyport-secrets", 10);
@@ -49,7 +50,7 @@ export async function startSecrets(
   const outbox = stack.use(createOutbox({ database: reads, audit: peers.audit, logger }));
   const routes = secretsRoutes(config, { reads, writes, outbox, peers, clock });
   const dependencies = {
-    database: reads.ping,
+    database: () => reads.ping(),
     policy: () => checkHealth(transports.policy, "live"),
     crypto: () => checkHealth(transports.crypto, "live"),
     audit: () => checkHealth(transports.audit, "live"),
@@ -62,7 +63,10 @@ export async function startSecrets(
 
 /** Everything that secrets serves, with its callers. */
 export function secretsRoutes(
-  config: Pick<SecretsConfig, "keyset" | "rootFingerprint" | "publicNames" | "clockWindowSeconds" | "slipKeys">,
+  config: Pick<
+    SecretsConfig,
+    "keyset" | "rootFingerprint" | "publicNames" | "clockWindowSeconds" | "slipKeys"
+  >,
   { reads, writes, outbox, peers, clock }: SecretsParts,
 ): Route[] {
   const shown = { database: reads, outbox, peers, clock };
@@ -72,8 +76,8 @@ export function secretsRoutes(
     windowSeconds: config.clockWindowSeconds,
     clock,
     database: writes,
-    beforeMutation: outbox.drain,
-    afterCommit: outbox.drain,
+    beforeMutation: () => outbox.drain(),
+    afterCommit: () => outbox.drain(),
     methods: [projectMethods(shown), secretMethods(shown)],
   });
   const { slipKeys } = config;

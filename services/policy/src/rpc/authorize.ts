@@ -44,8 +44,12 @@ export function createAuthorization(parts: AuthorizationParts): ServiceImpl<type
 
 // An item that names no target, or more than one, gets no page.
 async function readPages(db: Tx, items: readonly AuthorizeItem[]): Promise<Map<AuthorizeItem, Page>> {
-  const named = items.filter((item) => item.secretIds.length > 0 && item.projectId === "" && !item.allGranted);
-  const granted = items.filter((item) => item.secretIds.length === 0 && (item.projectId !== "") !== item.allGranted);
+  const named = items.filter(
+    (item) => item.secretIds.length > 0 && item.projectId === "" && !item.allGranted,
+  );
+  const granted = items.filter(
+    (item) => item.secretIds.length === 0 && (item.projectId !== "") !== item.allGranted,
+  );
   const targets = granted.map((item) => ({ ...item, after: item.pageToken }));
   const [namedPages, grantedPages] = await Promise.all([readNamed(db, named), readGranted(db, targets)]);
   const pages = new Map<AuthorizeItem, Page>();
@@ -67,7 +71,10 @@ async function answer(
   const decisionId = newId("dec");
   const { requestDigest } = item;
   if (!page) {
-    const unclear = fail(Reason.FIELD_INVALID, { field: "secret_ids", description: "name exactly one target" });
+    const unclear = fail(Reason.FIELD_INVALID, {
+      field: "secret_ids",
+      description: "name exactly one target",
+    });
     return { requestDigest, decisionId, refusal: toRefusal(unclear) };
   }
   if (item.purpose === Purpose.LIST) return result(item, decisionId, decideList(page.facts, nowMs), page);
@@ -75,7 +82,10 @@ async function answer(
   try {
     await recordDenials(parts.audit, denialsOf(item, decisionId, decision, nowMs));
   } catch (error) {
-    parts.logger.error({ err: error, decision_id: decisionId, request_id: item.requestId }, "denial not recorded");
+    parts.logger.error(
+      { err: error, decision_id: decisionId, request_id: item.requestId },
+      "denial not recorded",
+    );
     return { requestDigest, decisionId, refusal: toRefusal(fail(Reason.DEPENDENCY_UNAVAILABLE)) };
   }
   const permit = permitFor(item, decisionId, decision, nowMs, parts.permitKeys);

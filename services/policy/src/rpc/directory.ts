@@ -6,7 +6,9 @@ import { fail } from "@sallyport/rpc";
 import { findProjects, registerProjects, registerSecrets } from "../store/directory.ts";
 
 /** Learns ids from secrets, all of a request or none. An id stays where it was first registered (DESIGN §5). */
-export function createDirectory(database: Pick<Database, "transaction">): ServiceImpl<typeof DirectoryService> {
+export function createDirectory(
+  database: Pick<Database, "transaction">,
+): ServiceImpl<typeof DirectoryService> {
   return {
     async registerResources({ vaultId, projectIds, secrets }) {
       await database.transaction(async (tx) => {
@@ -15,7 +17,8 @@ export function createDirectory(database: Pick<Database, "transaction">): Servic
         const parents = new Set(secrets.map(({ projectId }) => projectId));
         const known = await findProjects(tx, vaultId, [...parents]);
         if (known.size < parents.size) throw fail(Reason.NOT_FOUND, { field: "project_id" });
-        if (!(await registerSecrets(tx, vaultId, secrets))) throw fail(Reason.ALREADY_EXISTS, { field: "secrets" });
+        if (!(await registerSecrets(tx, vaultId, secrets)))
+          throw fail(Reason.ALREADY_EXISTS, { field: "secrets" });
       });
       return {};
     },

@@ -65,12 +65,16 @@ async function addGrant(
 ): Promise<StoredGrant> {
   const { userId, vaultId } = callerOf(context);
   const at = new Date(clock());
-  if (!(await isUsablePrincipal(tx, vaultId, machineId))) throw fail(Reason.NOT_FOUND, { field: "machine_id" });
+  if (!(await isUsablePrincipal(tx, vaultId, machineId)))
+    throw fail(Reason.NOT_FOUND, { field: "machine_id" });
   await requireSecret(tx, vaultId, secretId);
   const [added] = await addGrants(tx, { vaultId, machineId, createdBy: userId, at }, [secretId]);
   if (added) {
     const { projectId } = added;
-    await outbox.record(tx, newEvent("policy", "grant.added", { ...recordOf(context, at), machineId, secretId, projectId }));
+    await outbox.record(
+      tx,
+      newEvent("policy", "grant.added", { ...recordOf(context, at), machineId, secretId, projectId }),
+    );
     return added;
   }
   const known = await findGrant(tx, vaultId, machineId, secretId);

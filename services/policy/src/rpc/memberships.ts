@@ -50,7 +50,8 @@ async function join(
 ): Promise<StoredMembership> {
   const { userId, vaultId } = callerOf(context);
   const at = new Date(clock());
-  if (!(await isUsablePrincipal(tx, vaultId, machineId))) throw fail(Reason.NOT_FOUND, { field: "machine_id" });
+  if (!(await isUsablePrincipal(tx, vaultId, machineId)))
+    throw fail(Reason.NOT_FOUND, { field: "machine_id" });
   await requireProject(tx, vaultId, projectId);
   const [added] = await addMemberships(tx, { vaultId, machineId, createdBy: userId, at }, [projectId]);
   if (added) {
@@ -73,7 +74,12 @@ async function leave(
   const grants = await countGrants(tx, machineId, projectId);
   if (!(await removeMembership(tx, vaultId, machineId, projectId)))
     throw fail(Reason.NOT_FOUND, { field: "membership" });
-  const record = { ...recordOf(context, new Date(clock())), machineId, projectId, detail: { grants: String(grants) } };
+  const record = {
+    ...recordOf(context, new Date(clock())),
+    machineId,
+    projectId,
+    detail: { grants: String(grants) },
+  };
   await outbox.record(tx, newEvent("policy", "membership.removed", record));
   return grants;
 }

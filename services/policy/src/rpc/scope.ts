@@ -42,7 +42,8 @@ export function createScope({ database, outbox, clock }: ScopeParts): ServiceImp
     async setPrincipalStatus({ vaultId, machineId, status }) {
       const stored = storedStatus(status);
       await database.transaction(async (tx) => {
-        if (!(await setStatus(tx, vaultId, machineId, stored))) throw fail(Reason.NOT_FOUND, { field: "machine_id" });
+        if (!(await setStatus(tx, vaultId, machineId, stored)))
+          throw fail(Reason.NOT_FOUND, { field: "machine_id" });
         if (stored === "revoked") await removeAllMemberships(tx, vaultId, machineId);
       });
       return {};
@@ -56,7 +57,10 @@ async function requireScope(db: Tx, { vaultId, projectIds, secretIds }: Scope): 
   const secrets = await findSecrets(db, vaultId, secretIds);
   if (!secretIds.every((id) => secrets.has(id))) throw fail(Reason.NOT_FOUND, { field: "secret_ids" });
   if ([...secrets.values()].every((projectId) => projects.has(projectId))) return;
-  throw fail(Reason.FIELD_INVALID, { field: "secret_ids", description: "a secret is in none of the projects" });
+  throw fail(Reason.FIELD_INVALID, {
+    field: "secret_ids",
+    description: "a secret is in none of the projects",
+  });
 }
 
 // The principal is made in the same transaction as its scope: a principal that is there has had its scope, whatever was

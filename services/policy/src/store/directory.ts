@@ -4,7 +4,11 @@ import type { Tx } from "@sallyport/postgres";
 export type SecretPlace = { readonly secretId: string; readonly projectId: string };
 
 /** Makes projects known to a vault; false when an id is known with another vault. */
-export async function registerProjects(tx: Tx, vaultId: string, projectIds: readonly string[]): Promise<boolean> {
+export async function registerProjects(
+  tx: Tx,
+  vaultId: string,
+  projectIds: readonly string[],
+): Promise<boolean> {
   await tx.query(
     `insert into projects (project_id, vault_id)
      select distinct id, $1::text from unnest($2::text[]) as asked (id) order by id
@@ -16,7 +20,11 @@ export async function registerProjects(tx: Tx, vaultId: string, projectIds: read
 }
 
 /** Makes secrets known to projects of a vault; false when an id is known with another place. */
-export async function registerSecrets(tx: Tx, vaultId: string, secrets: readonly SecretPlace[]): Promise<boolean> {
+export async function registerSecrets(
+  tx: Tx,
+  vaultId: string,
+  secrets: readonly SecretPlace[],
+): Promise<boolean> {
   await tx.query(
     `insert into secrets (secret_id, project_id, vault_id)
      select distinct secret_id, project_id, $1::text

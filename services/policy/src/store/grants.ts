@@ -10,7 +10,13 @@ export type StoredGrant = {
   readonly createdBy: string;
 };
 
-type Row = { machine_id: string; secret_id: string; project_id: string; created_at: Date; created_by: string };
+type Row = {
+  machine_id: string;
+  secret_id: string;
+  project_id: string;
+  created_at: Date;
+  created_by: string;
+};
 type PageOf = { readonly after: string; readonly limit: number };
 
 const columns = "machine_id, secret_id, project_id, created_at, created_by";

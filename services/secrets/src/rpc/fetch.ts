@@ -25,7 +25,9 @@ export function createFetch(parts: FetchParts): ServiceImpl<typeof FetchService>
       const bytes = found.flat().reduce((sum, { envelope }) => sum + envelope.length, 0);
       if (bytes > limitBytes) throw fail(Reason.TOO_LARGE, { limit_bytes: String(limitBytes) });
       const expiresAtMs = parts.clock() + slipLifetimeMs;
-      return { results: items.map((item, index) => answer(item, found[index] ?? [], expiresAtMs, parts.slipKeys)) };
+      return {
+        results: items.map((item, index) => answer(item, found[index] ?? [], expiresAtMs, parts.slipKeys)),
+      };
     },
     async describe({ vaultId, secretIds }) {
       return { secrets: await describeSecrets(parts.database, vaultId, secretIds) };
@@ -33,7 +35,12 @@ export function createFetch(parts: FetchParts): ServiceImpl<typeof FetchService>
   };
 }
 
-function answer(item: FetchItem, found: readonly FoundEnvelope[], expiresAtMs: number, keys: readonly MacKey[]) {
+function answer(
+  item: FetchItem,
+  found: readonly FoundEnvelope[],
+  expiresAtMs: number,
+  keys: readonly MacKey[],
+) {
   const { requestDigest } = item;
   const secrets = found.map((secret) => ({
     secretId: secret.secretId,

@@ -39,7 +39,10 @@ export function secretMethods(parts: PublicParts): ForwardMethods {
       await requireSecret(parts.database, vaultId, { secretId });
       const found = { below: versionOfToken(pageToken), limit: pageLimit(pageSize) + 1 };
       const page = pageOf(await listVersions(parts.database, vaultId, secretId, found), pageSize);
-      return { versions: page.items.map(shownVersion), nextPageToken: page.last ? String(page.last.version) : "" };
+      return {
+        versions: page.items.map(shownVersion),
+        nextPageToken: page.last ? String(page.last.version) : "",
+      };
     },
   });
 }

@@ -10,7 +10,13 @@ import type {
 import { fail, failureOf } from "@sallyport/rpc";
 import { dangerOf } from "../dangerous-names.ts";
 import { type WrappedProjectKey, currentProjectKey } from "../store/projects.ts";
-import { type NewSecret, type StoredSecret, addSecret, advanceVersion, findSecret } from "../store/secrets.ts";
+import {
+  type NewSecret,
+  type StoredSecret,
+  addSecret,
+  advanceVersion,
+  findSecret,
+} from "../store/secrets.ts";
 import { addVersion as storeVersion } from "../store/versions.ts";
 import { type PublicParts, callerOf, recordOf } from "./records.ts";
 
@@ -30,9 +36,12 @@ export async function createSecret(
   const danger = request.allowDangerousName ? undefined : dangerOf(name);
   if (danger !== undefined) throw fail(Reason.NAME_DANGEROUS, { name, description: danger });
   const key = await requireKey(tx, vaultId, projectId);
-  if (await findSecret(tx, vaultId, { projectId, name })) throw fail(Reason.ALREADY_EXISTS, { field: "name" });
+  if (await findSecret(tx, vaultId, { projectId, name }))
+    throw fail(Reason.ALREADY_EXISTS, { field: "name" });
   const sealed = await seal(context, key, parts);
-  await parts.peers.directory.registerResources({ vaultId, secrets: [{ secretId, projectId }] }).catch(rethrow);
+  await parts.peers.directory
+    .registerResources({ vaultId, secrets: [{ secretId, projectId }] })
+    .catch(rethrow);
   const createdAt = new Date(parts.clock());
   await store(tx, { secretId, projectId, vaultId, name, createdAt, createdBy: userId });
   await storeVersion(tx, { ...sealed, secretId, projectId, version: 1, createdAt, createdBy: userId });

@@ -96,6 +96,20 @@ export async function describeSecrets(
   }));
 }
 
-function envelopeOf({ secret_id, project_id, name, version, envelope, wrapped_key }: EnvelopeRow): FoundEnvelope {
-  return { secretId: secret_id, projectId: project_id, name, version, envelope, wrappedProjectKey: wrapped_key };
+function envelopeOf({
+  secret_id,
+  project_id,
+  name,
+  version,
+  envelope,
+  wrapped_key,
+}: EnvelopeRow): FoundEnvelope {
+  return {
+    secretId: secret_id,
+    projectId: project_id,
+    name,
+    version,
+    envelope,
+    wrappedProjectKey: wrapped_key,
+  };
 }

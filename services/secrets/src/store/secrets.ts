@@ -73,7 +73,10 @@ export async function findSecret(
 ): Promise<StoredSecret | undefined> {
   const rows =
     "secretId" in keyword
-      ? await db.query<Row>(`${selection} where s.vault_id = $1 and s.secret_id = $2`, [vaultId, keyword.secretId])
+      ? await db.query<Row>(`${selection} where s.vault_id = $1 and s.secret_id = $2`, [
+          vaultId,
+          keyword.secretId,
+        ])
       : await db.query<Row>(`${selection} where s.vault_id = $1 and s.project_id = $2 and s.name = $3`, [
           vaultId,
           keyword.projectId,

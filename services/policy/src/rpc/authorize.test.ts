@@ -1,0 +1,233 @@
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { openPermit } from "@sallyport/evidence";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import {
+  type AuthorizeItem,
+  type AuthorizeResult,
+  Purpose,
+} from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
+import { PrincipalStatus } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
+import { newId } from "@sallyport/proto/ids";
+import { createServiceDatabase } from "@sallyport/test/infra";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import {
+  type TestPolicy,
+  type TestProject,
+  addTestProject,
+  readOf,
+  scopeOf,
+  startTestPolicy,
+  testStartMs,
+} from "../../testing/policy.ts";
+
+let policy: TestPolicy;
+let project: TestProject;
+let machineId: string;
+let first: string;
+let second: string;
+let ungranted: string;
+
+beforeAll(async () => {
+  const database = await createServiceDatabase("policy");
+  policy = await startTestPolicy(database);
+  return async () => {
+    await policy[Symbol.asyncDispose]();
+    await database[Symbol.asyncDispose]();
+  };
+});
+
+beforeEach(async () => {
+  policy.time.nowMs = testStartMs;
+  policy.audit.down = false;
+  project = await addTestProject(policy, 3);
+  [first = "", second = "", ungranted = ""] = project.secretIds;
+  const scope = scopeOf(project, [first, second]);
+  machineId = scope.machineId;
+  await policy.scope.applyScope(scope);
+  policy.audit.events.length = 0;
+});
+
+type Item = Partial<Omit<AuthorizeItem, "$typeName" | "$unknown">>;
+
+async function decide(changes: Item): Promise<AuthorizeResult> {
+  const item = { ...readOf(project.vaultId, machineId, []), ...changes };
+  const { results } = await policy.authorization.authorize({ items: [item] });
+  const [result] = results;
+  if (!result) throw new Error("no result");
+  expect(result.requestDigest).toEqual(item.requestDigest);
+  return result;
+}
+
+function claimsOf({ permit }: AuthorizeResult) {
+  if (!permit) throw new Error("no permit");
+  return openPermit(permit, policy.permitKeys, policy.time.nowMs);
+}
+
+describe("a read of named secrets", () => {
+  test("is permitted for what was granted, for ten seconds, bound to request, machine and vault", async () => {
+    const requestDigest = new Uint8Array(32).fill(9);
+    const result = await decide({ secretIds: [second, first], requestDigest });
+    expect(result.refusal).toBeUndefined();
+    const claims = claimsOf(result);
+    expect(claims).toMatchObject({ machineId, vaultId: project.vaultId, requestDigest, policyVersion: 1 });
+    expect(claims.decisionId).toBe(result.decisionId);
+    expect(claims.secrets.map(({ secretId }) => secretId)).toEqual([second, first]);
+    expect(claims.secrets.every(({ refusal }) => refusal === Reason.UNSPECIFIED)).toBe(true);
+    if (!claims.expiresAt) throw new Error("no expiry");
+    expect(timestampMs(claims.expiresAt)).toBe(testStartMs + 10_000);
+    expect(policy.audit.events).toEqual([]);
+  });
+
+  test("carries the version asked for", async () => {
+    const claims = claimsOf(await decide({ secretIds: [first], requestedVersion: 3 }));
+    expect(claims.secrets[0]?.requestedVersion).toBe(3);
+  });
+
+  test("in part: the permit lists the refused too, and each refusal is in the log before the answer", async () => {
+    const unknown = newId("sec");
+    const result = await decide({ secretIds: [first, ungranted, unknown] });
+    const claims = claimsOf(result);
+    expect(claims.secrets).toMatchObject([
+      { secretId: first, projectId: project.projectId, refusal: Reason.UNSPECIFIED },
+      { secretId: ungranted, refusal: Reason.NOT_GRANTED },
+      { secretId: unknown, projectId: "", refusal: Reason.NOT_GRANTED },
+    ]);
+    const denied = {
+      action: "secret.read.denied",
+      reason: "NOT_GRANTED",
+      machineId,
+      decisionId: result.decisionId,
+    };
+    expect(policy.audit.events).toMatchObject([
+      { ...denied, secretId: ungranted, projectId: project.projectId, sourceIp: "192.0.2.1" },
+      { ...denied, secretId: unknown, projectId: "" },
+    ]);
+  });
+
+  test("all or nothing: one refusal refuses the item; only the refused secret is recorded", async () => {
+    const result = await decide({ secretIds: [first, ungranted], allOrNothing: true });
+    expect(result.permit).toBeUndefined();
+    expect(result.refusal).toMatchObject({ reason: Reason.NOT_GRANTED, metadata: { secret_id: ungranted } });
+    expect(policy.audit.events.map(({ secretId }) => secretId)).toEqual([ungranted]);
+  });
+
+  test("nothing allowed refuses the item with the first reason", async () => {
+    const result = await decide({ secretIds: [ungranted] });
+    expect(result.permit).toBeUndefined();
+    expect(result.refusal?.reason).toBe(Reason.NOT_GRANTED);
+  });
+
+  test("a denial that cannot be recorded is unavailable, though another secret is allowed", async () => {
+    policy.audit.down = true;
+    const result = await decide({ secretIds: [first, ungranted] });
+    expect(result.permit).toBeUndefined();
+    expect(result.refusal?.reason).toBe(Reason.DEPENDENCY_UNAVAILABLE);
+    expect(result.secrets).toEqual([]);
+  });
+
+  test("a secret of another vault and one that does not exist are refused alike", async () => {
+    const other = await addTestProject(policy, 1);
+    const [foreign = ""] = other.secretIds;
+    const known = await decide({ secretIds: [foreign] });
+    const unknown = await decide({ secretIds: [newId("sec")] });
+    expect(known.secrets.map(({ refusal, projectId }) => [refusal, projectId])).toEqual(
+      unknown.secrets.map(({ refusal, projectId }) => [refusal, projectId]),
+    );
+    expect(known.refusal?.reason).toBe(Reason.NOT_GRANTED);
+  });
+
+  test("a machine asking under another vault is a stranger there", async () => {
+    const other = await addTestProject(policy, 1);
+    const result = await decide({ vaultId: other.vaultId, secretIds: [first, ...other.secretIds] });
+    expect(result.refusal?.reason).toBe(Reason.NOT_GRANTED);
+  });
+
+  test("items of a batch are decided by themselves", async () => {
+    const good = readOf(project.vaultId, machineId, [first]);
+    const bad = readOf(project.vaultId, machineId, [ungranted]);
+    const { results } = await policy.authorization.authorize({ items: [bad, good] });
+    const byDigest = (digest: Uint8Array) =>
+      results.find((result) => Buffer.compare(result.requestDigest, digest) === 0);
+    expect(byDigest(good.requestDigest)?.permit).toBeDefined();
+    expect(byDigest(bad.requestDigest)?.refusal?.reason).toBe(Reason.NOT_GRANTED);
+  });
+});
+
+describe("the machine itself", () => {
+  test("is refused from the instant of its expiry on", async () => {
+    policy.time.nowMs = testStartMs + 3_600_000 - 1;
+    expect((await decide({ secretIds: [first] })).permit).toBeDefined();
+    policy.time.nowMs += 1;
+    expect((await decide({ secretIds: [first] })).refusal?.reason).toBe(Reason.MACHINE_EXPIRED);
+    expect(policy.audit.events).toMatchObject([{ reason: "MACHINE_EXPIRED", secretId: first }]);
+  });
+
+  test("is refused while disabled, reads again when active, and never after revocation", async () => {
+    const { vaultId } = project;
+    const set = (status: PrincipalStatus) => policy.scope.setPrincipalStatus({ vaultId, machineId, status });
+    await set(PrincipalStatus.DISABLED);
+    expect((await decide({ secretIds: [first] })).refusal?.reason).toBe(Reason.MACHINE_DISABLED);
+    await set(PrincipalStatus.ACTIVE);
+    expect((await decide({ secretIds: [first] })).permit).toBeDefined();
+    await set(PrincipalStatus.REVOKED);
+    expect((await decide({ secretIds: [first] })).refusal?.reason).toBe(Reason.MACHINE_DISABLED);
+    const all = await decide({ allGranted: true });
+    expect(all.refusal?.reason).toBe(Reason.MACHINE_DISABLED);
+    expect(policy.audit.events.at(-1)).toMatchObject({ reason: "MACHINE_DISABLED", secretId: "" });
+  });
+});
+
+describe("a read of what was granted", () => {
+  test("of a project finds the granted secrets, and no others", async () => {
+    const claims = claimsOf(await decide({ projectId: project.projectId }));
+    expect(claims.secrets.map(({ secretId }) => secretId)).toEqual([first, second]);
+  });
+
+  test("of a project that is another's, or of none, is refused and recorded", async () => {
+    const other = await addTestProject(policy, 1);
+    for (const projectId of [other.projectId, newId("prj")]) {
+      expect((await decide({ projectId })).refusal?.reason).toBe(Reason.NOT_GRANTED);
+      expect(policy.audit.events.at(-1)).toMatchObject({ projectId, secretId: "", reason: "NOT_GRANTED" });
+    }
+  });
+
+  test("pages by a hundred in the order of ids, without gap or overlap", async () => {
+    const large = await addTestProject(policy, 205);
+    const scope = scopeOf(large, large.secretIds);
+    await policy.scope.applyScope(scope);
+    const seen: string[] = [];
+    const pages: number[] = [];
+    for (let pageToken = ""; pages.length < 4;) {
+      const result = await decide({
+        vaultId: large.vaultId,
+        machineId: scope.machineId,
+        allGranted: true,
+        pageToken,
+      });
+      pages.push(result.secrets.length);
+      seen.push(...claimsOf(result).secrets.map(({ secretId }) => secretId));
+      pageToken = result.nextPageToken;
+      if (pageToken === "") break;
+    }
+    expect(pages).toEqual([100, 100, 5]);
+    expect(seen).toEqual(large.secretIds);
+  });
+
+  test("an item that names no target, or two, is refused", async () => {
+    expect((await decide({})).refusal?.reason).toBe(Reason.FIELD_INVALID);
+    expect((await decide({ secretIds: [first], allGranted: true })).refusal?.reason).toBe(
+      Reason.FIELD_INVALID,
+    );
+  });
+});
+
+describe("a listing", () => {
+  test("names what may be read, gives no permit and leaves no record", async () => {
+    const result = await decide({ purpose: Purpose.LIST, secretIds: [first, ungranted] });
+    expect(result.permit).toBeUndefined();
+    expect(result.secrets.map(({ secretId }) => secretId)).toEqual([first]);
+    const all = await decide({ purpose: Purpose.LIST, allGranted: true });
+    expect(all.secrets.map(({ secretId }) => secretId)).toEqual([first, second]);
+    expect(policy.audit.events).toEqual([]);
+  });
+});

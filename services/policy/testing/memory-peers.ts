@@ -1,0 +1,51 @@
+import {
+  Code,
+  ConnectError,
+  type Interceptor,
+  type Transport,
+  createRouterTransport,
+} from "@connectrpc/connect";
+import {
+  AppendService,
+  AppendStatus,
+  type Event,
+} from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import { type Route, failureOf, toConnectError } from "@sallyport/rpc";
+
+/** A log in memory that keeps audit's contract; while it is down it takes nothing. */
+export type MemoryAudit = { readonly transport: Transport; readonly events: Event[]; down: boolean };
+
+/** Makes a log in memory. */
+export function createMemoryAudit(): MemoryAudit {
+  const events: Event[] = [];
+  const transport = createRouterTransport(({ service }) => {
+    service(AppendService, {
+      append(request) {
+        if (audit.down) throw new ConnectError("the log is away", Code.Unavailable);
+        const known = new Set(events.map(({ eventId }) => eventId));
+        events.push(...request.events.filter(({ eventId }) => !known.has(eventId)));
+        const results = request.events.map(({ eventId }) => ({ eventId, status: AppendStatus.COMMITTED }));
+        return { results };
+      },
+    });
+  });
+  const audit: MemoryAudit = { transport, events, down: false };
+  return audit;
+}
+
+/** A way to routes without a network; errors cross it as they cross the real one. */
+export function inMemory(routes: readonly Route[]): Transport {
+  const boundary: Interceptor = (next) => async (request) => {
+    try {
+      return await next(request);
+    } catch (error) {
+      throw toConnectError(failureOf(error), "req_00000000000000000000");
+    }
+  };
+  return createRouterTransport(
+    (router) => {
+      for (const { register } of routes) register(router);
+    },
+    { router: { interceptors: [boundary] } },
+  );
+}

@@ -1,0 +1,136 @@
+import {
+  type DescMethodUnary,
+  type MessageInitShape,
+  type MessageShape,
+  fromBinary,
+} from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { createClient } from "@connectrpc/connect";
+import { createOutbox } from "@sallyport/outbox";
+import { type Database, migrate, openDatabase } from "@sallyport/postgres";
+import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
+import {
+  AuthorizationService,
+  Purpose,
+} from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
+import { DirectoryService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/directory_pb.ts";
+import { ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
+import { newId } from "@sallyport/proto/ids";
+import { failureOf, fromRefusal } from "@sallyport/rpc";
+import { createLogger } from "@sallyport/telemetry";
+import { policyRoutes } from "../src/server.ts";
+import { createMemoryAudit, inMemory } from "./memory-peers.ts";
+import { type SigningUser, createSignedDeployment } from "./signed-deployment.ts";
+
+/** The instant at which tests begin, in milliseconds. */
+export const testStartMs = 1_800_000_000_000;
+
+/** Policy on a real database, reached in memory, with a log in memory and a clock that a test may move. */
+export type TestPolicy = Awaited<ReturnType<typeof startTestPolicy>>;
+
+/** Migrates the database and serves policy on it. */
+export async function startTestPolicy(urls: { readonly ownerUrl: string; readonly servingUrl: string }) {
+  await migrate({ url: urls.ownerUrl, folder: new URL("../migrations", import.meta.url) });
+  const time = { nowMs: testStartMs };
+  const clock = () => time.nowMs;
+  const database = openDatabase({ url: urls.servingUrl, applicationName: "test-policy" });
+  const memory = createMemoryAudit();
+  const audit = createClient(AppendService, memory.transport);
+  const logger = createLogger({ service: "policy", level: "silent" });
+  const outbox = createOutbox({ database, audit, logger });
+  const deployment = createSignedDeployment(clock);
+  const permitKeys = [{ keyId: "permit-1", key: new Uint8Array(32).fill(7) }];
+  const routes = policyRoutes(
+    { ...deployment.config, permitKeys },
+    { database, outbox, audit, clock, logger },
+  );
+  const transport = inMemory(routes);
+  const forwarding = createClient(ForwardService, transport);
+  return {
+    time,
+    database,
+    audit: memory,
+    permitKeys,
+    deployment,
+    forwarding,
+    authorization: createClient(AuthorizationService, transport),
+    scope: createClient(ScopeService, transport),
+    directory: createClient(DirectoryService, transport),
+    /** Calls a public method as the user; rejects with the Failure of a refusal. */
+    async call<M extends DescMethodUnary>(
+      user: SigningUser,
+      method: M,
+      request: MessageInitShape<M["input"]>,
+    ): Promise<MessageShape<M["output"]>> {
+      const forwarded = deployment.forwardRequest(user, method, request);
+      const { result } = await forwarding.forward(forwarded).catch((error: unknown) => {
+        throw failureOf(error);
+      });
+      if (result.case === "refusal") throw fromRefusal(result.value);
+      return fromBinary<M["output"]>(method.output, result.value ?? new Uint8Array());
+    },
+    async [Symbol.asyncDispose]() {
+      await outbox[Symbol.asyncDispose]();
+      await database[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** A project of a vault with secrets, known to policy. */
+export type TestProject = {
+  readonly vaultId: string;
+  readonly projectId: string;
+  readonly secretIds: readonly string[];
+};
+
+/** Registers a project with that many secrets, in a new vault unless told otherwise; ids come sorted. */
+export async function addTestProject(
+  { directory }: Pick<TestPolicy, "directory">,
+  secrets: number,
+  vaultId = newId("vlt"),
+): Promise<TestProject> {
+  const projectId = newId("prj");
+  const secretIds = Array.from({ length: secrets }, () => newId("sec")).sort();
+  await directory.registerResources({ vaultId, projectIds: [projectId] });
+  for (let start = 0; start < secretIds.length; start += 100) {
+    const part = secretIds.slice(start, start + 100).map((secretId) => ({ secretId, projectId }));
+    await directory.registerResources({ vaultId, secrets: part });
+  }
+  return { vaultId, projectId, secretIds };
+}
+
+/** An ApplyScope for a new machine that joins the project and reads the given secrets for an hour. */
+export function scopeOf({ vaultId, projectId }: TestProject, secretIds: readonly string[]) {
+  return {
+    vaultId,
+    machineId: newId("mch"),
+    projectIds: [projectId],
+    secretIds: [...secretIds],
+    expiresAt: timestampFromMs(testStartMs + 3_600_000),
+    createdBy: newId("usr"),
+    tokenId: newId("tok"),
+  };
+}
+
+/** A read of the named secrets by a machine. */
+export function readOf(vaultId: string, machineId: string, secretIds: readonly string[]) {
+  return {
+    requestDigest: globalThis.crypto.getRandomValues(new Uint8Array(32)),
+    vaultId,
+    machineId,
+    sourceIp: "192.0.2.1",
+    purpose: Purpose.READ,
+    secretIds: [...secretIds],
+    requestId: newId("req"),
+  };
+}
+
+/** Number of rows of a table. */
+export async function countRows(
+  database: Pick<Database, "query">,
+  table: "memberships" | "grants" | "outbox" | "secrets",
+): Promise<number> {
+  const [row] = await database.query<{ rows: number }>(`select count(*)::int as rows from ${table}`);
+  return row?.rows ?? 0;
+}
