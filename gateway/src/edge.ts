@@ -11,6 +11,7 @@ import { readBody } from "./verify/body.ts";
 import { acceptedContentTypes } from "./verify/headers.ts";
 
 type NodeRequest = IncomingMessage | Http2ServerRequest;
+type NodeServerResponse = Parameters<typeof universalResponseToNodeResponse>[1];
 
 /** What the edge needs: where to listen, its certificate, the front's verdict and the handlers behind it. */
 export type EdgeOptions = {

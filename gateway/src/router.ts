@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { type DescMethod, type DescMethodUnary, type Message, create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import {
   type ConnectRouter,
@@ -104,11 +104,15 @@ function addRead(
 function addForwarded(router: ConnectRouter, peers: Peers): void {
   for (const { service, owner } of forwarded) {
     for (const method of service.methods) {
-      if (method.methodKind !== "unary") throw new Error(`${pathOf(method)} is not unary: only unary is signed`);
-      router.rpc(method, (_: unknown, context: HandlerContext) => {
+      if (!isUnary(method)) throw new Error(`${pathOf(method)} is not unary: only unary is signed`);
+      router.rpc(method, (_: Message, context: HandlerContext) => {
         const { request, requestId } = verifiedOf(context);
         return forward(method, owner, request, requestId, peers);
       });
     }
   }
+}
+
+function isUnary(method: DescMethod): method is DescMethodUnary {
+  return method.methodKind === "unary";
 }

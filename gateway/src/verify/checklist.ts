@@ -8,7 +8,7 @@ import {
   SignedRequestSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { contentDigest } from "@sallyport/proto/signing";
-import { fail } from "@sallyport/rpc";
+import { Failure, fail } from "@sallyport/rpc";
 import { limitKeyOf, principalRateOf } from "../limits.ts";
 import { newKeyPaths } from "../routes.ts";
 import type { KeyCache } from "./credentials.ts";
@@ -81,7 +81,7 @@ export async function verifyArrived(
 
 function limitAddress(limiter: { take(address: string): number }, sourceIp: string): void {
   const waitMs = limiter.take(limitKeyOf(sourceIp));
-  if (waitMs > 0) throw fail(Reason.RATE_LIMITED, {}, undefined, waitMs);
+  if (waitMs > 0) throw new Failure(Reason.RATE_LIMITED, { retryAfterMs: waitMs });
 }
 
 function clockSkew(nowMs: number) {
@@ -133,7 +133,7 @@ async function admitOnce(
     case "before-epoch":
       throw clockSkew(parts.clock());
     case "limited":
-      throw fail(Reason.RATE_LIMITED, {}, undefined, admission.retryAfterMs);
+      throw new Failure(Reason.RATE_LIMITED, { retryAfterMs: admission.retryAfterMs });
     default:
       throw new Error(`unknown admission ${String(admission satisfies never)}`);
   }
