@@ -32,12 +32,18 @@ afterEach(async () => {
 });
 
 function start(options: Partial<WriterOptions> = {}): Promise<Writer> {
-  return startWriter({ url: testDatabase.servingUrl, clock: Date.now, logger, lockWaitMs: 2_000, ...options });
+  return startWriter({
+    url: testDatabase.servingUrl,
+    clock: Date.now,
+    logger,
+    lockWaitMs: 2_000,
+    ...options,
+  });
 }
 
 function event<E extends Emitter>(emitter: E, action: ActionOf<E>, fields: Partial<Event> = {}): Event {
-  const { $typeName: _, $unknown: _unknown, action: _action, outcome: _outcome, ...rest } = fields;
-  return newEvent(emitter, action, { actorKind: ActorKind.MACHINE, vaultId: "vlt_1", ...rest });
+  const made = newEvent(emitter, action, { actorKind: ActorKind.MACHINE, vaultId: "vlt_1" });
+  return Object.assign(made, fields);
 }
 
 function read(fields: Partial<Event> = {}): Event {
@@ -207,7 +213,12 @@ describe("what is stored", () => {
     });
     const [row] = await database.query<{ canonical: Uint8Array }>("select canonical from records");
     if (record === undefined || row === undefined) throw new Error("nothing is stored");
-    expect(record).toMatchObject({ seq: 1n, emitter: "crypto", secretVersion: 4_294_967_295, detail: made.detail });
+    expect(record).toMatchObject({
+      seq: 1n,
+      emitter: "crypto",
+      secretVersion: 4_294_967_295,
+      detail: made.detail,
+    });
     expect(Buffer.compare(canonicalBytes(record), row.canonical)).toBe(0);
   });
 });
@@ -245,7 +256,7 @@ describe("one writer", () => {
     const callers = upTo(20).map(async () => {
       while (!stopped) {
         const made = event("secrets", "secret.created");
-        for (let done = false; !done; ) {
+        for (let done = false; !done;) {
           done = await append(writer, "secrets", made).then(
             () => true,
             (error: unknown) => {

@@ -1,0 +1,104 @@
+import { clone } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { type Emitter, events, newEvent } from "@sallyport/proto/catalogue";
+import { type Event, EventSchema } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import { ActorKind, Outcome, Severity } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import type { Peer } from "@sallyport/rpc";
+import { describe, expect, test } from "vitest";
+import { acceptEvent } from "./accept.ts";
+
+const read = newEvent("crypto", "secret.read", {
+  actorKind: ActorKind.MACHINE,
+  decisionId: "dec_1",
+  secretId: "sec_1",
+  attemptId: new Uint8Array(16),
+  detail: { name: "db" },
+});
+
+function changed(fields: Partial<Event>): Event {
+  return Object.assign(clone(EventSchema, read), fields);
+}
+
+// Who may report what, once more and by hand: a slip in the catalogue must not pass for a decision.
+const emitters: Readonly<Record<string, readonly Emitter[]>> = {
+  "request.rejected": ["gateway"],
+  "replay.refused": ["gateway"],
+  "mutation.replayed": ["identity", "policy", "secrets"],
+  "vault.created": ["identity"],
+  "login_code.created": ["identity"],
+  "login_code.refused": ["identity"],
+  "user.enrolled": ["identity"],
+  "token.created": ["identity"],
+  "token.revoked": ["identity"],
+  "token.refused": ["identity"],
+  "machine.enrolled": ["identity"],
+  "machine.disabled": ["identity"],
+  "machine.enabled": ["identity"],
+  "machine.revoked": ["identity"],
+  "membership.added": ["policy"],
+  "membership.removed": ["policy"],
+  "grant.added": ["policy"],
+  "grant.removed": ["policy"],
+  "project.created": ["secrets"],
+  "secret.created": ["secrets"],
+  "secret.version.added": ["secrets"],
+  "secret.read": ["crypto"],
+  "secret.read.denied": ["policy"],
+};
+const peers: readonly Peer[] = ["gateway", "identity", "policy", "secrets", "crypto", "audit", "operator"];
+
+describe("who may report what", () => {
+  test("the table covers the catalogue", () => {
+    expect(Object.keys(emitters).sort()).toEqual(Object.keys(events).sort());
+  });
+
+  const cases = Object.entries(emitters).flatMap(([action, allowed]) =>
+    peers.map((peer) => ({ action, peer, want: allowed.some((name) => name === peer) })),
+  );
+  test.each(cases)("$action by $peer: $want", ({ action, peer, want }) => {
+    const rule = Object.entries(events).find(([name]) => name === action)?.[1];
+    const event = changed({ action, outcome: rule?.outcomes[0] ?? Outcome.ALLOWED, detail: {} });
+    if (want) {
+      expect(acceptEvent(event, peer)).toEqual({ event, emitter: peer, severity: rule?.severity });
+    } else {
+      expect(() => acceptEvent(event, peer)).toThrow(
+        expect.objectContaining({ reason: Reason.PEER_NOT_ALLOWED }) as Error,
+      );
+    }
+  });
+
+  test("severity comes from the catalogue", () => {
+    expect(acceptEvent(read, "crypto").severity).toBe(Severity.INFO);
+  });
+});
+
+describe("what is refused", () => {
+  test.each<{ name: string; fields: Partial<Event>; field: string }>([
+    { name: "a read that is denied", fields: { outcome: Outcome.DENIED }, field: "outcome" },
+    { name: "a foreign detail key", fields: { detail: { value: "x" } }, field: "detail" },
+    { name: "NUL in a field", fields: { actorId: "a\u0000" }, field: "text" },
+    { name: "NUL in a detail", fields: { detail: { name: "a\u0000" } }, field: "text" },
+    { name: "a time before this log", fields: { time: timestampFromDate(new Date(0)) }, field: "time" },
+    {
+      name: "a read without a decision: it would be outside of the rule of one",
+      fields: { decisionId: "" },
+      field: "decision_id",
+    },
+    { name: "a read without a secret", fields: { secretId: "" }, field: "secret_id" },
+    { name: "a read without an attempt", fields: { attemptId: new Uint8Array() }, field: "attempt_id" },
+  ])("$name", ({ fields, field }) => {
+    expect(() => acceptEvent(changed(fields), "crypto")).toThrow(
+      expect.objectContaining({
+        reason: Reason.FIELD_INVALID,
+        metadata: expect.objectContaining({ field }) as object,
+      }) as Error,
+    );
+  });
+
+  test("an action outside of the catalogue is nobody's", () => {
+    expect(() => acceptEvent(changed({ action: "toString" }), "crypto")).toThrow(
+      expect.objectContaining({ reason: Reason.PEER_NOT_ALLOWED }) as Error,
+    );
+  });
+});

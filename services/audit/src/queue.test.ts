@@ -1,0 +1,38 @@
+import { expect, test } from "vitest";
+import { createQueue } from "./queue.ts";
+
+function recording(batchSize: number, failing: (batch: readonly number[]) => boolean = () => false) {
+  const batches: number[][] = [];
+  const queue = createQueue<number, number>({
+    capacity: 100,
+    batchSize,
+    async write(items) {
+      batches.push([...items]);
+      await new Promise((resolve) => setImmediate(resolve));
+      if (failing(items)) throw new Error("not written");
+      return items.map((item) => item * 10);
+    },
+  });
+  return { batches, queue };
+}
+
+test("calls that arrive meanwhile share the next batch, in order, and are not split", async () => {
+  const { batches, queue } = recording(3);
+  const results = await Promise.all([queue.add([1]), queue.add([2, 3]), queue.add([4, 5]), queue.add([6])]);
+  expect(results).toEqual([[10], [20, 30], [40, 50], [60]]);
+  expect(batches).toEqual([[1], [2, 3], [4, 5, 6]]);
+});
+
+test("a call larger than a batch is a batch of its own", async () => {
+  const { batches, queue } = recording(2);
+  await Promise.all([queue.add([1, 2, 3]), queue.add([4])]);
+  expect(batches).toEqual([[1, 2, 3], [4]]);
+});
+
+test("a failure reaches the calls of its batch only, and frees their places", async () => {
+  const { queue } = recording(1, (batch) => batch.includes(1));
+  const settled = await Promise.allSettled([queue.add([1]), queue.add([2])]);
+  expect(settled.map(({ status }) => status)).toEqual(["rejected", "fulfilled"]);
+  await queue.idle();
+  expect(await queue.add(Array.from({ length: 100 }, () => 3))).toHaveLength(100);
+});
