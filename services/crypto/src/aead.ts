@@ -16,7 +16,7 @@ const tagBytes = 16;
 export const sealOverheadBytes = ivBytes + tagBytes;
 
 /** Seals a plaintext under a random IV: iv, ciphertext, tag (ENVELOPE §1.4). */
-export function sealBytes(key: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array {
+export function sealBytes(key: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array<ArrayBuffer> {
   const iv = randomBytes(ivBytes);
   const cipher = createCipheriv(algorithm, key, iv, { authTagLength: tagBytes });
   cipher.setAAD(aad);
@@ -24,7 +24,7 @@ export function sealBytes(key: Uint8Array, aad: Uint8Array, plaintext: Uint8Arra
 }
 
 /** Opens what sealBytes made; the caller zeroes the plaintext. Throws EnvelopeError (ENVELOPE §1.4). */
-export function openBytes(key: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array {
+export function openBytes(key: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array<ArrayBuffer> {
   if (sealed.length < sealOverheadBytes) throw new EnvelopeError("a sealed text is cut short");
   const tagAt = sealed.length - tagBytes;
   const decipher = createDecipheriv(algorithm, key, sealed.subarray(0, ivBytes), { authTagLength: tagBytes });

@@ -30,6 +30,11 @@ const headerBytes = magic.length + 1 + 4;
 const valueAt = headerBytes + wrappedKeyBytes;
 const overheadBytes = valueAt + sealOverheadBytes;
 
+/** Tells whether a number is that of a layout. */
+export function isPlaintextKind(kind: number): kind is PlaintextKind {
+  return kind === ValueKind.SINGLE || kind === ValueKind.FIELDS;
+}
+
 /** Seals a plaintext of at most 64 KiB under a new data key (ENVELOPE §3). Throws EnvelopeError when it is longer. */
 export function sealEnvelope(
   plaintext: Uint8Array,
@@ -55,7 +60,8 @@ export function outlineEnvelope(bytes: Uint8Array): EnvelopeOutline {
   if (plaintextBytes < 0 || plaintextBytes > maxPlaintextBytes)
     throw new EnvelopeError("an envelope has 97 to 65,633 bytes");
   if (!envelope.subarray(0, magic.length).equals(magic)) throw new EnvelopeError("not an envelope");
-  const kind = kindOf(envelope.readUInt8(magic.length));
+  const kind = envelope.readUInt8(magic.length);
+  if (!isPlaintextKind(kind)) throw new EnvelopeError("an envelope is of no known kind");
   const generation = envelope.readUInt32BE(magic.length + 1);
   if (generation === 0) throw new EnvelopeError("an envelope has generation 0");
   return { kind, generation, plaintextBytes };
@@ -66,7 +72,7 @@ export function openEnvelope(
   envelope: Uint8Array,
   place: Place,
   projectKey: ProjectKey,
-): { readonly kind: PlaintextKind; readonly plaintext: Uint8Array } {
+): { readonly kind: PlaintextKind; readonly plaintext: Uint8Array<ArrayBuffer> } {
   const { kind, generation } = outlineEnvelope(envelope);
   if (generation !== projectKey.generation)
     throw new EnvelopeError("the envelope is of another generation than the key");
@@ -89,11 +95,6 @@ function headerOf(kind: PlaintextKind, generation: number): Uint8Array {
   header.writeUInt8(kind, magic.length);
   header.writeUInt32BE(generation, magic.length + 1);
   return header;
-}
-
-function kindOf(byte: number): PlaintextKind {
-  if (byte === ValueKind.SINGLE || byte === ValueKind.FIELDS) return byte;
-  throw new EnvelopeError("an envelope is of no known kind");
 }
 
 function dataKeyAad(place: Place, header: Uint8Array): Uint8Array {

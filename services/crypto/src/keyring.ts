@@ -41,14 +41,19 @@ export async function sealKeyring(kek: KekProvider, keyring: Keyring): Promise<U
 
 /** Opens a keyring file. Throws WrongKekError before anything is opened, else EnvelopeError (ENVELOPE §4.3). */
 export async function openKeyring(kek: KekProvider, bytes: Uint8Array): Promise<Keyring> {
-  if (bytes.length < minBytes) throw new EnvelopeError("the keyring is cut short");
-  if (Buffer.compare(bytes.subarray(0, magic.length), magic) !== 0) throw new EnvelopeError("not a keyring");
-  checkFingerprint("the keyring", bytes.subarray(magic.length, headerBytes), kek);
+  checkFingerprint("the keyring", fingerprintOfKeyring(bytes), kek);
   const header = bytes.subarray(0, headerBytes);
   const keyringKey = await kek.unwrap(bytes.subarray(headerBytes, entriesAt), keyAad(header));
   return zeroing(keyringKey, (key) =>
     zeroing(openBytes(key, entriesAad(header), bytes.subarray(entriesAt)), decodeEntries),
   );
+}
+
+/** The fingerprint of the KEK that a keyring file needs. Throws EnvelopeError when it is none (ENVELOPE §4.3). */
+export function fingerprintOfKeyring(bytes: Uint8Array): Uint8Array {
+  if (bytes.length < minBytes) throw new EnvelopeError("the keyring is cut short");
+  if (Buffer.compare(bytes.subarray(0, magic.length), magic) !== 0) throw new EnvelopeError("not a keyring");
+  return bytes.subarray(magic.length, headerBytes);
 }
 
 /** Zeroes every key. The keyring is of no use afterwards. */

@@ -1,0 +1,132 @@
+import { randomBytes } from "node:crypto";
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { keyFile, writeKeyFile } from "@sallyport/config";
+import { publicKeyOf } from "@sallyport/evidence";
+import { newKey } from "./aead.ts";
+import { sameBytes } from "./evidence.ts";
+import { sealingPublicKeyOf } from "./hpke.ts";
+import { type KekProvider, createFileKek, textOf } from "./kek.ts";
+import {
+  type Keyring,
+  type KeyringEntry,
+  fingerprintOfKeyring,
+  openKeyring,
+  sealKeyring,
+  wipeKeyring,
+} from "./keyring.ts";
+
+/** Where the files of the ceremony are or shall be. */
+export type CeremonyFiles = {
+  readonly kekFile: string;
+  readonly keyringFile: string;
+  readonly permitKeyFile: string;
+  readonly slipKeyFile: string;
+};
+
+/** What the root has to sign into the keyset, and by which fingerprint to know the KEK. Public keys are in base64. */
+export type CeremonyResult = {
+  readonly kekFingerprint: string;
+  readonly keys: readonly {
+    readonly keyId: string;
+    readonly use: "SEALING" | "REPLY";
+    readonly publicKey: string;
+  }[];
+};
+
+/**
+ * Makes KEK, keyring and both MAC key files, each 0600, as far as they do not exist yet; what exists is checked and kept.
+ * So a ceremony that was cut short is finished by the next. Throws with one sentence when files do not belong together.
+ */
+export async function holdCeremony(files: CeremonyFiles): Promise<CeremonyResult> {
+  const kek = createFileKek(keptOrNewKek(files));
+  const keyring = await keptOrNewKeyring(files.keyringFile, kek);
+  try {
+    shareMacKeys(files.permitKeyFile, keyring.permit);
+    shareMacKeys(files.slipKeyFile, keyring.slip);
+    return {
+      kekFingerprint: textOf(kek.describe().fingerprint),
+      keys: [
+        ...published("SEALING", keyring.sealing, sealingPublicKeyOf),
+        ...published("REPLY", keyring.reply, publicKeyOf),
+      ],
+    };
+  } finally {
+    wipeKeyring(keyring);
+  }
+}
+
+function keptOrNewKek({ kekFile, keyringFile }: CeremonyFiles): Uint8Array {
+  if (existsSync(kekFile)) {
+    const [kek, ...others] = keyFile("SALLYPORT_KEK_FILE").read(kekFile);
+    if (!kek || others.length > 0) throw new Error("SALLYPORT_KEK_FILE names a file with more than one key");
+    return kek.key;
+  }
+  if (existsSync(keyringFile)) {
+    const needed = textOf(fingerprintOfKeyring(readFileSync(keyringFile)));
+    throw new Error(`the keyring needs the KEK ${needed}, but ${kekFile} is missing`);
+  }
+  const kek = newKey();
+  writeKeysOnce(kekFile, [{ keyId: newKeyId("kek"), key: kek }]);
+  return kek;
+}
+
+async function keptOrNewKeyring(file: string, kek: KekProvider): Promise<Keyring> {
+  if (existsSync(file)) return openKeyring(kek, readFileSync(file));
+  const keyring = {
+    permit: [{ keyId: newKeyId("permit"), key: newKey() }],
+    slip: [{ keyId: newKeyId("slip"), key: newKey() }],
+    sealing: [{ keyId: newKeyId("sealing"), key: newKey() }],
+    reply: [{ keyId: newKeyId("reply"), key: newKey() }],
+  };
+  writeOnce(file, await sealKeyring(kek, keyring));
+  return keyring;
+}
+
+// The other process must have just these keys, or every permit and slip would be refused.
+function shareMacKeys(file: string, keys: readonly KeyringEntry[]): void {
+  if (!existsSync(file)) return writeKeysOnce(file, keys);
+  const kept = keyFile("").read(file);
+  const same = keys.every(({ keyId, key }) =>
+    kept.some((other) => other.keyId === keyId && sameBytes(other.key, key)),
+  );
+  if (!same || kept.length !== keys.length) throw new Error(`${file} does not hold the keys of the keyring`);
+}
+
+function published(
+  use: "SEALING" | "REPLY",
+  keys: readonly KeyringEntry[],
+  publicKeyOf: (key: Uint8Array) => Uint8Array,
+): CeremonyResult["keys"] {
+  return keys.map(({ keyId, key }) => ({
+    keyId,
+    use,
+    publicKey: Buffer.from(publicKeyOf(key)).toString("base64"),
+  }));
+}
+
+function newKeyId(use: string): string {
+  return `${use}-${randomBytes(4).toString("hex")}`;
+}
+
+// Written beside its place and then moved there, so that a file is whole or absent.
+function writeKeysOnce(file: string, keys: readonly KeyringEntry[]): void {
+  const draft = draftOf(file);
+  writeKeyFile(draft, keys);
+  renameSync(draft, file);
+}
+
+function writeOnce(file: string, bytes: Uint8Array): void {
+  const draft = draftOf(file);
+  const descriptor = openSync(draft, "wx", 0o600);
+  try {
+    writeSync(descriptor, bytes);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+  renameSync(draft, file);
+}
+
+function draftOf(file: string): string {
+  return `${file}.${randomBytes(4).toString("hex")}.new`;
+}

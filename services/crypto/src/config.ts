@@ -1,0 +1,44 @@
+import {
+  fileBytes,
+  keyFile,
+  list,
+  listen,
+  optional,
+  path,
+  readSettings,
+  seconds,
+  text,
+  url,
+} from "@sallyport/config";
+
+/** Everything that crypto is told at start. Secrets come as file paths, times are in seconds. */
+export type CryptoConfig = ReturnType<typeof readCryptoConfig>;
+
+/** Reads the settings of crypto from the environment; a missing or unknown one stops the start and is named. */
+export function readCryptoConfig(env: NodeJS.ProcessEnv) {
+  return readSettings(env, {
+    listen: listen("SALLYPORT_LISTEN"),
+    trustDomain: text("SALLYPORT_TRUST_DOMAIN"),
+    certFile: path("SALLYPORT_TLS_CERT_FILE"),
+    keyFile: path("SALLYPORT_TLS_KEY_FILE"),
+    caFile: path("SALLYPORT_CA_FILE"),
+    publicNames: list("SALLYPORT_PUBLIC_NAMES"),
+    clockWindowSeconds: seconds("SALLYPORT_CLOCK_WINDOW", { default: 60, min: 1, max: 300 }),
+    keyset: fileBytes("SALLYPORT_KEYSET_FILE"),
+    rootFingerprint: text("SALLYPORT_ROOT_FINGERPRINT"),
+    kekKeys: keyFile("SALLYPORT_KEK_FILE"),
+    keyring: fileBytes("SALLYPORT_KEYRING_FILE"),
+    auditUrl: url("SALLYPORT_AUDIT_URL"),
+    logLevel: optional(text("SALLYPORT_LOG_LEVEL")),
+  });
+}
+
+/** Reads what the ceremony needs: where the KEK, the keyring and the two MAC keys are or shall be. */
+export function readCeremonyConfig(env: NodeJS.ProcessEnv) {
+  return readSettings(env, {
+    kekFile: path("SALLYPORT_KEK_FILE"),
+    keyringFile: path("SALLYPORT_KEYRING_FILE"),
+    permitKeyFile: path("SALLYPORT_PERMIT_KEY_FILE"),
+    slipKeyFile: path("SALLYPORT_SLIP_KEY_FILE"),
+  });
+}

@@ -1,0 +1,88 @@
+import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { Client } from "@connectrpc/connect";
+import { newEvent } from "@sallyport/proto/catalogue";
+import {
+  type AppendService,
+  AppendStatus,
+  type Event,
+} from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { fail, failureOf } from "@sallyport/rpc";
+import type { VerifiedRead } from "./verify.ts";
+
+/** The one thing that crypto asks of audit. */
+export type Append = Pick<Client<typeof AppendService>, "append">;
+
+const attemptTimeoutMs = 1_500;
+const pausesMs = [50, 250];
+const attemptIdBytes = 16;
+
+/**
+ * Records every secret of a read and resolves when all records are committed; only then may anything be opened. Throws
+ * Failure ALREADY_RECORDED when the permit was used before, DEPENDENCY_UNAVAILABLE when audit does not confirm.
+ */
+export async function recordReads(
+  read: VerifiedRead,
+  sourceIp: string,
+  audit: Append,
+  nowMs: number,
+): Promise<void> {
+  if (read.secrets.length === 0) return;
+  const events = eventsOf(read, sourceIp, nowMs);
+  const statuses = await appended(events, audit);
+  for (const { eventId } of events) {
+    const status = statuses.get(eventId);
+    if (status === AppendStatus.CONFLICT) throw fail(Reason.ALREADY_RECORDED);
+    if (status !== AppendStatus.COMMITTED)
+      throw fail(Reason.DEPENDENCY_UNAVAILABLE, {}, new Error("audit did not confirm an event"));
+  }
+}
+
+// The same events with the same ids each time: when only the acknowledgement was lost, audit knows its own record again.
+async function appended(events: Event[], audit: Append): Promise<Map<string, AppendStatus>> {
+  for (const pauseMs of [...pausesMs, undefined]) {
+    try {
+      const { results } = await audit.append({ events }, { timeoutMs: attemptTimeoutMs });
+      return new Map(results.map(({ eventId, status }) => [eventId, status]));
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure.reason !== Reason.DEPENDENCY_UNAVAILABLE) throw fail(Reason.INTERNAL, {}, failure);
+      if (pauseMs === undefined) throw failure;
+      await sleep(pauseMs);
+    }
+  }
+  throw fail(Reason.INTERNAL, {}, new Error("no attempt was made"));
+}
+
+function eventsOf(
+  { machineId, requestDigest, permit, secrets, recipient }: VerifiedRead,
+  sourceIp: string,
+  nowMs: number,
+): Event[] {
+  const attemptId = randomBytes(attemptIdBytes);
+  return secrets.map(({ vaultId, projectId, secretId, name, version, requestedVersion }) =>
+    newEvent("crypto", "secret.read", {
+      time: timestampFromMs(nowMs),
+      actorKind: ActorKind.MACHINE,
+      actorId: machineId,
+      machineId,
+      vaultId,
+      projectId,
+      secretId,
+      secretVersion: version,
+      sourceIp,
+      requestDigest,
+      decisionId: permit.decisionId,
+      policyVersion: permit.policyVersion,
+      attemptId,
+      detail: {
+        name,
+        selector: requestedVersion === 0 ? "current" : String(requestedVersion),
+        sealed: String(recipient !== undefined),
+      },
+    }),
+  );
+}

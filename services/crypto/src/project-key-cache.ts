@@ -1,0 +1,65 @@
+import { createHash } from "node:crypto";
+import type { KekProvider } from "./kek.ts";
+import { type KeyOwner, type ProjectKey, unwrapProjectKey } from "./project-key.ts";
+
+/** A copy of a project key; disposing zeroes it. */
+export type HeldProjectKey = ProjectKey & Disposable;
+
+/** Unwrapped project keys, kept in memory for minutes so that a KMS is not asked for every read. */
+export type ProjectKeyCache = {
+  /** Unwraps the key of that owner, or copies it. Throws EnvelopeError or WrongKekError (ENVELOPE §2.3). */
+  get(owner: KeyOwner, wrapped: Uint8Array): Promise<HeldProjectKey>;
+} & Disposable;
+
+/** How long to keep a key in milliseconds (5 minutes), how many at most (1,000), and the clock for it. */
+export type CacheOptions = {
+  readonly ttlMs?: number;
+  readonly maxKeys?: number;
+  readonly clock?: () => number;
+};
+
+type Kept = ProjectKey & { readonly untilMs: number };
+
+/** Makes a cache over a KEK. Keys are zeroed when their time is over, when there are too many, and on disposal. */
+export function createProjectKeyCache(kek: KekProvider, options: CacheOptions = {}): ProjectKeyCache {
+  const { ttlMs = 300_000, maxKeys = 1_000, clock = Date.now } = options;
+  const kept = new Map<string, Kept>(); // In the order of their end, since all live equally long.
+  const drop = (name: string, { key }: Kept): void => {
+    kept.delete(name);
+    key.fill(0);
+  };
+  const sweep = (): void => {
+    for (const [name, entry] of kept) if (entry.untilMs <= clock() || kept.size > maxKeys) drop(name, entry);
+  };
+  const timer = setInterval(sweep, Math.max(1, ttlMs / 5)).unref();
+  return {
+    async get(owner, wrapped) {
+      const name = nameOf(owner, wrapped);
+      const known = kept.get(name);
+      if (known && known.untilMs > clock()) return hold(known);
+      const fresh = await unwrapProjectKey(kek, owner, wrapped);
+      const entry = { ...fresh, untilMs: clock() + ttlMs };
+      const held = hold(entry);
+      const replaced = kept.get(name); // Another call may have been faster.
+      if (replaced) drop(name, replaced);
+      kept.set(name, entry);
+      sweep();
+      return held;
+    },
+    [Symbol.dispose]() {
+      clearInterval(timer);
+      for (const [name, entry] of kept) drop(name, entry);
+    },
+  };
+}
+
+// A copy, so that the end of the kept key does not zero one in use.
+function hold({ generation, key }: ProjectKey): HeldProjectKey {
+  const copy = new Uint8Array(key);
+  return { generation, key: copy, [Symbol.dispose]: () => void copy.fill(0) };
+}
+
+// Security: vault and project are in the name, or a hit would skip the check that the key is theirs.
+function nameOf({ vaultId, projectId }: KeyOwner, wrapped: Uint8Array): string {
+  return `${vaultId} ${projectId} ${createHash("sha256").update(wrapped).digest("base64")}`;
+}

@@ -1,0 +1,73 @@
+import { create } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
+import {
+  type OpenItem,
+  type OpenResult,
+  OpenResultSchema,
+  type OpenService,
+  type OpenedRequest,
+} from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { type Failure, requestIdOf, toRefusal } from "@sallyport/rpc";
+import type { Logger } from "@sallyport/telemetry";
+import type { KeyringEntry } from "../keyring.ts";
+import { type Append, recordReads } from "../open/record.ts";
+import { answerRead, beginReply } from "../open/reply.ts";
+import { unlock } from "../open/unlock.ts";
+import { type ReadVerifier, verifyRead } from "../open/verify.ts";
+import type { ProjectKeyCache } from "../project-key-cache.ts";
+import { refusalOf } from "../refusal.ts";
+
+/** What opening needs. */
+export type OpenOptions = {
+  readonly verifier: ReadVerifier;
+  readonly projectKeys: ProjectKeyCache;
+  /** The Ed25519 seed that signs replies. */
+  readonly replyKey: KeyringEntry;
+  readonly audit: Append;
+  readonly logger: Logger;
+};
+
+/** Implements OpenService: each item by itself, its refusal in its result. */
+export function createOpenService(options: OpenOptions): ServiceImpl<typeof OpenService> {
+  return {
+    open: async ({ items }, context) => ({
+      results: await Promise.all(items.map((item) => openItem(item, options, requestIdOf(context)))),
+    }),
+  };
+}
+
+async function openItem(item: OpenItem, options: OpenOptions, requestId: string): Promise<OpenResult> {
+  const { requestDigest } = item;
+  try {
+    const opened = await open(item, options);
+    return create(OpenResultSchema, { requestDigest, outcome: { case: "opened", value: opened } });
+  } catch (error) {
+    const failure = refusalOf(error);
+    logRefusal(failure, requestId, options.logger);
+    const refusal = toRefusal(failure);
+    if (failure.reason === Reason.INTERNAL) refusal.metadata = { request_id: requestId };
+    return create(OpenResultSchema, { requestDigest, outcome: { case: "refusal", value: refusal } });
+  }
+}
+
+/** The order is the product: proven, then recorded, and only then opened (DESIGN §3.5 to §3.7). */
+async function open(item: OpenItem, options: OpenOptions): Promise<OpenedRequest> {
+  const { verifier, projectKeys, audit, replyKey } = options;
+  using held = new DisposableStack();
+  const read = verifyRead(item, verifier);
+  const unlocked = await unlock(read, projectKeys, held);
+  const sealer = await beginReply(read);
+  await recordReads(read, item.sourceIp, audit, verifier.clock());
+  return await answerRead(read, unlocked, sealer, replyKey); // Awaited, or the keys would be zeroed too early.
+}
+
+function logRefusal(failure: Failure, requestId: string, logger: Logger): void {
+  const fields = { request_id: requestId, reason: nameOf(failure.reason), err: failure };
+  if (failure.reason === Reason.INTERNAL) logger.error(fields, "failed to open");
+  else logger.warn(fields, "refused to open");
+}
+
+function nameOf(reason: Reason): string {
+  return Object.entries(Reason).find(([, value]) => value === reason)?.[0] ?? String(reason);
+}

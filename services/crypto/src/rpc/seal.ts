@@ -1,0 +1,57 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import { EvidenceError } from "@sallyport/evidence";
+import type { SealService } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/seal_pb.ts";
+import { EnvelopeError, newKey, zeroing } from "../aead.ts";
+import type { Verifier } from "../evidence.ts";
+import { type KekProvider, WrongKekError } from "../kek.ts";
+import type { HeldProjectKey, ProjectKeyCache } from "../project-key-cache.ts";
+import { type KeyOwner, wrapProjectKey } from "../project-key.ts";
+import { refusalOf } from "../refusal.ts";
+import { type SealingKeys, sealVersion } from "../seal/seal-value.ts";
+import { verifyWrite } from "../seal/verify.ts";
+
+/** What making keys and envelopes needs. */
+export type SealOptions = {
+  readonly verifier: Verifier;
+  readonly kek: KekProvider;
+  readonly projectKeys: ProjectKeyCache;
+  readonly sealingKeys: SealingKeys;
+};
+
+/** Implements SealService. Failures only; nothing of a value is in them. */
+export function createSealService({
+  verifier,
+  kek,
+  projectKeys,
+  sealingKeys,
+}: SealOptions): ServiceImpl<typeof SealService> {
+  return {
+    async newProjectKey({ vaultId, projectId, generation }) {
+      const wrap = (key: Uint8Array) => wrapProjectKey(kek, { vaultId, projectId }, { generation, key });
+      return { projectKey: await zeroing(newKey(), wrap) };
+    },
+    async seal(request) {
+      try {
+        const write = verifyWrite(request, verifier);
+        using projectKey = await projectKeyOf(write, request.projectKey, projectKeys);
+        return { requestDigest: write.requestDigest, ...(await sealVersion(write, sealingKeys, projectKey)) };
+      } catch (error) {
+        throw refusalOf(error);
+      }
+    },
+  };
+}
+
+async function projectKeyOf(
+  owner: KeyOwner,
+  wrapped: Uint8Array,
+  projectKeys: ProjectKeyCache,
+): Promise<HeldProjectKey> {
+  try {
+    return await projectKeys.get(owner, wrapped);
+  } catch (error) {
+    if (error instanceof EnvelopeError || error instanceof WrongKekError)
+      throw new EvidenceError("binding", "the project key is not the one of this vault and project", error);
+    throw error;
+  }
+}
