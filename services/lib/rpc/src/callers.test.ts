@@ -6,7 +6,7 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { KeyService } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { type TestPki, createTestPki } from "@sallyport/test/infra";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { type TestServer, goodRequest, keys, startTestServer } from "./fixture.ts";
 import { type TlsFiles, failureOf, route, toConnectError, fail } from "./index.ts";
 import { readTls } from "./tls-files.ts";
@@ -160,4 +160,16 @@ test("a service cannot be routed twice", async () => {
     watchRevocations: async function* () {},
   });
   await expect(startTestServer(pki, {}, { routes: [twice, twice] })).rejects.toThrow(/routed twice/);
+});
+
+test("a connection does not outlive the certificate that proved it", async () => {
+  await using gateway = server.connect(pki.tls("gateway"));
+  const client = keys(gateway.transport);
+  expect(await codeOf(client.resolveKeys(goodRequest))).toBeUndefined();
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 2 * 366 * 86_400_000 });
+  try {
+    expect(await codeOf(client.resolveKeys(goodRequest))).toBe(Code.PermissionDenied);
+  } finally {
+    vi.useRealTimers();
+  }
 });

@@ -1,4 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { Code, createClient } from "@connectrpc/connect";
+import {
+  Health,
+  HealthCheckResponse_ServingStatus as Status,
+} from "@sallyport/proto/gen/grpc/health/v1/health_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { type TestPki, createTestPki } from "@sallyport/test/infra";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -105,4 +110,22 @@ test("a process with all it needs is ready", async () => {
   await using operator = server.connect(pki.tls("operator"));
   await expect(checkHealth(operator.transport, "ready")).resolves.toBeUndefined();
   await expect(checkHealth(operator.transport, "")).resolves.toBeUndefined();
+});
+
+test("the operator may list and watch", async () => {
+  let up = true;
+  const database = async (): Promise<void> => {
+    if (!up) throw new Error("away");
+  };
+  await using server = await startTestServer(pki, {}, { dependencies: { database } });
+  await using operator = server.connect(pki.tls("operator"));
+  const client = createClient(Health, operator.transport);
+  const { statuses } = await client.list({});
+  expect(Object.keys(statuses).sort()).toEqual(["", "dependency:database", "live", "ready"]);
+  const changes = client.watch({ service: "ready" })[Symbol.asyncIterator]();
+  expect((await changes.next()).value).toMatchObject({ status: Status.SERVING });
+  up = false;
+  expect((await changes.next()).value).toMatchObject({ status: Status.NOT_SERVING });
+  await using gateway = server.connect(pki.tls("gateway"));
+  await expect(createClient(Health, gateway.transport).list({})).rejects.toMatchObject({ code: Code.PermissionDenied });
 });

@@ -1,4 +1,4 @@
-import { type Http2SecureServer, createSecureServer } from "node:http2";
+import { type Http2SecureServer, type Http2ServerRequest, createSecureServer } from "node:http2";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { ListenAddress } from "@sallyport/config";
 import type { Logger } from "@sallyport/telemetry";
@@ -31,6 +31,7 @@ export type ServeOptions = {
   readonly drainMs?: number;
 };
 
+const unreadMs = 500;
 const retireMs = 30_000;
 const defaultDrainMs = 6_000; // Longer than the default deadline of a call.
 
@@ -55,8 +56,7 @@ export async function serve(options: ServeOptions): Promise<{ port: number } & A
   const cut = new AbortController();
   const handler = createHandler(options, sessions, stop.signal, cut.signal);
   server.on("request", (request, response) => {
-    // Else a peer that was answered before its message was read could keep the stream, and a drain, open.
-    response.once("finish", () => request.complete || request.stream.close());
+    releaseUnread(request);
     handler(request, response);
   });
   server.on("tlsClientError", (error) => logger.debug({ err: error }, "handshake refused"));
@@ -81,6 +81,14 @@ export async function serve(options: ServeOptions): Promise<{ port: number } & A
   };
   let drained: Promise<void> | undefined;
   return { port, [Symbol.asyncDispose]: () => (drained ??= drain()) };
+}
+
+// A peer that was answered before its whole message was read could keep the stream, and with it a drain, open. It gets
+// the time to read the answer: a reset overtakes what is not sent yet.
+function releaseUnread(request: Http2ServerRequest): void {
+  request.stream.once("wantTrailers", () => {
+    if (!request.complete) setTimeout(() => request.stream.destroy(), unreadMs).unref();
+  });
 }
 
 function contextOptions(material: TlsMaterial) {
