@@ -3,7 +3,10 @@ import type { KeyService } from "@sallyport/proto/gen/sallyport/identity/interna
 import type { Callers } from "@sallyport/rpc";
 
 /** Who may ask whose key a keyid is. */
-export const keyCallers: Callers<typeof KeyService> = { resolveKeys: ["gateway"], watchRevocations: ["gateway"] };
+export const keyCallers: Callers<typeof KeyService> = {
+  resolveKeys: ["gateway"],
+  watchRevocations: ["gateway"],
+};
 
 /** Who may hand over public requests. */
 export const forwardCallers: Callers<typeof ForwardService> = { forward: ["gateway"] };

@@ -33,7 +33,8 @@ export function makeFirstVault(
     const codes = await listLoginCodes(tx, vaultId);
     const mine = codes.find(({ keySha256 }) => Buffer.compare(keySha256, ownerKeySha256) === 0);
     const settled = mine ?? ((await hasUsers(tx, vaultId)) ? codes.at(-1) : undefined);
-    if (!settled) return { vaultId, codeId: await addOwnerCode(tx, vaultId, ownerKeySha256, nowMs), created: true };
+    if (!settled)
+      return { vaultId, codeId: await addOwnerCode(tx, vaultId, ownerKeySha256, nowMs), created: true };
     if (mine) await extendLoginCode(tx, mine.codeId, new Date(nowMs + ownerCodeLifetimeMs));
     return { vaultId, codeId: settled.codeId, created: false };
   });

@@ -1,13 +1,19 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import type { PrincipalStatus, ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
+import type {
+  PrincipalStatus,
+  ScopeService,
+} from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { type Failure, fail, failureOf } from "@sallyport/rpc";
 import type { Machine } from "./store/machines.ts";
 import type { Token } from "./store/tokens.ts";
 
 /** What identity asks of policy. */
-export type PolicyScope = Pick<Client<typeof ScopeService>, "validateScope" | "applyScope" | "setPrincipalStatus">;
+export type PolicyScope = Pick<
+  Client<typeof ScopeService>,
+  "validateScope" | "applyScope" | "setPrincipalStatus"
+>;
 
 /** Checks that the vault has these projects and secrets. Throws Failure NOT_FOUND, FIELD_INVALID or DEPENDENCY_UNAVAILABLE. */
 export async function validateScope(
@@ -29,7 +35,15 @@ export async function applyScope(
 ): Promise<void> {
   const expiry = timestampFromDate(expiresAt);
   try {
-    await policy.applyScope({ vaultId, machineId, projectIds, secretIds, createdBy, tokenId, expiresAt: expiry });
+    await policy.applyScope({
+      vaultId,
+      machineId,
+      projectIds,
+      secretIds,
+      createdBy,
+      tokenId,
+      expiresAt: expiry,
+    });
   } catch (error) {
     throw told(error);
   }

@@ -36,10 +36,17 @@ export async function startIdentity(
   const { trustDomain } = config;
   const toPolicy = stack.use(connectPeer({ peer: "policy", url: config.policyUrl, tls, trustDomain }));
   const toAudit = stack.use(connectPeer({ peer: "audit", url: config.auditUrl, tls, trustDomain }));
-  const database = stack.use(openDatabase({ url: config.databaseUrl, applicationName: "sallyport-identity" }));
+  const database = stack.use(
+    openDatabase({ url: config.databaseUrl, applicationName: "sallyport-identity" }),
+  );
   const audit = createClient(AppendService, toAudit.transport);
   const outbox = stack.use(createOutbox({ database, audit, logger }));
-  const parts: ServiceParts = { database, outbox, policy: createClient(ScopeService, toPolicy.transport), clock };
+  const parts: ServiceParts = {
+    database,
+    outbox,
+    policy: createClient(ScopeService, toPolicy.transport),
+    clock,
+  };
   const forwarder = createForwarder({
     trust,
     authorities: config.publicNames,

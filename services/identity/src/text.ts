@@ -8,5 +8,6 @@ const controls = /\p{Cc}/u;
  * Failure FIELD_INVALID.
  */
 export function checkPrintable(field: string, text: string): void {
-  if (controls.test(text)) throw fail(Reason.FIELD_INVALID, { field, description: "must not hold control characters" });
+  if (controls.test(text))
+    throw fail(Reason.FIELD_INVALID, { field, description: "must not hold control characters" });
 }

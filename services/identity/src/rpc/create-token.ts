@@ -4,7 +4,10 @@ import type { Outbox } from "@sallyport/outbox";
 import { isUniqueViolation } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import type { CreateTokenRequest, EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
+import type {
+  CreateTokenRequest,
+  EnrollmentService,
+} from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { fail } from "@sallyport/rpc";
 import { describeToken } from "../describe.ts";

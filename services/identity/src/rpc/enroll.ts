@@ -4,7 +4,10 @@ import type { Outbox } from "@sallyport/outbox";
 import type { Database, Tx } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import type { EnrollRequest, EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
+import type {
+  EnrollRequest,
+  EnrollmentService,
+} from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { fail } from "@sallyport/rpc";
 import { type Verdict, judgeProof, judgeRetry, judgeToken, nameMachine, rejected } from "../enrollment.ts";
@@ -37,7 +40,8 @@ export function createEnroll(parts: EnrollParts): ForwardHandlers<typeof Enrollm
     // 2. Count the use and make the machine, or record why not.
     const outcome = await context.mutate(async (tx) => {
       const decided = unproven ? refusal(unproven) : await admit(tx, request, parts.clock());
-      if (decided.kind === "refused") await recordRefusal(tx, parts, context, request, known, decided.verdict);
+      if (decided.kind === "refused")
+        await recordRefusal(tx, parts, context, request, known, decided.verdict);
       return decided;
     });
     if (outcome.kind === "refused") throw fail(outcome.verdict.reason);
@@ -69,7 +73,8 @@ async function admit(tx: Tx, request: EnrollRequest, nowMs: number): Promise<Out
   if (before) return { kind: "admitted", machine: before, token };
   const machine = await insertMachine(tx, machineOf(request, token, nowMs));
   if (!machine) return refusal(rejected("key")); // Another token enrolled the key a moment ago.
-  if (!(await countUse(tx, token, new Date(nowMs)))) throw fail(Reason.INTERNAL, {}, new Error("a use was not counted"));
+  if (!(await countUse(tx, token, new Date(nowMs))))
+    throw fail(Reason.INTERNAL, {}, new Error("a use was not counted"));
   return { kind: "admitted", machine, token };
 }
 

@@ -33,7 +33,11 @@ export async function provision(
   throw fail(Reason.MACHINE_DISABLED);
 }
 
-function activate(parts: EnrollParts, context: ForwardContext, machine: Machine): Promise<Machine | undefined> {
+function activate(
+  parts: EnrollParts,
+  context: ForwardContext,
+  machine: Machine,
+): Promise<Machine | undefined> {
   return parts.database.transaction(async (tx) => {
     const nowMs = parts.clock();
     const active = await activateMachine(tx, machine, new Date(nowMs));

@@ -5,7 +5,10 @@ import { type Database, type Tx, isUniqueViolation } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import type { RedeemLoginCodeRequest, UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
+import type {
+  RedeemLoginCodeRequest,
+  UserService,
+} from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { fail } from "@sallyport/rpc";
 import { type Verdict, deviceKeyLifetimeMs, judgeLoginCode, judgeProof, rejected } from "../enrollment.ts";

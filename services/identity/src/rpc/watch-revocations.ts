@@ -22,7 +22,7 @@ export function createWatchRevocations({
     let cursor = await currentCursor(database);
     let told: ReadonlySet<bigint> = new Set();
     yield {}; // From here on every change is heard.
-    for (let spokeMs = performance.now(); !signal.aborted; ) {
+    for (let spokeMs = performance.now(); !signal.aborted;) {
       await sleep(lookMs, undefined, { signal });
       const look = await changesSince(database, cursor);
       const fresh = look.changes.filter(({ changeId }) => !told.has(changeId));

@@ -21,7 +21,8 @@ export function createWhoAmI({ database }: Parts): ForwardHandlers<typeof UserSe
       findBearer(database, principal),
       findVault(database, principal.vaultId),
     ]);
-    if (!bearer || !vault) throw fail(Reason.INTERNAL, {}, new Error("a credential names who does not exist"));
+    if (!bearer || !vault)
+      throw fail(Reason.INTERNAL, {}, new Error("a credential names who does not exist"));
     return {
       principalId: principal.id,
       kind: principal.kind,

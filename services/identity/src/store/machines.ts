@@ -61,7 +61,9 @@ export async function insertMachine(tx: Tx, machine: NewMachine): Promise<Machin
 
 /** The machine with that public key, of whichever vault. */
 export async function findMachineByKey(db: Tx, publicKey: Uint8Array): Promise<Machine | undefined> {
-  const rows = await db.query<MachineRow>(`select ${columns} from machines where public_key = $1`, [publicKey]);
+  const rows = await db.query<MachineRow>(`select ${columns} from machines where public_key = $1`, [
+    publicKey,
+  ]);
   return rows.map(machineOf)[0];
 }
 
@@ -86,14 +88,20 @@ export async function lockMachine(tx: Tx, vaultId: string, machineId: string): P
 /** Machines of all vaults by id, for credentials. */
 export async function findMachines(db: Tx, machineIds: readonly string[]): Promise<Machine[]> {
   if (machineIds.length === 0) return [];
-  const rows = await db.query<MachineRow>(`select ${columns} from machines where machine_id = any($1::text[])`, [
-    machineIds,
-  ]);
+  const rows = await db.query<MachineRow>(
+    `select ${columns} from machines where machine_id = any($1::text[])`,
+    [machineIds],
+  );
   return rows.map(machineOf);
 }
 
 /** A page of the vault's machines, newest first; `after` is the last id of the page before, or empty. */
-export async function listMachines(db: Tx, vaultId: string, after: string, limit: number): Promise<Machine[]> {
+export async function listMachines(
+  db: Tx,
+  vaultId: string,
+  after: string,
+  limit: number,
+): Promise<Machine[]> {
   const rows = await db.query<MachineRow>(
     `select ${columns} from machines
       where vault_id = $1
@@ -107,7 +115,11 @@ export async function listMachines(db: Tx, vaultId: string, after: string, limit
 }
 
 /** Makes a provisioning machine active; undefined when it was not provisioning any more. */
-export async function activateMachine(tx: Tx, { machineId }: Machine, now: Date): Promise<Machine | undefined> {
+export async function activateMachine(
+  tx: Tx,
+  { machineId }: Machine,
+  now: Date,
+): Promise<Machine | undefined> {
   const rows = await tx.query<MachineRow>(
     `update machines set state = 'active', activated_at = $2
       where machine_id = $1 and state = 'provisioning'

@@ -114,7 +114,11 @@ export async function countUse(tx: Tx, { vaultId, tokenId }: Token, now: Date): 
 /** Revokes a token that was not revoked; returns it as it is then, or undefined when it already was or is unknown. */
 export async function revokeToken(
   tx: Tx,
-  { vaultId, tokenId, reason }: { readonly vaultId: string; readonly tokenId: string; readonly reason: string },
+  {
+    vaultId,
+    tokenId,
+    reason,
+  }: { readonly vaultId: string; readonly tokenId: string; readonly reason: string },
   now: Date,
 ): Promise<Token | undefined> {
   const rows = await tx.query<TokenRow>(

@@ -31,13 +31,10 @@ const selectKeys = `select k.key_id, k.user_id, u.vault_id, u.name, u.role, k.pu
 /** Adds a user with a first device key; false, and nothing added, when the key belongs to someone already. */
 export async function insertUser(tx: Tx, key: UserKey): Promise<boolean> {
   if (await findUserKeyByPublicKey(tx, key.publicKey)) return false;
-  await tx.query("insert into users (user_id, vault_id, name, role, created_at) values ($1, $2, $3, $4, $5)", [
-    key.userId,
-    key.vaultId,
-    key.name,
-    key.role,
-    key.createdAt,
-  ]);
+  await tx.query(
+    "insert into users (user_id, vault_id, name, role, created_at) values ($1, $2, $3, $4, $5)",
+    [key.userId, key.vaultId, key.name, key.role, key.createdAt],
+  );
   await tx.query(
     "insert into user_keys (key_id, user_id, public_key, created_at, expires_at) values ($1, $2, $3, $4, $5)",
     [key.keyId, key.userId, key.publicKey, key.createdAt, key.expiresAt],

@@ -7,12 +7,18 @@ type VaultRow = { vault_id: string; name: string; created_at: Date };
 
 /** Adds a vault. */
 export async function insertVault(tx: Tx, { vaultId, name, createdAt }: Vault): Promise<void> {
-  await tx.query("insert into vaults (vault_id, name, created_at) values ($1, $2, $3)", [vaultId, name, createdAt]);
+  await tx.query("insert into vaults (vault_id, name, created_at) values ($1, $2, $3)", [
+    vaultId,
+    name,
+    createdAt,
+  ]);
 }
 
 /** The vault of that id. */
 export async function findVault(db: Tx, vaultId: string): Promise<Vault | undefined> {
-  const rows = await db.query<VaultRow>("select vault_id, name, created_at from vaults where vault_id = $1", [vaultId]);
+  const rows = await db.query<VaultRow>("select vault_id, name, created_at from vaults where vault_id = $1", [
+    vaultId,
+  ]);
   return rows.map(vaultOf)[0];
 }
 
