@@ -1,0 +1,54 @@
+import { newId } from "@sallyport/proto/ids";
+import { createServiceDatabase } from "@sallyport/test/infra";
+import { beforeAll, describe, expect, test } from "vitest";
+import { type TestPolicy, addTestProject, scopeOf, startTestPolicy } from "../../testing/policy.ts";
+
+let policy: TestPolicy;
+
+beforeAll(async () => {
+  const database = await createServiceDatabase("policy");
+  policy = await startTestPolicy(database);
+  return async () => {
+    await policy[Symbol.asyncDispose]();
+    await database[Symbol.asyncDispose]();
+  };
+});
+
+describe("the serving role", () => {
+  test.each([
+    "update secrets set project_id = project_id",
+    "update projects set vault_id = vault_id",
+    "update principals set expires_at = now() + interval '1 year'",
+    "update principals set vault_id = vault_id",
+    "update grants set secret_id = secret_id",
+    "delete from principals",
+    "delete from secrets",
+    "truncate grants",
+    "alter table grants add column note text",
+    "create table extra (id text)",
+  ])("may not: %s", async (statement) => {
+    await expect(policy.database.query(statement)).rejects.toThrow(/permission denied|must be owner/);
+  });
+});
+
+describe("the tables", () => {
+  test("hold no grant across vaults, whatever is asked of them", async () => {
+    const ours = await addTestProject(policy, 1);
+    const theirs = await addTestProject(policy, 1);
+    const scope = scopeOf(ours, []);
+    await policy.scope.applyScope(scope);
+    const values = [scope.machineId, theirs.secretIds[0], theirs.projectId, theirs.vaultId, newId("usr")];
+    const grant = policy.database.query(
+      `insert into grants (machine_id, secret_id, project_id, vault_id, created_by, created_at)
+       values ($1, $2, $3, $4, $5, now())`,
+      values,
+    );
+    await expect(grant).rejects.toThrow(/foreign key/);
+    const membership = policy.database.query(
+      `insert into memberships (machine_id, project_id, vault_id, created_by, created_at)
+       values ($1, $2, $3, $4, now())`,
+      [scope.machineId, theirs.projectId, theirs.vaultId, newId("usr")],
+    );
+    await expect(membership).rejects.toThrow(/foreign key/);
+  });
+});
