@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { appendFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Deployment, holdCeremony } from "./ceremony.ts";
@@ -49,11 +49,11 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const { step } = options;
   await using stack = new AsyncDisposableStack();
   const layout = layOut(options.data);
-  stack.defer(claimDirectory(layout.data));
+  stack.defer(claimDirectory(layout.supervisor));
   const port = options.port === 0 ? await freePort() : options.port;
   await requirePort(port, leftoverPatienceMs);
   const postgres = await step("start Postgres", () =>
-    startPostgres({ dataDir: layout.postgres, log: () => undefined }),
+    startPostgres({ dataDir: layout.postgres, log: logTo(layout, "postgres") }),
   );
   stack.defer(() => postgres.stop());
   await step("start Redis", async () => stack.defer(await startGatewayRedis(layout)));
@@ -94,14 +94,18 @@ async function startGatewayRedis(layout: Layout): Promise<() => Promise<void>> {
     "+time",
     "+eval",
     "+evalsha",
-    "+client|setinfo",
     "+client|setname",
     "+quit",
   ];
   const user = { name: "gateway", password: randomBytes(24).toString("hex"), keys: ["gw:*"], commands };
-  const redis = await startRedis({ dir: layout.redis, users: [user], log: () => undefined });
+  const redis = await startRedis({ dir: layout.redis, users: [user], log: logTo(layout, "redis") });
   writeFileSync(join(layout.folder("gateway"), "redis.url"), redis.url(user), { mode: 0o600 });
   return () => redis.stop();
+}
+
+function logTo(layout: Layout, name: string): (line: string) => void {
+  const file = join(layout.logs, `${name}.log`);
+  return (line) => appendFileSync(file, `${line}\n`, { mode: 0o600 });
 }
 
 type Family = Pick<System, "child" | "stopProcess" | "startProcess"> & AsyncDisposable;
