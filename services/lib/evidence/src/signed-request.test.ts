@@ -1,0 +1,114 @@
+import { readFileSync } from "node:fs";
+import { create } from "@bufbuild/protobuf";
+import {
+  type SignedRequest,
+  SignedRequestSchema,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { expect, test } from "vitest";
+import { EvidenceError } from "./evidence-error.ts";
+import { parseRequest, verifySignedRequest } from "./signed-request.ts";
+
+type Vector = {
+  readonly name: string;
+  readonly publicKey: string;
+  readonly keyId: string;
+  readonly request: Omit<SignedRequest, "body" | "$typeName" | "$unknown"> & { readonly body: string };
+};
+type File<V> = { readonly windowSeconds: number; readonly authorities: string[]; readonly requests: V[] };
+
+function load(name: string): unknown {
+  const file = new URL(`../../../../test/vectors/signing/${name}.json`, import.meta.url);
+  return JSON.parse(readFileSync(file, "utf8"));
+}
+
+const valid = load("requests-valid") as File<Vector & { readonly requestDigest: string }> & {
+  readonly nowSeconds: number;
+};
+const invalid = load("requests-invalid") as File<
+  Vector & { readonly step: string; readonly nowSeconds: number }
+>;
+
+const signedOf = ({ request }: Vector): SignedRequest =>
+  create(SignedRequestSchema, { ...request, body: Buffer.from(request.body, "base64") });
+
+const expectedOf = (vector: Vector, file: File<unknown>, nowSeconds: number) => ({
+  publicKey: Buffer.from(vector.publicKey, "base64"),
+  keyId: vector.keyId,
+  authorities: file.authorities,
+  windowSeconds: file.windowSeconds,
+  nowMs: nowSeconds * 1000,
+});
+
+function stepOf(run: () => unknown): string {
+  try {
+    run();
+    return "none";
+  } catch (error) {
+    return error instanceof EvidenceError ? error.step : String(error);
+  }
+}
+
+test.each(valid.requests)("verified: $name", (vector) => {
+  const verified = verifySignedRequest(signedOf(vector), expectedOf(vector, valid, valid.nowSeconds));
+  expect(Buffer.from(verified.digest).toString("hex")).toBe(vector.requestDigest);
+  expect(verified).toMatchObject({
+    keyId: vector.keyId,
+    path: vector.request.path,
+    createdSeconds: valid.nowSeconds,
+  });
+});
+
+test.each(invalid.requests)("refused at $step: $name", (vector) => {
+  const expected = expectedOf(vector, invalid, vector.nowSeconds);
+  expect(stepOf(() => verifySignedRequest(signedOf(vector), expected))).toBe(vector.step);
+});
+
+test.each([-60, 60])("the window's edge, %i s, is inside", (offset) => {
+  const [vector] = valid.requests;
+  if (!vector) throw new Error("no vector");
+  const at = (seconds: number) =>
+    stepOf(() =>
+      verifySignedRequest(signedOf(vector), expectedOf(vector, valid, valid.nowSeconds + seconds)),
+    );
+  expect(at(offset)).toBe("none");
+  expect(at(offset + Math.sign(offset) / 1000)).toBe("created");
+});
+
+test("any byte of any covered part changed is refused", () => {
+  const [vector] = valid.requests;
+  if (!vector) throw new Error("no vector");
+  const signed = signedOf(vector);
+  const expected = expectedOf(vector, valid, valid.nowSeconds);
+  for (const part of [
+    "method",
+    "authority",
+    "path",
+    "contentType",
+    "contentDigest",
+    "signatureInput",
+    "signature",
+  ] as const) {
+    for (let index = 0; index < signed[part].length; index += 1) {
+      const changed = flipped(signed[part], index);
+      expect(
+        stepOf(() => verifySignedRequest({ ...signed, [part]: changed }, expected)),
+        `${part} ${index}`,
+      ).not.toBe("none");
+    }
+  }
+});
+
+function flipped(text: string, index: number): string {
+  return text.slice(0, index) + String.fromCharCode(text.charCodeAt(index) ^ 1) + text.slice(index + 1);
+}
+
+test("parsing checks form only, and names the step", () => {
+  const [vector] = valid.requests;
+  if (!vector) throw new Error("no vector");
+  const signed = signedOf(vector);
+  expect(Buffer.from(parseRequest(signed).digest).toString("hex")).toBe(vector.requestDigest);
+  expect(stepOf(() => parseRequest({ ...signed, contentType: "text/plain" }))).toBe("content-type");
+  expect(stepOf(() => parseRequest({ ...signed, contentDigest: "md5=:AA==:" }))).toBe("content-digest");
+  expect(stepOf(() => parseRequest({ ...signed, signatureInput: "sp=()" }))).toBe("signature");
+  expect(stepOf(() => parseRequest({ ...signed, signature: "sp=:AA==:" }))).toBe("signature");
+});
