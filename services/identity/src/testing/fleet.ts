@@ -1,0 +1,65 @@
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import {
+  type EnrollResponse,
+  EnrollmentService,
+} from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
+import { newId } from "@sallyport/proto/ids";
+import { type TestKey, keySha256, newKey, prove } from "./signing.ts";
+import type { World } from "./world.ts";
+
+const { createToken, enroll } = EnrollmentService.method;
+
+/** An enrollment token with its secret half. */
+export type TestToken = { readonly key: TestKey; readonly tokenId: string; readonly vaultId: string };
+
+/** What a token is made with; lifetimes in milliseconds, an hour unless given. */
+export type TokenOptions = {
+  readonly maxUses?: number;
+  readonly lifetimeMs?: number;
+  readonly machineLifetimeMs?: number;
+  readonly key?: TestKey;
+  readonly description?: string;
+};
+
+/** Makes a project with a secret in policy, and a token for both. */
+export async function makeToken(world: World, options: TokenOptions = {}): Promise<TestToken> {
+  const [projectId, secretId] = [newId("prj"), newId("sec")];
+  world.policy.projects.add(projectId);
+  world.policy.secrets.set(secretId, projectId);
+  const key = options.key ?? newKey();
+  const { token } = await world.call(world.owner, createToken, {
+    tokenKeySha256: keySha256(key),
+    projectIds: [projectId],
+    secretIds: [secretId],
+    tokenLifetime: durationFromMs(options.lifetimeMs ?? 3_600_000),
+    machineLifetime: durationFromMs(options.machineLifetimeMs ?? 3_600_000),
+    maxUses: options.maxUses ?? 1,
+    description: options.description ?? "",
+  });
+  return { key, tokenId: token?.tokenId ?? "", vaultId: world.vaultId };
+}
+
+/** What an honest machine with that key sends to enroll with the token. */
+export function enrollRequest({ key, tokenId, vaultId }: TestToken, machine: TestKey) {
+  return {
+    vaultId,
+    tokenId,
+    tokenPublicKey: key.publicKey,
+    tokenProof: prove("machine", vaultId, key, machine),
+    machinePublicKey: machine.publicKey,
+    hostname: "runner-1",
+    machineName: "",
+  };
+}
+
+/** Enrolls a key with the token. */
+export function enrollKey(world: World, token: TestToken, machine: TestKey): Promise<EnrollResponse> {
+  return world.call(machine, enroll, enrollRequest(token, machine));
+}
+
+/** Makes a token and a machine with it; the key signs as that machine. */
+export async function makeMachine(world: World, options: TokenOptions = {}): Promise<TestKey> {
+  const machine = newKey();
+  const { machineId } = await enrollKey(world, await makeToken(world, options), machine);
+  return { ...machine, keyId: machineId };
+}

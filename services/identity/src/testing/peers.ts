@@ -1,0 +1,93 @@
+import { type Transport, createRouterTransport } from "@connectrpc/connect";
+import {
+  AppendService,
+  AppendStatus,
+  type Event,
+} from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { PrincipalStatus, ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
+import { newId } from "@sallyport/proto/ids";
+import { fail, toConnectError } from "@sallyport/rpc";
+
+/** A stand-in for policy that keeps the contract of ScopeService in memory. */
+export type PolicyPeer = {
+  readonly transport: Transport;
+  /** What exists: project ids, and secret ids with their projects. */
+  readonly projects: Set<string>;
+  readonly secrets: Map<string, string>;
+  /** Machines whose scope was applied, with their status. */
+  readonly principals: Map<string, PrincipalStatus>;
+  /** Names of the calls that were carried out, in order. */
+  readonly calls: string[];
+  /** While set, calls of that name find policy away. */
+  away: "" | "validateScope" | "applyScope" | "setPrincipalStatus";
+  /** Runs before a scope is applied. */
+  beforeApply: () => Promise<void>;
+};
+
+/** A stand-in for audit that keeps the contract of AppendService in memory. */
+export type AuditPeer = { readonly transport: Transport; readonly events: Event[]; away: boolean };
+
+/** Makes the stand-in for policy. */
+export function createPolicyPeer(): PolicyPeer {
+  const peer: Omit<PolicyPeer, "transport"> = {
+    projects: new Set(),
+    secrets: new Map(),
+    principals: new Map(),
+    calls: [],
+    away: "",
+    beforeApply: () => Promise.resolve(),
+  };
+  const begin = (name: PolicyPeer["away"]): void => {
+    if (self.away === name) throw refused(Reason.DEPENDENCY_UNAVAILABLE);
+    self.calls.push(name);
+  };
+  const transport = createRouterTransport((router) => {
+    router.service(ScopeService, {
+      validateScope({ projectIds, secretIds }) {
+        begin("validateScope");
+        if (!projectIds.every((id) => self.projects.has(id))) throw refused(Reason.NOT_FOUND);
+        const known = secretIds.every((id) => projectIds.includes(self.secrets.get(id) ?? ""));
+        if (!known) throw refused(Reason.NOT_FOUND);
+        return {};
+      },
+      async applyScope({ machineId }) {
+        begin("applyScope");
+        await self.beforeApply();
+        if (!self.principals.has(machineId)) self.principals.set(machineId, PrincipalStatus.ACTIVE);
+        return {};
+      },
+      setPrincipalStatus({ machineId, status }) {
+        begin("setPrincipalStatus");
+        if (!self.principals.has(machineId)) throw refused(Reason.NOT_FOUND);
+        self.principals.set(machineId, status);
+        return {};
+      },
+    });
+  });
+  const self: PolicyPeer = Object.assign(peer, { transport });
+  return self;
+}
+
+/** Makes the stand-in for audit. */
+export function createAuditPeer(): AuditPeer {
+  const events: Event[] = [];
+  const transport = createRouterTransport((router) => {
+    router.service(AppendService, {
+      append(request) {
+        if (self.away) throw refused(Reason.DEPENDENCY_UNAVAILABLE);
+        const known = new Set(events.map(({ eventId }) => eventId));
+        events.push(...request.events.filter(({ eventId }) => !known.has(eventId)));
+        return {
+          results: request.events.map(({ eventId }) => ({ eventId, status: AppendStatus.COMMITTED })),
+        };
+      },
+    });
+  });
+  const self: AuditPeer = { transport, events, away: false };
+  return self;
+}
+
+function refused(reason: Reason) {
+  return toConnectError(fail(reason), newId("req"));
+}

@@ -1,0 +1,167 @@
+import {
+  type DescMessage,
+  type DescMethodUnary,
+  type MessageInitShape,
+  type MessageShape,
+  create,
+  fromBinary,
+} from "@bufbuild/protobuf";
+import { createClient, createRouterTransport } from "@connectrpc/connect";
+import { createForwarder } from "@sallyport/evidence";
+import { createOutbox } from "@sallyport/outbox";
+import { type Database, migrate, openDatabase } from "@sallyport/postgres";
+import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import {
+  type ForwardRequest,
+  ForwardRequestSchema,
+  ForwardService,
+} from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
+import { KeyService, type ResolvedKey } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
+import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
+import { ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
+import { newId } from "@sallyport/proto/ids";
+import { fromRefusal } from "@sallyport/rpc";
+import { createLogger } from "@sallyport/telemetry";
+import { makeFirstVault } from "../first-vault.ts";
+import { publicMethods } from "../public-methods.ts";
+import { createResolveKeys } from "../rpc/resolve-keys.ts";
+import { createWatchRevocations } from "../rpc/watch-revocations.ts";
+import { type AuditPeer, type PolicyPeer, createAuditPeer, createPolicyPeer } from "./peers.ts";
+import {
+  type TestKey,
+  type TestTrust,
+  authority,
+  createTestTrust,
+  keySha256,
+  newKey,
+  prove,
+  signRequest,
+} from "./signing.ts";
+
+/** Identity on a real database, with policy and audit beside it, a clock that stands still, and an owner. */
+export type World = {
+  readonly database: Database;
+  readonly policy: PolicyPeer;
+  readonly audit: AuditPeer;
+  readonly trust: TestTrust;
+  readonly clock: { nowMs: number };
+  readonly vaultId: string;
+  readonly owner: TestKey;
+  readonly keys: ReturnType<typeof createClient<typeof KeyService>>;
+  /** Sends a public request as the gateway would; throws the Failure that the client would be told. */
+  call<I extends DescMessage, O extends DescMessage>(
+    key: TestKey,
+    method: DescMethodUnary<I, O>,
+    request: MessageInitShape<I>,
+  ): Promise<MessageShape<O>>;
+  /** Makes what `call` sends. */
+  evidence<I extends DescMessage>(
+    key: TestKey,
+    method: DescMethodUnary<I>,
+    request: MessageInitShape<I>,
+  ): Promise<ForwardRequest>;
+  /** Sends evidence; throws as `call` does. */
+  send<O extends DescMessage>(
+    method: DescMethodUnary<DescMessage, O>,
+    request: ForwardRequest,
+  ): Promise<MessageShape<O>>;
+  resolve(keyId: string): Promise<ResolvedKey>;
+} & AsyncDisposable;
+
+/** Migrates an empty database and builds a world in it. */
+export async function createWorld(urls: {
+  readonly ownerUrl: string;
+  readonly servingUrl: string;
+}): Promise<World> {
+  await migrate({ url: urls.ownerUrl, folder: new URL("../../migrations/", import.meta.url) });
+  const clock = { nowMs: Date.now() };
+  const [policy, audit, trust] = [createPolicyPeer(), createAuditPeer(), createTestTrust(clock.nowMs)];
+  const stack = new AsyncDisposableStack();
+  const database = stack.use(openDatabase({ url: urls.servingUrl, applicationName: "identity-test" }));
+  const code = newKey();
+  const first = { name: "first", ownerKeySha256: keySha256(code) };
+  const { vaultId, codeId } = await makeFirstVault(database, first, clock.nowMs);
+  const logger = createLogger({ service: "identity", level: "silent" });
+  const outbox = stack.use(
+    createOutbox({ database, audit: createClient(AppendService, audit.transport), logger }),
+  );
+  const transport = createRouterTransport((router) => {
+    const now = () => clock.nowMs;
+    router.service(
+      ForwardService,
+      createForwarder({
+        trust: trust.trust,
+        authorities: [authority],
+        windowSeconds: 60,
+        clock: now,
+        database,
+        beforeMutation: () => outbox.drain(),
+        afterCommit: () => outbox.drain(),
+        methods: publicMethods({
+          database,
+          outbox,
+          policy: createClient(ScopeService, policy.transport),
+          clock: now,
+        }),
+      }),
+    );
+    router.service(KeyService, {
+      resolveKeys: createResolveKeys({ database, key: trust.credentialKey, clock: now }),
+      watchRevocations: createWatchRevocations({ database }),
+    });
+  });
+  const keys = createClient(KeyService, transport);
+  const gateway = createGateway(createClient(ForwardService, transport), keys, clock);
+  const device = newKey();
+  const answer = await gateway.call(device, UserService.method.redeemLoginCode, {
+    vaultId,
+    codeId,
+    codePublicKey: code.publicKey,
+    codeProof: prove("device", vaultId, code, device),
+    devicePublicKey: device.publicKey,
+    userName: "ada",
+  });
+  const owner = { ...device, keyId: answer.keyId };
+  return {
+    database,
+    policy,
+    audit,
+    trust,
+    clock,
+    vaultId,
+    owner,
+    keys,
+    ...gateway,
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+function createGateway(
+  forward: ReturnType<typeof createClient<typeof ForwardService>>,
+  keys: ReturnType<typeof createClient<typeof KeyService>>,
+  clock: { readonly nowMs: number },
+): Pick<World, "call" | "evidence" | "send" | "resolve"> {
+  const gateway: Pick<World, "call" | "evidence" | "send" | "resolve"> = {
+    async resolve(keyId) {
+      const [resolved] = (await keys.resolveKeys({ keyIds: [keyId] })).results;
+      if (!resolved) throw new Error("no result");
+      return resolved;
+    },
+    async evidence(key, method, request) {
+      const { credential } = key.keyId.startsWith("key:") ? {} : await gateway.resolve(key.keyId);
+      return create(ForwardRequestSchema, {
+        signedRequest: signRequest(key, method, request, clock.nowMs),
+        ...(credential ? { credential } : {}),
+        sourceIp: "192.0.2.7",
+        requestId: newId("req"),
+      });
+    },
+    async send(method, request) {
+      const { result } = await forward.forward(request);
+      if (result.case === "response") return fromBinary(method.output, result.value);
+      throw result.case === "refusal" ? fromRefusal(result.value) : new Error("no result");
+    },
+    call: async (key, method, request) => gateway.send(method, await gateway.evidence(key, method, request)),
+  };
+  return gateway;
+}
