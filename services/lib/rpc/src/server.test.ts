@@ -127,5 +127,7 @@ test("the operator may list and watch", async () => {
   up = false;
   expect((await changes.next()).value).toMatchObject({ status: Status.NOT_SERVING });
   await using gateway = server.connect(pki.tls("gateway"));
-  await expect(createClient(Health, gateway.transport).list({})).rejects.toMatchObject({ code: Code.PermissionDenied });
+  await expect(createClient(Health, gateway.transport).list({})).rejects.toMatchObject({
+    code: Code.PermissionDenied,
+  });
 });
