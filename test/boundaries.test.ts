@@ -45,8 +45,9 @@ const packages: readonly Package[] = [
     name: "@sallyport/rpc",
     tag: "lib",
     exports: {},
-    dependencies: ["@sallyport/proto"],
+    dependencies: ["@sallyport/proto", "@sallyport/config"],
   },
+  { dir: "services/lib/config", name: "@sallyport/config", tag: "lib", exports: {}, dependencies: [] },
   {
     dir: "services/secrets",
     name: "@sallyport/secrets",
@@ -163,7 +164,7 @@ describe("the rules refuse", () => {
     ],
     ["a service that exports nothing", changed("services/crypto", { exports: {} }), /exports something/],
     ["pg in a handler", file(service, 'import type { Pool } from "pg";'), /imports pg/],
-    ["pg in a gateway store", file("gateway/src/store.ts", 'import { Pool } from "pg";'), /imports pg/],
+    ["pg in a store", file(store, 'import { Pool } from "pg";'), /imports pg/],
     ["ioredis in secrets", file(store, 'import { Redis } from "ioredis";'), /imports ioredis/],
     ["HPKE in secrets", file(service, 'import { CipherSuite } from "@hpke/core";'), /imports HPKE/],
     ["AEAD in secrets", file(service, 'import { createCipheriv } from "node:crypto";'), /uses AEAD/],
@@ -188,7 +189,8 @@ describe("the rules allow", () => {
   const service = "services/secrets/src/service";
   test.each<[name: string, tree: Partial<Tree>]>([
     ["service to lib", file(`${service}.ts`, 'import { x } from "@sallyport/rpc";')],
-    ["pg in a store", file("services/secrets/src/store.ts", 'import { Pool } from "pg";')],
+    ["pg in the local Postgres", file("deploy/local/x.ts", 'import { Client } from "pg";')],
+    ["lib to lib", file("services/lib/rpc/src/x.ts", 'import { x } from "@sallyport/config";')],
     ["pg in a test", file(`${service}.test.ts`, 'import { Client } from "pg";')],
     ["a test to the test servers", file(`${service}.test.ts`, 'import { x } from "@sallyport/test/infra";')],
     ["HPKE in crypto", file("services/crypto/src/open.ts", 'import { CipherSuite } from "@hpke/core";')],

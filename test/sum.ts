@@ -37,5 +37,6 @@ const all = [checkCounts, ...files.map(readCounts)];
 const total = (key: keyof Counts): number => all.reduce((sum, counts) => sum + counts[key], 0);
 const [passed, failed, skipped] = [total("passed"), total("failed"), total("skipped")];
 if (check !== "passed") console.log("npm run check failed: see above");
-console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
+if (skipped > 0) console.log(`${skipped} skipped: each says why above`);
+console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed > 0 ? 1 : 0;

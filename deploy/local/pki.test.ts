@@ -66,8 +66,14 @@ test("peers prove who they are to each other", async () => {
 test("a certificate of another authority with the same name proves nothing, on either side", async () => {
   const own = await issuePeer("gateway");
   const foreign = { ...(await issuePeer("gateway", "foreign")), caFile: own.caFile };
-  expect(await shakeHands(own, foreign)).toMatchObject({ server: "UNABLE_TO_VERIFY_LEAF_SIGNATURE", client: null });
-  expect(await shakeHands(foreign, own)).toMatchObject({ server: null, client: "UNABLE_TO_VERIFY_LEAF_SIGNATURE" });
+  expect(await shakeHands(own, foreign)).toMatchObject({
+    server: "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+    client: null,
+  });
+  expect(await shakeHands(foreign, own)).toMatchObject({
+    server: null,
+    client: "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  });
 });
 
 test("an edge certificate is for its names, and is no client certificate", async () => {

@@ -9,7 +9,7 @@ const restrictedImports: readonly Restriction[] = [
   {
     what: "pg",
     found: /^pg$/,
-    allowed: /^(services\/lib\/postgres|deploy\/local|test)\/|^services\/.*\/store\.ts$/,
+    allowed: /^(services\/lib\/postgres|deploy\/local|test)\//,
   },
   { what: "ioredis", found: /^ioredis$/, allowed: /^(gateway|services\/policy|test)\// },
   { what: "HPKE", found: /^@hpke\//, allowed: /^(services\/crypto|clients\/typescript|test)\// },
