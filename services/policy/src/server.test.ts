@@ -1,0 +1,59 @@
+import { Code, createClient } from "@connectrpc/connect";
+import { migrate } from "@sallyport/postgres";
+import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { AuthorizationService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
+import { ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
+import { newId } from "@sallyport/proto/ids";
+import { type Peer, checkHealth, connectPeer, route, serve } from "@sallyport/rpc";
+import { createLogger } from "@sallyport/telemetry";
+import { createServiceDatabase, createTestPki } from "@sallyport/test/infra";
+import { expect, test } from "vitest";
+import { readOf } from "../testing/policy.ts";
+import { createSignedDeployment } from "../testing/signed-deployment.ts";
+import { startPolicy } from "./server.ts";
+
+test("policy serves over mutual TLS, each method to its callers only", async () => {
+  await using database = await createServiceDatabase("policy");
+  await using pki = await createTestPki();
+  await migrate({ url: database.ownerUrl, folder: new URL("../migrations", import.meta.url) });
+  const { trustDomain } = pki;
+  const listen = { host: "127.0.0.1", port: 0 };
+  const empty = route(AppendService, { append: ["policy"] }, { append: () => ({ results: [] }) });
+  await using audit = await serve({
+    self: "audit",
+    listen,
+    tls: pki.tls("audit"),
+    trustDomain,
+    routes: [empty],
+    dependencies: {},
+    logger: createLogger({ service: "audit", level: "silent" }),
+  });
+  await using server = await startPolicy({
+    ...createSignedDeployment(Date.now).config,
+    ...pki.tls("policy"),
+    listen,
+    trustDomain,
+    databaseUrl: database.servingUrl,
+    permitKeys: [{ keyId: "permit-1", key: new Uint8Array(32).fill(1) }],
+    auditUrl: `https://127.0.0.1:${audit.port}`,
+    logLevel: "silent",
+  });
+  await using stack = new AsyncDisposableStack();
+  const url = `https://127.0.0.1:${server.port}`;
+  const as = (self: Peer) =>
+    stack.use(connectPeer({ peer: "policy", url, tls: pki.tls(self), trustDomain })).transport;
+  const [gateway, identity] = [as("gateway"), as("identity")];
+  await checkHealth(gateway, "ready");
+
+  const items = [readOf(newId("vlt"), newId("mch"), [newId("sec")])];
+  const { results } = await createClient(AuthorizationService, gateway).authorize({ items });
+  // The log acknowledged nothing, so the denial is not recorded and nothing is said about it.
+  expect(results[0]?.refusal?.reason).toBe(Reason.DEPENDENCY_UNAVAILABLE);
+
+  const scope = { vaultId: newId("vlt"), projectIds: [newId("prj")], secretIds: [] };
+  const asIdentity = createClient(ScopeService, identity).validateScope(scope);
+  await expect(asIdentity).rejects.toMatchObject({ code: Code.NotFound });
+  const asGateway = createClient(ScopeService, gateway).validateScope(scope);
+  await expect(asGateway).rejects.toMatchObject({ code: Code.PermissionDenied });
+});

@@ -1,0 +1,124 @@
+import { randomBytes } from "node:crypto";
+import {
+  type DescMethodUnary,
+  type MessageInitShape,
+  type MessageShape,
+  fromBinary,
+} from "@bufbuild/protobuf";
+import { createClient } from "@connectrpc/connect";
+import { createOutbox } from "@sallyport/outbox";
+import { migrate, openDatabase } from "@sallyport/postgres";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
+import { SealingSuite, ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { FetchService } from "@sallyport/proto/gen/sallyport/secrets/internal/v1/fetch_pb.ts";
+import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
+import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
+import { newId } from "@sallyport/proto/ids";
+import { failureOf, fromRefusal } from "@sallyport/rpc";
+import { createLogger } from "@sallyport/telemetry";
+import { createPeers } from "../src/peers.ts";
+import { secretsRoutes } from "../src/server.ts";
+import { createMemoryPeers, inMemory } from "./memory-peers.ts";
+import { type SigningUser, createSignedDeployment } from "./signed-deployment.ts";
+
+/** The instant at which tests begin, in milliseconds. */
+export const testStartMs = 1_800_000_000_000;
+
+/** Secrets on a real database, reached in memory, with peers in memory and a clock that a test may move. */
+export type TestSecrets = Awaited<ReturnType<typeof startTestSecrets>>;
+
+/** Migrates the database and serves secrets on it. */
+export async function startTestSecrets(urls: { readonly ownerUrl: string; readonly servingUrl: string }) {
+  await migrate({ url: urls.ownerUrl, folder: new URL("../migrations", import.meta.url) });
+  const time = { nowMs: testStartMs };
+  const clock = () => time.nowMs;
+  const reads = openDatabase({ url: urls.servingUrl, applicationName: "test-secrets" });
+  const writes = openDatabase({ url: urls.servingUrl, applicationName: "test-secrets-writes", poolSize: 5 });
+  const memory = createMemoryPeers();
+  const peers = createPeers(memory);
+  const logger = createLogger({ service: "secrets", level: "silent" });
+  const outbox = createOutbox({ database: reads, audit: peers.audit, logger });
+  const deployment = createSignedDeployment(clock);
+  const slipKeys = [{ keyId: "slip-1", key: new Uint8Array(32).fill(5) }];
+  const routes = secretsRoutes({ ...deployment.config, slipKeys }, { reads, writes, outbox, peers, clock });
+  const transport = inMemory(routes);
+  const forwarding = createClient(ForwardService, transport);
+  return {
+    time,
+    database: reads,
+    memory,
+    slipKeys,
+    deployment,
+    forwarding,
+    fetching: createClient(FetchService, transport),
+    /** Calls a public method as the user; rejects with the Failure of a refusal. */
+    async call<M extends DescMethodUnary>(
+      user: SigningUser,
+      method: M,
+      request: MessageInitShape<M["input"]>,
+    ): Promise<MessageShape<M["output"]>> {
+      const forwarded = deployment.forwardRequest(user, method, request);
+      const { result } = await forwarding.forward(forwarded).catch((error: unknown) => {
+        throw failureOf(error);
+      });
+      if (result.case === "refusal") throw fromRefusal(result.value);
+      return fromBinary<M["output"]>(method.output, result.value ?? new Uint8Array());
+    },
+    async [Symbol.asyncDispose]() {
+      await outbox[Symbol.asyncDispose]();
+      await reads[Symbol.asyncDispose]();
+      await writes[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** A sealed value; no one but crypto could tell what is in it. */
+export function sealedValue(kind: ValueKind = ValueKind.SINGLE) {
+  return {
+    suite: SealingSuite.HPKE_X25519_SHA256_AES256GCM,
+    keyId: "sealing-1",
+    encapsulatedKey: new Uint8Array(randomBytes(32)),
+    ciphertext: new Uint8Array(randomBytes(40)),
+    kind,
+  };
+}
+
+/** Makes a project of the user's vault and returns its id. */
+export async function addTestProject(
+  secrets: TestSecrets,
+  user: SigningUser,
+  name = "payments",
+): Promise<string> {
+  const { project } = await secrets.call(user, ProjectService.method.createProject, { name });
+  return project?.projectId ?? "";
+}
+
+/** Makes a secret in a project and returns its id. */
+export async function addTestSecret(
+  secrets: TestSecrets,
+  user: SigningUser,
+  projectId: string,
+  name: string,
+): Promise<string> {
+  const request = { secretId: newId("sec"), projectId, name, value: sealedValue() };
+  const { secret } = await secrets.call(user, SecretService.method.createSecret, request);
+  return secret?.secretId ?? "";
+}
+
+/** Adds a version to a secret. */
+export function addTestVersion(
+  secrets: TestSecrets,
+  user: SigningUser,
+  secret: { readonly projectId: string; readonly secretId: string; readonly expectedVersion: number },
+) {
+  return secrets.call(user, SecretService.method.addVersion, { ...secret, value: sealedValue() });
+}
+
+/** The reason that a call is refused for; UNSPECIFIED when it is not. */
+export async function reasonOf(call: Promise<unknown>): Promise<Reason> {
+  return call.then(
+    () => Reason.UNSPECIFIED,
+    (error: unknown) => failureOf(error).reason,
+  );
+}

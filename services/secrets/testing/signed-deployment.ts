@@ -1,0 +1,125 @@
+import { randomBytes } from "node:crypto";
+import { type DescMethodUnary, type MessageInitShape, create, toBinary } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { publicKeyOf, signCredential, signEd25519 } from "@sallyport/evidence";
+import {
+  type ForwardRequest,
+  ForwardRequestSchema,
+} from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
+import {
+  KeyUse,
+  KeysetClaimsSchema,
+  KeysetSchema,
+  PrincipalKind,
+  Role,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { newId } from "@sallyport/proto/ids";
+import {
+  contentDigest,
+  keysetPreimage,
+  rootFingerprint,
+  signatureBase,
+  signatureParams,
+} from "@sallyport/proto/signing";
+
+/** A person of a vault with a device key. */
+export type SigningUser = {
+  readonly userId: string;
+  readonly keyId: string;
+  readonly vaultId: string;
+  readonly role: Role;
+  readonly seed: Uint8Array;
+};
+
+const authority = "localhost:8443";
+const credentialKeyId = "credential-1";
+
+/** Makes a person; an owner of a new vault unless told otherwise. */
+export function newUser(vaultId = newId("vlt"), role: Role = Role.OWNER): SigningUser {
+  const userId = newId("usr");
+  return { userId, keyId: `${userId}.${newId("req").slice(4)}`, vaultId, role, seed: randomBytes(32) };
+}
+
+/** Makes a deployment's roots: what a service is configured with, and what signs requests as the gateway forwards them. */
+export function createSignedDeployment(clock: () => number) {
+  const rootSeed = randomBytes(32);
+  const identitySeed = randomBytes(32);
+  const rootPublicKey = publicKeyOf(rootSeed);
+  const config = {
+    keyset: signedKeyset(rootSeed, identitySeed, clock()),
+    rootFingerprint: rootFingerprint(rootPublicKey),
+    publicNames: [authority],
+    clockWindowSeconds: 60,
+  };
+  return {
+    config,
+    /** Signs a request as the user and returns it as the gateway would forward it. */
+    forwardRequest<M extends DescMethodUnary>(
+      user: SigningUser,
+      method: M,
+      request: MessageInitShape<M["input"]>,
+    ): ForwardRequest {
+      const body = toBinary(method.input, create(method.input, request));
+      const credential = credentialOf(user, identitySeed, clock());
+      const signedRequest = signedBy(user, `/${method.parent.typeName}/${method.name}`, body, clock());
+      return create(ForwardRequestSchema, {
+        signedRequest,
+        credential,
+        sourceIp: "192.0.2.7",
+        requestId: newId("req"),
+      });
+    },
+  };
+}
+
+function signedBy(user: SigningUser, path: string, body: Uint8Array<ArrayBuffer>, nowMs: number) {
+  const parts = {
+    method: "POST",
+    authority,
+    path,
+    contentType: "application/proto",
+    contentDigest: contentDigest(body),
+  };
+  const nonce = randomBytes(16).toString("base64url");
+  const params = signatureParams({ created: Math.floor(nowMs / 1000), nonce, keyId: user.keyId });
+  const signature = signEd25519(user.seed, signatureBase({ ...parts, signatureParams: params }));
+  return {
+    ...parts,
+    body,
+    signatureInput: `sp=${params}`,
+    signature: `sp=:${Buffer.from(signature).toString("base64")}:`,
+  };
+}
+
+function credentialOf(user: SigningUser, identitySeed: Uint8Array, nowMs: number) {
+  const claims = {
+    principalId: user.userId,
+    kind: PrincipalKind.USER,
+    vaultId: user.vaultId,
+    publicKey: publicKeyOf(user.seed),
+    keyId: user.keyId,
+    role: user.role,
+    issuedAt: timestampFromMs(nowMs),
+    expiresAt: timestampFromMs(nowMs + 60_000),
+    serial: randomBytes(16),
+  };
+  return signCredential(claims, { keyId: credentialKeyId, seed: identitySeed });
+}
+
+function signedKeyset(rootSeed: Uint8Array, identitySeed: Uint8Array, nowMs: number): Uint8Array {
+  const other = (keyId: string, use: KeyUse) => ({ keyId, use, publicKey: publicKeyOf(randomBytes(32)) });
+  const claims = create(KeysetClaimsSchema, {
+    epoch: 1,
+    notAfter: timestampFromMs(nowMs + 365 * 86_400_000),
+    keys: [
+      { keyId: credentialKeyId, use: KeyUse.CREDENTIAL, publicKey: publicKeyOf(identitySeed) },
+      other("sealing-1", KeyUse.SEALING),
+      other("reply-1", KeyUse.REPLY),
+      other("log-1", KeyUse.LOG),
+    ],
+  });
+  const payload = toBinary(KeysetClaimsSchema, claims);
+  const signature = signEd25519(rootSeed, keysetPreimage(payload));
+  const keyset = create(KeysetSchema, { payload, rootPublicKey: publicKeyOf(rootSeed), signature });
+  return toBinary(KeysetSchema, keyset);
+}
