@@ -140,6 +140,8 @@ describe("a read of named secrets", () => {
     const other = await addTestProject(policy, 1);
     const result = await decide({ vaultId: other.vaultId, secretIds: [first, ...other.secretIds] });
     expect(result.refusal?.reason).toBe(Reason.NOT_GRANTED);
+    const all = await decide({ vaultId: other.vaultId, allGranted: true });
+    expect(all).toMatchObject({ secrets: [], refusal: { reason: Reason.NOT_GRANTED } });
   });
 
   test("items of a batch are decided by themselves", async () => {

@@ -83,14 +83,8 @@ describe("ApplyScope", () => {
     };
     const actions = policy.audit.events.map(({ action }) => action).sort();
     expect(actions).toEqual(["grant.added", "grant.added", "membership.added"]);
-    expect(policy.audit.events).toEqual(
-      expect.arrayContaining([
-        expect.objectContaining({ ...record, projectId, action: "membership.added" }),
-        ...secretIds.map((secretId) =>
-          expect.objectContaining({ ...record, secretId, action: "grant.added" }),
-        ),
-      ]),
-    );
+    for (const event of policy.audit.events) expect(event).toMatchObject({ ...record, projectId });
+    expect(policy.audit.events.map(({ secretId }) => secretId).sort()).toEqual(["", ...secretIds]);
   });
 
   test("repeated, at once or later, changes and records nothing", async () => {

@@ -96,6 +96,7 @@ function storedStatus(status: PrincipalStatus): Principal["status"] {
       return "disabled";
     case PrincipalStatus.REVOKED:
       return "revoked";
+    case PrincipalStatus.UNSPECIFIED:
     default:
       throw fail(Reason.FIELD_INVALID, { field: "status", description: "is not a status" });
   }
