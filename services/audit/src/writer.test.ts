@@ -252,9 +252,9 @@ describe("one writer", () => {
     await using writer = await start();
     const acknowledged = new Set<string>();
     let refused = 0;
-    let stopped = false;
+    const stop = new AbortController();
     const callers = upTo(20).map(async () => {
-      while (!stopped) {
+      while (!stop.signal.aborted) {
         const made = event("secrets", "secret.created");
         for (let done = false; !done;) {
           done = await append(writer, "secrets", made).then(
@@ -277,7 +277,7 @@ describe("one writer", () => {
     }
     const before = acknowledged.size;
     await vi.waitFor(() => expect(acknowledged.size).toBeGreaterThan(before + 50), { timeout: 8_000 });
-    stopped = true;
+    stop.abort();
     await Promise.all(callers);
     expect(refused).toBeGreaterThan(0);
     const stored = await seqs();
