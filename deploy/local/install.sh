@@ -23,7 +23,6 @@ as_root() {
 # install_package APT DNF APK: installs the package that this distribution has, by its name there.
 install_package() {
   if command -v apt-get >/dev/null 2>&1; then
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$1" >/dev/null 2>&1 && return
     as_root apt-get update >/dev/null 2>&1
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$1" >/dev/null 2>&1
   elif command -v dnf >/dev/null 2>&1; then
