@@ -1,8 +1,9 @@
--- Events of committed changes that audit has not acknowledged yet, and the mutations that were run once.
+-- Events of committed changes that audit has not acknowledged yet, and the mutations that were run once. The clock's
+-- time, not the transaction's, keeps several events of one transaction in order.
 create table if not exists outbox (
   event_id text primary key,
   event bytea not null,
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default clock_timestamp()
 );
 create table if not exists seen_requests (
   request_digest bytea primary key,

@@ -39,6 +39,10 @@ export async function startIdentity(
   const database = stack.use(
     openDatabase({ url: config.databaseUrl, applicationName: "sallyport-identity" }),
   );
+  // Key look-ups have connections of their own: enrollments that wait for one token must not hold up every request.
+  const lookUps = stack.use(
+    openDatabase({ url: config.databaseUrl, applicationName: "sallyport-identity-keys", poolSize: 4 }),
+  );
   const audit = createClient(AppendService, toAudit.transport);
   const outbox = stack.use(createOutbox({ database, audit, logger }));
   const parts: ServiceParts = {
@@ -58,8 +62,8 @@ export async function startIdentity(
     methods: publicMethods(parts),
   });
   const keys = {
-    resolveKeys: createResolveKeys({ database, key, clock }),
-    watchRevocations: createWatchRevocations({ database }),
+    resolveKeys: createResolveKeys({ database: lookUps, key, clock }),
+    watchRevocations: createWatchRevocations({ database: lookUps }),
   };
   const server = stack.use(
     await serve({

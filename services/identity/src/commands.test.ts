@@ -1,0 +1,60 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { publicKeyOf } from "@sallyport/evidence";
+import { createServiceDatabase } from "@sallyport/test/infra";
+import { readSettings, keyFile } from "@sallyport/config";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const run = promisify(execFile);
+let dir = "";
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), "sallyport-identity-"));
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+async function command(
+  name: string,
+  env: Record<string, string>,
+  args: string[] = [],
+): Promise<Record<string, unknown>> {
+  const file = join(import.meta.dirname, name);
+  const { stdout } = await run(process.execPath, [file, ...args], {
+    env: { PATH: process.env["PATH"], ...env },
+  });
+  return JSON.parse(stdout) as Record<string, unknown>;
+}
+
+test("migrate.ts applies each migration once; bootstrap.ts makes the first vault once, as the serving role", async () => {
+  await using urls = await createServiceDatabase("identity");
+  const [ownerFile, servingFile] = [join(dir, "owner.url"), join(dir, "serving.url")];
+  writeFileSync(ownerFile, urls.ownerUrl);
+  writeFileSync(servingFile, urls.servingUrl);
+  const migrate = () => command("migrate.ts", { SALLYPORT_DATABASE_URL_FILE: ownerFile });
+  expect(await migrate()).toMatchObject({ applied: { length: 7 } });
+  expect(await migrate()).toEqual({ applied: [] });
+  const args = ["--vault-name", "default", "--owner-key-sha256", "ab".repeat(32)];
+  const bootstrap = () => command("bootstrap.ts", { SALLYPORT_DATABASE_URL_FILE: servingFile }, args);
+  const first = await bootstrap();
+  expect(first).toMatchObject({ created: true });
+  expect(await bootstrap()).toEqual({ ...first, created: false });
+}, 60_000);
+
+test("bootstrap.ts says how it is used", async () => {
+  await expect(command("bootstrap.ts", {}, ["--vault-name", "x"])).rejects.toThrow("usage: bootstrap.ts");
+}, 60_000);
+
+test("key-create.ts writes a key for its owner alone, never over another, and prints the public half", async () => {
+  const file = join(dir, "credential.key");
+  const env = { SALLYPORT_CREDENTIAL_KEY_FILE: file };
+  const printed = await command("key-create.ts", env);
+  const { keys } = readSettings(env, { keys: keyFile("SALLYPORT_CREDENTIAL_KEY_FILE") });
+  const [entry] = keys;
+  const publicKey = Buffer.from(publicKeyOf(entry?.key ?? new Uint8Array())).toString("base64");
+  expect(printed).toEqual({ keys: [{ keyId: entry?.keyId, use: "CREDENTIAL", publicKey }] });
+  expect(entry?.keyId).toMatch(/^[a-z0-9-]{1,64}$/);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  await expect(command("key-create.ts", env)).rejects.toThrow();
+}, 60_000);

@@ -1,0 +1,212 @@
+import { openDatabase } from "@sallyport/postgres";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { PrincipalKind, Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
+import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_pb.ts";
+import { newId } from "@sallyport/proto/ids";
+import { type ServiceTestDatabase, createServiceDatabase } from "@sallyport/test/infra";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { deviceKeyLifetimeMs } from "./enrollment.ts";
+import { makeFirstVault, ownerCodeLifetimeMs } from "./first-vault.ts";
+import { insertLoginCode, revokeLoginCodes } from "./store/login-codes.ts";
+import { makeMachine } from "./testing/fleet.ts";
+import { type TestKey, keySha256, newKey, prove } from "./testing/signing.ts";
+import { type World, createWorld } from "./testing/world.ts";
+
+const { redeemLoginCode, whoAmI } = UserService.method;
+const codeLifetimeMs = 60_000;
+
+let urls: ServiceTestDatabase;
+let world: World;
+beforeAll(async () => {
+  urls = await createServiceDatabase("identity");
+  world = await createWorld(urls);
+});
+afterAll(async () => {
+  await world[Symbol.asyncDispose]();
+  await urls[Symbol.asyncDispose]();
+});
+beforeEach(() => {
+  world.clock.nowMs += 1000;
+});
+
+type Code = { readonly key: TestKey; readonly codeId: string };
+
+async function makeCode(role: "owner" | "auditor" = "auditor"): Promise<Code> {
+  const [key, codeId, nowMs] = [newKey(), newId("tok"), world.clock.nowMs];
+  await insertLoginCode(world.database, {
+    codeId,
+    vaultId: world.vaultId,
+    keySha256: keySha256(key),
+    role,
+    createdAt: new Date(nowMs),
+    expiresAt: new Date(nowMs + codeLifetimeMs),
+  });
+  return { key, codeId };
+}
+
+function redeemRequest({ key, codeId }: Code, device: TestKey) {
+  const { vaultId } = world;
+  return {
+    vaultId,
+    codeId,
+    codePublicKey: key.publicKey,
+    codeProof: prove("device", vaultId, key, device),
+    devicePublicKey: device.publicKey,
+    userName: "grace",
+  };
+}
+
+function redeem(code: Code, device: TestKey) {
+  return world.call(device, redeemLoginCode, redeemRequest(code, device));
+}
+
+function recordsOf(action: string) {
+  return world.audit.events.filter((event) => event.action === action);
+}
+
+describe("RedeemLoginCode", () => {
+  test("makes a user of the code's role with a key for 90 days, and records it", async () => {
+    const device = newKey();
+    const answer = await redeem(await makeCode(), device);
+    expect(answer).toMatchObject({ vaultId: world.vaultId, role: Role.AUDITOR });
+    expect(answer.keyId).toMatch(new RegExp(`^${answer.userId}\\.[0-9a-hjkmnp-tv-z]{20}$`));
+    const expiresMs = Number(answer.keyExpiresAt?.seconds) * 1000;
+    expect(expiresMs).toBe(Math.floor((world.clock.nowMs + deviceKeyLifetimeMs) / 1000) * 1000);
+    expect(recordsOf("user.enrolled").at(-1)).toMatchObject({
+      actorId: answer.userId,
+      subjectId: answer.userId,
+      vaultId: world.vaultId,
+      detail: { name: "grace", role: "auditor", key_id: answer.keyId },
+    });
+    const { vault } = await world.call({ ...device, keyId: answer.keyId }, VaultService.method.getVault, {});
+    expect(vault).toMatchObject({ vaultId: world.vaultId, name: "first" });
+  });
+
+  test("lets one key in: of ten at once one becomes a user, and only it gets the user again", async () => {
+    const code = await makeCode();
+    const devices = Array.from({ length: 10 }, newKey);
+    const results = await Promise.allSettled(devices.map((device) => redeem(code, device)));
+    const winner = results.findIndex(({ status }) => status === "fulfilled");
+    expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    world.clock.nowMs += codeLifetimeMs;
+    const [first] = results.slice(winner);
+    const again = await redeem(code, devices[winner] ?? newKey());
+    expect(first?.status === "fulfilled" ? first.value : undefined).toEqual(again);
+    await expect(redeem(code, newKey())).rejects.toMatchObject({ reason: Reason.TOKEN_EXHAUSTED });
+  });
+
+  test("an expired or revoked code makes no user and is recorded", async () => {
+    const expired = await makeCode();
+    world.clock.nowMs += codeLifetimeMs;
+    await expect(redeem(expired, newKey())).rejects.toMatchObject({ reason: Reason.TOKEN_EXPIRED });
+    const revoked = await makeCode();
+    await revokeLoginCodes(world.database, world.vaultId, new Date(world.clock.nowMs));
+    await expect(redeem(revoked, newKey())).rejects.toMatchObject({ reason: Reason.TOKEN_REVOKED });
+    expect(recordsOf("login_code.refused").slice(-2)).toMatchObject([
+      { reason: "TOKEN_EXPIRED", subjectId: expired.codeId },
+      { reason: "TOKEN_REVOKED", subjectId: revoked.codeId },
+    ]);
+  });
+
+  test("whatever a stranger gets wrong is REQUEST_REJECTED, recorded, and spends nothing", async () => {
+    const code = await makeCode();
+    const device = newKey();
+    const request = redeemRequest(code, device);
+    const other = newKey();
+    const { vaultId } = world;
+    const wrong = [
+      { codeId: newId("tok") },
+      { codePublicKey: other.publicKey, codeProof: prove("device", vaultId, other, device) },
+      { codeProof: prove("device", vaultId, code.key, other) },
+      { codeProof: prove("machine", vaultId, code.key, device) },
+      { devicePublicKey: other.publicKey, codeProof: prove("device", vaultId, code.key, other) },
+    ];
+    const before = recordsOf("login_code.refused").length;
+    for (const change of wrong)
+      await expect(world.call(device, redeemLoginCode, { ...request, ...change })).rejects.toMatchObject({
+        reason: Reason.REQUEST_REJECTED,
+      });
+    expect(recordsOf("login_code.refused")).toHaveLength(before + wrong.length);
+    await redeem(code, device);
+  });
+
+  test("a device key is one user's: another code does not make it a second one", async () => {
+    const [first, second, device] = [await makeCode(), await makeCode(), newKey()];
+    await redeem(first, device);
+    await expect(redeem(second, device)).rejects.toMatchObject({ reason: Reason.REQUEST_REJECTED });
+    await redeem(second, newKey());
+  });
+
+  test("the same request forwarded twice is refused", async () => {
+    const [code, device] = [await makeCode(), newKey()];
+    const request = await world.evidence(device, redeemLoginCode, redeemRequest(code, device));
+    await world.send(redeemLoginCode, request);
+    await expect(world.send(redeemLoginCode, request)).rejects.toMatchObject({
+      reason: Reason.REQUEST_REJECTED,
+    });
+  });
+});
+
+describe("WhoAmI", () => {
+  test("describes a user", async () => {
+    const answer = await world.call(world.owner, whoAmI, {});
+    expect(answer).toMatchObject({
+      principalId: world.owner.keyId.split(".")[0],
+      kind: PrincipalKind.USER,
+      name: "ada",
+      vaultId: world.vaultId,
+      vaultName: "first",
+      role: Role.OWNER,
+    });
+  });
+
+  test("describes a machine", async () => {
+    const machine = await makeMachine(world);
+    const answer = await world.call(machine, whoAmI, {});
+    expect(answer).toMatchObject({
+      principalId: machine.keyId,
+      kind: PrincipalKind.MACHINE,
+      name: "runner-1",
+      role: Role.UNSPECIFIED,
+    });
+  });
+});
+
+describe("makeFirstVault", () => {
+  test("made vault and code with their records, and changes nothing once somebody has logged in", async () => {
+    await using fresh = await createServiceDatabase("identity");
+    await using empty = await createWorld(fresh);
+    const make = (key: TestKey) =>
+      makeFirstVault(empty.database, { name: "other", ownerKeySha256: keySha256(key) }, empty.clock.nowMs);
+    const settled = await make(newKey());
+    expect(settled).toMatchObject({ vaultId: empty.vaultId, created: false });
+    expect(empty.audit.events.slice(0, 2).map(({ action }) => action)).toEqual([
+      "vault.created",
+      "login_code.created",
+    ]);
+  });
+
+  test("repeated with the same key returns the same code; another key replaces one that was not redeemed", async () => {
+    await using fresh = await createServiceDatabase("identity");
+    await using other = await createWorld(fresh);
+    const [vaultId, nowMs] = [other.vaultId, other.clock.nowMs];
+    // A vault in which nobody has logged in.
+    await using owner = openDatabase({ url: fresh.ownerUrl, applicationName: "test" });
+    for (const table of ["login_codes", "user_keys", "users"]) await owner.query(`delete from ${table}`);
+    const [one, two] = [newKey(), newKey()];
+    const make = (key: TestKey, atMs: number) =>
+      makeFirstVault(other.database, { name: "x", ownerKeySha256: keySha256(key) }, atMs);
+    const first = await make(one, nowMs);
+    expect(first).toMatchObject({ vaultId, created: true });
+    expect(await make(one, nowMs + ownerCodeLifetimeMs)).toEqual({ ...first, created: false });
+    const second = await make(two, nowMs);
+    expect(second).toMatchObject({ vaultId, created: true });
+    const codes = await owner.query<{ code_id: string; revoked_at: Date | null }>(
+      "select code_id, revoked_at from login_codes",
+    );
+    expect(codes.filter(({ revoked_at }) => revoked_at === null).map(({ code_id }) => code_id)).toEqual([
+      second.codeId,
+    ]);
+  });
+});

@@ -1,0 +1,182 @@
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
+import { newId } from "@sallyport/proto/ids";
+import { type ServiceTestDatabase, createServiceDatabase } from "@sallyport/test/infra";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { enrollKey, makeToken } from "./testing/fleet.ts";
+import { keySha256, newKey } from "./testing/signing.ts";
+import { type World, createWorld } from "./testing/world.ts";
+
+const { createToken, getToken, listTokens, revokeToken } = EnrollmentService.method;
+
+let urls: ServiceTestDatabase;
+let world: World;
+beforeAll(async () => {
+  urls = await createServiceDatabase("identity");
+  world = await createWorld(urls);
+});
+afterAll(async () => {
+  await world[Symbol.asyncDispose]();
+  await urls[Symbol.asyncDispose]();
+});
+beforeEach(() => {
+  world.clock.nowMs += 1000;
+  world.policy.away = "";
+});
+
+function tokenRequest(projectIds: string[], secretIds: string[] = []) {
+  return {
+    tokenKeySha256: keySha256(newKey()),
+    projectIds,
+    secretIds,
+    tokenLifetime: durationFromMs(60_000),
+    machineLifetime: durationFromMs(90_500),
+    maxUses: 3,
+    description: "deploys",
+  };
+}
+
+async function tokensStored(): Promise<number> {
+  const [row] = await world.database.query<{ stored: number }>(
+    "select count(*)::int as stored from enrollment_tokens",
+  );
+  return row?.stored ?? -1;
+}
+
+describe("CreateToken", () => {
+  test("stores what was asked, under an id of its own, and records it", async () => {
+    const [projectId, secretId] = [newId("prj"), newId("sec")];
+    world.policy.projects.add(projectId);
+    world.policy.secrets.set(secretId, projectId);
+    const request = tokenRequest([projectId], [secretId]);
+    const { token } = await world.call(world.owner, createToken, request);
+    expect(token).toMatchObject({
+      description: "deploys",
+      projectIds: [projectId],
+      secretIds: [secretId],
+      createdBy: world.owner.keyId.split(".")[0],
+      maxUses: 3,
+      uses: 0,
+      machineLifetime: durationFromMs(90_500),
+      revokeReason: "",
+    });
+    expect(token?.tokenId).toMatch(/^tok_[0-9a-hjkmnp-tv-z]{20}$/);
+    expect(token?.lastUsedAt).toBeUndefined();
+    expect(token?.revokedAt).toBeUndefined();
+    const { token: stored } = await world.call(world.owner, getToken, { tokenId: token?.tokenId ?? "" });
+    expect(stored).toEqual(token);
+    expect(world.audit.events.at(-1)).toMatchObject({
+      action: "token.created",
+      subjectId: token?.tokenId,
+      vaultId: world.vaultId,
+      actorId: world.owner.keyId.split(".")[0],
+    });
+  });
+
+  test("asks policy first: what the vault does not have makes no token", async () => {
+    const before = await tokensStored();
+    const create = () => world.call(world.owner, createToken, tokenRequest([newId("prj")]));
+    await expect(create()).rejects.toMatchObject({ reason: Reason.NOT_FOUND });
+    world.policy.away = "validateScope";
+    await expect(create()).rejects.toMatchObject({ reason: Reason.DEPENDENCY_UNAVAILABLE });
+    expect(await tokensStored()).toBe(before);
+  });
+
+  test("takes a token key once", async () => {
+    const key = newKey();
+    await makeToken(world, { key });
+    const before = world.audit.events.length;
+    await expect(makeToken(world, { key })).rejects.toMatchObject({
+      reason: Reason.ALREADY_EXISTS,
+      metadata: { field: "token_key_sha256" },
+    });
+    expect(world.audit.events).toHaveLength(before);
+  });
+
+  test("refuses what its contract does not allow, and text with control characters", async () => {
+    const projectId = newId("prj");
+    world.policy.projects.add(projectId);
+    const request = tokenRequest([projectId]);
+    const wrong = [
+      { maxUses: 0 },
+      { maxUses: 10_001 },
+      { tokenLifetime: durationFromMs(59_999) },
+      { machineLifetime: durationFromMs(30 * 86_400_000 + 1) },
+      { projectIds: [] },
+      { tokenKeySha256: new Uint8Array(31) },
+      { description: "\u001b[2J" },
+    ];
+    for (const change of wrong)
+      await expect(world.call(world.owner, createToken, { ...request, ...change })).rejects.toMatchObject({
+        reason: Reason.FIELD_INVALID,
+      });
+  });
+
+  test("the same request forwarded twice makes one token", async () => {
+    const projectId = newId("prj");
+    world.policy.projects.add(projectId);
+    const request = await world.evidence(world.owner, createToken, tokenRequest([projectId]));
+    await world.send(createToken, request);
+    const before = await tokensStored();
+    await expect(world.send(createToken, request)).rejects.toMatchObject({ reason: Reason.REQUEST_REJECTED });
+    expect(await tokensStored()).toBe(before);
+  });
+});
+
+describe("RevokeToken", () => {
+  test("keeps time and reason of the first time and records it once; machines live on", async () => {
+    const token = await makeToken(world, { maxUses: 2 });
+    const machine = newKey();
+    const { machineId } = await enrollKey(world, token, machine);
+    const { tokenId } = token;
+    const { token: revoked } = await world.call(world.owner, revokeToken, { tokenId, reason: "leaked" });
+    expect(revoked).toMatchObject({ revokeReason: "leaked", uses: 1 });
+    expect(revoked?.revokedAt).toBeDefined();
+    world.clock.nowMs += 5000;
+    const { token: again } = await world.call(world.owner, revokeToken, { tokenId, reason: "again" });
+    expect(again).toEqual(revoked);
+    const records = world.audit.events.filter(
+      ({ action, subjectId }) => action === "token.revoked" && subjectId === tokenId,
+    );
+    expect(records).toHaveLength(1);
+    expect((await world.resolve(machineId)).credential).toBeDefined();
+  });
+
+  test("an unknown token is NOT_FOUND", async () => {
+    const tokenId = newId("tok");
+    const notFound = { reason: Reason.NOT_FOUND };
+    await expect(world.call(world.owner, getToken, { tokenId })).rejects.toMatchObject(notFound);
+    await expect(world.call(world.owner, revokeToken, { tokenId })).rejects.toMatchObject(notFound);
+  });
+});
+
+test("ListTokens pages through every token once, newest first", async () => {
+  world.clock.nowMs += 1;
+  const older = await makeToken(world);
+  world.clock.nowMs += 1;
+  const newer = await makeToken(world);
+  const first = await world.call(world.owner, listTokens, { pageSize: 1 });
+  expect(first.tokens.map(({ tokenId }) => tokenId)).toEqual([newer.tokenId]);
+  const second = await world.call(world.owner, listTokens, { pageSize: 1, pageToken: first.nextPageToken });
+  expect(second.tokens.map(({ tokenId }) => tokenId)).toEqual([older.tokenId]);
+  const all = await world.call(world.owner, listTokens, { pageSize: 200 });
+  expect(all.tokens).toHaveLength(await tokensStored());
+  expect(all.nextPageToken).toBe("");
+});
+
+test("the serving role cannot change what a token may do, nor forget it", async () => {
+  const statements = [
+    "update enrollment_tokens set max_uses = 10000",
+    "update enrollment_tokens set expires_at = now() + interval '1 year'",
+    "update enrollment_tokens set secret_ids = '{}'",
+    "delete from enrollment_tokens",
+    "update machines set public_key = sha256('x')",
+    "update machines set expires_at = now() + interval '1 year'",
+    "update users set role = 'owner'",
+    "delete from machines",
+    "truncate machines",
+  ];
+  for (const statement of statements)
+    await expect(world.database.query(statement)).rejects.toMatchObject({ code: "42501" });
+});
