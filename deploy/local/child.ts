@@ -36,7 +36,9 @@ function permissions(name: Process, layout: Layout): string[] {
     join(repository, path),
   );
   // The loader of native modules looks there to tell which C library it has.
-  const readable = [...code, "/etc/alpine-release", layout.folder(name)].map((path) => `--allow-fs-read=${path}`);
+  const readable = [...code, "/etc/alpine-release", layout.folder(name)].map(
+    (path) => `--allow-fs-read=${path}`,
+  );
   return [
     "--permission",
     "--allow-addons",

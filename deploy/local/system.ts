@@ -146,7 +146,9 @@ async function startFamily(
     for (const name of processes.toReversed()) await end(name);
   };
   try {
-    for (const name of processes) await step(`start ${name}`, () => begin(name));
+    // The gateway comes last: it is the one whose port says that the system is up.
+    await step("start audit, crypto, policy, secrets, identity", () => Promise.all(services.map(begin)));
+    await step("start gateway", () => begin("gateway"));
   } catch (error) {
     await endAll();
     throw error;

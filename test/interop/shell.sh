@@ -16,7 +16,7 @@ unb64url() { { tr -- '-_' '+/'; echo; } | awk '{ while (length($0) % 4) $0 = $0 
 pem_of_seed() { { printf '\060\056\002\001\000\060\005\006\003\053\145\160\004\042\004\040'; cat; } | openssl pkey -inform DER -out "$1"; }
 raw_public() { openssl pkey -in "$1" -pubout -outform DER | tail -c 32; }
 
-# call KEYFILE KEYID METHOD: sends $work/body signed and prints the answer.
+# call KEYFILE KEYID METHOD: sends $work/body signed; the answer is in $work/answer, and in the message when refused.
 call() {
   path=/$3
   digest="sha-256=:$(openssl dgst -sha256 -binary "$work/body" | b64):"
@@ -24,11 +24,13 @@ call() {
   printf '"@method": POST\n"@authority": %s\n"@path": %s\n"content-type": application/json\n"content-digest": %s\n"@signature-params": %s' \
     "$authority" "$path" "$digest" "$params" >"$work/base"
   signature=$(openssl pkeyutl -sign -rawin -inkey "$1" -in "$work/base" | b64)
-  curl -sS --cacert "$SALLYPORT_CA" --data-binary @"$work/body" -H 'content-type: application/json' \
-    -H "content-digest: $digest" -H "signature-input: sp=$params" -H "signature: sp=:$signature:" "$SALLYPORT_URL$path"
+  status=$(curl -sS --cacert "$SALLYPORT_CA" --data-binary @"$work/body" -H 'content-type: application/json' \
+    -H "content-digest: $digest" -H "signature-input: sp=$params" -H "signature: sp=:$signature:" \
+    -o "$work/answer" -w '%{http_code}' "$SALLYPORT_URL$path")
+  [ "$status" = 200 ] || { printf 'refused (%s): %s\n' "$status" "$(field message)" >&2; exit 3; }
 }
 
-field() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"; }
+field() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" "$work/answer"; }
 
 # The token's text: sp_enr_ID.VAULT.FINGERPRINT.SEED.CHECKSUM
 rest=${SALLYPORT_ENROLLMENT_TOKEN#sp_enr_}
@@ -46,8 +48,9 @@ proof=$(openssl pkeyutl -sign -rawin -inkey "$work/token.pem" -in "$work/stateme
 
 printf '{"vaultId":"%s","tokenId":"%s","tokenPublicKey":"%s","tokenProof":"%s","machinePublicKey":"%s","hostname":"shell","machineName":"shell-runner"}' \
   "$vault_id" "$token_id" "$(b64 <"$work/token.pub")" "$proof" "$(b64 <"$work/machine.pub")" >"$work/body"
-machine_id=$(call "$work/machine.pem" "key:$(b64url <"$work/machine.pub")" sallyport.identity.v1.EnrollmentService/Enroll | field machineId)
-[ -n "$machine_id" ] || { echo "enrollment was refused" >&2; exit 1; }
+call "$work/machine.pem" "key:$(b64url <"$work/machine.pub")" sallyport.identity.v1.EnrollmentService/Enroll
+machine_id=$(field machineId)
 
 printf '{"secretIds":["%s"],"allOrNothing":true}' "$1" >"$work/body"
-call "$work/machine.pem" "$machine_id" sallyport.gateway.v1.ReadService/ReadSecrets | field value | openssl base64 -d -A
+call "$work/machine.pem" "$machine_id" sallyport.gateway.v1.ReadService/ReadSecrets
+field value | openssl base64 -d -A

@@ -36,8 +36,12 @@ describe("curl and openssl", () => {
     );
   }
 
-  test("get nothing without a grant", async () => {
-    const { stdout } = await read("sh", job.ids["OTHER"] ?? "");
-    expect(stdout).toBe("");
+  test("are refused without a grant, and say so", async () => {
+    const refused = read("sh", job.ids["OTHER"] ?? "");
+    await expect(refused).rejects.toMatchObject({
+      code: 3,
+      stdout: "",
+      stderr: expect.stringContaining("refused (403)"),
+    });
   });
 });

@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { type Sallyport, SallyportError, enroll, openSallyport } from "@sallyport/client";
+import { type Sallyport, enroll, openSallyport, toSallyportError } from "@sallyport/client";
 import { Outcome } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startMainJob, valuesOf } from "./deployment.ts";
@@ -21,7 +21,7 @@ afterAll(async () => {
 function refusal(action: Promise<unknown>): Promise<string> {
   return action.then(
     () => "not refused",
-    (error: unknown) => (error instanceof SallyportError ? error.reason : String(error)),
+    (error: unknown) => toSallyportError(error).reason,
   );
 }
 

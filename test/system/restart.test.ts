@@ -49,4 +49,4 @@ test("a restart keeps everything: the machine reads, the log goes on without a g
   const reader = openSallyport({ ...machine, ...deployment.endpoint });
   expect(valuesOf(await reader.read({ allGranted: true }))).toEqual({ DB_URL: "kept" });
   reader.close();
-});
+}, 180_000);

@@ -51,7 +51,7 @@ describe("sh deploy/start.sh", () => {
     await first.code;
     const third = start("--demo-only", "--port", "0");
     expect(await third.code, third.output()).toBe(0);
-  });
+  }, 180_000);
 
   test("Ctrl-C stops everything", async () => {
     const run = start("--no-demo", "--port", "0");
