@@ -14,7 +14,7 @@ test.each<[name: string, subjectAltName: string | undefined, want: string | unde
   ["a longer path", "URI:spiffe://d/gateway/x", undefined],
   ["another case", "URI:spiffe://d/Gateway", undefined],
   ["another scheme", "URI:https://d/gateway", undefined],
-  ["a DNS name that poses as a URI", 'DNS:"x, URI:spiffe://d/gateway"', undefined],
+  ["a DNS name that poses as a URI", 'DNS:"x, URI:spiffe://d/gateway, y"', undefined],
 ])("%s", (_, subjectAltName, want) => {
   expect(peerNamed(subjectAltName, "d")).toBe(want);
 });

@@ -1,4 +1,6 @@
 import { copyFileSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:tls";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type TestPki, createTestPki } from "@sallyport/test/infra";
@@ -41,6 +43,16 @@ test("a server takes up a renewed certificate, keeps asking for the peer's, and 
     connect({ host, port: Number(port), ...tls, maxVersion: "TLSv1.2" }).on("error", resolve);
   });
   expect(await old).toBeInstanceOf(Error);
+});
+
+test("connections made under the old certificates are asked to leave", async () => {
+  await using server = await startTestServer(pki, {}, { tlsPollMs });
+  const session = connectHttp2(server.url, readTls(pki.tls("gateway")));
+  await once(session, "connect");
+  const leave = once(session, "goaway");
+  await pki.renew("identity");
+  await expect(leave).resolves.toBeDefined();
+  session.destroy();
 });
 
 test("a client takes up a renewed certificate", async () => {
