@@ -1,0 +1,296 @@
+import { create, toJsonString } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { publicKeyOf } from "@sallyport/evidence";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { PrincipalKind, Role, SealingSuite } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { ReadSecretsRequestSchema } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
+import { newId } from "@sallyport/proto/ids";
+import { expect, test } from "vitest";
+import { newKey } from "../aead.ts";
+import { createAuditContract } from "../testing/audit-contract.ts";
+import { createDeployment, nowMs } from "../testing/deployment.ts";
+import { type ReadPlan, type StoredSecret, planRead, storeSecret } from "../testing/read.ts";
+import { startReplica, verdictOf } from "../testing/replica.ts";
+import { userKeyId } from "../testing/signing.ts";
+
+const deployment = createDeployment();
+const { machine, user, identity, keyring, projectId } = deployment;
+const stored = [await storeSecret(deployment, "DB_URL"), await storeSecret(deployment, "API_KEY")];
+const [first, second] = stored as [StoredSecret, StoredSecret];
+const other = createDeployment();
+const ids = stored.map(({ secretId }) => secretId);
+const expired = timestampFromMs(nowMs - 1);
+const decided = (changed: object) => ({
+  secrets: ids.map((secretId) => ({ secretId, projectId, ...changed })),
+});
+const json = (text: string) => ({ contentType: "application/json", body: Buffer.from(text) });
+const readJson = toJsonString(ReadSecretsRequestSchema, create(ReadSecretsRequestSchema, { secretIds: ids }));
+
+type Case = {
+  readonly step: string;
+  readonly name: string;
+  readonly plan: ReadPlan;
+  readonly stored?: readonly StoredSecret[];
+};
+
+// Each differs from a valid read in one thing; whatever depends on it was made anew, so that no other step can object.
+const cases: readonly Case[] = [
+  { step: "credential", name: "missing", plan: { item: (item) => delete item.credential } },
+  {
+    step: "credential",
+    name: "signed by a key that is not in the keyset",
+    plan: { issuer: { ...identity, keyId: "identity-2" } },
+  },
+  {
+    step: "credential",
+    name: "signed by another key under identity's id",
+    plan: { issuer: { ...identity, seed: newKey() } },
+  },
+  { step: "credential", name: "expired", plan: { credential: { expiresAt: expired } } },
+  {
+    step: "credential",
+    name: "older than 60 s",
+    plan: {
+      credential: { issuedAt: timestampFromMs(nowMs - 61_000), expiresAt: timestampFromMs(nowMs + 1_000) },
+    },
+  },
+  {
+    step: "credential",
+    name: "a user's",
+    plan: {
+      credential: {
+        principalId: user.id,
+        kind: PrincipalKind.USER,
+        role: Role.OWNER,
+        keyId: userKeyId(deployment),
+        publicKey: publicKeyOf(user.seed),
+      },
+      request: { signer: { keyId: userKeyId(deployment), seed: user.seed } },
+    },
+  },
+  {
+    step: "signature",
+    name: "by another key",
+    plan: { request: { signer: { keyId: machine.id, seed: newKey() } } },
+  },
+  { step: "signature", name: "missing", plan: { item: (item) => delete item.signedRequest } },
+  {
+    step: "signature",
+    name: "over another path",
+    plan: { item: ({ signedRequest }) => void Object.assign(signedRequest ?? {}, { path: "/a.B/C" }) },
+  },
+  {
+    step: "binding",
+    name: "keyid of another machine",
+    plan: { request: { signer: { keyId: newId("mch"), seed: machine.seed } } },
+  },
+  { step: "method", name: "PUT", plan: { request: { method: "PUT" } } },
+  {
+    step: "authority",
+    name: "another deployment's",
+    plan: { request: { authority: "elsewhere.test:8443" } },
+  },
+  {
+    step: "path",
+    name: "another read",
+    plan: { request: { path: "/sallyport.gateway.v1.ReadService/ListReadableSecrets" } },
+  },
+  { step: "created", name: "too long ago", plan: { request: { createdMs: nowMs - 66_000 } } },
+  { step: "created", name: "too far ahead", plan: { request: { createdMs: nowMs + 66_000 } } },
+  {
+    step: "content-type",
+    name: "not accepted",
+    plan: { request: { contentType: "application/x-protobuf" } },
+  },
+  { step: "content-digest", name: "of another body", plan: { request: { sentBody: Buffer.from("{}") } } },
+  {
+    step: "binding",
+    name: "item names another request",
+    plan: { item: (item) => void (item.requestDigest = new Uint8Array(32)) },
+  },
+  { step: "body", name: "unknown field", plan: { request: json(readJson.replace("{", '{"extra":1,')) } },
+  {
+    step: "body",
+    name: "key given twice",
+    plan: { request: json(readJson.replace("{", `{"secretIds":["${ids[0]}"],`)) },
+  },
+  { step: "body", name: "trailing bytes", plan: { request: json(`${readJson} x`) } },
+  { step: "body", name: "a field out of bounds", plan: { asked: { secretIds: [...ids, ids[0] ?? ""] } } },
+  { step: "body", name: "fewer secrets than decided on", plan: { asked: { secretIds: ids.slice(1) } } },
+  {
+    step: "body",
+    name: "other secrets than decided on",
+    plan: { asked: { secretIds: [ids[0] ?? "", newId("sec")] } },
+  },
+  {
+    step: "body",
+    name: "another project than decided on",
+    plan: { asked: { secretIds: [], projectId: newId("prj") } },
+  },
+  { step: "body", name: "another version than decided on", plan: { asked: { version: 2 } }, stored: [first] },
+  {
+    step: "body",
+    name: "all or nothing, and one refused",
+    plan: {
+      asked: { secretIds: ids, allOrNothing: true },
+      permit: {
+        secrets: [
+          { secretId: first.secretId, projectId },
+          { secretId: second.secretId, refusal: Reason.NOT_GRANTED },
+        ],
+      },
+    },
+    stored: [first],
+  },
+  {
+    step: "body",
+    name: "a recipient to which nothing can be sealed",
+    plan: {
+      asked: {
+        recipient: { suite: SealingSuite.HPKE_X25519_SHA256_AES256GCM, publicKey: new Uint8Array(32) },
+      },
+    },
+  },
+  { step: "permit", name: "missing", plan: { item: (item) => delete item.permit } },
+  {
+    step: "permit",
+    name: "under a key that we do not have",
+    plan: { permitKeys: [{ keyId: "permit-2", key: newKey() }] },
+  },
+  { step: "permit", name: "forged", plan: { permitKeys: [{ keyId: "permit-1", key: newKey() }] } },
+  {
+    step: "permit",
+    name: "made with the slip key",
+    plan: { permitKeys: keyring.slip.map(({ key }) => ({ keyId: "permit-1", key })) },
+  },
+  { step: "permit", name: "expired", plan: { permit: { expiresAt: expired } } },
+  {
+    step: "permit",
+    name: "lives too long",
+    plan: { permit: { expiresAt: timestampFromMs(nowMs + 60_000) } },
+  },
+  { step: "permit", name: "for another request", plan: { permit: { requestDigest: new Uint8Array(32) } } },
+  { step: "permit", name: "for another machine", plan: { permit: { machineId: newId("mch") } } },
+  {
+    step: "permit",
+    name: "a secret twice",
+    plan: {
+      asked: { secretIds: [], allGranted: true },
+      permit: { secrets: [...decided({}).secrets, ...decided({}).secrets] },
+    },
+  },
+  { step: "permit", name: "sealed only, and no recipient", plan: { permit: { sealedOnly: true } } },
+  { step: "slip", name: "missing", plan: { item: ({ secrets }) => void delete secrets[0]?.slip } },
+  {
+    step: "slip",
+    name: "under a key that we do not have",
+    plan: { slipKeys: [{ keyId: "slip-2", key: newKey() }] },
+  },
+  { step: "slip", name: "forged", plan: { slipKeys: [{ keyId: "slip-1", key: newKey() }] } },
+  { step: "slip", name: "expired", plan: { slip: { expiresAt: expired } } },
+  { step: "slip", name: "for another request", plan: { slip: { requestDigest: new Uint8Array(32) } } },
+  { step: "slip", name: "about another envelope", plan: { slip: { envelopeSha256: new Uint8Array(32) } } },
+  {
+    step: "slip",
+    name: "envelopes exchanged",
+    plan: {
+      item: ({ secrets: [a, b] }) => void (a && b && ([a.envelope, b.envelope] = [b.envelope, a.envelope])),
+    },
+  },
+  { step: "slip", name: "answers another selector", plan: { slip: { requestedVersion: 3 } } },
+  {
+    step: "slip",
+    name: "another version than asked",
+    plan: {
+      asked: { version: 2 },
+      permit: { secrets: [{ secretId: first.secretId, projectId, requestedVersion: 2 }] },
+      slip: { requestedVersion: 2 },
+    },
+    stored: [first],
+  },
+  { step: "slip", name: "an envelope too few", plan: { item: ({ secrets }) => void secrets.pop() } },
+  {
+    step: "slip",
+    name: "an envelope too many",
+    plan: { item: ({ secrets }) => void secrets.push(...secrets.slice(0, 1)) },
+  },
+  {
+    step: "slip",
+    name: "one secret answered twice, another not",
+    plan: { item: ({ secrets: [a, b] }) => void (a && b && Object.assign(b, a)) },
+  },
+  {
+    step: "slip",
+    name: "for a secret that was refused",
+    plan: {
+      permit: {
+        secrets: [
+          ...decided({}).secrets.slice(0, 1),
+          { secretId: second.secretId, refusal: Reason.NOT_GRANTED },
+        ],
+      },
+    },
+  },
+  { step: "binding", name: "credential of another vault", plan: { credential: { vaultId: newId("vlt") } } },
+  { step: "binding", name: "permit of another vault", plan: { permit: { vaultId: newId("vlt") } } },
+  { step: "binding", name: "slip of another vault", plan: { slip: { vaultId: newId("vlt") } } },
+  {
+    step: "binding",
+    name: "permit of another project",
+    plan: { permit: decided({ projectId: newId("prj") }) },
+  },
+  { step: "binding", name: "slip of another project", plan: { slip: { projectId: newId("prj") } } },
+  {
+    step: "binding",
+    name: "project key of another vault",
+    plan: {},
+    stored: [await storeSecret({ ...other, kek: deployment.kek }, "FOREIGN")],
+  },
+  {
+    step: "binding",
+    name: "project key under another KEK",
+    plan: {},
+    stored: [await storeSecret({ ...deployment, kek: newKey() }, "FOREIGN")],
+  },
+  {
+    step: "binding",
+    name: "no envelope at all",
+    plan: {},
+    stored: [{ ...first, envelope: Buffer.from("SPE1") }],
+  },
+];
+
+test("a valid read is opened: what the cases below change one thing of", async () => {
+  const replica = await startReplica(deployment, createAuditContract());
+  for (const request of [{}, json(readJson)]) {
+    const [result] = await replica.open(planRead(deployment, stored, { request }));
+    expect(verdictOf(result)).toBe("opened");
+  }
+  const paged = { secretIds: [], projectId };
+  expect(verdictOf((await replica.open(planRead(deployment, stored, { asked: paged })))[0])).toBe("opened");
+  expect(
+    verdictOf(
+      (await replica.open(planRead(deployment, stored, { asked: { secretIds: [], allGranted: true } })))[0],
+    ),
+  ).toBe("opened");
+});
+
+test.each(cases)("$step: $name", async ({ step, plan, stored: secrets = stored }) => {
+  const log = createAuditContract();
+  const replica = await startReplica(deployment, log);
+  const [result] = await replica.open(planRead(deployment, secrets, plan));
+  expect(verdictOf(result)).toBe(`EVIDENCE_INVALID ${step}`);
+  expect(log.calls()).toBe(0); // What is not proven is not recorded as read.
+});
+
+test.each([
+  {
+    name: "envelope of another secret",
+    changed: { envelope: second.envelope, projectKey: second.projectKey },
+  },
+  { name: "envelope of another version", changed: { version: 2 } },
+])("binding: $name does not open, even with a slip for it", async ({ changed }) => {
+  const replica = await startReplica(deployment, createAuditContract());
+  const [result] = await replica.open(planRead(deployment, [{ ...first, ...changed }]));
+  expect(verdictOf(result)).toBe("EVIDENCE_INVALID binding");
+});

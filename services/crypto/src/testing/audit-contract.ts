@@ -1,0 +1,58 @@
+import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
+import {
+  AppendService,
+  AppendStatus,
+  type Event,
+} from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import type { Append } from "../open/record.ts";
+
+/** What goes wrong with the next call: it never arrives, its answer is lost after the commit, or it is never confirmed. */
+export type Trouble = "away" | "lost answer" | "unconfirmed";
+
+/** A log in memory, to be shared by replicas. */
+export type AuditContract = {
+  readonly audit: Append;
+  readonly events: readonly Event[];
+  /** How often Append was called, failed calls included. */
+  calls(): number;
+  /** Troubles of the next calls, in order; afterwards all is well. */
+  trouble(...next: readonly Trouble[]): void;
+};
+
+/**
+ * The part of audit's contract that crypto builds on, in memory and for tests only: an event id counts once; a decision
+ * and secret are read once, and only the same attempt is told "committed" again; the answer comes after the commit.
+ */
+export function createAuditContract(): AuditContract {
+  const events: Event[] = [];
+  const troubles: Trouble[] = [];
+  let calls = 0;
+  const place = (event: Event) => {
+    const earlier = events.find(
+      ({ eventId, decisionId, secretId }) =>
+        eventId === event.eventId || (decisionId === event.decisionId && secretId === event.secretId),
+    );
+    if (!earlier) events.push(event);
+    const own = !earlier || Buffer.compare(earlier.attemptId, event.attemptId) === 0;
+    return { eventId: event.eventId, status: own ? AppendStatus.COMMITTED : AppendStatus.CONFLICT };
+  };
+  const transport = createRouterTransport(({ service }) => {
+    service(AppendService, {
+      append(request) {
+        calls += 1;
+        const trouble = troubles.shift();
+        if (trouble === "away") throw new ConnectError("audit is away", Code.Unavailable);
+        if (trouble === "unconfirmed") return { results: [] };
+        const results = request.events.map(place);
+        if (trouble === "lost answer") throw new ConnectError("the connection broke", Code.Unavailable);
+        return { results };
+      },
+    });
+  });
+  return {
+    audit: createClient(AppendService, transport),
+    events,
+    calls: () => calls,
+    trouble: (...next) => void troubles.push(...next),
+  };
+}
