@@ -1,0 +1,73 @@
+import { newId } from "@sallyport/proto/ids";
+import { beforeEach, expect, test } from "vitest";
+import { EnvelopeError, newKey } from "./aead.ts";
+import { type KekProvider, createFileKek } from "./kek.ts";
+import { createProjectKeyCache } from "./project-key-cache.ts";
+import { wrapProjectKey } from "./project-key.ts";
+
+const owner = { vaultId: newId("vlt"), projectId: newId("prj") };
+const file = createFileKek(newKey());
+let unwrapped: Uint8Array[];
+let kek: KekProvider;
+
+beforeEach(() => {
+  unwrapped = [];
+  kek = {
+    ...file,
+    async unwrap(wrapped, aad) {
+      const key = await file.unwrap(wrapped, aad);
+      unwrapped.push(key);
+      return key;
+    },
+  };
+});
+
+const wrap = (key: Uint8Array) => wrapProjectKey(file, owner, { generation: 1, key });
+const isZero = (bytes: Uint8Array | undefined) => bytes !== undefined && bytes.every((byte) => byte === 0);
+
+test("asks the KEK once for a key, and hands out copies that their holder zeroes", async () => {
+  using cache = createProjectKeyCache(kek);
+  const key = newKey();
+  const wrapped = await wrap(key);
+  const first = await cache.get(owner, wrapped);
+  first[Symbol.dispose]();
+  expect(isZero(first.key)).toBe(true);
+  using second = await cache.get(owner, wrapped);
+  expect(Buffer.compare(second.key, key)).toBe(0);
+  expect(unwrapped.length).toBe(1);
+});
+
+test("a key that is kept is still refused to another project or vault", async () => {
+  using cache = createProjectKeyCache(kek);
+  const wrapped = await wrap(newKey());
+  using _held = await cache.get(owner, wrapped);
+  await expect(cache.get({ ...owner, projectId: newId("prj") }, wrapped)).rejects.toThrow(EnvelopeError);
+  await expect(cache.get({ ...owner, vaultId: newId("vlt") }, wrapped)).rejects.toThrow(EnvelopeError);
+});
+
+test("zeroes a key when its time is over, not one in use", async () => {
+  let nowMs = 0;
+  using cache = createProjectKeyCache(kek, { ttlMs: 1_000, clock: () => nowMs });
+  const key = newKey();
+  const wrapped = await wrap(key);
+  using held = await cache.get(owner, wrapped);
+  nowMs = 1_000;
+  using _again = await cache.get(owner, wrapped);
+  expect(unwrapped.length).toBe(2);
+  expect(isZero(unwrapped[0])).toBe(true);
+  expect(Buffer.compare(held.key, key)).toBe(0);
+});
+
+test("keeps no more keys than it may, and none after its end", async () => {
+  const cache = createProjectKeyCache(kek, { maxKeys: 2 });
+  for (let count = 0; count < 3; count += 1) (await cache.get(owner, await wrap(newKey())))[Symbol.dispose]();
+  expect(unwrapped.map(isZero)).toEqual([true, false, false]);
+  cache[Symbol.dispose]();
+  expect(unwrapped.map(isZero)).toEqual([true, true, true]);
+});
+
+test("the sweep needs no caller", async () => {
+  using cache = createProjectKeyCache(kek, { ttlMs: 20 });
+  (await cache.get(owner, await wrap(newKey())))[Symbol.dispose]();
+  await expect.poll(() => isZero(unwrapped[0])).toBe(true);
+});
