@@ -64,6 +64,16 @@ function upTo(count: number): number[] {
   return Array.from({ length: count }, (_, index) => index + 1);
 }
 
+/** Writes past the writer, as the serving role could. */
+function copyRecord(seq: number, eventId: string, action: string): Promise<object[]> {
+  return database.query(
+    `insert into records select $1::bigint, $2, "time", recorded_at, emitter, $3, outcome, severity, actor_kind,
+     actor_id, reason, vault_id, project_id, secret_id, secret_version, machine_id, subject_id, source_ip,
+     request_digest, decision_id, policy_version, detail, attempt_id, canonical from records where seq = 1`,
+    [seq, eventId, action],
+  );
+}
+
 async function killWriter(): Promise<void> {
   const killed = await database.query(
     `select pg_terminate_backend(pid) from pg_stat_activity
@@ -129,7 +139,8 @@ describe("repeats and conflicts", () => {
       [COMMITTED, 2n],
       [COMMITTED, 3n],
     ]);
-    expect(await seqs()).toEqual([1, 2, 3]);
+    await append(writer, "secrets", event("secrets", "secret.created"));
+    expect(await seqs()).toEqual([1, 2, 3, 4]);
   });
 
   test.each([
@@ -176,17 +187,10 @@ describe("repeats and conflicts", () => {
   test("the database itself refuses a second read and a second use of an event id", async () => {
     await using writer = await start();
     await append(writer, "crypto", read());
-    const copy = (seq: number, eventId: string, action: string) =>
-      database.query(
-        `insert into records select $1::bigint, $2, "time", recorded_at, emitter, $3, outcome, severity, actor_kind,
-         actor_id, reason, vault_id, project_id, secret_id, secret_version, machine_id, subject_id, source_ip,
-         request_digest, decision_id, policy_version, detail, attempt_id, canonical from records where seq = 1`,
-        [seq, eventId, action],
-      );
-    await expect(copy(2, newId("evt"), "secret.read")).rejects.toThrow("records_read_once");
+    await expect(copyRecord(2, newId("evt"), "secret.read")).rejects.toThrow("records_read_once");
     const [row] = await database.query<{ event_id: string }>("select event_id from records");
-    await expect(copy(2, row?.event_id ?? "", "other")).rejects.toThrow("records_event_id");
-    await expect(copy(1, newId("evt"), "other")).rejects.toThrow("records_pkey");
+    await expect(copyRecord(2, row?.event_id ?? "", "other")).rejects.toThrow("records_event_id");
+    await expect(copyRecord(1, newId("evt"), "other")).rejects.toThrow("records_pkey");
   });
 });
 
@@ -299,6 +303,19 @@ describe("one writer", () => {
     await vi.waitFor(() => writer.ready(), { timeout: 8_000 });
     await append(writer, "secrets", event("secrets", "secret.created"));
     expect(await seqs()).toEqual([1]);
+  });
+
+  test("after an insert that failed it looks again where the log ends", async () => {
+    await using writer = await start();
+    await append(writer, "secrets", event("secrets", "secret.created"));
+    await copyRecord(2, newId("evt"), "other");
+    const made = event("secrets", "secret.created");
+    await expect(append(writer, "secrets", made)).rejects.toMatchObject({
+      reason: Reason.DEPENDENCY_UNAVAILABLE,
+    });
+    await vi.waitFor(() => writer.ready(), { timeout: 8_000 });
+    const [result] = await append(writer, "secrets", made);
+    expect(result).toMatchObject({ status: COMMITTED, seq: 3n });
   });
 
   async function lockAsSoonAsFree(): Promise<{ locked: Promise<unknown> } & AsyncDisposable> {

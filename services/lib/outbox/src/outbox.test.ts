@@ -51,7 +51,7 @@ function createLog(status: AppendStatus = AppendStatus.COMMITTED) {
             const fresh = events.filter(({ eventId }) => !log.taken.includes(eventId));
             if (status === AppendStatus.COMMITTED) log.taken.push(...fresh.map(({ eventId }) => eventId));
             await log.after();
-            return { results: events.map(({ eventId }) => ({ eventId, status: status })) };
+            return { results: events.map(({ eventId }) => ({ eventId, status })) };
           },
         });
       }),
