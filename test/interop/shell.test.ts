@@ -38,10 +38,7 @@ describe("curl and openssl", () => {
 
   test("are refused without a grant, and say so", async () => {
     const refused = read("sh", job.ids["OTHER"] ?? "");
-    await expect(refused).rejects.toMatchObject({
-      code: 3,
-      stdout: "",
-      stderr: expect.stringContaining("refused (403)"),
-    });
+    await expect(refused).rejects.toMatchObject({ code: 3, stdout: "" });
+    await expect(refused).rejects.toThrow(/refused \(403\): no grant covers/);
   });
 });

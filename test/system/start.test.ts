@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -71,6 +71,18 @@ describe("sh deploy/start.sh", () => {
     expect(run.output()).toContain(`port ${port} is in use`);
     server.close();
   });
+
+  const root = process.getuid?.() === 0;
+  test.skipIf(!root)(
+    `a data directory that Postgres may not enter is named${root ? "" : " (needs root)"}`,
+    async () => {
+      const closed = join(data, "closed");
+      mkdirSync(closed, { mode: 0o700 });
+      const run = start("--data", join(closed, "data"), "--demo-only", "--port", "0");
+      expect(await run.code).toBe(1);
+      expect(run.output()).toContain(`user postgres cannot enter ${closed}: allow it with`);
+    },
+  );
 
   test("a wrong option is a usage error, and --help shows the options", async () => {
     const wrong = start("--nope");
