@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Outcome } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
@@ -7,6 +8,7 @@ import { newId } from "@sallyport/proto/ids";
 import { Failure } from "@sallyport/rpc";
 import { type ServiceTestDatabase, createServiceDatabase } from "@sallyport/test/infra";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { insertMachine } from "./store/machines.ts";
 import { type TestToken, enrollKey, enrollRequest, makeToken } from "./testing/fleet.ts";
 import { type TestKey, newKey, prove } from "./testing/signing.ts";
 import { type World, createWorld } from "./testing/world.ts";
@@ -301,6 +303,30 @@ describe("a retry with the same key", () => {
       reason: Reason.REQUEST_REJECTED,
     });
     expect(await usesOf(second)).toBe(0);
+  });
+
+  test("with another token waits for an enrollment of the key that is under way, and is then refused", async () => {
+    const [first, second] = [await makeToken(world), await makeToken(world)];
+    const machine = newKey();
+    const late = await world.database.transaction(async (tx) => {
+      const nowMs = world.clock.nowMs;
+      await insertMachine(tx, {
+        machineId: newId("mch"),
+        vaultId: world.vaultId,
+        tokenId: first.tokenId,
+        publicKey: machine.publicKey,
+        name: "other",
+        hostname: "other",
+        createdAt: new Date(nowMs),
+        expiresAt: new Date(nowMs + 60_000),
+      });
+      const running = enrollKey(world, second, machine).catch((error: unknown) => error);
+      await sleep(200);
+      return { running };
+    });
+    expect(await late.running).toMatchObject({ reason: Reason.REQUEST_REJECTED });
+    expect(await usesOf(second)).toBe(0);
+    expect(recordsOf("token.refused", second.tokenId)).toHaveLength(1);
   });
 
   test("with two tokens at once makes one machine and spends one use", async () => {

@@ -1,14 +1,21 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { openDatabase } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { PrincipalKind, Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
 import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_pb.ts";
 import { newId } from "@sallyport/proto/ids";
+import { Failure } from "@sallyport/rpc";
 import { type ServiceTestDatabase, createServiceDatabase } from "@sallyport/test/infra";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { deviceKeyLifetimeMs } from "./enrollment.ts";
 import { makeFirstVault, ownerCodeLifetimeMs } from "./first-vault.ts";
-import { insertLoginCode, revokeLoginCodes } from "./store/login-codes.ts";
+import {
+  insertLoginCode,
+  lockLoginCode,
+  redeemLoginCode as redeemLoginCodeRow,
+  revokeLoginCodes,
+} from "./store/login-codes.ts";
 import { makeMachine } from "./testing/fleet.ts";
 import { type TestKey, keySha256, newKey, prove } from "./testing/signing.ts";
 import { type World, createWorld } from "./testing/world.ts";
@@ -88,12 +95,28 @@ describe("RedeemLoginCode", () => {
     const devices = Array.from({ length: 10 }, newKey);
     const results = await Promise.allSettled(devices.map((device) => redeem(code, device)));
     const winner = results.findIndex(({ status }) => status === "fulfilled");
-    expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    const told = results.flatMap((result) =>
+      result.status === "rejected" && result.reason instanceof Failure ? [result.reason.reason] : [],
+    );
+    expect(told).toEqual(Array.from({ length: 9 }, () => Reason.TOKEN_EXHAUSTED));
     world.clock.nowMs += codeLifetimeMs;
     const [first] = results.slice(winner);
     const again = await redeem(code, devices[winner] ?? newKey());
     expect(first?.status === "fulfilled" ? first.value : undefined).toEqual(again);
     await expect(redeem(code, newKey())).rejects.toMatchObject({ reason: Reason.TOKEN_EXHAUSTED });
+  });
+
+  test("waits for another redemption of the code that is under way, and is then told that it is spent", async () => {
+    const code = await makeCode();
+    const { owner } = world;
+    const late = await world.database.transaction(async (tx) => {
+      await lockLoginCode(tx, world.vaultId, code.codeId);
+      await redeemLoginCodeRow(tx, code.codeId, owner.keyId, new Date(world.clock.nowMs));
+      const running = redeem(code, newKey()).catch((error: unknown) => error);
+      await sleep(200);
+      return { running };
+    });
+    expect(await late.running).toMatchObject({ reason: Reason.TOKEN_EXHAUSTED });
   });
 
   test("an expired or revoked code makes no user and is recorded", async () => {

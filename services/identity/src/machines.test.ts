@@ -105,6 +105,19 @@ describe("EnableMachine", () => {
     expect(recordsOf(machineId)).toEqual(["machine.enrolled", "machine.disabled", "machine.enabled"]);
   });
 
+  test("does not let in a machine that another replica stops between the two steps", async () => {
+    const { keyId: machineId } = await makeMachine(world);
+    await world.call(world.owner, disableMachine, { machineId });
+    world.audit.beforeAppend = async (events) => {
+      if (!events.some(({ action }) => action === "machine.enabled")) return;
+      await world.database.query("update machines set state = 'disabled' where machine_id = $1", [machineId]);
+      world.policy.principals.set(machineId, PrincipalStatus.DISABLED);
+    };
+    await world.call(world.owner, enableMachine, { machineId });
+    world.audit.beforeAppend = () => Promise.resolve();
+    expect(world.policy.principals.get(machineId)).toBe(PrincipalStatus.DISABLED);
+  });
+
   test("does not let in what was revoked or is expired", async () => {
     const { keyId: revoked } = await makeMachine(world);
     const { keyId: expired } = await makeMachine(world, { machineLifetimeMs: 60_000 });

@@ -26,7 +26,13 @@ export type PolicyPeer = {
 };
 
 /** A stand-in for audit that keeps the contract of AppendService in memory. */
-export type AuditPeer = { readonly transport: Transport; readonly events: Event[]; away: boolean };
+export type AuditPeer = {
+  readonly transport: Transport;
+  readonly events: Event[];
+  away: boolean;
+  /** Runs before events are taken. */
+  beforeAppend: (events: readonly Event[]) => Promise<void>;
+};
 
 /** Makes the stand-in for policy. */
 export function createPolicyPeer(): PolicyPeer {
@@ -74,7 +80,8 @@ export function createAuditPeer(): AuditPeer {
   const events: Event[] = [];
   const transport = createRouterTransport((router) => {
     router.service(AppendService, {
-      append(request) {
+      async append(request) {
+        await self.beforeAppend(request.events);
         if (self.away) throw refused(Reason.DEPENDENCY_UNAVAILABLE);
         const known = new Set(events.map(({ eventId }) => eventId));
         events.push(...request.events.filter(({ eventId }) => !known.has(eventId)));
@@ -84,7 +91,7 @@ export function createAuditPeer(): AuditPeer {
       },
     });
   });
-  const self: AuditPeer = { transport, events, away: false };
+  const self: AuditPeer = { transport, events, away: false, beforeAppend: () => Promise.resolve() };
   return self;
 }
 
