@@ -2,22 +2,39 @@ import { create, toJsonString } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { publicKeyOf } from "@sallyport/evidence";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { PrincipalKind, Role, SealingSuite } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { ReadSecretsRequestSchema } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
+import {
+  PermitClaimsSchema,
+  PrincipalKind,
+  Role,
+  SealingSuite,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import {
+  ReadSecretsRequestSchema,
+  RecipientSchema,
+} from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { expect, test } from "vitest";
 import { newKey } from "../aead.ts";
+import { createFileKek } from "../kek.ts";
+import { unwrapProjectKey, wrapProjectKey } from "../project-key.ts";
 import { createAuditContract } from "../testing/audit-contract.ts";
 import { createDeployment, nowMs } from "../testing/deployment.ts";
 import { type ReadPlan, type StoredSecret, planRead, storeSecret } from "../testing/read.ts";
 import { startReplica, verdictOf } from "../testing/replica.ts";
 import { userKeyId } from "../testing/signing.ts";
+import { checkRecipient } from "./steps.ts";
 
 const deployment = createDeployment();
 const { machine, user, identity, keyring, projectId } = deployment;
 const stored = [await storeSecret(deployment, "DB_URL"), await storeSecret(deployment, "API_KEY")];
 const [first, second] = stored as [StoredSecret, StoredSecret];
 const other = createDeployment();
+// Whole and in order, but where the machine has no business.
+const elsewhere = {
+  vault: await storeSecret({ ...deployment, vaultId: other.vaultId }, "ELSEWHERE"),
+  project: await storeSecret({ ...deployment, projectId: other.projectId }, "ELSEWHERE"),
+};
+const later = await wrappedLater(first);
 const ids = stored.map(({ secretId }) => secretId);
 const expired = timestampFromMs(nowMs - 1);
 const decided = (changed: object) => ({
@@ -242,6 +259,19 @@ const cases: readonly Case[] = [
   { step: "binding", name: "slip of another project", plan: { slip: { projectId: newId("prj") } } },
   {
     step: "binding",
+    name: "all of another vault",
+    plan: { slip: { vaultId: other.vaultId } },
+    stored: [elsewhere.vault],
+  },
+  {
+    step: "binding",
+    name: "all of another project",
+    plan: { slip: { projectId: other.projectId } },
+    stored: [elsewhere.project],
+  },
+  { step: "binding", name: "project key of another generation", plan: {}, stored: [later] },
+  {
+    step: "binding",
     name: "project key of another vault",
     plan: {},
     stored: [await storeSecret({ ...other, kek: deployment.kek }, "FOREIGN")],
@@ -259,6 +289,12 @@ const cases: readonly Case[] = [
     stored: [{ ...first, envelope: Buffer.from("SPE1") }],
   },
 ];
+
+async function wrappedLater(secret: StoredSecret): Promise<StoredSecret> {
+  const kek = createFileKek(deployment.kek);
+  const { key } = await unwrapProjectKey(kek, deployment, secret.projectKey);
+  return { ...secret, projectKey: await wrapProjectKey(kek, deployment, { generation: 2, key }) };
+}
 
 test("a valid read is opened: what the cases below change one thing of", async () => {
   const replica = await startReplica(deployment, createAuditContract());
@@ -293,4 +329,10 @@ test.each([
   const replica = await startReplica(deployment, createAuditContract());
   const [result] = await replica.open(planRead(deployment, [{ ...first, ...changed }]));
   expect(verdictOf(result)).toBe("EVIDENCE_INVALID binding");
+});
+
+test("body: a suite that the contract may name one day is refused until it is built", () => {
+  const recipient = create(RecipientSchema, { publicKey: new Uint8Array(32) });
+  const asked = create(ReadSecretsRequestSchema, { recipient });
+  expect(() => checkRecipient(asked, create(PermitClaimsSchema))).toThrow("body: it names an unknown suite");
 });
