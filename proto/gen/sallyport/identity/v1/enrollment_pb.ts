@@ -467,7 +467,8 @@ export const EnrollmentService: GenService<{
   /**
    * Enroll makes a machine from an enrollment token. Callers: a key that is not enrolled yet (keyid "key:…"). A retry
    * with the same key returns the same machine and spends nothing. Recorded: machine.enrolled, token.refused.
-   * Reasons: REQUEST_REJECTED (unknown token, wrong proof), TOKEN_EXPIRED, TOKEN_EXHAUSTED, TOKEN_REVOKED.
+   * Reasons: REQUEST_REJECTED (unknown token, wrong proof), TOKEN_EXPIRED, TOKEN_EXHAUSTED, TOKEN_REVOKED; to a retry
+   * also MACHINE_EXPIRED, MACHINE_DISABLED.
    *
    * @generated from rpc sallyport.identity.v1.EnrollmentService.Enroll
    */
