@@ -35,42 +35,41 @@ export function findBinaries(): Binaries {
   }
 }
 
+/** Who makes a cluster with what; `durable: false` does not wait until its files are on the disk. */
+export type ClusterOptions = {
+  readonly binaries: Binaries;
+  readonly account: Account | undefined;
+  readonly durable: boolean;
+};
+
 /** Opens the cluster below the directory, making it with a random superuser password at the first start. */
-export async function openCluster(
-  dir: string,
-  binaries: Binaries,
-  account: Account | undefined,
-): Promise<Cluster> {
+export async function openCluster(dir: string, options: ClusterOptions): Promise<Cluster> {
+  const { account, binaries } = options;
   const [path, passwordFile] = [join(dir, "cluster"), join(dir, "superuser.password")];
   if (account !== undefined) for (const needed of [path, binaries.postgres]) checkReachable(needed, account);
   if (!existsSync(path)) {
     const password = randomBytes(24).toString("base64url");
     writeFileSync(passwordFile, password, { mode: 0o600 });
-    await create(path, password, binaries, account);
+    await create(path, password, options);
   }
   return { path, password: readFileSync(passwordFile, "utf8") };
 }
 
 /** Made under another name first: an interrupted initdb must not look like a cluster. */
-async function create(
-  path: string,
-  password: string,
-  binaries: Binaries,
-  account: Account | undefined,
-): Promise<void> {
+async function create(path: string, password: string, options: ClusterOptions): Promise<void> {
+  const { account } = options;
   const unfinished = `${path}.unfinished`;
   rmSync(unfinished, { recursive: true, force: true });
   mkdirSync(unfinished, { mode: 0o700 });
   if (account !== undefined) chownSync(unfinished, account.uid, account.gid);
-  await runInitdb(unfinished, password, binaries, account);
+  await runInitdb(unfinished, password, options);
   renameSync(unfinished, path);
 }
 
 async function runInitdb(
   path: string,
   password: string,
-  { initdb }: Binaries,
-  account: Account | undefined,
+  { binaries, account, durable }: ClusterOptions,
 ): Promise<void> {
   const scratch = mkdtempSync(join(tmpdir(), "sallyport-initdb-"));
   const passwordFile = join(scratch, "password");
@@ -85,7 +84,10 @@ async function runInitdb(
   ];
   const locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"];
   try {
-    await promisify(execFile)(initdb, [...args, ...locale], { ...account, cwd: "/" });
+    await promisify(execFile)(binaries.initdb, [...args, ...locale, ...(durable ? [] : ["--no-sync"])], {
+      ...account,
+      cwd: "/",
+    });
   } catch (cause) {
     throw new Error("Postgres could not make its data directory", { cause });
   } finally {

@@ -2,10 +2,13 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client } from "pg";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { AlreadyRunningError } from "./claim.ts";
 import { type Postgres, startPostgres } from "./postgres.ts";
 import { isRunning, startOf } from "./process.ts";
+
+// Each test makes a cluster of its own, which takes seconds on a busy machine.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let dir = "";
 const started: Postgres[] = [];

@@ -40,7 +40,7 @@ export async function startPostgres({ dataDir, log, durable = true }: PostgresOp
   const finish = (): void => cleanUp.splice(0).forEach((step) => step());
   try {
     const binaries = findBinaries();
-    const cluster = await openCluster(dir, binaries, account);
+    const cluster = await openCluster(dir, { binaries, account, durable });
     await stopLeftover(cluster.path);
     const sockets = makeSocketDirectory(join(dir, "socket"), `.s.PGSQL.${port}`, account);
     cleanUp.push(() => sockets.remove());
