@@ -54,7 +54,8 @@ async function renewRole(client: Client, name: string): Promise<Role> {
   return { name, password };
 }
 
-function ownerUrlFile(layout: Layout, service: DatabaseOwner): string {
+/** The file with the URL of the role that owns a service's database; only migrations and ceremonies use it. */
+export function ownerUrlFile(layout: Layout, service: DatabaseOwner): string {
   return join(layout.supervisor, `${service}-owner.url`);
 }
 

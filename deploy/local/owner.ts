@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { formatToken, newTokenSecret } from "@sallyport/client";
 import { runProgram } from "./command.ts";
+import { ownerUrlFile } from "./databases.ts";
 import type { Layout } from "./layout.ts";
 
 /** The owner's way in: a login code until it is redeemed, then an identity file. */
@@ -12,16 +13,16 @@ export type OwnerCode = {
 };
 
 /**
- * Makes the first vault and the login code of its owner, once. The code's seed is made here and kept in a file of mode
+ * Makes the first vault and the login code of its owner, once; until the owner has logged in, each start renews the code. The code's seed is made here and kept in a file of mode
  * 0600; identity learns the hash of its public key only.
  */
 export async function prepareOwner(layout: Layout, rootFingerprint: string): Promise<OwnerCode> {
   const codeFile = join(layout.owner, "login-code");
   const identityFile = join(layout.owner, "user.json");
   const owner = { codeFile, identityFile, loggedIn: existsSync(identityFile) };
-  if (existsSync(codeFile)) return owner;
+  if (owner.loggedIn) return owner;
   const { seed, publicKeySha256 } = savedSecret(join(layout.owner, "login-seed"));
-  const env = { SALLYPORT_DATABASE_URL_FILE: join(layout.folder("identity"), "database.url") };
+  const env = { SALLYPORT_DATABASE_URL_FILE: ownerUrlFile(layout, "identity") };
   const args = ["--vault-name", "default", "--owner-key-sha256", publicKeySha256.toString("hex")];
   const { vaultId, codeId } = JSON.parse(
     await runProgram("services/identity/src/bootstrap.ts", env, args),

@@ -1,7 +1,8 @@
 -- What the serving role may do, and nothing else: keys, lifetimes and scopes are never changed, nobody is forgotten.
-grant select, insert on vaults, users, user_keys to sallyport_identity;
-grant select, insert on login_codes to sallyport_identity;
-grant update (expires_at, revoked_at, redeemed_by) on login_codes to sallyport_identity;
+-- Vaults and owners' login codes are made by bootstrap.ts with the owner's role.
+grant select on vaults, login_codes to sallyport_identity;
+grant select, insert on users, user_keys to sallyport_identity;
+grant update (redeemed_by) on login_codes to sallyport_identity;
 grant select, insert on enrollment_tokens to sallyport_identity;
 grant update (uses, last_used_at, revoked_at, revoke_reason) on enrollment_tokens to sallyport_identity;
 grant select, insert on machines to sallyport_identity;

@@ -41,7 +41,7 @@ type Code = { readonly key: TestKey; readonly codeId: string };
 
 async function makeCode(role: "owner" | "auditor" = "auditor"): Promise<Code> {
   const [key, codeId, nowMs] = [newKey(), newId("tok"), world.clock.nowMs];
-  await insertLoginCode(world.database, {
+  await insertLoginCode(world.ownerDatabase, {
     codeId,
     vaultId: world.vaultId,
     keySha256: keySha256(key),
@@ -124,7 +124,7 @@ describe("RedeemLoginCode", () => {
     world.clock.nowMs += codeLifetimeMs;
     await expect(redeem(expired, newKey())).rejects.toMatchObject({ reason: Reason.TOKEN_EXPIRED });
     const revoked = await makeCode();
-    await revokeLoginCodes(world.database, world.vaultId, new Date(world.clock.nowMs));
+    await revokeLoginCodes(world.ownerDatabase, world.vaultId, new Date(world.clock.nowMs));
     await expect(redeem(revoked, newKey())).rejects.toMatchObject({ reason: Reason.TOKEN_REVOKED });
     expect(recordsOf("login_code.refused").slice(-2)).toMatchObject([
       { reason: "TOKEN_EXPIRED", subjectId: expired.codeId },
@@ -201,7 +201,11 @@ describe("makeFirstVault", () => {
     await using fresh = await createServiceDatabase("identity");
     await using empty = await createWorld(fresh);
     const make = (key: TestKey) =>
-      makeFirstVault(empty.database, { name: "other", ownerKeySha256: keySha256(key) }, empty.clock.nowMs);
+      makeFirstVault(
+        empty.ownerDatabase,
+        { name: "other", ownerKeySha256: keySha256(key) },
+        empty.clock.nowMs,
+      );
     const settled = await make(newKey());
     expect(settled).toMatchObject({ vaultId: empty.vaultId, created: false });
     expect(empty.audit.events.slice(0, 2).map(({ action }) => action)).toEqual([
@@ -219,7 +223,7 @@ describe("makeFirstVault", () => {
     for (const table of ["login_codes", "user_keys", "users"]) await owner.query(`delete from ${table}`);
     const [one, two] = [newKey(), newKey()];
     const make = (key: TestKey, atMs: number) =>
-      makeFirstVault(other.database, { name: "x", ownerKeySha256: keySha256(key) }, atMs);
+      makeFirstVault(other.ownerDatabase, { name: "x", ownerKeySha256: keySha256(key) }, atMs);
     const first = await make(one, nowMs);
     expect(first).toMatchObject({ vaultId, created: true });
     expect(await make(one, nowMs + ownerCodeLifetimeMs)).toEqual({ ...first, created: false });

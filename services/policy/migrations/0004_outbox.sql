@@ -2,7 +2,7 @@
 create table if not exists outbox (
   event_id text primary key,
   event bytea not null,
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default clock_timestamp()
 );
 create table if not exists seen_requests (
   request_digest bytea primary key,

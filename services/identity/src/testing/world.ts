@@ -41,6 +41,8 @@ import {
 /** Identity on a real database, with policy and audit beside it, a clock that stands still, and an owner. */
 export type World = {
   readonly database: Database;
+  /** As the role that owns the tables, for what only the ceremony may do. */
+  readonly ownerDatabase: Database;
   readonly policy: PolicyPeer;
   readonly audit: AuditPeer;
   readonly trust: TestTrust;
@@ -78,9 +80,12 @@ export async function createWorld(urls: {
   const [policy, audit, trust] = [createPolicyPeer(), createAuditPeer(), createTestTrust(clock.nowMs)];
   const stack = new AsyncDisposableStack();
   const database = stack.use(openDatabase({ url: urls.servingUrl, applicationName: "identity-test" }));
+  const ownerDatabase = stack.use(
+    openDatabase({ url: urls.ownerUrl, applicationName: "identity-owner", poolSize: 1 }),
+  );
   const code = newKey();
   const first = { name: "first", ownerKeySha256: keySha256(code) };
-  const { vaultId, codeId } = await makeFirstVault(database, first, clock.nowMs);
+  const { vaultId, codeId } = await makeFirstVault(ownerDatabase, first, clock.nowMs);
   const logger = createLogger({ service: "identity", level: "silent" });
   const outbox = stack.use(
     createOutbox({ database, audit: createClient(AppendService, audit.transport), logger }),
@@ -124,6 +129,7 @@ export async function createWorld(urls: {
   const owner = { ...device, keyId: answer.keyId };
   return {
     database,
+    ownerDatabase,
     policy,
     audit,
     trust,
