@@ -18,6 +18,7 @@ export type GatewayConfig = ReturnType<typeof readGatewayConfig>;
 export function readGatewayConfig(env: NodeJS.ProcessEnv) {
   return readSettings(env, {
     listen: listen("SALLYPORT_LISTEN"),
+    probeListen: optional(listen("SALLYPORT_PROBE_LISTEN")),
     trustDomain: text("SALLYPORT_TRUST_DOMAIN"),
     certFile: path("SALLYPORT_TLS_CERT_FILE"),
     keyFile: path("SALLYPORT_TLS_KEY_FILE"),

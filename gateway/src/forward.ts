@@ -1,6 +1,7 @@
 import { type DescMethodUnary, type Message, fromBinary } from "@bufbuild/protobuf";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { fail, failureOf, fromRefusal } from "@sallyport/rpc";
+import { fail, fromRefusal } from "@sallyport/rpc";
+import { peerFailure } from "./errors.ts";
 import type { Peers } from "./peers.ts";
 import type { Owner } from "./routes.ts";
 import type { VerifiedRequest } from "./verify/checklist.ts";
@@ -19,12 +20,13 @@ export async function forward(
   const credential = principal ? { credential: principal.credential } : {};
   const request = { signedRequest, ...credential, sourceIp, requestId };
   const answer = await peers.owners[owner].forward(request).catch((error: unknown) => {
-    throw failureOf(error);
+    throw peerFailure(error);
   });
   if (Buffer.compare(answer.requestDigest, digest) !== 0) {
     throw fail(Reason.INTERNAL, {}, new Error(`${owner} answered another request`));
   }
   if (answer.result.case === "refusal") throw fromRefusal(answer.result.value);
-  if (answer.result.case !== "response") throw fail(Reason.INTERNAL, {}, new Error(`${owner} gave no result`));
+  if (answer.result.case !== "response")
+    throw fail(Reason.INTERNAL, {}, new Error(`${owner} gave no result`));
   return fromBinary(method.output, answer.result.value);
 }

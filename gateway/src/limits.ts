@@ -14,20 +14,26 @@ import { pathOf } from "./routes.ts";
 /** A token bucket: so many requests a second on average, so many at once. */
 export type Rate = { readonly perSecond: number; readonly burst: number };
 
-/** What one source address may send, whoever signs. */
-export const addressRate: Rate = { perSecond: 2000, burst: 4000 };
+/** The classes of methods; a principal has one bucket for each, and none for "none". */
+export type RateClass = "read" | "manage" | "none";
 
-/** What one source address may send with keys that are not enrolled; each costs identity a database look-up. */
-export const newKeyRate: Rate = { perSecond: 30, burst: 300 };
+/** Every limit of the gateway. */
+export type Rates = {
+  /** What one source address may send, whoever signs. */
+  readonly address: Rate;
+  /** What one source address may send with keys that are not enrolled; each costs its owner a look-up. */
+  readonly newKey: Rate;
+  /** What one principal may do, by the class of the method. */
+  readonly principal: Readonly<Record<Exclude<RateClass, "none">, Rate>>;
+};
 
-/** What one principal may do, by the class of the method; "none" leaves only the address limit. */
-export const principalRates = {
-  read: { perSecond: 500, burst: 1000 },
-  manage: { perSecond: 100, burst: 200 },
-  none: undefined,
-} as const satisfies Record<string, Rate | undefined>;
+/** The limits unless a test sets others. */
+export const defaultRates: Rates = {
+  address: { perSecond: 2000, burst: 4000 },
+  newKey: { perSecond: 30, burst: 300 },
+  principal: { read: { perSecond: 500, burst: 1000 }, manage: { perSecond: 100, burst: 200 } },
+};
 
-type RateClass = keyof typeof principalRates;
 type MethodClasses<S extends DescService> = { readonly [M in keyof S["method"]]: RateClass };
 
 function classesOf<S extends DescService>(service: S, classes: MethodClasses<S>): [string, RateClass][] {
@@ -77,20 +83,22 @@ const classByPath: ReadonlyMap<string, RateClass> = new Map([
   ...classesOf(AuditService, { listRecords: "manage", getRecord: "manage" }),
 ]);
 
-/** The rate of a public method for one principal; a path without an entry is a bug and throws. */
-export function principalRateOf(path: string): Rate | undefined {
+/** The class of a public method; a path without an entry is a bug and throws. */
+export function rateClassOf(path: string): RateClass {
   const rateClass = classByPath.get(path);
   if (rateClass === undefined) throw new Error(`no limit is set for ${path}`);
-  return principalRates[rateClass];
+  return rateClass;
 }
 
-/** Token buckets by address, in memory, for at most `capacity` addresses. */
-export function createAddressLimiter(rate: Rate, clock: () => number, capacity = 100_000) {
+/** Token buckets by address; `take` takes one token and returns 0, or the milliseconds until there will be one. */
+export type AddressLimiter = { take(address: string): number };
+
+/** Makes buckets in memory, for at most `capacity` addresses. */
+export function createAddressLimiter(rate: Rate, clock: () => number, capacity = 100_000): AddressLimiter {
   // One number an address: when its bucket will be full again (the "theoretical arrival time" of GCRA), in ms.
   const fullAt = new Map<string, number>();
   const costMs = 1000 / rate.perSecond;
   return {
-    /** Takes one token. Returns 0, or the milliseconds after which a token will be there. */
     take(address: string): number {
       const now = clock();
       const next = Math.max(fullAt.get(address) ?? 0, now) + costMs;

@@ -2,7 +2,7 @@ import { create, fromBinary } from "@bufbuild/protobuf";
 import { decodeBody } from "@sallyport/evidence";
 import type { OpenedRequest } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { ReplyClaimsSchema } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { type Permit, ReplyClaimsSchema } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
   type ReadSecretsRequest,
   ReadSecretsRequestSchema,
@@ -15,12 +15,15 @@ import {
   Purpose,
 } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
 import type { FetchedSecret } from "@sallyport/proto/gen/sallyport/secrets/internal/v1/fetch_pb.ts";
-import { fail, failureOf, fromRefusal } from "@sallyport/rpc";
+import { fail, fromRefusal } from "@sallyport/rpc";
+import { peerFailure } from "./errors.ts";
 import type { Peers } from "./peers.ts";
 import type { VerifiedRequest } from "./verify/checklist.ts";
 
 /** A verified request of a machine, which is the only kind of principal that reads. */
-export type MachineRequest = VerifiedRequest & { readonly principal: NonNullable<VerifiedRequest["principal"]> };
+export type MachineRequest = VerifiedRequest & {
+  readonly principal: NonNullable<VerifiedRequest["principal"]>;
+};
 
 type ReadPeers = Pick<Peers, "authorization" | "fetch" | "open">;
 
@@ -31,21 +34,24 @@ export async function readSecrets(
   peers: ReadPeers,
 ): Promise<ReadSecretsResponse> {
   const wanted = decodeBody(ReadSecretsRequestSchema, request.signedRequest);
-  const named = wanted.secretIds.length > 0;
-  const early = named ? fetchEnvelopes(request, wanted.secretIds, wanted.version, peers) : undefined;
+  const fetch = (ids: string[]) => fetchEnvelopes(request, ids, wanted.version, peers);
+  const early = wanted.secretIds.length > 0 ? fetch(wanted.secretIds) : undefined;
   early?.catch(() => undefined); // Awaited below, unless policy refuses first.
   const decision = await authorize(request, wanted, Purpose.READ, requestId, peers);
-  if (!decision.permit) return create(ReadSecretsResponseSchema, { decisionId: decision.decisionId });
+  const { permit, decisionId, nextPageToken } = decision;
+  if (!permit && decision.secrets.length > 0) throw broken("policy", "gave no permit");
+  if (!permit) return create(ReadSecretsResponseSchema, { decisionId, nextPageToken });
   const allowed = decision.secrets.filter((secret) => secret.refusal === Reason.UNSPECIFIED);
   const allowedIds = allowed.map((secret) => secret.secretId);
-  const fetched = await (early ?? fetchEnvelopes(request, allowedIds, wanted.version, peers));
+  // Security: even a failure of the early fetch tells of every secret named, so a refused one must not take part.
+  const whole = allowedIds.length === wanted.secretIds.length ? early : undefined;
+  const fetched = await (whole ?? fetch(allowedIds));
   const secrets = allowedIds.map((id) => {
     const secret = fetched.get(id);
     if (!secret) throw fail(Reason.NOT_FOUND, { field: wanted.version === 0 ? "secret" : "version" });
     return secret;
   });
-  const opened = await open(request, decision, secrets, peers);
-  return assemble(decision, opened);
+  return assemble(decision, await open(request, permit, secrets, peers));
 }
 
 /** Asks policy about one request; throws its refusal. Used by the read and by the listing. */
@@ -83,6 +89,7 @@ async function fetchEnvelopes(
   requestedVersion: number,
   peers: Pick<Peers, "fetch">,
 ): Promise<Map<string, FetchedSecret>> {
+  if (secretIds.length === 0) return new Map();
   const item = { requestDigest: digest, vaultId: principal.claims.vaultId, secretIds, requestedVersion };
   const { results } = await peers.fetch.fetch({ items: [item] }).catch(rethrow);
   return new Map(resultFor(results, digest, "secrets").secrets.map((secret) => [secret.secretId, secret]));
@@ -90,48 +97,55 @@ async function fetchEnvelopes(
 
 async function open(
   { digest, signedRequest, principal, sourceIp }: MachineRequest,
-  { permit }: AuthorizeResult,
+  permit: Permit,
   secrets: readonly FetchedSecret[],
   peers: Pick<Peers, "open">,
 ): Promise<OpenedRequest> {
-  const sealed = secrets.map(({ envelope, projectKey, slip }) => ({ envelope, projectKey, ...(slip ? { slip } : {}) }));
-  const item = { requestDigest: digest, signedRequest, credential: principal.credential, secrets: sealed, sourceIp };
-  const { results } = await peers.open.open({ items: [{ ...item, ...(permit ? { permit } : {}) }] }).catch(rethrow);
+  const { credential } = principal;
+  const sealed = secrets.map(({ envelope, projectKey, slip }) => ({
+    envelope,
+    projectKey,
+    ...(slip ? { slip } : {}),
+  }));
+  const item = { requestDigest: digest, signedRequest, credential, permit, secrets: sealed, sourceIp };
+  const { results } = await peers.open.open({ items: [item] }).catch(rethrow);
   const { outcome } = resultFor(results, digest, "crypto");
   if (outcome.case === "refusal") throw fromRefusal(outcome.value);
-  if (outcome.case !== "opened") throw fail(Reason.INTERNAL, {}, new Error("crypto gave no outcome"));
+  if (outcome.case !== "opened") throw broken("crypto", "gave no outcome");
   return outcome.value;
 }
 
 // The reply is crypto's; the gateway only lays it out. The client verifies every part of it against the signature.
 function assemble(decision: AuthorizeResult, opened: OpenedRequest): ReadSecretsResponse {
   const { reply, encapsulatedKey } = opened;
-  if (!reply) throw fail(Reason.INTERNAL, {}, new Error("crypto signed nothing"));
+  if (!reply) throw broken("crypto", "signed nothing");
   const contents = new Map(opened.secrets.map((secret) => [secret.secretId, secret.content]));
   const projects = new Map(decision.secrets.map((secret) => [secret.secretId, secret.projectId]));
   const secrets = fromBinary(ReplyClaimsSchema, reply.payload).secrets.map((claim) => {
-    const allowed = claim.refusal === Reason.UNSPECIFIED;
-    return create(SecretResultSchema, {
-      secretId: claim.secretId,
-      projectId: allowed ? (projects.get(claim.secretId) ?? "") : "",
-      name: claim.name,
-      version: claim.version,
-      kind: claim.kind,
-      refusal: claim.refusal,
-      content: contents.get(claim.secretId) ?? { case: undefined },
-    });
+    const { secretId, name, version, kind, refusal } = claim;
+    const projectId = refusal === Reason.UNSPECIFIED ? (projects.get(secretId) ?? "") : "";
+    const content = contents.get(secretId) ?? { case: undefined };
+    return create(SecretResultSchema, { secretId, projectId, name, version, kind, refusal, content });
   });
   const { decisionId, nextPageToken } = decision;
   return create(ReadSecretsResponseSchema, { secrets, encapsulatedKey, reply, decisionId, nextPageToken });
 }
 
 // Matched by digest, never by position.
-function resultFor<R extends { requestDigest: Uint8Array }>(results: readonly R[], digest: Uint8Array, peer: string): R {
+function resultFor<R extends { requestDigest: Uint8Array }>(
+  results: readonly R[],
+  digest: Uint8Array,
+  peer: string,
+): R {
   const result = results.find(({ requestDigest }) => Buffer.compare(requestDigest, digest) === 0);
-  if (!result) throw fail(Reason.INTERNAL, {}, new Error(`${peer} did not answer this request`));
+  if (!result) throw broken(peer, "did not answer this request");
   return result;
 }
 
+function broken(peer: string, fault: string): Error {
+  return fail(Reason.INTERNAL, {}, new Error(`${peer} ${fault}`));
+}
+
 function rethrow(error: unknown): never {
-  throw failureOf(error);
+  throw peerFailure(error);
 }

@@ -2,61 +2,55 @@ import { type DescMethod, type DescMethodUnary, type Message, create } from "@bu
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import {
   type ConnectRouter,
-  type ContextValues,
   type HandlerContext,
   type Interceptor,
   createConnectRouter,
-  createContextKey,
-  createContextValues,
 } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
-import { mayCall } from "@sallyport/evidence";
+import { decodeBody } from "@sallyport/evidence";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { type Keyset, PrincipalKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { GetKeysetResponseSchema, ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
-import { fail } from "@sallyport/rpc";
-import { toPublicError } from "./errors.ts";
+import {
+  GetKeysetRequestSchema,
+  GetKeysetResponseSchema,
+  ReadService,
+} from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
+import { fail, inCall } from "@sallyport/rpc";
+import { publicFailureOf, toPublicError } from "./errors.ts";
 import { forward } from "./forward.ts";
 import { listReadableSecrets } from "./list.ts";
+import type { OutcomeListener } from "./outcome-log.ts";
 import type { Peers } from "./peers.ts";
 import { type MachineRequest, readSecrets } from "./read.ts";
 import { forwarded, pathOf } from "./routes.ts";
+import { verdictOf } from "./verdict.ts";
 import type { VerifiedRequest } from "./verify/checklist.ts";
 
-/** What the front of the gateway found: a verified request, or the error for which the router must refuse. */
-export type Verdict = { readonly requestId: string } & (
-  | { readonly kind: "verified"; readonly request: VerifiedRequest }
-  | { readonly kind: "refused"; readonly error: unknown }
-);
-
-const noVerdict: Verdict = { kind: "refused", requestId: "", error: new Error("no verdict was given") };
-const verdictKey = createContextKey<Verdict>(noVerdict, { description: "the verdict of the front" });
-
-/** Context values that carry the verdict to the router. */
-export function verdictValues(verdict: Verdict): ContextValues {
-  return createContextValues().set(verdictKey, verdict);
-}
-
-/** Told of everything that is refused behind the front, before it is translated. */
-export type RefusalListener = (error: unknown, requestId: string) => void;
+/** What answers: the peers, the keyset to hand out, and the clock in milliseconds. */
+export type RouterParts = { readonly peers: Peers; readonly keyset: Keyset; readonly clock: () => number };
 
 /**
- * The public services as handlers by path. The first interceptor throws the front's refusal, so that it speaks the
- * client's protocol, and translates every error; no handler runs on a refused request.
+ * The public services as handlers by path. The only interceptor throws the front's refusal, so that it speaks the
+ * client's protocol and no handler runs on a refused request; it translates every error, and runs handlers as part of
+ * the call, so that what they ask of peers carries its id and ends by its deadline. Handlers take the verified request
+ * from the verdict and never look at the message that the router decoded.
  */
 export function createPublicHandlers(
-  parts: { readonly peers: Peers; readonly keyset: Keyset; readonly clock: () => number },
-  onRefusal: RefusalListener,
+  parts: RouterParts,
+  onOutcome: OutcomeListener,
 ): ReadonlyMap<string, UniversalHandler> {
   const refuseOrRun: Interceptor = (next) => async (request) => {
-    const verdict = request.contextValues.get(verdictKey);
+    const verdict = verdictOf(request.contextValues);
+    const rpc = pathOf(request.method);
     try {
       if (verdict.kind === "refused") throw verdict.error;
-      requireAccess(pathOf(request.method), verdict.request);
-      return await next(request);
+      const response = await inCall(verdict, () => next(request));
+      onOutcome(rpc, verdict);
+      return response;
     } catch (error) {
-      onRefusal(error, verdict.requestId);
-      throw toPublicError(error, verdict.requestId);
+      const failure = publicFailureOf(error);
+      onOutcome(rpc, verdict, failure);
+      throw toPublicError(failure, verdict.requestId);
     }
   };
   const router = createConnectRouter({ interceptors: [refuseOrRun], acceptCompression: [], grpcWeb: false });
@@ -65,8 +59,8 @@ export function createPublicHandlers(
   return new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 }
 
-function verifiedOf(context: HandlerContext): { request: VerifiedRequest; requestId: string } {
-  const verdict = context.values.get(verdictKey);
+function verifiedOf({ values }: HandlerContext): { request: VerifiedRequest; requestId: string } {
+  const verdict = verdictOf(values);
   if (verdict.kind === "refused") throw verdict.error;
   return verdict;
 }
@@ -78,16 +72,7 @@ function machineOf(context: HandlerContext): { request: MachineRequest; requestI
   return { request: { ...request, principal }, requestId };
 }
 
-function requireAccess(path: string, { principal }: VerifiedRequest): void {
-  const { kind, role } = principal?.claims ?? {};
-  const caller = kind === undefined || role === undefined ? undefined : { kind, role };
-  if (!mayCall(path, caller)) throw fail(Reason.ROLE_REQUIRED);
-}
-
-function addRead(
-  router: ConnectRouter,
-  { peers, keyset, clock }: { readonly peers: Peers; readonly keyset: Keyset; readonly clock: () => number },
-): void {
+function addRead(router: ConnectRouter, { peers, keyset, clock }: RouterParts): void {
   router.service(ReadService, {
     async readSecrets(_, context) {
       const { request, requestId } = machineOf(context);
@@ -97,7 +82,10 @@ function addRead(
       const { request, requestId } = machineOf(context);
       return listReadableSecrets(request, requestId, peers);
     },
-    getKeyset: () => create(GetKeysetResponseSchema, { keyset, serverTime: timestampFromMs(clock()) }),
+    getKeyset(_, context) {
+      decodeBody(GetKeysetRequestSchema, verifiedOf(context).request.signedRequest);
+      return create(GetKeysetResponseSchema, { keyset, serverTime: timestampFromMs(clock()) });
+    },
   });
 }
 

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { parseRequest, verifySignedRequest } from "@sallyport/evidence";
+import { mayCall, parseRequest, verifySignedRequest } from "@sallyport/evidence";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import {
   type Credential,
@@ -9,11 +9,11 @@ import {
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { contentDigest } from "@sallyport/proto/signing";
 import { Failure, fail } from "@sallyport/rpc";
-import { limitKeyOf, principalRateOf } from "../limits.ts";
-import { newKeyPaths } from "../routes.ts";
+import { type AddressLimiter, type Rates, limitKeyOf, rateClassOf } from "../limits.ts";
 import type { KeyCache } from "./credentials.ts";
-import { type RequestHead, checkContentType, readSignedHead } from "./headers.ts";
+import { type RequestHead, checkContentType, checkFrame, readSignedHead } from "./headers.ts";
 import type { NonceStore } from "./nonces.ts";
+import { findSigner } from "./signer.ts";
 
 /** A request as it arrives: its head, its source and a way to read its content. */
 export type ArrivedRequest = RequestHead & {
@@ -31,91 +31,86 @@ export type VerifiedRequest = {
   readonly sourceIp: string;
 };
 
-/** What the checklist needs. Rates come from limits.ts, `clock` gives milliseconds. */
+/** What the checklist needs. `clock` gives milliseconds. */
 export type ChecklistParts = {
   readonly authorities: readonly string[];
   readonly windowSeconds: number;
   readonly clock: () => number;
-  readonly addresses: { take(address: string): number };
-  readonly newKeyAddresses: { take(address: string): number };
+  readonly addresses: AddressLimiter;
+  readonly newKeyAddresses: AddressLimiter;
+  readonly principalRates: Rates["principal"];
   readonly keys: Pick<KeyCache, "find">;
   readonly nonces: Pick<NonceStore, "admit">;
 };
 
 /** The progress of one request, for the record of a refusal: what was known when it stopped. */
-export type Progress = { keyId?: string; digest?: Uint8Array; claims?: CredentialClaims; replayed?: boolean };
+export type Progress = {
+  /** As the request says, which anybody can. */
+  claimedKeyId?: string;
+  /** Set once the signature held. */
+  digest?: Uint8Array;
+  claims?: CredentialClaims;
+  replayed?: boolean;
+};
 
 /**
- * The steps of DESIGN §3.1, cheapest first; none can be skipped, because each uses what the one before gives. Throws a
- * Failure or an EvidenceError. Security: the nonce is stored only after the signature holds, or strangers fill Redis.
+ * The steps of DESIGN §3.1, cheapest first, then the role table; none can be skipped, because each uses what the one
+ * before gives. Throws a Failure or an EvidenceError. Security: the nonce is stored only after the signature holds, or
+ * strangers fill Redis.
  */
 export async function verifyArrived(
   request: ArrivedRequest,
   parts: ChecklistParts,
   progress: Progress,
 ): Promise<VerifiedRequest> {
-  limitAddress(parts.addresses, request.sourceIp);
+  const { sourceIp } = request;
+  limitAddress(parts.addresses, sourceIp);
   const body = await request.readBody();
   const head = readSignedHead(request);
   checkContentType(head.contentType, request.rawHeaders);
+  checkFrame(head.contentType, body);
   const signedRequest = create(SignedRequestSchema, { ...head, body });
   const { keyId, created, nonce } = parseRequest(signedRequest);
-  progress.keyId = keyId;
-  checkCreated(created, parts);
+  progress.claimedKeyId = keyId;
+  const nowMs = parts.clock();
+  const { windowSeconds, authorities } = parts;
+  if (Math.abs(nowMs - created * 1000) > windowSeconds * 1000) throw clockSkew(nowMs);
   checkDigest(head.contentDigest, body);
-  const key = await findKey(keyId, head.path, request.sourceIp, parts);
-  const { digest } = verifySignedRequest(signedRequest, {
-    publicKey: key.publicKey,
-    keyId,
-    authorities: parts.authorities,
-    nowMs: parts.clock(),
-    windowSeconds: parts.windowSeconds,
-  });
+  const strangers = () => limitAddress(parts.newKeyAddresses, sourceIp);
+  const { publicKey, refusal, principal } = await findSigner(keyId, head.path, parts.keys, strangers);
+  const expected = { publicKey, keyId, authorities, nowMs, windowSeconds };
+  const { digest } = verifySignedRequest(signedRequest, expected);
   progress.digest = digest;
   // Only the holder of the key learns that its machine is expired or disabled.
-  if (key.refusal !== Reason.UNSPECIFIED) throw fail(key.refusal);
-  if (key.principal) progress.claims = key.principal.claims;
-  await admitOnce({ keyId, nonce, createdSeconds: created, rate: principalRateOf(head.path) }, parts, progress);
-  return { signedRequest, digest, keyId, principal: key.principal, sourceIp: request.sourceIp };
+  if (refusal !== Reason.UNSPECIFIED) throw fail(refusal);
+  if (principal) progress.claims = principal.claims;
+  const limit = limitOf(head.path, principal, parts.principalRates);
+  await admitOnce({ keyId, nonce, createdSeconds: created, limit }, parts, progress);
+  checkRole(head.path, principal);
+  return { signedRequest, digest, keyId, principal, sourceIp };
 }
 
-function limitAddress(limiter: { take(address: string): number }, sourceIp: string): void {
+function limitAddress(limiter: AddressLimiter, sourceIp: string): void {
   const waitMs = limiter.take(limitKeyOf(sourceIp));
   if (waitMs > 0) throw new Failure(Reason.RATE_LIMITED, { retryAfterMs: waitMs });
 }
 
-function clockSkew(nowMs: number) {
-  return fail(Reason.CLOCK_SKEW, { server_time: new Date(nowMs).toISOString() });
-}
-
-function checkCreated(createdSeconds: number, { clock, windowSeconds }: ChecklistParts): void {
-  const nowMs = clock();
-  if (Math.abs(nowMs / 1000 - createdSeconds) > windowSeconds) throw clockSkew(nowMs);
+function clockSkew(nowMs: number, retryAfterMs?: number): Failure {
+  const metadata = { server_time: new Date(nowMs).toISOString() };
+  return new Failure(Reason.CLOCK_SKEW, { metadata, retryAfterMs });
 }
 
 function checkDigest(header: string, body: Uint8Array): void {
-  if (contentDigest(body) !== header) throw fail(Reason.REQUEST_REJECTED, {}, new Error("content-digest differs"));
+  if (contentDigest(body) !== header)
+    throw fail(Reason.REQUEST_REJECTED, {}, new Error("content-digest differs"));
 }
 
-type SignerKey = {
-  readonly publicKey: Uint8Array;
-  readonly refusal: Reason;
-  readonly principal: VerifiedRequest["principal"];
-};
+type Limit = Parameters<NonceStore["admit"]>[0]["limit"];
 
-async function findKey(keyId: string, path: string, sourceIp: string, parts: ChecklistParts): Promise<SignerKey> {
-  if (keyId.startsWith("key:")) {
-    if (!newKeyPaths.has(path)) throw fail(Reason.REQUEST_REJECTED, {}, new Error("the key is not enrolled"));
-    limitAddress(parts.newKeyAddresses, sourceIp);
-    const publicKey = new Uint8Array(Buffer.from(keyId.slice(4), "base64url"));
-    return { publicKey, refusal: Reason.UNSPECIFIED, principal: undefined };
-  }
-  const known = await parts.keys.find(keyId);
-  if (!known) throw fail(Reason.REQUEST_REJECTED, {}, new Error("the keyid is unknown"));
-  const { resolved, claims } = known;
-  const principal = resolved.credential && claims ? { credential: resolved.credential, claims } : undefined;
-  const refusal = principal ? Reason.UNSPECIFIED : resolved.refusal || Reason.MACHINE_DISABLED;
-  return { publicKey: resolved.publicKey, refusal, principal };
+function limitOf(path: string, principal: VerifiedRequest["principal"], rates: Rates["principal"]): Limit {
+  const rateClass = rateClassOf(path);
+  if (!principal || rateClass === "none") return undefined;
+  return { bucket: `${rateClass}:${principal.claims.principalId}`, rate: rates[rateClass] };
 }
 
 async function admitOnce(
@@ -131,11 +126,14 @@ async function admitOnce(
       progress.replayed = true;
       throw fail(Reason.REQUEST_REJECTED, {}, new Error("the nonce was used before"));
     case "before-epoch":
-      throw clockSkew(parts.clock());
+      throw clockSkew(parts.clock(), admission.waitMs > 0 ? admission.waitMs : undefined);
     case "limited":
-      throw new Failure(Reason.RATE_LIMITED, { retryAfterMs: admission.retryAfterMs });
+      throw new Failure(Reason.RATE_LIMITED, { retryAfterMs: admission.waitMs });
     default:
       throw new Error(`unknown admission ${String(admission satisfies never)}`);
   }
 }
 
+function checkRole(path: string, principal: VerifiedRequest["principal"]): void {
+  if (!mayCall(path, principal?.claims)) throw fail(Reason.ROLE_REQUIRED);
+}

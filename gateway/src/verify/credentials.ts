@@ -1,3 +1,4 @@
+import { fromBinary } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
 import {
@@ -5,68 +6,45 @@ import {
   CredentialClaimsSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import type { KeyService, ResolvedKey } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
-import { fromBinary } from "@bufbuild/protobuf";
-import { failureOf } from "@sallyport/rpc";
+import { peerFailure } from "../errors.ts";
 
 /** What is known of a keyid, with the credential's claims decoded; undefined when identity does not know it. */
 export type KnownKey = { readonly resolved: ResolvedKey; readonly claims: CredentialClaims | undefined };
 
 type Entry = { readonly key: KnownKey | undefined; readonly goodUntilMs: number };
+type LookUp = Promise<KnownKey | undefined>;
 
 const cacheMs = { known: 5000, unwatched: 1000, unknown: 1000 };
 const maxBatch = 256;
-const capacity = 100_000;
+const defaultCapacity = 100_000;
 
 /** Keys by keyid: cached for seconds, looked up in batches, each keyid once at a time. */
 export type KeyCache = {
   /** Finds a key; DEPENDENCY_UNAVAILABLE when identity does not answer. */
-  find(keyId: string): Promise<KnownKey | undefined>;
-  /** Forgets a principal's keys at once. */
+  find(keyId: string): LookUp;
+  /** Forgets a principal's keys at once; no look-up that began before answers a later find. */
   forget(principalIds: readonly string[]): void;
   /** Says whether revocations arrive; while they do not, entries live for a second only. */
   setWatched(watched: boolean): void;
 };
 
-/** Makes the cache in front of identity's ResolveKeys. */
+/** Makes the cache in front of identity's ResolveKeys, for at most `capacity` keys; `clock` gives milliseconds. */
 export function createKeyCache(
   identity: Pick<Client<typeof KeyService>, "resolveKeys">,
   clock: () => number,
+  capacity = defaultCapacity,
 ): KeyCache {
   const entries = new Map<string, Entry>();
-  const inFlight = new Map<string, Promise<KnownKey | undefined>>();
-  let waiting: { keyIds: string[]; answer: Promise<Map<string, KnownKey>> } | undefined;
+  const inFlight = new Map<string, LookUp>();
+  const resolve = batched(identity);
   let watched = false;
-  let revocations = 0;
+  // Counts what an answer on its way may have missed: then it is used by those who wait, and not kept.
+  let generation = 0;
 
-  async function resolve(keyIds: readonly string[]): Promise<Map<string, KnownKey>> {
-    try {
-      const { results } = await identity.resolveKeys({ keyIds: [...keyIds] });
-      const known = results.filter((resolved) => resolved.publicKey.length === 32);
-      return new Map(known.map((resolved) => [resolved.keyId, { resolved, claims: claimsOf(resolved) }]));
-    } catch (error) {
-      throw failureOf(error);
-    }
-  }
-
-  // Everything asked for in one turn of the event loop goes out as one call.
-  function join(keyId: string): Promise<KnownKey | undefined> {
-    if (waiting === undefined || waiting.keyIds.length >= maxBatch) {
-      const keyIds: string[] = [];
-      const answer = new Promise<void>((go) => setImmediate(go)).then(() => {
-        if (waiting?.keyIds === keyIds) waiting = undefined;
-        return resolve(keyIds);
-      });
-      waiting = { keyIds, answer };
-    }
-    waiting.keyIds.push(keyId);
-    return waiting.answer.then((keys) => keys.get(keyId));
-  }
-
-  async function lookUp(keyId: string): Promise<KnownKey | undefined> {
-    const before = revocations;
-    const key = await join(keyId);
-    // A revocation that arrived meanwhile may be newer than this answer: use it once, do not keep it.
-    if (before === revocations) remember(keyId, key);
+  async function lookUp(keyId: string): LookUp {
+    const before = generation;
+    const key = await resolve(keyId);
+    if (before === generation) remember(keyId, key);
     return key;
   }
 
@@ -79,21 +57,32 @@ export function createKeyCache(
     if (oldest !== undefined) entries.delete(oldest);
   }
 
+  function startOver(): void {
+    generation += 1;
+    inFlight.clear();
+  }
+
   return {
     async find(keyId) {
       const entry = entries.get(keyId);
       if (entry && clock() < entry.goodUntilMs) return entry.key;
-      const running = inFlight.get(keyId) ?? lookUp(keyId).finally(() => inFlight.delete(keyId));
-      inFlight.set(keyId, running);
-      return running;
+      const running = inFlight.get(keyId);
+      if (running) return running;
+      const started = lookUp(keyId).finally(() => {
+        if (inFlight.get(keyId) === started) inFlight.delete(keyId);
+      });
+      inFlight.set(keyId, started);
+      return started;
     },
     forget(principalIds) {
       if (principalIds.length === 0) return;
-      revocations += 1;
+      startOver();
       const gone = new Set(principalIds);
-      for (const keyId of entries.keys()) if (gone.has(keyId.split(".")[0] ?? keyId)) entries.delete(keyId);
+      for (const keyId of entries.keys()) if (gone.has(principalOf(keyId))) entries.delete(keyId);
     },
     setWatched(now) {
+      if (now === watched) return;
+      startOver();
       // What was cached before the watch broke may have been revoked unheard.
       if (!now) entries.clear();
       watched = now;
@@ -101,6 +90,43 @@ export function createKeyCache(
   };
 }
 
-function claimsOf(resolved: ResolvedKey): CredentialClaims | undefined {
-  return resolved.credential && fromBinary(CredentialClaimsSchema, resolved.credential.payload);
+// A user's keyid is the user's id, a dot and the device.
+function principalOf(keyId: string): string {
+  return keyId.split(".")[0] ?? keyId;
+}
+
+type Batch = { readonly keyIds: Set<string>; readonly answer: Promise<ReadonlyMap<string, KnownKey>> };
+
+// Everything asked for in one turn of the event loop goes out as one call.
+function batched(identity: Pick<Client<typeof KeyService>, "resolveKeys">): (keyId: string) => LookUp {
+  let waiting: Batch | undefined;
+  const begin = (): Batch => {
+    const keyIds = new Set<string>();
+    const answer = new Promise<void>((go) => setImmediate(go)).then(() => {
+      if (waiting?.keyIds === keyIds) waiting = undefined;
+      return resolveKeys(identity, keyIds);
+    });
+    return { keyIds, answer };
+  };
+  return async (keyId) => {
+    if (waiting === undefined || waiting.keyIds.size >= maxBatch) waiting = begin();
+    const { keyIds, answer } = waiting;
+    keyIds.add(keyId);
+    return (await answer).get(keyId);
+  };
+}
+
+async function resolveKeys(
+  identity: Pick<Client<typeof KeyService>, "resolveKeys">,
+  keyIds: ReadonlySet<string>,
+): Promise<ReadonlyMap<string, KnownKey>> {
+  const { results } = await identity.resolveKeys({ keyIds: [...keyIds] }).catch((error: unknown) => {
+    throw peerFailure(error);
+  });
+  const known = results.filter((resolved) => resolved.publicKey.length === 32);
+  return new Map(known.map((resolved) => [resolved.keyId, { resolved, claims: claimsOf(resolved) }]));
+}
+
+function claimsOf({ credential }: ResolvedKey): CredentialClaims | undefined {
+  return credential && fromBinary(CredentialClaimsSchema, credential.payload);
 }

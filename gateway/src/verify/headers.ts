@@ -1,5 +1,10 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { normaliseAuthority } from "@sallyport/proto/signing";
+import {
+  acceptedContentTypes,
+  contentTypeOf,
+  normaliseAuthority,
+  unframeMessage,
+} from "@sallyport/proto/signing";
 import { fail } from "@sallyport/rpc";
 
 /** The request's head as it came off the wire: `rawHeaders` is the flat name, value list with duplicates kept. */
@@ -20,49 +25,45 @@ export type SignedHead = {
   readonly signature: string;
 };
 
-const required = ["content-type", "content-digest", "signature-input", "signature"] as const;
-const forbidden = ["content-encoding", "trailer"];
 const encodings = ["grpc-encoding", "connect-content-encoding"];
+const forbidden = ["content-encoding", "trailer"];
 const maxHeaders = 64;
-
-/** The content types that may be signed; unary only (SIGNING §5). */
-export const acceptedContentTypes: ReadonlySet<string> = new Set([
-  "application/json",
-  "application/proto",
-  "application/grpc",
-  "application/grpc+proto",
-]);
 
 function refuse(field: string, description: string): never {
   throw fail(Reason.FIELD_INVALID, { field, description });
 }
 
-/** Exactly one signature, and every header it covers exactly once. Nothing is joined, trimmed away or preferred. */
+/**
+ * Reads a head with exactly one signature and every covered header exactly once (SIGNING §2); nothing is joined, trimmed
+ * away or preferred. REQUEST_REJECTED without exactly one signature, FIELD_INVALID naming anything else.
+ */
 export function readSignedHead(head: RequestHead): SignedHead {
   if (head.method !== "POST") refuse("method", "only POST is answered");
   if (!/^\/[A-Za-z0-9._]+\/[A-Za-z0-9]+$/.test(head.url))
     refuse("path", "origin-form without a query is needed");
   const headers = countedHeaders(head.rawHeaders);
-  const single = (name: string): string => {
-    const values = headers.get(name) ?? [];
-    const [value] = values;
-    if (value === undefined || values.length !== 1)
-      return refuse(name, `exactly one ${name} header is needed`);
-    return value;
-  };
-  const [contentType, contentDigest, signatureInput, signature] = required.map(single);
-  if (!contentType || !contentDigest || !signatureInput || !signature)
-    return refuse("signature", "it is not complete");
-  const path = head.url;
+  const signatureInput = onlyValue(headers, "signature-input") ?? unsigned("signature-input");
+  const signature = onlyValue(headers, "signature") ?? unsigned("signature");
+  const covered = (name: string): string =>
+    onlyValue(headers, name) ?? refuse(name, "exactly one such header is needed");
   return {
     method: "POST",
     authority: authorityOf(headers),
-    path,
-    contentType,
-    contentDigest,
+    path: head.url,
+    contentType: covered("content-type"),
+    contentDigest: covered("content-digest"),
     signatureInput,
     signature,
   };
+}
+
+function unsigned(name: string): never {
+  throw fail(Reason.REQUEST_REJECTED, {}, new Error(`exactly one ${name} header is needed`));
+}
+
+function onlyValue(headers: Map<string, string[]>, name: string): string | undefined {
+  const values = headers.get(name) ?? [];
+  return values.length === 1 ? values[0] : undefined;
 }
 
 function countedHeaders(rawHeaders: readonly string[]): Map<string, string[]> {
@@ -92,15 +93,24 @@ function normalisedOrEmpty(authority: string): string {
   }
 }
 
-/** Refuses content types outside the closed list and every encoding but identity. */
+/** Refuses content types outside the closed list and every encoding but identity (SIGNING §5.2). */
 export function checkContentType(contentType: string, rawHeaders: readonly string[]): void {
-  if (!acceptedContentTypes.has(contentType)) {
-    refuse("content-type", `one of ${[...acceptedContentTypes].join(", ")} is needed`);
-  }
+  if (!contentTypeOf(contentType))
+    refuse("content-type", `one of ${acceptedContentTypes.join(", ")} is needed`);
   const headers = countedHeaders(rawHeaders);
   for (const name of forbidden) if (headers.has(name)) refuse(name, "it is not accepted");
   for (const name of encodings) {
     if ((headers.get(name) ?? []).some((value) => value !== "identity"))
       refuse(name, "only identity is accepted");
+  }
+}
+
+/** Refuses gRPC content that is not exactly one uncompressed frame (SIGNING §5.3). */
+export function checkFrame(contentType: string, body: Uint8Array): void {
+  if (contentTypeOf(contentType) !== "grpc") return;
+  try {
+    unframeMessage(body);
+  } catch {
+    refuse("body", "exactly one uncompressed gRPC frame is needed");
   }
 }

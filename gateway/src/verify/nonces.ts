@@ -1,21 +1,23 @@
-import { Redis } from "ioredis";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Redis } from "ioredis";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { fail } from "@sallyport/rpc";
 import type { Rate } from "../limits.ts";
+import { connectRedis } from "./redis.ts";
 
 /** What the store says of a request: let in, seen before, signed before the store's memory began, or too many. */
 export type Admission =
   | { readonly kind: "admitted" }
   | { readonly kind: "replayed" }
-  | { readonly kind: "before-epoch" }
-  | { readonly kind: "limited"; readonly retryAfterMs: number };
+  | { readonly kind: "before-epoch"; readonly waitMs: number }
+  | { readonly kind: "limited"; readonly waitMs: number };
 
-/** A verified request's claim to be let in once. Times in seconds. */
+/** A verified request's claim to be let in once; `bucket` is counted at `rate`. */
 export type Claim = {
   readonly keyId: string;
   readonly nonce: string;
   readonly createdSeconds: number;
-  readonly rate: Rate | undefined;
+  readonly limit: { readonly bucket: string; readonly rate: Rate } | undefined;
 };
 
 /**
@@ -30,16 +32,16 @@ if not epoch then
   epoch = tonumber(time[1]) + 1
   redis.call('SET', KEYS[1], epoch)
 end
-if ARGV[1] == '' then return {'epoch', tostring(epoch - now)} end
-if tonumber(ARGV[1]) < epoch then return {'before-epoch', ''} end
-if not redis.call('SET', KEYS[2], '1', 'NX', 'EX', ARGV[2]) then return {'replayed', ''} end
-if ARGV[3] == '' then return {'admitted', ''} end
+if ARGV[1] == '' then return {'epoch', math.ceil((epoch - now) * 1000)} end
+if tonumber(ARGV[1]) < epoch then return {'before-epoch', math.ceil((epoch - now) * 1000)} end
+if not redis.call('SET', KEYS[2], '1', 'NX', 'EX', ARGV[2]) then return {'replayed', 0} end
+if ARGV[3] == '' then return {'admitted', 0} end
 local cost = 1 / tonumber(ARGV[3])
 local full = math.max(tonumber(redis.call('GET', KEYS[3])) or 0, now) + cost
 local wait = full - now - tonumber(ARGV[4]) * cost
-if wait > 0 then return {'limited', tostring(math.ceil(wait * 1000))} end
+if wait > 0 then return {'limited', math.ceil(wait * 1000)} end
 redis.call('SET', KEYS[3], string.format('%.6f', full), 'PX', math.ceil((full - now) * 1000) + 1)
-return {'admitted', ''}
+return {'admitted', 0}
 `;
 
 /** The gateway's memory of nonces, shared by its replicas. */
@@ -50,44 +52,34 @@ export type NonceStore = AsyncDisposable & {
   ready(): Promise<void>;
 };
 
-type Scripted = Redis & { admit(...args: (string | number)[]): Promise<[string, string]> };
+type Answer = readonly [kind: string, waitMs: number];
+type Scripted = Redis & { admit(...args: (string | number)[]): Promise<Answer> };
 
-/** Connects to Redis: `redis://`, `rediss://` or `unix:///path.sock?username=…&password=…`. */
+/** Connects to Redis; a nonce is kept for as long as the window lets a request with it through. */
 export function connectNonces(redisUrl: string, windowSeconds: number): NonceStore {
-  const redis = connectRedis(redisUrl);
-  redis.on("error", () => undefined); // Each command reports its own failure; health reports the connection.
+  const { redis, runId } = connectRedis(redisUrl);
   redis.defineCommand("admit", { numberOfKeys: 3, lua: admitScript });
-  const runId = trackRunId(redis);
 
-  async function run(
-    keys: readonly [string, string],
-    args: readonly (string | number)[],
-  ): Promise<[string, string]> {
+  async function run(...args: readonly (string | number)[]): Promise<Answer> {
     try {
-      const epochKey = `gw:epoch:${await runId()}`;
-      return await (redis as Scripted).admit(epochKey, ...keys, ...args);
+      return await (redis as Scripted).admit(`gw:epoch:${await runId()}`, ...args);
     } catch (error) {
-      throw fail(Reason.DEPENDENCY_UNAVAILABLE, { dependency: "redis" }, error);
+      throw fail(Reason.DEPENDENCY_UNAVAILABLE, {}, error);
     }
   }
 
   return {
-    async admit({ keyId, nonce, createdSeconds, rate }) {
-      const keys = [`gw:nonce:${keyId}:${nonce}`, `gw:rate:${keyId}`] as const;
+    async admit({ keyId, nonce, createdSeconds, limit }) {
+      const keys = [`gw:nonce:${keyId}:${nonce}`, `gw:rate:${limit?.bucket ?? ""}`];
+      const { perSecond = "", burst = "" } = limit?.rate ?? {};
+      // A request is good until its `created`, at most a window ahead of us, is a window behind.
       const lifetime = windowSeconds * 2 + 1;
-      const [kind, value] = await run(keys, [
-        createdSeconds,
-        lifetime,
-        rate?.perSecond ?? "",
-        rate?.burst ?? "",
-      ]);
-      if (kind === "admitted" || kind === "replayed" || kind === "before-epoch") return { kind };
-      return { kind: "limited", retryAfterMs: Number(value) };
+      const [kind, waitMs] = await run(...keys, createdSeconds, lifetime, perSecond, burst);
+      return admissionOf(kind, waitMs);
     },
     async ready() {
-      const [, secondsLeft] = await run(["gw:none", "gw:none"], ["", 0, "", ""]);
-      if (Number(secondsLeft) > 0)
-        await new Promise((resolve) => setTimeout(resolve, Number(secondsLeft) * 1000));
+      const [, waitMs] = await run("gw:none", "gw:none", "", 0, "", "");
+      if (waitMs > 0) await sleep(waitMs);
     },
     async [Symbol.asyncDispose]() {
       redis.disconnect();
@@ -95,39 +87,8 @@ export function connectNonces(redisUrl: string, windowSeconds: number): NonceSto
   };
 }
 
-function connectRedis(redisUrl: string): Redis {
-  const options = {
-    maxRetriesPerRequest: 0,
-    commandTimeout: 1000,
-    enableOfflineQueue: true,
-    connectTimeout: 2000,
-  };
-  const retryStrategy = (attempt: number): number => Math.min(attempt * 50, 1000);
-  if (!redisUrl.startsWith("unix:")) return new Redis(redisUrl, { ...options, retryStrategy });
-  const { pathname, searchParams } = new URL(redisUrl);
-  const username = searchParams.get("username");
-  const password = searchParams.get("password");
-  const user = username === null ? {} : { username };
-  return new Redis({
-    ...options,
-    ...user,
-    ...(password === null ? {} : { password }),
-    path: pathname,
-    retryStrategy,
-  });
-}
-
-// A new connection may lead to another server, or to the same one after a restart: ask each time, before any command.
-function trackRunId(redis: Redis): () => Promise<string> {
-  let current: Promise<string> | undefined;
-  redis.on("close", () => (current = undefined));
-  return () => {
-    current ??= redis.info("server").then((text) => {
-      const runId = /^run_id:(\w+)/m.exec(text)?.[1];
-      if (runId === undefined) throw new Error("Redis told no run_id");
-      return runId;
-    });
-    current.catch(() => (current = undefined));
-    return current;
-  };
+function admissionOf(kind: string, waitMs: number): Admission {
+  if (kind === "admitted" || kind === "replayed") return { kind };
+  if (kind === "before-epoch" || kind === "limited") return { kind, waitMs };
+  throw new Error(`the nonce script answered ${kind}`);
 }

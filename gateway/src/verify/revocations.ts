@@ -1,21 +1,24 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "@connectrpc/connect";
 import type { KeyService } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
 import type { KeyCache } from "./credentials.ts";
 
-const silenceMs = 5000;
-const reconnectMs = 500;
+type Identity = Pick<Client<typeof KeyService>, "watchRevocations">;
+type Listener = Pick<KeyCache, "forget" | "setWatched">;
+
+/** How long a stream may be silent before it counts as lost, and how long to wait before the next one; milliseconds. */
+export type WatchTimes = { readonly silenceMs: number; readonly reconnectMs: number };
+
+const defaultTimes: WatchTimes = { silenceMs: 5000, reconnectMs: 500 };
 
 /** Keeps identity's revocation stream open and the key cache honest about it, until disposed. */
-export function watchRevocations(
-  identity: Pick<Client<typeof KeyService>, "watchRevocations">,
-  keys: KeyCache,
-): Disposable {
+export function watchRevocations(identity: Identity, keys: Listener, times = defaultTimes): Disposable {
   const stop = new AbortController();
   void (async () => {
     while (!stop.signal.aborted) {
-      await follow(identity, keys, stop.signal);
+      await follow(identity, keys, stop.signal, times.silenceMs);
       keys.setWatched(false);
-      await new Promise((resolve) => setTimeout(resolve, reconnectMs).unref());
+      await sleep(times.reconnectMs, undefined, { signal: stop.signal, ref: false }).catch(() => undefined);
     }
   })();
   return { [Symbol.dispose]: () => stop.abort() };
@@ -23,17 +26,17 @@ export function watchRevocations(
 
 // Returns when the stream ends, fails or falls silent: identity sends a heartbeat every 2 seconds.
 async function follow(
-  identity: Pick<Client<typeof KeyService>, "watchRevocations">,
-  keys: KeyCache,
+  identity: Identity,
+  keys: Listener,
   stopped: AbortSignal,
+  silenceMs: number,
 ): Promise<void> {
   const silent = new AbortController();
-  let timer = setTimeout(() => silent.abort(), silenceMs);
+  const timer = setTimeout(() => silent.abort(), silenceMs);
   try {
     const signal = AbortSignal.any([stopped, silent.signal]);
-    for await (const { principalIds } of identity.watchRevocations({}, { signal, timeoutMs: 0 })) {
-      clearTimeout(timer);
-      timer = setTimeout(() => silent.abort(), silenceMs);
+    for await (const { principalIds } of identity.watchRevocations({}, { signal })) {
+      timer.refresh();
       keys.setWatched(true);
       keys.forget(principalIds);
     }

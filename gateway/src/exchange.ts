@@ -1,0 +1,146 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
+import { universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import { newId } from "@sallyport/proto/ids";
+import { contentTypeOf } from "@sallyport/proto/signing";
+import { timeoutOf } from "./deadline.ts";
+import type { Judge } from "./front.ts";
+import { type Verdict, verdictValues } from "./verdict.ts";
+import { type ContentBudget, readBody } from "./verify/body.ts";
+
+type Request = IncomingMessage | Http2ServerRequest;
+type Response = ServerResponse | Http2ServerResponse;
+
+/** What one exchange needs: the handlers by path, the front, memory for contents, and where our own faults are told. */
+export type ExchangeParts = {
+  readonly handlers: ReadonlyMap<string, UniversalHandler>;
+  readonly judge: Judge;
+  readonly budget: ContentBudget;
+  /** Aborts when the server stops taking connections. */
+  readonly draining: AbortSignal;
+  onFault(error: unknown): void;
+};
+
+const bodyTimeoutMs = 10_000;
+const unreadMs = 500;
+
+/** Answers one request: 404 for an unknown path, 405 for what no client of ours sends, else judged and handled. */
+export async function answer(request: Request, response: Response, parts: ExchangeParts): Promise<void> {
+  const gone = new AbortController();
+  for (const event of ["close", "error"]) response.once(event, () => gone.abort());
+  request.on("error", () => gone.abort());
+  releaseUnread(request, response);
+  const path = pathOf(request.url ?? "");
+  const handler = parts.handlers.get(path);
+  if (!handler) return end(response, 404);
+  // A GET asks in the Connect protocol, and can be told why it is refused; the others have no protocol at all.
+  if (request.method !== "POST" && request.method !== "GET") return end(response, 405);
+  const memory = meter(parts.budget);
+  try {
+    const verdict = await judged(request, path, memory, parts);
+    if (gone.signal.aborted) return;
+    const answered = await handler(toUniversal(request, path, verdict, gone.signal));
+    if (isHttp1(response) && (parts.draining.aborted || !request.complete))
+      response.setHeader("connection", "close");
+    await universalResponseToNodeResponse(answered, response);
+  } catch (error) {
+    if (gone.signal.aborted) return;
+    parts.onFault(error);
+    end(response, 500);
+  } finally {
+    memory.giveBack();
+  }
+}
+
+function judged(request: Request, path: string, memory: Memory, { judge }: ExchangeParts): Promise<Verdict> {
+  const arrived = {
+    method: request.method ?? "",
+    url: request.url ?? "",
+    rawHeaders: request.rawHeaders,
+    sourceIp: addressOf(request),
+    readBody: () => readBody(request, bodyTimeoutMs, memory),
+  };
+  const call = {
+    requestId: newId("req"),
+    arrivedMs: performance.now(),
+    timeoutMs: timeoutOf(request.headers),
+  };
+  return judge(arrived, path, call);
+}
+
+type Memory = Pick<ContentBudget, "take"> & { giveBack(): void };
+
+function meter(budget: ContentBudget): Memory {
+  let taken = 0;
+  return {
+    take(bytes) {
+      budget.take(bytes);
+      taken += bytes;
+    },
+    giveBack: () => budget.give(taken),
+  };
+}
+
+// Where the handler is found only; the checklist refuses every form but the plain path.
+function pathOf(url: string): string {
+  if (!url.startsWith("/")) return URL.canParse(url) ? new URL(url).pathname : "";
+  return url.split(/[?#]/, 1)[0] ?? "";
+}
+
+function isHttp1(response: Response): response is ServerResponse {
+  return !("stream" in response);
+}
+
+function end(response: Response, status: number): void {
+  if (response.headersSent) return void response.destroy();
+  response.statusCode = status;
+  if (status === 405) response.setHeader("allow", "POST");
+  response.end();
+}
+
+// A client that is answered before it has sent everything could keep the connection busy for ever. It gets the time to
+// read the answer: a reset overtakes what is not sent yet.
+function releaseUnread(request: Request, response: Response): void {
+  response.once("finish", () => {
+    if (!request.complete) setTimeout(() => request.destroy(), unreadMs).unref();
+  });
+}
+
+function addressOf(request: Request): string {
+  const address = request.socket.remoteAddress ?? "0.0.0.0";
+  return address.replace(/^::ffff:(?=\d+\.)/, "").replace(/%.*$/, "");
+}
+
+// The router gets an empty message and, of the headers, the content type alone: the signed bytes are decoded strictly,
+// once, by whoever acts on them. A content type outside the list is answered in the protocol nearest to it.
+function toUniversal(
+  request: Request,
+  path: string,
+  verdict: Verdict,
+  signal: AbortSignal,
+): UniversalServerRequest {
+  const contentType = spokenType(request.headers["content-type"] ?? "");
+  const content = emptyMessage(contentType);
+  return {
+    httpVersion: request.httpVersion,
+    method: "POST",
+    url: `https://gateway${path}`,
+    header: new Headers({ "content-type": contentType }),
+    body: (async function* () {
+      yield content;
+    })(),
+    signal,
+    contextValues: verdictValues(verdict),
+  };
+}
+
+function spokenType(contentType: string): string {
+  if (contentTypeOf(contentType)) return contentType;
+  return contentType.startsWith("application/grpc") ? "application/grpc" : "application/json";
+}
+
+function emptyMessage(contentType: string): Uint8Array {
+  if (contentType === "application/json") return Buffer.from("{}");
+  return contentType.startsWith("application/grpc") ? new Uint8Array(5) : new Uint8Array();
+}

@@ -1,0 +1,24 @@
+import type { RefusalLog } from "./refusals.ts";
+import type { Call, Verdict } from "./verdict.ts";
+import {
+  type ArrivedRequest,
+  type ChecklistParts,
+  type Progress,
+  verifyArrived,
+} from "./verify/checklist.ts";
+
+/** Judges a request before the router sees it; never throws. */
+export type Judge = (request: ArrivedRequest, path: string, call: Call) => Promise<Verdict>;
+
+/** Makes the front: the checklist, and a note of every refusal for the log. */
+export function createFront(checklist: ChecklistParts, refusals: Pick<RefusalLog, "note">): Judge {
+  return async (request, path, call) => {
+    const progress: Progress = {};
+    try {
+      return { ...call, kind: "verified", request: await verifyArrived(request, checklist, progress) };
+    } catch (error) {
+      refusals.note({ sourceIp: request.sourceIp, path, error, progress });
+      return { ...call, kind: "refused", error, principalId: progress.claims?.principalId };
+    }
+  };
+}

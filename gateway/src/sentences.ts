@@ -1,0 +1,66 @@
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+
+/** What the public may be told of a refusal: the metadata that passes, and one sentence that says what to do. */
+export type PublicError = { readonly metadata: readonly string[]; readonly sentence: string };
+
+/** The reasons that leave only as INTERNAL or as another reason: they speak of our own processes. */
+type Hidden =
+  | typeof Reason.UNSPECIFIED
+  | typeof Reason.INTERNAL
+  | typeof Reason.ALREADY_RECORDED
+  | typeof Reason.PEER_NOT_ALLOWED
+  | typeof Reason.EVIDENCE_INVALID;
+
+const known: Readonly<Record<Exclude<Reason, Hidden>, PublicError>> = {
+  [Reason.REQUEST_REJECTED]: {
+    metadata: [],
+    sentence: "the request was rejected: check that the identity is still valid and sign every attempt anew",
+  },
+  [Reason.CLOCK_SKEW]: {
+    metadata: ["server_time"],
+    sentence: "the request's time is outside the window: set the clock by server_time and sign again",
+  },
+  [Reason.MACHINE_EXPIRED]: { metadata: [], sentence: "the machine's lifetime is over: enroll a new one" },
+  [Reason.MACHINE_DISABLED]: { metadata: [], sentence: "the machine is disabled: ask an admin of the vault" },
+  [Reason.ROLE_REQUIRED]: {
+    metadata: [],
+    sentence: "your role may not do this: ask an owner or admin of the vault",
+  },
+  [Reason.NOT_GRANTED]: {
+    metadata: ["secret_id"],
+    sentence: "no grant covers this secret: ask an admin of the vault to grant it",
+  },
+  [Reason.NOT_FOUND]: {
+    metadata: ["field"],
+    sentence: "there is no such thing in this vault: check the id or name",
+  },
+  [Reason.ALREADY_EXISTS]: { metadata: ["field"], sentence: "that name or id is taken: choose another" },
+  [Reason.FIELD_INVALID]: { metadata: ["field", "description"], sentence: "a field is not valid" },
+  [Reason.NAME_DANGEROUS]: {
+    metadata: ["name", "description"],
+    sentence: "a variable of this name runs code: choose another name, or allow it explicitly",
+  },
+  [Reason.TOO_LARGE]: { metadata: ["limit_bytes"], sentence: "too large: ask for or send less at once" },
+  [Reason.VERSION_CONFLICT]: {
+    metadata: ["current_version"],
+    sentence: "the secret has changed since: look at the current version and try again",
+  },
+  [Reason.TOKEN_EXPIRED]: {
+    metadata: [],
+    sentence: "the token or code is past its lifetime: ask for a new one",
+  },
+  [Reason.TOKEN_EXHAUSTED]: {
+    metadata: [],
+    sentence: "every use of the token or code is spent: ask for a new one",
+  },
+  [Reason.TOKEN_REVOKED]: { metadata: [], sentence: "the token or code was revoked: ask for a new one" },
+  [Reason.RATE_LIMITED]: { metadata: [], sentence: "too many requests: wait for the retry delay" },
+  [Reason.DEPENDENCY_UNAVAILABLE]: {
+    metadata: [],
+    sentence:
+      "a part of the system cannot answer now: nothing was given out; try again after the delay, signed anew",
+  },
+};
+
+/** What may be told of each public reason; a reason that is absent here is nobody's business outside. */
+export const publicErrors: Readonly<Partial<Record<Reason, PublicError>>> = known;
