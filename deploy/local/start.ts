@@ -42,7 +42,8 @@ async function start({ data, port, demo }: StartOptions): Promise<void> {
     if (demo === "only") return;
     explainLogin(system);
     screen.say("Ctrl-C stops everything.");
-    await stopped;
+    const failure = await Promise.race([stopped, system.failed]);
+    if (failure !== undefined) throw new Error(`${failure}; everything is stopped`);
   } finally {
     await screen.step("stop everything", async () => system[Symbol.asyncDispose]());
   }

@@ -10,7 +10,7 @@ import { type Layout, type Process, layOut, processes, services } from "./layout
 import { type OwnerCode, prepareOwner } from "./owner.ts";
 import { freePort, requirePort } from "./ports.ts";
 import { startPostgres } from "./postgres.ts";
-import { startRedis } from "./redis.ts";
+import { type Redis, startRedis } from "./redis.ts";
 import { type Addresses, settingsOf } from "./settings.ts";
 
 /** How to start a local deployment. */
@@ -32,6 +32,8 @@ export type System = AsyncDisposable & {
   readonly layout: Layout;
   readonly owner: OwnerCode;
   readonly addresses: Addresses;
+  /** Resolves with a sentence when Postgres or Redis ends by itself: nothing can go on without them. */
+  readonly failed: Promise<string>;
   /** The process of a name as it runs now; its pid changes with every restart. */
   child(name: Process): Child;
   /** Stops one process and keeps it stopped until startProcess. */
@@ -56,7 +58,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     startPostgres({ dataDir: layout.postgres, log: logTo(layout, "postgres") }),
   );
   stack.defer(() => postgres.stop());
-  await step("start Redis", async () => stack.defer(await startGatewayRedis(layout)));
+  const redis = await step("start Redis", () => startGatewayRedis(layout));
+  stack.defer(() => redis.stop());
   const deployment = await step("hold the key ceremony", () => holdCeremony(layout, publicName));
   await step("prepare the databases", () => prepareDatabases(postgres, layout));
   const owner = await step("prepare the vault", () => prepareOwner(layout, deployment.rootFingerprint));
@@ -70,6 +73,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     layout,
     owner,
     addresses,
+    failed: Promise.race([ended(postgres, "Postgres", layout), ended(redis, "Redis", layout)]),
     ...family,
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
@@ -83,7 +87,7 @@ async function chooseAddresses(gateway: number): Promise<Addresses> {
 }
 
 // The gateway's user may run the nonce script on its own keys, and nothing else.
-async function startGatewayRedis(layout: Layout): Promise<() => Promise<void>> {
+async function startGatewayRedis(layout: Layout): Promise<Redis> {
   const commands = [
     "+auth",
     "+hello",
@@ -100,7 +104,16 @@ async function startGatewayRedis(layout: Layout): Promise<() => Promise<void>> {
   const user = { name: "gateway", password: randomBytes(24).toString("hex"), keys: ["gw:*"], commands };
   const redis = await startRedis({ dir: layout.redis, users: [user], log: logTo(layout, "redis") });
   writeFileSync(join(layout.folder("gateway"), "redis.url"), redis.url(user), { mode: 0o600 });
-  return () => redis.stop();
+  return redis;
+}
+
+async function ended(
+  server: { readonly exited: Promise<void> },
+  name: string,
+  { logs }: Layout,
+): Promise<string> {
+  await server.exited;
+  return `${name} ended by itself: ${join(logs, `${name.toLowerCase()}.log`)} says why`;
 }
 
 function logTo(layout: Layout, name: string): (line: string) => void {

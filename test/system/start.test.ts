@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -59,6 +59,14 @@ describe("sh deploy/start.sh", () => {
     run.child.kill("SIGINT");
     expect(await run.code, run.output()).toBe(0);
     expect(run.output()).toContain("stop everything");
+  });
+
+  test("without Redis it does not stay up: one sentence says where to look", async () => {
+    const run = start("--no-demo", "--port", "0");
+    await expect.poll(run.output, { timeout: 60_000 }).toContain("Ctrl-C stops everything");
+    process.kill(Number(readFileSync(join(data, "redis", "redis.pid"), "utf8")), "SIGKILL");
+    expect(await run.code).toBe(1);
+    expect(run.output()).toMatch(/Redis ended by itself: .*redis\.log says why; everything is stopped/);
   });
 
   test("a port in use is named", async () => {

@@ -1,6 +1,6 @@
 import { createClient } from "@connectrpc/connect";
 import { createForwarder, loadTrust } from "@sallyport/evidence";
-import { createOutbox } from "@sallyport/outbox";
+import { createOutbox, createReplayRecorder } from "@sallyport/outbox";
 import { openDatabase } from "@sallyport/postgres";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
@@ -59,6 +59,7 @@ export async function startIdentity(
     database,
     beforeMutation: () => outbox.drain(),
     afterCommit: () => outbox.drain(),
+    onReplay: createReplayRecorder("identity", database, outbox),
     methods: publicMethods(parts),
   });
   const keys = {

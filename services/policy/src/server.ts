@@ -1,6 +1,6 @@
 import { type Client, createClient } from "@connectrpc/connect";
 import { createForwarder, loadTrust } from "@sallyport/evidence";
-import { type Outbox, createOutbox } from "@sallyport/outbox";
+import { type Outbox, createOutbox, createReplayRecorder } from "@sallyport/outbox";
 import { type Database, openDatabase } from "@sallyport/postgres";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
@@ -72,6 +72,7 @@ export function policyRoutes(
     database,
     beforeMutation: () => outbox.drain(),
     afterCommit: () => outbox.drain(),
+    onReplay: createReplayRecorder("policy", database, outbox),
     methods: [grantMethods(shown), membershipMethods(shown)],
   });
   const { permitKeys } = config;

@@ -1,5 +1,5 @@
 import { createForwarder, loadTrust } from "@sallyport/evidence";
-import { type Outbox, createOutbox } from "@sallyport/outbox";
+import { type Outbox, createOutbox, createReplayRecorder } from "@sallyport/outbox";
 import { type Database, openDatabase } from "@sallyport/postgres";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
 import { FetchService } from "@sallyport/proto/gen/sallyport/secrets/internal/v1/fetch_pb.ts";
@@ -78,6 +78,7 @@ export function secretsRoutes(
     database: writes,
     beforeMutation: () => outbox.drain(),
     afterCommit: () => outbox.drain(),
+    onReplay: createReplayRecorder("secrets", writes, outbox),
     methods: [projectMethods(shown), secretMethods(shown)],
   });
   const { slipKeys } = config;

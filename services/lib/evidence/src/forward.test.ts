@@ -168,6 +168,9 @@ beforeAll(async () => {
     database,
     beforeMutation: note("before"),
     afterCommit: note("after"),
+    onReplay: async ({ principal, signedRequest }) => {
+      events.push(`replay of ${signedRequest.path} by ${principal?.id ?? "a stranger"}`);
+    },
     methods: [projects, enrollment],
   });
   // The error boundary of a real server, without its network.
@@ -217,12 +220,14 @@ test("a change is made and recorded before its answer", async () => {
   expect(await database.query("select maker from projects")).toEqual([{ maker: userId }]);
 });
 
-test("a replayed change is refused and changes nothing", async () => {
+test("a replayed change is refused, told of, and changes nothing", async () => {
   const request = { signedRequest: signed(createPath, { name: "web" }), credential: credentialOf() };
   await forward(request);
   await database.query("delete from projects");
+  events = [];
   expect(refusalOf(await forward(request))).toBe(Reason.REQUEST_REJECTED);
   expect(await names()).toEqual([]);
+  expect(events).toEqual(["before", `replay of ${createPath} by ${userId}`]);
 });
 
 test("of the same request many times at once, one is done", async () => {
@@ -236,6 +241,7 @@ test("a change that failed leaves no mark: the same request may be sent again", 
   const request = { signedRequest: signed(createPath, { name: "taken" }), credential: credentialOf() };
   expect(refusalOf(await forward(request))).toBe(Reason.ALREADY_EXISTS);
   expect(refusalOf(await forward(request))).toBe(Reason.ALREADY_EXISTS);
+  expect(events.filter((event) => event.startsWith("replay"))).toEqual([]);
 });
 
 test("nothing changes while the log is down", async () => {

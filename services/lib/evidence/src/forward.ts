@@ -33,8 +33,13 @@ export type ForwarderOptions = {
   readonly beforeMutation?: () => Promise<void>;
   /** Runs after the commit and before the answer: delivers the records of the change. */
   readonly afterCommit?: () => Promise<void>;
+  /** Told of a change that was asked for a second time, after it was refused: it belongs on record. */
+  readonly onReplay?: (request: ReplayedRequest) => Promise<void>;
   readonly methods: readonly ForwardMethods[];
 };
+
+/** A request that arrived a second time. */
+export type ReplayedRequest = Omit<ForwardContext, "mutate">;
 
 /**
  * Implements ForwardService: proves signature, freshness and path again, asks the role table, decodes the body and runs
@@ -46,19 +51,25 @@ export function createForwarder(options: ForwarderOptions): ServiceImpl<typeof F
   return {
     async forward(request) {
       const { signer, verified, run } = orInvalid(() => verify(request, options, methods));
-      const context: ForwardContext = { ...contextOf(request, signer, verified), mutate };
+      const received = contextOf(request, signer, verified);
+      const replay = fail(Reason.REQUEST_REJECTED, {}, new Error("replay: the request was seen before"));
       async function mutate<T>(change: Parameters<typeof options.database.transaction<T>>[0]): Promise<T> {
         await options.beforeMutation?.();
         const expiresMs = verified.createdSeconds * 1000 + windowMsOf(options) + maxSkewMs;
-        const result = await options.database.transaction(async (tx) => {
-          await markSeen(tx, verified.digest, expiresMs);
-          return change(tx);
-        });
+        const result = await options.database
+          .transaction(async (tx) => {
+            if (!(await markSeen(tx, verified.digest, expiresMs))) throw replay;
+            return change(tx);
+          })
+          .catch(async (error: unknown) => {
+            if (error === replay) await options.onReplay?.(received);
+            throw error;
+          });
         await options.afterCommit?.();
         await sweep(options.clock());
         return result;
       }
-      return answer(context, run);
+      return answer({ ...received, mutate }, run);
     },
   };
 }

@@ -10,7 +10,7 @@ export {
   type Principal,
   forwardMethods,
 } from "./forward-methods.ts";
-export { type ForwarderOptions, createForwarder } from "./forward.ts";
+export { type ForwarderOptions, type ReplayedRequest, createForwarder } from "./forward.ts";
 export type { MacKey } from "./macs.ts";
 export { openPermit, permitLifetimeMs, sealPermit } from "./permit.ts";
 export {

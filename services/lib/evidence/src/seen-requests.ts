@@ -1,20 +1,17 @@
 import type { Database, Tx } from "@sallyport/postgres";
-import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { fail } from "@sallyport/rpc";
 
 const sweepEveryMs = 60_000;
 
 /**
- * Marks a request digest as seen, in the transaction of the change that it asks for. Throws Failure REQUEST_REJECTED
- * when it was seen before; of two at once, the second waits for the first one's outcome.
+ * Marks a request digest as seen, in the transaction of the change that it asks for. Returns false when it was seen
+ * before; of two at once, the second waits for the first one's outcome.
  */
-export async function markSeen(tx: Tx, digest: Uint8Array, expiresMs: number): Promise<void> {
+export async function markSeen(tx: Tx, digest: Uint8Array, expiresMs: number): Promise<boolean> {
   const inserted = await tx.query(
     "insert into seen_requests (request_digest, expires_at) values ($1, $2) on conflict do nothing returning 1 as seen",
     [digest, new Date(expiresMs)],
   );
-  if (inserted.length === 0)
-    throw fail(Reason.REQUEST_REJECTED, {}, new Error("replay: the request was seen before"));
+  return inserted.length > 0;
 }
 
 /** Forgets, at most once a minute, digests whose requests are refused by their time alone. A failed sweep is tried again. */
