@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -12,7 +12,7 @@ const key = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
 const line = (keyId: string, byte = 1): string => `${keyId} ${Buffer.from(key(byte)).toString("base64")}\n`;
 
 function read(content: string): readonly KeyFileEntry[] {
-  writeFileSync(join(dir, "given"), content);
+  writeFileSync(join(dir, "given"), content, { mode: 0o600 });
   return readFrom(join(dir, "given"));
 }
 
@@ -69,4 +69,13 @@ test("a refused line is not repeated: it is a key", () => {
   const wrong = `a ${Buffer.alloc(33, 7).toString("base64")}`;
   expect(() => read(wrong)).not.toThrow(/Bwc/);
   expect(() => read(wrong)).toThrow(/line 1/);
+});
+
+test("a key file that everyone may open is refused; one that a group may read is not", () => {
+  const file = join(dir, "keys");
+  writeKeyFile(file, [{ keyId: "one", key: key(1) }]);
+  chmodSync(file, 0o640);
+  expect(readFrom(file)).toHaveLength(1);
+  chmodSync(file, 0o644);
+  expect(() => readFrom(file)).toThrow(/SALLYPORT_SLIP_KEY_FILE.*chmod o-rwx/s);
 });

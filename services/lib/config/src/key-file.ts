@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import type { Setting } from "./read-settings.ts";
 
 /** A 32-byte symmetric key or Ed25519 seed, and the id under which others name it. */
@@ -9,7 +9,7 @@ const keyLine = /^([A-Za-z0-9._:-]{1,64}) ([A-Za-z0-9+/]{43}=)$/;
 
 /**
  * The keys of the file whose path is the value: lines `<key-id> <base64 of 32 bytes>`, the preferred first. Refused: no
- * key, a malformed line, a key id given twice. Empty lines and lines that begin with # are skipped.
+ * key, a malformed line, a key id given twice, a file that is open to everyone. Empty lines and lines that begin with # are skipped.
  */
 export function keyFile(variable: string): Setting<readonly KeyFileEntry[]> {
   return { variable, read: readKeys };
@@ -34,6 +34,10 @@ export function writeKeyFile(file: string, keys: readonly KeyFileEntry[]): void 
 }
 
 function readKeys(file: string): readonly KeyFileEntry[] {
+  if ((statSync(file).mode & 0o007) !== 0)
+    throw new Error(
+      "names a key file that everyone on the machine may open: take that away with chmod o-rwx",
+    );
   const keys = parseKeys(readFileSync(file, "utf8"));
   if (keys.length === 0) throw new Error("names a key file without keys");
   if (new Set(keys.map(({ keyId }) => keyId)).size < keys.length)
