@@ -10,6 +10,10 @@ export type WriteBinding = {
   readonly principalId: string;
   /** The number of the ValueKind. */
   readonly kind: number;
+  /** The project's name as the sealer knows it; it keeps an untrusted lookup from choosing the project. */
+  readonly projectName: string;
+  /** The secret's name as the sealer knows it; it keeps an untrusted lookup from choosing the secret. */
+  readonly secretName: string;
 };
 
 /** The HPKE `info` of a sealed reply, bound to the request that it answers (SIGNING §9). */
@@ -22,9 +26,9 @@ export function readAad(secretId: string, version: number): Uint8Array<ArrayBuff
   return lengthPrefixed(secretId, String(version));
 }
 
-/** The HPKE `info` of a sealed write: where it goes, over which version, by whom, in which layout (SIGNING §9). */
+/** The HPKE `info` of a sealed write: where it goes, by id and by name, over which version, by whom, in which layout (SIGNING §9). */
 export function writeInfo(binding: WriteBinding): Uint8Array<ArrayBuffer> {
-  const { vaultId, projectId, secretId, expectedVersion, principalId, kind } = binding;
+  const { vaultId, projectId, secretId, expectedVersion, principalId, kind, projectName, secretName } = binding;
   const bound = lengthPrefixed(
     vaultId,
     projectId,
@@ -32,6 +36,8 @@ export function writeInfo(binding: WriteBinding): Uint8Array<ArrayBuffer> {
     String(expectedVersion),
     principalId,
     String(kind),
+    projectName,
+    secretName,
   );
   return labelled(LABELS.write, bound);
 }
