@@ -28,7 +28,8 @@ export function readAad(secretId: string, version: number): Uint8Array<ArrayBuff
 
 /** The HPKE `info` of a sealed write: where it goes, by id and by name, over which version, by whom, in which layout (SIGNING §9). */
 export function writeInfo(binding: WriteBinding): Uint8Array<ArrayBuffer> {
-  const { vaultId, projectId, secretId, expectedVersion, principalId, kind, projectName, secretName } = binding;
+  const { vaultId, projectId, secretId, expectedVersion, principalId, kind, projectName, secretName } =
+    binding;
   const bound = lengthPrefixed(
     vaultId,
     projectId,

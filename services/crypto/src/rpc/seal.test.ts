@@ -155,8 +155,14 @@ test.each<{ name: string; plan: WritePlan }>([
   { name: "kind", plan: { sealedFor: { kind: ValueKind.FIELDS } } },
   { name: "project name", plan: { sealedFor: { projectName: "web-2" } } },
   { name: "secret name", plan: { sealedFor: { secretName: "API_KEY" } } },
-  { name: "project name, in a new version", plan: { expectedVersion: 7, sealedFor: { projectName: "web-2" } } },
-  { name: "secret name, in a new version", plan: { expectedVersion: 7, sealedFor: { secretName: "API_KEY" } } },
+  {
+    name: "project name, in a new version",
+    plan: { expectedVersion: 7, sealedFor: { projectName: "web-2" } },
+  },
+  {
+    name: "secret name, in a new version",
+    plan: { expectedVersion: 7, sealedFor: { secretName: "API_KEY" } },
+  },
 ])("a value sealed for another $name does not open", async ({ plan }) => {
   const { reason, metadata } = await refusalOf(seal(plan));
   expect([reason, metadata["field"]]).toEqual([Reason.FIELD_INVALID, "value"]);

@@ -54,7 +54,14 @@ export function verifyWrite(request: SealRequest, verifier: Verifier): VerifiedW
   const { projectName, secretName } = request;
   demand("binding", name === undefined || name === secretName, "the name is not the one in the signed body");
 
-  return { ...target, projectName, secretName, vaultId: user.vaultId, principalId: user.principalId, requestDigest };
+  return {
+    ...target,
+    projectName,
+    secretName,
+    vaultId: user.vaultId,
+    principalId: user.principalId,
+    requestDigest,
+  };
 }
 
 function checkPath({ path }: SignedRequest): void {
