@@ -10,9 +10,9 @@ export type WriteBinding = {
   readonly principalId: string;
   /** The number of the ValueKind. */
   readonly kind: number;
-  /** The project's name as the sealer knows it; it keeps an untrusted lookup from choosing the project. */
+  /** As the user names the project, so that an unsigned lookup cannot choose another. */
   readonly projectName: string;
-  /** The secret's name as the sealer knows it; it keeps an untrusted lookup from choosing the secret. */
+  /** As the user names the secret, likewise. */
   readonly secretName: string;
 };
 
@@ -26,7 +26,7 @@ export function readAad(secretId: string, version: number): Uint8Array<ArrayBuff
   return lengthPrefixed(secretId, String(version));
 }
 
-/** The HPKE `info` of a sealed write: where it goes, by id and by name, over which version, by whom, in which layout (SIGNING §9). */
+/** The HPKE `info` of a sealed write: where it goes, by id and name, over which version, by whom, in which layout (§9). */
 export function writeInfo(binding: WriteBinding): Uint8Array<ArrayBuffer> {
   const { vaultId, projectId, secretId, expectedVersion, principalId, kind, projectName, secretName } =
     binding;
