@@ -112,7 +112,14 @@ async function walkAs(
     for (const [secret, value] of Object.entries(values)) {
       ids.set(
         secret,
-        (await admin.createSecret({ projectId, name: secret, plaintext: Buffer.from(value) })).secretId,
+        (
+          await admin.createSecret({
+            projectId,
+            projectName: name,
+            name: secret,
+            plaintext: Buffer.from(value),
+          })
+        ).secretId,
       );
     }
     return `put ${[...ids.keys()].join(", ")} (sealed before they were sent)`;

@@ -45,6 +45,8 @@ type Target = {
   expectedVersion: number;
   principalId: string;
   kind: number;
+  projectName: string;
+  secretName: string;
 };
 type Sealing = {
   readInfo: { requestDigest: string; info: string };

@@ -10,6 +10,10 @@ export type WriteBinding = {
   readonly principalId: string;
   /** The number of the ValueKind. */
   readonly kind: number;
+  /** As the user names the project, so that an unsigned lookup cannot choose another. */
+  readonly projectName: string;
+  /** As the user names the secret, likewise. */
+  readonly secretName: string;
 };
 
 /** The HPKE `info` of a sealed reply, bound to the request that it answers (SIGNING §9). */
@@ -22,9 +26,10 @@ export function readAad(secretId: string, version: number): Uint8Array<ArrayBuff
   return lengthPrefixed(secretId, String(version));
 }
 
-/** The HPKE `info` of a sealed write: where it goes, over which version, by whom, in which layout (SIGNING §9). */
+/** The HPKE `info` of a sealed write: where it goes, by id and name, over which version, by whom, in which layout (§9). */
 export function writeInfo(binding: WriteBinding): Uint8Array<ArrayBuffer> {
-  const { vaultId, projectId, secretId, expectedVersion, principalId, kind } = binding;
+  const { vaultId, projectId, secretId, expectedVersion, principalId, kind, projectName, secretName } =
+    binding;
   const bound = lengthPrefixed(
     vaultId,
     projectId,
@@ -32,6 +37,8 @@ export function writeInfo(binding: WriteBinding): Uint8Array<ArrayBuffer> {
     String(expectedVersion),
     principalId,
     String(kind),
+    projectName,
+    secretName,
   );
   return labelled(LABELS.write, bound);
 }

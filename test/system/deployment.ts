@@ -53,7 +53,8 @@ export async function makeSecrets(
   const projectId = created.project?.projectId ?? "";
   const ids: Record<string, string> = {};
   for (const [name, value] of Object.entries(values)) {
-    ids[name] = (await admin.createSecret({ projectId, name, plaintext: Buffer.from(value) })).secretId;
+    const secret = { projectId, projectName: project, name, plaintext: Buffer.from(value) };
+    ids[name] = (await admin.createSecret(secret)).secretId;
   }
   return { projectId, ids };
 }

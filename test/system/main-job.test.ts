@@ -58,7 +58,9 @@ describe("the main job, through all six processes", () => {
     const secretId = job.ids["DB_URL"] ?? "";
     const next = {
       secretId,
+      name: "DB_URL",
       projectId: job.projectId,
+      projectName: "web",
       expectedVersion: 1,
       plaintext: Buffer.from("canary-second"),
     };

@@ -1,21 +1,32 @@
-import { type Sallyport, SallyportError } from "@sallyport/client";
-import type { Project } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
+import { type Services, SallyportError } from "@sallyport/client";
 import type { Secret } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { isId } from "@sallyport/proto/ids";
 
-/** Finds a project by id or name. */
-export async function findProject(client: Sallyport, key: string): Promise<Project> {
+/** A project's id and name. */
+export type NamedProject = { readonly projectId: string; readonly name: string };
+
+/**
+ * Finds a project by id or name.
+ *
+ * Security: the answer is not signed. The half that was typed comes back as typed, whatever the gateway answered; what is
+ * sealed for both halves opens only where they belong together.
+ */
+export async function findProject(
+  client: { readonly services: Pick<Services, "projects"> },
+  key: string,
+): Promise<NamedProject> {
   const named = isId("prj", key)
     ? { case: "projectId" as const, value: key }
     : { case: "name" as const, value: key };
   const { project } = await client.services.projects.getProject({ key: named });
   if (!project) throw new SallyportError("NOT_FOUND", `there is no project ${key}`);
-  return project;
+  const { projectId, name } = project;
+  return named.case === "projectId" ? { projectId: key, name } : { projectId, name: key };
 }
 
 /** Finds a secret by name in a project; undefined when there is none. */
 export async function findSecret(
-  client: Sallyport,
+  client: { readonly services: Pick<Services, "secrets"> },
   projectId: string,
   name: string,
 ): Promise<Secret | undefined> {

@@ -39,25 +39,34 @@ export type Sallyport = {
   /** Makes a secret with its first value, sealed before it is sent. */
   createSecret(secret: NewSecret): Promise<Secret>;
   /** Stores a new value if `expectedVersion` is still the current one. */
-  addVersion(secret: {
-    readonly secretId: string;
-    readonly projectId: string;
-    readonly expectedVersion: number;
-    readonly plaintext: Uint8Array;
-    readonly kind?: ValueKind;
-  }): Promise<Secret>;
+  addVersion(version: NewVersion): Promise<Secret>;
   /** The public services as generated clients over the same signed transport. */
   readonly services: Services;
   readonly close: () => void;
 };
 
-/** A secret to make. */
+/**
+ * A secret to make. `projectName` is the project's name as the user means it: the value is sealed for it, so that it opens
+ * nowhere else should the gateway have lied about the id.
+ */
 export type NewSecret = {
   readonly projectId: string;
+  readonly projectName: string;
   readonly name: string;
   readonly plaintext: Uint8Array;
   readonly kind?: ValueKind;
   readonly allowDangerousName?: boolean;
+};
+
+/** A value to store in a secret that exists; both names are as the user means them (see NewSecret). */
+export type NewVersion = {
+  readonly secretId: string;
+  readonly name: string;
+  readonly projectId: string;
+  readonly projectName: string;
+  readonly expectedVersion: number;
+  readonly plaintext: Uint8Array;
+  readonly kind?: ValueKind;
 };
 
 /** Generated clients of the public services. */
@@ -139,6 +148,7 @@ export function openSallyport(identity: Identity, protocol: "connect" | "grpc" =
     createSecret: guarded(
       async ({
         projectId,
+        projectName,
         name,
         plaintext,
         kind = ValueKind.SINGLE,
@@ -151,6 +161,8 @@ export function openSallyport(identity: Identity, protocol: "connect" | "grpc" =
           secretId,
           expectedVersion: 0,
           principalId: identity.principalId,
+          projectName,
+          secretName: name,
         };
         const value = await sealValue(plaintext, kind, target, await trustedKeys());
         const { secret } = await secrets.createSecret({
@@ -164,13 +176,23 @@ export function openSallyport(identity: Identity, protocol: "connect" | "grpc" =
       },
     ),
     addVersion: guarded(
-      async ({ secretId, projectId, expectedVersion, plaintext, kind = ValueKind.SINGLE }) => {
+      async ({
+        secretId,
+        name,
+        projectId,
+        projectName,
+        expectedVersion,
+        plaintext,
+        kind = ValueKind.SINGLE,
+      }: NewVersion) => {
         const target = {
           vaultId: identity.vaultId,
           projectId,
           secretId,
           expectedVersion,
           principalId: identity.principalId,
+          projectName,
+          secretName: name,
         };
         const value = await sealValue(plaintext, kind, target, await trustedKeys());
         const { secret } = await secrets.addVersion({ secretId, projectId, expectedVersion, value });

@@ -1,4 +1,11 @@
-export { type NewSecret, type ReadTarget, type Sallyport, type Services, openSallyport } from "./client.ts";
+export {
+  type NewSecret,
+  type NewVersion,
+  type ReadTarget,
+  type Sallyport,
+  type Services,
+  openSallyport,
+} from "./client.ts";
 export { type EnrollOptions, enroll, login } from "./enroll.ts";
 export { SallyportError, toSallyportError } from "./errors.ts";
 export { signingInterceptor } from "./grpc.ts";

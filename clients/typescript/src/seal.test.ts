@@ -15,6 +15,8 @@ const target: WriteTarget = {
   secretId: "sec_00000000000000000000",
   expectedVersion: 3,
   principalId: "usr_00000000000000000000",
+  projectName: "web",
+  secretName: "DB_URL",
 };
 
 test("a sealed value opens for its target and for no other", async () => {
@@ -45,6 +47,9 @@ test("a sealed value opens for its target and for no other", async () => {
     { ...target, secretId: "sec_00000000000000000001" },
     { ...target, expectedVersion: 4 },
     { ...target, principalId: "usr_00000000000000000001" },
+    { ...target, projectName: "billing" },
+    { ...target, secretName: "API_KEY" },
+    { ...target, projectName: "webD", secretName: "B_URL" },
   ];
   for (const other of others) await expect(open({ ...other, kind: ValueKind.SINGLE })).rejects.toThrow();
   await expect(open({ ...target, kind: ValueKind.FIELDS })).rejects.toThrow();

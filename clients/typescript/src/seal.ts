@@ -20,6 +20,10 @@ export type WriteTarget = {
   /** The current version, 0 for a new secret. */
   readonly expectedVersion: number;
   readonly principalId: string;
+  /** The project's name, not as an unsigned lookup tells it but as the user means it. */
+  readonly projectName: string;
+  /** The secret's name, likewise. */
+  readonly secretName: string;
 };
 
 /** Seals a plaintext to the deployment's sealing key, bound to its target (RFC 9180 base mode). */

@@ -24,14 +24,24 @@ export function getCommand(): Command {
     });
 }
 
-async function read(client: Sallyport, secret: string, project: string | undefined): Promise<ReadResult> {
-  const secretId = isId("sec", secret) ? secret : await idOf(client, secret, project);
+/** What reading by name needs of a client. */
+export type Reader = Pick<Sallyport, "read" | "listReadable">;
+
+/**
+ * Reads one secret by id or name. Throws REPLY_UNTRUSTED when what was signed has another name than was asked for: the
+ * lookup that gave the id is not signed.
+ */
+export async function read(client: Reader, secret: string, project: string | undefined): Promise<ReadResult> {
+  const byId = isId("sec", secret);
+  const secretId = byId ? secret : await idOf(client, secret, project);
   const [result] = await client.read({ secretIds: [secretId] });
   if (!result) throw new SallyportError("NOT_GRANTED", `${secret} cannot be read`);
+  if (!byId && result.kind === "value" && result.name !== secret)
+    throw new SallyportError("REPLY_UNTRUSTED", `the reply cannot be trusted: it is not about ${secret}`);
   return result;
 }
 
-async function idOf(client: Sallyport, name: string, project: string | undefined): Promise<string> {
+async function idOf(client: Reader, name: string, project: string | undefined): Promise<string> {
   const readable = await client.listReadable();
   const found = readable.filter(
     (secret) =>

@@ -1,4 +1,4 @@
-import { type Sallyport, SallyportError, toSallyportError } from "@sallyport/client";
+import { type Sallyport, SallyportError, type Services, toSallyportError } from "@sallyport/client";
 import type { Secret } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { Command } from "commander";
 import { readValue } from "../input.ts";
@@ -36,24 +36,38 @@ export function secretPut(): Command {
     });
 }
 
-async function put(
-  client: Sallyport,
+/** What storing a value needs of a client. */
+export type Writer = Pick<Sallyport, "createSecret" | "addVersion"> & {
+  readonly services: Pick<Services, "projects" | "secrets">;
+};
+
+/** Makes a secret or its next version. The value is sealed for the names as they were typed, not as they were looked up. */
+export async function put(
+  client: Writer,
   name: string,
   plaintext: Uint8Array,
-  options: PutOptions,
+  options: Pick<PutOptions, "project" | "allowDangerousName">,
 ): Promise<Secret> {
-  const { projectId } = await findProject(client, options.project);
+  const { projectId, name: projectName } = await findProject(client, options.project);
   const existing = await findSecret(client, projectId, name).catch(absent);
   if (!existing) {
     return client.createSecret({
       projectId,
+      projectName,
       name,
       plaintext,
       allowDangerousName: options.allowDangerousName ?? false,
     });
   }
   const { secretId, currentVersion } = existing;
-  return client.addVersion({ secretId, projectId, expectedVersion: currentVersion, plaintext });
+  return client.addVersion({
+    secretId,
+    name,
+    projectId,
+    projectName,
+    expectedVersion: currentVersion,
+    plaintext,
+  });
 }
 
 function absent(error: unknown): undefined {

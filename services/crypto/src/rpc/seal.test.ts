@@ -127,6 +127,14 @@ const cases: readonly Case[] = [
     name: "project key of another project",
     plan: { finished: (request) => void (request.projectKey = new Uint8Array(84)) },
   },
+  {
+    step: "binding",
+    name: "another name than the signed body gives a new secret",
+    plan: {
+      sealedFor: { secretName: "OTHER" },
+      finished: (request) => void (request.secretName = "OTHER"),
+    },
+  },
 ];
 
 test.each(cases)("$step: $name", async ({ step, plan }) => {
@@ -145,6 +153,16 @@ test.each<{ name: string; plan: WritePlan }>([
   { name: "version", plan: { sealedFor: { expectedVersion: 1 } } },
   { name: "user", plan: { sealedFor: { principalId: newId("usr") } } },
   { name: "kind", plan: { sealedFor: { kind: ValueKind.FIELDS } } },
+  { name: "project name", plan: { sealedFor: { projectName: "web-2" } } },
+  { name: "secret name", plan: { sealedFor: { secretName: "API_KEY" } } },
+  {
+    name: "project name, in a new version",
+    plan: { expectedVersion: 7, sealedFor: { projectName: "web-2" } },
+  },
+  {
+    name: "secret name, in a new version",
+    plan: { expectedVersion: 7, sealedFor: { secretName: "API_KEY" } },
+  },
 ])("a value sealed for another $name does not open", async ({ plan }) => {
   const { reason, metadata } = await refusalOf(seal(plan));
   expect([reason, metadata["field"]]).toEqual([Reason.FIELD_INVALID, "value"]);

@@ -20,6 +20,8 @@ test.each([
     secretId: newId("sec"),
     principalId: newId("usr"),
     expectedVersion: 0,
+    projectName: "web",
+    secretName: "DB_URL",
     requestDigest: new Uint8Array(32),
     value: create(SealedValueSchema, { suite, keyId: "sealing-1", kind }),
   };

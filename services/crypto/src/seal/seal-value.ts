@@ -45,7 +45,10 @@ async function openValue(write: VerifiedWrite, keys: SealingKeys): Promise<Uint8
   try {
     return await key.open(writeInfo({ ...write, kind }), encapsulatedKey, ciphertext);
   } catch (error) {
-    throw invalid("does not open for this vault, project, secret, version, kind and user", error);
+    throw invalid(
+      "does not open for this vault, project, secret, their names, version, kind and user",
+      error,
+    );
   }
 }
 

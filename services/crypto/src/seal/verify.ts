@@ -19,11 +19,15 @@ export type WriteTarget = {
   readonly secretId: string;
   /** The current version, 0 for a new secret. */
   readonly expectedVersion: number;
+  /** The name of a new secret; an AddVersion has none. */
+  readonly name?: string;
   readonly value: SealedValue;
 };
 
-/** A write that a user with the right role signed. */
-export type VerifiedWrite = WriteTarget & {
+/** A write that a user with the right role signed, with the names that secrets says the ids have. */
+export type VerifiedWrite = Omit<WriteTarget, "name"> & {
+  readonly projectName: string;
+  readonly secretName: string;
   readonly vaultId: string;
   readonly principalId: string;
   readonly requestDigest: Uint8Array;
@@ -34,7 +38,8 @@ const createPath = `/${SecretService.typeName}/${createSecret.name}`;
 const addPath = `/${SecretService.typeName}/${addVersion.name}`;
 
 /**
- * Proves a write from its evidence alone, trusting neither gateway nor secrets. Throws EvidenceError naming the step that
+ * Proves a write from its evidence alone, trusting neither gateway nor secrets. Only the names are as secrets told them;
+ * the value opens only if the user sealed it for them. Throws EvidenceError naming the step that
  * does not hold, Failure FIELD_INVALID where the user broke a bound. Opens nothing.
  */
 export function verifyWrite(request: SealRequest, verifier: Verifier): VerifiedWrite {
@@ -45,9 +50,18 @@ export function verifyWrite(request: SealRequest, verifier: Verifier): VerifiedW
   const requestDigest = checkSignature(signed, user, verifier, nowMs);
   checkPath(signed);
   checkRole(signed, user);
-  const target = decodeTarget(signed);
+  const { name, ...target } = decodeTarget(signed);
+  const { projectName, secretName } = request;
+  demand("binding", name === undefined || name === secretName, "the name is not the one in the signed body");
 
-  return { ...target, vaultId: user.vaultId, principalId: user.principalId, requestDigest };
+  return {
+    ...target,
+    projectName,
+    secretName,
+    vaultId: user.vaultId,
+    principalId: user.principalId,
+    requestDigest,
+  };
 }
 
 function checkPath({ path }: SignedRequest): void {
@@ -61,8 +75,8 @@ function checkRole({ path }: SignedRequest, user: CredentialClaims): void {
 function decodeTarget(signed: SignedRequest): WriteTarget {
   switch (signed.path) {
     case createPath: {
-      const { projectId, secretId, value } = decodeBody(CreateSecretRequestSchema, signed);
-      return { projectId, secretId, expectedVersion: 0, value: present("body", value) };
+      const { projectId, secretId, name, value } = decodeBody(CreateSecretRequestSchema, signed);
+      return { projectId, secretId, expectedVersion: 0, name, value: present("body", value) };
     }
     case addPath: {
       const { projectId, secretId, expectedVersion, value } = decodeBody(AddVersionRequestSchema, signed);

@@ -50,6 +50,7 @@ export async function planWrite(deployment: TestDeployment, plan: WritePlan = {}
   const { vaultId, projectId, user, kek } = deployment;
   const { plaintext = Buffer.from("s3cret"), kind = ValueKind.SINGLE, expectedVersion = 0 } = plan;
   const secretId = newId("sec");
+  const names = { projectName: "web", secretName: "DB_URL" };
   const binding = {
     vaultId,
     projectId,
@@ -57,6 +58,7 @@ export async function planWrite(deployment: TestDeployment, plan: WritePlan = {}
     expectedVersion,
     principalId: user.id,
     kind,
+    ...names,
     ...plan.sealedFor,
   };
   const value = { ...(await sealToDeployment(deployment, plaintext, binding)), kind, ...plan.value };
@@ -66,7 +68,7 @@ export async function planWrite(deployment: TestDeployment, plan: WritePlan = {}
       expectedVersion === 0
         ? toBinary(
             CreateSecretRequestSchema,
-            create(CreateSecretRequestSchema, { secretId, projectId, name: "DB_URL", value }),
+            create(CreateSecretRequestSchema, { secretId, projectId, name: names.secretName, value }),
           )
         : toBinary(
             AddVersionRequestSchema,
@@ -78,7 +80,7 @@ export async function planWrite(deployment: TestDeployment, plan: WritePlan = {}
   const projectKey = { generation: 2, key: newKey() };
   const wrapped = await wrapProjectKey(createFileKek(kek), { vaultId, projectId }, projectKey);
   const credential = userCredential(deployment, plan.credential);
-  const request = create(SealRequestSchema, { signedRequest, credential, projectKey: wrapped });
+  const request = create(SealRequestSchema, { signedRequest, credential, projectKey: wrapped, ...names });
   plan.finished?.(request);
   return { request, secretId, projectKey };
 }

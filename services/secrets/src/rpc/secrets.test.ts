@@ -62,6 +62,7 @@ describe("CreateSecret", () => {
     const { sealed, registered, events } = secrets.memory;
     expect(sealed[0]?.projectKey).toEqual(new TextEncoder().encode(`key ${projectId} 1`));
     expect(sealed[0]?.credential).toBeDefined();
+    expect(sealed[0]).toMatchObject({ projectName: "payments", secretName: "DB_URL" });
     expect(registered).toMatchObject([{ vaultId: owner.vaultId, secrets: [{ secretId, projectId }] }]);
     expect(events).toMatchObject([
       {
@@ -154,6 +155,15 @@ describe("AddVersion", () => {
     expect(secrets.memory.events).toMatchObject([
       { action: "secret.version.added", secretId, secretVersion: 2 },
     ]);
+  });
+
+  test("tells crypto the stored names of the ids that were signed", async () => {
+    const other = await addTestProject(secrets, owner, "billing");
+    await addTestSecret(secrets, owner, projectId, "DB_URL");
+    const secretId = await addTestSecret(secrets, owner, other, "API_KEY");
+    secrets.memory.sealed.length = 0;
+    await addTestVersion(secrets, owner, { projectId: other, secretId, expectedVersion: 1 });
+    expect(secrets.memory.sealed).toMatchObject([{ projectName: "billing", secretName: "API_KEY" }]);
   });
 
   test("of ten that expect the same version at once, one wins and the others learn the current one", async () => {

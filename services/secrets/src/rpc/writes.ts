@@ -9,7 +9,7 @@ import type {
 } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { fail, failureOf } from "@sallyport/rpc";
 import { dangerOf } from "../dangerous-names.ts";
-import { type WrappedProjectKey, currentProjectKey } from "../store/projects.ts";
+import { type CurrentProjectKey, currentProjectKey } from "../store/projects.ts";
 import {
   type NewSecret,
   type StoredSecret,
@@ -38,7 +38,7 @@ export async function createSecret(
   const key = await requireKey(tx, vaultId, projectId);
   if (await findSecret(tx, vaultId, { projectId, name }))
     throw fail(Reason.ALREADY_EXISTS, { field: "name" });
-  const sealed = await seal(context, key, parts);
+  const sealed = await seal(context, key, name, parts);
   await parts.peers.directory
     .registerResources({ vaultId, secrets: [{ secretId, projectId }] })
     .catch(rethrow);
@@ -62,7 +62,8 @@ export async function addVersion(
   const secret = await requireSecret(tx, vaultId, secretId);
   if (secret.projectId !== projectId) throw fail(Reason.NOT_FOUND, { field: "secret_id" });
   if (secret.currentVersion !== expectedVersion) throw conflict(secret);
-  const sealed = await seal(context, await requireKey(tx, vaultId, projectId), parts);
+  const key = await requireKey(tx, vaultId, projectId);
+  const sealed = await seal(context, key, secret.name, parts);
   const createdAt = new Date(parts.clock());
   // The update is the comparison that counts: the one above only spares crypto what is lost already.
   if (!(await advanceVersion(tx, { vaultId, secretId, expectedVersion }, createdAt)))
@@ -75,15 +76,17 @@ export async function addVersion(
   return requireSecret(tx, vaultId, secretId);
 }
 
-// Crypto gets the evidence and verifies it for itself; what comes back is sealed, and names no plaintext.
+// Crypto gets the evidence and verifies it for itself; what comes back is sealed, and names no plaintext. The names are
+// the stored ones: a value that a gateway sent elsewhere than the user meant was sealed for others and does not open.
 async function seal(
   { signedRequest, credential, requestDigest }: ForwardContext,
-  key: WrappedProjectKey,
+  key: CurrentProjectKey,
+  secretName: string,
   { peers }: PublicParts,
 ): Promise<Sealed> {
   if (!credential) throw fail(Reason.ROLE_REQUIRED);
   const sealed = await peers.seal
-    .seal({ signedRequest, credential, projectKey: key.wrappedKey })
+    .seal({ signedRequest, credential, projectKey: key.wrappedKey, projectName: key.projectName, secretName })
     .catch(rethrow);
   if (Buffer.compare(sealed.requestDigest, requestDigest) !== 0)
     throw fail(Reason.INTERNAL, {}, new Error("crypto answered another request"));
@@ -91,7 +94,7 @@ async function seal(
   return { envelope, kind, fieldNames, keyGeneration: key.generation };
 }
 
-async function requireKey(tx: Tx, vaultId: string, projectId: string): Promise<WrappedProjectKey> {
+async function requireKey(tx: Tx, vaultId: string, projectId: string): Promise<CurrentProjectKey> {
   const key = await currentProjectKey(tx, vaultId, projectId);
   if (!key) throw fail(Reason.NOT_FOUND, { field: "project_id" });
   return key;

@@ -12,6 +12,9 @@ export type StoredProject = {
 /** A project key, wrapped by crypto, and which of the project's keys it is. */
 export type WrappedProjectKey = { readonly generation: number; readonly wrappedKey: Uint8Array };
 
+/** The key that new versions are sealed under, with the name of its project. */
+export type CurrentProjectKey = WrappedProjectKey & { readonly projectName: string };
+
 /** How a project is named: by its id or by its name. */
 export type ProjectKeyword = { readonly by: "project_id" | "name"; readonly value: string };
 
@@ -65,15 +68,19 @@ export async function currentProjectKey(
   db: Tx,
   vaultId: string,
   projectId: string,
-): Promise<WrappedProjectKey | undefined> {
-  const rows = await db.query<{ generation: number; wrapped_key: Buffer }>(
-    `select k.generation, k.wrapped_key
+): Promise<CurrentProjectKey | undefined> {
+  const rows = await db.query<{ name: string; generation: number; wrapped_key: Buffer }>(
+    `select p.name, k.generation, k.wrapped_key
        from projects p join project_keys k on k.project_id = p.project_id
       where p.vault_id = $1 and p.project_id = $2
       order by k.generation desc limit 1`,
     [vaultId, projectId],
   );
-  return rows.map(({ generation, wrapped_key }) => ({ generation, wrappedKey: wrapped_key }))[0];
+  return rows.map(({ name, generation, wrapped_key }) => ({
+    projectName: name,
+    generation,
+    wrappedKey: wrapped_key,
+  }))[0];
 }
 
 function projectOf({ project_id, vault_id, name, created_at, created_by }: Row): StoredProject {
