@@ -78,12 +78,12 @@ const rejected = { reason: "REQUEST_REJECTED", code: Code.Unauthenticated, metad
 const invalid = (field: string) => ({
   reason: "FIELD_INVALID",
   code: Code.InvalidArgument,
-  metadata: { field, description: expect.any(String) },
+  metadata: { field, description: expect.any(String) as unknown },
 });
 const skewed = {
   reason: "CLOCK_SKEW",
   code: Code.Unauthenticated,
-  metadata: { server_time: expect.stringMatching(/^\d{4}-\d\d-\d\dT/) },
+  metadata: { server_time: expect.stringMatching(/^\d{4}-\d\d-\d\dT/) as unknown },
 };
 const http = (version: 1 | 2) => (wire: Wire) => wire.http === version;
 const grpc = (wire: Wire) => wire.contentType.startsWith("application/grpc");

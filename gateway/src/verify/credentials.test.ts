@@ -1,0 +1,177 @@
+import { createClient } from "@connectrpc/connect";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { KeyService } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
+import { fail } from "@sallyport/rpc";
+import { beforeEach, describe, expect, test } from "vitest";
+import { type TestPrincipal, createTestTrust, newMachine, newUser } from "../testing/keys.ts";
+import { type TestPeers, createTestPeers } from "../testing/peers.ts";
+import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { type KeyCache, createKeyCache } from "./credentials.ts";
+
+const trust = createTestTrust();
+let peers: TestPeers;
+let asked: string[][];
+let nowMs: number;
+let keys: KeyCache;
+let machine: TestPrincipal;
+
+beforeEach(() => {
+  peers = createTestPeers(trust);
+  asked = [];
+  nowMs = Date.now();
+  const { resolveKeys } = peers.steps;
+  peers.steps.resolveKeys = (request, context) => {
+    asked.push(request.keyIds);
+    return resolveKeys(request, context);
+  };
+  const identity = createClient(KeyService, peers.transports.identity);
+  keys = createKeyCache(identity, () => nowMs, 3);
+  keys.setWatched(true);
+  machine = peers.enroll(newMachine());
+});
+
+/** Has identity answer only when told to, with what it knew when it was asked. */
+function holdAnswers(): { readonly release: () => void } {
+  const { resolveKeys } = peers.steps;
+  const { promise, resolve: release } = Promise.withResolvers<void>();
+  peers.steps.resolveKeys = async (request, context) => {
+    const known = await resolveKeys(request, context);
+    await promise;
+    return known;
+  };
+  return { release };
+}
+
+const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
+
+describe("looking up", () => {
+  test("gives the key and the credential's claims", async () => {
+    const known = await keys.find(machine.keyId);
+    expect(known?.resolved.publicKey).toEqual(machine.publicKey);
+    expect(known?.claims).toMatchObject({ principalId: machine.principalId, vaultId: machine.vaultId });
+  });
+
+  test("asks once for many who ask for one key at a time, and once for many keys", async () => {
+    const other = peers.enroll(newUser(Role.OWNER));
+    const found = await Promise.all([machine, machine, other, machine].map(({ keyId }) => keys.find(keyId)));
+    expect(found.map((known) => known?.resolved.keyId)).toEqual(
+      [machine, machine, other, machine].map(({ keyId }) => keyId),
+    );
+    expect(asked).toEqual([[machine.keyId, other.keyId]]);
+  });
+
+  test("asks for 256 keys at a time", async () => {
+    await Promise.all(Array.from({ length: 600 }, () => keys.find(newMachine().keyId)));
+    expect(asked.map(({ length }) => length)).toEqual([256, 256, 88]);
+  });
+
+  test("fails for all who wait when identity does not answer, and is not kept", async () => {
+    const { resolveKeys } = peers.steps;
+    peers.steps.resolveKeys = () => {
+      throw fail(Reason.DEPENDENCY_UNAVAILABLE);
+    };
+    const waiting = [keys.find(machine.keyId), keys.find(machine.keyId)];
+    for (const one of waiting)
+      await expect(one).rejects.toMatchObject({ reason: Reason.DEPENDENCY_UNAVAILABLE });
+    peers.steps.resolveKeys = resolveKeys;
+    expect(await keys.find(machine.keyId)).toBeDefined();
+  });
+});
+
+describe("remembering", () => {
+  test("lasts 5 seconds while revocations are heard", async () => {
+    await keys.find(machine.keyId);
+    nowMs += 4999;
+    await keys.find(machine.keyId);
+    expect(asked).toHaveLength(1);
+    nowMs += 1;
+    await keys.find(machine.keyId);
+    expect(asked).toHaveLength(2);
+  });
+
+  test("lasts one second for what identity does not know", async () => {
+    const { keyId } = newMachine();
+    expect(await keys.find(keyId)).toBeUndefined();
+    nowMs += 999;
+    expect(await keys.find(keyId)).toBeUndefined();
+    expect(asked).toHaveLength(1);
+    nowMs += 1;
+    await keys.find(keyId);
+    expect(asked).toHaveLength(2);
+  });
+
+  test("does not outlive the credential", async () => {
+    const { resolveKeys } = peers.steps;
+    peers.steps.resolveKeys = async (request, context) => {
+      const { results = [] } = await resolveKeys(request, context);
+      return {
+        results: results.map((result) => ({ ...result, credential: trust.credentialOf(machine, 2000) })),
+      };
+    };
+    await keys.find(machine.keyId);
+    nowMs = Date.now() + 2000;
+    await keys.find(machine.keyId);
+    expect(asked).toHaveLength(2);
+  });
+
+  test("is for so many keys; the oldest goes first", async () => {
+    await keys.find(machine.keyId);
+    for (let n = 0; n < 3; n += 1) await keys.find(newMachine().keyId);
+    asked.splice(0);
+    await keys.find(machine.keyId);
+    expect(asked).toEqual([[machine.keyId]]);
+  });
+});
+
+describe("a revocation", () => {
+  test("is heeded at once, for every key of the principal and for nobody else's", async () => {
+    const user = peers.enroll(newUser(Role.OWNER));
+    const device = peers.enroll({ ...user, keyId: `${user.principalId}.00000000000000000000` });
+    for (const { keyId } of [user, device, machine]) await keys.find(keyId);
+    asked.splice(0);
+    keys.forget([user.principalId]);
+    for (const { keyId } of [user, device, machine]) await keys.find(keyId);
+    expect(asked).toEqual([[user.keyId], [device.keyId]]);
+  });
+
+  test("is not undone by an answer that was on its way", async () => {
+    const held = holdAnswers();
+    const before = keys.find(machine.keyId);
+    await turn();
+    peers.enroll(machine, Reason.MACHINE_DISABLED);
+    keys.forget([machine.principalId]);
+    const after = keys.find(machine.keyId);
+    await turn();
+    held.release();
+    await before;
+    expect((await after)?.resolved.refusal).toBe(Reason.MACHINE_DISABLED);
+    expect((await keys.find(machine.keyId))?.resolved.refusal).toBe(Reason.MACHINE_DISABLED);
+  });
+});
+
+describe("without word of revocations", () => {
+  test("everything is forgotten, and lasts one second from then on", async () => {
+    await keys.find(machine.keyId);
+    keys.setWatched(false);
+    await keys.find(machine.keyId);
+    expect(asked).toHaveLength(2);
+    nowMs += 999;
+    await keys.find(machine.keyId);
+    expect(asked).toHaveLength(2);
+    nowMs += 1;
+    await keys.find(machine.keyId);
+    expect(asked).toHaveLength(3);
+  });
+
+  test("an answer that was on its way when the watch began is not kept", async () => {
+    keys.setWatched(false);
+    const held = holdAnswers();
+    const before = keys.find(machine.keyId);
+    await turn();
+    keys.setWatched(true);
+    held.release();
+    await before;
+    await keys.find(machine.keyId);
+    expect(asked).toHaveLength(2);
+  });
+});
