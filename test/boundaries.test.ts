@@ -177,6 +177,7 @@ describe("the rules refuse", () => {
       ),
       /imports an internal contract/,
     ],
+    ["a test's fixture in a handler", file(service, 'import { x } from "../testing/x.ts";'), /is for tests/],
     ["a drawer file", { paths: ["gateway/src/utils.ts"] }, /name it after/],
     ["a drawer test", { paths: ["gateway/src/helper.test.ts"] }, /name it after/],
     ["a drawer folder", { paths: ["services/lib/common"] }, /name it after/],
@@ -193,6 +194,10 @@ describe("the rules allow", () => {
     ["lib to lib", file("services/lib/rpc/src/x.ts", 'import { x } from "@sallyport/config";')],
     ["pg in a test", file(`${service}.test.ts`, 'import { Client } from "pg";')],
     ["a test to the test servers", file(`${service}.test.ts`, 'import { x } from "@sallyport/test/infra";')],
+    [
+      "a fixture to the test servers",
+      file("services/secrets/testing/x.ts", 'import { x } from "@sallyport/test/infra";'),
+    ],
     ["HPKE in crypto", file("services/crypto/src/open.ts", 'import { CipherSuite } from "@hpke/core";')],
     ["deploy to client", file("deploy/x.ts", 'import { x } from "@sallyport/client";')],
     [

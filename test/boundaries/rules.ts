@@ -71,8 +71,10 @@ function breaks({ found, allowed }: Restriction, file: SourceFile, text: string)
 }
 
 function importViolations(file: SourceFile, owner: Package, specifier: string, tree: Tree): string[] {
-  if (specifier.startsWith("."))
+  if (specifier.startsWith(".")) {
+    if (!isTest(file) && specifier.includes("/testing/")) return [`${file.path}: ${specifier} is for tests`];
     return escapes(file, owner, specifier) ? [`${file.path}: ${specifier} leaves ${owner.dir}`] : [];
+  }
   const name = packageOf(specifier);
   if (name === undefined || (isTest(file) && specifier === "@sallyport/test/infra")) return [];
   const forbidden = tagViolations(file.path, owner, name, tree);
@@ -96,8 +98,9 @@ function ownerOf(path: string, tree: Tree): Package | undefined {
   return tree.packages.find(({ dir }) => path.startsWith(`${dir}/`));
 }
 
+/** Tests, and what stands in a folder `testing` for them; nothing else may import from such a folder. */
 function isTest({ path }: SourceFile): boolean {
-  return path.endsWith(".test.ts");
+  return path.endsWith(".test.ts") || path.includes("/testing/");
 }
 
 function isDrawer(path: string): boolean {

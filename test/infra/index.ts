@@ -1,3 +1,4 @@
 export { createServiceDatabase, type ServiceTestDatabase } from "./database.ts";
 export { createTestPki, testPeers, type TestPki } from "./pki.ts";
 export { testRedisUrl } from "./redis.ts";
+export { createSignedDeployment, newUser, type SigningUser } from "./signed-deployment.ts";

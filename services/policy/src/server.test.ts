@@ -7,10 +7,9 @@ import { ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/
 import { newId } from "@sallyport/proto/ids";
 import { type Peer, checkHealth, connectPeer, route, serve } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
-import { createServiceDatabase, createTestPki } from "@sallyport/test/infra";
+import { createServiceDatabase, createTestPki, createSignedDeployment } from "@sallyport/test/infra";
 import { expect, test } from "vitest";
 import { readOf } from "../testing/policy.ts";
-import { createSignedDeployment } from "../testing/signed-deployment.ts";
 import { startPolicy } from "./server.ts";
 
 test("policy serves over mutual TLS, each method to its callers only", async () => {

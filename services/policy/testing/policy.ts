@@ -21,7 +21,7 @@ import { failureOf, fromRefusal } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
 import { policyRoutes } from "../src/server.ts";
 import { createMemoryAudit, inMemory } from "./memory-peers.ts";
-import { type SigningUser, createSignedDeployment } from "./signed-deployment.ts";
+import { type SigningUser, createSignedDeployment } from "@sallyport/test/infra";
 
 /** The instant at which tests begin, in milliseconds. */
 export const testStartMs = 1_800_000_000_000;

@@ -5,9 +5,8 @@ import { FetchService } from "@sallyport/proto/gen/sallyport/secrets/internal/v1
 import { newId } from "@sallyport/proto/ids";
 import { type Peer, checkHealth, connectPeer, serve } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
-import { createServiceDatabase, createTestPki } from "@sallyport/test/infra";
+import { createServiceDatabase, createTestPki, createSignedDeployment } from "@sallyport/test/infra";
 import { expect, test } from "vitest";
-import { createSignedDeployment } from "../testing/signed-deployment.ts";
 import { startSecrets } from "./server.ts";
 
 test("secrets serves over mutual TLS, envelopes to the gateway only", async () => {

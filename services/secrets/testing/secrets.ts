@@ -20,7 +20,7 @@ import { createLogger } from "@sallyport/telemetry";
 import { createPeers } from "../src/peers.ts";
 import { secretsRoutes } from "../src/server.ts";
 import { createMemoryPeers, inMemory } from "./memory-peers.ts";
-import { type SigningUser, createSignedDeployment } from "./signed-deployment.ts";
+import { type SigningUser, createSignedDeployment } from "@sallyport/test/infra";
 
 /** The instant at which tests begin, in milliseconds. */
 export const testStartMs = 1_800_000_000_000;

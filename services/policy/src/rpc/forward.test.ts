@@ -4,7 +4,7 @@ import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.
 import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { failureOf } from "@sallyport/rpc";
-import { createServiceDatabase } from "@sallyport/test/infra";
+import { createServiceDatabase, type SigningUser, newUser } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import {
   type TestPolicy,
@@ -15,7 +15,6 @@ import {
   scopeOf,
   startTestPolicy,
 } from "../../testing/policy.ts";
-import { type SigningUser, newUser } from "../../testing/signed-deployment.ts";
 
 const { addGrant, removeGrant, listGrantsByMachine, listGrantsBySecret } = GrantService.method;
 const { addMembership, removeMembership, listMemberships } = MembershipService.method;

@@ -6,7 +6,7 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import type { FetchResult } from "@sallyport/proto/gen/sallyport/secrets/internal/v1/fetch_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { createServiceDatabase } from "@sallyport/test/infra";
+import { createServiceDatabase, type SigningUser, newUser } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import {
   type TestSecrets,
@@ -16,7 +16,6 @@ import {
   reasonOf,
   startTestSecrets,
 } from "../../testing/secrets.ts";
-import { type SigningUser, newUser } from "../../testing/signed-deployment.ts";
 
 let secrets: TestSecrets;
 let ownerUrl: string;

@@ -2,10 +2,9 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { failureOf } from "@sallyport/rpc";
-import { createServiceDatabase } from "@sallyport/test/infra";
+import { createServiceDatabase, type SigningUser, newUser } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type TestSecrets, addTestProject, reasonOf, startTestSecrets } from "../../testing/secrets.ts";
-import { type SigningUser, newUser } from "../../testing/signed-deployment.ts";
 
 const { createProject, getProject, listProjects } = ProjectService.method;
 

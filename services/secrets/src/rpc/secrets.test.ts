@@ -3,7 +3,7 @@ import { Role, ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evid
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { failureOf } from "@sallyport/rpc";
-import { createServiceDatabase } from "@sallyport/test/infra";
+import { createServiceDatabase, type SigningUser, newUser } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import {
   type TestSecrets,
@@ -14,7 +14,6 @@ import {
   sealedValue,
   startTestSecrets,
 } from "../../testing/secrets.ts";
-import { type SigningUser, newUser } from "../../testing/signed-deployment.ts";
 
 const { createSecret, getSecret, listSecrets, addVersion, listVersions } = SecretService.method;
 
