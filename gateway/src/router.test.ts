@@ -1,0 +1,259 @@
+import { globSync, readFileSync } from "node:fs";
+import { type DescMethod, type DescMethodUnary, create, toBinary } from "@bufbuild/protobuf";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { Code } from "@connectrpc/connect";
+import { mayCall } from "@sallyport/evidence";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { KeysetSchema, Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
+import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
+import {
+  GetProjectResponseSchema,
+  ProjectService,
+} from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
+import { newId } from "@sallyport/proto/ids";
+import { Failure, fail, toRefusal } from "@sallyport/rpc";
+import { type TestPki, createTestPki, testRedisUrl } from "@sallyport/test/infra";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { forwarded, pathOf, publicServices } from "./routes.ts";
+import { call, signedRequest } from "./testing/calls.ts";
+import { type TestGateway, startTestGateway } from "./testing/gateway.ts";
+import { type TestKey, type TestPrincipal, newKey, newMachine, newUser } from "./testing/keys.ts";
+import { type PeerSteps, digestOf } from "./testing/peers.ts";
+import { wires } from "./testing/wires.ts";
+
+let pki: TestPki;
+let gateway: TestGateway;
+let owner: TestPrincipal;
+let forward: PeerSteps["forward"];
+
+beforeAll(async () => {
+  pki = await createTestPki();
+  gateway = await startTestGateway({ certificates: pki, redisUrl: testRedisUrl() });
+  owner = gateway.peers.enroll(newUser(Role.OWNER));
+  forward = gateway.peers.steps.forward;
+});
+afterAll(async () => {
+  await gateway[Symbol.asyncDispose]();
+  await pki[Symbol.asyncDispose]();
+});
+beforeEach(() => {
+  gateway.peers.reached.splice(0);
+  gateway.peers.steps.forward = forward;
+});
+
+const grpc = wires.find(({ contentType }) => contentType === "application/grpc") ?? wires[0];
+if (!grpc) throw new Error("no wire");
+
+function isUnary(method: DescMethod): method is DescMethodUnary {
+  return method.methodKind === "unary";
+}
+
+type Result = Exclude<Awaited<ReturnType<PeerSteps["forward"]>>["result"], undefined>;
+
+function answerWith(result: Result): void {
+  gateway.peers.steps.forward = ({ signedRequest }) => ({ requestDigest: digestOf(signedRequest), result });
+}
+
+describe("every public method", () => {
+  const methods = publicServices.flatMap((service) => service.methods).filter(isUnary);
+
+  test("of every contract is routed, and its owner is the boundary in its name", () => {
+    const contracts = new URL("../../proto/sallyport/", import.meta.url);
+    const declared = globSync("*/v1/*.proto", { cwd: contracts }).flatMap((name) => {
+      const text = readFileSync(new URL(name, contracts), "utf8");
+      const boundary = /^package (.+);$/m.exec(text)?.[1] ?? "";
+      return [...text.matchAll(/^service (\w+) /gm)].map(([, service = ""]) => `${boundary}.${service}`);
+    });
+    expect(publicServices.map(({ typeName }) => typeName).toSorted()).toEqual(declared.toSorted());
+    expect(methods).toHaveLength(publicServices.flatMap((service) => service.methods).length);
+    for (const { service, owner } of forwarded) expect(service.typeName).toMatch(`sallyport.${owner}.v1.`);
+  });
+
+  describe.each(methods.map((method) => ({ path: pathOf(method), method })))("$path", ({ path, method }) => {
+    const boundary = path.split(".")[1];
+    const callers: readonly TestKey[] = [
+      newMachine(),
+      ...[Role.OWNER, Role.ADMIN, Role.DEVELOPER, Role.AUDITOR].map(newUser),
+      newKey(),
+    ];
+
+    test.each(wires)("answers whom the role table names and nobody else: $name", async (wire) => {
+      for (const key of callers) {
+        const principal = "principalId" in key ? gateway.peers.enroll(key as TestPrincipal) : undefined;
+        gateway.peers.reached.splice(0);
+        const answer = await call(wire, gateway, key, method, validRequest(path));
+        const allowed = mayCall(path, principal);
+        const why = `${key.keyId} ${JSON.stringify(answer.kind === "refusal" && answer.refusal)}`;
+        expect(answer.kind, why).toBe(allowed ? "reply" : "refusal");
+        const refused = principal ? "ROLE_REQUIRED" : "REQUEST_REJECTED";
+        if (answer.kind === "refusal") expect(answer.refusal.reason).toBe(refused);
+        if (!allowed) expect(gateway.peers.reached).toEqual([]);
+        else if (boundary !== "gateway") expect(gateway.peers.reached).toEqual([`${boundary}.forward`]);
+      }
+    });
+  });
+});
+
+// Owners decode and judge bodies for themselves; the read is the gateway's own.
+function validRequest(path: string): Record<string, unknown> {
+  return path.endsWith("/ReadSecrets") ? { secretIds: [newId("sec")] } : {};
+}
+
+describe("what is not a public method", () => {
+  test.each([
+    "/",
+    "/sallyport.gateway.v1.ReadService/Nothing",
+    "/sallyport.gateway.v1.ReadService/readSecrets",
+    "/sallyport.gateway.v1.ReadService/ReadSecrets/",
+    "//sallyport.gateway.v1.ReadService/ReadSecrets",
+    "/sallyport.evidence.internal.v1.ForwardService/Forward",
+    "/sallyport.identity.internal.v1.KeyService/ResolveKeys",
+    "/sallyport.crypto.internal.v1.OpenService/Open",
+    "/grpc.health.v1.Health/Check",
+  ])("%s is 404 on every wire", async (url) => {
+    for (const wire of wires) {
+      const sent = signedRequest(wire, gateway, owner, ProjectService.method.getProject, {});
+      expect((await wire.send(gateway, { ...sent, url })).status).toBe(404);
+    }
+    expect(gateway.peers.reached).toEqual([]);
+  });
+
+  test.each(["PUT", "DELETE", "OPTIONS", "PATCH"])("%s is 405", async (method) => {
+    for (const wire of wires) {
+      const sent = signedRequest(wire, gateway, owner, ProjectService.method.getProject, {});
+      const { status, headers } = await wire.send(gateway, { ...sent, method });
+      expect({ status, allow: headers.get("allow") }).toEqual({ status: 405, allow: "POST" });
+    }
+  });
+});
+
+describe("a forwarded request", () => {
+  const { getProject } = ProjectService.method;
+  const ask = (key: TestKey = owner) => call(grpc, gateway, key, getProject, {});
+
+  test("reaches its owner as it was signed, with the credential and where it came from", async () => {
+    const seen: Parameters<typeof forward>[0][] = [];
+    gateway.peers.steps.forward = (request, context) => {
+      seen.push(request);
+      return forward(request, context);
+    };
+    for (const wire of wires)
+      await call(wire, gateway, owner, getProject, { key: { case: "name", value: "web" } });
+    expect(seen).toHaveLength(wires.length);
+    for (const [at, { signedRequest: signed, credential, sourceIp, requestId }] of seen.entries()) {
+      expect(signed).toMatchObject({
+        method: "POST",
+        authority: gateway.authority,
+        path: pathOf(getProject),
+      });
+      expect(signed?.contentType).toBe(wires[at]?.contentType);
+      expect(Buffer.from(signed?.body ?? []).toString()).toContain("web");
+      expect(credential?.keyId).toBe("credential-1");
+      expect(sourceIp).toBe("127.0.0.1");
+      expect(requestId).toMatch(/^req_/);
+    }
+    expect(new Set(seen.map(({ requestId }) => requestId)).size).toBe(wires.length);
+  });
+
+  test("of a key that is not enrolled has no credential", async () => {
+    let credential: unknown = "none seen";
+    gateway.peers.steps.forward = (request, context) => {
+      ({ credential } = request);
+      return forward(request, context);
+    };
+    await call(grpc, gateway, newKey(), UserService.method.redeemLoginCode, {});
+    expect(credential).toBeUndefined();
+  });
+
+  test("is answered in the client's protocol with the owner's reply", async () => {
+    const reply = create(GetProjectResponseSchema, { project: { projectId: newId("prj"), name: "web" } });
+    answerWith({ case: "response", value: toBinary(GetProjectResponseSchema, reply) });
+    for (const wire of wires) {
+      const answer = await call(wire, gateway, owner, getProject, {});
+      expect(answer).toMatchObject({ kind: "reply", message: { project: { name: "web" } } });
+    }
+  });
+
+  test("is refused with the owner's reason, its metadata and its delay", async () => {
+    const metadata = { field: "project_id", sql: "select canary" };
+    answerWith({ case: "refusal", value: toRefusal(fail(Reason.NOT_FOUND, metadata)) });
+    expect(await ask()).toMatchObject({
+      refusal: { code: Code.NotFound, reason: "NOT_FOUND", metadata: { field: "project_id" } },
+    });
+    const late = new Failure(Reason.RATE_LIMITED, { retryAfterMs: 700 });
+    answerWith({ case: "refusal", value: toRefusal(late) });
+    expect(await ask()).toMatchObject({ refusal: { reason: "RATE_LIMITED", retryAfterMs: 700 } });
+  });
+
+  test.each([
+    ["an answer to another request", () => ({ requestDigest: new Uint8Array(32), result: noResult() })],
+    ["an answer without a result", (digest: Uint8Array) => ({ requestDigest: digest })],
+    [
+      "a reply that is not the method's",
+      (digest: Uint8Array) => ({
+        requestDigest: digest,
+        result: { case: "response" as const, value: Uint8Array.of(0xff) },
+      }),
+    ],
+    [
+      "a reason that is none of the public's business",
+      (digest: Uint8Array) => ({
+        requestDigest: digest,
+        result: { case: "refusal" as const, value: toRefusal(fail(Reason.PEER_NOT_ALLOWED)) },
+      }),
+    ],
+  ])("that gets %s is INTERNAL and logged as our fault", async (_, answerOf) => {
+    gateway.peers.steps.forward = ({ signedRequest }) => answerOf(digestOf(signedRequest));
+    gateway.logged.splice(0);
+    const answer = await ask();
+    if (answer.kind !== "refusal") throw new Error("it was answered");
+    expect(answer.refusal).toMatchObject({ code: Code.Internal, reason: "INTERNAL" });
+    const requestId = answer.refusal.metadata["request_id"];
+    expect(requestId).toMatch(/^req_/);
+    expect(gateway.logged).toContainEqual(
+      expect.objectContaining({
+        level: "error",
+        request_id: requestId,
+        rpc: pathOf(getProject),
+        code: "internal",
+      }),
+    );
+  });
+
+  function noResult(): Result {
+    return { case: "response", value: new Uint8Array() };
+  }
+
+  test("whose owner throws is INTERNAL, without a word of what it said", async () => {
+    gateway.peers.steps.forward = () => {
+      throw fail(Reason.FIELD_INVALID, { field: "canary_inner_field" });
+    };
+    const answer = await ask();
+    expect(answer).toMatchObject({ refusal: { reason: "INTERNAL" } });
+    expect(JSON.stringify(answer)).not.toContain("canary");
+  });
+
+  test("whose owner is away is unavailable with a delay", async () => {
+    gateway.peers.steps.forward = () => {
+      throw fail(Reason.DEPENDENCY_UNAVAILABLE);
+    };
+    const refusal = {
+      code: Code.Unavailable,
+      reason: "DEPENDENCY_UNAVAILABLE",
+      retryAfterMs: 1000,
+      metadata: {},
+    };
+    expect(await ask()).toMatchObject({ refusal });
+  });
+});
+
+describe("GetKeyset", () => {
+  test("gives the keyset as the root signed it, and our time", async () => {
+    const answer = await call(grpc, gateway, owner, ReadService.method.getKeyset, {});
+    if (answer.kind !== "reply") throw new Error(answer.refusal.text);
+    const { keyset, serverTime } = answer.message;
+    expect(keyset && Buffer.from(toBinary(KeysetSchema, keyset))).toEqual(Buffer.from(gateway.trust.keyset));
+    expect(Math.abs((serverTime ? timestampMs(serverTime) : 0) - Date.now())).toBeLessThan(5000);
+  });
+});
