@@ -146,6 +146,33 @@ describe("what the machine gets", () => {
   });
 });
 
+describe("a reply cannot be shortened", () => {
+  test.each([
+    { name: "a project", target: { projectId } },
+    { name: "everything granted", target: { allGranted: true } },
+  ])("an empty page of $name is signed, and nothing is recorded", async ({ target }) => {
+    for (const to of [{}, { recipient }]) {
+      const item = planRead(deployment, [], { asked: { ...target, ...to } });
+      const opened = openedOf((await replica.open(item))[0]);
+      expect(opened.secrets).toEqual([]);
+      expect(claimsOf(opened)).toMatchObject({
+        requestDigest: item.requestDigest,
+        secrets: [],
+        nextPageToken: "",
+      });
+    }
+    expect(log.calls()).toBe(0);
+  });
+
+  test("where the next page begins is signed as policy said it", async () => {
+    const nextPageToken = newId("sec");
+    const asked = { secretIds: [], allGranted: true, pageToken: newId("sec") };
+    expect(claimsOf(openedOf(await read({ asked, permit: { nextPageToken } }))).nextPageToken).toBe(
+      nextPageToken,
+    );
+  });
+});
+
 describe("no record, no value", () => {
   test("one record for each secret, with everything that ties it to the read", async () => {
     const item = planRead(deployment, stored, {
