@@ -38,9 +38,8 @@ export async function readSecrets(
   const early = wanted.secretIds.length > 0 ? fetch(wanted.secretIds) : undefined;
   early?.catch(() => undefined); // Awaited below, unless policy refuses first.
   const decision = await authorize(request, wanted, Purpose.READ, requestId, peers);
-  const { permit, decisionId, nextPageToken } = decision;
-  if (!permit && decision.secrets.length > 0) throw broken("policy", "gave no permit");
-  if (!permit) return create(ReadSecretsResponseSchema, { decisionId, nextPageToken });
+  const { permit } = decision;
+  if (!permit) throw broken("policy", "gave no permit"); // There is one for nothing, too: crypto signs even that.
   const allowed = decision.secrets.filter((secret) => secret.refusal === Reason.UNSPECIFIED);
   const allowedIds = allowed.map((secret) => secret.secretId);
   // Security: even a failure of the early fetch tells of every secret named, so a refused one must not take part.
@@ -121,13 +120,15 @@ function assemble(decision: AuthorizeResult, opened: OpenedRequest): ReadSecrets
   if (!reply) throw broken("crypto", "signed nothing");
   const contents = new Map(opened.secrets.map((secret) => [secret.secretId, secret.content]));
   const projects = new Map(decision.secrets.map((secret) => [secret.secretId, secret.projectId]));
-  const secrets = fromBinary(ReplyClaimsSchema, reply.payload).secrets.map((claim) => {
+  const claims = fromBinary(ReplyClaimsSchema, reply.payload);
+  const secrets = claims.secrets.map((claim) => {
     const { secretId, name, version, kind, refusal } = claim;
     const projectId = refusal === Reason.UNSPECIFIED ? (projects.get(secretId) ?? "") : "";
     const content = contents.get(secretId) ?? { case: undefined };
     return create(SecretResultSchema, { secretId, projectId, name, version, kind, refusal, content });
   });
-  const { decisionId, nextPageToken } = decision;
+  const { decisionId } = decision;
+  const { nextPageToken } = claims;
   return create(ReadSecretsResponseSchema, { secrets, encapsulatedKey, reply, decisionId, nextPageToken });
 }
 

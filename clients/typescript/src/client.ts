@@ -19,7 +19,7 @@ import { newId } from "@sallyport/proto/ids";
 import { toSallyportError } from "./errors.ts";
 import type { Identity } from "./identity.ts";
 import { type TrustedKeys, verifyKeyset } from "./keyset.ts";
-import { type ReadResult, openReply } from "./reply.ts";
+import { type OpenedReply, type ReadResult, openReply } from "./reply.ts";
 import { createRecipient, sealValue } from "./seal.ts";
 import { createSigner } from "./signer.ts";
 import { createSignedTransport, requestDigestHeader } from "./transport.ts";
@@ -102,7 +102,7 @@ export function openSallyport(identity: Identity, protocol: "connect" | "grpc" =
     target: ReadTarget,
     allOrNothing: boolean,
     pageToken: string,
-  ): Promise<{ results: ReadResult[]; next: string }> {
+  ): Promise<OpenedReply> {
     const [keys, recipient] = await Promise.all([trustedKeys(), createRecipient()]);
     const suite = SealingSuite.HPKE_X25519_SHA256_AES256GCM;
     const wanted =
@@ -119,7 +119,7 @@ export function openSallyport(identity: Identity, protocol: "connect" | "grpc" =
     };
     const response = await reads.readSecrets(request, { onHeader });
     const asked = { secretIds: request.secretIds, version: request.version, requestDigest };
-    return { results: await openReply(response, asked, keys, recipient), next: response.nextPageToken };
+    return openReply(response, asked, keys, recipient);
   }
 
   return {
@@ -130,7 +130,7 @@ export function openSallyport(identity: Identity, protocol: "connect" | "grpc" =
         do {
           const page = await readPage(target, allOrNothing, pageToken);
           results.push(...page.results);
-          pageToken = page.next;
+          pageToken = page.nextPageToken;
         } while (pageToken !== "");
         return results;
       },

@@ -2,7 +2,11 @@ import { createHash } from "node:crypto";
 import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from "@hpke/core";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { ReplyClaimsSchema, ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import {
+  type ReplyClaims,
+  ReplyClaimsSchema,
+  ValueKind,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
   type ReadSecretsResponse,
   ReadSecretsResponseSchema,
@@ -37,6 +41,12 @@ function buffer(bytes: Uint8Array): ArrayBuffer {
   return new Uint8Array(bytes).buffer;
 }
 
+function signed(claims: ReplyClaims) {
+  const payload = toBinary(ReplyClaimsSchema, claims);
+  const signature = signBytes(privateKeyOf(replySeed), labelled(LABELS.reply, payload));
+  return { payload, keyId: "reply-1", signature };
+}
+
 /** Answers as crypto does: one context, one ciphertext a secret, one signature over all outcomes. */
 async function answer(recipient: Recipient, digest = requestDigest): Promise<ReadSecretsResponse> {
   const recipientPublicKey = await suite.kem.deserializePublicKey(buffer(recipient.publicKey));
@@ -66,11 +76,9 @@ async function answer(recipient: Recipient, digest = requestDigest): Promise<Rea
       refused,
     ],
   });
-  const payload = toBinary(ReplyClaimsSchema, claims);
-  const signature = signBytes(privateKeyOf(replySeed), labelled(LABELS.reply, payload));
   return create(ReadSecretsResponseSchema, {
     encapsulatedKey: new Uint8Array(sender.enc),
-    reply: { payload, keyId: "reply-1", signature },
+    reply: signed(claims),
     secrets: [
       ...secrets.map(({ ciphertext, ...rest }) => ({
         ...rest,
@@ -83,7 +91,8 @@ async function answer(recipient: Recipient, digest = requestDigest): Promise<Rea
 
 test("a true reply is opened, and names what was refused", async () => {
   const recipient = await createRecipient();
-  const results = await openReply(await answer(recipient), asked, keys, recipient);
+  const { results, nextPageToken } = await openReply(await answer(recipient), asked, keys, recipient);
+  expect(nextPageToken).toBe("");
   expect(
     results.map((result) =>
       result.kind === "value" ? Buffer.from(result.plaintext).toString() : result.reason,
@@ -111,6 +120,9 @@ describe("a gateway that lies is noticed when it", () => {
     },
     "leaves the signature out": (reply) => {
       delete reply.reply;
+    },
+    "makes up a next page": (reply) => {
+      reply.nextPageToken = ids[0];
     },
     "alters the signature": (reply) => {
       if (reply.reply) reply.reply.signature[0] = (reply.reply.signature[0] ?? 0) ^ 1;
@@ -150,5 +162,54 @@ describe("a gateway that lies is noticed when it", () => {
     await expect(
       openReply(await answer(recipient), { ...asked, version: 4 }, keys, recipient),
     ).rejects.toMatchObject({ reason: "REPLY_UNTRUSTED" });
+  });
+});
+
+describe("a read of what was granted", () => {
+  const everything = { secretIds: [], version: 0, requestDigest };
+  const next = ids[1];
+
+  /** An empty page as crypto signs it. */
+  function page(nextPageToken: string): ReadSecretsResponse {
+    const reply = signed(create(ReplyClaimsSchema, { requestDigest, nextPageToken }));
+    return create(ReadSecretsResponseSchema, { reply, nextPageToken });
+  }
+
+  test("may be empty, and says where it goes on", async () => {
+    const recipient = await createRecipient();
+    for (const nextPageToken of ["", next])
+      expect(await openReply(page(nextPageToken), everything, keys, recipient)).toEqual({
+        results: [],
+        nextPageToken,
+      });
+  });
+
+  const lies: Record<string, (reply: ReadSecretsResponse) => unknown> = {
+    "unsigned and empty": (reply) => {
+      delete reply.reply;
+      reply.nextPageToken = "";
+    },
+    "cut off after this page": (reply) => {
+      reply.nextPageToken = "";
+    },
+    "led past a page": (reply) => {
+      reply.nextPageToken = refusedId;
+    },
+    "signed by another key": (reply) => {
+      const payload = reply.reply?.payload ?? new Uint8Array();
+      const signature = signBytes(privateKeyOf(newSeed()), labelled(LABELS.reply, payload));
+      Object.assign(reply.reply ?? {}, { signature });
+    },
+    "emptied, from another request": (reply) => {
+      const claims = create(ReplyClaimsSchema, { requestDigest: new Uint8Array(32).fill(8) });
+      Object.assign(reply, { reply: signed(claims), nextPageToken: "" });
+    },
+  };
+  test.each(Object.entries(lies))("is refused when it is %s", async (_, lie) => {
+    const reply = page(next);
+    lie(reply);
+    await expect(openReply(reply, everything, keys, await createRecipient())).rejects.toMatchObject({
+      reason: "REPLY_UNTRUSTED",
+    });
   });
 });

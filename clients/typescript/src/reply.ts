@@ -4,8 +4,9 @@ import { Reason, ReasonSchema } from "@sallyport/proto/gen/sallyport/errors/v1/r
 import type { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
   KeyUse,
-  type ReplySecret,
+  type ReplyClaims,
   ReplyClaimsSchema,
+  type ReplySecret,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import type { ReadSecretsResponse, SecretResult } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { enumName } from "@sallyport/proto/names";
@@ -37,25 +38,26 @@ export type Asked = {
   readonly requestDigest: Uint8Array;
 };
 
+/** What one signed reply says: the results, and where the next page begins (empty on the last). */
+export type OpenedReply = { readonly results: readonly ReadResult[]; readonly nextPageToken: string };
+
 function distrust(what: string): never {
   throw new SallyportError("REPLY_UNTRUSTED", `the reply cannot be trusted: ${what}`);
 }
 
 /**
  * Verifies crypto's signature, that it answers this very request, and that every result is the signed one; then opens
- * the values. Throws REPLY_UNTRUSTED before any value is handed out.
+ * the values. An empty reply is signed like any other. Throws REPLY_UNTRUSTED before any value is handed out.
  */
 export async function openReply(
   response: ReadSecretsResponse,
   asked: Asked,
   keys: TrustedKeys,
   recipient: Recipient,
-): Promise<ReadResult[]> {
-  if (!response.reply) {
-    if (asked.secretIds.length > 0 || response.secrets.length > 0) distrust("it is not signed");
-    return [];
-  }
-  const claims = verifiedClaims(response.reply, asked, keys);
+): Promise<OpenedReply> {
+  if (!response.reply) return distrust("it is not signed");
+  const { secrets: claims, nextPageToken } = verifiedClaims(response.reply, asked, keys);
+  if (response.nextPageToken !== nextPageToken) distrust("the next page is not the one that was signed");
   const results = new Map(response.secrets.map((secret) => [secret.secretId, secret]));
   if (results.size !== claims.length || results.size !== response.secrets.length)
     distrust("secrets were added or left out");
@@ -69,22 +71,23 @@ export async function openReply(
     if (!result) return distrust(`${claim.secretId} is missing`);
     read.push(await readOne(claim, result, asked, open));
   }
-  return read;
+  return { results: read, nextPageToken };
 }
 
 function verifiedClaims(
   reply: NonNullable<ReadSecretsResponse["reply"]>,
   asked: Asked,
   keys: TrustedKeys,
-): ReplySecret[] {
+): ReplyClaims {
   const publicKey = keys.key(KeyUse.REPLY, reply.keyId);
   if (!verifyBytes(publicKey, labelled(LABELS.reply, reply.payload), reply.signature))
     distrust("the signature does not hold");
-  const { requestDigest, secrets } = fromBinary(ReplyClaimsSchema, reply.payload);
+  const claims = fromBinary(ReplyClaimsSchema, reply.payload);
+  const { requestDigest, secrets } = claims;
   if (Buffer.compare(requestDigest, asked.requestDigest) !== 0) distrust("it answers another request");
   if (asked.secretIds.length > 0 && secrets.length !== asked.secretIds.length)
     distrust("it answers for other secrets");
-  return secrets;
+  return claims;
 }
 
 async function readOne(

@@ -12,6 +12,7 @@ const read = newEvent("crypto", "secret.read", {
   actorKind: ActorKind.MACHINE,
   decisionId: "dec_1",
   secretId: "sec_1",
+  requestDigest: new Uint8Array(32),
   attemptId: new Uint8Array(16),
   detail: { name: "db" },
 });
@@ -86,6 +87,16 @@ describe("what is refused", () => {
       field: "decision_id",
     },
     { name: "a read without a secret", fields: { secretId: "" }, field: "secret_id" },
+    {
+      name: "a read without its request: it would be outside of the rule of one",
+      fields: { requestDigest: new Uint8Array() },
+      field: "request_digest",
+    },
+    {
+      name: "a read with a digest of another length",
+      fields: { requestDigest: new Uint8Array(31) },
+      field: "request_digest",
+    },
     { name: "a read without an attempt", fields: { attemptId: new Uint8Array() }, field: "attempt_id" },
   ])("$name", ({ fields, field }) => {
     expect(() => acceptEvent(changed(fields), "crypto")).toThrow(

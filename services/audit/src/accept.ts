@@ -4,13 +4,14 @@ import type { Severity } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { type Peer, fail } from "@sallyport/rpc";
 
-/** The action of which a decision allows one record for each secret (LOG.md §3). */
+/** The action of which a decision and a signed request allow one record for each secret (LOG.md §3). */
 export const readAction = "secret.read";
 
 /** An event that the log will take, with what the catalogue and the certificate say about it. */
 export type Accepted = { readonly event: Event; readonly emitter: Emitter; readonly severity: Severity };
 
 const attemptIdBytes = 16;
+const requestDigestBytes = 32;
 const earliestSeconds = 946_684_800n; // 2000-01-01
 const latestSeconds = 253_402_300_799n; // 9999-12-31
 
@@ -49,9 +50,10 @@ function checkTexts(event: Event): void {
     throw invalid("text", "has a NUL character");
 }
 
-function checkRead({ decisionId, secretId, attemptId }: Event): void {
+function checkRead({ decisionId, secretId, requestDigest, attemptId }: Event): void {
   if (decisionId === "") throw invalid("decision_id", "is needed for a read");
   if (secretId === "") throw invalid("secret_id", "is needed for a read");
+  if (requestDigest.length !== requestDigestBytes) throw invalid("request_digest", "has 32 bytes in a read");
   if (attemptId.length !== attemptIdBytes) throw invalid("attempt_id", "has 16 bytes in a read");
 }
 

@@ -17,6 +17,7 @@ export type Known = {
   readonly action: string;
   readonly decisionId: string;
   readonly secretId: string;
+  readonly requestDigest: Uint8Array;
   readonly attemptId: Uint8Array;
 };
 
@@ -26,15 +27,15 @@ export type Placed = { readonly record: AuditRecord; readonly attemptId: Uint8Ar
 /** Where a batch begins: the last seq of the log, and when the batch is recorded (milliseconds). */
 export type Place = { readonly lastSeq: bigint; readonly recordedAtMs: number };
 
-/** Says whether an event is a read, of which a decision allows one for each secret. */
+/** Says whether an event is a read, of which a decision and a signed request allow one for each secret. */
 export function isRead({ action }: Pick<Event, "action">): boolean {
   return action === readAction;
 }
 
 /**
  * Decides what becomes of each event of a batch, in order, and gives every new one the next seq, so that what is refused
- * or repeated leaves no gap. `known` holds the records that share an event id, or decision and secret, with the batch
- * (LOG.md §3).
+ * or repeated leaves no gap. `known` holds the records that share an event id with the batch, or as reads a secret and
+ * its decision or request (LOG.md §3).
  */
 export function placeBatch(
   batch: readonly Accepted[],
@@ -57,14 +58,19 @@ export function placeBatch(
 
 function createIndex(known: readonly Known[]) {
   const byEvent = new Map<string, Known>();
-  const byRead = new Map<string, Known>();
+  const byDecision = new Map<string, Known>();
+  const byRequest = new Map<string, Known>();
   const add = (record: Known): void => {
     byEvent.set(record.eventId, record);
-    if (isRead(record)) byRead.set(readKey(record), record);
+    if (!isRead(record)) return;
+    byDecision.set(decisionKey(record), record);
+    byRequest.set(requestKey(record), record);
   };
   known.forEach(add);
+  const findRead = (event: Event): Known | undefined =>
+    byDecision.get(decisionKey(event)) ?? byRequest.get(requestKey(event));
   const find = (event: Event): Known | undefined =>
-    byEvent.get(event.eventId) ?? (isRead(event) ? byRead.get(readKey(event)) : undefined);
+    byEvent.get(event.eventId) ?? (isRead(event) ? findRead(event) : undefined);
   return { add, find };
 }
 
@@ -75,13 +81,18 @@ function isSame(earlier: Known, event: Event, emitter: string): boolean {
     earlier.emitter === emitter &&
     earlier.action === event.action &&
     earlier.decisionId === event.decisionId &&
-    earlier.secretId === event.secretId;
+    earlier.secretId === event.secretId &&
+    Buffer.compare(earlier.requestDigest, event.requestDigest) === 0;
   if (!sameThing) return false;
   return earlier.eventId === event.eventId || Buffer.compare(earlier.attemptId, event.attemptId) === 0;
 }
 
-function readKey({ decisionId, secretId }: Pick<Known, "decisionId" | "secretId">): string {
+function decisionKey({ decisionId, secretId }: Pick<Known, "decisionId" | "secretId">): string {
   return JSON.stringify([decisionId, secretId]);
+}
+
+function requestKey({ requestDigest, secretId }: Pick<Known, "requestDigest" | "secretId">): string {
+  return JSON.stringify([Buffer.from(requestDigest).toString("hex"), secretId]);
 }
 
 function resultOf({ eventId }: Event, seq: bigint | undefined): AppendResult {

@@ -47,8 +47,13 @@ function event<E extends Emitter>(emitter: E, action: ActionOf<E>, fields: Parti
 }
 
 function read(fields: Partial<Event> = {}): Event {
-  const attemptId = new Uint8Array(16).fill(1);
-  return event("crypto", "secret.read", { decisionId: "dec_1", secretId: "sec_1", attemptId, ...fields });
+  return event("crypto", "secret.read", {
+    decisionId: "dec_1",
+    secretId: "sec_1",
+    requestDigest: new Uint8Array(32).fill(1),
+    attemptId: new Uint8Array(16).fill(1),
+    ...fields,
+  });
 }
 
 function append(writer: Writer, emitter: Emitter, ...events: Event[]) {
@@ -64,13 +69,17 @@ function upTo(count: number): number[] {
   return Array.from({ length: count }, (_, index) => index + 1);
 }
 
+type Copied = { readonly decisionId?: string; readonly requestDigest?: Buffer };
+
 /** Writes past the writer, as the serving role could. */
-function copyRecord(seq: number, eventId: string, action: string): Promise<object[]> {
+function copyRecord(seq: number, eventId: string, action: string, changed: Copied = {}): Promise<object[]> {
+  const { decisionId, requestDigest } = changed;
   return database.query(
     `insert into records select $1::bigint, $2, "time", recorded_at, emitter, $3, outcome, severity, actor_kind,
      actor_id, reason, vault_id, project_id, secret_id, secret_version, machine_id, subject_id, source_ip,
-     request_digest, decision_id, policy_version, detail, attempt_id, canonical from records where seq = 1`,
-    [seq, eventId, action],
+     coalesce($4::bytea, request_digest), coalesce($5, decision_id), policy_version, detail, attempt_id, canonical
+     from records where seq = 1`,
+    [seq, eventId, action, requestDigest ?? null, decisionId ?? null],
   );
 }
 
@@ -128,6 +137,7 @@ describe("many at once", () => {
 
 describe("repeats and conflicts", () => {
   const other = new Uint8Array(16).fill(2);
+  const otherRequest = new Uint8Array(32).fill(2);
 
   test("the same event is committed once and answers with its first seq", async () => {
     await using writer = await start();
@@ -151,9 +161,11 @@ describe("repeats and conflicts", () => {
     const first = read();
     const rest = [
       read(), // crypto's own retry under a new event id
-      read({ attemptId: other }), // a replayed permit
+      read({ attemptId: other, requestDigest: otherRequest }), // a replayed permit
+      read({ requestDigest: otherRequest }),
+      read({ eventId: first.eventId, requestDigest: otherRequest }),
       read({ attemptId: other, secretId: "sec_2" }),
-      read({ attemptId: other, decisionId: "dec_2" }),
+      read({ attemptId: other, decisionId: "dec_2", requestDigest: otherRequest }),
     ];
     const results = together
       ? await append(writer, "crypto", first, ...rest)
@@ -162,15 +174,49 @@ describe("repeats and conflicts", () => {
       [COMMITTED, 1n],
       [COMMITTED, 1n],
       [CONFLICT, 0n],
+      [CONFLICT, 0n],
+      [CONFLICT, 0n],
       [COMMITTED, 2n],
       [COMMITTED, 3n],
     ]);
     expect(await seqs()).toEqual([1, 2, 3]);
   });
 
-  test("of fifty replays at once one wins", async () => {
+  test.each([
+    ["in a later call", false],
+    ["in one batch", true],
+  ])("a signed request opens a secret once, whatever was decided about it, %s", async (_, together) => {
     await using writer = await start();
-    const attempts = upTo(50).map((index) => read({ attemptId: new Uint8Array(16).fill(index) }));
+    const first = read();
+    const rest = [
+      read(), // crypto's own retry under a new event id
+      read({ decisionId: "dec_2", attemptId: other }), // policy was asked again
+      read({ decisionId: "dec_3" }),
+      read({ decisionId: "dec_2", attemptId: other, secretId: "sec_2" }),
+      read({ decisionId: "dec_2", attemptId: other, requestDigest: otherRequest }),
+    ];
+    const results = together
+      ? await append(writer, "crypto", first, ...rest)
+      : [...(await append(writer, "crypto", first)), ...(await append(writer, "crypto", ...rest))];
+    expect(results.map(({ status, seq }) => [status, seq])).toEqual([
+      [COMMITTED, 1n],
+      [COMMITTED, 1n],
+      [CONFLICT, 0n],
+      [CONFLICT, 0n],
+      [COMMITTED, 2n],
+      [COMMITTED, 3n],
+    ]);
+    expect(await seqs()).toEqual([1, 2, 3]);
+  });
+
+  test.each([
+    ["decision", (index: number) => ({ requestDigest: new Uint8Array(32).fill(index) })],
+    ["signed request", (index: number) => ({ decisionId: `dec_${index}` })],
+  ])("of fifty replays of a %s at once one wins", async (_, differing) => {
+    await using writer = await start();
+    const attempts = upTo(50).map((index) =>
+      read({ attemptId: new Uint8Array(16).fill(index), ...differing(index) }),
+    );
     const results = await Promise.all(attempts.map((attempt) => append(writer, "crypto", attempt)));
     expect(results.flat().filter(({ status }) => status === COMMITTED)).toHaveLength(1);
     expect(await seqs()).toEqual([1]);
@@ -187,7 +233,12 @@ describe("repeats and conflicts", () => {
   test("the database itself refuses a second read and a second use of an event id", async () => {
     await using writer = await start();
     await append(writer, "crypto", read());
-    await expect(copyRecord(2, newId("evt"), "secret.read")).rejects.toThrow("records_read_once");
+    const copyRead = (changed: Copied) => copyRecord(2, newId("evt"), "secret.read", changed);
+    await expect(copyRead({ requestDigest: Buffer.alloc(32) })).rejects.toThrow("records_read_once");
+    await expect(copyRead({ decisionId: "dec_2" })).rejects.toThrow("records_request_read_once");
+    await expect(copyRead({ decisionId: "dec_2", requestDigest: Buffer.alloc(31) })).rejects.toThrow(
+      "records_read_has_request",
+    );
     const [row] = await database.query<{ event_id: string }>("select event_id from records");
     await expect(copyRecord(2, row?.event_id ?? "", "other")).rejects.toThrow("records_event_id");
     await expect(copyRecord(1, newId("evt"), "other")).rejects.toThrow("records_pkey");
@@ -346,6 +397,7 @@ describe("the serving role", () => {
     "create table other (id int)",
     "create temporary table other (id int)",
     "drop index records_read_once",
+    "drop index records_request_read_once",
     "delete from schema_migrations",
     "insert into schema_migrations (name, checksum) values ('x', 'y')",
   ])("may not: %s", async (statement) => {

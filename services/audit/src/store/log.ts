@@ -36,25 +36,34 @@ type KnownRow = {
   readonly action: string;
   readonly decision_id: string;
   readonly secret_id: string;
+  readonly request_digest: Uint8Array;
   readonly attempt_id: Uint8Array;
 };
 
-/** Finds the records that share their event id with one of the events, or decision and secret with one of the reads. */
+/**
+ * Finds the records that share their event id with one of the events, or their secret and either decision or request with
+ * one of the reads.
+ */
 export async function findKnown(
   session: Query,
   events: readonly Event[],
   reads: readonly Event[],
 ): Promise<Known[]> {
-  const columns = "r.seq, r.event_id, r.emitter, r.action, r.decision_id, r.secret_id, r.attempt_id";
+  const columns =
+    "r.seq, r.event_id, r.emitter, r.action, r.decision_id, r.secret_id, r.request_digest, r.attempt_id";
   const rows = await session.query<KnownRow>(
     `select ${columns} from records r where r.event_id = any($1::text[])
      union
      select ${columns} from unnest($2::text[], $3::text[]) as asked (decision_id, secret_id)
-     join records r on r.action = 'secret.read' and r.decision_id = asked.decision_id and r.secret_id = asked.secret_id`,
+     join records r on r.action = 'secret.read' and r.decision_id = asked.decision_id and r.secret_id = asked.secret_id
+     union
+     select ${columns} from unnest($4::bytea[], $3::text[]) as asked (request_digest, secret_id)
+     join records r on r.action = 'secret.read' and r.request_digest = asked.request_digest and r.secret_id = asked.secret_id`,
     [
       events.map(({ eventId }) => eventId),
       reads.map(({ decisionId }) => decisionId),
       reads.map(({ secretId }) => secretId),
+      reads.map(({ requestDigest }) => Buffer.from(requestDigest)),
     ],
   );
   return rows.map((row) => ({
@@ -64,6 +73,7 @@ export async function findKnown(
     action: row.action,
     decisionId: row.decision_id,
     secretId: row.secret_id,
+    requestDigest: row.request_digest,
     attemptId: row.attempt_id,
   }));
 }

@@ -36,7 +36,7 @@ export async function beginReply({
 
 /**
  * Opens the secrets one after the other, seals them to the recipient, and signs what became of every secret of the
- * permit, the refused ones included. Call it only after the read was recorded. Throws EvidenceError ("binding").
+ * permit, the refused ones included, and where the next page begins. Call it only after the read was recorded. Throws EvidenceError ("binding").
  */
 export async function answerRead(
   read: VerifiedRead,
@@ -91,6 +91,8 @@ function signReply(
   const secrets = permit.secrets.map(
     ({ secretId, refusal }) => answers.get(secretId)?.claim ?? { secretId, refusal },
   );
-  const payload = toBinary(ReplyClaimsSchema, create(ReplyClaimsSchema, { requestDigest, secrets }));
+  const { nextPageToken } = permit;
+  const claims = create(ReplyClaimsSchema, { requestDigest, secrets, nextPageToken });
+  const payload = toBinary(ReplyClaimsSchema, claims);
   return { payload, keyId, signature: signEd25519(key, labelled(LABELS.reply, payload)) };
 }

@@ -64,8 +64,10 @@ export function checkPermit(
 }
 
 /** What policy decided about is what the machine asked for, no more and no less. Throws EvidenceError ("body"). */
-export function checkAsked(asked: ReadSecretsRequest, { secrets }: PermitClaims): void {
+export function checkAsked(asked: ReadSecretsRequest, permit: PermitClaims): void {
+  checkTarget(asked, permit);
   const { secretIds, projectId, version, allOrNothing } = asked;
+  const { secrets } = permit;
   if (secretIds.length > 0) {
     const decided = new Set(secrets.map(({ secretId }) => secretId));
     const same = secretIds.length === secrets.length && secretIds.every((id) => decided.has(id));
@@ -80,6 +82,13 @@ export function checkAsked(asked: ReadSecretsRequest, { secrets }: PermitClaims)
     !allOrNothing || secrets.every(isAllowed),
     "it asks for all or nothing, and not all is allowed",
   );
+}
+
+// Security: a permit for less than was asked, another page included, would make a reply that is short but truly signed.
+function checkTarget(asked: ReadSecretsRequest, permit: PermitClaims): void {
+  const same = asked.projectId === permit.projectId && asked.allGranted === permit.allGranted;
+  demand("body", same, "it asks for another target than the permit is about");
+  demand("body", asked.pageToken === permit.pageToken, "it asks for another page than the permit is about");
 }
 
 /** The key to seal to is in the bytes that the machine signed, and there when policy demands it. Throws EvidenceError. */

@@ -144,6 +144,48 @@ const cases: readonly Case[] = [
     name: "another project than decided on",
     plan: { asked: { secretIds: [], projectId: newId("prj") } },
   },
+  {
+    step: "body",
+    name: "everything granted, where one project was decided on",
+    plan: { asked: { secretIds: [], allGranted: true }, permit: { allGranted: false, projectId } },
+  },
+  {
+    step: "body",
+    name: "everything granted, where named secrets were decided on",
+    plan: { asked: { secretIds: [], allGranted: true }, permit: { allGranted: false } },
+  },
+  {
+    step: "body",
+    name: "a project, where everything granted was decided on",
+    plan: { asked: { secretIds: [], projectId }, permit: { projectId: "", allGranted: true } },
+  },
+  {
+    step: "body",
+    name: "a project, where another one was decided on and found empty",
+    plan: { asked: { secretIds: [], projectId }, permit: { projectId: other.projectId } },
+    stored: [],
+  },
+  {
+    step: "body",
+    name: "named secrets, where their project was decided on",
+    plan: { permit: { projectId } },
+  },
+  {
+    step: "body",
+    name: "the first page, where a later one was decided on",
+    plan: { asked: { secretIds: [], allGranted: true }, permit: { pageToken: newId("sec") } },
+  },
+  {
+    step: "body",
+    name: "a later page, where the first one was decided on",
+    plan: { asked: { secretIds: [], projectId, pageToken: newId("sec") }, permit: { pageToken: "" } },
+  },
+  {
+    step: "body",
+    name: "named secrets, where nothing was decided on",
+    plan: { asked: { secretIds: ids } },
+    stored: [],
+  },
   { step: "body", name: "another version than decided on", plan: { asked: { version: 2 } }, stored: [first] },
   {
     step: "body",

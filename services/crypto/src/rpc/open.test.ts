@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { create, fromBinary, toJsonString } from "@bufbuild/protobuf";
+import { clone, create, fromBinary, toJsonString } from "@bufbuild/protobuf";
 import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from "@hpke/core";
-import { verifyEd25519 } from "@sallyport/evidence";
+import { openPermit, sealPermit, verifyEd25519 } from "@sallyport/evidence";
 import { Outcome } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import {
+  OpenItemSchema,
   OpenResultSchema,
   type OpenedRequest,
 } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
@@ -14,10 +15,11 @@ import {
   SealingSuite,
   ValueKind,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { newId } from "@sallyport/proto/ids";
 import { LABELS, labelled, readAad, readInfo } from "@sallyport/proto/signing";
 import { beforeEach, describe, expect, test } from "vitest";
 import { type AuditContract, createAuditContract } from "../testing/audit-contract.ts";
-import { createDeployment } from "../testing/deployment.ts";
+import { createDeployment, nowMs } from "../testing/deployment.ts";
 import { type ReadPlan, type StoredSecret, planRead, storeSecret } from "../testing/read.ts";
 import { openedOf, startReplica, verdictOf } from "../testing/replica.ts";
 
@@ -144,6 +146,33 @@ describe("what the machine gets", () => {
   });
 });
 
+describe("a reply cannot be shortened", () => {
+  test.each([
+    { name: "a project", target: { projectId } },
+    { name: "everything granted", target: { allGranted: true } },
+  ])("an empty page of $name is signed, and nothing is recorded", async ({ target }) => {
+    for (const to of [{}, { recipient }]) {
+      const item = planRead(deployment, [], { asked: { ...target, ...to } });
+      const opened = openedOf((await replica.open(item))[0]);
+      expect(opened.secrets).toEqual([]);
+      expect(claimsOf(opened)).toMatchObject({
+        requestDigest: item.requestDigest,
+        secrets: [],
+        nextPageToken: "",
+      });
+    }
+    expect(log.calls()).toBe(0);
+  });
+
+  test("where the next page begins is signed as policy said it", async () => {
+    const nextPageToken = newId("sec");
+    const asked = { secretIds: [], allGranted: true, pageToken: newId("sec") };
+    expect(claimsOf(openedOf(await read({ asked, permit: { nextPageToken } }))).nextPageToken).toBe(
+      nextPageToken,
+    );
+  });
+});
+
 describe("no record, no value", () => {
   test("one record for each secret, with everything that ties it to the read", async () => {
     const item = planRead(deployment, stored, {
@@ -180,6 +209,17 @@ describe("no record, no value", () => {
       .map(verdictOf);
     expect(verdicts.filter((verdict) => verdict === "opened").length).toBe(1);
     expect(verdicts.filter((verdict) => verdict === "ALREADY_RECORDED").length).toBe(4);
+    expect(log.events.length).toBe(3);
+  });
+
+  test("a signed request opens once, however many permits policy gave for it", async () => {
+    const item = planRead(deployment, stored);
+    const again = clone(OpenItemSchema, item);
+    const keys = deployment.keyring.permit;
+    if (!item.permit) throw new Error("no permit");
+    again.permit = sealPermit({ ...openPermit(item.permit, keys, nowMs), decisionId: newId("dec") }, keys);
+    expect((await replica.open(item)).map(verdictOf)).toEqual(["opened"]);
+    expect((await replica.open(again)).map(verdictOf)).toEqual(["ALREADY_RECORDED"]);
     expect(log.events.length).toBe(3);
   });
 

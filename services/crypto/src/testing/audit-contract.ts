@@ -20,8 +20,9 @@ export type AuditContract = {
 };
 
 /**
- * The part of audit's contract that crypto builds on, in memory and for tests only: an event id counts once; a decision
- * and secret are read once, and only the same attempt is told "committed" again; the answer comes after the commit.
+ * The part of audit's contract that crypto builds on, in memory and for tests only: an event id counts once; a secret is
+ * read once for a decision and once for a request, and only the same attempt is told "committed" again; the answer comes
+ * after the commit.
  */
 export function createAuditContract(): AuditContract {
   const events: Event[] = [];
@@ -29,8 +30,10 @@ export function createAuditContract(): AuditContract {
   let calls = 0;
   const place = (event: Event) => {
     const earlier = events.find(
-      ({ eventId, decisionId, secretId }) =>
-        eventId === event.eventId || (decisionId === event.decisionId && secretId === event.secretId),
+      ({ eventId, decisionId, secretId, requestDigest }) =>
+        eventId === event.eventId ||
+        (secretId === event.secretId &&
+          (decisionId === event.decisionId || Buffer.compare(requestDigest, event.requestDigest) === 0)),
     );
     if (!earlier) events.push(event);
     const own = !earlier || Buffer.compare(earlier.attemptId, event.attemptId) === 0;

@@ -13,7 +13,10 @@ import {
   type SlipClaimsSchema,
   ValueKind,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { ReadSecretsRequestSchema } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
+import {
+  type ReadSecretsRequest,
+  ReadSecretsRequestSchema,
+} from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { newKey } from "../aead.ts";
 import { type PlaintextKind, sealEnvelope } from "../envelope.ts";
@@ -88,7 +91,7 @@ export function planRead(
     signedRequest: request.signedRequest,
     credential: machineCredential(deployment, plan.credential, plan.issuer),
     permit: sealPermit(
-      { ...permitClaims(deployment, stored, request), ...plan.permit },
+      { ...permitClaims(deployment, stored, request, asked), ...plan.permit },
       plan.permitKeys ?? deployment.keyring.permit,
     ),
     secrets: stored.map((secret) => sealedSecret(deployment, secret, request, plan)),
@@ -102,6 +105,7 @@ function permitClaims(
   { machine, vaultId, projectId }: TestDeployment,
   stored: readonly StoredSecret[],
   { digest }: TestRequest,
+  { projectId: target, allGranted, pageToken }: ReadSecretsRequest,
 ): PermitInit {
   return {
     machineId: machine.id,
@@ -111,6 +115,9 @@ function permitClaims(
     decisionId: newId("dec"),
     policyVersion: 4,
     expiresAt: timestampFromMs(nowMs + 9_000),
+    projectId: target,
+    allGranted,
+    pageToken,
   };
 }
 

@@ -70,6 +70,7 @@ describe("a read of named secrets", () => {
     expect(result.refusal).toBeUndefined();
     const claims = claimsOf(result);
     expect(claims).toMatchObject({ machineId, vaultId: project.vaultId, requestDigest, policyVersion: 1 });
+    expect(claims).toMatchObject({ projectId: "", allGranted: false, pageToken: "", nextPageToken: "" });
     expect(claims.decisionId).toBe(result.decisionId);
     expect(claims.secrets.map(({ secretId }) => secretId)).toEqual([second, first]);
     expect(claims.secrets.every(({ refusal }) => refusal === Reason.UNSPECIFIED)).toBe(true);
@@ -181,14 +182,32 @@ describe("the machine itself", () => {
 
 describe("a read of what was granted", () => {
   test("of a project finds the granted secrets, and no others", async () => {
-    const claims = claimsOf(await decide({ projectId: project.projectId }));
+    const { projectId } = project;
+    const claims = claimsOf(await decide({ projectId }));
+    expect(claims).toMatchObject({ projectId, allGranted: false, pageToken: "", nextPageToken: "" });
     expect(claims.secrets.map(({ secretId }) => secretId)).toEqual([first, second]);
+  });
+
+  test("that is empty is permitted too, so that crypto signs that it is; nothing is recorded", async () => {
+    const empty = await addTestProject(policy, 1);
+    const scope = scopeOf(empty, []);
+    await policy.scope.applyScope(scope);
+    policy.audit.events.length = 0;
+    const { vaultId, projectId } = empty;
+    for (const target of [{ projectId }, { allGranted: true }]) {
+      const result = await decide({ vaultId, machineId: scope.machineId, ...target });
+      expect(result.refusal).toBeUndefined();
+      expect(claimsOf(result)).toMatchObject({ ...target, secrets: [], nextPageToken: "" });
+    }
+    expect(policy.audit.events).toEqual([]);
   });
 
   test("of a project that is another's, or of none, is refused and recorded", async () => {
     const other = await addTestProject(policy, 1);
     for (const projectId of [other.projectId, newId("prj")]) {
-      expect((await decide({ projectId })).refusal?.reason).toBe(Reason.NOT_GRANTED);
+      const result = await decide({ projectId });
+      expect(result.permit).toBeUndefined();
+      expect(result.refusal?.reason).toBe(Reason.NOT_GRANTED);
       expect(policy.audit.events.at(-1)).toMatchObject({ projectId, secretId: "", reason: "NOT_GRANTED" });
     }
   });
@@ -207,7 +226,9 @@ describe("a read of what was granted", () => {
         pageToken,
       });
       pages.push(result.secrets.length);
-      seen.push(...claimsOf(result).secrets.map(({ secretId }) => secretId));
+      const claims = claimsOf(result);
+      expect(claims).toMatchObject({ allGranted: true, pageToken, nextPageToken: result.nextPageToken });
+      seen.push(...claims.secrets.map(({ secretId }) => secretId));
       pageToken = result.nextPageToken;
       if (pageToken === "") break;
     }

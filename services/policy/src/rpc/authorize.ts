@@ -88,7 +88,7 @@ async function answer(
     );
     return { requestDigest, decisionId, refusal: toRefusal(fail(Reason.DEPENDENCY_UNAVAILABLE)) };
   }
-  const permit = permitFor(item, decisionId, decision, nowMs, parts.permitKeys);
+  const permit = permitFor(item, decisionId, decision, page, nowMs, parts.permitKeys);
   return { ...result(item, decisionId, decision, page), ...(permit ? { permit } : {}) };
 }
 
@@ -104,15 +104,17 @@ function metadataOf({ secrets, refusal }: Decision): Record<string, string> {
   return refusal === Reason.NOT_GRANTED && refused ? { secret_id: refused.secretId } : {};
 }
 
-// The refused are listed too: crypto signs its reply over every secret that was asked for.
+// The refused are listed too: crypto signs its reply over every secret that was asked for. Where nothing was found there
+// is a permit for that: the empty reply is signed like any other, and a gateway cannot make one up.
 function permitFor(
   item: AuthorizeItem,
   decisionId: string,
   { secrets, refusal }: Decision,
+  { nextPageToken }: Page,
   nowMs: number,
   keys: readonly MacKey[],
 ): Permit | undefined {
-  if (refusal !== Reason.UNSPECIFIED || secrets.length === 0) return undefined;
+  if (refusal !== Reason.UNSPECIFIED) return undefined;
   return sealPermit(
     {
       machineId: item.machineId,
@@ -123,6 +125,10 @@ function permitFor(
       decisionId,
       policyVersion: POLICY_VERSION,
       expiresAt: timestampFromMs(nowMs + permitLifetimeMs),
+      projectId: item.projectId,
+      allGranted: item.allGranted,
+      pageToken: item.pageToken,
+      nextPageToken,
     },
     keys,
   );

@@ -133,14 +133,14 @@ export type ReadSecretsResponse = Message<"sallyport.gateway.v1.ReadSecretsRespo
   encapsulatedKey: Uint8Array;
 
   /**
-   * Reply is crypto's signature over the results. A client verifies it before it uses any of them.
+   * Reply is crypto's signature over the results, there even when there are none. A client verifies it first.
    *
    * @generated from field: sallyport.evidence.v1.SignedReply reply = 3;
    */
   reply?: SignedReply | undefined;
 
   /**
-   * NextPageToken is set when more secrets follow.
+   * NextPageToken is set when more secrets follow. A client takes it from the signed reply.
    *
    * @generated from field: string next_page_token = 4;
    */

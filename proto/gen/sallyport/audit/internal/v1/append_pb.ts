@@ -264,7 +264,7 @@ export const AppendStatus = {
   COMMITTED: 1,
 
   /**
-   * APPEND_STATUS_CONFLICT means that this decision and secret were recorded before by another attempt.
+   * APPEND_STATUS_CONFLICT means that this secret was read before, by another attempt, on this decision or this request.
    *
    * @generated from enum value: APPEND_STATUS_CONFLICT = 2;
    */

@@ -187,7 +187,7 @@ export type AuthorizeResult = Message<"sallyport.policy.internal.v1.AuthorizeRes
   decisionId: string;
 
   /**
-   * Permit is set when the purpose is to read and at least one secret is allowed.
+   * Permit is set when the purpose is to read and the item is not refused, also when nothing was found.
    *
    * @generated from field: sallyport.evidence.v1.Permit permit = 3;
    */
