@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type Sallyport, enroll, openSallyport, toSallyportError } from "@sallyport/client";
 import { Outcome } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startMainJob, valuesOf } from "./deployment.ts";
+import { makeSecrets, makeToken, startMainJob, valuesOf } from "./deployment.ts";
 
 let job: Awaited<ReturnType<typeof startMainJob>>;
 let reader: Sallyport;
@@ -83,6 +83,30 @@ describe("the main job, through all six processes", () => {
     await job.admin.services.machines.revokeMachine({ machineId: machine.principalId, reason: "test" });
     expect(await refusal(client.read({ allGranted: true }))).toBe("MACHINE_DISABLED");
     client.close();
+  });
+
+  test("a machine without grants is answered with a signed nothing; 101 secrets arrive over two signed pages", async () => {
+    const { deployment, admin, owner } = job;
+    const names = Array.from({ length: 101 }, (_, index) => `PAGED_${index}`);
+    const { projectId, ids } = await makeSecrets(
+      admin,
+      "paged",
+      Object.fromEntries(names.map((name) => [name, name])),
+    );
+    const none = await enroll(
+      deployment.endpoint,
+      await makeToken(admin, owner, { projectId, secretIds: [] }),
+    );
+    const all = await enroll(
+      deployment.endpoint,
+      await makeToken(admin, owner, { projectId, secretIds: Object.values(ids) }),
+    );
+    const [empty, full] = [openSallyport(none), openSallyport(all)];
+    expect(await empty.read({ allGranted: true })).toEqual([]);
+    expect(await empty.read({ projectId })).toEqual([]);
+    expect(Object.keys(valuesOf(await full.read({ projectId }))).toSorted()).toEqual(names.toSorted());
+    empty.close();
+    full.close();
   });
 
   test("every read and refusal is on record, and no value is in a record or a log", async () => {
