@@ -20,7 +20,7 @@ import { call, signedRequest } from "./testing/calls.ts";
 import { type TestGateway, startTestGateway } from "./testing/gateway.ts";
 import { type TestKey, type TestPrincipal, newKey, newMachine, newUser } from "./testing/keys.ts";
 import { type PeerSteps, digestOf } from "./testing/peers.ts";
-import { wires } from "./testing/wires.ts";
+import { grpc, wires } from "./testing/wires.ts";
 
 let pki: TestPki;
 let gateway: TestGateway;
@@ -41,9 +41,6 @@ beforeEach(() => {
   gateway.peers.reached.splice(0);
   gateway.peers.steps.forward = forward;
 });
-
-const grpc = wires.find(({ contentType }) => contentType === "application/grpc") ?? wires[0];
-if (!grpc) throw new Error("no wire");
 
 function isUnary(method: DescMethod): method is DescMethodUnary {
   return method.methodKind === "unary";

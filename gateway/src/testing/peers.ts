@@ -172,7 +172,7 @@ function readSteps(): Pick<PeerSteps, "authorize" | "fetch" | "describe" | "open
 }
 
 /** What the test's crypto answers for secrets of these ids: contents in one order, claims in the other. */
-export function openedOf(requestDigest: Uint8Array, secretIds: readonly string[]) {
+export function openedOf(requestDigest: Uint8Array, secretIds: readonly string[], nextPageToken = "") {
   const values = secretIds.map((secretId) => ({ secretId, value: Buffer.from(`value of ${secretId}`) }));
   const claims = values.toReversed().map(({ secretId, value }) => ({
     secretId,
@@ -181,7 +181,10 @@ export function openedOf(requestDigest: Uint8Array, secretIds: readonly string[]
     kind: ValueKind.SINGLE,
     contentSha256: createHash("sha256").update(value).digest(),
   }));
-  const payload = toBinary(ReplyClaimsSchema, create(ReplyClaimsSchema, { requestDigest, secrets: claims }));
+  const payload = toBinary(
+    ReplyClaimsSchema,
+    create(ReplyClaimsSchema, { requestDigest, secrets: claims, nextPageToken }),
+  );
   return {
     secrets: values.map(({ secretId, value }) => ({
       secretId,

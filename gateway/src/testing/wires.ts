@@ -65,13 +65,19 @@ const wire = (name: string, contentType: string, http: 1 | 2): Wire => ({
   send: http === 1 ? sendHttp1 : sendHttp2,
 });
 
+/** Connect in JSON over HTTP/1.1: what curl speaks. */
+export const connectJson = wire("Connect JSON", "application/json", 1);
+
+/** gRPC. */
+export const grpc = wire("gRPC", "application/grpc", 2);
+
 /** Every way in which clients speak to the gateway. */
 export const wires: readonly Wire[] = [
-  wire("Connect JSON", "application/json", 1),
+  connectJson,
   wire("Connect JSON", "application/json", 2),
   wire("Connect proto", "application/proto", 1),
   wire("Connect proto", "application/proto", 2),
-  wire("gRPC", "application/grpc", 2),
+  grpc,
   wire("gRPC+proto", "application/grpc+proto", 2),
 ];
 
