@@ -6,6 +6,7 @@ import { newId } from "@sallyport/proto/ids";
 import { contentTypeOf } from "@sallyport/proto/signing";
 import { timeoutOf } from "./deadline.ts";
 import type { Judge } from "./front.ts";
+import { tidyGrpcMessage } from "./grpc-message.ts";
 import { type Verdict, verdictValues } from "./verdict.ts";
 import { type ContentBudget, readBody } from "./verify/body.ts";
 
@@ -43,6 +44,7 @@ export async function answer(request: Request, response: Response, parts: Exchan
     const answered = await handler(toUniversal(request, path, verdict, gone.signal));
     if (isHttp1(response) && (parts.draining.aborted || !request.complete))
       response.setHeader("connection", "close");
+    tidyGrpcMessage(answered.trailer);
     await universalResponseToNodeResponse(answered, response);
   } catch (error) {
     if (gone.signal.aborted) return;
