@@ -1,8 +1,8 @@
 import { type Http2SecureServer, createSecureServer } from "node:http2";
-import type { Duplex } from "node:stream";
 import type { Logger } from "@sallyport/telemetry";
 import { type Certificate, type CertificateFiles, readCertificate, watchCertificate } from "./certificate.ts";
 import { type ExchangeParts, answer } from "./exchange.ts";
+import { followSockets } from "./sockets.ts";
 import { createContentBudget } from "./verify/body.ts";
 
 /** What the edge needs: where to listen, its certificate, the front's verdict and the handlers behind it. */
@@ -47,7 +47,8 @@ export async function openEdge(options: EdgeOptions): Promise<{ port: number } &
     watch[Symbol.dispose]();
     draining.abort();
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    const timer = setTimeout(() => sockets.forEach((socket) => socket.destroy()), drainMs);
+    sockets.cutIdle();
+    const timer = setTimeout(() => sockets.cutAll(), drainMs);
     await closed;
     clearTimeout(timer);
   };
@@ -73,15 +74,6 @@ function createServer(certificate: Certificate): Http2SecureServer {
     session.on("error", () => undefined); // A client that breaks off is no fault of ours.
   });
   return server;
-}
-
-function followSockets(server: Http2SecureServer): ReadonlySet<Duplex> {
-  const sockets = new Set<Duplex>();
-  server.on("secureConnection", (socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-  });
-  return sockets;
 }
 
 function listening(server: Http2SecureServer, { host, port }: EdgeOptions["listen"]): Promise<number> {
