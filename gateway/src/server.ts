@@ -19,7 +19,7 @@ export type { GatewayConfig } from "./config.ts";
 /** What a test may replace: clock and look for a new certificate (milliseconds), ways to the peers, limits, logger. */
 export type GatewayOverrides = {
   readonly clock?: () => number;
-  readonly transports?: PeerTransports;
+  readonly transports?: PeerTransports | undefined;
   readonly rates?: Rates;
   readonly certificatePollMs?: number;
   readonly logger?: Logger;
