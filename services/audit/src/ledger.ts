@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Session, openSession } from "@sallyport/postgres";
-import { durabilityOf, lastSeqOf, tryWriterLock } from "./store/log.ts";
+import { durabilityOf, keepToIndexes, lastSeqOf, tryWriterLock } from "./store/log.ts";
 
 /** The session of the one writer, and the last seq that is in the log. */
 export type Ledger = { readonly session: Session; lastSeq: bigint };
@@ -21,6 +21,7 @@ export async function openLedger({ url, lockWaitMs }: LedgerOptions): Promise<Le
       throw new Error(
         "synchronous_commit is off for the audit database: an acknowledged record could be lost; switch it on",
       );
+    await keepToIndexes(session);
     await takeLock(session, lockWaitMs);
     // After the lock: it is held until the backend of an earlier writer has ended, so whatever that one committed, even
     // without telling, is visible now.

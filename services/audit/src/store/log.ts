@@ -23,6 +23,14 @@ export async function tryWriterLock(session: Query): Promise<boolean> {
   return row?.taken === true;
 }
 
+/**
+ * Keeps the session's look-ups on the unique indexes. A plan made while the log is small would scan it, and go on doing so
+ * as it grows.
+ */
+export async function keepToIndexes(session: Query): Promise<void> {
+  for (const method of ["seqscan", "hashjoin", "mergejoin"]) await session.query(`set enable_${method} = off`);
+}
+
 /** Returns the seq of the newest record; 0 for an empty log. */
 export async function lastSeqOf(session: Query): Promise<bigint> {
   const [row] = await session.query<{ seq: bigint }>("select seq from records order by seq desc limit 1");
