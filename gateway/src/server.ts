@@ -10,6 +10,7 @@ import { type PeerTransports, createPeers } from "./peers.ts";
 import { serveProbe } from "./probe.ts";
 import { createRefusalLog } from "./refusals.ts";
 import { createPublicHandlers } from "./router.ts";
+import type { ChecklistParts } from "./verify/checklist.ts";
 import { createKeyCache } from "./verify/credentials.ts";
 import { connectNonces } from "./verify/nonces.ts";
 import { watchRevocations } from "./verify/revocations.ts";
@@ -33,7 +34,7 @@ export async function startGateway(
   config: GatewayConfig,
   overrides: GatewayOverrides = {},
 ): Promise<Gateway> {
-  const { clock = Date.now, rates = defaultRates } = overrides;
+  const { clock = Date.now } = overrides;
   const logger = overrides.logger ?? createLogger({ service: "gateway", level: config.logLevel });
   await using stack = new AsyncDisposableStack();
   // A keyset that clients would refuse stops the start.
@@ -45,16 +46,6 @@ export async function startGateway(
   const keys = createKeyCache(peers.keys, clock);
   stack.use(watchRevocations(peers.keys, keys));
   await nonces.ready();
-  const checklist = {
-    authorities: config.publicNames,
-    windowSeconds: config.clockWindowSeconds,
-    clock,
-    addresses: createAddressLimiter(rates.address, clock),
-    newKeyAddresses: createAddressLimiter(rates.newKey, clock),
-    principalRates: rates.principal,
-    keys,
-    nonces,
-  };
   const { probeListen } = config;
   const probe = probeListen && stack.use(await serveProbe(probeListen, config, transports, nonces, logger));
   const edge = stack.use(
@@ -62,17 +53,28 @@ export async function startGateway(
       listen: config.listen,
       certificate: { certFile: config.edgeCertFile, keyFile: config.edgeKeyFile },
       handlers: createPublicHandlers({ peers, keyset, clock }, createOutcomeLog(logger)),
-      judge: createFront(checklist, refusals),
+      judge: createFront(checklistOf(config, { keys, nonces, clock }, overrides.rates), refusals),
       logger,
       certificatePollMs: overrides.certificatePollMs,
     }),
   );
   logger.info({ port: edge.port }, "listening");
   const running = stack.move();
+  return { port: edge.port, probePort: probe?.port, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+function checklistOf(
+  { publicNames, clockWindowSeconds }: GatewayConfig,
+  parts: Pick<ChecklistParts, "keys" | "nonces" | "clock">,
+  { address, newKey, principal }: Rates = defaultRates,
+): ChecklistParts {
   return {
-    port: edge.port,
-    probePort: probe?.port,
-    [Symbol.asyncDispose]: () => running.disposeAsync(),
+    ...parts,
+    authorities: publicNames,
+    windowSeconds: clockWindowSeconds,
+    addresses: createAddressLimiter(address, parts.clock),
+    newKeyAddresses: createAddressLimiter(newKey, parts.clock),
+    principalRates: principal,
   };
 }
 
