@@ -28,7 +28,8 @@ export async function tryWriterLock(session: Query): Promise<boolean> {
  * as it grows.
  */
 export async function keepToIndexes(session: Query): Promise<void> {
-  for (const method of ["seqscan", "hashjoin", "mergejoin"]) await session.query(`set enable_${method} = off`);
+  for (const method of ["seqscan", "hashjoin", "mergejoin"])
+    await session.query(`set enable_${method} = off`);
 }
 
 /** Returns the seq of the newest record; 0 for an empty log. */
