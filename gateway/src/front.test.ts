@@ -298,6 +298,25 @@ describe.each(wires)("$name", (wire) => {
     expect(gateway.peers.reached).toEqual([]);
   });
 
+  test("asks identity about nobody before all that needs no key was checked", async () => {
+    const { steps } = gateway.peers;
+    const { resolveKeys } = steps;
+    const stranger = newMachine();
+    const asked: string[] = [];
+    steps.resolveKeys = (request, context) => {
+      asked.push(...request.keyIds);
+      return resolveKeys(request, context);
+    };
+    const send = (unsigned: Parameters<typeof signedRequest>[5]) =>
+      signedRequest(wire, gateway, stranger, readSecrets, { allGranted: true }, unsigned);
+    await refusalOf(wire, send({ createdSeconds: now() - 61 }));
+    await refusalOf(wire, { ...send({}), body: bodyOf(wire) });
+    expect(asked).toEqual([]);
+    await refusalOf(wire, send({}));
+    expect(asked).toEqual([stranger.keyId]);
+    steps.resolveKeys = resolveKeys;
+  });
+
   test("takes an identity encoding for none", async () => {
     const sent = withHeader(
       withHeader(goodRead(wire), "grpc-encoding", "identity"),
@@ -356,4 +375,13 @@ describe.each(wires)("$name", (wire) => {
     });
     expect(gateway.peers.reached).toEqual(["identity.forward"]);
   });
+});
+
+test.each(wires.filter(grpc))("$name: no owner gets a body that is not one plain frame", async (wire) => {
+  const owner = gateway.peers.enroll(newUser(Role.OWNER));
+  for (const body of [framed(1, 0, 0, 0, 0), framed(0, 0, 0, 0, 0, 0), framed(0, 0, 0, 0)]) {
+    const answer = await call(wire, gateway, owner, ProjectService.method.listProjects, {}, { body });
+    expect(answer).toMatchObject({ refusal: { reason: "FIELD_INVALID", metadata: { field: "body" } } });
+  }
+  expect(gateway.peers.reached).toEqual([]);
 });
