@@ -30,6 +30,12 @@ const table: readonly [reason: keyof typeof Reason, code: Code, metadata: readon
   ["TOKEN_EXPIRED", Code.FailedPrecondition, []],
   ["TOKEN_EXHAUSTED", Code.FailedPrecondition, []],
   ["TOKEN_REVOKED", Code.FailedPrecondition, []],
+  ["TOKEN_SOURCE_REFUSED", Code.PermissionDenied, []],
+  ["TOKEN_HOSTNAME_REFUSED", Code.PermissionDenied, []],
+  ["TOKEN_NAME_REFUSED", Code.PermissionDenied, []],
+  ["MACHINE_CAP_REACHED", Code.ResourceExhausted, ["limit"]],
+  ["LAST_OWNER", Code.FailedPrecondition, []],
+  ["PROJECT_NOT_EMPTY", Code.FailedPrecondition, ["secrets"]],
   ["RATE_LIMITED", Code.ResourceExhausted, []],
   ["DEPENDENCY_UNAVAILABLE", Code.Unavailable, []],
 ];

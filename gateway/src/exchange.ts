@@ -25,6 +25,7 @@ export type ExchangeParts = {
 
 const bodyTimeoutMs = 10_000;
 const unreadMs = 500;
+const maxClientLength = 64;
 
 /** Answers one request: 404 for an unknown path, 405 for what no client of ours sends, else judged and handled. */
 export async function answer(request: Request, response: Response, parts: ExchangeParts): Promise<void> {
@@ -61,6 +62,7 @@ function judged(request: Request, path: string, memory: Memory, { judge }: Excha
     url: request.url ?? "",
     rawHeaders: request.rawHeaders,
     sourceIp: addressOf(request),
+    client: clientOf(request),
     readBody: () => readBody(request, bodyTimeoutMs, memory),
   };
   const call = {
@@ -112,6 +114,11 @@ function releaseUnread(request: Request, response: Response): void {
 function addressOf(request: Request): string {
   const address = request.socket.remoteAddress ?? "0.0.0.0";
   return address.replace(/^::ffff:(?=\d+\.)/, "").replace(/%.*$/, "");
+}
+
+// Anybody can say anything here: what a log line or a terminal would stumble over is left out.
+function clientOf(request: Request): string {
+  return (request.headers["user-agent"] ?? "").replaceAll(/[^ -~]/g, "").slice(0, maxClientLength);
 }
 
 // The router gets an empty message and, of the headers, the content type alone: the signed bytes are decoded strictly,

@@ -13,12 +13,12 @@ import type { VerifiedRequest } from "./verify/checklist.ts";
 export async function forward(
   method: DescMethodUnary,
   owner: Owner,
-  { signedRequest, digest, principal, sourceIp }: VerifiedRequest,
+  { signedRequest, digest, principal, sourceIp, client }: VerifiedRequest,
   requestId: string,
   peers: Pick<Peers, "owners">,
 ): Promise<Message> {
   const credential = principal ? { credential: principal.credential } : {};
-  const request = { signedRequest, ...credential, sourceIp, requestId };
+  const request = { signedRequest, ...credential, sourceIp, client, requestId };
   const answer = await peers.owners[owner].forward(request).catch((error: unknown) => {
     throw peerFailure(error);
   });

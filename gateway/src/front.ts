@@ -17,7 +17,7 @@ export function createFront(checklist: ChecklistParts, refusals: Pick<RefusalLog
     try {
       return { ...call, kind: "verified", request: await verifyArrived(request, checklist, progress) };
     } catch (error) {
-      refusals.note({ sourceIp: request.sourceIp, path, error, progress });
+      refusals.note({ sourceIp: request.sourceIp, client: request.client, path, error, progress });
       return { ...call, kind: "refused", error, principalId: progress.claims?.principalId };
     }
   };

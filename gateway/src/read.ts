@@ -55,7 +55,7 @@ export async function readSecrets(
 
 /** Asks policy about one request; throws its refusal. Used by the read and by the listing. */
 export async function authorize(
-  { digest, principal, sourceIp }: MachineRequest,
+  { digest, principal, sourceIp, client }: MachineRequest,
   wanted: Pick<ReadSecretsRequest, "projectId" | "pageToken"> & Partial<ReadSecretsRequest>,
   purpose: Purpose,
   requestId: string,
@@ -66,6 +66,7 @@ export async function authorize(
     vaultId: principal.claims.vaultId,
     machineId: principal.claims.principalId,
     sourceIp,
+    client,
     purpose,
     secretIds: wanted.secretIds ?? [],
     projectId: wanted.projectId,
@@ -95,7 +96,7 @@ async function fetchEnvelopes(
 }
 
 async function open(
-  { digest, signedRequest, principal, sourceIp }: MachineRequest,
+  { digest, signedRequest, principal, sourceIp, client }: MachineRequest,
   permit: Permit,
   secrets: readonly FetchedSecret[],
   peers: Pick<Peers, "open">,
@@ -106,7 +107,15 @@ async function open(
     projectKey,
     ...(slip ? { slip } : {}),
   }));
-  const item = { requestDigest: digest, signedRequest, credential, permit, secrets: sealed, sourceIp };
+  const item = {
+    requestDigest: digest,
+    signedRequest,
+    credential,
+    permit,
+    secrets: sealed,
+    sourceIp,
+    client,
+  };
   const { results } = await peers.open.open({ items: [item] }).catch(rethrow);
   const { outcome } = resultFor(results, digest, "crypto");
   if (outcome.case === "refusal") throw fromRefusal(outcome.value);

@@ -36,6 +36,7 @@ afterEach(async () => {
 
 const refused = (change: Partial<Refused> = {}): Refused => ({
   sourceIp: "192.0.2.1",
+  client: "curl/8.0",
   path: "/sallyport.gateway.v1.ReadService/ReadSecrets",
   error: fail(Reason.REQUEST_REJECTED),
   progress: {},

@@ -11,9 +11,10 @@ import { publicFailureOf } from "./errors.ts";
 import { limitKeyOf } from "./limits.ts";
 import type { Progress } from "./verify/checklist.ts";
 
-/** One refusal of the gateway's own: from where, of which method, why, and how far the request had come. */
+/** One refusal of the gateway's own: from where, by which client, of which method, why, and how far the request had come. */
 export type Refused = {
   readonly sourceIp: string;
+  readonly client: string;
   readonly path: string;
   readonly error: unknown;
   readonly progress: Progress;
@@ -84,7 +85,7 @@ function kindOf({ sourceIp, error, progress }: Refused): string {
   return [limitKeyOf(sourceIp), progress.claims?.principalId, reason, progress.replayed].join(" ");
 }
 
-function eventOf({ sourceIp, path, error, progress }: Refused, count: number): Event {
+function eventOf({ sourceIp, client, path, error, progress }: Refused, count: number): Event {
   const { claims, claimedKeyId } = progress;
   const machine = claims?.kind === PrincipalKind.MACHINE;
   return newEvent("gateway", progress.replayed ? "replay.refused" : "request.rejected", {
@@ -95,6 +96,7 @@ function eventOf({ sourceIp, path, error, progress }: Refused, count: number): E
     vaultId: claims?.vaultId ?? "",
     machineId: machine ? claims.principalId : "",
     sourceIp,
+    client,
     requestDigest: progress.digest ?? new Uint8Array(),
     detail: {
       count: String(count),

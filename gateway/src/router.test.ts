@@ -163,6 +163,21 @@ describe("a forwarded request", () => {
     expect(new Set(seen.map(({ requestId }) => requestId)).size).toBe(wires.length);
   });
 
+  test.each([
+    ["sallyport-cli/0.1.0", "sallyport-cli/0.1.0"],
+    ["curl/8.0 \u00e9\t(x)", "curl/8.0 (x)"],
+    ["a".repeat(65), "a".repeat(64)],
+  ])("names the client as it names itself, in print and short: %j", async (userAgent, client) => {
+    let told: unknown;
+    gateway.peers.steps.forward = (request, context) => {
+      told = request.client;
+      return forward(request, context);
+    };
+    const sent = signedRequest(grpc, gateway, owner, getProject, { key: { case: "name", value: "web" } });
+    await grpc.send(gateway, { ...sent, headers: [...sent.headers, ["user-agent", userAgent]] });
+    expect(told).toBe(client);
+  });
+
   test("of a key that is not enrolled has no credential", async () => {
     let credential: unknown = "none seen";
     gateway.peers.steps.forward = (request, context) => {

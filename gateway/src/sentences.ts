@@ -54,6 +54,32 @@ const known: Readonly<Record<Exclude<Reason, Hidden>, PublicError>> = {
     sentence: "every use of the token or code is spent: ask for a new one",
   },
   [Reason.TOKEN_REVOKED]: { metadata: [], sentence: "the token or code was revoked: ask for a new one" },
+  [Reason.TOKEN_SOURCE_REFUSED]: {
+    metadata: [],
+    sentence: "the token does not enroll from this address: use it where it was made for, or ask for another",
+  },
+  [Reason.TOKEN_HOSTNAME_REFUSED]: {
+    metadata: [],
+    sentence:
+      "the token does not enroll a host of this name: use it where it was made for, or ask for another",
+  },
+  [Reason.TOKEN_NAME_REFUSED]: {
+    metadata: [],
+    sentence: "the token does not give this machine name: leave the name out, or ask which names it gives",
+  },
+  [Reason.MACHINE_CAP_REACHED]: {
+    metadata: ["limit"],
+    sentence:
+      "the vault has as many machines as it may have: revoke what is not needed, or have the cap raised",
+  },
+  [Reason.LAST_OWNER]: {
+    metadata: [],
+    sentence: "the vault would be left without an owner: make another owner first",
+  },
+  [Reason.PROJECT_NOT_EMPTY]: {
+    metadata: ["secrets"],
+    sentence: "the project still holds secrets: delete them first",
+  },
   [Reason.RATE_LIMITED]: { metadata: [], sentence: "too many requests: wait for the retry delay" },
   [Reason.DEPENDENCY_UNAVAILABLE]: {
     metadata: [],

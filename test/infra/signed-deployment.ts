@@ -66,6 +66,7 @@ export function createSignedDeployment(clock: () => number) {
         signedRequest,
         credential,
         sourceIp: "192.0.2.7",
+        client: "sallyport-cli/0.1.0",
         requestId: newId("req"),
       });
     },

@@ -18,6 +18,8 @@ import { findSigner } from "./signer.ts";
 /** A request as it arrives: its head, its source and a way to read its content. */
 export type ArrivedRequest = RequestHead & {
   readonly sourceIp: string;
+  /** What the client says it is: printable, at most 64 characters. */
+  readonly client: string;
   readBody(): Promise<Uint8Array>;
 };
 
@@ -29,6 +31,7 @@ export type VerifiedRequest = {
   /** Absent for a key that is not enrolled yet. */
   readonly principal: { readonly credential: Credential; readonly claims: CredentialClaims } | undefined;
   readonly sourceIp: string;
+  readonly client: string;
 };
 
 /** What the checklist needs. `clock` gives milliseconds. */
@@ -63,7 +66,7 @@ export async function verifyArrived(
   parts: ChecklistParts,
   progress: Progress,
 ): Promise<VerifiedRequest> {
-  const { sourceIp } = request;
+  const { sourceIp, client } = request;
   limitAddress(parts.addresses, sourceIp);
   const body = await request.readBody();
   const head = readSignedHead(request);
@@ -87,7 +90,7 @@ export async function verifyArrived(
   const limit = limitOf(head.path, principal, parts.principalRates);
   await admitOnce({ keyId, nonce, createdSeconds: created, limit }, parts, progress);
   checkRole(head.path, principal);
-  return { signedRequest, digest, keyId, principal, sourceIp };
+  return { signedRequest, digest, keyId, principal, sourceIp, client };
 }
 
 function limitAddress(limiter: AddressLimiter, sourceIp: string): void {

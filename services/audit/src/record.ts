@@ -10,7 +10,7 @@ import {
 import { labelled, lengthPrefixed } from "@sallyport/proto/signing";
 
 /** The domain label of a record's canonical bytes (LOG.md §4). */
-export const recordLabel = "sallyport-record-v1";
+export const recordLabel = "sallyport-record-v2";
 
 /** What the log adds to an event to make a record of it; times are milliseconds since the epoch. */
 export type Placement = {
@@ -45,6 +45,7 @@ export function recordOf(event: Event, { seq, recordedAtMs, emitter, severity }:
     decisionId: event.decisionId,
     policyVersion: event.policyVersion,
     detail: event.detail,
+    client: event.client,
   });
 }
 
@@ -78,6 +79,7 @@ export function canonicalBytes(record: AuditRecord): Uint8Array<ArrayBuffer> {
     record.decisionId,
     u32(record.policyVersion),
     detailBytes(record.detail),
+    record.client,
   ];
   return labelled(recordLabel, lengthPrefixed(...fields));
 }

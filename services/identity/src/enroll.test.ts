@@ -68,6 +68,7 @@ describe("Enroll", () => {
       machineId: answer.machineId,
       vaultId: world.vaultId,
       sourceIp: "192.0.2.7",
+      client: "sallyport-cli/0.1.0",
     });
   });
 

@@ -7,8 +7,8 @@ import { enumName } from "@sallyport/proto/names";
 import { fail } from "@sallyport/rpc";
 
 /** What every record of a forwarded request says of it. */
-export function originOf({ sourceIp, requestDigest }: ForwardContext, nowMs: number) {
-  return { sourceIp, requestDigest, time: timestampFromMs(nowMs) };
+export function originOf({ sourceIp, client, requestDigest }: ForwardContext, nowMs: number) {
+  return { sourceIp, client, requestDigest, time: timestampFromMs(nowMs) };
 }
 
 /** Who acts, for a record: the signer of a request, or a stranger. */

@@ -38,6 +38,7 @@ export function denialsOf(
       secretVersion: item.requestedVersion,
       machineId: item.machineId,
       sourceIp: item.sourceIp,
+      client: item.client,
       requestDigest: item.requestDigest,
       decisionId,
       policyVersion: POLICY_VERSION,

@@ -120,6 +120,7 @@ export function readOf(vaultId: string, machineId: string, secretIds: readonly s
     vaultId,
     machineId,
     sourceIp: "192.0.2.1",
+    client: "sallyport-cli/0.1.0",
     purpose: Purpose.READ,
     secretIds: [...secretIds],
     requestId: newId("req"),

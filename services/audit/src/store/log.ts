@@ -118,6 +118,7 @@ const columns: readonly Column[] = [
   column("decision_id", "text", ({ decisionId }) => decisionId),
   column("policy_version", "bigint", ({ policyVersion }) => policyVersion),
   column("detail", "jsonb", ({ detail }) => JSON.stringify(detail)),
+  column("client", "text", ({ client }) => client),
   { name: "attempt_id", type: "bytea", value: ({ attemptId }) => Buffer.from(attemptId) },
   column("canonical", "bytea", (record) => Buffer.from(canonicalBytes(record))),
 ];

@@ -33,11 +33,12 @@ type RecordRow = {
   readonly decision_id: string;
   readonly policy_version: bigint;
   readonly detail: { readonly [key: string]: string };
+  readonly client: string;
 };
 
 const columns = `seq, event_id, "time", recorded_at, emitter, action, outcome, severity, actor_kind, actor_id, reason,
   vault_id, project_id, secret_id, secret_version, machine_id, subject_id, source_ip, request_digest, decision_id,
-  policy_version, detail`;
+  policy_version, detail, client`;
 
 /** Which records to list: those of the vault below a seq that pass the request's filters. */
 export type Listing = {
@@ -115,5 +116,6 @@ function recordOfRow(row: RecordRow): AuditRecord {
     decisionId: row.decision_id,
     policyVersion: Number(row.policy_version),
     detail: { ...row.detail },
+    client: row.client,
   });
 }

@@ -16,6 +16,9 @@ import type { VerifiedRead } from "./verify.ts";
 /** The one thing that crypto asks of audit. */
 export type Append = Pick<Client<typeof AppendService>, "append">;
 
+/** Where a read came from, as the gateway asserts it: address and program. */
+export type Origin = { readonly sourceIp: string; readonly client: string };
+
 const attemptTimeoutMs = 1_500;
 const pausesMs = [50, 250];
 const attemptIdBytes = 16;
@@ -26,12 +29,12 @@ const attemptIdBytes = 16;
  */
 export async function recordReads(
   read: VerifiedRead,
-  sourceIp: string,
+  origin: Origin,
   audit: Append,
   nowMs: number,
 ): Promise<void> {
   if (read.secrets.length === 0) return;
-  const events = eventsOf(read, sourceIp, nowMs);
+  const events = eventsOf(read, origin, nowMs);
   const statuses = await appended(events, audit);
   for (const { eventId } of events) {
     const status = statuses.get(eventId);
@@ -59,7 +62,7 @@ async function appended(events: Event[], audit: Append): Promise<Map<string, App
 
 function eventsOf(
   { machineId, requestDigest, permit, secrets, recipient }: VerifiedRead,
-  sourceIp: string,
+  { sourceIp, client }: Origin,
   nowMs: number,
 ): Event[] {
   const attemptId = randomBytes(attemptIdBytes);
@@ -74,6 +77,7 @@ function eventsOf(
       secretId,
       secretVersion: version,
       sourceIp,
+      client,
       requestDigest,
       decisionId: permit.decisionId,
       policyVersion: permit.policyVersion,

@@ -191,6 +191,7 @@ describe("no record, no value", () => {
         secretId: stored[at]?.secretId,
         secretVersion: 3,
         sourceIp: "192.0.2.7",
+        client: "sallyport-cli/0.1.0",
         requestDigest: item.requestDigest,
         policyVersion: 4,
         detail: { name: stored[at]?.name, selector: "current", sealed: "true" },

@@ -58,7 +58,7 @@ async function open(item: OpenItem, options: OpenOptions): Promise<OpenedRequest
   const read = verifyRead(item, verifier);
   const unlocked = await unlock(read, projectKeys, held);
   const sealer = await beginReply(read);
-  await recordReads(read, item.sourceIp, audit, verifier.clock());
+  await recordReads(read, item, audit, verifier.clock());
   return await answerRead(read, unlocked, sealer, replyKey); // Awaited, or the keys would be zeroed too early.
 }
 

@@ -96,6 +96,7 @@ export function planRead(
     ),
     secrets: stored.map((secret) => sealedSecret(deployment, secret, request, plan)),
     sourceIp: "192.0.2.7",
+    client: "sallyport-cli/0.1.0",
   });
   plan.item?.(item);
   return item;

@@ -159,6 +159,7 @@ function createGateway(
         signedRequest: signRequest(key, method, request, clock.nowMs),
         ...(credential ? { credential } : {}),
         sourceIp: "192.0.2.7",
+        client: "sallyport-cli/0.1.0",
         requestId: newId("req"),
       });
     },

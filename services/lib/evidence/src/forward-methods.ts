@@ -34,6 +34,8 @@ export type ForwardContext = {
   readonly newKey?: Uint8Array;
   /** The client's address as the gateway asserted it. */
   readonly sourceIp: string;
+  /** What the client says it is, at most 64 printable characters. */
+  readonly client: string;
   readonly requestId: string;
   readonly requestDigest: Uint8Array;
   /** The evidence, for a peer that verifies again. */

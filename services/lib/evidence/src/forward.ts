@@ -107,7 +107,7 @@ function verify(request: ForwardRequest, options: ForwarderOptions, methods: For
 }
 
 function contextOf(
-  { signedRequest, credential, sourceIp, requestId }: ForwardRequest,
+  { signedRequest, credential, sourceIp, client, requestId }: ForwardRequest,
   signer: Signer,
   { digest }: VerifiedRequest,
 ): Omit<ForwardContext, "mutate"> {
@@ -116,6 +116,7 @@ function contextOf(
   return {
     ...who,
     sourceIp,
+    client,
     requestId,
     requestDigest: digest,
     signedRequest,

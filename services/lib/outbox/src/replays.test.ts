@@ -34,14 +34,16 @@ test("a replayed change goes on record under its signer's name, and is delivered
   };
   const requestDigest = new Uint8Array(32).fill(1);
   const path = "/sallyport.secrets.v1.ProjectService/CreateProject";
-  await record({ principal, sourceIp: "192.0.2.1", requestDigest, signedRequest: { path } });
-  await record({ sourceIp: "192.0.2.1", requestDigest, signedRequest: { path } });
+  const request = { sourceIp: "192.0.2.1", client: "curl/8.0", requestDigest, signedRequest: { path } };
+  await record({ principal, ...request });
+  await record(request);
   expect(steps).toEqual(["committed", "delivered", "committed", "delivered"]);
   expect(recorded).toMatchObject([
     {
       action: "mutation.replayed",
       actorId: principal.id,
       vaultId: principal.vaultId,
+      client: "curl/8.0",
       requestDigest,
       detail: { path },
     },

@@ -8,6 +8,7 @@ import type { Outbox } from "./outbox.ts";
 export type Replayed = {
   readonly principal?: { readonly id: string; readonly kind: PrincipalKind; readonly vaultId: string };
   readonly sourceIp: string;
+  readonly client: string;
   readonly requestDigest: Uint8Array;
   readonly signedRequest: { readonly path: string };
 };
@@ -21,7 +22,7 @@ export function createReplayRecorder(
   database: Pick<Database, "transaction">,
   outbox: Outbox,
 ): (replayed: Replayed) => Promise<void> {
-  return async ({ principal, sourceIp, requestDigest, signedRequest }) => {
+  return async ({ principal, sourceIp, client, requestDigest, signedRequest }) => {
     const machine = principal?.kind === PrincipalKind.MACHINE;
     const event = newEvent(emitter, "mutation.replayed", {
       outcome: Outcome.DENIED,
@@ -31,6 +32,7 @@ export function createReplayRecorder(
       vaultId: principal?.vaultId ?? "",
       machineId: machine ? principal.id : "",
       sourceIp,
+      client,
       requestDigest,
       detail: { path: signedRequest.path },
     });

@@ -94,6 +94,12 @@ const codes: Readonly<Record<Exclude<keyof typeof Reason, "UNSPECIFIED">, Code>>
   ALREADY_RECORDED: Code.AlreadyExists,
   PEER_NOT_ALLOWED: Code.PermissionDenied,
   EVIDENCE_INVALID: Code.Unauthenticated,
+  TOKEN_SOURCE_REFUSED: Code.PermissionDenied,
+  TOKEN_HOSTNAME_REFUSED: Code.PermissionDenied,
+  TOKEN_NAME_REFUSED: Code.PermissionDenied,
+  MACHINE_CAP_REACHED: Code.ResourceExhausted,
+  LAST_OWNER: Code.FailedPrecondition,
+  PROJECT_NOT_EMPTY: Code.FailedPrecondition,
 };
 
 const reasons: ReadonlyMap<string, Reason> = new Map(

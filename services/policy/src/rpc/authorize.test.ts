@@ -100,7 +100,13 @@ describe("a read of named secrets", () => {
       decisionId: result.decisionId,
     };
     expect(policy.audit.events).toMatchObject([
-      { ...denied, secretId: ungranted, projectId: project.projectId, sourceIp: "192.0.2.1" },
+      {
+        ...denied,
+        secretId: ungranted,
+        projectId: project.projectId,
+        sourceIp: "192.0.2.1",
+        client: "sallyport-cli/0.1.0",
+      },
       { ...denied, secretId: unknown, projectId: "" },
     ]);
   });

@@ -83,6 +83,7 @@ describe("grants", () => {
         machineId,
         secretId,
         sourceIp: "192.0.2.7",
+        client: "sallyport-cli/0.1.0",
       })),
     );
     expect(policy.audit.events.every(({ requestDigest }) => requestDigest.length === 32)).toBe(true);

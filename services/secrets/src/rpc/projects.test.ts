@@ -56,6 +56,7 @@ describe("CreateProject", () => {
         vaultId: owner.vaultId,
         actorId: owner.userId,
         sourceIp: "192.0.2.7",
+        client: "sallyport-cli/0.1.0",
       },
     ]);
   });

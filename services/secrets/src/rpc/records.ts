@@ -33,6 +33,7 @@ export function recordOf(context: ForwardContext, at: Date) {
     actorId: userId,
     vaultId,
     sourceIp: context.sourceIp,
+    client: context.client,
     requestDigest: context.requestDigest,
   };
 }
