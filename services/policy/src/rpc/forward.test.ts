@@ -97,6 +97,29 @@ describe("grants", () => {
     expect(policy.audit.events.length).toBe(1);
   });
 
+  test("added again with another reach are changed, and that is recorded; giver and time stay", async () => {
+    const { grant: given } = await policy.call(owner, addGrant, { machineId, secretId });
+    expect(given?.anyVersion).toBe(false);
+    const admin = newUser(project.vaultId, Role.ADMIN);
+    const { grant } = await policy.call(admin, addGrant, { machineId, secretId, anyVersion: true });
+    expect(grant).toEqual({ ...given, anyVersion: true });
+    await policy.call(admin, addGrant, { machineId, secretId, anyVersion: true });
+    await policy.call(owner, addGrant, { machineId, secretId });
+    const { projectId } = project;
+    expect(policy.audit.events).toMatchObject([
+      { action: "grant.added", actorId: owner.userId, detail: { any_version: "false" } },
+      {
+        action: "grant.changed",
+        actorId: admin.userId,
+        machineId,
+        secretId,
+        projectId,
+        detail: { any_version: "true" },
+      },
+      { action: "grant.changed", actorId: owner.userId, detail: { any_version: "false" } },
+    ]);
+  });
+
   test("without a membership are refused", async () => {
     await policy.call(owner, removeMembership, { machineId, projectId: project.projectId });
     expect(await reasonOf(policy.call(owner, addGrant, { machineId, secretId }))).toBe(Reason.NOT_FOUND);

@@ -6,7 +6,6 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
 import { fail } from "@sallyport/rpc";
 import { pageLimit, pageOf } from "../page.ts";
-import { findProjects } from "../store/directory.ts";
 import { countGrants } from "../store/grants.ts";
 import {
   type StoredMembership,
@@ -16,8 +15,7 @@ import {
   removeMembership,
 } from "../store/memberships.ts";
 import { isUsablePrincipal } from "../store/principals.ts";
-import type { PublicParts } from "./grants.ts";
-import { callerOf, recordOf } from "./records.ts";
+import { type PublicParts, callerOf, recordOf, requireProject } from "./records.ts";
 
 type Named = { readonly machineId: string; readonly projectId: string };
 
@@ -82,11 +80,6 @@ async function leave(
   };
   await outbox.record(tx, newEvent("policy", "membership.removed", record));
   return grants;
-}
-
-async function requireProject(db: Tx, vaultId: string, projectId: string): Promise<void> {
-  const known = await findProjects(db, vaultId, [projectId]);
-  if (!known.has(projectId)) throw fail(Reason.NOT_FOUND, { field: "project_id" });
 }
 
 function shown({ createdAt, ...membership }: StoredMembership) {

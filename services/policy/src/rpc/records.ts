@@ -1,8 +1,18 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ForwardContext } from "@sallyport/evidence";
+import type { Outbox } from "@sallyport/outbox";
+import type { Tx } from "@sallyport/postgres";
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { fail } from "@sallyport/rpc";
+import { findProjects, findSecrets } from "../store/directory.ts";
+
+/** What the public methods of policy need; the clock is in milliseconds. */
+export type PublicParts = {
+  readonly database: Tx;
+  readonly outbox: Pick<Outbox, "record">;
+  readonly clock: () => number;
+};
 
 /** The user who asks and the vault that bounds everything he may touch. */
 export type Caller = { readonly userId: string; readonly vaultId: string };
@@ -25,4 +35,16 @@ export function recordOf(context: ForwardContext, at: Date) {
     client: context.client,
     requestDigest: context.requestDigest,
   };
+}
+
+/** Throws Failure NOT_FOUND unless the vault has the project. */
+export async function requireProject(db: Tx, vaultId: string, projectId: string): Promise<void> {
+  const known = await findProjects(db, vaultId, [projectId]);
+  if (!known.has(projectId)) throw fail(Reason.NOT_FOUND, { field: "project_id" });
+}
+
+/** Throws Failure NOT_FOUND unless the vault has the secret. */
+export async function requireSecret(db: Tx, vaultId: string, secretId: string): Promise<void> {
+  const known = await findSecrets(db, vaultId, [secretId]);
+  if (!known.has(secretId)) throw fail(Reason.NOT_FOUND, { field: "secret_id" });
 }

@@ -72,19 +72,17 @@ describe("ValidateScope", () => {
 
 describe("ApplyScope", () => {
   test("records each membership and grant with the token and its maker", async () => {
-    const scope = scopeOf(project, project.secretIds);
+    const scope = { ...scopeOf(project, project.secretIds), anyVersion: true };
     await policy.scope.applyScope(scope);
     const { vaultId, projectId, secretIds } = project;
-    const record = {
-      vaultId,
-      machineId: scope.machineId,
-      actorId: scope.createdBy,
-      detail: { token_id: scope.tokenId },
-    };
+    const { machineId, createdBy: actorId, tokenId: token_id } = scope;
+    const record = { vaultId, machineId, actorId, detail: { token_id } };
     const actions = policy.audit.events.map(({ action }) => action).sort();
     expect(actions).toEqual(["grant.added", "grant.added", "membership.added"]);
     for (const event of policy.audit.events) expect(event).toMatchObject({ ...record, projectId });
     expect(policy.audit.events.map(({ secretId }) => secretId).sort()).toEqual(["", ...secretIds]);
+    const grants = policy.audit.events.filter(({ action }) => action === "grant.added");
+    for (const { detail } of grants) expect(detail["any_version"]).toBe("true");
   });
 
   test("repeated, at once or later, changes and records nothing", async () => {

@@ -71,21 +71,22 @@ async function applyScope(
   at: Date,
   outbox: Pick<Outbox, "record">,
 ): Promise<void> {
-  const { vaultId, machineId, createdBy, tokenId, expiresAt } = request;
+  const { vaultId, machineId, createdBy, tokenId, expiresAt, anyVersion } = request;
   if (!expiresAt) throw fail(Reason.FIELD_INVALID, { field: "expires_at", description: "is required" });
   const principal = { machineId, vaultId, tokenId, createdBy, expiresAt: timestampDate(expiresAt) };
   const added = await addPrincipal(tx, principal);
   if (added === "taken") throw fail(Reason.ALREADY_EXISTS, { field: "machine_id" });
   if (added === "known") return;
   await requireScope(tx, request);
-  const assignment = { vaultId, machineId, createdBy, at };
+  const granting = { vaultId, machineId, createdBy, at, anyVersion };
   const time = timestampFromDate(at);
-  const actor = { time, actorKind: ActorKind.USER, actorId: createdBy };
-  const subject = { ...actor, vaultId, machineId, detail: { token_id: tokenId } };
-  for (const { projectId } of await addMemberships(tx, assignment, request.projectIds))
-    await outbox.record(tx, newEvent("policy", "membership.added", { ...subject, projectId }));
-  for (const { projectId, secretId } of await addGrants(tx, assignment, request.secretIds))
-    await outbox.record(tx, newEvent("policy", "grant.added", { ...subject, projectId, secretId }));
+  const subject = { time, actorKind: ActorKind.USER, actorId: createdBy, vaultId, machineId };
+  const joined = { ...subject, detail: { token_id: tokenId } };
+  for (const { projectId } of await addMemberships(tx, granting, request.projectIds))
+    await outbox.record(tx, newEvent("policy", "membership.added", { ...joined, projectId }));
+  const granted = { ...subject, detail: { token_id: tokenId, any_version: String(anyVersion) } };
+  for (const { projectId, secretId } of await addGrants(tx, granting, request.secretIds))
+    await outbox.record(tx, newEvent("policy", "grant.added", { ...granted, projectId, secretId }));
 }
 
 function storedStatus(status: PrincipalStatus): Principal["status"] {
