@@ -38,7 +38,12 @@ const allowed: readonly {
   {
     server: "policy",
     service: ScopeService,
-    methods: { ValidateScope: ["identity"], ApplyScope: ["identity"], SetPrincipalStatus: ["identity"] },
+    methods: {
+      ValidateScope: ["identity"],
+      ApplyScope: ["identity"],
+      SetPrincipalStatus: ["identity"],
+      RevokePrincipals: ["identity"],
+    },
   },
   { server: "policy", service: DirectoryService, methods: { RegisterResources: ["secrets"] } },
   { server: "policy", service: ForwardService, methods: { Forward: ["gateway"] } },

@@ -12,6 +12,7 @@ export const scopeCallers: Callers<typeof ScopeService> = {
   validateScope: ["identity"],
   applyScope: ["identity"],
   setPrincipalStatus: ["identity"],
+  revokePrincipals: ["identity"],
 };
 
 /** Who may make ids known. */

@@ -24,6 +24,11 @@ describe("evaluate", () => {
       want: Reason.MACHINE_DISABLED,
     },
     {
+      name: "machine stored as expired, before its time by our clock",
+      facts: { ...granted, principal: { ...active, status: "expired" as const } },
+      want: Reason.MACHINE_EXPIRED,
+    },
+    {
       name: "the instant of expiry",
       facts: { ...granted, principal: { ...active, expiresAtMs: now } },
       want: Reason.MACHINE_EXPIRED,

@@ -1,11 +1,12 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import type { Standing } from "./standing.ts";
 
 /** Version of the rules below, in every permit and record: 2 is the base gate with a right of its own to older versions. */
 export const POLICY_VERSION = 2;
 
 /** What policy knows of the machine that asks. */
 export type Principal = {
-  readonly status: "active" | "disabled" | "revoked";
+  readonly status: Standing;
   /** Instant in milliseconds from which it is refused. */
   readonly expiresAtMs: number;
 };
@@ -46,6 +47,7 @@ export function evaluate(facts: ReadFacts, asked: Asked): Reason {
 /** Why the machine may read nothing at all; UNSPECIFIED when it may be asked further. A stranger has no grant. */
 export function refusalOfPrincipal(principal: Principal | undefined, nowMs: number): Reason {
   if (principal === undefined) return Reason.NOT_GRANTED;
+  if (principal.status === "expired") return Reason.MACHINE_EXPIRED;
   if (principal.status !== "active") return Reason.MACHINE_DISABLED;
   return nowMs >= principal.expiresAtMs ? Reason.MACHINE_EXPIRED : Reason.UNSPECIFIED;
 }

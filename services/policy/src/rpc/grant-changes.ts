@@ -11,8 +11,8 @@ import {
   deleteGrant,
   findGrant,
 } from "../store/grants.ts";
-import { isUsablePrincipal } from "../store/principals.ts";
-import { type PublicParts, callerOf, recordOf, requireSecret } from "./records.ts";
+import { lockMachines } from "../store/principals.ts";
+import { type PublicParts, callerOf, lockMachine, recordOf, requireSecret } from "./records.ts";
 
 type Named = { readonly machineId: string; readonly secretId: string };
 
@@ -24,8 +24,7 @@ export async function addGrant(
   parts: PublicParts,
 ): Promise<StoredGrant> {
   const { userId, vaultId } = callerOf(context);
-  if (!(await isUsablePrincipal(tx, vaultId, machineId)))
-    throw fail(Reason.NOT_FOUND, { field: "machine_id" });
+  await lockMachine(tx, vaultId, machineId);
   await requireSecret(tx, vaultId, secretId);
   const granting = { vaultId, machineId, createdBy: userId, at: new Date(parts.clock()), anyVersion };
   await give(tx, context, granting, [secretId], parts);
@@ -42,6 +41,7 @@ export async function removeGrant(
   { outbox, clock }: PublicParts,
 ): Promise<void> {
   const { vaultId } = callerOf(context);
+  await lockMachines(tx, vaultId, [machineId]);
   const removed = await deleteGrant(tx, vaultId, machineId, secretId);
   if (!removed) throw fail(Reason.NOT_FOUND, { field: "grant" });
   const { projectId } = removed;

@@ -14,8 +14,8 @@ import {
   listMemberships,
   removeMembership,
 } from "../store/memberships.ts";
-import { isUsablePrincipal } from "../store/principals.ts";
-import { type PublicParts, callerOf, recordOf, requireProject } from "./records.ts";
+import { lockMachines } from "../store/principals.ts";
+import { type PublicParts, callerOf, lockMachine, recordOf, requireProject } from "./records.ts";
 
 type Named = { readonly machineId: string; readonly projectId: string };
 
@@ -48,8 +48,7 @@ async function join(
 ): Promise<StoredMembership> {
   const { userId, vaultId } = callerOf(context);
   const at = new Date(clock());
-  if (!(await isUsablePrincipal(tx, vaultId, machineId)))
-    throw fail(Reason.NOT_FOUND, { field: "machine_id" });
+  await lockMachine(tx, vaultId, machineId);
   await requireProject(tx, vaultId, projectId);
   const [added] = await addMemberships(tx, { vaultId, machineId, createdBy: userId, at }, [projectId]);
   if (added) {
@@ -69,6 +68,7 @@ async function leave(
   { outbox, clock }: PublicParts,
 ): Promise<number> {
   const { vaultId } = callerOf(context);
+  await lockMachines(tx, vaultId, [machineId]);
   const grants = await countGrants(tx, machineId, projectId);
   if (!(await removeMembership(tx, vaultId, machineId, projectId)))
     throw fail(Reason.NOT_FOUND, { field: "membership" });

@@ -5,7 +5,9 @@ import type { Tx } from "@sallyport/postgres";
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { fail } from "@sallyport/rpc";
+import { isEnded } from "../standing.ts";
 import { findProjects, findSecrets } from "../store/directory.ts";
+import { lockMachines } from "../store/principals.ts";
 
 /** What the public methods of policy need; the clock is in milliseconds. */
 export type PublicParts = {
@@ -35,6 +37,12 @@ export function recordOf(context: ForwardContext, at: Date) {
     client: context.client,
     requestDigest: context.requestDigest,
   };
+}
+
+/** Locks the machine for a change of what it has. Throws Failure NOT_FOUND when the vault has it not, or it has ended. */
+export async function lockMachine(tx: Tx, vaultId: string, machineId: string): Promise<void> {
+  const standing = (await lockMachines(tx, vaultId, [machineId])).get(machineId);
+  if (standing === undefined || isEnded(standing)) throw fail(Reason.NOT_FOUND, { field: "machine_id" });
 }
 
 /** Throws Failure NOT_FOUND unless the vault has the project. */

@@ -1,7 +1,6 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { PrincipalStatus } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { failureOf } from "@sallyport/rpc";
 import { createServiceDatabase } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import {
@@ -9,7 +8,8 @@ import {
   type TestProject,
   addTestProject,
   countRows,
-  readOf,
+  reasonOf,
+  refusalOfRead,
   scopeOf,
   startTestPolicy,
 } from "../../testing/policy.ts";
@@ -34,17 +34,8 @@ beforeEach(async () => {
   policy.audit.events.length = 0;
 });
 
-async function reasonOf(call: Promise<unknown>): Promise<Reason> {
-  return call.then(
-    () => Reason.UNSPECIFIED,
-    (error: unknown) => failureOf(error).reason,
-  );
-}
-
 async function mayRead(machineId: string, secretId: string): Promise<boolean> {
-  const items = [readOf(project.vaultId, machineId, [secretId])];
-  const { results } = await policy.authorization.authorize({ items });
-  return results[0]?.permit !== undefined;
+  return (await refusalOfRead(policy, project.vaultId, machineId, secretId)) === Reason.UNSPECIFIED;
 }
 
 describe("ValidateScope", () => {

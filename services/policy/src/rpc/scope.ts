@@ -11,11 +11,12 @@ import {
   type ScopeService,
 } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { fail } from "@sallyport/rpc";
-import type { Principal } from "../evaluate.ts";
+import { type Standing, isEnded } from "../standing.ts";
 import { findProjects, findSecrets } from "../store/directory.ts";
 import { addGrants } from "../store/grants.ts";
-import { addMemberships, removeAllMemberships } from "../store/memberships.ts";
-import { addPrincipal, setStatus } from "../store/principals.ts";
+import { addMemberships } from "../store/memberships.ts";
+import { addPrincipal } from "../store/principals.ts";
+import { changeStanding, takeRights } from "./standing-changes.ts";
 
 /** What the scope service needs; the clock is in milliseconds. */
 export type ScopeParts = {
@@ -40,12 +41,15 @@ export function createScope({ database, outbox, clock }: ScopeParts): ServiceImp
       return {};
     },
     async setPrincipalStatus({ vaultId, machineId, status }) {
-      const stored = storedStatus(status);
-      await database.transaction(async (tx) => {
-        if (!(await setStatus(tx, vaultId, machineId, stored)))
-          throw fail(Reason.NOT_FOUND, { field: "machine_id" });
-        if (stored === "revoked") await removeAllMemberships(tx, vaultId, machineId);
-      });
+      const told = standingOf(status);
+      const changed = await changeStanding(database, vaultId, [machineId], told);
+      if (changed.length === 0) throw fail(Reason.NOT_FOUND, { field: "machine_id" });
+      if (isEnded(told)) await takeRights(database, vaultId, changed);
+      return {};
+    },
+    async revokePrincipals({ vaultId, machineIds, status }) {
+      const ended = await changeStanding(database, vaultId, machineIds, standingOf(status));
+      await takeRights(database, vaultId, ended);
       return {};
     },
   };
@@ -89,7 +93,7 @@ async function applyScope(
     await outbox.record(tx, newEvent("policy", "grant.added", { ...granted, projectId, secretId }));
 }
 
-function storedStatus(status: PrincipalStatus): Principal["status"] {
+function standingOf(status: PrincipalStatus): Standing {
   switch (status) {
     case PrincipalStatus.ACTIVE:
       return "active";
@@ -97,6 +101,8 @@ function storedStatus(status: PrincipalStatus): Principal["status"] {
       return "disabled";
     case PrincipalStatus.REVOKED:
       return "revoked";
+    case PrincipalStatus.EXPIRED:
+      return "expired";
     case PrincipalStatus.UNSPECIFIED:
     default:
       throw fail(Reason.FIELD_INVALID, { field: "status", description: "is not a status" });

@@ -89,6 +89,25 @@ export async function deleteGrant(
   return rows.map(grantOf)[0];
 }
 
+/** Takes back grants of the machines, at most `limit`; returns how many. */
+export async function deleteGrantsOf(
+  tx: Tx,
+  vaultId: string,
+  machineIds: readonly string[],
+  limit: number,
+): Promise<number> {
+  const rows = await tx.query<{ removed: number }>(
+    `with doomed as (
+       select machine_id, secret_id from grants where machine_id = any($1::text[]) and vault_id = $2 limit $3
+     ), removed as (
+       delete from grants g using doomed d
+        where g.machine_id = d.machine_id and g.secret_id = d.secret_id returning 1
+     ) select count(*)::int as removed from removed`,
+    [machineIds, vaultId, limit],
+  );
+  return rows[0]?.removed ?? 0;
+}
+
 /** Number of grants that a machine has in a project. */
 export async function countGrants(tx: Tx, machineId: string, projectId: string): Promise<number> {
   const rows = await tx.query<{ grants: number }>(

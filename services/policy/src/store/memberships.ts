@@ -62,9 +62,24 @@ export async function removeMembership(
   return rows.length > 0;
 }
 
-/** Takes the machine out of every project, and with them every grant it has. */
-export async function removeAllMemberships(tx: Tx, vaultId: string, machineId: string): Promise<void> {
-  await tx.query("delete from memberships where machine_id = $1 and vault_id = $2", [machineId, vaultId]);
+/** Takes the machines out of projects, at most `limit` memberships; returns how many. Their grants are gone before. */
+export async function deleteMembershipsOf(
+  tx: Tx,
+  vaultId: string,
+  machineIds: readonly string[],
+  limit: number,
+): Promise<number> {
+  const rows = await tx.query<{ removed: number }>(
+    `with doomed as (
+       select machine_id, project_id from memberships
+        where machine_id = any($1::text[]) and vault_id = $2 limit $3
+     ), removed as (
+       delete from memberships m using doomed d
+        where m.machine_id = d.machine_id and m.project_id = d.project_id returning 1
+     ) select count(*)::int as removed from removed`,
+    [machineIds, vaultId, limit],
+  );
+  return rows[0]?.removed ?? 0;
 }
 
 /** Members of a project in the order of machine ids, after one of them. */

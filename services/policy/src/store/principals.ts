@@ -1,5 +1,5 @@
 import type { Tx } from "@sallyport/postgres";
-import type { Principal } from "../evaluate.ts";
+import type { Standing } from "../standing.ts";
 
 /** A machine as policy first hears of it. */
 export type NewPrincipal = {
@@ -31,15 +31,6 @@ export async function addPrincipal(tx: Tx, principal: NewPrincipal): Promise<"ad
   return known.length > 0 ? "known" : "taken";
 }
 
-/** Whether the vault has the machine and did not revoke it. */
-export async function isUsablePrincipal(tx: Tx, vaultId: string, machineId: string): Promise<boolean> {
-  const rows = await tx.query(
-    "select machine_id from principals where machine_id = $1 and vault_id = $2 and status <> 'revoked'",
-    [machineId, vaultId],
-  );
-  return rows.length > 0;
-}
-
 /** Whether the vault has or had the machine. */
 export async function isPrincipal(tx: Tx, vaultId: string, machineId: string): Promise<boolean> {
   const rows = await tx.query("select machine_id from principals where machine_id = $1 and vault_id = $2", [
@@ -49,18 +40,34 @@ export async function isPrincipal(tx: Tx, vaultId: string, machineId: string): P
   return rows.length > 0;
 }
 
-/** Sets a machine's status; false when the vault has no such machine, or it was revoked, which is for good. */
-export async function setStatus(
+/**
+ * Locks those of the machines that the vault has until the transaction ends, and returns their standing. Every change of
+ * a machine's standing, memberships and grants begins here, so that no two of them cross; the order of ids keeps two
+ * that lock several from waiting for each other.
+ */
+export async function lockMachines(
   tx: Tx,
   vaultId: string,
-  machineId: string,
-  status: Principal["status"],
-): Promise<boolean> {
-  const rows = await tx.query(
-    `update principals set status = $3
-      where machine_id = $1 and vault_id = $2 and (status <> 'revoked' or $3 = 'revoked')
-      returning machine_id`,
-    [machineId, vaultId, status],
+  machineIds: readonly string[],
+): Promise<Map<string, Standing>> {
+  const rows = await tx.query<{ machine_id: string; status: Standing }>(
+    `select machine_id, status from principals where vault_id = $1 and machine_id = any($2::text[])
+      order by machine_id for no key update`,
+    [vaultId, machineIds],
   );
-  return rows.length > 0;
+  return new Map(rows.map(({ machine_id, status }) => [machine_id, status]));
+}
+
+/** Sets the standing of machines that this transaction has locked. */
+export async function setStanding(
+  tx: Tx,
+  vaultId: string,
+  machineIds: readonly string[],
+  standing: Standing,
+): Promise<void> {
+  await tx.query("update principals set status = $3 where vault_id = $1 and machine_id = any($2::text[])", [
+    vaultId,
+    machineIds,
+    standing,
+  ]);
 }
