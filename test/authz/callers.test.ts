@@ -45,7 +45,15 @@ const allowed: readonly {
       RevokePrincipals: ["identity"],
     },
   },
-  { server: "policy", service: DirectoryService, methods: { RegisterResources: ["secrets"] } },
+  {
+    server: "policy",
+    service: DirectoryService,
+    methods: {
+      RegisterResources: ["secrets"],
+      RetireResources: ["secrets"],
+      ReinstateResources: ["secrets"],
+    },
+  },
   { server: "policy", service: ForwardService, methods: { Forward: ["gateway"] } },
   { server: "secrets", service: FetchService, methods: { Fetch: ["gateway"], Describe: ["gateway"] } },
   { server: "secrets", service: ForwardService, methods: { Forward: ["gateway"] } },

@@ -15,8 +15,12 @@ export const scopeCallers: Callers<typeof ScopeService> = {
   revokePrincipals: ["identity"],
 };
 
-/** Who may make ids known. */
-export const directoryCallers: Callers<typeof DirectoryService> = { registerResources: ["secrets"] };
+/** Who may make ids known, hide them and show them again. */
+export const directoryCallers: Callers<typeof DirectoryService> = {
+  registerResources: ["secrets"],
+  retireResources: ["secrets"],
+  reinstateResources: ["secrets"],
+};
 
 /** Who may hand over public requests. */
 export const forwardCallers: Callers<typeof ForwardService> = { forward: ["gateway"] };

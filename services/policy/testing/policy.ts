@@ -6,7 +6,7 @@ import {
 } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { createClient } from "@connectrpc/connect";
-import { createOutbox } from "@sallyport/outbox";
+import { type Outbox, createOutbox } from "@sallyport/outbox";
 import { type Database, migrate, openDatabase } from "@sallyport/postgres";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
@@ -27,6 +27,9 @@ import { type SigningUser, createSignedDeployment } from "@sallyport/test/infra"
 /** The instant at which tests begin, in milliseconds. */
 export const testStartMs = 1_800_000_000_000;
 
+/** Where a test may hold policy up: before it writes a record, the last step of a change. */
+export type TestHooks = { beforeRecord: () => Promise<void> };
+
 /** Policy on a real database, reached in memory, with a log in memory and a clock that a test may move. */
 export type TestPolicy = Awaited<ReturnType<typeof startTestPolicy>>;
 
@@ -40,11 +43,16 @@ export async function startTestPolicy(urls: { readonly ownerUrl: string; readonl
   const audit = createClient(AppendService, memory.transport);
   const logger = createLogger({ service: "policy", level: "silent" });
   const outbox = createOutbox({ database, audit, logger });
+  const hooks: TestHooks = { beforeRecord: () => Promise.resolve() };
+  const record: Outbox["record"] = async (tx, event) => {
+    await hooks.beforeRecord();
+    await outbox.record(tx, event);
+  };
   const deployment = createSignedDeployment(clock);
   const permitKeys = [{ keyId: "permit-1", key: new Uint8Array(32).fill(7) }];
   const routes = policyRoutes(
     { ...deployment.config, permitKeys },
-    { database, outbox, audit, clock, logger },
+    { database, outbox: { ...outbox, record }, audit, clock, logger },
   );
   const transport = inMemory(routes);
   const forwarding = createClient(ForwardService, transport);
@@ -52,6 +60,7 @@ export async function startTestPolicy(urls: { readonly ownerUrl: string; readonl
     time,
     database,
     audit: memory,
+    hooks,
     permitKeys,
     deployment,
     forwarding,

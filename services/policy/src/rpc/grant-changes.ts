@@ -3,6 +3,7 @@ import type { Tx } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { fail } from "@sallyport/rpc";
+import { placesOf } from "../store/directory.ts";
 import {
   type Granting,
   type StoredGrant,
@@ -11,7 +12,7 @@ import {
   deleteGrant,
   findGrant,
 } from "../store/grants.ts";
-import { lockMachines } from "../store/principals.ts";
+import { lockMachines, lockProjects } from "../store/locks.ts";
 import { type PublicParts, callerOf, lockMachine, recordOf, requireSecret } from "./records.ts";
 
 type Named = { readonly machineId: string; readonly secretId: string };
@@ -25,6 +26,7 @@ export async function addGrant(
 ): Promise<StoredGrant> {
   const { userId, vaultId } = callerOf(context);
   await lockMachine(tx, vaultId, machineId);
+  await lockProjectOf(tx, vaultId, secretId);
   await requireSecret(tx, vaultId, secretId);
   const granting = { vaultId, machineId, createdBy: userId, at: new Date(parts.clock()), anyVersion };
   await give(tx, context, granting, [secretId], parts);
@@ -42,11 +44,18 @@ export async function removeGrant(
 ): Promise<void> {
   const { vaultId } = callerOf(context);
   await lockMachines(tx, vaultId, [machineId]);
+  await lockProjectOf(tx, vaultId, secretId);
   const removed = await deleteGrant(tx, vaultId, machineId, secretId);
   if (!removed) throw fail(Reason.NOT_FOUND, { field: "grant" });
   const { projectId } = removed;
   const record = { ...recordOf(context, new Date(clock())), machineId, secretId, projectId };
   await outbox.record(tx, newEvent("policy", "grant.removed", record));
+}
+
+// A secret stays in its project, so it may be looked up before that is locked.
+async function lockProjectOf(tx: Tx, vaultId: string, secretId: string): Promise<void> {
+  const place = (await placesOf(tx, vaultId, [secretId])).get(secretId);
+  if (place) await lockProjects(tx, vaultId, [place.projectId]);
 }
 
 // Afterwards the machine has a grant of each secret in whose project it is a member, all of the same reach; there is one

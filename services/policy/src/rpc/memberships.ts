@@ -14,8 +14,8 @@ import {
   listMemberships,
   removeMembership,
 } from "../store/memberships.ts";
-import { lockMachines } from "../store/principals.ts";
-import { type PublicParts, callerOf, lockMachine, recordOf, requireProject } from "./records.ts";
+import { lockMachines, lockProjects } from "../store/locks.ts";
+import { type PublicParts, callerOf, lockMachine, lockProject, recordOf, requireProject } from "./records.ts";
 
 type Named = { readonly machineId: string; readonly projectId: string };
 
@@ -49,7 +49,7 @@ async function join(
   const { userId, vaultId } = callerOf(context);
   const at = new Date(clock());
   await lockMachine(tx, vaultId, machineId);
-  await requireProject(tx, vaultId, projectId);
+  await lockProject(tx, vaultId, projectId);
   const [added] = await addMemberships(tx, { vaultId, machineId, createdBy: userId, at }, [projectId]);
   if (added) {
     const record = { ...recordOf(context, at), machineId, projectId };
@@ -69,6 +69,7 @@ async function leave(
 ): Promise<number> {
   const { vaultId } = callerOf(context);
   await lockMachines(tx, vaultId, [machineId]);
+  await lockProjects(tx, vaultId, [projectId]);
   const grants = await countGrants(tx, machineId, projectId);
   if (!(await removeMembership(tx, vaultId, machineId, projectId)))
     throw fail(Reason.NOT_FOUND, { field: "membership" });

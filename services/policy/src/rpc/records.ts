@@ -7,7 +7,7 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { fail } from "@sallyport/rpc";
 import { isEnded } from "../standing.ts";
 import { findProjects, findSecrets } from "../store/directory.ts";
-import { lockMachines } from "../store/principals.ts";
+import { lockMachines, lockProjects } from "../store/locks.ts";
 
 /** What the public methods of policy need; the clock is in milliseconds. */
 export type PublicParts = {
@@ -45,13 +45,19 @@ export async function lockMachine(tx: Tx, vaultId: string, machineId: string): P
   if (standing === undefined || isEnded(standing)) throw fail(Reason.NOT_FOUND, { field: "machine_id" });
 }
 
-/** Throws Failure NOT_FOUND unless the vault has the project. */
+/** Keeps the project from being purged during a change. Throws Failure NOT_FOUND unless the vault has and shows it. */
+export async function lockProject(tx: Tx, vaultId: string, projectId: string): Promise<void> {
+  const state = (await lockProjects(tx, vaultId, [projectId])).get(projectId);
+  if (state !== "live") throw fail(Reason.NOT_FOUND, { field: "project_id" });
+}
+
+/** Throws Failure NOT_FOUND unless the vault has and shows the project. */
 export async function requireProject(db: Tx, vaultId: string, projectId: string): Promise<void> {
   const known = await findProjects(db, vaultId, [projectId]);
   if (!known.has(projectId)) throw fail(Reason.NOT_FOUND, { field: "project_id" });
 }
 
-/** Throws Failure NOT_FOUND unless the vault has the secret. */
+/** Throws Failure NOT_FOUND unless the vault has and shows the secret. */
 export async function requireSecret(db: Tx, vaultId: string, secretId: string): Promise<void> {
   const known = await findSecrets(db, vaultId, [secretId]);
   if (!known.has(secretId)) throw fail(Reason.NOT_FOUND, { field: "secret_id" });

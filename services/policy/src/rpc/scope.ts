@@ -12,8 +12,9 @@ import {
 } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { fail } from "@sallyport/rpc";
 import { type Standing, isEnded } from "../standing.ts";
-import { findProjects, findSecrets } from "../store/directory.ts";
+import { findProjects, findSecrets, placesOf } from "../store/directory.ts";
 import { addGrants } from "../store/grants.ts";
+import { lockProjects } from "../store/locks.ts";
 import { addMemberships } from "../store/memberships.ts";
 import { addPrincipal } from "../store/principals.ts";
 import { changeStanding, takeRights } from "./standing-changes.ts";
@@ -31,7 +32,7 @@ type Scope = Pick<ApplyScopeRequest, "vaultId" | "projectIds" | "secretIds">;
 export function createScope({ database, outbox, clock }: ScopeParts): ServiceImpl<typeof ScopeService> {
   return {
     async validateScope(request) {
-      await requireScope(database, request);
+      await validateScope(database, request);
       return {};
     },
     async applyScope(request) {
@@ -55,10 +56,18 @@ export function createScope({ database, outbox, clock }: ScopeParts): ServiceImp
   };
 }
 
-async function requireScope(db: Tx, { vaultId, projectIds, secretIds }: Scope): Promise<void> {
-  const projects = await findProjects(db, vaultId, projectIds);
+// What the maker of a token may put into it: all of it is there for everyone now.
+async function validateScope(db: Tx, scope: Scope): Promise<void> {
+  const projects = await findProjects(db, scope.vaultId, scope.projectIds);
+  requireScope(scope, projects, await findSecrets(db, scope.vaultId, scope.secretIds));
+}
+
+function requireScope(
+  { projectIds, secretIds }: Scope,
+  projects: { has(projectId: string): boolean },
+  secrets: ReadonlyMap<string, string>,
+): void {
   if (!projectIds.every((id) => projects.has(id))) throw fail(Reason.NOT_FOUND, { field: "project_ids" });
-  const secrets = await findSecrets(db, vaultId, secretIds);
   if (!secretIds.every((id) => secrets.has(id))) throw fail(Reason.NOT_FOUND, { field: "secret_ids" });
   if ([...secrets.values()].every((projectId) => projects.has(projectId))) return;
   throw fail(Reason.FIELD_INVALID, {
@@ -81,12 +90,15 @@ async function applyScope(
   const added = await addPrincipal(tx, principal);
   if (added === "taken") throw fail(Reason.ALREADY_EXISTS, { field: "machine_id" });
   if (added === "known") return;
-  await requireScope(tx, request);
+  const projects = await lockProjects(tx, vaultId, request.projectIds);
+  const places = await placesOf(tx, vaultId, request.secretIds);
+  requireScope(request, projects, new Map([...places].map(([id, { projectId }]) => [id, projectId])));
+  const joining = request.projectIds.filter((id) => projects.get(id) !== "purged");
   const granting = { vaultId, machineId, createdBy, at, anyVersion };
   const time = timestampFromDate(at);
   const subject = { time, actorKind: ActorKind.USER, actorId: createdBy, vaultId, machineId };
   const joined = { ...subject, detail: { token_id: tokenId } };
-  for (const { projectId } of await addMemberships(tx, granting, request.projectIds))
+  for (const { projectId } of await addMemberships(tx, granting, joining))
     await outbox.record(tx, newEvent("policy", "membership.added", { ...joined, projectId }));
   const granted = { ...subject, detail: { token_id: tokenId, any_version: String(anyVersion) } };
   for (const { projectId, secretId } of await addGrants(tx, granting, request.secretIds))

@@ -1,12 +1,12 @@
 import type { Database, Tx } from "@sallyport/postgres";
 import { type Standing, standingAfter } from "../standing.ts";
-import { deleteGrantsOf } from "../store/grants.ts";
-import { deleteMembershipsOf } from "../store/memberships.ts";
-import { lockMachines, setStanding } from "../store/principals.ts";
+import { lockMachines, lockProjects } from "../store/locks.ts";
+import { projectsOf } from "../store/memberships.ts";
+import { setStanding } from "../store/principals.ts";
+import { removeSomeRights } from "../store/removals.ts";
 
-// So few that others wait for one of the machines only shortly, and that a statement ends long before its time is up.
+// So few that others wait for one of the machines only shortly.
 const machinesAtOnce = 50;
-const rowsAtOnce = 5_000;
 
 /**
  * Tells machines their standing, all in one transaction; from its commit on they are refused or let in. Returns those
@@ -46,9 +46,8 @@ export async function takeRights(
   }
 }
 
-// Grants first: what goes with a membership by itself would not be bounded. Returns whether anything may be left.
 async function takeSome(tx: Tx, vaultId: string, machineIds: readonly string[]): Promise<boolean> {
   await lockMachines(tx, vaultId, machineIds);
-  if ((await deleteGrantsOf(tx, vaultId, machineIds, rowsAtOnce)) === rowsAtOnce) return true;
-  return (await deleteMembershipsOf(tx, vaultId, machineIds, rowsAtOnce)) === rowsAtOnce;
+  await lockProjects(tx, vaultId, await projectsOf(tx, vaultId, machineIds));
+  return removeSomeRights(tx, "machines", vaultId, machineIds);
 }

@@ -48,7 +48,7 @@ const namedSql = `
     from unnest($1::int[], $2::text[], $3::text[], $4::text[]) with ordinality
            as asked (item, vault_id, machine_id, secret_id, place)
     left join principals p on p.machine_id = asked.machine_id and p.vault_id = asked.vault_id
-    left join secrets s on s.secret_id = asked.secret_id and s.vault_id = asked.vault_id
+    left join live_secrets s on s.secret_id = asked.secret_id and s.vault_id = asked.vault_id
     left join memberships m on m.machine_id = p.machine_id and m.project_id = s.project_id
     left join grants g on g.machine_id = p.machine_id and g.secret_id = s.secret_id
    order by asked.place`;
@@ -56,7 +56,8 @@ const namedSql = `
 const grantedSql = `
   select asked.item, p.status, p.expires_at,
          asked.project_id = '' or exists (
-           select from memberships t where t.machine_id = p.machine_id and t.project_id = asked.project_id
+           select from memberships t join projects r on r.project_id = t.project_id and r.state = 'live'
+            where t.machine_id = p.machine_id and t.project_id = asked.project_id
          ) as member_of_target,
          f.secret_id, f.project_id, f.member, f.any_version
     from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[])
@@ -65,7 +66,7 @@ const grantedSql = `
     left join lateral (
       select s.secret_id, s.project_id, g.any_version, m.machine_id is not null as member
         from grants g
-        join secrets s on s.secret_id = g.secret_id and s.vault_id = p.vault_id
+        join live_secrets s on s.secret_id = g.secret_id and s.vault_id = p.vault_id
         left join memberships m on m.machine_id = g.machine_id and m.project_id = s.project_id
        where g.machine_id = p.machine_id
          and g.secret_id > asked.after

@@ -26,7 +26,9 @@ type PageOf = { readonly after: string; readonly limit: number };
 
 const columns = "machine_id, secret_id, project_id, created_at, created_by, any_version";
 
-/** Grants those secrets in whose project the machine is a member; returns only the grants that are new. */
+/**
+ * Grants those secrets in whose project the machine is a member, hidden ones too; returns only the grants that are new.
+ */
 export async function addGrants(
   tx: Tx,
   { vaultId, machineId, createdBy, at, anyVersion }: Granting,
@@ -37,7 +39,7 @@ export async function addGrants(
      select $1::text, s.secret_id, s.project_id, s.vault_id, $3::text, $4::timestamptz, $6::boolean
        from secrets s
        join memberships m on m.machine_id = $1::text and m.project_id = s.project_id
-      where s.vault_id = $2 and s.secret_id = any($5::text[])
+      where s.vault_id = $2 and s.secret_id = any($5::text[]) and s.state <> 'purged'
       order by s.secret_id
      on conflict (machine_id, secret_id) do nothing
      returning ${columns}`,
@@ -89,25 +91,6 @@ export async function deleteGrant(
   return rows.map(grantOf)[0];
 }
 
-/** Takes back grants of the machines, at most `limit`; returns how many. */
-export async function deleteGrantsOf(
-  tx: Tx,
-  vaultId: string,
-  machineIds: readonly string[],
-  limit: number,
-): Promise<number> {
-  const rows = await tx.query<{ removed: number }>(
-    `with doomed as (
-       select machine_id, secret_id from grants where machine_id = any($1::text[]) and vault_id = $2 limit $3
-     ), removed as (
-       delete from grants g using doomed d
-        where g.machine_id = d.machine_id and g.secret_id = d.secret_id returning 1
-     ) select count(*)::int as removed from removed`,
-    [machineIds, vaultId, limit],
-  );
-  return rows[0]?.removed ?? 0;
-}
-
 /** Number of grants that a machine has in a project. */
 export async function countGrants(tx: Tx, machineId: string, projectId: string): Promise<number> {
   const rows = await tx.query<{ grants: number }>(
@@ -117,7 +100,7 @@ export async function countGrants(tx: Tx, machineId: string, projectId: string):
   return rows[0]?.grants ?? 0;
 }
 
-/** Grants of a machine in the order of secret ids, after one of them. */
+/** Grants of a machine of secrets that are shown, in the order of secret ids, after one of them. */
 export async function listGrantsOfMachine(
   db: Tx,
   vaultId: string,
@@ -126,7 +109,9 @@ export async function listGrantsOfMachine(
 ): Promise<StoredGrant[]> {
   const rows = await db.query<Row>(
     `select ${columns} from grants
-      where machine_id = $1 and vault_id = $2 and secret_id > $3 order by secret_id limit $4`,
+      where machine_id = $1 and vault_id = $2 and secret_id > $3
+        and exists (select from live_secrets s where s.secret_id = grants.secret_id)
+      order by secret_id limit $4`,
     [machineId, vaultId, page.after, page.limit],
   );
   return rows.map(grantOf);

@@ -62,24 +62,13 @@ export async function removeMembership(
   return rows.length > 0;
 }
 
-/** Takes the machines out of projects, at most `limit` memberships; returns how many. Their grants are gone before. */
-export async function deleteMembershipsOf(
-  tx: Tx,
-  vaultId: string,
-  machineIds: readonly string[],
-  limit: number,
-): Promise<number> {
-  const rows = await tx.query<{ removed: number }>(
-    `with doomed as (
-       select machine_id, project_id from memberships
-        where machine_id = any($1::text[]) and vault_id = $2 limit $3
-     ), removed as (
-       delete from memberships m using doomed d
-        where m.machine_id = d.machine_id and m.project_id = d.project_id returning 1
-     ) select count(*)::int as removed from removed`,
-    [machineIds, vaultId, limit],
+/** The projects that the machines are members of. */
+export async function projectsOf(tx: Tx, vaultId: string, machineIds: readonly string[]): Promise<string[]> {
+  const rows = await tx.query<{ project_id: string }>(
+    "select distinct project_id from memberships where vault_id = $1 and machine_id = any($2::text[])",
+    [vaultId, machineIds],
   );
-  return rows[0]?.removed ?? 0;
+  return rows.map(({ project_id }) => project_id);
 }
 
 /** Members of a project in the order of machine ids, after one of them. */

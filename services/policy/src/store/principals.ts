@@ -40,24 +40,6 @@ export async function isPrincipal(tx: Tx, vaultId: string, machineId: string): P
   return rows.length > 0;
 }
 
-/**
- * Locks those of the machines that the vault has until the transaction ends, and returns their standing. Every change of
- * a machine's standing, memberships and grants begins here, so that no two of them cross; the order of ids keeps two
- * that lock several from waiting for each other.
- */
-export async function lockMachines(
-  tx: Tx,
-  vaultId: string,
-  machineIds: readonly string[],
-): Promise<Map<string, Standing>> {
-  const rows = await tx.query<{ machine_id: string; status: Standing }>(
-    `select machine_id, status from principals where vault_id = $1 and machine_id = any($2::text[])
-      order by machine_id for no key update`,
-    [vaultId, machineIds],
-  );
-  return new Map(rows.map(({ machine_id, status }) => [machine_id, status]));
-}
-
 /** Sets the standing of machines that this transaction has locked. */
 export async function setStanding(
   tx: Tx,

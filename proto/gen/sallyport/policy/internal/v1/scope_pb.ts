@@ -312,8 +312,8 @@ export const PrincipalStatusSchema: GenEnum<PrincipalStatus> = /*@__PURE__*/
  */
 export const ScopeService: GenService<{
   /**
-   * ValidateScope checks that projects and secrets exist in the vault and belong together. Callers: identity.
-   * Recorded: nothing. Reasons: NOT_FOUND, FIELD_INVALID.
+   * ValidateScope checks that projects and secrets exist in the vault, are not retired and belong together. Callers:
+   * identity. Recorded: nothing. Reasons: NOT_FOUND, FIELD_INVALID.
    *
    * @generated from rpc sallyport.policy.internal.v1.ScopeService.ValidateScope
    */
@@ -324,7 +324,9 @@ export const ScopeService: GenService<{
   },
   /**
    * ApplyScope makes a principal known, with its memberships and grants, in one transaction. Repeating it changes
-   * nothing. Callers: identity. Recorded: membership.added, grant.added. Reasons: NOT_FOUND, ALREADY_EXISTS.
+   * nothing. What was retired since the token was made is given as hidden as it is for everyone, what was purged is left
+   * out: a token outlives single secrets of its scope. Callers: identity. Recorded: membership.added, grant.added.
+   * Reasons: NOT_FOUND (what the vault never had), FIELD_INVALID, ALREADY_EXISTS.
    *
    * @generated from rpc sallyport.policy.internal.v1.ScopeService.ApplyScope
    */
