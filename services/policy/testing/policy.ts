@@ -44,9 +44,9 @@ export async function startTestPolicy(urls: { readonly ownerUrl: string; readonl
   const logger = createLogger({ service: "policy", level: "silent" });
   const outbox = createOutbox({ database, audit, logger });
   const hooks: TestHooks = { beforeRecord: () => Promise.resolve() };
-  const record: Outbox["record"] = async (tx, event) => {
+  const record: Outbox["record"] = async (tx, ...events) => {
     await hooks.beforeRecord();
-    await outbox.record(tx, event);
+    await outbox.record(tx, ...events);
   };
   const deployment = createSignedDeployment(clock);
   const permitKeys = [{ keyId: "permit-1", key: new Uint8Array(32).fill(7) }];

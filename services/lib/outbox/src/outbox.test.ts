@@ -74,9 +74,7 @@ async function change(outbox: Outbox, count = 1): Promise<string[]> {
   const events: Event[] = Array.from({ length: count }, () =>
     newEvent("secrets", "secret.created", { actorKind: ActorKind.USER }),
   );
-  await database.transaction(async (tx) => {
-    for (const event of events) await outbox.record(tx, event);
-  });
+  await database.transaction((tx) => outbox.record(tx, ...events));
   return events.map(({ eventId }) => eventId);
 }
 

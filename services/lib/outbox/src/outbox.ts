@@ -21,8 +21,8 @@ export type OutboxOptions = {
 
 /** Events that are committed with a change and delivered to audit after it, each at least once. DESIGN §8. */
 export type Outbox = {
-  /** Stores an event in the transaction of the change that it reports. */
-  record(tx: Tx, event: Event): Promise<void>;
+  /** Stores events in the transaction of the change that they report. */
+  record(tx: Tx, ...events: readonly Event[]): Promise<void>;
   /**
    * Delivers everything that was committed before the call and resolves when audit has acknowledged it. Throws Failure
    * DEPENDENCY_UNAVAILABLE when it could not; the events stay and are delivered later. Before a mutation it tells
@@ -84,11 +84,12 @@ export function createOutbox({ database, audit, logger }: OutboxOptions): Outbox
 
   redeliver();
   return {
-    async record(tx, event) {
-      await tx.query("insert into outbox (event_id, event) values ($1, $2)", [
-        event.eventId,
-        toBinary(EventSchema, event),
-      ]);
+    async record(tx, ...events) {
+      if (events.length === 0) return;
+      await tx.query(
+        "insert into outbox (event_id, event) select event_id, event from unnest($1::text[], $2::bytea[]) as made (event_id, event)",
+        [events.map(({ eventId }) => eventId), events.map((event) => toBinary(EventSchema, event))],
+      );
     },
     drain,
     async [Symbol.asyncDispose]() {

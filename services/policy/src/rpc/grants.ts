@@ -1,43 +1,61 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type ForwardMethods, forwardMethods } from "@sallyport/evidence";
-import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
-import { fail } from "@sallyport/rpc";
+import { evaluate } from "../evaluate.ts";
 import { pageLimit, pageOf } from "../page.ts";
-import { type StoredGrant, listGrantsOfMachine, listGrantsOfSecret } from "../store/grants.ts";
-import { isPrincipal } from "../store/principals.ts";
-import { addGrant, removeGrant } from "./grant-changes.ts";
-import { type PublicParts, callerOf, requireSecret } from "./records.ts";
+import {
+  type ListedGrant,
+  countGrantsOf,
+  listGrantsOfMachine,
+  listGrantsOfSecret,
+} from "../store/grant-lists.ts";
+import { addGrant, removeGrant, setGrants } from "./grant-changes.ts";
+import { type PublicParts, callerOf, requireMachine, requireProject, requireSecret } from "./records.ts";
 
 /** GrantService. Everything outside the caller's vault is not found. */
 export function grantMethods(parts: PublicParts): ForwardMethods {
+  const { database, clock } = parts;
   return forwardMethods(GrantService, {
     addGrant: async (context, request) => {
       const grant = await context.mutate((tx) => addGrant(tx, context, request, parts));
-      return { grant: shown(grant) };
+      return { grant: shown(grant, clock()) };
     },
     removeGrant: async (context, request) => {
       await context.mutate((tx) => removeGrant(tx, context, request, parts));
       return {};
     },
-    listGrantsByMachine: async (context, { machineId, pageSize, pageToken }) => {
+    setGrants: async (context, request) => {
+      const { grants, ...counts } = await context.mutate((tx) => setGrants(tx, context, request, parts));
+      return { ...counts, grants: allShown(grants, clock()) };
+    },
+    listGrantsByMachine: async (context, { machineId, projectId, pageSize, pageToken }) => {
       const { vaultId } = callerOf(context);
-      if (!(await isPrincipal(parts.database, vaultId, machineId)))
-        throw fail(Reason.NOT_FOUND, { field: "machine_id" });
+      await requireMachine(database, vaultId, machineId);
+      if (projectId !== "") await requireProject(database, vaultId, projectId);
       const found = { after: pageToken, limit: pageLimit(pageSize) + 1 };
-      const page = pageOf(await listGrantsOfMachine(parts.database, vaultId, machineId, found), pageSize);
-      return { grants: page.items.map(shown), nextPageToken: page.last?.secretId ?? "" };
+      const rows = await listGrantsOfMachine(database, vaultId, { machineId, projectId }, found);
+      const page = pageOf(rows, pageSize);
+      return { grants: allShown(page.items, clock()), nextPageToken: page.last?.secretId ?? "" };
     },
     listGrantsBySecret: async (context, { secretId, pageSize, pageToken }) => {
       const { vaultId } = callerOf(context);
-      await requireSecret(parts.database, vaultId, secretId);
+      await requireSecret(database, vaultId, secretId);
       const found = { after: pageToken, limit: pageLimit(pageSize) + 1 };
-      const page = pageOf(await listGrantsOfSecret(parts.database, vaultId, secretId, found), pageSize);
-      return { grants: page.items.map(shown), nextPageToken: page.last?.machineId ?? "" };
+      const page = pageOf(await listGrantsOfSecret(database, vaultId, secretId, found), pageSize);
+      return { grants: allShown(page.items, clock()), nextPageToken: page.last?.machineId ?? "" };
+    },
+    countGrants: async (context, { machineIds }) => {
+      return { counts: await countGrantsOf(database, callerOf(context).vaultId, machineIds) };
     },
   });
 }
 
-function shown({ createdAt, ...grant }: StoredGrant) {
-  return { ...grant, createdAt: timestampFromDate(createdAt) };
+function allShown(grants: readonly ListedGrant[], nowMs: number) {
+  return grants.map((grant) => shown(grant, nowMs));
+}
+
+function shown({ createdAt, principal, member, ...grant }: ListedGrant, nowMs: number) {
+  const facts = { principal, member, granted: true, anyVersion: grant.anyVersion };
+  const refusal = evaluate(facts, { namedVersion: false, nowMs });
+  return { ...grant, createdAt: timestampFromDate(createdAt), refusal };
 }

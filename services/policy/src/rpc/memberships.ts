@@ -12,10 +12,19 @@ import {
   addMemberships,
   findMembership,
   listMemberships,
+  listMembershipsOfMachine,
   removeMembership,
 } from "../store/memberships.ts";
 import { lockMachines, lockProjects } from "../store/locks.ts";
-import { type PublicParts, callerOf, lockMachine, lockProject, recordOf, requireProject } from "./records.ts";
+import {
+  type PublicParts,
+  callerOf,
+  lockMachine,
+  lockProject,
+  recordOf,
+  requireMachine,
+  requireProject,
+} from "./records.ts";
 
 type Named = { readonly machineId: string; readonly projectId: string };
 
@@ -36,6 +45,14 @@ export function membershipMethods(parts: PublicParts): ForwardMethods {
       const found = { after: pageToken, limit: pageLimit(pageSize) + 1 };
       const page = pageOf(await listMemberships(parts.database, vaultId, projectId, found), pageSize);
       return { memberships: page.items.map(shown), nextPageToken: page.last?.machineId ?? "" };
+    },
+    listMembershipsByMachine: async (context, { machineId, pageSize, pageToken }) => {
+      const { vaultId } = callerOf(context);
+      await requireMachine(parts.database, vaultId, machineId);
+      const found = { after: pageToken, limit: pageLimit(pageSize) + 1 };
+      const rows = await listMembershipsOfMachine(parts.database, vaultId, machineId, found);
+      const page = pageOf(rows, pageSize);
+      return { memberships: page.items.map(shown), nextPageToken: page.last?.projectId ?? "" };
     },
   });
 }

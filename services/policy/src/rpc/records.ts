@@ -8,6 +8,7 @@ import { fail } from "@sallyport/rpc";
 import { isEnded } from "../standing.ts";
 import { findProjects, findSecrets } from "../store/directory.ts";
 import { lockMachines, lockProjects } from "../store/locks.ts";
+import { isPrincipal } from "../store/principals.ts";
 
 /** What the public methods of policy need; the clock is in milliseconds. */
 export type PublicParts = {
@@ -49,6 +50,11 @@ export async function lockMachine(tx: Tx, vaultId: string, machineId: string): P
 export async function lockProject(tx: Tx, vaultId: string, projectId: string): Promise<void> {
   const state = (await lockProjects(tx, vaultId, [projectId])).get(projectId);
   if (state !== "live") throw fail(Reason.NOT_FOUND, { field: "project_id" });
+}
+
+/** Throws Failure NOT_FOUND unless the vault has or had the machine. */
+export async function requireMachine(db: Tx, vaultId: string, machineId: string): Promise<void> {
+  if (!(await isPrincipal(db, vaultId, machineId))) throw fail(Reason.NOT_FOUND, { field: "machine_id" });
 }
 
 /** Throws Failure NOT_FOUND unless the vault has and shows the project. */

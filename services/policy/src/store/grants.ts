@@ -14,7 +14,8 @@ export type StoredGrant = {
 /** Who grants, to whom, when, and whether older versions go with it. */
 export type Granting = Assignment & { readonly anyVersion: boolean };
 
-type Row = {
+/** A grant as it is stored. */
+export type GrantRow = {
   machine_id: string;
   secret_id: string;
   project_id: string;
@@ -22,7 +23,6 @@ type Row = {
   created_by: string;
   any_version: boolean;
 };
-type PageOf = { readonly after: string; readonly limit: number };
 
 const columns = "machine_id, secret_id, project_id, created_at, created_by, any_version";
 
@@ -34,7 +34,7 @@ export async function addGrants(
   { vaultId, machineId, createdBy, at, anyVersion }: Granting,
   secretIds: readonly string[],
 ): Promise<StoredGrant[]> {
-  const rows = await tx.query<Row>(
+  const rows = await tx.query<GrantRow>(
     `insert into grants (machine_id, secret_id, project_id, vault_id, created_by, created_at, any_version)
      select $1::text, s.secret_id, s.project_id, s.vault_id, $3::text, $4::timestamptz, $6::boolean
        from secrets s
@@ -54,27 +54,13 @@ export async function changeGrants(
   { vaultId, machineId, anyVersion }: Omit<Granting, "createdBy" | "at">,
   secretIds: readonly string[],
 ): Promise<StoredGrant[]> {
-  const rows = await tx.query<Row>(
+  const rows = await tx.query<GrantRow>(
     `update grants set any_version = $4
       where machine_id = $1 and vault_id = $2 and secret_id = any($3::text[]) and any_version <> $4
       returning ${columns}`,
     [machineId, vaultId, secretIds, anyVersion],
   );
   return rows.map(grantOf);
-}
-
-/** The grant of a secret to a machine of the vault. */
-export async function findGrant(
-  tx: Tx,
-  vaultId: string,
-  machineId: string,
-  secretId: string,
-): Promise<StoredGrant | undefined> {
-  const rows = await tx.query<Row>(
-    `select ${columns} from grants where machine_id = $1 and secret_id = $2 and vault_id = $3`,
-    [machineId, secretId, vaultId],
-  );
-  return rows.map(grantOf)[0];
 }
 
 /** Takes a grant back and returns it; undefined when there was none. */
@@ -84,11 +70,27 @@ export async function deleteGrant(
   machineId: string,
   secretId: string,
 ): Promise<StoredGrant | undefined> {
-  const rows = await tx.query<Row>(
+  const rows = await tx.query<GrantRow>(
     `delete from grants where machine_id = $1 and secret_id = $2 and vault_id = $3 returning ${columns}`,
     [machineId, secretId, vaultId],
   );
   return rows.map(grantOf)[0];
+}
+
+/** Takes back what the machine has of a project besides those secrets, hidden ones too, and returns it. */
+export async function deleteOtherGrants(
+  tx: Tx,
+  { vaultId, machineId }: Pick<Assignment, "vaultId" | "machineId">,
+  projectId: string,
+  secretIds: readonly string[],
+): Promise<StoredGrant[]> {
+  const rows = await tx.query<GrantRow>(
+    `delete from grants
+      where machine_id = $1 and vault_id = $2 and project_id = $3 and secret_id <> all($4::text[])
+      returning ${columns}`,
+    [machineId, vaultId, projectId, secretIds],
+  );
+  return rows.map(grantOf);
 }
 
 /** Number of grants that a machine has in a project. */
@@ -100,39 +102,8 @@ export async function countGrants(tx: Tx, machineId: string, projectId: string):
   return rows[0]?.grants ?? 0;
 }
 
-/** Grants of a machine of secrets that are shown, in the order of secret ids, after one of them. */
-export async function listGrantsOfMachine(
-  db: Tx,
-  vaultId: string,
-  machineId: string,
-  page: PageOf,
-): Promise<StoredGrant[]> {
-  const rows = await db.query<Row>(
-    `select ${columns} from grants
-      where machine_id = $1 and vault_id = $2 and secret_id > $3
-        and exists (select from live_secrets s where s.secret_id = grants.secret_id)
-      order by secret_id limit $4`,
-    [machineId, vaultId, page.after, page.limit],
-  );
-  return rows.map(grantOf);
-}
-
-/** Grants of a secret in the order of machine ids, after one of them. */
-export async function listGrantsOfSecret(
-  db: Tx,
-  vaultId: string,
-  secretId: string,
-  page: PageOf,
-): Promise<StoredGrant[]> {
-  const rows = await db.query<Row>(
-    `select ${columns} from grants
-      where secret_id = $1 and vault_id = $2 and machine_id > $3 order by machine_id limit $4`,
-    [secretId, vaultId, page.after, page.limit],
-  );
-  return rows.map(grantOf);
-}
-
-function grantOf(row: Row): StoredGrant {
+/** The grant of a row. */
+export function grantOf(row: GrantRow): StoredGrant {
   return {
     machineId: row.machine_id,
     secretId: row.secret_id,
