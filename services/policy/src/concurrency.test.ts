@@ -1,3 +1,4 @@
+import { type Database, openDatabase } from "@sallyport/postgres";
 import type { Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { PrincipalStatus } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
@@ -10,6 +11,7 @@ import {
   type TestProject,
   addTestProject,
   reasonOf,
+  refusalOfRead,
   scopeOf,
   startTestPolicy,
 } from "../testing/policy.ts";
@@ -18,6 +20,7 @@ const { addGrant, removeGrant, setGrants } = GrantService.method;
 const { addMembership, removeMembership } = MembershipService.method;
 
 let policy: TestPolicy;
+let observer: Database;
 let owner: SigningUser;
 let vaultId: string;
 let projects: TestProject[];
@@ -26,7 +29,9 @@ let machineIds: string[];
 beforeAll(async () => {
   const database = await createServiceDatabase("policy");
   policy = await startTestPolicy(database);
+  observer = openDatabase({ url: database.servingUrl, applicationName: "test-observer" });
   return async () => {
+    await observer[Symbol.asyncDispose]();
     await policy[Symbol.asyncDispose]();
     await database[Symbol.asyncDispose]();
   };
@@ -165,6 +170,30 @@ test("what ends or is purged meanwhile keeps nothing, and nothing waits for ever
   );
   expect(left).toEqual([]);
 }, 60_000);
+
+test("changes that wait for one machine hold up no read", async () => {
+  const [machineId = ""] = machineIds;
+  const [project] = projects;
+  const [secretId = ""] = project?.secretIds ?? [];
+  const release = Promise.withResolvers<void>();
+  policy.hooks.beforeRecord = () => release.promise;
+  const changes = Array.from({ length: 20 }, (_, count) =>
+    policy.call(owner, addGrant, { machineId, secretId, anyVersion: count % 2 === 0 }),
+  );
+  await expect.poll(waitingForLocks).toBeGreaterThanOrEqual(8);
+  const start = performance.now();
+  expect(await refusalOfRead(policy, vaultId, machineId, secretId)).toBe(Reason.UNSPECIFIED);
+  expect(performance.now() - start).toBeLessThan(1_000);
+  policy.hooks.beforeRecord = () => Promise.resolve();
+  release.resolve();
+  await Promise.all(changes);
+});
+
+async function waitingForLocks(): Promise<number> {
+  const sql =
+    "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+  return (await observer.query(sql)).length;
+}
 
 // Reinstating is left out: a purged id would refuse it.
 function hideShown(): Promise<unknown> {

@@ -39,6 +39,7 @@ export async function startTestPolicy(urls: { readonly ownerUrl: string; readonl
   const time = { nowMs: testStartMs };
   const clock = () => time.nowMs;
   const database = openDatabase({ url: urls.servingUrl, applicationName: "test-policy" });
+  const decisions = openDatabase({ url: urls.servingUrl, applicationName: "test-decisions" });
   const memory = createMemoryAudit();
   const audit = createClient(AppendService, memory.transport);
   const logger = createLogger({ service: "policy", level: "silent" });
@@ -52,7 +53,7 @@ export async function startTestPolicy(urls: { readonly ownerUrl: string; readonl
   const permitKeys = [{ keyId: "permit-1", key: new Uint8Array(32).fill(7) }];
   const routes = policyRoutes(
     { ...deployment.config, permitKeys },
-    { database, outbox: { ...outbox, record }, audit, clock, logger },
+    { database, decisions, outbox: { ...outbox, record }, audit, clock, logger },
   );
   const transport = inMemory(routes);
   const forwarding = createClient(ForwardService, transport);
@@ -83,6 +84,7 @@ export async function startTestPolicy(urls: { readonly ownerUrl: string; readonl
     async [Symbol.asyncDispose]() {
       await outbox[Symbol.asyncDispose]();
       await database[Symbol.asyncDispose]();
+      await decisions[Symbol.asyncDispose]();
     },
   };
 }

@@ -13,11 +13,12 @@ type Page = { readonly after: string; readonly limit: number };
 
 const listed = `
   select g.machine_id, g.secret_id, g.project_id, g.created_at, g.created_by, g.any_version,
-         p.status, p.expires_at, m.machine_id is not null as member
+         p.status, p.expires_at, exists (
+           select from memberships m where m.machine_id = g.machine_id and m.project_id = g.project_id
+         ) as member
     from grants g
     join live_secrets s on s.secret_id = g.secret_id
     join principals p on p.machine_id = g.machine_id
-    left join memberships m on m.machine_id = g.machine_id and m.project_id = s.project_id
    where g.vault_id = $1 `;
 
 /** The machine's grants of those secrets, in the order of secret ids. */
