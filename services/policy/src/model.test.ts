@@ -1,6 +1,5 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
-import { createServiceDatabase } from "@sallyport/test/infra";
 import * as fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import { type Operation, createModel } from "../testing/model.ts";
@@ -12,12 +11,8 @@ const { machines, projects, secrets } = size;
 let policy: TestPolicy;
 
 beforeAll(async () => {
-  const database = await createServiceDatabase("policy");
-  policy = await startTestPolicy(database);
-  return async () => {
-    await policy[Symbol.asyncDispose]();
-    await database[Symbol.asyncDispose]();
-  };
+  policy = await startTestPolicy();
+  return () => policy[Symbol.asyncDispose]();
 });
 
 const below = (count: number) => fc.nat({ max: count - 1 });

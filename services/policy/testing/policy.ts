@@ -22,7 +22,12 @@ import { failureOf, fromRefusal } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
 import { policyRoutes } from "../src/server.ts";
 import { createMemoryAudit, inMemory } from "./memory-peers.ts";
-import { type SigningUser, createSignedDeployment } from "@sallyport/test/infra";
+import {
+  type ServiceTestDatabase,
+  type SigningUser,
+  createServiceDatabase,
+  createSignedDeployment,
+} from "@sallyport/test/infra";
 
 /** The instant at which tests begin, in milliseconds. */
 export const testStartMs = 1_800_000_000_000;
@@ -33,8 +38,9 @@ export type TestHooks = { beforeRecord: () => Promise<void> };
 /** Policy on a real database, reached in memory, with a log in memory and a clock that a test may move. */
 export type TestPolicy = Awaited<ReturnType<typeof startTestPolicy>>;
 
-/** Migrates the database and serves policy on it. */
-export async function startTestPolicy(urls: { readonly ownerUrl: string; readonly servingUrl: string }) {
+/** Serves policy on the database, or on a fresh one that goes with it; one of a test file is disposed of after it. */
+export async function startTestPolicy(given?: ServiceTestDatabase) {
+  const urls = given ?? (await createServiceDatabase("policy"));
   await migrate({ url: urls.ownerUrl, folder: new URL("../migrations", import.meta.url) });
   const time = { nowMs: testStartMs };
   const clock = () => time.nowMs;
@@ -85,6 +91,7 @@ export async function startTestPolicy(urls: { readonly ownerUrl: string; readonl
       await outbox[Symbol.asyncDispose]();
       await database[Symbol.asyncDispose]();
       await decisions[Symbol.asyncDispose]();
+      if (!given) await urls[Symbol.asyncDispose]();
     },
   };
 }

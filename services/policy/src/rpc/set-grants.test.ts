@@ -4,7 +4,7 @@ import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.
 import { newId } from "@sallyport/proto/ids";
 import { enumName } from "@sallyport/proto/names";
 import { failureOf } from "@sallyport/rpc";
-import { type SigningUser, createServiceDatabase, newUser } from "@sallyport/test/infra";
+import { type SigningUser, newUser } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import {
   type TestPolicy,
@@ -27,12 +27,8 @@ let machineId: string;
 let secretIds: string[];
 
 beforeAll(async () => {
-  const database = await createServiceDatabase("policy");
-  policy = await startTestPolicy(database);
-  return async () => {
-    await policy[Symbol.asyncDispose]();
-    await database[Symbol.asyncDispose]();
-  };
+  policy = await startTestPolicy();
+  return () => policy[Symbol.asyncDispose]();
 });
 
 beforeEach(async () => {
