@@ -227,7 +227,7 @@ export type CreateSecretRequest = Message<"sallyport.secrets.v1.CreateSecretRequ
   value?: SealedValue | undefined;
 
   /**
-   * AllowDangerousName lets the secret carry a name that runs code when it becomes an environment variable.
+   * AllowDangerousName lets the secret carry a name that changes what programs run when it becomes a variable.
    *
    * @generated from field: bool allow_dangerous_name = 5;
    */
