@@ -11,11 +11,13 @@ import {
   type ScopeService,
 } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { fail } from "@sallyport/rpc";
-import type { Principal } from "../evaluate.ts";
-import { findProjects, findSecrets } from "../store/directory.ts";
+import { type Standing, isEnded } from "../standing.ts";
+import { findProjects, findSecrets, placesOf } from "../store/directory.ts";
 import { addGrants } from "../store/grants.ts";
-import { addMemberships, removeAllMemberships } from "../store/memberships.ts";
-import { addPrincipal, setStatus } from "../store/principals.ts";
+import { lockProjects } from "../store/locks.ts";
+import { addMemberships } from "../store/memberships.ts";
+import { addPrincipal } from "../store/principals.ts";
+import { changeStanding, takeRights } from "./standing-changes.ts";
 
 /** What the scope service needs; the clock is in milliseconds. */
 export type ScopeParts = {
@@ -30,7 +32,7 @@ type Scope = Pick<ApplyScopeRequest, "vaultId" | "projectIds" | "secretIds">;
 export function createScope({ database, outbox, clock }: ScopeParts): ServiceImpl<typeof ScopeService> {
   return {
     async validateScope(request) {
-      await requireScope(database, request);
+      await validateScope(database, request);
       return {};
     },
     async applyScope(request) {
@@ -40,21 +42,32 @@ export function createScope({ database, outbox, clock }: ScopeParts): ServiceImp
       return {};
     },
     async setPrincipalStatus({ vaultId, machineId, status }) {
-      const stored = storedStatus(status);
-      await database.transaction(async (tx) => {
-        if (!(await setStatus(tx, vaultId, machineId, stored)))
-          throw fail(Reason.NOT_FOUND, { field: "machine_id" });
-        if (stored === "revoked") await removeAllMemberships(tx, vaultId, machineId);
-      });
+      const told = standingOf(status);
+      const changed = await changeStanding(database, vaultId, [machineId], told);
+      if (changed.length === 0) throw fail(Reason.NOT_FOUND, { field: "machine_id" });
+      if (isEnded(told)) await takeRights(database, vaultId, changed);
+      return {};
+    },
+    async revokePrincipals({ vaultId, machineIds, status }) {
+      const ended = await changeStanding(database, vaultId, machineIds, standingOf(status));
+      await takeRights(database, vaultId, ended);
       return {};
     },
   };
 }
 
-async function requireScope(db: Tx, { vaultId, projectIds, secretIds }: Scope): Promise<void> {
-  const projects = await findProjects(db, vaultId, projectIds);
+// What the maker of a token may put into it: all of it is there for everyone now.
+async function validateScope(db: Tx, scope: Scope): Promise<void> {
+  const projects = await findProjects(db, scope.vaultId, scope.projectIds);
+  requireScope(scope, projects, await findSecrets(db, scope.vaultId, scope.secretIds));
+}
+
+function requireScope(
+  { projectIds, secretIds }: Scope,
+  projects: { has(projectId: string): boolean },
+  secrets: ReadonlyMap<string, string>,
+): void {
   if (!projectIds.every((id) => projects.has(id))) throw fail(Reason.NOT_FOUND, { field: "project_ids" });
-  const secrets = await findSecrets(db, vaultId, secretIds);
   if (!secretIds.every((id) => secrets.has(id))) throw fail(Reason.NOT_FOUND, { field: "secret_ids" });
   if ([...secrets.values()].every((projectId) => projects.has(projectId))) return;
   throw fail(Reason.FIELD_INVALID, {
@@ -71,24 +84,28 @@ async function applyScope(
   at: Date,
   outbox: Pick<Outbox, "record">,
 ): Promise<void> {
-  const { vaultId, machineId, createdBy, tokenId, expiresAt } = request;
+  const { vaultId, machineId, createdBy, tokenId, expiresAt, anyVersion } = request;
   if (!expiresAt) throw fail(Reason.FIELD_INVALID, { field: "expires_at", description: "is required" });
   const principal = { machineId, vaultId, tokenId, createdBy, expiresAt: timestampDate(expiresAt) };
   const added = await addPrincipal(tx, principal);
   if (added === "taken") throw fail(Reason.ALREADY_EXISTS, { field: "machine_id" });
   if (added === "known") return;
-  await requireScope(tx, request);
-  const assignment = { vaultId, machineId, createdBy, at };
+  const projects = await lockProjects(tx, vaultId, request.projectIds);
+  const places = await placesOf(tx, vaultId, request.secretIds);
+  requireScope(request, projects, new Map([...places].map(([id, { projectId }]) => [id, projectId])));
+  const joining = request.projectIds.filter((id) => projects.get(id) !== "purged");
+  const granting = { vaultId, machineId, createdBy, at, anyVersion };
   const time = timestampFromDate(at);
-  const actor = { time, actorKind: ActorKind.USER, actorId: createdBy };
-  const subject = { ...actor, vaultId, machineId, detail: { token_id: tokenId } };
-  for (const { projectId } of await addMemberships(tx, assignment, request.projectIds))
-    await outbox.record(tx, newEvent("policy", "membership.added", { ...subject, projectId }));
-  for (const { projectId, secretId } of await addGrants(tx, assignment, request.secretIds))
-    await outbox.record(tx, newEvent("policy", "grant.added", { ...subject, projectId, secretId }));
+  const subject = { time, actorKind: ActorKind.USER, actorId: createdBy, vaultId, machineId };
+  const joined = { ...subject, detail: { token_id: tokenId } };
+  for (const { projectId } of await addMemberships(tx, granting, joining))
+    await outbox.record(tx, newEvent("policy", "membership.added", { ...joined, projectId }));
+  const granted = { ...subject, detail: { token_id: tokenId, any_version: String(anyVersion) } };
+  for (const { projectId, secretId } of await addGrants(tx, granting, request.secretIds))
+    await outbox.record(tx, newEvent("policy", "grant.added", { ...granted, projectId, secretId }));
 }
 
-function storedStatus(status: PrincipalStatus): Principal["status"] {
+function standingOf(status: PrincipalStatus): Standing {
   switch (status) {
     case PrincipalStatus.ACTIVE:
       return "active";
@@ -96,6 +113,8 @@ function storedStatus(status: PrincipalStatus): Principal["status"] {
       return "disabled";
     case PrincipalStatus.REVOKED:
       return "revoked";
+    case PrincipalStatus.EXPIRED:
+      return "expired";
     case PrincipalStatus.UNSPECIFIED:
     default:
       throw fail(Reason.FIELD_INVALID, { field: "status", description: "is not a status" });

@@ -30,6 +30,7 @@ type NamedRow = PrincipalRow & {
   project_id: string | null;
   member: boolean;
   granted: boolean;
+  any_version: boolean;
 };
 type GrantedRow = PrincipalRow & {
   item: number;
@@ -37,15 +38,17 @@ type GrantedRow = PrincipalRow & {
   secret_id: string | null;
   project_id: string | null;
   member: boolean | null;
+  any_version: boolean | null;
 };
 
 const namedSql = `
   select asked.item, p.status, p.expires_at, asked.secret_id, s.project_id,
-         m.machine_id is not null as member, g.machine_id is not null as granted
+         m.machine_id is not null as member, g.machine_id is not null as granted,
+         coalesce(g.any_version, false) as any_version
     from unnest($1::int[], $2::text[], $3::text[], $4::text[]) with ordinality
            as asked (item, vault_id, machine_id, secret_id, place)
     left join principals p on p.machine_id = asked.machine_id and p.vault_id = asked.vault_id
-    left join secrets s on s.secret_id = asked.secret_id and s.vault_id = asked.vault_id
+    left join live_secrets s on s.secret_id = asked.secret_id and s.vault_id = asked.vault_id
     left join memberships m on m.machine_id = p.machine_id and m.project_id = s.project_id
     left join grants g on g.machine_id = p.machine_id and g.secret_id = s.secret_id
    order by asked.place`;
@@ -53,16 +56,17 @@ const namedSql = `
 const grantedSql = `
   select asked.item, p.status, p.expires_at,
          asked.project_id = '' or exists (
-           select from memberships t where t.machine_id = p.machine_id and t.project_id = asked.project_id
+           select from memberships t join projects r on r.project_id = t.project_id and r.state = 'live'
+            where t.machine_id = p.machine_id and t.project_id = asked.project_id
          ) as member_of_target,
-         f.secret_id, f.project_id, f.member
+         f.secret_id, f.project_id, f.member, f.any_version
     from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[])
            as asked (item, vault_id, machine_id, project_id, after)
     left join principals p on p.machine_id = asked.machine_id and p.vault_id = asked.vault_id
     left join lateral (
-      select s.secret_id, s.project_id, m.machine_id is not null as member
+      select s.secret_id, s.project_id, g.any_version, m.machine_id is not null as member
         from grants g
-        join secrets s on s.secret_id = g.secret_id and s.vault_id = p.vault_id
+        join live_secrets s on s.secret_id = g.secret_id and s.vault_id = p.vault_id
         left join memberships m on m.machine_id = g.machine_id and m.project_id = s.project_id
        where g.machine_id = p.machine_id
          and g.secret_id > asked.after
@@ -87,11 +91,12 @@ export async function readNamed(db: Tx, targets: readonly NamedTarget[]): Promis
   const byItem = Map.groupBy(rows, (row) => row.item);
   return targets.map((_, item) => {
     const mine = byItem.get(item) ?? [];
-    const secrets = mine.map(({ secret_id, project_id, member, granted }) => ({
+    const secrets = mine.map(({ secret_id, project_id, member, granted, any_version }) => ({
       secretId: secret_id,
       projectId: project_id ?? "",
       member,
       granted,
+      anyVersion: any_version,
     }));
     return { facts: { principal: principalOf(mine[0]), memberOfTarget: true, secrets }, nextPageToken: "" };
   });
@@ -118,9 +123,10 @@ export async function readGranted(db: Tx, targets: readonly GrantedTarget[]): Pr
   });
 }
 
-function grantedSecret({ secret_id, project_id, member }: GrantedRow): SecretFacts[] {
+function grantedSecret({ secret_id, project_id, member, any_version }: GrantedRow): SecretFacts[] {
   if (secret_id === null || project_id === null) return [];
-  return [{ secretId: secret_id, projectId: project_id, member: member === true, granted: true }];
+  const rights = { member: member === true, granted: true, anyVersion: any_version === true };
+  return [{ secretId: secret_id, projectId: project_id, ...rights }];
 }
 
 function principalOf(row: PrincipalRow | undefined): Principal | undefined {

@@ -62,9 +62,13 @@ export async function removeMembership(
   return rows.length > 0;
 }
 
-/** Takes the machine out of every project, and with them every grant it has. */
-export async function removeAllMemberships(tx: Tx, vaultId: string, machineId: string): Promise<void> {
-  await tx.query("delete from memberships where machine_id = $1 and vault_id = $2", [machineId, vaultId]);
+/** The projects that the machines are members of. */
+export async function projectsOf(tx: Tx, vaultId: string, machineIds: readonly string[]): Promise<string[]> {
+  const rows = await tx.query<{ project_id: string }>(
+    "select distinct project_id from memberships where vault_id = $1 and machine_id = any($2::text[])",
+    [vaultId, machineIds],
+  );
+  return rows.map(({ project_id }) => project_id);
 }
 
 /** Members of a project in the order of machine ids, after one of them. */
