@@ -60,17 +60,18 @@ export function createLiveness({ reads, writes, directory }: LivenessParts): Liv
     promise: addUnsettled,
     settle,
     async settleAll() {
-      let failure: unknown;
+      let failure: Error | undefined;
       for (const resource of await listUnsettled(reads, batchSize)) {
         try {
           await settle(resource);
         } catch (error) {
-          if (failureOf(error).reason === Reason.DEPENDENCY_UNAVAILABLE) throw error;
-          failure ??= error;
+          const told = failureOf(error);
+          if (told.reason === Reason.DEPENDENCY_UNAVAILABLE) throw told;
+          failure ??= told;
           await postponeUnsettled(reads, resource.id);
         }
       }
-      if (failure !== undefined) throw failure;
+      if (failure) throw failure;
     },
   };
 }

@@ -19,7 +19,7 @@ export type { SecretsConfig } from "./config.ts";
 
 const settleMs = 10_000;
 const purgeMs = 3_600_000;
-const retryPurgeMs = 60_000;
+const retryMs = 1_000; // At first: when all start together, policy may come last.
 
 /** What a test may replace: the clock, in milliseconds. */
 export type SecretsOverrides = { readonly clock?: () => number };
@@ -59,9 +59,9 @@ export async function startSecrets(
   const { directory } = peers;
   const liveness = createLiveness({ reads, writes, directory });
   const purge = createPurge({ writes, directory, outbox });
-  const settling = { what: "settle", run: liveness.settleAll, everyMs: settleMs, retryMs: settleMs };
+  const settling = { what: "settle", run: () => liveness.settleAll(), everyMs: settleMs, retryMs };
   stack.use(startSweep({ ...settling, logger }));
-  stack.use(startSweep({ what: "purge", run: purge, everyMs: purgeMs, retryMs: retryPurgeMs, logger }));
+  stack.use(startSweep({ what: "purge", run: purge, everyMs: purgeMs, retryMs, logger }));
   const routes = secretsRoutes(config, { reads, writes, outbox, peers, liveness, clock });
   const dependencies = {
     database: () => reads.ping(),

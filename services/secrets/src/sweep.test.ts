@@ -34,6 +34,18 @@ test("disposal waits for a run under way", async () => {
   expect(done).toBe(true);
 });
 
+test("tries come further apart with each failure, and never further than what is usual", async () => {
+  const times: number[] = [];
+  const { options: given } = options(() => {
+    times.push(performance.now());
+    return Promise.reject(new Error("away"));
+  });
+  await using _sweep = startSweep({ ...given, everyMs: 200, retryMs: 50 });
+  await expect.poll(() => times.length).toBeGreaterThan(4);
+  const gaps = times.slice(1).map((time, at) => time - (times[at] ?? 0));
+  for (const [at, ms] of [50, 100, 200, 200].entries()) expect(gaps[at]).toBeGreaterThanOrEqual(ms - 5);
+});
+
 test("failures are logged once and tried again until one succeeds", async () => {
   let runs = 0;
   const { options: given, logged } = options(async () => {

@@ -6,7 +6,7 @@ export type SweepOptions = {
   readonly run: () => Promise<void>;
   /** How long after a run the next one begins. */
   readonly everyMs: number;
-  /** How long after a failed one. */
+  /** How long after the first that fails; each further failure doubles it, up to everyMs. */
   readonly retryMs: number;
   readonly logger: Pick<Logger, "info" | "warn">;
 };
@@ -15,20 +15,21 @@ export type SweepOptions = {
 export function startSweep({ what, run, everyMs, retryMs, logger }: SweepOptions): AsyncDisposable {
   let timer: NodeJS.Timeout | undefined;
   let disposed = false;
-  let failing = false;
+  let failures = 0;
   let running = sweep();
 
   async function sweep(): Promise<void> {
     try {
       await run();
-      if (failing) logger.info({ sweep: what }, "a sweep works again");
-      failing = false;
+      if (failures > 0) logger.info({ sweep: what }, "a sweep works again");
+      failures = 0;
     } catch (error) {
-      if (!failing) logger.warn({ err: error, sweep: what }, "a sweep failed; it is tried again");
-      failing = true;
+      if (failures === 0) logger.warn({ err: error, sweep: what }, "a sweep failed; it is tried again");
+      failures += 1;
     }
     if (disposed) return;
-    timer = setTimeout(() => void (running = sweep()), failing ? retryMs : everyMs).unref();
+    const delayMs = failures === 0 ? everyMs : Math.min(retryMs * 2 ** (failures - 1), everyMs);
+    timer = setTimeout(() => void (running = sweep()), delayMs).unref();
   }
 
   return {

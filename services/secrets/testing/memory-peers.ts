@@ -37,10 +37,12 @@ export type MemoryPeers = {
   readonly retired: Set<string>;
   readonly told: ("retire" | "reinstate" | "purge")[];
   readonly down: { audit: boolean; crypto: boolean; policy: boolean };
+  /** What a peer waits for before it does anything. */
+  readonly gate: { seal: Promise<void> | undefined; policy: Promise<void> | undefined };
   /** Policy does what it is asked and its answer gets lost. */
   readonly lost: { policy: boolean };
-  /** What crypto refuses a value with, when not undefined. */
-  readonly refuse: { seal: Reason | undefined };
+  /** What crypto refuses a value with, and the id that policy refuses to reinstate, when not undefined. */
+  readonly refuse: { seal: Reason | undefined; reinstate: string | undefined };
 };
 
 /** Makes the peers. Crypto's envelope is a digest here: secrets must not care what is in it. */
@@ -52,8 +54,9 @@ export function createMemoryPeers(): MemoryPeers {
   const purged = new Set<string>();
   const told: MemoryPeers["told"] = [];
   const lost = { policy: false };
+  const gate: MemoryPeers["gate"] = { seal: undefined, policy: undefined };
   const down = { audit: false, crypto: false, policy: false };
-  const refuse: MemoryPeers["refuse"] = { seal: undefined };
+  const refuse: MemoryPeers["refuse"] = { seal: undefined, reinstate: undefined };
   const audit = createRouterTransport(({ service }) => {
     service(AppendService, {
       append(request) {
@@ -72,7 +75,8 @@ export function createMemoryPeers(): MemoryPeers {
         if (down.crypto) throw away();
         return { projectKey: new TextEncoder().encode(`key ${projectId} ${generation}`) };
       },
-      seal(request) {
+      async seal(request) {
+        await gate.seal;
         if (down.crypto) throw away();
         if (refuse.seal !== undefined) throw toConnectError(fail(refuse.seal, { field: "value" }), "req_x");
         sealed.push(request);
@@ -87,7 +91,8 @@ export function createMemoryPeers(): MemoryPeers {
         registered.push(request);
         return {};
       },
-      retireResources({ projectIds, secretIds, purged: forGood }) {
+      async retireResources({ projectIds, secretIds, purged: forGood }) {
+        await gate.policy;
         if (down.policy) throw away();
         for (const id of [...projectIds, ...secretIds]) retired.add(id);
         if (forGood) for (const id of [...projectIds, ...secretIds]) purged.add(id);
@@ -95,9 +100,10 @@ export function createMemoryPeers(): MemoryPeers {
         if (lost.policy) throw away();
         return {};
       },
-      reinstateResources({ projectIds, secretIds }) {
+      async reinstateResources({ projectIds, secretIds }) {
+        await gate.policy;
         if (down.policy) throw away();
-        if ([...projectIds, ...secretIds].some((id) => purged.has(id)))
+        if ([...projectIds, ...secretIds].some((id) => purged.has(id) || id === refuse.reinstate))
           throw toConnectError(fail(Reason.NOT_FOUND, { field: "secret_ids" }), "req_x");
         for (const id of [...projectIds, ...secretIds]) retired.delete(id);
         told.push("reinstate");
@@ -106,7 +112,7 @@ export function createMemoryPeers(): MemoryPeers {
       },
     });
   });
-  return { audit, crypto, policy, events, sealed, registered, retired, told, down, lost, refuse };
+  return { audit, crypto, policy, events, sealed, registered, retired, told, down, gate, lost, refuse };
 }
 
 function sealResponse({ signedRequest, projectKey }: SealRequest) {
@@ -130,11 +136,12 @@ function away(): ConnectError {
 
 /** Has the peers forget what they were asked, and answer again. */
 export function resetPeers(peers: MemoryPeers): void {
-  const { events, sealed, registered, told, down, lost, refuse } = peers;
+  const { events, sealed, registered, told, down, gate, lost, refuse } = peers;
   for (const list of [events, sealed, registered, told]) list.length = 0;
   Object.assign(down, { audit: false, crypto: false, policy: false });
+  Object.assign(gate, { seal: undefined, policy: undefined });
   lost.policy = false;
-  refuse.seal = undefined;
+  Object.assign(refuse, { seal: undefined, reinstate: undefined });
 }
 
 /** A way to routes without a network; errors cross it as they cross the real one. */

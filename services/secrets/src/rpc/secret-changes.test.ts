@@ -47,7 +47,6 @@ beforeEach(async () => {
 });
 
 const restore = (id = secretId) => secrets.call(owner, restoreSecret, { secretId: id });
-const refused = (call: Promise<unknown>) => expect(call).rejects;
 
 async function fetched(id = secretId): Promise<number> {
   const item = { requestDigest: randomBytes(32), vaultId: owner.vaultId, secretIds: [id] };
@@ -172,7 +171,10 @@ describe("DeleteSecret", () => {
   test("does not free the id", async () => {
     await deleteTestSecret(secrets, owner, secretId);
     const again = secrets.call(owner, createSecret, { secretId, projectId, name: "X", value: sealedValue() });
-    await refused(again).toMatchObject({ reason: Reason.ALREADY_EXISTS, metadata: { field: "secret_id" } });
+    await expect(again).rejects.toMatchObject({
+      reason: Reason.ALREADY_EXISTS,
+      metadata: { field: "secret_id" },
+    });
   });
 
   test("is for writers, and finds nothing of another vault", async () => {
@@ -235,7 +237,10 @@ describe("RestoreSecret", () => {
   test("is refused while another bears the name", async () => {
     const other = await addTestSecret(secrets, owner, projectId, "DB_URL");
     secrets.memory.told.length = 0;
-    await refused(restore()).toMatchObject({ reason: Reason.ALREADY_EXISTS, metadata: { field: "name" } });
+    await expect(restore()).rejects.toMatchObject({
+      reason: Reason.ALREADY_EXISTS,
+      metadata: { field: "name" },
+    });
     expect([await isDeleted(), await unsettled(), secrets.memory.told]).toEqual([true, [], []]);
     await deleteTestSecret(secrets, owner, other);
     expect(await reasonOf(restore())).toBe(Reason.UNSPECIFIED);
