@@ -77,6 +77,17 @@ describe("UpdateSecret", () => {
     expect((await secrets.call(owner, updateSecret, { secretId, note: "" })).secret?.note).toBe("");
   });
 
+  test("is the only thing that a record could repeat, and none does", async () => {
+    const note = "canary-note";
+    await secrets.call(owner, updateSecret, { secretId, note });
+    const request = { secretId: newId("sec"), projectId, name: "OTHER", value: sealedValue(), note };
+    await secrets.call(owner, createSecret, request);
+    await deleteTestSecret(secrets, owner, secretId);
+    await restore();
+    expect(actionsOf(secrets).length).toBe(4);
+    for (const { detail } of secrets.memory.events) expect(Object.values(detail)).not.toContain(note);
+  });
+
   test("changes and records nothing when the note is the same", async () => {
     await secrets.call(owner, updateSecret, { secretId, note: "" });
     expect(secrets.memory.events).toEqual([]);
