@@ -5,6 +5,7 @@ import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/projec
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { createServiceDatabase, type SigningUser, newUser } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { faults, mend } from "../testing/faults.ts";
 import { resetPeers } from "../testing/memory-peers.ts";
 import {
   type TestSecrets,
@@ -14,6 +15,7 @@ import {
   addTestVersion,
   ageDeletion,
   deleteTestSecret,
+  fillTestProject,
   reasonOf,
   sealedValue,
   startTestSecrets,
@@ -36,7 +38,7 @@ beforeAll(async () => {
 });
 
 beforeEach(async () => {
-  secrets.crash.at = undefined;
+  mend(secrets);
   resetPeers(secrets.memory);
   owner = newUser();
   projectId = await addTestProject(secrets, owner);
@@ -137,18 +139,17 @@ describe("the purge", () => {
   });
 
   test("works through more than a batch, each once, also in two replicas at a time", async () => {
-    const ids = [secretId];
-    for (let n = 0; n < 119; n += 1) {
-      const id = await addTestSecret(secrets, owner, projectId, `S_${n}`);
-      await deleteTestSecret(secrets, owner, id);
-      ids.push(id);
-    }
+    await fillTestProject(secrets, projectId, 119);
     await using tables = openDatabase({ url: secrets.ownerUrl, applicationName: "test-owner" });
     await tables.query("alter table secrets disable trigger stamp_deletion");
-    await tables.query("update secrets set deleted_at = now() - interval '721 hours' where project_id = $1", [
-      projectId,
-    ]);
+    const rows = await tables.query<{ secret_id: string }>(
+      `update secrets set deleted_at = now() - interval '721 hours', deleted_by = 'usr'
+        where project_id = $1 returning secret_id`,
+      [projectId],
+    );
     await tables.query("alter table secrets enable trigger stamp_deletion");
+    const ids = rows.map(({ secret_id }) => secret_id);
+    expect(ids.length).toBe(120);
     secrets.memory.events.length = 0;
     await Promise.all([secrets.purge(), secrets.purge(), secrets.purge()]);
     const purged = secrets.memory.events.map((event) => event.secretId);
@@ -156,23 +157,17 @@ describe("the purge", () => {
     expect(await stored()).toEqual([0, 0]);
   });
 
-  const faults = [
-    { name: "policy is away", fail: () => void (secrets.memory.down.policy = true) },
-    { name: "policy's answer is lost", fail: () => void (secrets.memory.lost.policy = true) },
-    { name: "secrets dies before it commits", fail: () => void (secrets.crash.at = "before commit") },
-    { name: "secrets dies after it commits", fail: () => void (secrets.crash.at = "after commit") },
-    { name: "audit is away after the commit", fail: () => void (secrets.memory.down.audit = true) },
-  ];
-  test.each(faults)("that fails because $name is finished by the next, with one record", async ({ fail }) => {
-    await ageDeletion(secrets, secretId);
-    fail();
-    await expect(secrets.purge()).rejects.toThrow();
-    Object.assign(secrets.memory.down, { audit: false, policy: false });
-    secrets.memory.lost.policy = false;
-    secrets.crash.at = undefined;
-    await secrets.purge();
-    // The record of a change that was committed before may come from the outbox.
-    await expect.poll(() => actionsOf(secrets), { timeout: 5_000 }).toEqual(["secret.purged"]);
-    expect([await stored(), secrets.memory.retired.has(secretId)]).toEqual([[0, 0], true]);
-  });
+  test.each(faults)(
+    "that fails because $name is finished by the next, with one record",
+    async ({ cause }) => {
+      await ageDeletion(secrets, secretId);
+      cause(secrets);
+      await expect(secrets.purge()).rejects.toThrow();
+      mend(secrets);
+      await secrets.purge();
+      // The record of a change that was committed before may come from the outbox.
+      await expect.poll(() => actionsOf(secrets), { timeout: 5_000 }).toEqual(["secret.purged"]);
+      expect([await stored(), secrets.memory.retired.has(secretId)]).toEqual([[0, 0], true]);
+    },
+  );
 });

@@ -146,6 +146,32 @@ export async function addTestSecret(
   return secret?.secretId ?? "";
 }
 
+/** Puts secrets S_00001 … straight into the tables: that many calls would take minutes. */
+export async function fillTestProject(
+  { ownerUrl }: TestSecrets,
+  projectId: string,
+  count: number,
+): Promise<void> {
+  await using owner = openDatabase({ url: ownerUrl, applicationName: "test-owner" });
+  await owner.transaction(async (tx) => {
+    await tx.query(
+      `insert into secrets
+         (secret_id, project_id, vault_id, name, current_version, created_by, created_at, updated_at)
+       select 'sec_' || substr(md5(p.project_id || n), 1, 20), p.project_id, p.vault_id,
+              'S_' || lpad(n::text, 5, '0'), 1, p.created_by, now(), now()
+         from projects p, generate_series(1, $2::int) n where p.project_id = $1`,
+      [projectId, count],
+    );
+    await tx.query(
+      `insert into versions
+         (secret_id, version, project_id, key_generation, envelope, kind, field_names, created_by, created_at)
+       select secret_id, 1, project_id, 1, '\\x00', 1, '{}', created_by, created_at
+         from secrets where project_id = $1 and name like 'S\\_%'`,
+      [projectId],
+    );
+  });
+}
+
 /** Adds a version to a secret. */
 export function addTestVersion(
   secrets: TestSecrets,

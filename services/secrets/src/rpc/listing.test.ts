@@ -12,6 +12,7 @@ import {
   addTestSecret,
   addTestVersion,
   deleteTestSecret,
+  fillTestProject,
   reasonOf,
   startTestSecrets,
 } from "../../testing/secrets.ts";
@@ -37,31 +38,9 @@ beforeEach(async () => {
   projectId = await addTestProject(secrets, owner);
 });
 
-/** Puts secrets S_00001 … straight into the tables: that many calls would take minutes. */
-async function fill(count: number): Promise<void> {
-  await using tables = openDatabase({ url: secrets.ownerUrl, applicationName: "test-owner" });
-  await tables.transaction(async (tx) => {
-    await tx.query(
-      `insert into secrets
-         (secret_id, project_id, vault_id, name, current_version, created_by, created_at, updated_at)
-       select 'sec_' || substr(md5(p.project_id || n), 1, 20), p.project_id, p.vault_id,
-              'S_' || lpad(n::text, 5, '0'), 1, p.created_by, now(), now()
-         from projects p, generate_series(1, $2::int) n where p.project_id = $1`,
-      [projectId, count],
-    );
-    await tx.query(
-      `insert into versions
-         (secret_id, version, project_id, key_generation, envelope, kind, field_names, created_by, created_at)
-       select secret_id, 1, project_id, 1, '\\x00', 1, '{}', created_by, created_at
-         from secrets where project_id = $1`,
-      [projectId],
-    );
-  });
-}
-
 describe("ListSecrets of 10,000", () => {
   test("pages stably while names are added and removed on both sides", { timeout: 60_000 }, async () => {
-    await fill(10_000);
+    await fillTestProject(secrets, projectId, 10_000);
     const seen: string[] = [];
     let pageToken = "";
     let slowestMs = 0;
@@ -94,7 +73,7 @@ describe("ListSecrets of 10,000", () => {
   });
 
   test("a whole one in pages of 1,000, with the deleted ones", { timeout: 60_000 }, async () => {
-    await fill(3_000);
+    await fillTestProject(secrets, projectId, 3_000);
     await using tables = openDatabase({ url: secrets.ownerUrl, applicationName: "test-owner" });
     await tables.query(
       "update secrets set deleted_at = now(), deleted_by = 'usr' where project_id = $1 and name < 'S_02001'",

@@ -5,6 +5,7 @@ import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/projec
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { createServiceDatabase, type SigningUser, newUser } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { faults, mend } from "../../testing/faults.ts";
 import { resetPeers } from "../../testing/memory-peers.ts";
 import {
   type TestSecrets,
@@ -34,7 +35,7 @@ beforeAll(async () => {
 });
 
 beforeEach(async () => {
-  secrets.crash.at = undefined;
+  mend(secrets);
   owner = newUser();
   projectId = await addTestProject(secrets, owner);
   resetPeers(secrets.memory);
@@ -184,40 +185,26 @@ describe("RestoreProject", () => {
   });
 });
 
-const faults = [
-  { name: "policy is away", fail: () => void (secrets.memory.down.policy = true) },
-  { name: "policy's answer is lost", fail: () => void (secrets.memory.lost.policy = true) },
-  { name: "secrets dies before it commits", fail: () => void (secrets.crash.at = "before commit") },
-  { name: "secrets dies after it commits", fail: () => void (secrets.crash.at = "after commit") },
-  { name: "audit is away after the commit", fail: () => void (secrets.memory.down.audit = true) },
-];
-
-describe.each(faults)("when $name", ({ fail }) => {
+describe.each(faults)("when $name", ({ cause }) => {
   const changes = [
     { name: "a delete", prepare: () => Promise.resolve(), change: remove, deleted: true },
     { name: "a restore", prepare: remove, change: restore, deleted: false },
   ];
   test.each(changes)("$name is not acknowledged; a later one finishes it", async (step) => {
     await step.prepare();
-    fail();
+    cause(secrets);
     expect(await reasonOf(step.change())).toBe(Reason.DEPENDENCY_UNAVAILABLE);
-    mend();
+    mend(secrets);
     await step.change();
     expect([await isDeleted(), secrets.memory.retired.has(projectId)]).toEqual([step.deleted, step.deleted]);
   });
 
   test.each(changes)("$name that nobody repeats is settled", async (step) => {
     await step.prepare();
-    fail();
+    cause(secrets);
     expect(await reasonOf(step.change())).toBe(Reason.DEPENDENCY_UNAVAILABLE);
-    mend();
+    mend(secrets);
     await secrets.liveness.settleAll();
     expect(secrets.memory.retired.has(projectId)).toBe(await isDeleted());
   });
 });
-
-function mend(): void {
-  Object.assign(secrets.memory.down, { audit: false, policy: false });
-  secrets.memory.lost.policy = false;
-  secrets.crash.at = undefined;
-}

@@ -6,6 +6,7 @@ import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_
 import { newId } from "@sallyport/proto/ids";
 import { createServiceDatabase, type SigningUser, newUser } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { faults, mend } from "../../testing/faults.ts";
 import { resetPeers } from "../../testing/memory-peers.ts";
 import {
   type TestSecrets,
@@ -38,7 +39,7 @@ beforeAll(async () => {
 });
 
 beforeEach(async () => {
-  secrets.crash.at = undefined;
+  mend(secrets);
   resetPeers(secrets.memory);
   owner = newUser();
   projectId = await addTestProject(secrets, owner);
@@ -276,21 +277,6 @@ describe("RestoreSecret", () => {
   });
 });
 
-const faults = [
-  { name: "policy is away", fail: () => void (secrets.memory.down.policy = true) },
-  { name: "policy's answer is lost", fail: () => void (secrets.memory.lost.policy = true) },
-  { name: "secrets dies before it commits", fail: () => void (secrets.crash.at = "before commit") },
-  { name: "secrets dies after it commits", fail: () => void (secrets.crash.at = "after commit") },
-  // Nothing waits for delivery, so the first that the log does not take is the record of the change.
-  { name: "audit is away after the commit", fail: () => void (secrets.memory.down.audit = true) },
-];
-
-function mend(): void {
-  Object.assign(secrets.memory.down, { audit: false, policy: false });
-  secrets.memory.lost.policy = false;
-  secrets.crash.at = undefined;
-}
-
 /** Whether policy and the store say the same of the secret, and nothing waits. */
 async function agreed(deleted: boolean): Promise<void> {
   expect(await isDeleted(), "stored").toBe(deleted);
@@ -299,20 +285,20 @@ async function agreed(deleted: boolean): Promise<void> {
   expect(await unsettled()).toEqual([]);
 }
 
-describe.each(faults)("when $name", ({ fail }) => {
+describe.each(faults)("when $name", ({ cause }) => {
   test("a delete is not acknowledged; a later one finishes it, with one record", async () => {
-    fail();
+    cause(secrets);
     expect(await reasonOf(deleteTestSecret(secrets, owner, secretId))).toBe(Reason.DEPENDENCY_UNAVAILABLE);
-    mend();
+    mend(secrets);
     await deleteTestSecret(secrets, owner, secretId);
     await agreed(true);
     expect(actionsOf(secrets)).toEqual(["secret.deleted"]);
   });
 
   test("a delete that nobody repeats is settled: policy and the store agree", async () => {
-    fail();
+    cause(secrets);
     expect(await reasonOf(deleteTestSecret(secrets, owner, secretId))).toBe(Reason.DEPENDENCY_UNAVAILABLE);
-    mend();
+    mend(secrets);
     await secrets.liveness.settleAll();
     await agreed(await isDeleted());
   });
@@ -320,9 +306,9 @@ describe.each(faults)("when $name", ({ fail }) => {
   test("a restore is not acknowledged; a later one finishes it, with one record", async () => {
     await deleteTestSecret(secrets, owner, secretId);
     secrets.memory.events.length = 0;
-    fail();
+    cause(secrets);
     expect(await reasonOf(restore())).toBe(Reason.DEPENDENCY_UNAVAILABLE);
-    mend();
+    mend(secrets);
     await restore();
     await agreed(false);
     expect(actionsOf(secrets)).toEqual(["secret.restored"]);
@@ -330,9 +316,9 @@ describe.each(faults)("when $name", ({ fail }) => {
 
   test("a restore that nobody repeats is settled; until then it is hidden", async () => {
     await deleteTestSecret(secrets, owner, secretId);
-    fail();
+    cause(secrets);
     expect(await reasonOf(restore())).toBe(Reason.DEPENDENCY_UNAVAILABLE);
-    mend();
+    mend(secrets);
     await secrets.liveness.settleAll();
     await agreed(await isDeleted());
   });
