@@ -34,6 +34,7 @@ beforeEach(async () => {
   projectId = await addTestProject(secrets, user);
   secretId = await addTestSecret(secrets, user, projectId, "DB_URL");
   await addTestSecret(secrets, user, projectId, "API_KEY");
+  await addTestProject(secrets, user, "empty");
   await deleteTestSecret(secrets, user, secretId);
 });
 
