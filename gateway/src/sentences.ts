@@ -38,7 +38,8 @@ const known: Readonly<Record<Exclude<Reason, Hidden>, PublicError>> = {
   [Reason.FIELD_INVALID]: { metadata: ["field", "description"], sentence: "a field is not valid" },
   [Reason.NAME_DANGEROUS]: {
     metadata: ["name", "description"],
-    sentence: "a variable of this name runs code: choose another name, or allow it explicitly",
+    sentence:
+      "a variable of this name changes what programs run or trust: choose another name, or allow it explicitly",
   },
   [Reason.TOO_LARGE]: { metadata: ["limit_bytes"], sentence: "too large: ask for or send less at once" },
   [Reason.VERSION_CONFLICT]: {

@@ -135,6 +135,19 @@ export const events = {
     outcomes: done,
     detail: ["name"],
   },
+  // `changed` names the field; what it says now is not for the log.
+  "secret.updated": {
+    emitters: ["secrets"],
+    severity: Severity.NOTICE,
+    outcomes: done,
+    detail: ["name", "changed"],
+  },
+  "secret.deleted": { emitters: ["secrets"], severity: Severity.NOTICE, outcomes: done, detail: ["name"] },
+  "secret.restored": { emitters: ["secrets"], severity: Severity.NOTICE, outcomes: done, detail: ["name"] },
+  "secret.purged": { emitters: ["secrets"], severity: Severity.NOTICE, outcomes: done, detail: ["name"] },
+  "project.deleted": { emitters: ["secrets"], severity: Severity.NOTICE, outcomes: done, detail: ["name"] },
+  "project.restored": { emitters: ["secrets"], severity: Severity.NOTICE, outcomes: done, detail: ["name"] },
+  "project.purged": { emitters: ["secrets"], severity: Severity.NOTICE, outcomes: done, detail: ["name"] },
   // Reads: only crypto opens, so only crypto reports that something was opened; policy reports what it refused.
   "secret.read": {
     emitters: ["crypto"],

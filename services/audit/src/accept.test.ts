@@ -45,6 +45,13 @@ const emitters: Readonly<Record<string, readonly Emitter[]>> = {
   "project.created": ["secrets"],
   "secret.created": ["secrets"],
   "secret.version.added": ["secrets"],
+  "secret.updated": ["secrets"],
+  "secret.deleted": ["secrets"],
+  "secret.restored": ["secrets"],
+  "secret.purged": ["secrets"],
+  "project.deleted": ["secrets"],
+  "project.restored": ["secrets"],
+  "project.purged": ["secrets"],
   "secret.read": ["crypto"],
   "secret.read.denied": ["policy"],
 };

@@ -14,16 +14,23 @@ export function pageOf<T>(rows: readonly T[], pageSize: number): { items: T[]; l
   return { items, last: rows.length > items.length ? items.at(-1) : undefined };
 }
 
-/** The page token after a name: its base64url, at most 171 characters for names of 128 bytes. */
-export function tokenOfName(name: string): string {
-  return Buffer.from(name).toString("base64url");
+/** Where a listing by name continues: names of the deleted may occur twice, so the id decides between them. */
+export type Place = { readonly name: string; readonly id: string };
+
+const placeToken = /^([A-Za-z0-9_-]+)\.((?:prj|sec)_[0-9a-hjkmnp-tv-z]{20})$/;
+
+/** The page token after a place: the name in base64url and the id, at most 196 characters for names of 128 bytes. */
+export function tokenOfPlace({ name, id }: Place): string {
+  return `${Buffer.from(name).toString("base64url")}.${id}`;
 }
 
-/** The name that a page token continues after, empty for the first page. Throws FIELD_INVALID for any other text. */
-export function nameOfToken(token: string): string {
-  const name = Buffer.from(token, "base64url").toString();
-  if (tokenOfName(name) !== token || name.includes("\0")) throw invalidToken();
-  return name;
+/** The place that a page token continues after, before all others for the first page. Throws FIELD_INVALID for other texts. */
+export function placeOfToken(token: string): Place {
+  if (token === "") return { name: "", id: "" };
+  const [, encoded = "", id = ""] = placeToken.exec(token) ?? [];
+  const place = { name: Buffer.from(encoded, "base64url").toString(), id };
+  if (tokenOfPlace(place) !== token || place.name.includes("\0")) throw invalidToken();
+  return place;
 }
 
 /** The version that a page token continues below, beyond all versions for the first page. Throws FIELD_INVALID. */

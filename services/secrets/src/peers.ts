@@ -12,7 +12,10 @@ export type PeerTransports = {
 
 /** The few methods of other processes that secrets calls. */
 export type Peers = {
-  readonly directory: Pick<Client<typeof DirectoryService>, "registerResources">;
+  readonly directory: Pick<
+    Client<typeof DirectoryService>,
+    "registerResources" | "retireResources" | "reinstateResources"
+  >;
   readonly seal: Pick<Client<typeof SealService>, "newProjectKey" | "seal">;
   readonly audit: Pick<Client<typeof AppendService>, "append">;
 };

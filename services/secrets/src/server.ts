@@ -7,12 +7,19 @@ import { type Peer, type Route, checkHealth, connectPeer, route, serve } from "@
 import { createLogger } from "@sallyport/telemetry";
 import { fetchCallers, forwardCallers } from "./callers.ts";
 import type { SecretsConfig } from "./config.ts";
+import { type Liveness, createLiveness } from "./liveness.ts";
 import { type Peers, createPeers } from "./peers.ts";
+import { createPurge } from "./purge.ts";
 import { createFetch } from "./rpc/fetch.ts";
 import { projectMethods } from "./rpc/projects.ts";
 import { secretMethods } from "./rpc/secrets.ts";
+import { startSweep } from "./sweep.ts";
 
 export type { SecretsConfig } from "./config.ts";
+
+const settleMs = 10_000;
+const purgeMs = 3_600_000;
+const retryMs = 1_000; // At first: when all start together, policy may come last.
 
 /** What a test may replace: the clock, in milliseconds. */
 export type SecretsOverrides = { readonly clock?: () => number };
@@ -23,6 +30,7 @@ export type SecretsParts = {
   readonly writes: Database;
   readonly outbox: Outbox;
   readonly peers: Pick<Peers, "directory" | "seal">;
+  readonly liveness: Liveness;
   readonly clock: () => number;
 };
 
@@ -48,7 +56,13 @@ export async function startSecrets(
   };
   const peers = createPeers(transports);
   const outbox = stack.use(createOutbox({ database: reads, audit: peers.audit, logger }));
-  const routes = secretsRoutes(config, { reads, writes, outbox, peers, clock });
+  const { directory } = peers;
+  const liveness = createLiveness({ reads, writes, directory });
+  const purge = createPurge({ writes, directory, outbox });
+  const settling = { what: "settle", run: () => liveness.settleAll(), everyMs: settleMs, retryMs };
+  stack.use(startSweep({ ...settling, logger }));
+  stack.use(startSweep({ what: "purge", run: purge, everyMs: purgeMs, retryMs, logger }));
+  const routes = secretsRoutes(config, { reads, writes, outbox, peers, liveness, clock });
   const dependencies = {
     database: () => reads.ping(),
     policy: () => checkHealth(transports.policy, "live"),
@@ -67,9 +81,9 @@ export function secretsRoutes(
     SecretsConfig,
     "keyset" | "rootFingerprint" | "publicNames" | "clockWindowSeconds" | "slipKeys"
   >,
-  { reads, writes, outbox, peers, clock }: SecretsParts,
+  { reads, writes, outbox, peers, liveness, clock }: SecretsParts,
 ): Route[] {
-  const shown = { database: reads, outbox, peers, clock };
+  const shown = { database: reads, outbox, peers, liveness, clock };
   const forwarder = createForwarder({
     trust: loadTrust(config.keyset, config.rootFingerprint, clock()),
     authorities: config.publicNames,

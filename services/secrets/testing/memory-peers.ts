@@ -13,13 +13,11 @@ import {
   type Event,
 } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { type SealRequest, SealService } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/seal_pb.ts";
-import type { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
   DirectoryService,
   type RegisterResourcesRequest,
-  type ReinstateResourcesRequest,
-  type RetireResourcesRequest,
 } from "@sallyport/proto/gen/sallyport/policy/internal/v1/directory_pb.ts";
 import {
   AddVersionRequestSchema,
@@ -35,11 +33,16 @@ export type MemoryPeers = {
   readonly events: Event[];
   readonly sealed: SealRequest[];
   readonly registered: RegisterResourcesRequest[];
-  readonly retired: RetireResourcesRequest[];
-  readonly reinstated: ReinstateResourcesRequest[];
+  /** Ids that policy hides, and what it was told of living and dying, in order. */
+  readonly retired: Set<string>;
+  readonly told: ("retire" | "reinstate" | "purge")[];
   readonly down: { audit: boolean; crypto: boolean; policy: boolean };
-  /** What crypto refuses a value with, when not undefined. */
-  readonly refuse: { seal: Reason | undefined };
+  /** What a peer waits for before it does anything. */
+  readonly gate: { seal: Promise<void> | undefined; policy: Promise<void> | undefined };
+  /** Policy does what it is asked and its answer gets lost. */
+  readonly lost: { policy: boolean };
+  /** What crypto refuses a value with, and the id that policy refuses to reinstate, when not undefined. */
+  readonly refuse: { seal: Reason | undefined; reinstate: string | undefined };
 };
 
 /** Makes the peers. Crypto's envelope is a digest here: secrets must not care what is in it. */
@@ -47,10 +50,13 @@ export function createMemoryPeers(): MemoryPeers {
   const events: Event[] = [];
   const sealed: SealRequest[] = [];
   const registered: RegisterResourcesRequest[] = [];
-  const retired: RetireResourcesRequest[] = [];
-  const reinstated: ReinstateResourcesRequest[] = [];
+  const retired: MemoryPeers["retired"] = new Set();
+  const purged = new Set<string>();
+  const told: MemoryPeers["told"] = [];
+  const lost = { policy: false };
+  const gate: MemoryPeers["gate"] = { seal: undefined, policy: undefined };
   const down = { audit: false, crypto: false, policy: false };
-  const refuse: MemoryPeers["refuse"] = { seal: undefined };
+  const refuse: MemoryPeers["refuse"] = { seal: undefined, reinstate: undefined };
   const audit = createRouterTransport(({ service }) => {
     service(AppendService, {
       append(request) {
@@ -69,7 +75,8 @@ export function createMemoryPeers(): MemoryPeers {
         if (down.crypto) throw away();
         return { projectKey: new TextEncoder().encode(`key ${projectId} ${generation}`) };
       },
-      seal(request) {
+      async seal(request) {
+        await gate.seal;
         if (down.crypto) throw away();
         if (refuse.seal !== undefined) throw toConnectError(fail(refuse.seal, { field: "value" }), "req_x");
         sealed.push(request);
@@ -84,19 +91,28 @@ export function createMemoryPeers(): MemoryPeers {
         registered.push(request);
         return {};
       },
-      retireResources(request) {
+      async retireResources({ projectIds, secretIds, purged: forGood }) {
+        await gate.policy;
         if (down.policy) throw away();
-        retired.push(request);
+        for (const id of [...projectIds, ...secretIds]) retired.add(id);
+        if (forGood) for (const id of [...projectIds, ...secretIds]) purged.add(id);
+        told.push(forGood ? "purge" : "retire");
+        if (lost.policy) throw away();
         return {};
       },
-      reinstateResources(request) {
+      async reinstateResources({ projectIds, secretIds }) {
+        await gate.policy;
         if (down.policy) throw away();
-        reinstated.push(request);
+        if ([...projectIds, ...secretIds].some((id) => purged.has(id) || id === refuse.reinstate))
+          throw toConnectError(fail(Reason.NOT_FOUND, { field: "secret_ids" }), "req_x");
+        for (const id of [...projectIds, ...secretIds]) retired.delete(id);
+        told.push("reinstate");
+        if (lost.policy) throw away();
         return {};
       },
     });
   });
-  return { audit, crypto, policy, events, sealed, registered, retired, reinstated, down, refuse };
+  return { audit, crypto, policy, events, sealed, registered, retired, told, down, gate, lost, refuse };
 }
 
 function sealResponse({ signedRequest, projectKey }: SealRequest) {
@@ -116,6 +132,16 @@ function sealResponse({ signedRequest, projectKey }: SealRequest) {
 
 function away(): ConnectError {
   return new ConnectError("the peer is away", Code.Unavailable);
+}
+
+/** Has the peers forget what they were asked, and answer again. */
+export function resetPeers(peers: MemoryPeers): void {
+  const { events, sealed, registered, told, down, gate, lost, refuse } = peers;
+  for (const list of [events, sealed, registered, told]) list.length = 0;
+  Object.assign(down, { audit: false, crypto: false, policy: false });
+  Object.assign(gate, { seal: undefined, policy: undefined });
+  lost.policy = false;
+  Object.assign(refuse, { seal: undefined, reinstate: undefined });
 }
 
 /** A way to routes without a network; errors cross it as they cross the real one. */

@@ -7,7 +7,7 @@ import {
 } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
 import { createOutbox } from "@sallyport/outbox";
-import { migrate, openDatabase } from "@sallyport/postgres";
+import { type Database, migrate, openDatabase } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
 import { SealingSuite, ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
@@ -15,9 +15,11 @@ import { FetchService } from "@sallyport/proto/gen/sallyport/secrets/internal/v1
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { failureOf, fromRefusal } from "@sallyport/rpc";
+import { fail, failureOf, fromRefusal } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
+import { createLiveness } from "../src/liveness.ts";
 import { createPeers } from "../src/peers.ts";
+import { createPurge } from "../src/purge.ts";
 import { secretsRoutes } from "../src/server.ts";
 import { createMemoryPeers, inMemory } from "./memory-peers.ts";
 import { type SigningUser, createSignedDeployment } from "@sallyport/test/infra";
@@ -34,23 +36,32 @@ export async function startTestSecrets(urls: { readonly ownerUrl: string; readon
   const time = { nowMs: testStartMs };
   const clock = () => time.nowMs;
   const reads = openDatabase({ url: urls.servingUrl, applicationName: "test-secrets" });
-  const writes = openDatabase({ url: urls.servingUrl, applicationName: "test-secrets-writes", poolSize: 5 });
+  const crash: Crash = { at: undefined };
+  const pool = openDatabase({ url: urls.servingUrl, applicationName: "test-secrets-writes", poolSize: 5 });
+  const writes = crashing(pool, crash);
   const memory = createMemoryPeers();
   const peers = createPeers(memory);
   const logger = createLogger({ service: "secrets", level: "silent" });
   const outbox = createOutbox({ database: reads, audit: peers.audit, logger });
   const deployment = createSignedDeployment(clock);
   const slipKeys = [{ keyId: "slip-1", key: new Uint8Array(32).fill(5) }];
-  const routes = secretsRoutes({ ...deployment.config, slipKeys }, { reads, writes, outbox, peers, clock });
+  const { directory } = peers;
+  const liveness = createLiveness({ reads, writes, directory });
+  const parts = { reads, writes, outbox, peers, liveness, clock };
+  const routes = secretsRoutes({ ...deployment.config, slipKeys }, parts);
   const transport = inMemory(routes);
   const forwarding = createClient(ForwardService, transport);
   return {
     time,
+    crash,
     database: reads,
+    ownerUrl: urls.ownerUrl,
     memory,
     slipKeys,
     deployment,
     forwarding,
+    liveness,
+    purge: createPurge({ writes, directory, outbox }),
     fetching: createClient(FetchService, transport),
     /** Calls a public method as the user; rejects with the Failure of a refusal. */
     async call<M extends DescMethodUnary>(
@@ -71,6 +82,35 @@ export async function startTestSecrets(urls: { readonly ownerUrl: string; readon
       await writes[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Where the process dies, as seen from outside: with every change, or when all but the answer was done. */
+export type Crash = { at: "before commit" | "after commit" | undefined };
+
+function crashing(database: Database, crash: Crash): Database {
+  return {
+    ...database,
+    async transaction(run) {
+      const result = await database.transaction(async (tx) => {
+        const done = await run(tx);
+        if (crash.at === "before commit") throw fail(Reason.DEPENDENCY_UNAVAILABLE);
+        return done;
+      });
+      if (crash.at === "after commit") throw fail(Reason.DEPENDENCY_UNAVAILABLE);
+      return result;
+    },
+  };
+}
+
+/** Dates a deletion back by 30 days and an hour, as only the owner of the tables can. */
+export async function ageDeletion({ ownerUrl }: TestSecrets, id: string): Promise<void> {
+  await using owner = openDatabase({ url: ownerUrl, applicationName: "test-owner" });
+  const [table, key] = id.startsWith("prj_") ? ["projects", "project_id"] : ["secrets", "secret_id"];
+  await owner.transaction(async (tx) => {
+    await tx.query(`alter table ${table} disable trigger stamp_deletion`);
+    await tx.query(`update ${table} set deleted_at = now() - interval '721 hours' where ${key} = $1`, [id]);
+    await tx.query(`alter table ${table} enable trigger stamp_deletion`);
+  });
 }
 
 /** A sealed value; no one but crypto could tell what is in it. */
@@ -106,6 +146,32 @@ export async function addTestSecret(
   return secret?.secretId ?? "";
 }
 
+/** Puts secrets S_00001 … straight into the tables: that many calls would take minutes. */
+export async function fillTestProject(
+  { ownerUrl }: TestSecrets,
+  projectId: string,
+  count: number,
+): Promise<void> {
+  await using owner = openDatabase({ url: ownerUrl, applicationName: "test-owner" });
+  await owner.transaction(async (tx) => {
+    await tx.query(
+      `insert into secrets
+         (secret_id, project_id, vault_id, name, current_version, created_by, created_at, updated_at)
+       select 'sec_' || substr(md5(p.project_id || n), 1, 20), p.project_id, p.vault_id,
+              'S_' || lpad(n::text, 5, '0'), 1, p.created_by, now(), now()
+         from projects p, generate_series(1, $2::int) n where p.project_id = $1`,
+      [projectId, count],
+    );
+    await tx.query(
+      `insert into versions
+         (secret_id, version, project_id, key_generation, envelope, kind, field_names, created_by, created_at)
+       select secret_id, 1, project_id, 1, '\\x00', 1, '{}', created_by, created_at
+         from secrets where project_id = $1 and name like 'S\\_%'`,
+      [projectId],
+    );
+  });
+}
+
 /** Adds a version to a secret. */
 export function addTestVersion(
   secrets: TestSecrets,
@@ -121,4 +187,14 @@ export async function reasonOf(call: Promise<unknown>): Promise<Reason> {
     () => Reason.UNSPECIFIED,
     (error: unknown) => failureOf(error).reason,
   );
+}
+
+/** Deletes a secret. */
+export function deleteTestSecret(secrets: TestSecrets, user: SigningUser, secretId: string) {
+  return secrets.call(user, SecretService.method.deleteSecret, { secretId });
+}
+
+/** The actions on record since the events were last cleared. */
+export function actionsOf({ memory }: TestSecrets): string[] {
+  return memory.events.map(({ action }) => action);
 }

@@ -14,7 +14,6 @@ import { newKey } from "../aead.ts";
 import { openEnvelope } from "../envelope.ts";
 import { createFileKek } from "../kek.ts";
 import { unwrapProjectKey } from "../project-key.ts";
-import { checkPlaintext } from "../seal/seal-value.ts";
 import { createAuditContract } from "../testing/audit-contract.ts";
 import { createDeployment, nowMs } from "../testing/deployment.ts";
 import { startReplica } from "../testing/replica.ts";
@@ -192,10 +191,13 @@ test("a field out of its bounds is named", async () => {
   expect([reason, metadata["field"]]).toEqual([Reason.FIELD_INVALID, "value.suite"]);
 });
 
-test("a plaintext over 64 KiB is TOO_LARGE", async () => {
-  const failure = await refusalOf((async () => checkPlaintext(new Uint8Array(65_537), ValueKind.SINGLE))());
-  expect([failure.reason, failure.metadata]).toEqual([Reason.TOO_LARGE, { limit_bytes: "65536" }]);
-});
+test.each([ValueKind.SINGLE, ValueKind.FIELDS])(
+  "a plaintext of 65,537 bytes and kind %d is TOO_LARGE",
+  async (kind) => {
+    const failure = await refusalOf(seal({ plaintext: new Uint8Array(65_537), kind }));
+    expect([failure.reason, failure.metadata]).toEqual([Reason.TOO_LARGE, { limit_bytes: "65536" }]);
+  },
+);
 
 test("no refusal holds anything of the value, in no part of its cause chain", async () => {
   const canary = "canary-5d1e";

@@ -52,8 +52,8 @@ async function openValue(write: VerifiedWrite, keys: SealingKeys): Promise<Uint8
   }
 }
 
-/** Checks a plaintext's size and layout and returns the sorted names of its fields, none for a single value. */
-export function checkPlaintext(plaintext: Uint8Array, kind: PlaintextKind): string[] {
+// Size and layout; returns the sorted names of the fields, none for a single value.
+function checkPlaintext(plaintext: Uint8Array, kind: PlaintextKind): string[] {
   if (plaintext.length > maxPlaintextBytes)
     throw fail(Reason.TOO_LARGE, { limit_bytes: String(maxPlaintextBytes) });
   if (kind === ValueKind.SINGLE) return [];

@@ -133,6 +133,8 @@ const projects = forwardMethods(ProjectService, {
     const rows = await database.query<{ name: string }>("select name from projects order by name");
     return { projects: rows.map(({ name }) => ({ name })) };
   },
+  deleteProject: () => Promise.resolve({}),
+  restoreProject: () => Promise.resolve({}),
 });
 
 const enrollment = forwardMethods(EnrollmentService, {

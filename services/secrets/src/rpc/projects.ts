@@ -1,4 +1,3 @@
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type ForwardContext, type ForwardMethods, forwardMethods } from "@sallyport/evidence";
 import { type Tx, isUniqueViolation } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
@@ -6,7 +5,7 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { fail, failureOf } from "@sallyport/rpc";
-import { nameOfToken, pageLimit, pageOf, tokenOfName } from "../page.ts";
+import { pageLimit, pageOf, placeOfToken, tokenOfPlace } from "../page.ts";
 import {
   type ProjectKeyword,
   type StoredProject,
@@ -14,6 +13,8 @@ import {
   findProject,
   listProjects,
 } from "../store/projects.ts";
+import { scopeOf, shownProject } from "./descriptions.ts";
+import { deleteProject, restoreProject } from "./project-changes.ts";
 import { type PublicParts, callerOf, recordOf } from "./records.ts";
 
 const firstGeneration = 1;
@@ -23,19 +24,36 @@ export function projectMethods(parts: PublicParts): ForwardMethods {
   return forwardMethods(ProjectService, {
     createProject: async (context, { name }) => {
       const project = await context.mutate((tx) => createProject(tx, context, name, parts));
-      return { project: shown(project) };
+      return { project: shownProject(project) };
     },
-    getProject: async (context, { key }) => {
+    deleteProject: async (context, request) => {
+      const project = await context.mutate((tx) => deleteProject(tx, context, request, parts));
+      return { project: shownProject(project) };
+    },
+    restoreProject: async (context, { projectId }) => {
+      const project = await context.mutate((tx) => restoreProject(tx, context, projectId, parts));
+      await parts.liveness.settle({ vaultId: callerOf(context).vaultId, id: projectId });
+      return { project: shownProject(project) };
+    },
+    getProject: async (context, { key, ...request }) => {
       const keyword: ProjectKeyword =
         key.case === "name" ? { by: "name", value: key.value } : { by: "project_id", value: key.value ?? "" };
-      const project = await findProject(parts.database, callerOf(context).vaultId, keyword);
+      const { vaultId } = callerOf(context);
+      const project = await findProject(parts.database, vaultId, keyword, scopeOf(request));
       if (!project) throw fail(Reason.NOT_FOUND, { field: "project" });
-      return { project: shown(project) };
+      return { project: shownProject(project) };
     },
-    listProjects: async (context, { pageSize, pageToken }) => {
-      const found = { after: nameOfToken(pageToken), limit: pageLimit(pageSize) + 1 };
+    listProjects: async (context, { pageSize, pageToken, ...request }) => {
+      const found = {
+        after: placeOfToken(pageToken),
+        limit: pageLimit(pageSize) + 1,
+        scope: scopeOf(request),
+      };
       const page = pageOf(await listProjects(parts.database, callerOf(context).vaultId, found), pageSize);
-      return { projects: page.items.map(shown), nextPageToken: page.last ? tokenOfName(page.last.name) : "" };
+      return {
+        projects: page.items.map(shownProject),
+        nextPageToken: page.last ? tokenOfPlace({ name: page.last.name, id: page.last.projectId }) : "",
+      };
     },
   });
 }
@@ -63,7 +81,7 @@ async function createProject(
   }
   const record = { ...recordOf(context, createdAt), projectId, detail: { name } };
   await outbox.record(tx, newEvent("secrets", "project.created", record));
-  return project;
+  return { ...project, secrets: 0, deletion: undefined };
 }
 
 function nameTaken(): Error {
@@ -72,8 +90,4 @@ function nameTaken(): Error {
 
 function rethrow(error: unknown): never {
   throw failureOf(error);
-}
-
-function shown({ projectId, name, createdAt, createdBy }: StoredProject) {
-  return { projectId, name, createdAt: timestampFromDate(createdAt), createdBy };
 }

@@ -1,14 +1,22 @@
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type ForwardMethods, forwardMethods } from "@sallyport/evidence";
 import type { Tx } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { fail } from "@sallyport/rpc";
-import { nameOfToken, pageLimit, pageOf, tokenOfName, versionOfToken } from "../page.ts";
+import { pageLimit, pageOf, placeOfToken, tokenOfPlace, versionOfToken } from "../page.ts";
+import type { Scope } from "../store/deletion.ts";
 import { findProject } from "../store/projects.ts";
-import { type SecretKeyword, type StoredSecret, findSecret, listSecrets } from "../store/secrets.ts";
-import { type StoredVersion, listVersions } from "../store/versions.ts";
+import {
+  type SecretKeyword,
+  type StoredSecret,
+  findSecret,
+  findSecrets,
+  listSecrets,
+} from "../store/secrets.ts";
+import { listVersions } from "../store/versions.ts";
+import { scopeOf, shownSecret, shownVersion } from "./descriptions.ts";
 import { type PublicParts, callerOf } from "./records.ts";
+import { deleteSecret, restoreSecret, updateSecret } from "./secret-changes.ts";
 import { addVersion, createSecret } from "./writes.ts";
 
 /** SecretService. Everything outside the caller's vault is not found; no method returns a value. */
@@ -16,27 +24,51 @@ export function secretMethods(parts: PublicParts): ForwardMethods {
   return forwardMethods(SecretService, {
     createSecret: async (context, request) => {
       const secret = await context.mutate((tx) => createSecret(tx, context, request, parts));
-      return { secret: shown(secret) };
+      return { secret: shownSecret(secret) };
     },
     addVersion: async (context, request) => {
       const secret = await context.mutate((tx) => addVersion(tx, context, request, parts));
-      return { secret: shown(secret) };
+      return { secret: shownSecret(secret) };
     },
-    getSecret: async (context, { secretId, projectId, name }) => {
+    updateSecret: async (context, request) => {
+      const secret = await context.mutate((tx) => updateSecret(tx, context, request, parts));
+      return { secret: shownSecret(secret) };
+    },
+    deleteSecret: async (context, { secretId }) => {
+      const secret = await context.mutate((tx) => deleteSecret(tx, context, secretId, parts));
+      return { secret: shownSecret(secret) };
+    },
+    restoreSecret: async (context, { secretId }) => {
+      const secret = await context.mutate((tx) => restoreSecret(tx, context, secretId, parts));
+      await parts.liveness.settle({ vaultId: callerOf(context).vaultId, id: secretId });
+      return { secret: shownSecret(secret) };
+    },
+    getSecret: async (context, { secretId, projectId, name, ...request }) => {
       const keyword = secretId === "" ? { projectId, name } : { secretId };
-      return { secret: shown(await requireSecret(parts.database, callerOf(context).vaultId, keyword)) };
-    },
-    listSecrets: async (context, { projectId, pageSize, pageToken }) => {
       const { vaultId } = callerOf(context);
-      const project = await findProject(parts.database, vaultId, { by: "project_id", value: projectId });
-      if (!project) throw fail(Reason.NOT_FOUND, { field: "project_id" });
-      const found = { after: nameOfToken(pageToken), limit: pageLimit(pageSize) + 1 };
+      return { secret: shownSecret(await requireSecret(parts.database, vaultId, keyword, scopeOf(request))) };
+    },
+    batchGetSecrets: async (context, { secretIds, ...request }) => {
+      const { vaultId } = callerOf(context);
+      const secrets = await findSecrets(parts.database, vaultId, secretIds, scopeOf(request));
+      return { secrets: secrets.map(shownSecret) };
+    },
+    listSecrets: async (context, { projectId, pageSize, pageToken, ...request }) => {
+      const { vaultId } = callerOf(context);
+      const scope = scopeOf(request);
+      const named = { by: "project_id", value: projectId } as const;
+      if (!(await findProject(parts.database, vaultId, named, scope)))
+        throw fail(Reason.NOT_FOUND, { field: "project_id" });
+      const found = { after: placeOfToken(pageToken), limit: pageLimit(pageSize) + 1, scope };
       const page = pageOf(await listSecrets(parts.database, vaultId, projectId, found), pageSize);
-      return { secrets: page.items.map(shown), nextPageToken: page.last ? tokenOfName(page.last.name) : "" };
+      return {
+        secrets: page.items.map(shownSecret),
+        nextPageToken: page.last ? tokenOfPlace({ name: page.last.name, id: page.last.secretId }) : "",
+      };
     },
     listVersions: async (context, { secretId, pageSize, pageToken }) => {
       const { vaultId } = callerOf(context);
-      await requireSecret(parts.database, vaultId, { secretId });
+      await requireSecret(parts.database, vaultId, { secretId }, "living");
       const found = { below: versionOfToken(pageToken), limit: pageLimit(pageSize) + 1 };
       const page = pageOf(await listVersions(parts.database, vaultId, secretId, found), pageSize);
       return {
@@ -47,21 +79,13 @@ export function secretMethods(parts: PublicParts): ForwardMethods {
   });
 }
 
-async function requireSecret(db: Tx, vaultId: string, keyword: SecretKeyword): Promise<StoredSecret> {
-  const secret = await findSecret(db, vaultId, keyword);
+async function requireSecret(
+  db: Tx,
+  vaultId: string,
+  keyword: SecretKeyword,
+  scope: Scope,
+): Promise<StoredSecret> {
+  const secret = await findSecret(db, vaultId, keyword, scope);
   if (!secret) throw fail(Reason.NOT_FOUND, { field: "secret" });
   return secret;
-}
-
-function shown({ createdAt, updatedAt, fieldNames, ...secret }: StoredSecret) {
-  return {
-    ...secret,
-    fieldNames: [...fieldNames],
-    createdAt: timestampFromDate(createdAt),
-    updatedAt: timestampFromDate(updatedAt),
-  };
-}
-
-function shownVersion({ createdAt, fieldNames, ...version }: StoredVersion) {
-  return { ...version, fieldNames: [...fieldNames], createdAt: timestampFromDate(createdAt) };
 }

@@ -8,8 +8,8 @@ import type {
   CreateSecretRequest,
 } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { fail, failureOf } from "@sallyport/rpc";
-import { dangerOf } from "../dangerous-names.ts";
-import { type CurrentProjectKey, currentProjectKey } from "../store/projects.ts";
+import { dangerOf } from "@sallyport/proto/names/dangerous";
+import { type CurrentProjectKey, currentProjectKey, keepProject } from "../store/projects.ts";
 import {
   type NewSecret,
   type StoredSecret,
@@ -32,9 +32,10 @@ export async function createSecret(
   parts: PublicParts,
 ): Promise<StoredSecret> {
   const { userId, vaultId } = callerOf(context);
-  const { secretId, projectId, name } = request;
+  const { secretId, projectId, name, note } = request;
   const danger = request.allowDangerousName ? undefined : dangerOf(name);
   if (danger !== undefined) throw fail(Reason.NAME_DANGEROUS, { name, description: danger });
+  if (!(await keepProject(tx, vaultId, projectId))) throw fail(Reason.NOT_FOUND, { field: "project_id" });
   const key = await requireKey(tx, vaultId, projectId);
   if (await findSecret(tx, vaultId, { projectId, name }))
     throw fail(Reason.ALREADY_EXISTS, { field: "name" });
@@ -43,7 +44,7 @@ export async function createSecret(
     .registerResources({ vaultId, secrets: [{ secretId, projectId }] })
     .catch(rethrow);
   const createdAt = new Date(parts.clock());
-  await store(tx, { secretId, projectId, vaultId, name, createdAt, createdBy: userId });
+  await store(tx, { secretId, projectId, vaultId, name, note, createdAt, createdBy: userId });
   await storeVersion(tx, { ...sealed, secretId, projectId, version: 1, createdAt, createdBy: userId });
   const record = { ...recordOf(context, createdAt), projectId, secretId, secretVersion: 1, detail: { name } };
   await parts.outbox.record(tx, newEvent("secrets", "secret.created", record));

@@ -50,13 +50,13 @@ const envelopesSql = `
   select asked.item, s.secret_id, s.project_id, s.name, v.version, v.envelope, k.wrapped_key
     from unnest($1::int[], $2::text[], $3::text[], $4::bigint[]) with ordinality
            as asked (item, vault_id, secret_id, requested_version, place)
-    join secrets s on s.secret_id = asked.secret_id and s.vault_id = asked.vault_id
+    join secrets s on s.secret_id = asked.secret_id and s.vault_id = asked.vault_id and s.deleted_at is null
     join versions v on v.secret_id = s.secret_id
      and v.version = case asked.requested_version when 0 then s.current_version else asked.requested_version end
     join project_keys k on k.project_id = v.project_id and k.generation = v.key_generation
    order by asked.place`;
 
-/** Finds envelopes for each target, in the order of the targets, with one statement. What is missing is left out. */
+/** Finds envelopes for each target, in the order of the targets, with one statement. What does not live is left out. */
 export async function findEnvelopes(db: Tx, targets: readonly FetchTarget[]): Promise<FoundEnvelope[][]> {
   const asked = targets.flatMap(({ vaultId, secretIds, requestedVersion }, item) =>
     secretIds.map((secretId) => ({ item, vaultId, secretId, requestedVersion })),
@@ -82,7 +82,7 @@ export async function describeSecrets(
        from secrets s
        join projects p on p.project_id = s.project_id
        join versions v on v.secret_id = s.secret_id and v.version = s.current_version
-      where s.vault_id = $1 and s.secret_id = any($2::text[])
+      where s.vault_id = $1 and s.secret_id = any($2::text[]) and s.deleted_at is null
       order by s.secret_id`,
     [vaultId, secretIds],
   );

@@ -1,13 +1,27 @@
 import type { Tx } from "@sallyport/postgres";
+import type { Place } from "../page.ts";
+import {
+  type Deletion,
+  type DeletionRow,
+  type Scope,
+  deletionColumns,
+  deletionOf,
+  inScope,
+} from "./deletion.ts";
 
-/** A project as it is stored. */
+/** A project as it is stored, with the number of its living secrets. */
 export type StoredProject = {
   readonly projectId: string;
   readonly vaultId: string;
   readonly name: string;
   readonly createdAt: Date;
   readonly createdBy: string;
+  readonly secrets: number;
+  readonly deletion: Deletion | undefined;
 };
+
+/** A project to store. */
+export type NewProject = Omit<StoredProject, "secrets" | "deletion">;
 
 /** A project key, wrapped by crypto, and which of the project's keys it is. */
 export type WrappedProjectKey = { readonly generation: number; readonly wrappedKey: Uint8Array };
@@ -15,15 +29,25 @@ export type WrappedProjectKey = { readonly generation: number; readonly wrappedK
 /** The key that new versions are sealed under, with the name of its project. */
 export type CurrentProjectKey = WrappedProjectKey & { readonly projectName: string };
 
-/** How a project is named: by its id or by its name. */
+/** How a project is named: by its id or, which only the living are, by its name. */
 export type ProjectKeyword = { readonly by: "project_id" | "name"; readonly value: string };
 
-type Row = { project_id: string; vault_id: string; name: string; created_at: Date; created_by: string };
+type Row = DeletionRow & {
+  project_id: string;
+  vault_id: string;
+  name: string;
+  created_at: Date;
+  created_by: string;
+  secrets: number;
+};
 
-const columns = "project_id, vault_id, name, created_at, created_by";
+const selection = `
+  select p.project_id, p.vault_id, p.name, p.created_at, p.created_by, ${deletionColumns("p")},
+         (select count(*)::int from secrets s where s.project_id = p.project_id and s.deleted_at is null) as secrets
+    from projects p`;
 
 /** Stores a project with its first key. Throws a unique violation of projects_name when the name is taken. */
-export async function addProject(tx: Tx, project: StoredProject, key: WrappedProjectKey): Promise<void> {
+export async function addProject(tx: Tx, project: NewProject, key: WrappedProjectKey): Promise<void> {
   const { projectId, vaultId, name, createdAt, createdBy } = project;
   await tx.query(
     "insert into projects (project_id, vault_id, name, created_at, created_by) values ($1, $2, $3, $4, $5)",
@@ -41,12 +65,13 @@ export async function findProject(
   db: Tx,
   vaultId: string,
   { by, value }: ProjectKeyword,
+  scope: Scope = "living",
 ): Promise<StoredProject | undefined> {
-  const where = by === "name" ? "name = $2" : "project_id = $2";
-  const rows = await db.query<Row>(`select ${columns} from projects where vault_id = $1 and ${where}`, [
-    vaultId,
-    value,
-  ]);
+  const where = by === "name" ? "p.name = $2" : "p.project_id = $2";
+  const rows = await db.query<Row>(
+    `${selection} where p.vault_id = $1 and ${where} and ${inScope("p", "$3")}`,
+    [vaultId, value, scope === "restorable" && by === "project_id"],
+  );
   return rows.map(projectOf)[0];
 }
 
@@ -54,16 +79,31 @@ export async function findProject(
 export async function listProjects(
   db: Tx,
   vaultId: string,
-  page: { readonly after: string; readonly limit: number },
+  page: { readonly after: Place; readonly limit: number; readonly scope: Scope },
 ): Promise<StoredProject[]> {
   const rows = await db.query<Row>(
-    `select ${columns} from projects where vault_id = $1 and name > $2 order by name limit $3`,
-    [vaultId, page.after, page.limit],
+    `${selection}
+      where p.vault_id = $1 and (p.name, p.project_id) > ($2, $3) and ${inScope("p", "$4")}
+      order by p.name, p.project_id limit $5`,
+    [vaultId, page.after.name, page.after.id, page.scope === "restorable", page.limit],
   );
   return rows.map(projectOf);
 }
 
-/** The newest key of a project of the vault; undefined when the vault has no such project. */
+/**
+ * Keeps a living project from being deleted until the transaction ends; false when the vault has none. Whoever puts a
+ * living secret into a project holds it so.
+ */
+export async function keepProject(tx: Tx, vaultId: string, projectId: string): Promise<boolean> {
+  const rows = await tx.query(
+    `select project_id from projects
+      where vault_id = $1 and project_id = $2 and deleted_at is null for share`,
+    [vaultId, projectId],
+  );
+  return rows.length > 0;
+}
+
+/** The newest key of a living project of the vault; undefined when the vault has no such project. */
 export async function currentProjectKey(
   db: Tx,
   vaultId: string,
@@ -72,7 +112,7 @@ export async function currentProjectKey(
   const rows = await db.query<{ name: string; generation: number; wrapped_key: Buffer }>(
     `select p.name, k.generation, k.wrapped_key
        from projects p join project_keys k on k.project_id = p.project_id
-      where p.vault_id = $1 and p.project_id = $2
+      where p.vault_id = $1 and p.project_id = $2 and p.deleted_at is null
       order by k.generation desc limit 1`,
     [vaultId, projectId],
   );
@@ -83,6 +123,14 @@ export async function currentProjectKey(
   }))[0];
 }
 
-function projectOf({ project_id, vault_id, name, created_at, created_by }: Row): StoredProject {
-  return { projectId: project_id, vaultId: vault_id, name, createdAt: created_at, createdBy: created_by };
+function projectOf(row: Row): StoredProject {
+  return {
+    projectId: row.project_id,
+    vaultId: row.vault_id,
+    name: row.name,
+    createdAt: row.created_at,
+    createdBy: row.created_by,
+    secrets: row.secrets,
+    deletion: deletionOf(row),
+  };
 }

@@ -131,7 +131,7 @@ export const Reason = {
   FIELD_INVALID: 9,
 
   /**
-   * REASON_NAME_DANGEROUS means that the secret's name would run code when it becomes an environment variable.
+   * REASON_NAME_DANGEROUS means that a variable of the secret's name would change what programs run or trust.
    *
    * @generated from enum value: REASON_NAME_DANGEROUS = 10;
    */

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sallyport/secrets/v1/project.proto.
  */
 export const file_sallyport_secrets_v1_project: GenFile = /*@__PURE__*/
-  fileDesc("CiJzYWxseXBvcnQvc2VjcmV0cy92MS9wcm9qZWN0LnByb3RvEhRzYWxseXBvcnQuc2VjcmV0cy52MSJvCgdQcm9qZWN0EhIKCnByb2plY3RfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIuCgpjcmVhdGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpjcmVhdGVkX2J5GAQgASgJIk8KFENyZWF0ZVByb2plY3RSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkMiJeW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kIkcKFUNyZWF0ZVByb2plY3RSZXNwb25zZRIuCgdwcm9qZWN0GAEgASgLMh0uc2FsbHlwb3J0LnNlY3JldHMudjEuUHJvamVjdCJ4ChFHZXRQcm9qZWN0UmVxdWVzdBI5Cgpwcm9qZWN0X2lkGAEgASgJQiO6SCByHjIcXnByal9bMC05YS1oamttbnAtdHYtel17MjB9JEgAEhoKBG5hbWUYAiABKAlCCrpIB3IFEAEogAFIAEIMCgNrZXkSBbpIAggBIkQKEkdldFByb2plY3RSZXNwb25zZRIuCgdwcm9qZWN0GAEgASgLMh0uc2FsbHlwb3J0LnNlY3JldHMudjEuUHJvamVjdCJQChNMaXN0UHJvamVjdHNSZXF1ZXN0EhsKCXBhZ2Vfc2l6ZRgBIAEoDUIIukgFKgMY6AcSHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMoyAEiYAoUTGlzdFByb2plY3RzUmVzcG9uc2USLwoIcHJvamVjdHMYASADKAsyHS5zYWxseXBvcnQuc2VjcmV0cy52MS5Qcm9qZWN0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCTLCAgoOUHJvamVjdFNlcnZpY2USaAoNQ3JlYXRlUHJvamVjdBIqLnNhbGx5cG9ydC5zZWNyZXRzLnYxLkNyZWF0ZVByb2plY3RSZXF1ZXN0Gisuc2FsbHlwb3J0LnNlY3JldHMudjEuQ3JlYXRlUHJvamVjdFJlc3BvbnNlEl8KCkdldFByb2plY3QSJy5zYWxseXBvcnQuc2VjcmV0cy52MS5HZXRQcm9qZWN0UmVxdWVzdBooLnNhbGx5cG9ydC5zZWNyZXRzLnYxLkdldFByb2plY3RSZXNwb25zZRJlCgxMaXN0UHJvamVjdHMSKS5zYWxseXBvcnQuc2VjcmV0cy52MS5MaXN0UHJvamVjdHNSZXF1ZXN0Giouc2FsbHlwb3J0LnNlY3JldHMudjEuTGlzdFByb2plY3RzUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("CiJzYWxseXBvcnQvc2VjcmV0cy92MS9wcm9qZWN0LnByb3RvEhRzYWxseXBvcnQuc2VjcmV0cy52MSLyAQoHUHJvamVjdBISCgpwcm9qZWN0X2lkGAEgASgJEgwKBG5hbWUYAiABKAkSLgoKY3JlYXRlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKY3JlYXRlZF9ieRgEIAEoCRIPCgdzZWNyZXRzGAUgASgNEi4KCmRlbGV0ZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmRlbGV0ZWRfYnkYByABKAkSLAoIcHVyZ2VfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIk8KFENyZWF0ZVByb2plY3RSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkMiJeW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kIkcKFUNyZWF0ZVByb2plY3RSZXNwb25zZRIuCgdwcm9qZWN0GAEgASgLMh0uc2FsbHlwb3J0LnNlY3JldHMudjEuUHJvamVjdCKKAgoRR2V0UHJvamVjdFJlcXVlc3QSOQoKcHJvamVjdF9pZBgBIAEoCUIjukggch4yHF5wcmpfWzAtOWEtaGprbW5wLXR2LXpdezIwfSRIABIaCgRuYW1lGAIgASgJQgq6SAdyBRABKIABSAASFAoMc2hvd19kZWxldGVkGAMgASgIOnq6SHcadQoUcHJvamVjdC5zaG93X2RlbGV0ZWQSMWEgZGVsZXRlZCBwcm9qZWN0IGlzIGZvdW5kIGJ5IGl0cyBwcm9qZWN0X2lkIG9ubHkaKiF0aGlzLnNob3dfZGVsZXRlZCB8fCBoYXModGhpcy5wcm9qZWN0X2lkKUIMCgNrZXkSBbpIAggBIkQKEkdldFByb2plY3RSZXNwb25zZRIuCgdwcm9qZWN0GAEgASgLMh0uc2FsbHlwb3J0LnNlY3JldHMudjEuUHJvamVjdCJmChNMaXN0UHJvamVjdHNSZXF1ZXN0EhsKCXBhZ2Vfc2l6ZRgBIAEoDUIIukgFKgMY6AcSHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMoyAESFAoMc2hvd19kZWxldGVkGAMgASgIImAKFExpc3RQcm9qZWN0c1Jlc3BvbnNlEi8KCHByb2plY3RzGAEgAygLMh0uc2FsbHlwb3J0LnNlY3JldHMudjEuUHJvamVjdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiaQoURGVsZXRlUHJvamVjdFJlcXVlc3QSNwoKcHJvamVjdF9pZBgBIAEoCUIjukggch4yHF5wcmpfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSGAoEbmFtZRgCIAEoCUIKukgHcgUQASiAASJHChVEZWxldGVQcm9qZWN0UmVzcG9uc2USLgoHcHJvamVjdBgBIAEoCzIdLnNhbGx5cG9ydC5zZWNyZXRzLnYxLlByb2plY3QiUAoVUmVzdG9yZVByb2plY3RSZXF1ZXN0EjcKCnByb2plY3RfaWQYASABKAlCI7pIIHIeMhxecHJqX1swLTlhLWhqa21ucC10di16XXsyMH0kIkgKFlJlc3RvcmVQcm9qZWN0UmVzcG9uc2USLgoHcHJvamVjdBgBIAEoCzIdLnNhbGx5cG9ydC5zZWNyZXRzLnYxLlByb2plY3QymQQKDlByb2plY3RTZXJ2aWNlEmgKDUNyZWF0ZVByb2plY3QSKi5zYWxseXBvcnQuc2VjcmV0cy52MS5DcmVhdGVQcm9qZWN0UmVxdWVzdBorLnNhbGx5cG9ydC5zZWNyZXRzLnYxLkNyZWF0ZVByb2plY3RSZXNwb25zZRJfCgpHZXRQcm9qZWN0Eicuc2FsbHlwb3J0LnNlY3JldHMudjEuR2V0UHJvamVjdFJlcXVlc3QaKC5zYWxseXBvcnQuc2VjcmV0cy52MS5HZXRQcm9qZWN0UmVzcG9uc2USZQoMTGlzdFByb2plY3RzEikuc2FsbHlwb3J0LnNlY3JldHMudjEuTGlzdFByb2plY3RzUmVxdWVzdBoqLnNhbGx5cG9ydC5zZWNyZXRzLnYxLkxpc3RQcm9qZWN0c1Jlc3BvbnNlEmgKDURlbGV0ZVByb2plY3QSKi5zYWxseXBvcnQuc2VjcmV0cy52MS5EZWxldGVQcm9qZWN0UmVxdWVzdBorLnNhbGx5cG9ydC5zZWNyZXRzLnYxLkRlbGV0ZVByb2plY3RSZXNwb25zZRJrCg5SZXN0b3JlUHJvamVjdBIrLnNhbGx5cG9ydC5zZWNyZXRzLnYxLlJlc3RvcmVQcm9qZWN0UmVxdWVzdBosLnNhbGx5cG9ydC5zZWNyZXRzLnYxLlJlc3RvcmVQcm9qZWN0UmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * Project is a set of secrets under one key.
@@ -31,7 +31,7 @@ export type Project = Message<"sallyport.secrets.v1.Project"> & {
   projectId: string;
 
   /**
-   * Name is its name, unique in the vault.
+   * Name is its name, unique among the living of the vault.
    *
    * @generated from field: string name = 2;
    */
@@ -50,6 +50,34 @@ export type Project = Message<"sallyport.secrets.v1.Project"> & {
    * @generated from field: string created_by = 4;
    */
   createdBy: string;
+
+  /**
+   * Secrets is how many secrets live in it.
+   *
+   * @generated from field: uint32 secrets = 5;
+   */
+  secrets: number;
+
+  /**
+   * DeletedAt is when it was deleted; absent while it lives.
+   *
+   * @generated from field: google.protobuf.Timestamp deleted_at = 6;
+   */
+  deletedAt?: Timestamp | undefined;
+
+  /**
+   * DeletedBy is the user who deleted it; empty while it lives.
+   *
+   * @generated from field: string deleted_by = 7;
+   */
+  deletedBy: string;
+
+  /**
+   * PurgeAt is when it can be restored no more and is removed for good; absent while it lives.
+   *
+   * @generated from field: google.protobuf.Timestamp purge_at = 8;
+   */
+  purgeAt?: Timestamp | undefined;
 };
 
 /**
@@ -66,7 +94,7 @@ export const ProjectSchema: GenMessage<Project> = /*@__PURE__*/
  */
 export type CreateProjectRequest = Message<"sallyport.secrets.v1.CreateProjectRequest"> & {
   /**
-   * Name is unique in the vault.
+   * Name is unique among the living of the vault.
    *
    * @generated from field: string name = 1;
    */
@@ -129,6 +157,13 @@ export type GetProjectRequest = Message<"sallyport.secrets.v1.GetProjectRequest"
     value: string;
     case: "name";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * ShowDeleted finds the project also when it is deleted.
+   *
+   * @generated from field: bool show_deleted = 3;
+   */
+  showDeleted: boolean;
 };
 
 /**
@@ -178,6 +213,13 @@ export type ListProjectsRequest = Message<"sallyport.secrets.v1.ListProjectsRequ
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
+
+  /**
+   * ShowDeleted lists the deleted ones too.
+   *
+   * @generated from field: bool show_deleted = 3;
+   */
+  showDeleted: boolean;
 };
 
 /**
@@ -216,6 +258,97 @@ export const ListProjectsResponseSchema: GenMessage<ListProjectsResponse> = /*@_
   messageDesc(file_sallyport_secrets_v1_project, 6);
 
 /**
+ * DeleteProjectRequest names the project twice.
+ *
+ * @generated from message sallyport.secrets.v1.DeleteProjectRequest
+ */
+export type DeleteProjectRequest = Message<"sallyport.secrets.v1.DeleteProjectRequest"> & {
+  /**
+   * ProjectId is the project.
+   *
+   * @generated from field: string project_id = 1;
+   */
+  projectId: string;
+
+  /**
+   * Name is the project's name, repeated as a confirmation.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message sallyport.secrets.v1.DeleteProjectRequest.
+ * Use `create(DeleteProjectRequestSchema)` to create a new message.
+ */
+export const DeleteProjectRequestSchema: GenMessage<DeleteProjectRequest> = /*@__PURE__*/
+  messageDesc(file_sallyport_secrets_v1_project, 7);
+
+/**
+ * DeleteProjectResponse holds the project.
+ *
+ * @generated from message sallyport.secrets.v1.DeleteProjectResponse
+ */
+export type DeleteProjectResponse = Message<"sallyport.secrets.v1.DeleteProjectResponse"> & {
+  /**
+   * Project is what is stored until it is purged.
+   *
+   * @generated from field: sallyport.secrets.v1.Project project = 1;
+   */
+  project?: Project | undefined;
+};
+
+/**
+ * Describes the message sallyport.secrets.v1.DeleteProjectResponse.
+ * Use `create(DeleteProjectResponseSchema)` to create a new message.
+ */
+export const DeleteProjectResponseSchema: GenMessage<DeleteProjectResponse> = /*@__PURE__*/
+  messageDesc(file_sallyport_secrets_v1_project, 8);
+
+/**
+ * RestoreProjectRequest names a deleted project.
+ *
+ * @generated from message sallyport.secrets.v1.RestoreProjectRequest
+ */
+export type RestoreProjectRequest = Message<"sallyport.secrets.v1.RestoreProjectRequest"> & {
+  /**
+   * ProjectId is the project.
+   *
+   * @generated from field: string project_id = 1;
+   */
+  projectId: string;
+};
+
+/**
+ * Describes the message sallyport.secrets.v1.RestoreProjectRequest.
+ * Use `create(RestoreProjectRequestSchema)` to create a new message.
+ */
+export const RestoreProjectRequestSchema: GenMessage<RestoreProjectRequest> = /*@__PURE__*/
+  messageDesc(file_sallyport_secrets_v1_project, 9);
+
+/**
+ * RestoreProjectResponse holds the project.
+ *
+ * @generated from message sallyport.secrets.v1.RestoreProjectResponse
+ */
+export type RestoreProjectResponse = Message<"sallyport.secrets.v1.RestoreProjectResponse"> & {
+  /**
+   * Project is what is stored.
+   *
+   * @generated from field: sallyport.secrets.v1.Project project = 1;
+   */
+  project?: Project | undefined;
+};
+
+/**
+ * Describes the message sallyport.secrets.v1.RestoreProjectResponse.
+ * Use `create(RestoreProjectResponseSchema)` to create a new message.
+ */
+export const RestoreProjectResponseSchema: GenMessage<RestoreProjectResponse> = /*@__PURE__*/
+  messageDesc(file_sallyport_secrets_v1_project, 10);
+
+/**
  * ProjectService looks after projects.
  *
  * @generated from service sallyport.secrets.v1.ProjectService
@@ -252,6 +385,31 @@ export const ProjectService: GenService<{
     methodKind: "unary";
     input: typeof ListProjectsRequestSchema;
     output: typeof ListProjectsResponseSchema;
+  },
+  /**
+   * DeleteProject hides a project in which no secret lives; its name is free at once. It can be restored for 30 days,
+   * then it and its keys are gone. Deleting a deleted one changes nothing. Callers: owner, admin.
+   * Recorded: project.deleted, after 30 days project.purged. Reasons: NOT_FOUND, FIELD_INVALID (name),
+   * PROJECT_NOT_EMPTY.
+   *
+   * @generated from rpc sallyport.secrets.v1.ProjectService.DeleteProject
+   */
+  deleteProject: {
+    methodKind: "unary";
+    input: typeof DeleteProjectRequestSchema;
+    output: typeof DeleteProjectResponseSchema;
+  },
+  /**
+   * RestoreProject brings a deleted project back; secrets that were deleted stay deleted until each is restored.
+   * Restoring a living one changes nothing. Callers: owner, admin. Recorded: project.restored.
+   * Reasons: NOT_FOUND (purged, or never there), ALREADY_EXISTS (name).
+   *
+   * @generated from rpc sallyport.secrets.v1.ProjectService.RestoreProject
+   */
+  restoreProject: {
+    methodKind: "unary";
+    input: typeof RestoreProjectRequestSchema;
+    output: typeof RestoreProjectResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_sallyport_secrets_v1_project, 0);

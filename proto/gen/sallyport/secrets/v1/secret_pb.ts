@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sallyport/secrets/v1/secret.proto.
  */
 export const file_sallyport_secrets_v1_secret: GenFile = /*@__PURE__*/
-  fileDesc("CiFzYWxseXBvcnQvc2VjcmV0cy92MS9zZWNyZXQucHJvdG8SFHNhbGx5cG9ydC5zZWNyZXRzLnYxIvcBCgtTZWFsZWRWYWx1ZRI+CgVzdWl0ZRgBIAEoDjIjLnNhbGx5cG9ydC5ldmlkZW5jZS52MS5TZWFsaW5nU3VpdGVCCrpIB4IBBBABIAASKAoGa2V5X2lkGAIgASgJQhi6SBVyEzIRXlthLXowLTktXXsxLDY0fSQSIQoQZW5jYXBzdWxhdGVkX2tleRgDIAEoDEIHukgEegJoIBIfCgpjaXBoZXJ0ZXh0GAQgASgMQgu6SAh6BhAQGJCABBI6CgRraW5kGAUgASgOMiAuc2FsbHlwb3J0LmV2aWRlbmNlLnYxLlZhbHVlS2luZEIKukgHggEEEAEgACKPAgoGU2VjcmV0EhEKCXNlY3JldF9pZBgBIAEoCRISCgpwcm9qZWN0X2lkGAIgASgJEgwKBG5hbWUYAyABKAkSFwoPY3VycmVudF92ZXJzaW9uGAQgASgNEi4KBGtpbmQYBSABKA4yIC5zYWxseXBvcnQuZXZpZGVuY2UudjEuVmFsdWVLaW5kEhMKC2ZpZWxkX25hbWVzGAYgAygJEi4KCmNyZWF0ZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmNyZWF0ZWRfYnkYCCABKAkSLgoKdXBkYXRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiqQEKDVNlY3JldFZlcnNpb24SDwoHdmVyc2lvbhgBIAEoDRIuCgRraW5kGAIgASgOMiAuc2FsbHlwb3J0LmV2aWRlbmNlLnYxLlZhbHVlS2luZBITCgtmaWVsZF9uYW1lcxgDIAMoCRIuCgpjcmVhdGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpjcmVhdGVkX2J5GAUgASgJIpgCChNDcmVhdGVTZWNyZXRSZXF1ZXN0EjYKCXNlY3JldF9pZBgBIAEoCUIjukggch4yHF5zZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSNwoKcHJvamVjdF9pZBgCIAEoCUIjukggch4yHF5wcmpfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSOAoEbmFtZRgDIAEoCUIqukgnciUyI15bQS1aYS16MC05X11bQS1aYS16MC05Xy4tXXswLDEyN30kEjgKBXZhbHVlGAQgASgLMiEuc2FsbHlwb3J0LnNlY3JldHMudjEuU2VhbGVkVmFsdWVCBrpIA8gBARIcChRhbGxvd19kYW5nZXJvdXNfbmFtZRgFIAEoCCJEChRDcmVhdGVTZWNyZXRSZXNwb25zZRIsCgZzZWNyZXQYASABKAsyHC5zYWxseXBvcnQuc2VjcmV0cy52MS5TZWNyZXQi1gIKEEdldFNlY3JldFJlcXVlc3QSOQoJc2VjcmV0X2lkGAEgASgJQia6SCNyITIfXihzZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSk/JBI6Cgpwcm9qZWN0X2lkGAIgASgJQia6SCNyITIfXihwcmpfWzAtOWEtaGprbW5wLXR2LXpdezIwfSk/JBIWCgRuYW1lGAMgASgJQgi6SAVyAyiAATqyAbpIrgEaqwEKCnNlY3JldC5rZXkSLW5hbWUgZWl0aGVyIHNlY3JldF9pZCwgb3IgcHJvamVjdF9pZCBhbmQgbmFtZRpudGhpcy5zZWNyZXRfaWQgIT0gJycgPyAodGhpcy5wcm9qZWN0X2lkID09ICcnICYmIHRoaXMubmFtZSA9PSAnJykgOiAodGhpcy5wcm9qZWN0X2lkICE9ICcnICYmIHRoaXMubmFtZSAhPSAnJykiQQoRR2V0U2VjcmV0UmVzcG9uc2USLAoGc2VjcmV0GAEgASgLMhwuc2FsbHlwb3J0LnNlY3JldHMudjEuU2VjcmV0IogBChJMaXN0U2VjcmV0c1JlcXVlc3QSNwoKcHJvamVjdF9pZBgBIAEoCUIjukggch4yHF5wcmpfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSGwoJcGFnZV9zaXplGAIgASgNQgi6SAUqAxjoBxIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAyjIASJdChNMaXN0U2VjcmV0c1Jlc3BvbnNlEi0KB3NlY3JldHMYASADKAsyHC5zYWxseXBvcnQuc2VjcmV0cy52MS5TZWNyZXQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIuEBChFBZGRWZXJzaW9uUmVxdWVzdBI2CglzZWNyZXRfaWQYASABKAlCI7pIIHIeMhxec2VjX1swLTlhLWhqa21ucC10di16XXsyMH0kEjcKCnByb2plY3RfaWQYAiABKAlCI7pIIHIeMhxecHJqX1swLTlhLWhqa21ucC10di16XXsyMH0kEiEKEGV4cGVjdGVkX3ZlcnNpb24YAyABKA1CB7pIBCoCKAESOAoFdmFsdWUYBCABKAsyIS5zYWxseXBvcnQuc2VjcmV0cy52MS5TZWFsZWRWYWx1ZUIGukgDyAEBIkIKEkFkZFZlcnNpb25SZXNwb25zZRIsCgZzZWNyZXQYASABKAsyHC5zYWxseXBvcnQuc2VjcmV0cy52MS5TZWNyZXQiiAEKE0xpc3RWZXJzaW9uc1JlcXVlc3QSNgoJc2VjcmV0X2lkGAEgASgJQiO6SCByHjIcXnNlY19bMC05YS1oamttbnAtdHYtel17MjB9JBIbCglwYWdlX3NpemUYAiABKA1CCLpIBSoDGOgHEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDKMgBImYKFExpc3RWZXJzaW9uc1Jlc3BvbnNlEjUKCHZlcnNpb25zGAEgAygLMiMuc2FsbHlwb3J0LnNlY3JldHMudjEuU2VjcmV0VmVyc2lvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkygAQKDVNlY3JldFNlcnZpY2USZQoMQ3JlYXRlU2VjcmV0Eikuc2FsbHlwb3J0LnNlY3JldHMudjEuQ3JlYXRlU2VjcmV0UmVxdWVzdBoqLnNhbGx5cG9ydC5zZWNyZXRzLnYxLkNyZWF0ZVNlY3JldFJlc3BvbnNlElwKCUdldFNlY3JldBImLnNhbGx5cG9ydC5zZWNyZXRzLnYxLkdldFNlY3JldFJlcXVlc3QaJy5zYWxseXBvcnQuc2VjcmV0cy52MS5HZXRTZWNyZXRSZXNwb25zZRJiCgtMaXN0U2VjcmV0cxIoLnNhbGx5cG9ydC5zZWNyZXRzLnYxLkxpc3RTZWNyZXRzUmVxdWVzdBopLnNhbGx5cG9ydC5zZWNyZXRzLnYxLkxpc3RTZWNyZXRzUmVzcG9uc2USXwoKQWRkVmVyc2lvbhInLnNhbGx5cG9ydC5zZWNyZXRzLnYxLkFkZFZlcnNpb25SZXF1ZXN0Giguc2FsbHlwb3J0LnNlY3JldHMudjEuQWRkVmVyc2lvblJlc3BvbnNlEmUKDExpc3RWZXJzaW9ucxIpLnNhbGx5cG9ydC5zZWNyZXRzLnYxLkxpc3RWZXJzaW9uc1JlcXVlc3QaKi5zYWxseXBvcnQuc2VjcmV0cy52MS5MaXN0VmVyc2lvbnNSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_sallyport_evidence_v1_evidence]);
+  fileDesc("CiFzYWxseXBvcnQvc2VjcmV0cy92MS9zZWNyZXQucHJvdG8SFHNhbGx5cG9ydC5zZWNyZXRzLnYxIvcBCgtTZWFsZWRWYWx1ZRI+CgVzdWl0ZRgBIAEoDjIjLnNhbGx5cG9ydC5ldmlkZW5jZS52MS5TZWFsaW5nU3VpdGVCCrpIB4IBBBABIAASKAoGa2V5X2lkGAIgASgJQhi6SBVyEzIRXlthLXowLTktXXsxLDY0fSQSIQoQZW5jYXBzdWxhdGVkX2tleRgDIAEoDEIHukgEegJoIBIfCgpjaXBoZXJ0ZXh0GAQgASgMQgu6SAh6BhAQGICAQBI6CgRraW5kGAUgASgOMiAuc2FsbHlwb3J0LmV2aWRlbmNlLnYxLlZhbHVlS2luZEIKukgHggEEEAEgACKjAwoGU2VjcmV0EhEKCXNlY3JldF9pZBgBIAEoCRISCgpwcm9qZWN0X2lkGAIgASgJEgwKBG5hbWUYAyABKAkSFwoPY3VycmVudF92ZXJzaW9uGAQgASgNEi4KBGtpbmQYBSABKA4yIC5zYWxseXBvcnQuZXZpZGVuY2UudjEuVmFsdWVLaW5kEhMKC2ZpZWxkX25hbWVzGAYgAygJEi4KCmNyZWF0ZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmNyZWF0ZWRfYnkYCCABKAkSLgoKdXBkYXRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEbm90ZRgKIAEoCRIuCgpkZWxldGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpkZWxldGVkX2J5GAwgASgJEiwKCHB1cmdlX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgp1cGRhdGVkX2J5GA4gASgJIqkBCg1TZWNyZXRWZXJzaW9uEg8KB3ZlcnNpb24YASABKA0SLgoEa2luZBgCIAEoDjIgLnNhbGx5cG9ydC5ldmlkZW5jZS52MS5WYWx1ZUtpbmQSEwoLZmllbGRfbmFtZXMYAyADKAkSLgoKY3JlYXRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKY3JlYXRlZF9ieRgFIAEoCSLTAgoTQ3JlYXRlU2VjcmV0UmVxdWVzdBI2CglzZWNyZXRfaWQYASABKAlCI7pIIHIeMhxec2VjX1swLTlhLWhqa21ucC10di16XXsyMH0kEjcKCnByb2plY3RfaWQYAiABKAlCI7pIIHIeMhxecHJqX1swLTlhLWhqa21ucC10di16XXsyMH0kEjgKBG5hbWUYAyABKAlCKrpIJ3IlMiNeW0EtWmEtejAtOV9dW0EtWmEtejAtOV8uLV17MCwxMjd9JBI4CgV2YWx1ZRgEIAEoCzIhLnNhbGx5cG9ydC5zZWNyZXRzLnYxLlNlYWxlZFZhbHVlQga6SAPIAQESHAoUYWxsb3dfZGFuZ2Vyb3VzX25hbWUYBSABKAgSOQoEbm90ZRgGIAEoCUIrukgociYo6AcyIV5bXlx4MDAtXHgwOVx4MGItXHgxZlx4N2bCgC3Cn10qJCJEChRDcmVhdGVTZWNyZXRSZXNwb25zZRIsCgZzZWNyZXQYASABKAsyHC5zYWxseXBvcnQuc2VjcmV0cy52MS5TZWNyZXQi4AMKEEdldFNlY3JldFJlcXVlc3QSOQoJc2VjcmV0X2lkGAEgASgJQia6SCNyITIfXihzZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSk/JBI6Cgpwcm9qZWN0X2lkGAIgASgJQia6SCNyITIfXihwcmpfWzAtOWEtaGprbW5wLXR2LXpdezIwfSk/JBIWCgRuYW1lGAMgASgJQgi6SAVyAyiAARIUCgxzaG93X2RlbGV0ZWQYBCABKAg6pgK6SKICGqsBCgpzZWNyZXQua2V5Ei1uYW1lIGVpdGhlciBzZWNyZXRfaWQsIG9yIHByb2plY3RfaWQgYW5kIG5hbWUabnRoaXMuc2VjcmV0X2lkICE9ICcnID8gKHRoaXMucHJvamVjdF9pZCA9PSAnJyAmJiB0aGlzLm5hbWUgPT0gJycpIDogKHRoaXMucHJvamVjdF9pZCAhPSAnJyAmJiB0aGlzLm5hbWUgIT0gJycpGnIKE3NlY3JldC5zaG93X2RlbGV0ZWQSL2EgZGVsZXRlZCBzZWNyZXQgaXMgZm91bmQgYnkgaXRzIHNlY3JldF9pZCBvbmx5GiohdGhpcy5zaG93X2RlbGV0ZWQgfHwgdGhpcy5zZWNyZXRfaWQgIT0gJyciQQoRR2V0U2VjcmV0UmVzcG9uc2USLAoGc2VjcmV0GAEgASgLMhwuc2FsbHlwb3J0LnNlY3JldHMudjEuU2VjcmV0InMKFkJhdGNoR2V0U2VjcmV0c1JlcXVlc3QSQwoKc2VjcmV0X2lkcxgBIAMoCUIvukgskgEpCAEQyAEYASIgch4yHF5zZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSFAoMc2hvd19kZWxldGVkGAIgASgIIkgKF0JhdGNoR2V0U2VjcmV0c1Jlc3BvbnNlEi0KB3NlY3JldHMYASADKAsyHC5zYWxseXBvcnQuc2VjcmV0cy52MS5TZWNyZXQingEKEkxpc3RTZWNyZXRzUmVxdWVzdBI3Cgpwcm9qZWN0X2lkGAEgASgJQiO6SCByHjIcXnByal9bMC05YS1oamttbnAtdHYtel17MjB9JBIbCglwYWdlX3NpemUYAiABKA1CCLpIBSoDGOgHEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDKMgBEhQKDHNob3dfZGVsZXRlZBgEIAEoCCJdChNMaXN0U2VjcmV0c1Jlc3BvbnNlEi0KB3NlY3JldHMYASADKAsyHC5zYWxseXBvcnQuc2VjcmV0cy52MS5TZWNyZXQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIogBChNVcGRhdGVTZWNyZXRSZXF1ZXN0EjYKCXNlY3JldF9pZBgBIAEoCUIjukggch4yHF5zZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSOQoEbm90ZRgCIAEoCUIrukgociYo6AcyIV5bXlx4MDAtXHgwOVx4MGItXHgxZlx4N2bCgC3Cn10qJCJEChRVcGRhdGVTZWNyZXRSZXNwb25zZRIsCgZzZWNyZXQYASABKAsyHC5zYWxseXBvcnQuc2VjcmV0cy52MS5TZWNyZXQiTQoTRGVsZXRlU2VjcmV0UmVxdWVzdBI2CglzZWNyZXRfaWQYASABKAlCI7pIIHIeMhxec2VjX1swLTlhLWhqa21ucC10di16XXsyMH0kIkQKFERlbGV0ZVNlY3JldFJlc3BvbnNlEiwKBnNlY3JldBgBIAEoCzIcLnNhbGx5cG9ydC5zZWNyZXRzLnYxLlNlY3JldCJOChRSZXN0b3JlU2VjcmV0UmVxdWVzdBI2CglzZWNyZXRfaWQYASABKAlCI7pIIHIeMhxec2VjX1swLTlhLWhqa21ucC10di16XXsyMH0kIkUKFVJlc3RvcmVTZWNyZXRSZXNwb25zZRIsCgZzZWNyZXQYASABKAsyHC5zYWxseXBvcnQuc2VjcmV0cy52MS5TZWNyZXQi4QEKEUFkZFZlcnNpb25SZXF1ZXN0EjYKCXNlY3JldF9pZBgBIAEoCUIjukggch4yHF5zZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSNwoKcHJvamVjdF9pZBgCIAEoCUIjukggch4yHF5wcmpfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSIQoQZXhwZWN0ZWRfdmVyc2lvbhgDIAEoDUIHukgEKgIoARI4CgV2YWx1ZRgEIAEoCzIhLnNhbGx5cG9ydC5zZWNyZXRzLnYxLlNlYWxlZFZhbHVlQga6SAPIAQEiQgoSQWRkVmVyc2lvblJlc3BvbnNlEiwKBnNlY3JldBgBIAEoCzIcLnNhbGx5cG9ydC5zZWNyZXRzLnYxLlNlY3JldCKIAQoTTGlzdFZlcnNpb25zUmVxdWVzdBI2CglzZWNyZXRfaWQYASABKAlCI7pIIHIeMhxec2VjX1swLTlhLWhqa21ucC10di16XXsyMH0kEhsKCXBhZ2Vfc2l6ZRgCIAEoDUIIukgFKgMY6AcSHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMoyAEiZgoUTGlzdFZlcnNpb25zUmVzcG9uc2USNQoIdmVyc2lvbnMYASADKAsyIy5zYWxseXBvcnQuc2VjcmV0cy52MS5TZWNyZXRWZXJzaW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCTKoBwoNU2VjcmV0U2VydmljZRJlCgxDcmVhdGVTZWNyZXQSKS5zYWxseXBvcnQuc2VjcmV0cy52MS5DcmVhdGVTZWNyZXRSZXF1ZXN0Giouc2FsbHlwb3J0LnNlY3JldHMudjEuQ3JlYXRlU2VjcmV0UmVzcG9uc2USXAoJR2V0U2VjcmV0EiYuc2FsbHlwb3J0LnNlY3JldHMudjEuR2V0U2VjcmV0UmVxdWVzdBonLnNhbGx5cG9ydC5zZWNyZXRzLnYxLkdldFNlY3JldFJlc3BvbnNlEm4KD0JhdGNoR2V0U2VjcmV0cxIsLnNhbGx5cG9ydC5zZWNyZXRzLnYxLkJhdGNoR2V0U2VjcmV0c1JlcXVlc3QaLS5zYWxseXBvcnQuc2VjcmV0cy52MS5CYXRjaEdldFNlY3JldHNSZXNwb25zZRJiCgtMaXN0U2VjcmV0cxIoLnNhbGx5cG9ydC5zZWNyZXRzLnYxLkxpc3RTZWNyZXRzUmVxdWVzdBopLnNhbGx5cG9ydC5zZWNyZXRzLnYxLkxpc3RTZWNyZXRzUmVzcG9uc2USZQoMVXBkYXRlU2VjcmV0Eikuc2FsbHlwb3J0LnNlY3JldHMudjEuVXBkYXRlU2VjcmV0UmVxdWVzdBoqLnNhbGx5cG9ydC5zZWNyZXRzLnYxLlVwZGF0ZVNlY3JldFJlc3BvbnNlEmUKDERlbGV0ZVNlY3JldBIpLnNhbGx5cG9ydC5zZWNyZXRzLnYxLkRlbGV0ZVNlY3JldFJlcXVlc3QaKi5zYWxseXBvcnQuc2VjcmV0cy52MS5EZWxldGVTZWNyZXRSZXNwb25zZRJoCg1SZXN0b3JlU2VjcmV0Eiouc2FsbHlwb3J0LnNlY3JldHMudjEuUmVzdG9yZVNlY3JldFJlcXVlc3QaKy5zYWxseXBvcnQuc2VjcmV0cy52MS5SZXN0b3JlU2VjcmV0UmVzcG9uc2USXwoKQWRkVmVyc2lvbhInLnNhbGx5cG9ydC5zZWNyZXRzLnYxLkFkZFZlcnNpb25SZXF1ZXN0Giguc2FsbHlwb3J0LnNlY3JldHMudjEuQWRkVmVyc2lvblJlc3BvbnNlEmUKDExpc3RWZXJzaW9ucxIpLnNhbGx5cG9ydC5zZWNyZXRzLnYxLkxpc3RWZXJzaW9uc1JlcXVlc3QaKi5zYWxseXBvcnQuc2VjcmV0cy52MS5MaXN0VmVyc2lvbnNSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_sallyport_evidence_v1_evidence]);
 
 /**
  * SealedValue is a value sealed to crypto's sealing key (SIGNING §9).
@@ -45,7 +45,7 @@ export type SealedValue = Message<"sallyport.secrets.v1.SealedValue"> & {
   encapsulatedKey: Uint8Array;
 
   /**
-   * Ciphertext is the sealed plaintext with its 16-byte tag; the plaintext is at most 64 KiB.
+   * Ciphertext is the sealed plaintext with its 16-byte tag. A plaintext of more than 64 KiB is TOO_LARGE.
    *
    * @generated from field: bytes ciphertext = 4;
    */
@@ -87,7 +87,7 @@ export type Secret = Message<"sallyport.secrets.v1.Secret"> & {
   projectId: string;
 
   /**
-   * Name is its name, unique in the project.
+   * Name is its name, unique among the living of the project.
    *
    * @generated from field: string name = 3;
    */
@@ -134,6 +134,41 @@ export type Secret = Message<"sallyport.secrets.v1.Secret"> & {
    * @generated from field: google.protobuf.Timestamp updated_at = 9;
    */
   updatedAt?: Timestamp | undefined;
+
+  /**
+   * Note is what people wrote about it. It is not sealed: everyone who may list secrets sees it.
+   *
+   * @generated from field: string note = 10;
+   */
+  note: string;
+
+  /**
+   * DeletedAt is when it was deleted; absent while it lives.
+   *
+   * @generated from field: google.protobuf.Timestamp deleted_at = 11;
+   */
+  deletedAt?: Timestamp | undefined;
+
+  /**
+   * DeletedBy is the user who deleted it; empty while it lives.
+   *
+   * @generated from field: string deleted_by = 12;
+   */
+  deletedBy: string;
+
+  /**
+   * PurgeAt is when it can be restored no more and is removed for good; absent while it lives.
+   *
+   * @generated from field: google.protobuf.Timestamp purge_at = 13;
+   */
+  purgeAt?: Timestamp | undefined;
+
+  /**
+   * UpdatedBy is the user who made the current version.
+   *
+   * @generated from field: string updated_by = 14;
+   */
+  updatedBy: string;
 };
 
 /**
@@ -213,7 +248,7 @@ export type CreateSecretRequest = Message<"sallyport.secrets.v1.CreateSecretRequ
   projectId: string;
 
   /**
-   * Name is unique in the project and fit for an environment variable or a file name.
+   * Name is unique among the living of the project and fit for an environment variable or a file name.
    *
    * @generated from field: string name = 3;
    */
@@ -227,11 +262,18 @@ export type CreateSecretRequest = Message<"sallyport.secrets.v1.CreateSecretRequ
   value?: SealedValue | undefined;
 
   /**
-   * AllowDangerousName lets the secret carry a name that runs code when it becomes an environment variable.
+   * AllowDangerousName lets the secret carry a name that changes what programs run when it becomes a variable.
    *
    * @generated from field: bool allow_dangerous_name = 5;
    */
   allowDangerousName: boolean;
+
+  /**
+   * Note is for people: at most 1,000 bytes, of control characters only newlines. It is not sealed.
+   *
+   * @generated from field: string note = 6;
+   */
+  note: string;
 };
 
 /**
@@ -288,6 +330,13 @@ export type GetSecretRequest = Message<"sallyport.secrets.v1.GetSecretRequest"> 
    * @generated from field: string name = 3;
    */
   name: string;
+
+  /**
+   * ShowDeleted finds the secret also when it is deleted.
+   *
+   * @generated from field: bool show_deleted = 4;
+   */
+  showDeleted: boolean;
 };
 
 /**
@@ -319,6 +368,55 @@ export const GetSecretResponseSchema: GenMessage<GetSecretResponse> = /*@__PURE_
   messageDesc(file_sallyport_secrets_v1_secret, 6);
 
 /**
+ * BatchGetSecretsRequest names secrets by their ids.
+ *
+ * @generated from message sallyport.secrets.v1.BatchGetSecretsRequest
+ */
+export type BatchGetSecretsRequest = Message<"sallyport.secrets.v1.BatchGetSecretsRequest"> & {
+  /**
+   * SecretIds are the secrets.
+   *
+   * @generated from field: repeated string secret_ids = 1;
+   */
+  secretIds: string[];
+
+  /**
+   * ShowDeleted finds the deleted ones too.
+   *
+   * @generated from field: bool show_deleted = 2;
+   */
+  showDeleted: boolean;
+};
+
+/**
+ * Describes the message sallyport.secrets.v1.BatchGetSecretsRequest.
+ * Use `create(BatchGetSecretsRequestSchema)` to create a new message.
+ */
+export const BatchGetSecretsRequestSchema: GenMessage<BatchGetSecretsRequest> = /*@__PURE__*/
+  messageDesc(file_sallyport_secrets_v1_secret, 7);
+
+/**
+ * BatchGetSecretsResponse describes what was found.
+ *
+ * @generated from message sallyport.secrets.v1.BatchGetSecretsResponse
+ */
+export type BatchGetSecretsResponse = Message<"sallyport.secrets.v1.BatchGetSecretsResponse"> & {
+  /**
+   * Secrets are matched by secret_id.
+   *
+   * @generated from field: repeated sallyport.secrets.v1.Secret secrets = 1;
+   */
+  secrets: Secret[];
+};
+
+/**
+ * Describes the message sallyport.secrets.v1.BatchGetSecretsResponse.
+ * Use `create(BatchGetSecretsResponseSchema)` to create a new message.
+ */
+export const BatchGetSecretsResponseSchema: GenMessage<BatchGetSecretsResponse> = /*@__PURE__*/
+  messageDesc(file_sallyport_secrets_v1_secret, 8);
+
+/**
  * ListSecretsRequest names a project.
  *
  * @generated from message sallyport.secrets.v1.ListSecretsRequest
@@ -344,6 +442,13 @@ export type ListSecretsRequest = Message<"sallyport.secrets.v1.ListSecretsReques
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
+
+  /**
+   * ShowDeleted lists the deleted ones too, and those of a deleted project.
+   *
+   * @generated from field: bool show_deleted = 4;
+   */
+  showDeleted: boolean;
 };
 
 /**
@@ -351,7 +456,7 @@ export type ListSecretsRequest = Message<"sallyport.secrets.v1.ListSecretsReques
  * Use `create(ListSecretsRequestSchema)` to create a new message.
  */
 export const ListSecretsRequestSchema: GenMessage<ListSecretsRequest> = /*@__PURE__*/
-  messageDesc(file_sallyport_secrets_v1_secret, 7);
+  messageDesc(file_sallyport_secrets_v1_secret, 9);
 
 /**
  * ListSecretsResponse is one page.
@@ -379,7 +484,140 @@ export type ListSecretsResponse = Message<"sallyport.secrets.v1.ListSecretsRespo
  * Use `create(ListSecretsResponseSchema)` to create a new message.
  */
 export const ListSecretsResponseSchema: GenMessage<ListSecretsResponse> = /*@__PURE__*/
-  messageDesc(file_sallyport_secrets_v1_secret, 8);
+  messageDesc(file_sallyport_secrets_v1_secret, 10);
+
+/**
+ * UpdateSecretRequest changes what people wrote about a secret.
+ *
+ * @generated from message sallyport.secrets.v1.UpdateSecretRequest
+ */
+export type UpdateSecretRequest = Message<"sallyport.secrets.v1.UpdateSecretRequest"> & {
+  /**
+   * SecretId is the secret.
+   *
+   * @generated from field: string secret_id = 1;
+   */
+  secretId: string;
+
+  /**
+   * Note replaces the note; empty removes it. At most 1,000 bytes, of control characters only newlines. It is not sealed.
+   *
+   * @generated from field: string note = 2;
+   */
+  note: string;
+};
+
+/**
+ * Describes the message sallyport.secrets.v1.UpdateSecretRequest.
+ * Use `create(UpdateSecretRequestSchema)` to create a new message.
+ */
+export const UpdateSecretRequestSchema: GenMessage<UpdateSecretRequest> = /*@__PURE__*/
+  messageDesc(file_sallyport_secrets_v1_secret, 11);
+
+/**
+ * UpdateSecretResponse describes the secret.
+ *
+ * @generated from message sallyport.secrets.v1.UpdateSecretResponse
+ */
+export type UpdateSecretResponse = Message<"sallyport.secrets.v1.UpdateSecretResponse"> & {
+  /**
+   * Secret is what is stored now.
+   *
+   * @generated from field: sallyport.secrets.v1.Secret secret = 1;
+   */
+  secret?: Secret | undefined;
+};
+
+/**
+ * Describes the message sallyport.secrets.v1.UpdateSecretResponse.
+ * Use `create(UpdateSecretResponseSchema)` to create a new message.
+ */
+export const UpdateSecretResponseSchema: GenMessage<UpdateSecretResponse> = /*@__PURE__*/
+  messageDesc(file_sallyport_secrets_v1_secret, 12);
+
+/**
+ * DeleteSecretRequest names a secret.
+ *
+ * @generated from message sallyport.secrets.v1.DeleteSecretRequest
+ */
+export type DeleteSecretRequest = Message<"sallyport.secrets.v1.DeleteSecretRequest"> & {
+  /**
+   * SecretId is the secret.
+   *
+   * @generated from field: string secret_id = 1;
+   */
+  secretId: string;
+};
+
+/**
+ * Describes the message sallyport.secrets.v1.DeleteSecretRequest.
+ * Use `create(DeleteSecretRequestSchema)` to create a new message.
+ */
+export const DeleteSecretRequestSchema: GenMessage<DeleteSecretRequest> = /*@__PURE__*/
+  messageDesc(file_sallyport_secrets_v1_secret, 13);
+
+/**
+ * DeleteSecretResponse describes the secret.
+ *
+ * @generated from message sallyport.secrets.v1.DeleteSecretResponse
+ */
+export type DeleteSecretResponse = Message<"sallyport.secrets.v1.DeleteSecretResponse"> & {
+  /**
+   * Secret is what is stored until it is purged.
+   *
+   * @generated from field: sallyport.secrets.v1.Secret secret = 1;
+   */
+  secret?: Secret | undefined;
+};
+
+/**
+ * Describes the message sallyport.secrets.v1.DeleteSecretResponse.
+ * Use `create(DeleteSecretResponseSchema)` to create a new message.
+ */
+export const DeleteSecretResponseSchema: GenMessage<DeleteSecretResponse> = /*@__PURE__*/
+  messageDesc(file_sallyport_secrets_v1_secret, 14);
+
+/**
+ * RestoreSecretRequest names a deleted secret.
+ *
+ * @generated from message sallyport.secrets.v1.RestoreSecretRequest
+ */
+export type RestoreSecretRequest = Message<"sallyport.secrets.v1.RestoreSecretRequest"> & {
+  /**
+   * SecretId is the secret.
+   *
+   * @generated from field: string secret_id = 1;
+   */
+  secretId: string;
+};
+
+/**
+ * Describes the message sallyport.secrets.v1.RestoreSecretRequest.
+ * Use `create(RestoreSecretRequestSchema)` to create a new message.
+ */
+export const RestoreSecretRequestSchema: GenMessage<RestoreSecretRequest> = /*@__PURE__*/
+  messageDesc(file_sallyport_secrets_v1_secret, 15);
+
+/**
+ * RestoreSecretResponse describes the secret.
+ *
+ * @generated from message sallyport.secrets.v1.RestoreSecretResponse
+ */
+export type RestoreSecretResponse = Message<"sallyport.secrets.v1.RestoreSecretResponse"> & {
+  /**
+   * Secret is what is stored now.
+   *
+   * @generated from field: sallyport.secrets.v1.Secret secret = 1;
+   */
+  secret?: Secret | undefined;
+};
+
+/**
+ * Describes the message sallyport.secrets.v1.RestoreSecretResponse.
+ * Use `create(RestoreSecretResponseSchema)` to create a new message.
+ */
+export const RestoreSecretResponseSchema: GenMessage<RestoreSecretResponse> = /*@__PURE__*/
+  messageDesc(file_sallyport_secrets_v1_secret, 16);
 
 /**
  * AddVersionRequest stores a new value. The value is sealed with the expected version.
@@ -421,7 +659,7 @@ export type AddVersionRequest = Message<"sallyport.secrets.v1.AddVersionRequest"
  * Use `create(AddVersionRequestSchema)` to create a new message.
  */
 export const AddVersionRequestSchema: GenMessage<AddVersionRequest> = /*@__PURE__*/
-  messageDesc(file_sallyport_secrets_v1_secret, 9);
+  messageDesc(file_sallyport_secrets_v1_secret, 17);
 
 /**
  * AddVersionResponse describes the secret.
@@ -442,7 +680,7 @@ export type AddVersionResponse = Message<"sallyport.secrets.v1.AddVersionRespons
  * Use `create(AddVersionResponseSchema)` to create a new message.
  */
 export const AddVersionResponseSchema: GenMessage<AddVersionResponse> = /*@__PURE__*/
-  messageDesc(file_sallyport_secrets_v1_secret, 10);
+  messageDesc(file_sallyport_secrets_v1_secret, 18);
 
 /**
  * ListVersionsRequest names a secret.
@@ -477,7 +715,7 @@ export type ListVersionsRequest = Message<"sallyport.secrets.v1.ListVersionsRequ
  * Use `create(ListVersionsRequestSchema)` to create a new message.
  */
 export const ListVersionsRequestSchema: GenMessage<ListVersionsRequest> = /*@__PURE__*/
-  messageDesc(file_sallyport_secrets_v1_secret, 11);
+  messageDesc(file_sallyport_secrets_v1_secret, 19);
 
 /**
  * ListVersionsResponse is one page.
@@ -505,7 +743,7 @@ export type ListVersionsResponse = Message<"sallyport.secrets.v1.ListVersionsRes
  * Use `create(ListVersionsResponseSchema)` to create a new message.
  */
 export const ListVersionsResponseSchema: GenMessage<ListVersionsResponse> = /*@__PURE__*/
-  messageDesc(file_sallyport_secrets_v1_secret, 12);
+  messageDesc(file_sallyport_secrets_v1_secret, 20);
 
 /**
  * SecretService looks after secrets. Values go in sealed and never come out here.
@@ -536,6 +774,17 @@ export const SecretService: GenService<{
     output: typeof GetSecretResponseSchema;
   },
   /**
+   * BatchGetSecrets describes secrets by their ids, whatever their projects. Callers: every user. Recorded: nothing.
+   * Reasons: none; an unknown id is left out.
+   *
+   * @generated from rpc sallyport.secrets.v1.SecretService.BatchGetSecrets
+   */
+  batchGetSecrets: {
+    methodKind: "unary";
+    input: typeof BatchGetSecretsRequestSchema;
+    output: typeof BatchGetSecretsResponseSchema;
+  },
+  /**
    * ListSecrets pages through a project's secrets by name. Callers: every user. Recorded: nothing. Reasons: NOT_FOUND.
    *
    * @generated from rpc sallyport.secrets.v1.SecretService.ListSecrets
@@ -544,6 +793,41 @@ export const SecretService: GenService<{
     methodKind: "unary";
     input: typeof ListSecretsRequestSchema;
     output: typeof ListSecretsResponseSchema;
+  },
+  /**
+   * UpdateSecret replaces a secret's note. Callers: owner, admin, developer. Recorded: secret.updated, without the note.
+   * Reasons: NOT_FOUND.
+   *
+   * @generated from rpc sallyport.secrets.v1.SecretService.UpdateSecret
+   */
+  updateSecret: {
+    methodKind: "unary";
+    input: typeof UpdateSecretRequestSchema;
+    output: typeof UpdateSecretResponseSchema;
+  },
+  /**
+   * DeleteSecret hides a secret: from the answer on nothing reads it, and its name is free. It can be restored for
+   * 30 days, then it and its versions are gone. Deleting a deleted one changes nothing.
+   * Callers: owner, admin, developer. Recorded: secret.deleted, after 30 days secret.purged. Reasons: NOT_FOUND.
+   *
+   * @generated from rpc sallyport.secrets.v1.SecretService.DeleteSecret
+   */
+  deleteSecret: {
+    methodKind: "unary";
+    input: typeof DeleteSecretRequestSchema;
+    output: typeof DeleteSecretResponseSchema;
+  },
+  /**
+   * RestoreSecret brings a deleted secret back with its versions and grants. Restoring a living one changes nothing.
+   * Callers: owner, admin, developer. Recorded: secret.restored. Reasons: NOT_FOUND (purged, never there, or its project
+   * is deleted), ALREADY_EXISTS (name).
+   *
+   * @generated from rpc sallyport.secrets.v1.SecretService.RestoreSecret
+   */
+  restoreSecret: {
+    methodKind: "unary";
+    input: typeof RestoreSecretRequestSchema;
+    output: typeof RestoreSecretResponseSchema;
   },
   /**
    * AddVersion stores a new value if the current version is the expected one. Callers: owner, admin, developer.

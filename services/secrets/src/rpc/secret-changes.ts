@@ -1,0 +1,86 @@
+import type { ForwardContext } from "@sallyport/evidence";
+import { type Tx, isUniqueViolation } from "@sallyport/postgres";
+import { newEvent } from "@sallyport/proto/catalogue";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import type { UpdateSecretRequest } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
+import { fail } from "@sallyport/rpc";
+import { holdSecret, markDeleted, markRestored } from "../store/liveness.ts";
+import { keepProject } from "../store/projects.ts";
+import { type StoredSecret, changeNote, findSecret } from "../store/secrets.ts";
+import type { Scope } from "../store/deletion.ts";
+import { type PublicParts, callerOf, recordOf } from "./records.ts";
+
+/** Replaces the note. The record says that it changed, not what it says: notes may hold more than a log should keep. */
+export async function updateSecret(
+  tx: Tx,
+  context: ForwardContext,
+  { secretId, note }: UpdateSecretRequest,
+  parts: PublicParts,
+): Promise<StoredSecret> {
+  const { vaultId } = callerOf(context);
+  const changed = await changeNote(tx, vaultId, { secretId, note });
+  const secret = await requireSecret(tx, vaultId, secretId, "living");
+  if (!changed) return secret;
+  const { projectId, name } = secret;
+  const record = { ...recordOf(context, new Date(parts.clock())), projectId, secretId };
+  await parts.outbox.record(
+    tx,
+    newEvent("secrets", "secret.updated", { ...record, detail: { name, changed: "note" } }),
+  );
+  return secret;
+}
+
+/** Deletes a secret: policy first, so that whatever fails later nothing reads it meanwhile. */
+export async function deleteSecret(
+  tx: Tx,
+  context: ForwardContext,
+  secretId: string,
+  parts: PublicParts,
+): Promise<StoredSecret> {
+  const { userId, vaultId } = callerOf(context);
+  const secret = await holdSecret(tx, vaultId, secretId);
+  if (!secret) throw fail(Reason.NOT_FOUND, { field: "secret_id" });
+  await parts.liveness.hide(tx, { vaultId, id: secretId });
+  if (secret.deletion) return secret;
+  await markDeleted(tx, secretId, userId);
+  const { projectId, name } = secret;
+  const record = { ...recordOf(context, new Date(parts.clock())), projectId, secretId, detail: { name } };
+  await parts.outbox.record(tx, newEvent("secrets", "secret.deleted", record));
+  return requireSecret(tx, vaultId, secretId, "restorable");
+}
+
+/** Brings a deleted secret back. Policy hears of it after the commit: until then it is not read. */
+export async function restoreSecret(
+  tx: Tx,
+  context: ForwardContext,
+  secretId: string,
+  parts: PublicParts,
+): Promise<StoredSecret> {
+  const { vaultId } = callerOf(context);
+  // The project first and then the secret, as when a secret is made.
+  const { projectId } = await requireSecret(tx, vaultId, secretId, "restorable");
+  if (!(await keepProject(tx, vaultId, projectId))) throw fail(Reason.NOT_FOUND, { field: "project_id" });
+  const secret = await holdSecret(tx, vaultId, secretId);
+  if (!secret) throw fail(Reason.NOT_FOUND, { field: "secret_id" });
+  await parts.liveness.promise(tx, { vaultId, id: secretId });
+  if (!secret.deletion) return secret;
+  await restored(tx, secretId);
+  const { name } = secret;
+  const record = { ...recordOf(context, new Date(parts.clock())), projectId, secretId, detail: { name } };
+  await parts.outbox.record(tx, newEvent("secrets", "secret.restored", record));
+  return requireSecret(tx, vaultId, secretId, "living");
+}
+
+async function restored(tx: Tx, secretId: string): Promise<void> {
+  try {
+    await markRestored(tx, secretId);
+  } catch (error) {
+    throw isUniqueViolation(error, "secrets_name") ? fail(Reason.ALREADY_EXISTS, { field: "name" }) : error;
+  }
+}
+
+async function requireSecret(tx: Tx, vaultId: string, secretId: string, scope: Scope): Promise<StoredSecret> {
+  const secret = await findSecret(tx, vaultId, { secretId }, scope);
+  if (!secret) throw fail(Reason.NOT_FOUND, { field: "secret_id" });
+  return secret;
+}
