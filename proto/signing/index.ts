@@ -10,4 +10,5 @@ export { parseSignature, parseSignatureInput, type ParsedSignatureInput } from "
 export { signatureParams, type SignatureParameters } from "./signature-params.ts";
 export { readAad, readInfo, writeInfo, type WriteBinding } from "./sealing.ts";
 export { enrollmentStatement, keysetPreimage, loginStatement, rootFingerprint } from "./statements.ts";
+export { fromStrictBinary } from "./strict-binary.ts";
 export { formatToken, parseToken, type TokenKind, type TokenParts, type ParsedToken } from "./token.ts";

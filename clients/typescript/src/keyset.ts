@@ -1,14 +1,13 @@
-import { fromBinary } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { KeyUse } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
   type Keyset,
   type KeysetClaims,
-  KeysetClaimsSchema,
   KeyUseSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { enumName } from "@sallyport/proto/names";
 import { LABELS, labelled, rootFingerprint } from "@sallyport/proto/signing";
+import { decodeKeysetClaims } from "./claims.ts";
 import { SallyportError } from "./errors.ts";
 import { verifyBytes } from "./keys.ts";
 
@@ -42,7 +41,7 @@ export function verifyKeyset(
   if (!verifyBytes(keyset.rootPublicKey, labelled(LABELS.keyset, keyset.payload), keyset.signature)) {
     throw new SallyportError("REPLY_UNTRUSTED", "the keyset's signature does not hold");
   }
-  const claims = fromBinary(KeysetClaimsSchema, keyset.payload);
+  const claims = decodeKeysetClaims(keyset.payload);
   const notAfterMs = claims.notAfter ? timestampMs(claims.notAfter) : 0;
   if (nowMs >= notAfterMs)
     throw new SallyportError(

@@ -1,16 +1,15 @@
 import { createHash } from "node:crypto";
-import { fromBinary } from "@bufbuild/protobuf";
 import { Reason, ReasonSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
   KeyUse,
   type ReplyClaims,
-  ReplyClaimsSchema,
   type ReplySecret,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import type { ReadSecretsResponse, SecretResult } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { enumName } from "@sallyport/proto/names";
 import { LABELS, labelled } from "@sallyport/proto/signing";
+import { decodeReplyClaims } from "./claims.ts";
 import { SallyportError } from "./errors.ts";
 import type { TrustedKeys } from "./keyset.ts";
 import { verifyBytes } from "./keys.ts";
@@ -64,7 +63,11 @@ export async function openReply(
   for (const id of asked.secretIds)
     if (!claims.some(({ secretId }) => secretId === id)) distrust(`${id} is missing`);
   const opened = claims.some(({ refusal }) => refusal === Reason.UNSPECIFIED);
-  const open = opened ? await recipient.open(response.encapsulatedKey, asked.requestDigest) : undefined;
+  const open = opened
+    ? await recipient
+        .open(response.encapsulatedKey, asked.requestDigest)
+        .catch(() => distrust("it is not sealed to this client"))
+    : undefined;
   const read: ReadResult[] = [];
   for (const claim of claims) {
     const result = results.get(claim.secretId);
@@ -82,7 +85,7 @@ function verifiedClaims(
   const publicKey = keys.key(KeyUse.REPLY, reply.keyId);
   if (!verifyBytes(publicKey, labelled(LABELS.reply, reply.payload), reply.signature))
     distrust("the signature does not hold");
-  const claims = fromBinary(ReplyClaimsSchema, reply.payload);
+  const claims = decodeReplyClaims(reply.payload);
   const { requestDigest, secrets } = claims;
   if (Buffer.compare(requestDigest, asked.requestDigest) !== 0) distrust("it answers another request");
   if (asked.secretIds.length > 0 && secrets.length !== asked.secretIds.length)
@@ -97,6 +100,7 @@ async function readOne(
   open: Awaited<ReturnType<Recipient["open"]>> | undefined,
 ): Promise<ReadResult> {
   const { secretId, projectId } = result;
+  if (!agrees(result, claim)) distrust(`${secretId} is not described as it was signed`);
   if (claim.refusal !== Reason.UNSPECIFIED)
     return { kind: "refused", secretId, projectId, reason: enumName(ReasonSchema, claim.refusal) };
   if (result.content.case !== "ciphertext" || !open) return distrust(`${secretId} is not sealed`);
@@ -116,4 +120,14 @@ async function readOne(
     valueKind: claim.kind,
     plaintext,
   };
+}
+
+// What stands beside the signed claims proves nothing, and may not say anything else (SIGNING §9.1).
+function agrees(result: SecretResult, claim: ReplySecret): boolean {
+  const same =
+    result.name === claim.name &&
+    result.version === claim.version &&
+    result.kind === claim.kind &&
+    result.refusal === claim.refusal;
+  return same && (claim.refusal === Reason.UNSPECIFIED || result.content.case === undefined);
 }

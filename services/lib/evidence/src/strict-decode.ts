@@ -1,14 +1,8 @@
-import { type DescMessage, type MessageShape, fromBinary, fromJson } from "@bufbuild/protobuf";
+import { type DescMessage, type MessageShape, fromJson } from "@bufbuild/protobuf";
 import { FormatError } from "@sallyport/proto/signing";
 import { hasDoublyNamedFields, hasDuplicateKeys } from "./json-keys.ts";
-import { hasUnknownFields } from "./unknown-fields.ts";
 
-/** Decodes binary protobuf and refuses fields that the contract does not know, at any depth. Throws FormatError. */
-export function fromStrictBinary<D extends DescMessage>(schema: D, bytes: Uint8Array): MessageShape<D> {
-  const message = orMalformed(() => fromBinary(schema, bytes));
-  if (hasUnknownFields(schema, message)) throw new FormatError("the message has unknown fields");
-  return message;
-}
+export { fromStrictBinary } from "@sallyport/proto/signing";
 
 /**
  * Decodes JSON and refuses what two readers could understand differently: invalid UTF-8, unknown fields, repeated keys,

@@ -1,0 +1,40 @@
+import { delimiter, join } from "node:path";
+import { type Prepared, isOutOfReach, missing, mustRun, run } from "./foreign-program.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+const source = join(import.meta.dirname, "go");
+const cache = join(root, "node_modules", ".cache", "sallyport-interop");
+const plugins = join(cache, "go-plugins");
+const client = join(cache, "go-client");
+const wanted = [1, 26] as const;
+
+// Compiling is most of a first run: without cgo and optimisation it takes half the time.
+const env = { CGO_ENABLED: "0", GOFLAGS: "-mod=readonly '-gcflags=all=-N -l -dwarf=false' '-ldflags=-s -w'" };
+
+/** Generates stubs from our protos and builds the Go program; a second build takes what Go has cached. */
+export async function prepareGo(): Promise<Prepared> {
+  const version = await run("go", ["env", "GOVERSION"]);
+  if (version.code !== 0) return missing("go is not installed");
+  if (!isNewEnough(version.stdout)) return missing(`${version.stdout} is older than go${wanted.join(".")}`);
+  const modules = await run("go", ["mod", "download"], { env, cwd: source });
+  if (modules.code !== 0 && isOutOfReach(modules)) return missing(`no module proxy: ${modules.stderr}`);
+  await mustRun(process.execPath, ["proto/third-party.ts"], { cwd: root });
+  await mustRun("go", ["build", "-o", `${plugins}/`, "tool"], { env, cwd: source });
+  const path = [plugins, process.env["PATH"]].join(delimiter);
+  const template = "test/interop/go/buf.gen.yaml";
+  const buf = join(root, "node_modules", ".bin", "buf");
+  await mustRun(buf, ["generate", "--template", template], { env: { PATH: path }, cwd: root });
+  await mustRun("go", ["build", "-o", client, "."], { env, cwd: source });
+  return { kind: "ready", program: { command: client, args: [], env: {} } };
+}
+
+/** Lists the source files that gofmt would write otherwise. */
+export function unformattedGo(): Promise<string> {
+  return mustRun("gofmt", ["-l", "."], { cwd: source });
+}
+
+// "go1.26.8"
+function isNewEnough(version: string): boolean {
+  const [major = 0, minor = 0] = version.replace("go", "").split(".").map(Number);
+  return major > wanted[0] || (major === wanted[0] && minor >= wanted[1]);
+}

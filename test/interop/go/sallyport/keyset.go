@@ -1,0 +1,64 @@
+package sallyport
+
+import (
+	"regexp"
+	"time"
+
+	evidence "sallyport.example/interop/gen/sallyport/evidence/v1"
+)
+
+var keyForm = regexp.MustCompile(`^[a-z0-9-]{1,64}\z`)
+
+// Keyset is the deployment's public keys, verified.
+type Keyset struct {
+	Epoch uint32
+	keys  []*evidence.PublicKey
+}
+
+// Trust verifies a keyset against the pinned root fingerprint (§10): signature first, then form, time and epoch.
+func Trust(keyset *evidence.Keyset, fingerprint string, now time.Time, smallestEpoch uint32) (Keyset, error) {
+	if keyset == nil || Fingerprint(keyset.RootPublicKey) != fingerprint {
+		return Keyset{}, Untrusted{"root"}
+	}
+	if !Verify(keyset.RootPublicKey, Labelled("sallyport-keyset-v1", keyset.Payload), keyset.Signature) {
+		return Keyset{}, Untrusted{"keyset-signature"}
+	}
+	claims := &evidence.KeysetClaims{}
+	if err := decodeStrict(keyset.Payload, claims); err != nil || !isWellFormed(claims) {
+		return Keyset{}, Untrusted{"keyset-form"}
+	}
+	if !now.Before(claims.NotAfter.AsTime()) {
+		return Keyset{}, Untrusted{"keyset-expired"}
+	}
+	if claims.Epoch < smallestEpoch {
+		return Keyset{}, Untrusted{"keyset-epoch"}
+	}
+	return Keyset{claims.Epoch, claims.Keys}, nil
+}
+
+// key returns the key of the use and id.
+func (k Keyset) key(use evidence.KeyUse, id string) []byte {
+	for _, key := range k.keys {
+		if key.Use == use && key.KeyId == id {
+			return key.PublicKey
+		}
+	}
+	return nil
+}
+
+func isWellFormed(claims *evidence.KeysetClaims) bool {
+	if claims.Epoch == 0 || claims.NotAfter.CheckValid() != nil || len(claims.Keys) > 32 {
+		return false
+	}
+	seen := map[string]bool{}
+	uses := map[evidence.KeyUse]bool{}
+	for _, key := range claims.Keys {
+		name := key.Use.String() + " " + key.KeyId
+		_, known := evidence.KeyUse_name[int32(key.Use)]
+		if !known || key.Use == 0 || !keyForm.MatchString(key.KeyId) || len(key.PublicKey) != 32 || seen[name] {
+			return false
+		}
+		seen[name], uses[key.Use] = true, true
+	}
+	return len(uses) == len(evidence.KeyUse_name)-1
+}

@@ -1,0 +1,62 @@
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { type Prepared, isOutOfReach, missing, mustRun, run } from "./foreign-program.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+const source = join(import.meta.dirname, "python");
+const requirements = join(source, "requirements.txt");
+const cache = join(root, "node_modules", ".cache", "sallyport-interop");
+const stubs = join(cache, "python-stubs");
+const wanted = "3.11";
+
+const protos = [
+  "sallyport/gateway/v1/read.proto",
+  "sallyport/identity/v1/enrollment.proto",
+  "sallyport/evidence/v1/evidence.proto",
+  "sallyport/errors/v1/reason.proto",
+  "buf/validate/validate.proto",
+  "google/rpc/error_details.proto",
+  "google/rpc/status.proto",
+];
+
+/** Installs the pinned packages into a virtual environment, once for each version of the list, and generates stubs. */
+export async function preparePython(): Promise<Prepared> {
+  const check = `import sys, venv, ensurepip; sys.exit(sys.version_info < (${wanted.replace(".", ", ")}))`;
+  const found = await run("python3", ["-c", check]);
+  if (found.code !== 0) return missing(`no python3 of ${wanted} or newer with venv and pip`);
+  const version = await mustRun("python3", ["--version"]);
+  const environment = join(cache, `python-${digest(version, readFileSync(requirements, "utf8"))}`);
+  const refusal = existsSync(environment) ? undefined : await install(environment);
+  if (refusal !== undefined) return missing(refusal);
+  const python = join(environment, "bin", "python");
+  await generate(python);
+  const env = { PYTHONPATH: stubs, PYTHONDONTWRITEBYTECODE: "1" };
+  return { kind: "ready", program: { command: python, args: [join(source, "interop.py")], env } };
+}
+
+// Made under another name and moved when it is whole, so that one that was cut off is never taken for ready.
+async function install(environment: string): Promise<string | undefined> {
+  const unfinished = `${environment}.unfinished`;
+  rmSync(unfinished, { recursive: true, force: true });
+  await mustRun("python3", ["-m", "venv", unfinished]);
+  const options = ["--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", requirements];
+  const pip = await run(join(unfinished, "bin", "python"), ["-m", "pip", "install", ...options]);
+  if (pip.code !== 0 && isOutOfReach(pip)) return `no package index: ${pip.stderr}`;
+  if (pip.code !== 0) throw new Error(`pip install ended with ${pip.code}: ${pip.stderr}`);
+  renameSync(unfinished, environment);
+  return undefined;
+}
+
+async function generate(python: string): Promise<void> {
+  await mustRun(process.execPath, ["proto/third-party.ts"], { cwd: root });
+  rmSync(stubs, { recursive: true, force: true });
+  mkdirSync(stubs, { recursive: true });
+  const roots = ["-I", "proto", "-I", "proto/third_party"];
+  const outputs = [`--python_out=${stubs}`, `--grpc_python_out=${stubs}`];
+  await mustRun(python, ["-m", "grpc_tools.protoc", ...roots, ...outputs, ...protos], { cwd: root });
+}
+
+function digest(...parts: readonly string[]): string {
+  return createHash("sha256").update(parts.join("\n")).digest("hex").slice(0, 16);
+}

@@ -1,0 +1,62 @@
+"""Trust in the deployment's keys (§10)."""
+
+import re
+from dataclasses import dataclass
+
+from sallyport.evidence.v1 import evidence_pb2 as evidence
+
+from . import ed25519
+from .failures import Untrusted
+from .strict import decode_strict
+from .text import labelled
+from .token import fingerprint
+
+_KEY_FORM = re.compile("[a-z0-9-]{1,64}")
+_USES = set(evidence.KeyUse.values()) - {evidence.KEY_USE_UNSPECIFIED}
+
+
+@dataclass(frozen=True)
+class Keyset:
+    """The deployment's public keys, verified."""
+
+    epoch: int
+    keys: dict[tuple[int, str], bytes]
+
+    @staticmethod
+    def trust(keyset: evidence.Keyset, pinned: str, now: float, smallest_epoch: int) -> "Keyset":
+        """Verifies against the pinned root fingerprint: signature first, then form, time and epoch."""
+        if fingerprint(keyset.root_public_key) != pinned:
+            raise Untrusted("root")
+        if not ed25519.verify(
+            keyset.root_public_key, labelled("sallyport-keyset-v1", keyset.payload), keyset.signature
+        ):
+            raise Untrusted("keyset-signature")
+        claims = _decode(keyset.payload)
+        if now >= claims.not_after.seconds + claims.not_after.nanos / 1e9:
+            raise Untrusted("keyset-expired")
+        if claims.epoch < smallest_epoch:
+            raise Untrusted("keyset-epoch")
+        return Keyset(claims.epoch, {(key.use, key.key_id): key.public_key for key in claims.keys})
+
+    def reply_key(self, key_id: str) -> bytes:
+        """The reply key of the id; empty when there is none."""
+        return self.keys.get((evidence.KEY_USE_REPLY, key_id), b"")
+
+
+def _decode(payload: bytes) -> evidence.KeysetClaims:
+    claims = evidence.KeysetClaims()
+    try:
+        decode_strict(payload, claims)
+    except ValueError as error:
+        raise Untrusted("keyset-form") from error
+    names = {(key.use, key.key_id) for key in claims.keys}
+    if (
+        claims.epoch == 0
+        or not claims.HasField("not_after")
+        or len(claims.keys) > 32
+        or len(names) != len(claims.keys)
+        or {key.use for key in claims.keys} != _USES
+        or any(_KEY_FORM.fullmatch(key.key_id) is None or len(key.public_key) != 32 for key in claims.keys)
+    ):
+        raise Untrusted("keyset-form")
+    return claims
