@@ -15,7 +15,8 @@ export function getCommand(): Command {
     .addHelpText("after", "\nExample:\n  sallyport get DB_URL")
     .action(async (secret: string, options: { project?: string; json?: true }) => {
       const result = await actAs("machine", (client) => read(client, secret, options.project));
-      if (result.kind === "refused") throw new SallyportError(result.reason, `${secret} was refused`);
+      if (result.kind === "refused")
+        throw new SallyportError({ told: result.reason }, `${secret} was refused`);
       const { secretId, name, version, plaintext } = result;
       if (options.json)
         return printJson({ secretId, name, version, value: Buffer.from(plaintext).toString("base64") });

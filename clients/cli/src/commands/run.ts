@@ -27,7 +27,8 @@ export function variablesOf(
 ): Record<string, string> {
   const variables: Record<string, string> = {};
   for (const result of results) {
-    if (result.kind === "refused") throw new SallyportError(result.reason, `${result.secretId} was refused`);
+    if (result.kind === "refused")
+      throw new SallyportError({ told: result.reason }, `${result.secretId} was refused`);
     if (only && !only.includes(result.name)) continue;
     if (result.name in variables)
       throw new UsageError(`${result.name} is in several projects: use --only, or rename one`);
