@@ -13,7 +13,7 @@ export async function readValue(options: {
 }): Promise<Uint8Array> {
   if (options.file !== undefined) {
     return readFile(options.file).catch(() => {
-      throw new UsageError(`${options.file} cannot be read`);
+      throw new UsageError(`${options.file} cannot be read`, "name a file that can");
     });
   }
   if (process.stdin.isTTY) return Buffer.from(await promptHidden(options.prompt), "utf8");

@@ -8,7 +8,7 @@ import type {
   CreateSecretRequest,
 } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { fail, failureOf } from "@sallyport/rpc";
-import { dangerOf } from "../dangerous-names.ts";
+import { dangerOf } from "@sallyport/proto/names/dangerous";
 import { type CurrentProjectKey, currentProjectKey } from "../store/projects.ts";
 import {
   type NewSecret,
