@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "@sallyport/client/version";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { catalogue, groups } from "./catalogue.ts";
 import { commandOf } from "./command/build.ts";
 import { parseDuration } from "./command/options.ts";
@@ -12,6 +12,9 @@ const home = mkdtempSync(join(tmpdir(), "sallyport-cli-"));
 afterAll(() => rmSync(home, { recursive: true, force: true }));
 const run = (args: readonly string[], env: Record<string, string> = {}) =>
   sallyport(args, { HOME: home, ...env });
+
+// On a busy machine each process takes a second.
+vi.setConfig({ testTimeout: 60_000 });
 
 describe("the command line", () => {
   test("help names the commands, the environment and the exit codes", async () => {
