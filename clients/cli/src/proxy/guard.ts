@@ -8,12 +8,13 @@ const streamingTypes = /^application\/(?:connect\+|grpc-web)/;
 
 /**
  * Refuses what a tool of this computer's user would not send. A page in a browser could reach the port as well: it
- * betrays itself by Origin or Sec-Fetch headers, by a media type that needs no preflight, or by the name it had to
+ * betrays itself by Origin or Sec-Fetch-Site, by a media type that needs no preflight, or by the name it had to
  * resolve to this computer (DNS rebinding).
  */
 export function checkRequest(request: ToolRequest, ownAuthorities: ReadonlySet<string>): void {
   const { method, path, authority, headers } = request;
-  if (headers.origin !== undefined || Object.keys(headers).some((name) => name.startsWith("sec-fetch-")))
+  // Node's own fetch sends Sec-Fetch-Mode too, but only browsers say which site a request is of.
+  if (headers.origin !== undefined || headers["sec-fetch-site"] !== undefined)
     throw new ProxyRefusal("permission_denied", "requests of web pages are not signed");
   if (!ownAuthorities.has(authority.toLowerCase()))
     throw new ProxyRefusal("permission_denied", `this proxy is not called "${authority}"`);

@@ -67,7 +67,7 @@ export const edgeCases: readonly string[] = [
 ];
 
 const awkward = constantFrom(
-  ..."'\"`$\\#=\n\r\t !%&*(){}[]|;<>~-",
+  ...Array.from("'\"`$\\#=\n\r\t !%&*(){}[]|;<>~-"),
   "\\n",
   "\\r",
   "${A}",
