@@ -1,5 +1,4 @@
-import { FormatError } from "@sallyport/proto/signing";
-import { SallyportError } from "@sallyport/client/reading";
+import { SallyportError } from "@sallyport/client/error";
 import { type Advice, type CliReason, adviceOf } from "./advice.ts";
 
 /** What the command line finds out by itself; `next` overrides what the reason's advice says to do. */
@@ -54,8 +53,10 @@ export function explain(error: unknown): Explanation {
     const explained = shown(error.reason, error.message, adviceOf(error.reason), error.metadata);
     return error.next === undefined ? explained : { ...explained, next: error.next };
   }
-  if (error instanceof FormatError) return shown("USAGE", error.message, adviceOf("USAGE"), {});
   const message = error instanceof Error ? error.message : String(error);
+  // What is typed wrong, such as a token; by its name, since its class would load all of signing.
+  if (error instanceof Error && error.name === "FormatError")
+    return shown("USAGE", message, adviceOf("USAGE"), {});
   return shown("UNEXPECTED", message, adviceOf("UNEXPECTED"), {});
 }
 

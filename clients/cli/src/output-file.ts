@@ -1,4 +1,5 @@
-import { SallyportError, writePrivateFile } from "@sallyport/client/reading";
+import { SallyportError } from "@sallyport/client/error";
+import { writePrivateFile } from "@sallyport/client/private-file";
 import { CliError } from "./failure.ts";
 
 /** Writes what holds secrets to a file: mode 0600, complete or not at all, never through a link. Throws OUTPUT_FAILED. */

@@ -4,7 +4,6 @@ import { type Entry, catalogue, groups } from "./catalogue.ts";
 import { type Run, addGlobalOptions, commandOf, stubOf } from "./command/build.ts";
 import { globalsOf } from "./command/globals.ts";
 import { asksForJson, commandWords, globalsIn } from "./command/words.ts";
-import { createContext } from "./context.ts";
 import { type Explanation, UsageError, explain, explanationLines } from "./failure.ts";
 import { safeJson, sanitise } from "./terminal/sanitise.ts";
 import { createScreen } from "./terminal/screen.ts";
@@ -42,6 +41,7 @@ export async function run(args: readonly string[]): Promise<number> {
 // Called by the completion scripts; it is in no list.
 async function complete([shell, ...words]: readonly string[]): Promise<number> {
   const { completionLines, shells } = await import("./completion/complete.ts");
+  const { createContext } = await import("./context.ts");
   const known = shells.find((each) => each === shell);
   if (known === undefined) return 2;
   const globals = globalsIn(words);
@@ -56,6 +56,7 @@ async function runParsed(args: string[]): Promise<number> {
   const command = await entry?.load();
   let exitCode = 0;
   const call: Run = async (values) => {
+    const { createContext } = await import("./context.ts");
     const context = createContext(process.env, globalsOf(values.options));
     const screen = createScreen(terminalOf("stdout", process.env));
     await command?.call(values, context, { screen, json: printJson, wantsJson: context.globals.json });

@@ -1,9 +1,8 @@
 import type { Sallyport } from "@sallyport/client";
-import { type Identity, type Reader, SallyportError, openReader, retrying } from "@sallyport/client/reading";
+import type { Identity, Reader } from "@sallyport/client/reading";
 import { version } from "@sallyport/client/version";
 import type { Progress } from "./terminal/progress.ts";
-import { durationText } from "./terminal/time.ts";
-import { type Choice, chooseIdentity } from "./vaults/choose.ts";
+import type { Choice } from "./vaults/choose.ts";
 
 /** How the command line calls itself in records. */
 export const userAgent = `sallyport-cli/${version}`;
@@ -32,67 +31,18 @@ export type CallOptions = {
   readonly onClockSet: (correctionMs: number) => void;
 };
 
-/** Makes a session; each action has so many milliseconds in all. */
+/** Makes a session; each action has so many milliseconds in all. What it needs is loaded with its first action. */
 export function createSession(choice: Choice, timeoutMs: number, progress: Progress): Session {
-  const callOptions = (): CallOptions => ({
-    userAgent,
-    signal: AbortSignal.timeout(timeoutMs),
-    onClockSet: (ms) =>
-      progress.say(
-        `this computer's clock is ${durationText(Math.round(Math.abs(ms) / 1000))} ${ms > 0 ? "behind" : "ahead"}: going on by the server's`,
-      ),
-  });
-
-  async function waiting<T>(
-    where: string,
-    action: (options: CallOptions) => Promise<T>,
-    again: boolean,
-  ): Promise<T> {
-    const options = callOptions();
-    const untilMs = performance.now() + timeoutMs;
-    const onWait = ({ message }: SallyportError, delayMs: number): void =>
-      progress.say(`${message}; trying again in ${(delayMs / 1000).toFixed(1)} s`);
-    const attempt = (): Promise<T> => action(options);
-    try {
-      return await progress.during(`waiting for ${where}`, () =>
-        again ? retrying(attempt, { untilMs, onWait }) : attempt(),
-      );
-    } catch (error) {
-      if (!options.signal.aborted) throw error;
-      const seconds = Math.round(timeoutMs / 1000);
-      const metadata = { cause: "TIMEOUT" };
-      throw new SallyportError("UNREACHABLE", `no answer from ${where} within ${seconds} s`, { metadata });
-    }
-  }
-
-  async function acting<C extends { readonly close: () => void }, T>(
-    kinds: readonly Identity["kind"][],
-    open: (identity: Identity, options: CallOptions) => Promise<C>,
-    action: (client: C, identity: Identity) => Promise<T>,
-    again: boolean,
-  ): Promise<T> {
-    const identity = await chooseIdentity(choice, kinds);
-    let client: C | undefined;
-    try {
-      return await waiting(
-        new URL(identity.url).host,
-        async (options) => action((client ??= await open(identity, options)), identity),
-        again,
-      );
-    } finally {
-      client?.close();
-    }
-  }
-  // What people need is loaded when a person needs it.
-  const openFull = async (identity: Identity, options: CallOptions): Promise<Sallyport> =>
-    (await import("@sallyport/client")).openSallyport(identity, "connect", options);
-  const openLight = async (identity: Identity, options: CallOptions): Promise<Reader> =>
-    openReader(identity, "connect", options);
+  let session: Promise<Session> | undefined;
+  const loaded = (): Promise<Session> =>
+    (session ??= import("./connect.ts").then(({ connectingSession }) =>
+      connectingSession(choice, timeoutMs, progress),
+    ));
   return {
-    asMachine: (action) => acting(["machine"], openLight, action, true),
-    asUser: (action) => acting(["user"], openFull, action, true),
-    asUserOnce: (action) => acting(["user"], openFull, action, false),
-    asAny: (kinds, action) => acting(kinds, openFull, action, true),
-    patiently: (where, action) => waiting(where, action, true),
+    asMachine: async (action) => (await loaded()).asMachine(action),
+    asUser: async (action) => (await loaded()).asUser(action),
+    asUserOnce: async (action) => (await loaded()).asUserOnce(action),
+    asAny: async (kinds, action) => (await loaded()).asAny(kinds, action),
+    patiently: async (where, action) => (await loaded()).patiently(where, action),
   };
 }

@@ -1,4 +1,4 @@
-import { SallyportError } from "./errors.ts";
+import { SallyportError } from "./sallyport-error.ts";
 import { readPrivateFile, writePrivateFile } from "./private-file.ts";
 
 /** Everything a client needs to act as one principal. The seed is the private key and never leaves this machine. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { SallyportError } from "./errors.ts";
+import { SallyportError } from "./sallyport-error.ts";
 import { retrying } from "./retry.ts";
 
 const soon = (ms: number): number => performance.now() + ms;

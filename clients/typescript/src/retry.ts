@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type SallyportError, toSallyportError } from "./errors.ts";
+import { toSallyportError } from "./errors.ts";
+import type { SallyportError } from "./sallyport-error.ts";
 
 /** How long to go on trying, and who is told. */
 export type RetryOptions = {

@@ -1,4 +1,4 @@
-import { erasePrivateFile } from "@sallyport/client/reading";
+import { erasePrivateFile } from "@sallyport/client/private-file";
 import { defineCommand } from "../command/define.ts";
 import { choice, flag } from "../command/options.ts";
 import { listOf, object, text } from "../command/shape.ts";

@@ -1,5 +1,5 @@
 import { parseToken } from "@sallyport/client";
-import { type Identity, loadIdentity } from "@sallyport/client/reading";
+import { type Identity, loadIdentity } from "@sallyport/client/identity";
 import type { Context } from "../context.ts";
 import { explain } from "../failure.ts";
 import { relativeTime } from "../terminal/time.ts";

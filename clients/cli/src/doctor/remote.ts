@@ -1,7 +1,8 @@
 import { connect as connectTcp } from "node:net";
 import { type TLSSocket, connect as connectTls } from "node:tls";
 import type { Sallyport } from "@sallyport/client";
-import { type Identity, SallyportError } from "@sallyport/client/reading";
+import { SallyportError } from "@sallyport/client/error";
+import type { Identity } from "@sallyport/client/identity";
 import type { Context } from "../context.ts";
 import { explain } from "../failure.ts";
 import { durationText } from "../terminal/time.ts";

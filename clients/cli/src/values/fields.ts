@@ -1,4 +1,4 @@
-import { SallyportError } from "@sallyport/client/reading";
+import { SallyportError } from "@sallyport/client/error";
 import { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { CliError } from "../failure.ts";
 import type { ReadSecret } from "./select.ts";

@@ -1,4 +1,5 @@
-import { type ReadResult, type Reader, SallyportError } from "@sallyport/client/reading";
+import { SallyportError } from "@sallyport/client/error";
+import type { ReadResult, Reader } from "@sallyport/client/reading";
 import { isId } from "@sallyport/proto/ids";
 import { CliError } from "../failure.ts";
 

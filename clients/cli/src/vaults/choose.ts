@@ -1,4 +1,4 @@
-import { type Identity, loadIdentity } from "@sallyport/client/reading";
+import { type Identity, loadIdentity } from "@sallyport/client/identity";
 import { isId } from "@sallyport/proto/ids";
 import { CliError } from "../failure.ts";
 import { type LocalVault, localVaults, readCurrentVault } from "./folder.ts";

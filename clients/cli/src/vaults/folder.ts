@@ -1,14 +1,13 @@
 import { readdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { type Identity, loadIdentity } from "@sallyport/client/identity";
 import {
-  type Identity,
   checkPrivateFolder,
   erasePrivateFile,
-  loadIdentity,
   readPrivateFile,
   writePrivateFile,
-} from "@sallyport/client/reading";
+} from "@sallyport/client/private-file";
 import { isId } from "@sallyport/proto/ids";
 
 /** A vault that this computer has an identity of. */

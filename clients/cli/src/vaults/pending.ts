@@ -1,5 +1,6 @@
-import { erasePrivateFile, readPrivateFile, writePrivateFile } from "@sallyport/client/reading";
-import { SallyportError, newSeed } from "@sallyport/client";
+import { newSeed } from "@sallyport/client";
+import { SallyportError } from "@sallyport/client/error";
+import { erasePrivateFile, readPrivateFile, writePrivateFile } from "@sallyport/client/private-file";
 
 /**
  * Makes an identity with a key that outlives a lost reply: the key is in a file before anything is asked, the next try
