@@ -8,6 +8,7 @@ import { type Explanation, UsageError, explain, explanationLines } from "./failu
 import { safeJson, sanitise } from "./terminal/sanitise.ts";
 import { createScreen } from "./terminal/screen.ts";
 import { terminalOf } from "./terminal/terminal.ts";
+import { wrap } from "./terminal/wrap.ts";
 
 const environment = `
 Environment:
@@ -130,8 +131,10 @@ function report(explanation: Explanation, json: boolean): void {
   const { reason, message, next, metadata } = explanation;
   const terminal = terminalOf("stderr", process.env);
   if (json) return terminal.write(`${safeJson({ error: { reason, message, next, metadata } }, 2)}\n`);
-  const [what, todo] = explanationLines(explanation).map(sanitise);
-  terminal.write(`${terminal.paint("red", what ?? "")}\n${todo ?? ""}\n`);
+  const [what = "", todo = ""] = explanationLines(explanation).map((line, index) =>
+    wrap(sanitise(line), terminal.width, index === 0 ? "  " : "    ").join("\n"),
+  );
+  terminal.write(`${terminal.paint("red", what)}\n${todo}\n`);
 }
 
 function printJson(value: unknown, lines: boolean): void {

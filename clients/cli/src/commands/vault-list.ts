@@ -51,7 +51,7 @@ export const vaultList = defineCommand({
         { title: "USER", cell: ({ user }) => identity(user), min: 10 },
         { title: "MACHINE", cell: ({ machine }) => identity(machine), min: 10 },
         { title: "GATEWAY", cell: ({ url }) => url, min: 12 },
-        { title: "ID", cell: ({ vaultId }) => vaultId, style: () => "dim" },
+        { title: "ID", cell: ({ vaultId }) => vaultId, min: 12, style: () => "dim" },
       ],
       vaults,
       'This computer has no identity yet: run "sallyport login" or "sallyport enroll".',

@@ -33,8 +33,11 @@ export async function completionLines(
 }
 
 async function offer(words: readonly string[], context: Context): Promise<Offer> {
+  // A name that looks like an option would be taken for one.
   const namesOf: NamesOf = async (source) =>
-    typeof source === "object" ? source.words : sources[source](context);
+    typeof source === "object"
+      ? source.words
+      : (await sources[source](context)).filter((name) => !name.startsWith("-"));
   const late = new Promise<Offer>((resolve) => {
     setTimeout(() => resolve({ candidates: [], also: "nothing" }), patienceMs).unref();
   });

@@ -8,8 +8,8 @@ _sallyport() {
   COMPREPLY=()
   while IFS= read -r line; do
     case "$line" in
-      :files) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
-      :command) compopt -o default ;;
+      :files) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+      :command) compopt -o default 2>/dev/null ;;
       :nothing) ;;
       *) COMPREPLY+=("$line") ;;
     esac
