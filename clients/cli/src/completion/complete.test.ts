@@ -1,9 +1,8 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { saveIdentity } from "@sallyport/client";
-import { newId } from "@sallyport/proto/ids";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { placeIdentity } from "../testing/identities.ts";
 import { sallyport } from "../testing/sallyport.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -15,23 +14,9 @@ afterEach(() => rmSync(home, { recursive: true, force: true }));
 
 const complete = (...words: string[]) => sallyport(["__complete", ...words], { HOME: home });
 
-async function vaultNamed(vaultName: string, url = "https://localhost:1"): Promise<void> {
-  const vaultId = newId("vlt");
-  const folder = join(home, ".config", "sallyport");
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  for (const kind of ["user", "machine"] as const)
-    await saveIdentity(join(folder, vaultId, `${kind}.json`), {
-      url,
-      rootFingerprint: "f",
-      vaultId,
-      vaultName,
-      principalId: "p",
-      keyId: newId("mch"),
-      kind,
-      name: "n",
-      seed: Buffer.alloc(32, 1).toString("base64"),
-      expiresAt: "2999-01-01T00:00:00.000Z",
-    });
+async function vaultNamed(vaultName: string): Promise<void> {
+  const vaultId = await placeIdentity(home, { vaultName });
+  await placeIdentity(home, { vaultName, vaultId, kind: "machine" });
 }
 
 describe("what a shell is told", () => {
@@ -61,7 +46,7 @@ describe("what a shell is told", () => {
 
   test("nothing, and no word of why, when names cannot be had", async () => {
     expect(await complete("bash", "get", "")).toEqual({ code: 0, out: ":nothing\n", err: "" });
-    await vaultNamed("there", "https://localhost:1");
+    await vaultNamed("there");
     const started = performance.now();
     expect(await complete("bash", "get", "")).toEqual({ code: 0, out: ":nothing\n", err: "" });
     expect(performance.now() - started).toBeLessThan(15_000);

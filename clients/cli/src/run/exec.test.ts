@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { inPty, lackingPty } from "../testing/pty.ts";
 
 const runner = join(import.meta.dirname, "..", "testing", "exec.ts");
 const value = "a-secret-value";
@@ -179,77 +180,48 @@ describe("filtered", () => {
   });
 });
 
-// A real terminal: python's pty gives the program one as its own, with it in the foreground.
-const python =
-  spawnSync("python3", ["-c", "import pty"]).status === 0 ? "" : " (skipped: python3 not installed)";
-const ptyScript = `
-import os, pty, sys, time, select
-pid, fd = pty.fork()
-if pid == 0:
-    os.execvp(sys.argv[2], sys.argv[2:])
-out = b""
-def until(word, seconds=20):
-    global out
-    end = time.time() + seconds
-    while word not in out and time.time() < end:
-        if select.select([fd], [], [], 0.1)[0]:
-            try: out += os.read(fd, 4096)
-            except OSError: break
-for step in sys.argv[1].split(","):
-    kind, _, what = step.partition(":")
-    if kind == "until": until(what.encode())
-    if kind == "type": os.write(fd, what.encode().decode("unicode_escape").encode("latin1"))
-until(b"\\0never", 1)
-_, status = os.waitpid(pid, 0)
-print("exit", os.WEXITSTATUS(status) if os.WIFEXITED(status) else "signal %d" % os.WTERMSIG(status))
-sys.stdout.write(out.decode("utf8", "replace"))
-`;
-
-function onTerminal(steps: string, how: string, script: string): string {
-  return inPty(steps, [process.execPath, runner, how, "bash", "--norc", "-c", script]);
-}
-
-function inPty(steps: string, command: readonly string[]): string {
-  const args = ["-c", ptyScript, steps, ...command];
-  const { stdout, stderr } = spawnSync("python3", args, { env, encoding: "utf8", timeout: 60_000 });
-  return `${stdout}${stderr}`;
+function onTerminal(steps: readonly string[], how: string, script: string): string {
+  return inPty(steps, [process.execPath, runner, how, "bash", "--norc", "-c", script], env);
 }
 
 describe.each(["plain", "filtered"])("on a terminal, %s", (how) => {
-  test.skipIf(python !== "")(`Ctrl-C reaches the command once${python}`, () => {
+  test.skipIf(lackingPty !== "")(`Ctrl-C reaches the command once${lackingPty}`, () => {
     const script =
       "n=0; trap 'n=$((n+1)); echo hit $n' INT; echo ready; for i in $(seq 40); do sleep 0.05; done; exit 9";
-    const out = onTerminal("until:ready,type:\\x03,until:hit", how, script);
+    const out = onTerminal(["until:ready", "type:\\x03", "until:hit"], how, script);
     expect(out).toContain("hit 1");
     expect(out).not.toContain("hit 2");
     expect(out).toContain("exit 9");
   });
 
-  test.skipIf(python !== "")(`Ctrl-C ends a command that does nothing about it${python}`, () => {
-    const out = onTerminal("until:ready,type:\\x03", how, "echo ready; sleep 30");
+  test.skipIf(lackingPty !== "")(`Ctrl-C ends a command that does nothing about it${lackingPty}`, () => {
+    const out = onTerminal(["until:ready", "type:\\x03"], how, "echo ready; sleep 30");
     expect(out).toMatch(/exit (?:130|signal 2)/);
   });
 
   // Job control needs a shell that does it: the kernel stops nothing whose parent could not go on with it.
-  test.skipIf(python !== "")(`Ctrl-Z stops it, fg goes on, and the shell has its exit code${python}`, () => {
-    const command = `node ${runner} ${how} sh -c 'echo ready; sleep 0.5; echo done; exit 4'`;
-    const steps = [
-      `type:PATH=${dirname(process.execPath)}:$PATH ${command}; echo rc=$?\\n`,
-      "until:\nready",
-      "type:\\x1a",
-      "until:Stopped",
-      "type:fg; echo rc=$?\\n",
-      "until:rc=4",
-      "type:exit\\n",
-    ];
-    const out = inPty(steps.join(","), ["bash", "--norc", "-i"]);
-    expect(out).toContain("Stopped");
-    expect(out).toMatch(/done\s+rc=4/);
-  });
+  test.skipIf(lackingPty !== "")(
+    `Ctrl-Z stops it, fg goes on, and the shell has its exit code${lackingPty}`,
+    () => {
+      const command = `node ${runner} ${how} sh -c 'echo ready; sleep 0.5; echo done; exit 4'`;
+      const steps = [
+        `type:PATH=${dirname(process.execPath)}:$PATH ${command}; echo rc=$?\\n`,
+        "until:\nready",
+        "type:\\x1a",
+        "until:Stopped",
+        "type:fg; echo rc=$?\\n",
+        "until:rc=4",
+        "type:exit\\n",
+      ];
+      const out = inPty(steps, ["bash", "--norc", "-i"], env);
+      expect(out).toContain("Stopped");
+      expect(out).toMatch(/done\s+rc=4/);
+    },
+  );
 
-  test.skipIf(python !== "")(`the command reads from the terminal${python}`, () => {
+  test.skipIf(lackingPty !== "")(`the command reads from the terminal${lackingPty}`, () => {
     const out = onTerminal(
-      "until:name,type:ada\\n,until:hello",
+      ["until:name", "type:ada\\n", "until:hello"],
       how,
       'echo name; read -r n < /dev/tty; echo "hello $n"',
     );
@@ -257,13 +229,13 @@ describe.each(["plain", "filtered"])("on a terminal, %s", (how) => {
   });
 });
 
-test.skipIf(python !== "")(
-  `plain, the command's output is the terminal; filtered, it is not${python}`,
+test.skipIf(lackingPty !== "")(
+  `plain, the command's output is the terminal; filtered, it is not${lackingPty}`,
   () => {
-    expect(onTerminal("until:tty", "plain", "test -t 1 && echo is a tty || echo no tty")).toContain(
+    expect(onTerminal(["until:tty"], "plain", "test -t 1 && echo is a tty || echo no tty")).toContain(
       "is a tty",
     );
-    expect(onTerminal("until:tty", "filtered", "test -t 1 && echo is a tty || echo no tty")).toContain(
+    expect(onTerminal(["until:tty"], "filtered", "test -t 1 && echo is a tty || echo no tty")).toContain(
       "no tty",
     );
   },
