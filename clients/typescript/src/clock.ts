@@ -2,6 +2,8 @@
 export type Clock = {
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** Whether it was set by a server's time. */
+  readonly isCorrected: () => boolean;
   /**
    * Sets the clock by a server's time (RFC 3339) and returns the correction in milliseconds. Undefined, and nothing
    * changes, when it was set before, is right within a second, or is off by more than `maxCorrectionMs`.
@@ -24,6 +26,7 @@ export function createClock(system: () => number = Date.now): Clock {
   let offsetMs: number | undefined;
   return {
     now: () => system() + (offsetMs ?? 0),
+    isCorrected: () => offsetMs !== undefined,
     correct(serverTime) {
       const difference = Date.parse(serverTime) - system();
       const sensible = Math.abs(difference) > rightWithinMs && Math.abs(difference) <= maxCorrectionMs;

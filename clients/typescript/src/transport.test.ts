@@ -63,6 +63,15 @@ describe.each(["connect", "grpc"] as const)("over %s", (protocol) => {
     expect(new Set(gateway.seen.map(({ nonce }) => nonce)).size).toBe(3);
   });
 
+  test("requests that are refused together are all signed once more, and the clock is set once", async () => {
+    const gateway = await gatewayAt(() => Date.now() + 300_000);
+    const corrections: number[] = [];
+    const users = usersAt(gateway.url, protocol, { onClockSet: (ms) => corrections.push(ms) });
+    const answers = await Promise.all(Array.from({ length: 5 }, () => users.whoAmI({})));
+    expect(answers.map(({ name }) => name)).toEqual(Array(5).fill("me"));
+    expect(corrections).toHaveLength(1);
+  });
+
   test("a time that is too far off is not believed", async () => {
     const gateway = await gatewayAt(() => Date.now() + 3_600_000);
     const failure = await usersAt(gateway.url, protocol).whoAmI({}).catch(toSallyportError);

@@ -89,13 +89,18 @@ function signing(send: UniversalClientFn, signer: Signer, options: ConnectionOpt
 
 function correcting(clock: Clock, onClockSet: ConnectionOptions["onClockSet"]): Interceptor {
   return (next) => async (request) => {
+    const signedUncorrected = !clock.isCorrected();
     try {
       return await next(request);
     } catch (error) {
       const { reason, metadata } = toSallyportError(error);
-      const corrected = reason === "CLOCK_SKEW" ? clock.correct(metadata["server_time"] ?? "") : undefined;
-      if (corrected === undefined) throw error;
-      onClockSet?.(corrected);
+      if (reason !== "CLOCK_SKEW" || !signedUncorrected) throw error;
+      // Of requests under way together, the first to be refused corrects the clock, and the others profit.
+      if (!clock.isCorrected()) {
+        const corrected = clock.correct(metadata["server_time"] ?? "");
+        if (corrected === undefined) throw error;
+        onClockSet?.(corrected);
+      }
       return next(request);
     }
   };

@@ -83,6 +83,25 @@ export function describeIdentities(cli: () => Cli): void {
       expect(statSync(path).mode & 0o777).toBe(0o600);
     });
 
+    test("with a clock that is wrong: by minutes it is corrected and said, by more explained", async () => {
+      const wrongBy = (ms: number): Record<string, string> => ({
+        NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(`const now=Date.now;Date.now=()=>now()+(${ms})`)}`,
+      });
+      const behind = await cli().home.run(["get", "DB_URL"], { env: wrongBy(-300_000) });
+      expect(behind).toMatchObject({ code: 0, out: "postgres://db/2" });
+      expect(behind.err).toMatch(
+        /^sallyport: this computer's clock is 5 min behind: going on by the server's\n$/,
+      );
+      const ahead = await cli().home.run(["get", "DB_URL"], { env: wrongBy(1_800_000) });
+      expect(ahead).toMatchObject({ code: 4, out: "" });
+      expect(ahead.err).toMatch(
+        /clock is wrong: the server's says \d{4}-.*CLOCK_SKEW.*\n {2}→ set the clock/,
+      );
+      const doctor = await cli().home.run(["doctor"], { env: wrongBy(120_000) });
+      expect(doctor).toMatchObject({ code: 4 });
+      expect(doctor.out).toMatch(/✗ clock +2 min ahead of the server's\n +→ set the clock/);
+    });
+
     test("an enrollment whose reply was lost takes up its key and spends no second use", async () => {
       const path = join(cli().home.dir, "lost", "machine.json");
       const { id } = parseToken(cli().token, "enr");
