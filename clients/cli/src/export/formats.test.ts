@@ -210,6 +210,13 @@ describe("what a format cannot hold", () => {
   });
 });
 
+test("yaml holds only what YAML calls printable, for readers that insist on it", () => {
+  const content = writeFormat("yaml", variablesOf(edgeCases));
+  expect(content).not.toMatch(
+    /[^\t\n\r\u0020-\u007e\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\u{10000}-\u{10ffff}]/u,
+  );
+});
+
 test("names of json and yaml are any, in their order, and none is taken for a number or a prototype", () => {
   const names = ["b", "10", "2", "__proto__", "null", "my-key", "yes"];
   const variables = names.map((name) => ({ name, plaintext: Buffer.from(name) }));

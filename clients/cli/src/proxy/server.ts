@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, unlinkSync } from "node:fs";
+import { lstatSync, unlinkSync } from "node:fs";
 import { type IncomingMessage, type ServerResponse, createServer as createHttp1 } from "node:http";
 import { type Http2ServerRequest, type Http2ServerResponse, createServer as createHttp2 } from "node:http2";
 import { type Server, type Socket, connect, createServer } from "node:net";
@@ -124,7 +124,6 @@ async function listenOnSocket(server: Server, path: string): Promise<void> {
   } finally {
     process.umask(umask);
   }
-  chmodSync(path, 0o600);
 }
 
 // A socket that nobody answers is left over from an earlier run; anything else is not ours to remove.
