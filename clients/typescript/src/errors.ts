@@ -3,6 +3,8 @@ import { durationMs } from "@bufbuild/protobuf/wkt";
 import { ErrorInfoSchema, RetryInfoSchema } from "@sallyport/proto/gen/google/rpc/error_details_pb.ts";
 import { SallyportError } from "./sallyport-error.ts";
 
+export { SallyportError };
+
 const unreachableCodes = new Set([
   Code.Unavailable,
   Code.DeadlineExceeded,

@@ -9,7 +9,7 @@ import {
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { enumName } from "@sallyport/proto/names";
 import { LABELS, labelled, rootFingerprint } from "@sallyport/proto/signing";
-import { SallyportError } from "./sallyport-error.ts";
+import { SallyportError } from "./errors.ts";
 import { verifyBytes } from "./keys.ts";
 
 /** The deployment's public keys after they were checked against the pinned root. */

@@ -11,7 +11,7 @@ import {
 import type { ReadSecretsResponse, SecretResult } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { enumName } from "@sallyport/proto/names";
 import { LABELS, labelled } from "@sallyport/proto/signing";
-import { SallyportError } from "./sallyport-error.ts";
+import { SallyportError } from "./errors.ts";
 import type { TrustedKeys } from "./keyset.ts";
 import { verifyBytes } from "./keys.ts";
 import type { Recipient } from "./seal.ts";
