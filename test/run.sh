@@ -12,6 +12,13 @@ done
 results=$(mktemp -d) || die "no temporary directory can be made"
 trap 'rm -rf "$results"' EXIT
 
+# The shells that export and completion are tested through. The tests of one that cannot be had are skipped and say so.
+for shell in dash busybox zsh fish; do
+  command -v "$shell" >/dev/null 2>&1 && continue
+  say "installing $shell by the distribution's package, for the tests"
+  install_package "$shell" "$shell" "$shell" || say "$shell cannot be installed here: its tests are skipped"
+done
+
 say "checks: drift, contracts, format, lint, types, boundaries"
 npm run --silent check && check=passed || check=failed
 

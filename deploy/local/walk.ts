@@ -217,7 +217,7 @@ async function walkMachine(
 
 function runWithSecrets(system: System): Promise<string> {
   const script = 'printf "%s %s %s" "${#DB_URL}" "${#API_KEY}" "${SIGNING_KEY-unset}"';
-  const args = [join(repository, "clients/cli/src/main.ts"), "run", "--", "sh", "-c", script];
+  const args = [join(repository, "clients/cli/bin/sallyport.js"), "run", "--", "sh", "-c", script];
   const env = {
     PATH: process.env["PATH"] ?? "",
     SALLYPORT_IDENTITY: join(system.layout.demo, "machine.json"),

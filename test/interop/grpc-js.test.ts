@@ -7,7 +7,8 @@ import {
   fromBinary,
   toBinary,
 } from "@bufbuild/protobuf";
-import { createSigner, newSeed, parseToken, proveToken, signingInterceptor } from "@sallyport/client";
+import { createSigner, newSeed, parseToken, proveToken } from "@sallyport/client";
+import { signingInterceptor } from "@sallyport/client/grpc";
 import {
   ReadSecretsRequestSchema,
   ReadSecretsResponseSchema,

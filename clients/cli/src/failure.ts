@@ -1,53 +1,76 @@
-import { SallyportError } from "@sallyport/client";
-import { FormatError } from "@sallyport/proto/signing";
+import { SallyportError } from "@sallyport/client/error";
+import { type Advice, type CliReason, adviceOf } from "./advice.ts";
+
+/** What the command line finds out by itself; `next` overrides what the reason's advice says to do. */
+export class CliError extends Error {
+  override readonly name: string = "CliError";
+  readonly reason: CliReason;
+  readonly next: string | undefined;
+  readonly metadata: Readonly<Record<string, string>>;
+
+  constructor(
+    reason: CliReason,
+    message: string,
+    details: { next?: string; metadata?: Readonly<Record<string, string>>; cause?: unknown } = {},
+  ) {
+    super(message, { cause: details.cause });
+    this.reason = reason;
+    this.next = details.next;
+    this.metadata = details.metadata ?? {};
+  }
+}
 
 /** What is wrong with a command line; exit code 2. */
-export class UsageError extends Error {
+export class UsageError extends CliError {
   override readonly name = "UsageError";
+
+  constructor(message: string, next?: string) {
+    super("USAGE", message, next === undefined ? {} : { next });
+  }
 }
 
-const exitCodes: Readonly<Record<string, number>> = {
-  REQUEST_REJECTED: 3,
-  CLOCK_SKEW: 4,
-  MACHINE_EXPIRED: 4,
-  MACHINE_DISABLED: 4,
-  IDENTITY_MISSING: 4,
-  IDENTITY_INVALID: 4,
-  ROOT_CHANGED: 4,
-  REPLY_UNTRUSTED: 3,
-  ROLE_REQUIRED: 3,
-  NOT_GRANTED: 3,
-  NAME_DANGEROUS: 3,
-  TOKEN_EXPIRED: 3,
-  TOKEN_EXHAUSTED: 3,
-  TOKEN_REVOKED: 3,
-  NOT_FOUND: 5,
-  ALREADY_EXISTS: 5,
-  VERSION_CONFLICT: 5,
-  FIELD_INVALID: 2,
-  TOO_LARGE: 2,
-  RATE_LIMITED: 6,
-  DEPENDENCY_UNAVAILABLE: 6,
-  UNREACHABLE: 6,
+/** An error as it is shown: what was wrong, what to do next, and the exit code. */
+export type Explanation = {
+  readonly reason: string;
+  readonly message: string;
+  readonly next: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly exitCode: number;
 };
 
-/** The exit code of an error: 2 usage, 3 refused, 4 identity, 5 not found or conflict, 6 unavailable, 1 the rest. */
-export function exitCodeOf(error: unknown): number {
-  if (error instanceof UsageError || error instanceof FormatError) return 2;
-  return error instanceof SallyportError ? (exitCodes[error.reason] ?? 1) : 1;
+/** Explains whatever was thrown. */
+export function explain(error: unknown): Explanation {
+  if (error instanceof SallyportError) {
+    const { metadata } = error;
+    const advice = adviceOf(error.reason);
+    const wait: Record<string, string> =
+      error.retryAfterMs === undefined ? {} : { retry_after_ms: String(Math.ceil(error.retryAfterMs)) };
+    // A refusal of the server brings a cause; what a client found out says it in its own words.
+    const message = (error.cause !== undefined && advice.what?.(metadata)) || error.message;
+    return { ...shown(error.reason, message, advice, metadata), metadata: { ...metadata, ...wait } };
+  }
+  if (error instanceof CliError) {
+    const explained = shown(error.reason, error.message, adviceOf(error.reason), error.metadata);
+    return error.next === undefined ? explained : { ...explained, next: error.next };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  // What is typed wrong, such as a token; by its name, since its class would load all of signing.
+  if (error instanceof Error && error.name === "FormatError")
+    return shown("USAGE", message, adviceOf("USAGE"), {});
+  return shown("UNEXPECTED", message, adviceOf("UNEXPECTED"), {});
 }
 
-/** One line for a person: what was wrong and what to do. */
-export function explain(error: unknown): string {
-  if (error instanceof SallyportError) {
-    const metadata = Object.entries(error.metadata).map(([key, value]) => `${key}=${value}`);
-    const wait = error.retryAfterMs === undefined ? [] : [`retry after ${error.retryAfterMs} ms`];
-    const unreachable =
-      error.reason === "UNREACHABLE"
-        ? ["check SALLYPORT_URL and SALLYPORT_CA, and that the server runs"]
-        : [];
-    const details = [error.reason, ...metadata, ...wait, ...unreachable].join(", ");
-    return `${error.message} [${details}]`;
-  }
-  return error instanceof Error ? error.message : String(error);
+function shown(
+  reason: string,
+  message: string,
+  { next, exitCode }: Advice,
+  metadata: Readonly<Record<string, string>>,
+): Explanation {
+  return { reason, message, next: next(metadata), metadata, exitCode };
+}
+
+/** The two lines that people read of an error. */
+export function explanationLines({ reason, message, next, metadata }: Explanation): [string, string] {
+  const details = Object.entries(metadata).map(([key, value]) => `${key} ${value}`);
+  return [`sallyport: ${message} [${[reason, ...details].join(", ")}]`, `  → ${next}`];
 }

@@ -13,7 +13,7 @@ export async function readValue(options: {
 }): Promise<Uint8Array> {
   if (options.file !== undefined) {
     return readFile(options.file).catch(() => {
-      throw new UsageError(`${options.file} cannot be read`);
+      throw new UsageError(`${options.file} cannot be read`, "name a file that can");
     });
   }
   if (process.stdin.isTTY) return Buffer.from(await promptHidden(options.prompt), "utf8");
@@ -24,9 +24,10 @@ export async function readValue(options: {
 /** Asks on the terminal without echo; Ctrl-C ends with a UsageError. */
 export function promptHidden(question: string): Promise<string> {
   const { stdin, stderr } = process;
-  stderr.write(question);
   stdin.setRawMode(true);
   stdin.setEncoding("utf8");
+  // After that: whatever is typed from now on, even before the answer is waited for, is not echoed.
+  stderr.write(question);
   return new Promise((resolve, reject) => {
     let typed = "";
     const done = (settle: () => void): void => {

@@ -1,4 +1,12 @@
-#!/usr/bin/env node
-import { run } from "./program.ts";
+import { version } from "@sallyport/client/version";
 
-process.exitCode = await run(process.argv.slice(2));
+/** Runs one command line and returns its exit code. What asks for the version alone loads nothing else. */
+export async function main(args: readonly string[]): Promise<number> {
+  const [first] = args;
+  if (args.length === 1 && (first === "--version" || first === "-V")) {
+    process.stdout.write(`${version}\n`);
+    return 0;
+  }
+  const { run } = await import("./program.ts");
+  return run(args);
+}

@@ -1,58 +1,134 @@
-import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
-import { parseDuration } from "./duration.ts";
+import { version } from "@sallyport/client/version";
+import { afterAll, describe, expect, test, vi } from "vitest";
+import { catalogue, groups } from "./catalogue.ts";
+import { commandOf } from "./command/build.ts";
+import { parseDuration } from "./command/options.ts";
+import { sallyport } from "./testing/sallyport.ts";
 
 const home = mkdtempSync(join(tmpdir(), "sallyport-cli-"));
 afterAll(() => rmSync(home, { recursive: true, force: true }));
+const run = (args: readonly string[], env: Record<string, string> = {}) =>
+  sallyport(args, { HOME: home, ...env });
 
-type Run = { readonly code: number; readonly out: string; readonly err: string };
-
-function sallyport(args: readonly string[], env: Record<string, string> = {}, input = ""): Promise<Run> {
-  const all = { PATH: process.env["PATH"] ?? "", HOME: home, ...env };
-  return new Promise((resolve) => {
-    const child = execFile(
-      process.execPath,
-      [join(import.meta.dirname, "main.ts"), ...args],
-      { env: all },
-      (error, out, err) => {
-        resolve({ code: typeof error?.code === "number" ? error.code : 0, out, err });
-      },
-    );
-    child.stdin?.end(input);
-  });
-}
+// On a busy machine each process takes a second.
+vi.setConfig({ testTimeout: 60_000 });
 
 describe("the command line", () => {
   test("help names the commands, the environment and the exit codes", async () => {
-    const { code, out } = await sallyport(["--help"]);
+    const { code, out } = await run(["--help"]);
     expect(code).toBe(0);
     for (const word of ["login", "enroll", "run", "SALLYPORT_URL", "Exit codes"]) expect(out).toContain(word);
+    expect((await run(["help"])).out).toBe(out);
   });
 
-  test.each([
-    ["an unknown command", ["nope"], 2, /unknown command/],
-    ["an unknown option", ["get", "A", "--nope"], 2, /unknown option/],
+  test.each([["--version"], ["-V"]])("%s prints the version alone", async (flag) => {
+    expect(await run([flag])).toEqual({ code: 0, out: `${version}\n`, err: "" });
+  });
+
+  test.each<[string, string[], number, RegExp]>([
+    ["an unknown command", ["nope"], 2, /unknown command 'nope' \[USAGE\]\n {2}→ "sallyport help"/],
+    ["a typing error", ["gte", "A"], 2, /did you mean get\?/],
+    ["a typing error in the second word", ["vault", "lst"], 2, /did you mean list\?/],
+    ["a typing error in an option", ["get", "A", "--projct", "x"], 2, /did you mean --project\?/],
+    ["an unknown option", ["get", "A", "--nope"], 2, /unknown option '--nope'.*\n.*"sallyport help get"/],
     ["a missing argument", ["get"], 2, /missing required argument/],
-    ["no identity", ["get", "A"], 4, /run "sallyport login" or "sallyport enroll"/],
-    ["no URL", ["enroll"], 2, /SALLYPORT_ENROLLMENT_TOKEN is not set/],
+    ["too many arguments", ["get", "A", "B"], 2, /too many arguments/],
+    ["a missing second word", ["vault"], 2, /vault needs a second word.*\n.*"sallyport help vault"/],
+    ["no command", [], 2, /no command was given/],
+    ["a missing option", ["export"], 2, /--format/],
+    ["a wrong choice", ["export", "--format", "xml"], 2, /--format takes dotenv, json, yaml.*not "xml"/],
+    ["a wrong number", ["get", "A", "--version", "0"], 2, /--version takes a number from 1/],
+    ["a wrong duration", ["list", "--timeout", "5"], 2, /"5" is not a duration/],
+    ["an empty item", ["run", "--only", "A,", "--", "true"], 2, /empty item/],
+    ["no identity", ["get", "A"], 4, /no machine's identity.*\n.*sallyport enroll/],
+    ["no identity for people", ["project", "create", "x"], 4, /no user's identity/],
+    ["no token", ["enroll"], 2, /SALLYPORT_ENROLLMENT_TOKEN is not set/],
   ])("%s", async (_, args, code, message) => {
-    const run = await sallyport(args);
-    expect(run.code).toBe(code);
-    expect(run.err).toMatch(message);
+    const { code: ended, out, err } = await run(args);
+    expect(err).toMatch(message);
+    expect({ ended, out }).toEqual({ ended: code, out: "" });
+  });
+
+  test("with --json an error is JSON on standard error, before or after the command", async () => {
+    for (const args of [
+      ["get", "A", "--json"],
+      ["--json", "get", "A"],
+      ["nope", "--json"],
+    ]) {
+      const { code, out, err } = await run(args);
+      expect(out).toBe("");
+      const { error } = JSON.parse(err) as { error: Record<string, unknown> };
+      expect(Object.keys(error)).toEqual(["reason", "message", "next", "metadata"]);
+      expect(code).toBe(args[0] === "nope" ? 2 : 4);
+    }
+  });
+
+  test("--json behind -- belongs to the command that is run", async () => {
+    expect((await run(["run", "--", "true", "--json"])).err).toMatch(/^sallyport: /);
   });
 
   test("a token that was mistyped is a usage error that shows nothing of it", async () => {
     const token = "sp_enr_tok_notwhole";
-    const run = await sallyport(["enroll"], {
-      SALLYPORT_URL: "https://localhost:1",
-      SALLYPORT_ENROLLMENT_TOKEN: token,
-    });
-    expect(run.code).toBe(2);
-    expect(run.err).toMatch(/copy it again/);
-    expect(run.err).not.toContain(token);
+    const env = { SALLYPORT_URL: "https://localhost:1", SALLYPORT_ENROLLMENT_TOKEN: token };
+    const { code, err } = await run(["enroll"], env);
+    expect(code).toBe(2);
+    expect(err).toMatch(/copy it again/);
+    expect(err).not.toContain(token);
+  });
+
+  test.each(["http://localhost:1", "localhost:1", "https://localhost/x", "https://a@localhost", "ftp://x"])(
+    "SALLYPORT_URL=%s is not an address",
+    async (url) => {
+      const { code, err } = await run(["enroll"], { SALLYPORT_URL: url, SALLYPORT_ENROLLMENT_TOKEN: "x" });
+      expect(code).toBe(2);
+      expect(err).toContain("https://host:port");
+    },
+  );
+
+  test("no colour is written to what is no terminal", async () => {
+    expect((await run(["--help"])).out).not.toContain("\u001b");
+    expect((await run(["nope"])).err).not.toContain("\u001b");
+  });
+});
+
+describe("every command", () => {
+  const entries = catalogue.map((entry) => [entry.path, entry] as const);
+
+  test.each(entries)("%s has help with examples that its own parser accepts", async (path, entry) => {
+    const command = await entry.load();
+    const built = commandOf(entry, command, async () => undefined);
+    const help = built.helpInformation();
+    expect(help).toContain(entry.summary);
+    for (const option of built.options) expect(option.description, option.flags).not.toBe("");
+    for (const [example] of command.examples) {
+      const [, words] = new RegExp(String.raw`\bsallyport ${path}(?: ([^|<>)]*))?`).exec(example) ?? [];
+      expect(words !== undefined || example.includes(`sallyport ${path}`), example).toBe(true);
+      const args = [...(words ?? "").matchAll(/'[^']*'|"[^"]*"|\S+/g)].map(([word]) => word);
+      const fresh = commandOf(entry, command, async () => undefined).exitOverride();
+      await expect(fresh.parseAsync(args, { from: "user" }), example).resolves.toBeDefined();
+    }
+  });
+
+  test("is a file of its own, and every file is a command", () => {
+    const files = readdirSync(join(import.meta.dirname, "commands")).filter(
+      (file) => !file.endsWith(".test.ts"),
+    );
+    expect(files.toSorted()).toEqual(catalogue.map(({ path }) => `${path.replace(" ", "-")}.ts`).toSorted());
+  });
+
+  test("with two words belongs to a group that has a summary", () => {
+    const nouns = catalogue.flatMap(({ path }) => (path.includes(" ") ? [path.split(" ")[0] ?? ""] : []));
+    expect(new Set(nouns)).toEqual(new Set(Object.keys(groups)));
+  });
+
+  test("is shown in full by help, and all of its group by the group's", async () => {
+    expect((await run(["help", "vault", "use"])).out).toContain("sallyport vault use staging");
+    const { code, out } = await run(["vault", "--help"]);
+    expect(code).toBe(0);
+    for (const verb of ["list", "use", "show"]) expect(out).toContain(verb);
   });
 });
 

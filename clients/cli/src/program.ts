@@ -1,63 +1,142 @@
+import { version } from "@sallyport/client/version";
 import { Command, CommanderError } from "commander";
-import { auditList } from "./commands/audit-list.ts";
-import { enrollCommand } from "./commands/enroll.ts";
-import { getCommand } from "./commands/get.ts";
-import { listCommand } from "./commands/list.ts";
-import { loginCommand } from "./commands/login.ts";
-import { machineRevoke } from "./commands/machine-revoke.ts";
-import { projectCreate } from "./commands/project-create.ts";
-import { runCommand } from "./commands/run.ts";
-import { secretPut } from "./commands/secret-put.ts";
-import { tokenCreate } from "./commands/token-create.ts";
-import { whoamiCommand } from "./commands/whoami.ts";
-import { exitCodeOf, explain } from "./failure.ts";
+import { type Entry, catalogue, groups } from "./catalogue.ts";
+import { type Run, addGlobalOptions, commandOf, stubOf } from "./command/build.ts";
+import { globalsOf } from "./command/globals.ts";
+import { asksForJson, commandWords, globalsIn } from "./command/words.ts";
+import { type Explanation, UsageError, explain, explanationLines } from "./failure.ts";
+import { safeJson, sanitise } from "./terminal/sanitise.ts";
+import { createScreen } from "./terminal/screen.ts";
+import { terminalOf } from "./terminal/terminal.ts";
+import { wrap } from "./terminal/wrap.ts";
 
 const environment = `
 Environment:
-  SALLYPORT_URL               where the gateway answers, such as https://sallyport.example:8443
+  SALLYPORT_URL               where the gateway answers, for login and enroll
   SALLYPORT_CA                PEM file of the gateway's CA, when the system does not know it
-  SALLYPORT_IDENTITY          identity file to use instead of the one under ~/.config/sallyport
   SALLYPORT_ENROLLMENT_TOKEN  token for enroll
+  SALLYPORT_IDENTITY          identity file to use instead of those under ~/.config/sallyport
+  SALLYPORT_VAULT             vault to act in, by id or name
+  NO_COLOR                    no colours
 
-Exit codes: 0 done, 1 unexpected, 2 usage, 3 refused, 4 identity, 5 not found or conflict, 6 unavailable.`;
+Exit codes: 0 done, 1 unexpected, 2 usage, 3 refused, 4 identity, 5 not found or conflict, 6 unavailable.
+"sallyport help COMMAND" shows a command with examples.`;
 
-function group(name: string, description: string, ...commands: Command[]): Command {
-  const parent = new Command(name).description(description);
-  for (const command of commands) parent.addCommand(command);
-  return parent;
-}
+const completionMs = 1_000;
 
 /** Runs one command line and returns its exit code. Errors go to standard error, with the next step. */
 export async function run(args: readonly string[]): Promise<number> {
+  const [first, ...others] = args;
+  if (first === "__complete") return complete(others);
+  const asked = first === "help" ? [...others, "--help"] : [...args];
+  try {
+    return await runParsed(asked);
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    const explanation = explain(error instanceof CommanderError ? usageErrorOf(error, asked) : error);
+    report(explanation, asksForJson(asked));
+    return explanation.exitCode;
+  }
+}
+
+// Called by the completion scripts; it is in no list.
+async function complete([shell, ...words]: readonly string[]): Promise<number> {
+  const { completionLines, shells } = await import("./completion/complete.ts");
+  const { createContext } = await import("./context.ts");
+  const known = shells.find((each) => each === shell);
+  if (known === undefined) return 2;
+  const globals = globalsIn(words);
+  const context = createContext(process.env, { ...globals, timeoutMs: completionMs, json: true });
+  const lines = await completionLines(known, words, context);
+  terminalOf("stdout", process.env).write(`${lines.join("\n")}\n`);
+  return 0;
+}
+
+async function runParsed(args: string[]): Promise<number> {
+  const entry = entryOf(commandWords(args));
+  const command = await entry?.load();
+  let exitCode = 0;
+  const call: Run = async (values) => {
+    const { createContext } = await import("./context.ts");
+    const context = createContext(process.env, globalsOf(values.options));
+    const screen = createScreen(terminalOf("stdout", process.env));
+    await command?.call(values, context, { screen, json: printJson, wantsJson: context.globals.json });
+    ({ exitCode } = context);
+  };
+  const loaded = entry && command ? { entry, command: commandOf(entry, command, call) } : undefined;
+  await programWith(loaded).parseAsync(args, { from: "user" });
+  return exitCode;
+}
+
+function entryOf([noun, verb]: readonly string[]): Entry | undefined {
+  return catalogue.find(({ path }) => path === noun || path === `${noun} ${verb}`);
+}
+
+/** The whole program for the parser: one command in full, the others by name. */
+function programWith(loaded: { entry: Entry; command: Command } | undefined): Command {
   const program = new Command("sallyport")
     .description("Secrets for machines that prove who they are on every request")
-    .version("0.1.0")
+    .version(version, "-V, --version", "print the version")
+    .usage("COMMAND [options]")
     .enablePositionalOptions()
-    .addHelpText("after", environment)
-    .addCommand(loginCommand())
-    .addCommand(whoamiCommand())
-    .addCommand(group("project", "Projects", projectCreate()))
-    .addCommand(group("secret", "Secrets", secretPut()))
-    .addCommand(group("token", "Enrollment tokens", tokenCreate()))
-    .addCommand(enrollCommand())
-    .addCommand(group("machine", "Machines", machineRevoke()))
-    .addCommand(listCommand())
-    .addCommand(getCommand())
-    .addCommand(runCommand())
-    .addCommand(group("audit", "The record of what happened", auditList()));
-  for (const command of [
-    program,
-    ...program.commands,
-    ...program.commands.flatMap((child) => child.commands),
-  ]) {
-    command.exitOverride().showHelpAfterError("(--help shows the options)");
+    .helpCommand(false)
+    .addHelpText("after", environment);
+  addGlobalOptions(program, "Options:");
+  const parents = new Map(
+    Object.entries(groups).map(([name, summary]) => [name, new Command(name).description(summary)]),
+  );
+  for (const entry of catalogue) {
+    const [noun = "", verb] = entry.path.split(" ");
+    const command = entry === loaded?.entry ? loaded.command : stubOf(entry);
+    const parent = parents.get(noun);
+    if (verb === undefined || !parent) {
+      program.addCommand(command.helpGroup(`${entry.section}:`));
+      continue;
+    }
+    if (parent.parent === null) program.addCommand(parent.helpGroup(`${entry.section}:`).helpCommand(false));
+    parent.addCommand(command);
   }
-  try {
-    await program.parseAsync([...args], { from: "user" });
-    return typeof process.exitCode === "number" ? process.exitCode : 0;
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    process.stderr.write(`sallyport: ${explain(error)}\n`);
-    return exitCodeOf(error);
+  prepare(program);
+  return program;
+}
+
+function prepare(command: Command): void {
+  command
+    .exitOverride()
+    .configureHelp({ sortSubcommands: false })
+    .configureOutput({ outputError: () => undefined, writeErr: () => undefined });
+  for (const child of command.commands) prepare(child);
+}
+
+/** What the parser refused, in our words: what is wrong, and what was probably meant. */
+function usageErrorOf(error: CommanderError, args: readonly string[]): UsageError {
+  const [words] = [commandWords(args)];
+  const entry = entryOf(words);
+  const [noun = ""] = words;
+  const scope = entry?.path ?? (Object.hasOwn(groups, noun) ? noun : undefined);
+  const help =
+    scope === undefined
+      ? '"sallyport help" shows the commands'
+      : `"sallyport help ${scope}" shows how it is used`;
+  if (error.code === "commander.help") {
+    const missing = scope === undefined ? "no command was given" : `${scope} needs a second word`;
+    return new UsageError(missing, help);
   }
+  const [message = "", suggestion] = error.message.replace(/^error: /, "").split("\n");
+  const meant = /Did you mean (?:one of )?(.+)\?/.exec(suggestion ?? "")?.[1];
+  return new UsageError(message, meant === undefined ? help : `did you mean ${meant}? ${help}`);
+}
+
+function report(explanation: Explanation, json: boolean): void {
+  const { reason, message, next, metadata } = explanation;
+  const terminal = terminalOf("stderr", process.env);
+  if (json) return terminal.write(`${safeJson({ error: { reason, message, next, metadata } }, 2)}\n`);
+  const [what = "", todo = ""] = explanationLines(explanation).map((line, index) =>
+    wrap(sanitise(line), terminal.width, index === 0 ? "  " : "    ").join("\n"),
+  );
+  terminal.write(`${terminal.paint("red", what)}\n${todo}\n`);
+}
+
+function printJson(value: unknown, lines: boolean): void {
+  terminalOf("stdout", process.env).write(`${safeJson(value, lines ? undefined : 2)}\n`);
 }

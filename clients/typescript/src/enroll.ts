@@ -3,19 +3,23 @@ import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { createClient } from "@connectrpc/connect";
 import { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
 import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
+import { createClock } from "./clock.ts";
 import { toSallyportError } from "./errors.ts";
 import type { Identity } from "./identity.ts";
 import { newSeed } from "./keys.ts";
 import { createSigner } from "./signer.ts";
 import { parseToken, proveToken } from "./token.ts";
-import { type Endpoint, createSignedTransport } from "./transport.ts";
+import { type ConnectionOptions, type Endpoint, createSignedTransport } from "./transport.ts";
 
 /** Options of an enrollment; a seed makes a retry use the same key, so that it spends no second use. */
-export type EnrollOptions = {
+export type EnrollOptions = ConnectionOptions & {
   readonly name?: string;
   readonly hostname?: string;
   readonly seed?: Uint8Array;
 };
+
+/** Options of a login; a seed makes a retry use the same key. */
+export type LoginOptions = ConnectionOptions & { readonly seed?: Uint8Array };
 
 /**
  * Enrolls this process as a machine with an enrollment token. The token itself is never sent: its key signs the new
@@ -28,9 +32,8 @@ export async function enroll(
 ): Promise<Identity> {
   const token = parseToken(tokenText, "enr");
   const seed = options.seed ?? newSeed();
-  const signer = createSigner(seed);
+  const { signer, transport, close } = openAsNewKey(endpoint, seed, options);
   const { publicKey, proof } = proveToken("enr", token.vaultId, token.seed, signer.publicKey);
-  const { transport, close } = createSignedTransport(endpoint, signer);
   try {
     const answer = await createClient(EnrollmentService, transport).enroll({
       vaultId: token.vaultId,
@@ -61,12 +64,12 @@ export async function login(
   endpoint: Endpoint,
   codeText: string,
   userName: string,
-  seed = newSeed(),
+  options: LoginOptions = {},
 ): Promise<Identity> {
   const code = parseToken(codeText, "login");
-  const signer = createSigner(seed);
+  const seed = options.seed ?? newSeed();
+  const { signer, transport, close } = openAsNewKey(endpoint, seed, options);
   const { publicKey, proof } = proveToken("login", code.vaultId, code.seed, signer.publicKey);
-  const { transport, close } = createSignedTransport(endpoint, signer);
   try {
     const answer = await createClient(UserService, transport).redeemLoginCode({
       vaultId: code.vaultId,
@@ -89,6 +92,12 @@ export async function login(
   } finally {
     close();
   }
+}
+
+function openAsNewKey(endpoint: Endpoint, seed: Uint8Array, options: ConnectionOptions) {
+  const clock = createClock();
+  const signer = createSigner(seed, undefined, clock.now);
+  return { signer, ...createSignedTransport(endpoint, signer, "connect", { ...options, clock }) };
 }
 
 function identityBase(

@@ -1,48 +1,54 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { ErrorInfoSchema, RetryInfoSchema } from "@sallyport/proto/gen/google/rpc/error_details_pb.ts";
+import { SallyportError } from "./sallyport-error.ts";
+
+export { SallyportError };
+
+const unreachableCodes = new Set([
+  Code.Unavailable,
+  Code.DeadlineExceeded,
+  Code.Internal,
+  Code.Unknown,
+  Code.Canceled,
+]);
 
 /**
- * A refusal by the server, or a reply that cannot be trusted. `reason` is one of sallyport.errors.v1.Reason without its
- * prefix; a client's own findings are REPLY_UNTRUSTED, ROOT_CHANGED and UNREACHABLE.
+ * Turns what a Connect call threw into a SallyportError. A failure of the transport becomes UNREACHABLE, with the
+ * system's own code for it, such as ECONNREFUSED, as metadata `cause`.
  */
-export class SallyportError extends Error {
-  override readonly name = "SallyportError";
-  readonly reason: string;
-  readonly metadata: Readonly<Record<string, string>>;
-  readonly retryAfterMs: number | undefined;
-
-  constructor(
-    reason: string,
-    message: string,
-    details: { metadata?: Record<string, string>; retryAfterMs?: number; cause?: unknown } = {},
-  ) {
-    super(message, { cause: details.cause });
-    this.reason = reason;
-    this.metadata = details.metadata ?? {};
-    this.retryAfterMs = details.retryAfterMs;
-  }
-}
-
-/** Turns what a Connect call threw into a SallyportError; a transport failure becomes UNREACHABLE. */
 export function toSallyportError(error: unknown): SallyportError {
   if (error instanceof SallyportError) return error;
   const connect = ConnectError.from(error);
   const [info] = connect.findDetails(ErrorInfoSchema).filter(({ domain }) => domain === "sallyport");
   if (!info) {
-    const unreachable =
-      connect.code === Code.Unavailable ||
-      connect.code === Code.DeadlineExceeded ||
-      connect.code === Code.Internal ||
-      connect.code === Code.Unknown ||
-      connect.code === Code.Canceled;
-    return new SallyportError(unreachable ? "UNREACHABLE" : "INTERNAL", connect.rawMessage, { cause: error });
+    if (!unreachableCodes.has(connect.code))
+      return new SallyportError("INTERNAL", connect.rawMessage, { cause: error });
+    const code = causeOf(connect);
+    const metadata = code === undefined ? {} : { cause: code };
+    return new SallyportError("UNREACHABLE", connect.rawMessage, { metadata, cause: error });
   }
   const [retry] = connect.findDetails(RetryInfoSchema);
   const retryAfter = retry?.retryDelay ? { retryAfterMs: durationMs(retry.retryDelay) } : {};
-  return new SallyportError(info.reason, connect.rawMessage, {
+  return new SallyportError({ told: info.reason }, connect.rawMessage, {
     metadata: info.metadata,
     ...retryAfter,
     cause: error,
   });
+}
+
+function causeOf(error: ConnectError): string | undefined {
+  if (error.code === Code.DeadlineExceeded) return "TIMEOUT";
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    if ("code" in cause && typeof cause.code === "string") return cause.code;
+  }
+  return undefined;
+}
+
+/** The same function, whose failures are SallyportErrors. */
+export function guarded<A extends unknown[], R>(run: (...args: A) => Promise<R>): (...args: A) => Promise<R> {
+  return (...args) =>
+    run(...args).catch((error: unknown) => {
+      throw toSallyportError(error);
+    });
 }

@@ -12,7 +12,7 @@ const identity: Identity = {
   keyId: "k",
   kind: "machine",
   name: "runner",
-  seed: "c2VlZA==",
+  seed: Buffer.alloc(32, 7).toString("base64"),
   expiresAt: "2030-01-01T00:00:00.000Z",
 };
 let dir: string;
@@ -38,6 +38,12 @@ test("one that others may read, that is missing or not complete is refused with 
   await expect(loadIdentity(path)).rejects.toThrow(/chmod 600/);
   await expect(loadIdentity(join(dir, "none.json"))).rejects.toMatchObject({ reason: "IDENTITY_MISSING" });
   const broken = join(dir, "broken.json");
-  writeFileSync(broken, '{"url":1}', { mode: 0o600 });
-  await expect(loadIdentity(broken)).rejects.toMatchObject({ reason: "IDENTITY_INVALID" });
+  const short = Buffer.alloc(31).toString("base64");
+  const wrong = [{ url: 1 }, { ...identity, kind: "robot" }, { ...identity, seed: short }];
+  for (const content of [...wrong, { ...identity, expiresAt: "soon" }, { ...identity, ca: 1 }, null]) {
+    writeFileSync(broken, JSON.stringify(content), { mode: 0o600 });
+    await expect(loadIdentity(broken), JSON.stringify(content)).rejects.toMatchObject({
+      reason: "IDENTITY_INVALID",
+    });
+  }
 });

@@ -1,6 +1,5 @@
-import { chmod, mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
-import { SallyportError } from "./errors.ts";
+import { SallyportError } from "./sallyport-error.ts";
+import { readPrivateFile, writePrivateFile } from "./private-file.ts";
 
 /** Everything a client needs to act as one principal. The seed is the private key and never leaves this machine. */
 export type Identity = {
@@ -9,6 +8,8 @@ export type Identity = {
   readonly ca?: string;
   readonly rootFingerprint: string;
   readonly vaultId: string;
+  /** The vault's name when the identity was made, for people; absent when it was not asked for. */
+  readonly vaultName?: string;
   readonly principalId: string;
   readonly keyId: string;
   readonly kind: "machine" | "user";
@@ -30,47 +31,49 @@ const required = [
   "seed",
   "expiresAt",
 ] as const;
+const optional = ["ca", "vaultName"] as const;
 
-/** Writes an identity file: mode 0600 in a directory of mode 0700, complete or not at all. */
+/** Writes an identity file: mode 0600 in a directory of mode 0700, complete or not at all, never through a link. */
 export async function saveIdentity(path: string, identity: Identity): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const partial = `${path}.${process.pid}.part`;
-  await writeFile(partial, `${JSON.stringify(identity, undefined, 2)}\n`, { mode: 0o600 });
-  await chmod(partial, 0o600);
-  await rename(partial, path);
+  await writePrivateFile(path, `${JSON.stringify(identity, undefined, 2)}\n`);
 }
 
-/** Reads an identity file; IDENTITY_MISSING or IDENTITY_INVALID say what is wrong, and a readable-by-others file is refused. */
+/**
+ * Reads an identity file. Throws IDENTITY_MISSING or IDENTITY_INVALID, which say what is wrong: it is not there, others
+ * may read it, it is a link, or it is not complete.
+ */
 export async function loadIdentity(path: string): Promise<Identity> {
-  const [text, { mode }] = await Promise.all([readFile(path, "utf8"), stat(path)]).catch((error: unknown) => {
+  const text = await readPrivateFile(path);
+  if (text === undefined)
     throw new SallyportError(
       "IDENTITY_MISSING",
       `there is no identity at ${path}: run "sallyport login" or "sallyport enroll"`,
-      { cause: error },
     );
-  });
-  if ((mode & 0o077) !== 0) {
-    throw new SallyportError("IDENTITY_INVALID", `others may read ${path}: run "chmod 600 ${path}"`);
-  }
-  return parseIdentity(text, path);
-}
-
-function parseIdentity(text: string, path: string): Identity {
-  const value = ((): unknown => {
-    try {
-      return JSON.parse(text);
-    } catch {
-      return undefined;
-    }
-  })();
-  const complete =
-    typeof value === "object" &&
-    value !== null &&
-    required.every((key) => typeof Reflect.get(value, key) === "string");
-  if (!complete)
+  const value = parsed(text);
+  if (!isIdentity(value))
     throw new SallyportError(
       "IDENTITY_INVALID",
       `${path} is not a complete identity file: enroll or log in again`,
     );
-  return value as Identity;
+  return value;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isIdentity(value: unknown): value is Identity {
+  if (typeof value !== "object" || value === null) return false;
+  const field = (key: string): unknown => Reflect.get(value, key);
+  return (
+    required.every((key) => typeof field(key) === "string") &&
+    optional.every((key) => ["string", "undefined"].includes(typeof field(key))) &&
+    (field("kind") === "machine" || field("kind") === "user") &&
+    Buffer.from(String(field("seed")), "base64").length === 32 &&
+    !Number.isNaN(Date.parse(String(field("expiresAt"))))
+  );
 }

@@ -1,18 +1,30 @@
-export {
-  type NewSecret,
-  type NewVersion,
-  type ReadTarget,
-  type Sallyport,
-  type Services,
-  openSallyport,
-} from "./client.ts";
-export { type EnrollOptions, enroll, login } from "./enroll.ts";
-export { SallyportError, toSallyportError } from "./errors.ts";
-export { signingInterceptor } from "./grpc.ts";
-export { type Identity, loadIdentity, saveIdentity } from "./identity.ts";
+export { type NewSecret, type NewVersion, type Sallyport, type Services, openSallyport } from "./client.ts";
+export { type Clock, createClock, maxCorrectionMs } from "./clock.ts";
+export { type EnrollOptions, type LoginOptions, enroll, login } from "./enroll.ts";
 export { newSeed, privateKeyOf, rawPublicKey, signBytes, verifyBytes } from "./keys.ts";
 export { type TrustedKeys, verifyKeyset } from "./keyset.ts";
-export { type ReadResult, openReply } from "./reply.ts";
+export { openReply } from "./reply.ts";
+export {
+  type ClientReason,
+  type ConnectionOptions,
+  type DeploymentFacts,
+  type Identity,
+  type PublicReason,
+  type ReadResult,
+  type ReadTarget,
+  type Reader,
+  type RetryOptions,
+  SallyportError,
+  checkPrivateFolder,
+  erasePrivateFile,
+  loadIdentity,
+  openReader,
+  readPrivateFile,
+  retrying,
+  saveIdentity,
+  toSallyportError,
+  writePrivateFile,
+} from "./reading.ts";
 export { type Recipient, type WriteTarget, createRecipient, sealValue } from "./seal.ts";
 export { type RequestTarget, type SignedHeaders, type Signer, createSigner } from "./signer.ts";
 export {
@@ -29,3 +41,4 @@ export {
   createSignedTransport,
   requestDigestHeader,
 } from "./transport.ts";
+export { version } from "./version.ts";

@@ -1,12 +1,27 @@
-import type { Transport } from "@connectrpc/connect";
+import type { Interceptor, Transport } from "@connectrpc/connect";
 import { Http2SessionManager, createNodeHttpClient } from "@connectrpc/connect-node";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import { createTransport as createConnect } from "@connectrpc/connect/protocol-connect";
 import { createTransport as createGrpc } from "@connectrpc/connect/protocol-grpc";
+import type { Clock } from "./clock.ts";
+import { toSallyportError } from "./errors.ts";
 import type { Signer } from "./signer.ts";
+import { version } from "./version.ts";
 
 /** Where the gateway is and how to trust it. `ca` is PEM text; without it the system's roots are used. */
 export type Endpoint = { readonly url: string; readonly ca?: string };
+
+/** How to speak to the gateway; everything has a default. */
+export type ConnectionOptions = {
+  /** What the client calls itself in records; `sallyport-js/<version>` by default. */
+  readonly userAgent?: string;
+  /** How long one attempt may take, in milliseconds; 10 seconds by default, twice what a gateway gives a request. */
+  readonly attemptMs?: number;
+  /** Ends every call, whatever it waits for. */
+  readonly signal?: AbortSignal;
+  /** Told once when the gateway's CLOCK_SKEW made the client correct its clock, by how many milliseconds. */
+  readonly onClockSet?: (correctionMs: number) => void;
+};
 
 /** The local response header that carries the digest of the request as it was signed, in base64. */
 export const requestDigestHeader = "sallyport-request-digest";
@@ -15,12 +30,17 @@ export const requestDigestHeader = "sallyport-request-digest";
 export type SignedTransport = { readonly transport: Transport; readonly close: () => void };
 
 const maxReplyBytes = 4 * 1024 * 1024;
+const defaultAttemptMs = 10_000;
 
-/** Opens a signed transport over HTTP/2 in the Connect or the gRPC protocol. */
+/**
+ * Opens a signed transport over HTTP/2 in the Connect or the gRPC protocol. With the signer's clock it signs a request
+ * that was refused as CLOCK_SKEW once more, by the gateway's time.
+ */
 export function createSignedTransport(
   endpoint: Endpoint,
   signer: Signer,
   protocol: "connect" | "grpc" = "connect",
+  options: ConnectionOptions & { readonly clock?: Clock } = {},
 ): SignedTransport {
   const session = new Http2SessionManager(
     endpoint.url,
@@ -28,23 +48,24 @@ export function createSignedTransport(
     endpoint.ca === undefined ? {} : { ca: endpoint.ca },
   );
   const send = createNodeHttpClient({ httpVersion: "2", sessionProvider: () => session });
-  const options = {
-    httpClient: signing(send, signer),
+  const transportOptions = {
+    httpClient: signing(send, signer, options),
     baseUrl: endpoint.url,
     useBinaryFormat: true,
-    interceptors: [],
+    interceptors: options.clock ? [correcting(options.clock, options.onClockSet)] : [],
     acceptCompression: [],
     sendCompression: null,
     compressMinBytes: Number.MAX_SAFE_INTEGER,
     readMaxBytes: maxReplyBytes,
     writeMaxBytes: maxReplyBytes,
+    defaultTimeoutMs: options.attemptMs ?? defaultAttemptMs,
   };
-  const transport = protocol === "connect" ? createConnect(options) : createGrpc(options);
+  const transport = protocol === "connect" ? createConnect(transportOptions) : createGrpc(transportOptions);
   return { transport, close: () => session.abort() };
 }
 
 // Signed here, where the bytes are: an interceptor sees messages, and two encodings of one message may differ.
-function signing(send: UniversalClientFn, signer: Signer): UniversalClientFn {
+function signing(send: UniversalClientFn, signer: Signer, options: ConnectionOptions): UniversalClientFn {
   return async (request) => {
     const chunks: Uint8Array[] = [];
     for await (const chunk of request.body ?? []) chunks.push(chunk);
@@ -54,12 +75,33 @@ function signing(send: UniversalClientFn, signer: Signer): UniversalClientFn {
     const signed = signer.sign({ authority: host, path: pathname, contentType }, body);
     const header = new Headers(request.header);
     for (const [name, value] of Object.entries(signed.headers)) header.set(name, value);
+    header.set("user-agent", options.userAgent ?? `sallyport-js/${version}`);
     const content = (async function* () {
       yield new Uint8Array(body);
     })();
-    const response = await send({ ...request, header, body: content });
+    const signals = [request.signal, options.signal].filter((signal) => signal !== undefined);
+    const response = await send({ ...request, header, body: content, signal: AbortSignal.any(signals) });
     // Overwrites whatever a server may have put there.
     response.header.set(requestDigestHeader, Buffer.from(signed.requestDigest).toString("base64"));
     return response;
+  };
+}
+
+function correcting(clock: Clock, onClockSet: ConnectionOptions["onClockSet"]): Interceptor {
+  return (next) => async (request) => {
+    const signedUncorrected = !clock.isCorrected();
+    try {
+      return await next(request);
+    } catch (error) {
+      const { reason, metadata } = toSallyportError(error);
+      if (reason !== "CLOCK_SKEW" || !signedUncorrected) throw error;
+      // Of requests under way together, the first to be refused corrects the clock, and the others profit.
+      if (!clock.isCorrected()) {
+        const corrected = clock.correct(metadata["server_time"] ?? "");
+        if (corrected === undefined) throw error;
+        onClockSet?.(corrected);
+      }
+      return next(request);
+    }
   };
 }

@@ -1,32 +1,56 @@
-import { enroll, saveIdentity } from "@sallyport/client";
-import { Command } from "commander";
+import { enroll as enrollMachine, parseToken } from "@sallyport/client";
+import { defineCommand } from "../command/define.ts";
+import { text } from "../command/options.ts";
+import { nullable, object, text as word, time } from "../command/shape.ts";
 import { UsageError } from "../failure.ts";
-import { printJson, printLine, tick } from "../output.ts";
-import { endpointOf, identityPath } from "../profile.ts";
+import { relativeTime } from "../terminal/time.ts";
+import { identityPathOf } from "../vaults/choose.ts";
+import { endpointOf } from "../vaults/endpoint.ts";
+import { identityFile, readCurrentVault, writeCurrentVault } from "../vaults/folder.ts";
+import { keepIdentity } from "../vaults/keep.ts";
+import { withPendingKey } from "../vaults/pending.ts";
 
 /** `sallyport enroll`: makes this computer a machine of a vault. */
-export function enrollCommand(): Command {
-  return new Command("enroll")
-    .description(
-      "Become a machine with the token in SALLYPORT_ENROLLMENT_TOKEN; the token itself is not sent",
-    )
-    .option("--name <name>", "the machine's name; the host name by default")
-    .option("--json", "print the result as JSON")
-    .addHelpText("after", '\nExample:\n  SALLYPORT_ENROLLMENT_TOKEN="$TOKEN" sallyport enroll')
-    .action(async (options: { name?: string; json?: true }) => {
-      const token = process.env["SALLYPORT_ENROLLMENT_TOKEN"];
-      if (!token)
-        throw new UsageError("SALLYPORT_ENROLLMENT_TOKEN is not set: put the enrollment token into it");
-      const identity = await enroll(
-        await endpointOf(),
-        token,
-        options.name === undefined ? {} : { name: options.name },
-      );
-      const path = identityPath("machine");
-      await saveIdentity(path, identity);
-      const { principalId, name, vaultId, expiresAt } = identity;
-      if (options.json)
-        return printJson({ machineId: principalId, name, vaultId, expiresAt, identity: path });
-      printLine(`${tick()} machine ${name} (${principalId}) until ${expiresAt}`);
-    });
-}
+export const enroll = defineCommand({
+  description:
+    "The token is in SALLYPORT_ENROLLMENT_TOKEN and is not sent: its key signs the key that this machine makes. When a reply is lost, run it again: the same key is used, and no second use of the token is spent.",
+  args: {},
+  options: { name: text("the machine's name; the host name if not given", { value: "name" }) },
+  examples: [
+    ['SALLYPORT_ENROLLMENT_TOKEN="$TOKEN" sallyport enroll', "in a pipeline"],
+    ["sallyport enroll --identity /run/sallyport/machine.json", "keep the identity elsewhere"],
+  ],
+  json: object({
+    machineId: word("the machine's id"),
+    name: word("its name"),
+    vaultId: word("the vault's id"),
+    vaultName: nullable(word("the vault's name; null when the server could not be asked")),
+    expiresAt: time("when the machine stops working"),
+    identity: word("the file that holds its key"),
+  }),
+  async run({ options: { name }, context }) {
+    const token = context.env["SALLYPORT_ENROLLMENT_TOKEN"];
+    if (!token)
+      throw new UsageError("SALLYPORT_ENROLLMENT_TOKEN is not set", "put the enrollment token into it");
+    const endpoint = await endpointOf(context.env);
+    const { id, vaultId } = parseToken(token.trim(), "enr");
+    const chosen = identityPathOf(context.choice);
+    const path = chosen ?? identityFile(context.env, vaultId, "machine");
+    const wanted = name === undefined ? {} : { name };
+    const identity = await context.session.patiently(new URL(endpoint.url).host, (options) =>
+      withPendingKey(path, id, async (seed) => {
+        const made = await enrollMachine(endpoint, token.trim(), { ...options, ...wanted, seed });
+        return keepIdentity(path, made, options);
+      }),
+    );
+    // A person's choice stays; a fresh computer gets one.
+    if (chosen === undefined && (await readCurrentVault(context.env)) === undefined)
+      await writeCurrentVault(context.env, vaultId);
+    const { principalId, vaultName = null, expiresAt } = identity;
+    return { machineId: principalId, name: identity.name, vaultId, vaultName, expiresAt, identity: path };
+  },
+  show({ name, machineId, vaultName, vaultId, expiresAt }, screen) {
+    const where = `${machineId}, expires ${relativeTime(expiresAt)}`;
+    screen.mark("ok", `this machine is ${name} in ${vaultName ?? vaultId}`, where);
+  },
+});

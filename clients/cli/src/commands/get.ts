@@ -1,63 +1,66 @@
-import { type ReadResult, type Sallyport, SallyportError } from "@sallyport/client";
-import { isId } from "@sallyport/proto/ids";
-import { Command } from "commander";
-import { UsageError } from "../failure.ts";
-import { printJson } from "../output.ts";
-import { actAs } from "../profile.ts";
+import { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { defineCommand } from "../command/define.ts";
+import { integer, required, text } from "../command/options.ts";
+import { integer as whole, object, text as word } from "../command/shape.ts";
+import { CliError } from "../failure.ts";
+import { saveOutput } from "../output-file.ts";
+import { fieldOf } from "../values/fields.ts";
+import { readOne } from "../values/select.ts";
 
-/** `sallyport get NAME`: one value to standard output, byte for byte. */
-export function getCommand(): Command {
-  return new Command("get")
-    .description("Read one secret; the value goes to standard output as it is")
-    .argument("<secret>", "name or id")
-    .option("--project <project>", "project name or id, when the name is in several")
-    .option("--json", "print the result as JSON, the value in base64")
-    .addHelpText("after", "\nExample:\n  sallyport get DB_URL")
-    .action(async (secret: string, options: { project?: string; json?: true }) => {
-      const result = await actAs("machine", (client) => read(client, secret, options.project));
-      if (result.kind === "refused") throw new SallyportError(result.reason, `${secret} was refused`);
-      const { secretId, name, version, plaintext } = result;
-      if (options.json)
-        return printJson({ secretId, name, version, value: Buffer.from(plaintext).toString("base64") });
-      process.stdout.write(plaintext);
-      if (process.stdout.isTTY) process.stdout.write("\n");
-    });
-}
-
-/** What reading by name needs of a client. */
-export type Reader = Pick<Sallyport, "read" | "listReadable">;
-
-/**
- * Reads one secret by id or name. Throws REPLY_UNTRUSTED when what was signed has another name than was asked for: the
- * lookup that gave the id is not signed.
- */
-export async function read(client: Reader, secret: string, project: string | undefined): Promise<ReadResult> {
-  const byId = isId("sec", secret);
-  const secretId = byId ? secret : await idOf(client, secret, project);
-  const [result] = await client.read({ secretIds: [secretId] });
-  if (!result) throw new SallyportError("NOT_GRANTED", `${secret} cannot be read`);
-  if (!byId && result.kind === "value" && result.name !== secret)
-    throw new SallyportError("REPLY_UNTRUSTED", `the reply cannot be trusted: it is not about ${secret}`);
-  return result;
-}
-
-async function idOf(client: Reader, name: string, project: string | undefined): Promise<string> {
-  const readable = await client.listReadable();
-  const found = readable.filter(
-    (secret) =>
-      secret.name === name &&
-      (project === undefined || [secret.projectId, secret.projectName].includes(project)),
-  );
-  if (found.length > 1)
-    throw new UsageError(
-      `${name} is in ${found.map((secret) => secret.projectName).join(", ")}: choose with --project`,
+/** `sallyport get SECRET`: one value to standard output, byte for byte. */
+export const get = defineCommand({
+  description:
+    "The value goes to standard output as it is, nothing added. A secret with fields is one JSON object; --field takes one of them.",
+  args: { secret: required("name or id", { complete: "readableSecrets" }) },
+  options: {
+    project: text("its project, when the name is in several", {
+      value: "project",
+      complete: "readableProjects",
+    }),
+    field: text("one field of it", { value: "name" }),
+    version: integer("an older version, where the grant allows it", { min: 1, max: 4_294_967_295 }),
+    output: text("write it to a file that only you may read", {
+      value: "file",
+      complete: "files",
+      short: "-o",
+    }),
+  },
+  examples: [
+    ["sallyport get DB_URL", "print a value"],
+    ["sallyport get TLS_KEY --output key.pem", "write one to a file of mode 0600"],
+    ["sallyport get DB --field password", "one field of a secret"],
+  ],
+  json: object({
+    secretId: word("the secret's id"),
+    name: word("its name"),
+    version: whole("the version that was read"),
+    kind: word(
+      "`single` or `fields`: then the value is a JSON object of texts, unless one field was asked for",
+    ),
+    value: word("the value in base64"),
+  }),
+  async run({ args, options, context }) {
+    const { project, version, field, output } = options;
+    const secret = await context.session.asMachine((client) =>
+      readOne(client, args.secret, project, version),
     );
-  const [only] = found;
-  // The same words whether it does not exist or was not granted: the difference is not this machine's to know.
-  if (!only)
-    throw new SallyportError(
-      "NOT_GRANTED",
-      `no grant covers ${name}: "sallyport list" shows what this machine may read`,
-    );
-  return only.secretId;
-}
+    const content = field === undefined ? secret.plaintext : Buffer.from(fieldOf(secret, field));
+    if (output !== undefined) {
+      await saveOutput(output, content);
+      context.progress.say(`${content.length} bytes to ${output}`);
+      if (!context.globals.json) return undefined;
+    }
+    const { secretId, name } = secret;
+    const kind = secret.valueKind === ValueKind.FIELDS && field === undefined ? "fields" : "single";
+    return { secretId, name, version: secret.version, kind, value: Buffer.from(content).toString("base64") };
+  },
+  show({ name, value }, screen) {
+    const content = Buffer.from(value, "base64");
+    if (screen.isTerminal && /[^\P{Cc}\n\r\t]/u.test(content.toString("utf8")))
+      throw new CliError("VALUE_UNFIT", `${name} holds control characters, which a terminal would obey`, {
+        next: "write it to a file with --output, or pipe it into a program",
+      });
+    screen.value(content);
+    if (screen.isTerminal && content.at(-1) !== 0x0a) screen.line("");
+  },
+});

@@ -1,29 +1,60 @@
-import { login, saveIdentity } from "@sallyport/client";
-import { Command } from "commander";
-import { promptHidden } from "../input.ts";
-import { printJson, printLine, tick } from "../output.ts";
-import { endpointOf, identityPath } from "../profile.ts";
-import { UsageError } from "../failure.ts";
 import { text as readText } from "node:stream/consumers";
+import { login as redeem, parseToken } from "@sallyport/client";
+import { defineCommand } from "../command/define.ts";
+import { textOr } from "../command/options.ts";
+import { nullable, object, text, time } from "../command/shape.ts";
+import { UsageError } from "../failure.ts";
+import { promptHidden } from "../input.ts";
+import { relativeTime } from "../terminal/time.ts";
+import { identityPathOf } from "../vaults/choose.ts";
+import { endpointOf } from "../vaults/endpoint.ts";
+import { identityFile, writeCurrentVault } from "../vaults/folder.ts";
+import { keepIdentity } from "../vaults/keep.ts";
+import { withPendingKey } from "../vaults/pending.ts";
 
-/** `sallyport login`: turns a login code into this computer's user identity. */
-export function loginCommand(): Command {
-  return new Command("login")
-    .description("Become a user of a vault with a login code, read from standard input or a prompt")
-    .option("--name <name>", "how you are shown in lists and records", process.env["USER"] || "owner")
-    .option("--json", "print the result as JSON")
-    .addHelpText("after", '\nExample:\n  printf %s "$CODE" | sallyport login --name ada')
-    .action(async (options: { name: string; json?: true }) => {
-      const endpoint = await endpointOf();
-      const code = (
-        process.stdin.isTTY ? await promptHidden("Login code: ") : await readText(process.stdin)
-      ).trim();
-      if (code === "") throw new UsageError("no login code was given: pipe it in, or run this on a terminal");
-      const identity = await login(endpoint, code, options.name);
-      const path = identityPath("user");
-      await saveIdentity(path, identity);
-      const { principalId, vaultId, expiresAt } = identity;
-      if (options.json) return printJson({ userId: principalId, vaultId, expiresAt, identity: path });
-      printLine(`${tick()} you are ${options.name} (${principalId}) in ${vaultId} until ${expiresAt}`);
-    });
-}
+/** `sallyport login`: turns a login code into this computer's user identity, and chooses its vault. */
+export const login = defineCommand({
+  description:
+    "Reads the login code from standard input or asks for it. SALLYPORT_URL says where the gateway answers, SALLYPORT_CA what its certificate is signed by; the identity keeps both.",
+  args: {},
+  options: {
+    name: textOr(process.env["USER"] || "owner", "how you are shown in lists and records", { value: "name" }),
+  },
+  examples: [
+    ["sallyport login --name ada", "asks for the code without showing it"],
+    ["sallyport login --name ada < login-code", "takes it from a file"],
+  ],
+  json: object({
+    userId: text("your id"),
+    name: text("your name"),
+    vaultId: text("the vault's id"),
+    vaultName: nullable(text("the vault's name; null when the server could not be asked")),
+    expiresAt: time("when this computer's key stops working"),
+    identity: text("the file that holds the key"),
+  }),
+  async run({ options: { name }, context }) {
+    const endpoint = await endpointOf(context.env);
+    const code = (
+      process.stdin.isTTY ? await promptHidden("Login code: ") : await readText(process.stdin)
+    ).trim();
+    if (code === "") throw new UsageError("no login code was given", "pipe it in, or run this on a terminal");
+    const { id, vaultId } = parseToken(code, "login");
+    const chosen = identityPathOf(context.choice);
+    const path = chosen ?? identityFile(context.env, vaultId, "user");
+    const identity = await context.session.patiently(new URL(endpoint.url).host, (options) =>
+      withPendingKey(path, id, async (seed) =>
+        keepIdentity(path, await redeem(endpoint, code, name, { ...options, seed }), options),
+      ),
+    );
+    if (chosen === undefined) await writeCurrentVault(context.env, vaultId);
+    const { principalId, vaultName = null, expiresAt } = identity;
+    return { userId: principalId, name, vaultId, vaultName, expiresAt, identity: path };
+  },
+  show({ name, userId, vaultName, vaultId, expiresAt }, screen) {
+    screen.mark(
+      "ok",
+      `you are ${name} in ${vaultName ?? vaultId}`,
+      `${userId}, expires ${relativeTime(expiresAt)}`,
+    );
+  },
+});

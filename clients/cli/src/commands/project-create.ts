@@ -1,17 +1,18 @@
-import { Command } from "commander";
-import { printJson, printLine, tick } from "../output.ts";
-import { actAs } from "../profile.ts";
+import { defineCommand } from "../command/define.ts";
+import { required } from "../command/options.ts";
+import { object, text } from "../command/shape.ts";
 
 /** `sallyport project create NAME`. */
-export function projectCreate(): Command {
-  return new Command("create")
-    .description("Make a project with a key of its own")
-    .argument("<name>", "unique in the vault")
-    .option("--json", "print the result as JSON")
-    .addHelpText("after", "\nExample:\n  sallyport project create web")
-    .action(async (name: string, options: { json?: true }) => {
-      const { project } = await actAs("user", (client) => client.services.projects.createProject({ name }));
-      if (options.json) return printJson({ projectId: project?.projectId, name });
-      printLine(`${tick()} project ${name} (${project?.projectId ?? ""})`);
-    });
-}
+export const projectCreate = defineCommand({
+  args: { name: required("unique in the vault") },
+  options: {},
+  examples: [["sallyport project create web", "a project called web"]],
+  json: object({ projectId: text("the project's id"), name: text("its name") }),
+  async run({ args: { name }, context }) {
+    const { project } = await context.session.asUserOnce((client) =>
+      client.services.projects.createProject({ name }),
+    );
+    return { projectId: project?.projectId ?? "", name };
+  },
+  show: ({ projectId, name }, screen) => screen.mark("ok", `made project ${name}`, projectId),
+});

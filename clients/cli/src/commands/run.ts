@@ -1,70 +1,57 @@
-import { spawn } from "node:child_process";
-import { constants } from "node:os";
-import { type ReadResult, SallyportError } from "@sallyport/client";
-import { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { Command } from "commander";
+import { defineCommand } from "../command/define.ts";
+import { flag, list, rest, unless } from "../command/options.ts";
 import { UsageError } from "../failure.ts";
-import { actAs } from "../profile.ts";
+import { childEnvironment } from "../run/environment.ts";
+import { runFiltered } from "../run/filtered.ts";
+import { charactersOf, formsOf, shortestFiltered } from "../run/forms.ts";
+import { replaceBy } from "../run/replace.ts";
+import { choiceOf, variableOptions } from "../values/options.ts";
+import { readSelected } from "../values/select.ts";
+import { type Variable, variablesOf } from "../values/variables.ts";
+import type { Context } from "../context.ts";
 
-/** `sallyport run -- cmd`: runs a command with the machine's secrets in its environment. */
-export function runCommand(): Command {
-  return new Command("run")
-    .description("Run a command with every readable secret in its environment; its exit code is passed on")
-    .passThroughOptions()
-    .option("--only <names>", "only these secrets, separated by commas")
-    .argument("<command...>", "the command and its arguments")
-    .addHelpText("after", "\nExample:\n  sallyport run --only DB_URL -- ./deploy.sh --fast")
-    .action(async (command: string[], options: { only?: string }) => {
-      const results = await actAs("machine", (client) => client.read({ allGranted: true }));
-      process.exitCode = await runWith(command, variablesOf(results, options.only?.split(",")));
-    });
-}
+/** `sallyport run -- COMMAND`: runs a command with secrets in its environment. */
+export const run = defineCommand({
+  description:
+    "The command takes this program's place: signals, the terminal and the exit code are its own. It inherits the " +
+    "environment, but nothing that begins with SALLYPORT_. With --redact it runs as a child whose output is filtered " +
+    "and is no terminal to it; values shorter than 4 characters are not filtered.",
+  args: { command: rest("the command and its arguments, after --", { complete: "files" }) },
+  options: {
+    ...variableOptions,
+    redact: flag("put [redacted] for every value that the command prints, also in base64, URL or JSON form"),
+    inherit: unless("pass on nothing of the environment but PATH, HOME and the like"),
+    keep: list("with --no-inherit, pass on these variables too", { value: "A,B" }),
+  },
+  examples: [
+    ["sallyport run -- ./deploy.sh --fast", "with everything this machine may read"],
+    ["sallyport run --only DB_URL --redact -- npm test", "one secret, and not in the log"],
+    ["sallyport run --map PGPASSWORD=DB:password -- psql", "a field, under the name that a program wants"],
+  ],
+  json: undefined,
+  async run({ args: { command }, options, context }) {
+    const { inherit, keep, redact } = options;
+    if (inherit && keep.length > 0)
+      throw new UsageError("--keep goes with --no-inherit", "leave one of them out");
+    const { selection, naming } = choiceOf(options, true);
+    const secrets = await context.session.asMachine((client) => readSelected(client, selection));
+    const variables = variablesOf(secrets, naming);
+    const env = childEnvironment(context.env, variables, { inherit, keep });
+    if (!redact) return replaceBy(command, env);
+    context.exitCode = await runFiltered(command, env, formsToFilter(variables, context));
+    return undefined;
+  },
+  show: () => undefined,
+});
 
-/** The environment variables of what was read; a value that cannot be one is a UsageError. */
-export function variablesOf(
-  results: readonly ReadResult[],
-  only?: readonly string[],
-): Record<string, string> {
-  const variables: Record<string, string> = {};
-  for (const result of results) {
-    if (result.kind === "refused") throw new SallyportError(result.reason, `${result.secretId} was refused`);
-    if (only && !only.includes(result.name)) continue;
-    if (result.name in variables)
-      throw new UsageError(`${result.name} is in several projects: use --only, or rename one`);
-    if (result.valueKind !== ValueKind.SINGLE)
-      throw new UsageError(`${result.name} has fields and cannot become one variable`);
-    if (result.plaintext.includes(0))
-      throw new UsageError(
-        `${result.name} holds a NUL byte and cannot become a variable: use "sallyport get"`,
-      );
-    variables[result.name] = Buffer.from(result.plaintext).toString("utf8");
-  }
-  for (const name of only ?? []) {
-    if (!(name in variables)) throw new SallyportError("NOT_GRANTED", `no grant covers ${name}`);
-  }
-  return variables;
-}
-
-const forwarded = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
-
-function runWith(
-  [file = "", ...args]: readonly string[],
-  variables: Record<string, string>,
-): Promise<number> {
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("SALLYPORT_"));
-  const child = spawn(file, args, {
-    stdio: "inherit",
-    env: { ...Object.fromEntries(inherited), ...variables },
-  });
-  const handlers = forwarded.map((signal) => [signal, () => void child.kill(signal)] as const);
-  for (const [signal, handler] of handlers) process.on(signal, handler);
-  return new Promise<number>((resolve) => {
-    child.once("error", (error: NodeJS.ErrnoException) => {
-      process.stderr.write(`sallyport: ${file} could not be started: ${error.code ?? error.message}\n`);
-      resolve(error.code === "ENOENT" ? 127 : 126);
-    });
-    child.once("exit", (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)));
-  }).finally(() => {
-    for (const [signal, handler] of handlers) process.off(signal, handler);
-  });
+function formsToFilter(variables: readonly Variable[], { progress }: Context): Uint8Array[] {
+  const texts = variables.map(
+    ({ name, plaintext }) => [name, Buffer.from(plaintext).toString("utf8")] as const,
+  );
+  const short = texts.filter(([, text]) => text !== "" && charactersOf(text) < shortestFiltered);
+  if (short.length > 0)
+    progress.say(
+      `not filtered, being shorter than ${shortestFiltered} characters: ${short.map(([name]) => name).join(", ")}`,
+    );
+  return texts.flatMap(([, text]) => formsOf(text));
 }

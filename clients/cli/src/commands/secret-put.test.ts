@@ -39,7 +39,7 @@ function writerAt(secretExists: boolean) {
 
 test("a new version is sealed for the names that were typed, not for those that were told", async () => {
   const { writer, added } = writerAt(true);
-  await put(writer, "DB_URL", plaintext, { project: "web" });
+  await put(writer, "DB_URL", plaintext, { project: "web", allowDangerousName: false });
   const { projectId } = told;
   const names = { name: "DB_URL", projectName: "web" };
   expect(added).toEqual([{ ...names, secretId, projectId, expectedVersion: 3, plaintext }]);
@@ -47,13 +47,13 @@ test("a new version is sealed for the names that were typed, not for those that 
 
 test("a new secret is sealed for the names that were typed", async () => {
   const { writer, created } = writerAt(false);
-  await put(writer, "DB_URL", plaintext, { project: "web" });
+  await put(writer, "DB_URL", plaintext, { project: "web", allowDangerousName: false });
   expect(created).toMatchObject([{ name: "DB_URL", projectName: "web", projectId: told.projectId }]);
 });
 
 test("a project that was typed as an id stays that id; only its name is the one that was told", async () => {
   const typed = "prj_00000000000000000001";
   const { writer, added } = writerAt(true);
-  await put(writer, "DB_URL", plaintext, { project: typed });
+  await put(writer, "DB_URL", plaintext, { project: typed, allowDangerousName: false });
   expect(added).toMatchObject([{ name: "DB_URL", projectId: typed, projectName: "told-project" }]);
 });

@@ -1,40 +1,42 @@
-import { type Sallyport, SallyportError, type Services, toSallyportError } from "@sallyport/client";
+import { type Sallyport, type Services, toSallyportError } from "@sallyport/client";
 import type { Secret } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
-import { Command } from "commander";
+import { defineCommand } from "../command/define.ts";
+import { flag, required, requiredText, text } from "../command/options.ts";
+import { integer, object, text as word } from "../command/shape.ts";
 import { readValue } from "../input.ts";
 import { findProject, findSecret } from "../lookup.ts";
-import { printJson, printLine, tick } from "../output.ts";
-import { actAs } from "../profile.ts";
-
-type PutOptions = { project: string; file?: string; exact?: true; allowDangerousName?: true; json?: true };
 
 /** `sallyport secret put NAME`: makes a secret or its next version; the value is sealed before it is sent. */
-export function secretPut(): Command {
-  return new Command("put")
-    .description(
-      "Store a value, read from standard input, a file or a prompt; a secret that exists gets a new version",
-    )
-    .argument("<name>", "the secret's name")
-    .requiredOption("--project <project>", "project name or id")
-    .option("--file <file>", "read the value from a file, byte for byte")
-    .option("--exact", "keep a newline at the end of piped input")
-    .option("--allow-dangerous-name", "allow a name that runs code when it becomes an environment variable")
-    .option("--json", "print the result as JSON")
-    .addHelpText("after", '\nExample:\n  printf %s "$DB_URL" | sallyport secret put DB_URL --project web')
-    .action(async (name: string, options: PutOptions) => {
-      const { file, exact } = options;
-      const prompt = `Value of ${name}: `;
-      const plaintext = await readValue({
-        prompt,
-        ...(file === undefined ? {} : { file }),
-        ...(exact ? { exact } : {}),
-      });
-      const secret = await actAs("user", (client) => put(client, name, plaintext, options));
-      const { secretId, currentVersion } = secret;
-      if (options.json) return printJson({ secretId, name, version: currentVersion });
-      printLine(`${tick()} ${name} version ${currentVersion} (${secretId})`);
-    });
-}
+export const secretPut = defineCommand({
+  description:
+    "The value comes from standard input, a file or a prompt, never from the command line, where other programs could see it. One newline at the end of piped input is dropped.",
+  args: { name: required("the secret's name") },
+  options: {
+    project: requiredText("its project, by name or id", { value: "project", complete: "projects" }),
+    file: text("read the value from a file, byte for byte", { value: "file", complete: "files" }),
+    exact: flag("keep a newline at the end of piped input"),
+    allowDangerousName: flag("allow a name that makes programs run code, such as LD_PRELOAD"),
+  },
+  examples: [
+    ["sallyport secret put DB_URL --project web", "asks for the value without showing it"],
+    ['printf %s "$DB_URL" | sallyport secret put DB_URL --project web', "from a pipe"],
+    ["sallyport secret put TLS_KEY --project web --file key.pem", "from a file"],
+  ],
+  json: object({
+    secretId: word("the secret's id"),
+    name: word("its name"),
+    version: integer("the version that was stored"),
+  }),
+  async run({ args: { name }, options, context }) {
+    const { file, exact } = options;
+    const prompt = `Value of ${name}: `;
+    const plaintext = await readValue({ prompt, exact, ...(file === undefined ? {} : { file }) });
+    const secret = await context.session.asUserOnce((client) => put(client, name, plaintext, options));
+    return { secretId: secret.secretId, name, version: secret.currentVersion };
+  },
+  show: ({ secretId, name, version }, screen) =>
+    screen.mark("ok", `stored ${name}, version ${version}`, secretId),
+});
 
 /** What storing a value needs of a client. */
 export type Writer = Pick<Sallyport, "createSecret" | "addVersion"> & {
@@ -46,32 +48,17 @@ export async function put(
   client: Writer,
   name: string,
   plaintext: Uint8Array,
-  options: Pick<PutOptions, "project" | "allowDangerousName">,
+  { project, allowDangerousName }: { readonly project: string; readonly allowDangerousName: boolean },
 ): Promise<Secret> {
-  const { projectId, name: projectName } = await findProject(client, options.project);
+  const { projectId, name: projectName } = await findProject(client, project);
   const existing = await findSecret(client, projectId, name).catch(absent);
-  if (!existing) {
-    return client.createSecret({
-      projectId,
-      projectName,
-      name,
-      plaintext,
-      allowDangerousName: options.allowDangerousName ?? false,
-    });
-  }
-  const { secretId, currentVersion } = existing;
-  return client.addVersion({
-    secretId,
-    name,
-    projectId,
-    projectName,
-    expectedVersion: currentVersion,
-    plaintext,
-  });
+  if (!existing) return client.createSecret({ projectId, projectName, name, plaintext, allowDangerousName });
+  const { secretId, currentVersion: expectedVersion } = existing;
+  return client.addVersion({ secretId, name, projectId, projectName, expectedVersion, plaintext });
 }
 
 function absent(error: unknown): undefined {
   const known = toSallyportError(error);
-  if (known instanceof SallyportError && known.reason === "NOT_FOUND") return undefined;
+  if (known.reason === "NOT_FOUND") return undefined;
   throw known;
 }

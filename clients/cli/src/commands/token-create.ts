@@ -1,54 +1,61 @@
-import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { type Sallyport, SallyportError, formatToken, newTokenSecret } from "@sallyport/client";
-import { Command } from "commander";
-import { parseDuration } from "../duration.ts";
-import { UsageError } from "../failure.ts";
+import { durationFromMs, timestampDate } from "@bufbuild/protobuf/wkt";
+import {
+  type Identity,
+  type Sallyport,
+  SallyportError,
+  formatToken,
+  newTokenSecret,
+} from "@sallyport/client";
+import { defineCommand } from "../command/define.ts";
+import { durationOr, integerOr, requiredList, requiredText, textOr } from "../command/options.ts";
+import { integer, object, text, time } from "../command/shape.ts";
 import { findProject, findSecret } from "../lookup.ts";
-import { printJson, printLine } from "../output.ts";
-import { actAs } from "../profile.ts";
-
-type TokenOptions = {
-  project: string;
-  secret: string[];
-  ttl: string;
-  machineTtl: string;
-  uses: string;
-  description: string;
-  json?: true;
-};
+import { relativeTime } from "../terminal/time.ts";
 
 /** `sallyport token create`: makes an enrollment token; its secret half is made here and shown once. */
-export function tokenCreate(): Command {
-  return new Command("create")
-    .description("Make an enrollment token for a pipeline; it is shown once")
-    .requiredOption("--project <project>", "project that its machines join, name or id")
-    .requiredOption("--secret <name...>", "secrets that its machines may read")
-    .option("--ttl <duration>", "how long the token enrolls, 60s to 365d", "1h")
-    .option("--machine-ttl <duration>", "how long each machine lives, 60s to 30d", "1h")
-    .option("--uses <count>", "how many machines it may make", "1")
-    .option("--description <text>", "for people", "")
-    .option("--json", "print the result as JSON")
-    .addHelpText(
-      "after",
-      "\nExample:\n  sallyport token create --project web --secret DB_URL API_KEY --uses 100 --ttl 30d",
-    )
-    .action(async (options: TokenOptions) => {
-      const uses = Number(options.uses);
-      if (!Number.isInteger(uses) || uses < 1)
-        throw new UsageError(`"${options.uses}" is not a number of uses`);
-      const created = await actAs("user", (client, identity) => create(client, identity, options, uses));
-      if (options.json) return printJson(created);
-      printLine(created.token);
-      process.stderr.write(`Shown once. It makes up to ${uses} machines until ${created.expiresAt}.\n`);
-    });
-}
+export const tokenCreate = defineCommand({
+  args: {},
+  options: {
+    project: requiredText("project that its machines join, by name or id", {
+      value: "project",
+      complete: "projects",
+    }),
+    secret: requiredList("secrets that its machines may read", { value: "A,B" }),
+    ttl: durationOr("1h", "how long the token enrolls, 60s to 365d"),
+    machineTtl: durationOr("1h", "how long each machine lives, 60s to 30d"),
+    uses: integerOr(1, "how many machines it may make", { min: 1, max: 10_000 }),
+    description: textOr("", "for people"),
+  },
+  examples: [
+    ["sallyport token create --project web --secret DB_URL,API_KEY", "for one machine, for an hour"],
+    ["sallyport token create --project web --secret DB_URL --uses 100 --ttl 30d", "for a pipeline"],
+  ],
+  json: object({
+    token: text("the token: it is shown this once"),
+    tokenId: text("its id"),
+    uses: integer("how many machines it may make"),
+    expiresAt: time("when it stops enrolling"),
+  }),
+  run: ({ options, context }) =>
+    context.session.asUserOnce((client, identity) => create(client, identity, options)),
+  show({ token, uses, expiresAt }, screen, { context }) {
+    screen.text(token);
+    const machines = uses === 1 ? "one machine" : `up to ${uses} machines`;
+    context.progress.say(`shown once; it makes ${machines} and expires ${relativeTime(expiresAt)}`);
+  },
+});
 
-async function create(
-  client: Sallyport,
-  identity: { readonly vaultId: string; readonly rootFingerprint: string },
-  options: TokenOptions,
-  maxUses: number,
-): Promise<{ token: string; tokenId: string; expiresAt: string }> {
+type TokenOptions = {
+  readonly project: string;
+  readonly secret: readonly string[];
+  readonly ttl: number;
+  readonly machineTtl: number;
+  readonly uses: number;
+  readonly description: string;
+};
+
+async function create(client: Sallyport, { vaultId, rootFingerprint }: Identity, options: TokenOptions) {
+  const { uses, description } = options;
   const project = await findProject(client, options.project);
   const secrets = await Promise.all(
     options.secret.map((name) => findSecret(client, project.projectId, name)),
@@ -58,17 +65,13 @@ async function create(
     tokenKeySha256: publicKeySha256,
     projectIds: [project.projectId],
     secretIds: secrets.map((secret) => secret?.secretId ?? ""),
-    tokenLifetime: durationFromMs(parseDuration(options.ttl) * 1000),
-    machineLifetime: durationFromMs(parseDuration(options.machineTtl) * 1000),
-    maxUses,
-    description: options.description,
+    tokenLifetime: durationFromMs(options.ttl * 1000),
+    machineLifetime: durationFromMs(options.machineTtl * 1000),
+    maxUses: uses,
+    description,
   });
   if (!token?.expiresAt) throw new SallyportError("INTERNAL", "the server described no token");
-  const { vaultId, rootFingerprint } = identity;
-  const text = formatToken("enr", { id: token.tokenId, vaultId, rootFingerprint, seed });
-  return {
-    token: text,
-    tokenId: token.tokenId,
-    expiresAt: new Date(Number(token.expiresAt.seconds) * 1000).toISOString(),
-  };
+  const { tokenId } = token;
+  const shown = formatToken("enr", { id: tokenId, vaultId, rootFingerprint, seed });
+  return { token: shown, tokenId, uses, expiresAt: timestampDate(token.expiresAt).toISOString() };
 }

@@ -1,0 +1,233 @@
+import type { ClientReason, PublicReason } from "@sallyport/client";
+
+/** What the command line finds out by itself. */
+export type CliReason =
+  | "USAGE"
+  | "UNEXPECTED"
+  | "VAULT_UNCLEAR"
+  | "VAULT_UNKNOWN"
+  | "IDENTITY_UNFIT"
+  | "IDENTITY_EXPIRED"
+  | "NAME_AMBIGUOUS"
+  | "NAME_UNFIT"
+  | "NAME_DANGEROUS"
+  | "VALUE_UNFIT"
+  | "OUTPUT_FAILED"
+  | "LISTEN_FAILED"
+  | "COMMAND_NOT_FOUND"
+  | "COMMAND_NOT_STARTED";
+
+/** Every reason that the command line can show. */
+export type KnownReason = PublicReason | ClientReason | CliReason;
+
+type Metadata = Readonly<Record<string, string>>;
+
+/** What is said of a reason. */
+export type Advice = {
+  /** 1 unexpected, 2 usage, 3 refused, 4 identity, 5 not found or conflict, 6 unavailable; for `run` as a shell's. */
+  readonly exitCode: 1 | 2 | 3 | 4 | 5 | 6 | 126 | 127;
+  /** What was wrong, of what a server refused. A client's own findings say it themselves. */
+  readonly what?: (metadata: Metadata) => string;
+  /** What to do next. */
+  readonly next: (metadata: Metadata) => string;
+};
+
+const field = (metadata: Metadata): string => metadata["field"] ?? "a field";
+
+function unreachableNext({ cause = "" }: Metadata): string {
+  if (/CERT|SELF_SIGNED|UNABLE_TO|ALTNAME|ISSUER/.test(cause))
+    return 'set SALLYPORT_CA to the PEM file of the gateway\'s CA and log in or enroll again; "sallyport doctor" checks it';
+  if (cause === "ENOTFOUND" || cause === "EAI_AGAIN")
+    return "check the host name in the address, and that names can be resolved here";
+  return 'check that the gateway runs and can be reached from here: "sallyport doctor" checks each step';
+}
+
+const all: Readonly<Record<KnownReason, Advice>> = {
+  REQUEST_REJECTED: {
+    exitCode: 3,
+    what: () => "the server rejected the request: the key, the token or the signature is not one it accepts",
+    next: () => 'check with "sallyport doctor"; if it is all well, log in or enroll again',
+  },
+  CLOCK_SKEW: {
+    exitCode: 4,
+    what: ({ server_time: time = "another time" }) =>
+      `this computer's clock is wrong: the server's says ${time}`,
+    next: () => "set the clock (such as by NTP), then do it again",
+  },
+  MACHINE_EXPIRED: {
+    exitCode: 4,
+    what: () => "this machine's lifetime is over",
+    next: () =>
+      'enroll a new one: put an enrollment token into SALLYPORT_ENROLLMENT_TOKEN and run "sallyport enroll"',
+  },
+  MACHINE_DISABLED: {
+    exitCode: 4,
+    what: () => "this machine was disabled or revoked",
+    next: () => "ask an admin of the vault to enable it, or for a token to enroll a new one",
+  },
+  ROLE_REQUIRED: {
+    exitCode: 3,
+    what: () => "this identity's role may not do that",
+    next: () => 'see your role with "sallyport whoami", and ask an owner or admin of the vault',
+  },
+  NOT_GRANTED: {
+    exitCode: 3,
+    what: ({ secret_id: id }) => `no grant covers ${id ?? "this secret"}`,
+    next: () =>
+      'see what this machine may read with "sallyport list", and ask an admin of the vault for a grant',
+  },
+  NOT_FOUND: {
+    exitCode: 5,
+    what: (metadata) => `there is no such thing in this vault (${field(metadata)})`,
+    next: () => 'check the name or id, and the vault with "sallyport vault show"',
+  },
+  ALREADY_EXISTS: {
+    exitCode: 5,
+    what: (metadata) => `that is taken already (${field(metadata)})`,
+    next: () => "choose another name",
+  },
+  FIELD_INVALID: {
+    exitCode: 2,
+    what: (metadata) => `${field(metadata)} is not valid: ${metadata["description"] ?? "out of its bounds"}`,
+    next: () => "correct it; --help says what is allowed",
+  },
+  NAME_DANGEROUS: {
+    exitCode: 3,
+    what: ({ name, description }) =>
+      `a variable ${name ?? "of this name"} is dangerous: ${description ?? "it runs code"}`,
+    next: () => "choose another name, or allow it: --help says how",
+  },
+  TOO_LARGE: {
+    exitCode: 2,
+    what: ({ limit_bytes: limit }) =>
+      `that is too large${limit === undefined ? "" : `: the limit is ${limit} bytes`}`,
+    next: () => "send or ask for less at once",
+  },
+  VERSION_CONFLICT: {
+    exitCode: 5,
+    what: ({ current_version: version }) =>
+      `the secret has changed since: it is at version ${version ?? "another"} now`,
+    next: () => "look at the current version, then do it again",
+  },
+  TOKEN_EXPIRED: {
+    exitCode: 3,
+    what: () => "the token or code is past its lifetime",
+    next: () => "ask for a new one",
+  },
+  TOKEN_EXHAUSTED: {
+    exitCode: 3,
+    what: () => "every use of the token or code is spent",
+    next: () => "ask for a new one",
+  },
+  TOKEN_REVOKED: {
+    exitCode: 3,
+    what: () => "the token or code was revoked",
+    next: () => "ask for a new one",
+  },
+  TOKEN_SOURCE_REFUSED: {
+    exitCode: 3,
+    what: () => "the token does not enroll from this address",
+    next: () => "use it where it was made for, or ask for one for this network",
+  },
+  TOKEN_HOSTNAME_REFUSED: {
+    exitCode: 3,
+    what: () => "the token does not enroll a host of this name",
+    next: () => "use it where it was made for, or ask for one for this host",
+  },
+  TOKEN_NAME_REFUSED: {
+    exitCode: 3,
+    what: () => "the token does not give this machine name",
+    next: () => "leave --name out, or ask which names the token gives",
+  },
+  MACHINE_CAP_REACHED: {
+    exitCode: 6,
+    what: ({ limit }) =>
+      `the vault has as many machines as it may have${limit === undefined ? "" : ` (${limit})`}`,
+    next: () => "ask an admin of the vault to revoke machines that are not needed, or to have the cap raised",
+  },
+  LAST_OWNER: {
+    exitCode: 5,
+    what: () => "the vault would be left without an owner",
+    next: () => "make another owner first",
+  },
+  PROJECT_NOT_EMPTY: {
+    exitCode: 5,
+    what: ({ secrets }) => `the project still holds ${secrets ?? "some"} secrets`,
+    next: () => "delete them first",
+  },
+  RATE_LIMITED: {
+    exitCode: 6,
+    what: () => "too many requests",
+    next: () => "do it again later, or give it longer with --timeout",
+  },
+  DEPENDENCY_UNAVAILABLE: {
+    exitCode: 6,
+    what: () => "a part of the system cannot answer now; nothing was given out",
+    next: () => "do it again later, or give it longer with --timeout",
+  },
+  INTERNAL: {
+    exitCode: 1,
+    what: ({ request_id: id }) => `the server failed${id === undefined ? "" : ` (request ${id})`}`,
+    next: () => "tell whoever runs the server, with the request's id",
+  },
+  REPLY_UNTRUSTED: {
+    exitCode: 3,
+    next: () =>
+      "do not use what came; tell whoever runs the server that a reply was not what it was signed to be",
+  },
+  ROOT_CHANGED: {
+    exitCode: 4,
+    next: () =>
+      "do not go on before an operator has confirmed the new fingerprint; then log in or enroll again",
+  },
+  UNREACHABLE: { exitCode: 6, next: unreachableNext },
+  IDENTITY_MISSING: {
+    exitCode: 4,
+    next: () => 'run "sallyport login" as a person or "sallyport enroll" as a machine',
+  },
+  IDENTITY_INVALID: { exitCode: 4, next: () => 'do what it says; "sallyport doctor" checks again' },
+  USAGE: {
+    exitCode: 2,
+    next: () => '"sallyport help" shows the commands, "sallyport help COMMAND" one of them',
+  },
+  UNEXPECTED: {
+    exitCode: 1,
+    next: () => 'check with "sallyport doctor"; if it is all well, report this as a bug',
+  },
+  VAULT_UNCLEAR: { exitCode: 2, next: () => 'choose with --vault, or for good with "sallyport vault use"' },
+  VAULT_UNKNOWN: {
+    exitCode: 5,
+    next: () => '"sallyport vault list" shows the vaults that this computer knows',
+  },
+  IDENTITY_UNFIT: { exitCode: 4, next: () => "use the identity of the other kind, or leave --identity out" },
+  IDENTITY_EXPIRED: { exitCode: 4, next: () => "log in or enroll again" },
+  NAME_AMBIGUOUS: { exitCode: 2, next: () => "choose with --project, or name it by its id" },
+  NAME_UNFIT: { exitCode: 2, next: () => "give it another with --map NEW_NAME=secret" },
+  VALUE_UNFIT: { exitCode: 2, next: () => "leave it out with --only, or choose another format" },
+  OUTPUT_FAILED: { exitCode: 1, next: () => "choose another place with --output" },
+  LISTEN_FAILED: { exitCode: 1, next: () => "choose another place with --listen" },
+  COMMAND_NOT_FOUND: {
+    exitCode: 127,
+    next: () => "check its name and the PATH; what comes after -- is the command",
+  },
+  COMMAND_NOT_STARTED: {
+    exitCode: 126,
+    next: () => "check that the file may be executed here: chmod +x makes it so",
+  },
+};
+
+const known: Readonly<Record<string, Advice>> = all;
+
+/** What is said of a reason; one that this client does not know is taken as a refusal. */
+export function adviceOf(reason: string): Advice {
+  const advice = Object.hasOwn(known, reason) ? known[reason] : undefined;
+  return (
+    advice ?? {
+      exitCode: 3,
+      next: () => "this client does not know the reason: a newer one may say more",
+    }
+  );
+}
+
+/** Every reason that has an entry. */
+export const knownReasons: readonly string[] = Object.keys(all);

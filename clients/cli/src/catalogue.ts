@@ -1,0 +1,145 @@
+import type { AnyCommand } from "./command/define.ts";
+
+/** A command as it is listed; its file is loaded when it is used. */
+export type Entry = {
+  /** One or two words, as typed. */
+  readonly path: string;
+  readonly summary: string;
+  /** The heading it stands under in help. */
+  readonly section: "Start" | "Use" | "Manage" | "This computer";
+  readonly load: () => Promise<AnyCommand>;
+};
+
+/** What the first word of two means. */
+export const groups: Readonly<Record<string, string>> = {
+  vault: "The vaults that this computer knows",
+  project: "Projects",
+  secret: "Secrets",
+  token: "Enrollment tokens",
+  machine: "Machines",
+  audit: "The record of what happened",
+};
+
+/** Every command, in the order of help. */
+export const catalogue: readonly Entry[] = [
+  {
+    path: "login",
+    summary: "Become a user of a vault with a login code",
+    section: "Start",
+    load: async () => (await import("./commands/login.ts")).login,
+  },
+  {
+    path: "enroll",
+    summary: "Make this computer a machine of a vault with an enrollment token",
+    section: "Start",
+    load: async () => (await import("./commands/enroll.ts")).enroll,
+  },
+  {
+    path: "whoami",
+    summary: "Show who this identity is to the server",
+    section: "Start",
+    load: async () => (await import("./commands/whoami.ts")).whoami,
+  },
+  {
+    path: "get",
+    summary: "Read one secret",
+    section: "Use",
+    load: async () => (await import("./commands/get.ts")).get,
+  },
+  {
+    path: "list",
+    summary: "List what this machine may read, without values",
+    section: "Use",
+    load: async () => (await import("./commands/list.ts")).list,
+  },
+  {
+    path: "run",
+    summary: "Run a command with secrets in its environment",
+    section: "Use",
+    load: async () => (await import("./commands/run.ts")).run,
+  },
+  {
+    path: "export",
+    summary: "Write secrets in a format that other programs read",
+    section: "Use",
+    load: async () => (await import("./commands/export.ts")).exportCommand,
+  },
+  {
+    path: "proxy",
+    summary: "Sign requests of tools that cannot sign",
+    section: "Use",
+    load: async () => (await import("./commands/proxy.ts")).proxy,
+  },
+  {
+    path: "project create",
+    summary: "Make a project with a key of its own",
+    section: "Manage",
+    load: async () => (await import("./commands/project-create.ts")).projectCreate,
+  },
+  {
+    path: "secret put",
+    summary: "Store a value: a new secret, or a new version of one",
+    section: "Manage",
+    load: async () => (await import("./commands/secret-put.ts")).secretPut,
+  },
+  {
+    path: "token create",
+    summary: "Make an enrollment token for a pipeline; it is shown once",
+    section: "Manage",
+    load: async () => (await import("./commands/token-create.ts")).tokenCreate,
+  },
+  {
+    path: "machine revoke",
+    summary: "End a machine for good",
+    section: "Manage",
+    load: async () => (await import("./commands/machine-revoke.ts")).machineRevoke,
+  },
+  {
+    path: "audit list",
+    summary: "List the newest records of the vault",
+    section: "Manage",
+    load: async () => (await import("./commands/audit-list.ts")).auditList,
+  },
+  {
+    path: "vault list",
+    summary: "List the vaults that this computer has identities of",
+    section: "This computer",
+    load: async () => (await import("./commands/vault-list.ts")).vaultList,
+  },
+  {
+    path: "vault use",
+    summary: "Choose the vault that commands use",
+    section: "This computer",
+    load: async () => (await import("./commands/vault-use.ts")).vaultUse,
+  },
+  {
+    path: "vault show",
+    summary: "Show a vault, and this computer's identities of it",
+    section: "This computer",
+    load: async () => (await import("./commands/vault-show.ts")).vaultShow,
+  },
+  {
+    path: "logout",
+    summary: "Remove identities from this computer",
+    section: "This computer",
+    load: async () => (await import("./commands/logout.ts")).logout,
+  },
+  {
+    path: "doctor",
+    summary: "Check everything that has to be right, and say what to fix",
+    section: "This computer",
+    load: async () => (await import("./commands/doctor.ts")).doctor,
+  },
+  {
+    path: "completion",
+    summary: "Print the completion script of a shell",
+    section: "This computer",
+    load: async () => (await import("./commands/completion.ts")).completion,
+  },
+  {
+    path: "version",
+    summary: "Show the versions of this program and its runtime",
+    section: "This computer",
+    load: async () => (await import("./commands/version.ts")).versionCommand,
+  },
+];

@@ -1,0 +1,42 @@
+import { defineCommand } from "../command/define.ts";
+import { requiredChoice, text } from "../command/options.ts";
+import { object, text as word } from "../command/shape.ts";
+import { formatNames, formats, writeFormat } from "../export/format.ts";
+import { saveOutput } from "../output-file.ts";
+import { choiceOf, variableOptions } from "../values/options.ts";
+import { readSelected } from "../values/select.ts";
+import { variablesOf } from "../values/variables.ts";
+
+/** `sallyport export`: secrets in a format that other programs read back byte for byte. */
+export const exportCommand = defineCommand({
+  description:
+    "What a format cannot hold is refused, and the formats that can are named. Fields become NAME_FIELD. Values that are not UTF-8 go into json and yaml as base64, and into nothing else.",
+  args: {},
+  options: {
+    format: requiredChoice("how to write them", formatNames, { value: "format", short: "-f" }),
+    ...variableOptions,
+    output: text("write to a file that only you may read", { value: "file", complete: "files", short: "-o" }),
+  },
+  examples: [
+    ["sallyport export --format dotenv --output .env", "a file for the dotenv packages"],
+    ['eval "$(sallyport export --format shell --only DB_URL)"', "into this shell"],
+    ['sallyport export --format github-env >> "$GITHUB_ENV"', "for the next steps of a GitHub job"],
+    ["sallyport export --format json --map DATABASE_URL=DB_URL", "under another name"],
+  ],
+  json: object({
+    format: word("the format"),
+    content: word("what would be written; with --output, empty"),
+  }),
+  async run({ options, context }) {
+    const { format, output } = options;
+    const { selection, naming } = choiceOf(options, formats[format].identifiers);
+    const secrets = await context.session.asMachine((client) => readSelected(client, selection));
+    const variables = variablesOf(secrets, naming);
+    const content = writeFormat(format, variables);
+    if (output === undefined) return { format, content };
+    await saveOutput(output, content);
+    context.progress.say(`${variables.length} variables to ${output}`);
+    return context.globals.json ? { format, content: "" } : undefined;
+  },
+  show: ({ content }, screen) => screen.value(Buffer.from(content)),
+});

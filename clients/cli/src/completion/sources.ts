@@ -1,0 +1,25 @@
+import type { Context } from "../context.ts";
+import { localVaults } from "../vaults/folder.ts";
+
+/** Where names come from that the shell offers: asked of the server, or read from this computer. */
+export type NameSource = keyof typeof sources;
+
+/** What an option or argument offers: some words, files, or names of a source. */
+export type CompletionSource = { readonly words: readonly string[] } | "files" | NameSource;
+
+const unique = (names: readonly string[]): string[] => [...new Set(names)].toSorted();
+
+/** Each source of names. What it throws is not shown: the shell then offers nothing. */
+export const sources = {
+  vaults: async ({ env }: Context) => (await localVaults(env)).map(({ name, vaultId }) => name ?? vaultId),
+  readableSecrets: async ({ session }: Context) =>
+    unique((await session.asMachine((client) => client.listReadable())).map(({ name }) => name)),
+  readableProjects: async ({ session }: Context) =>
+    unique(
+      (await session.asMachine((client) => client.listReadable())).map(({ projectName }) => projectName),
+    ),
+  projects: ({ session }: Context) =>
+    session.asUser(async (client) =>
+      (await client.services.projects.listProjects({ pageSize: 200 })).projects.map(({ name }) => name),
+    ),
+} satisfies Readonly<Record<string, (context: Context) => Promise<readonly string[]>>>;

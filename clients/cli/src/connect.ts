@@ -1,0 +1,72 @@
+import type { Sallyport } from "@sallyport/client";
+import { SallyportError } from "@sallyport/client/error";
+import { type Identity, type Reader, openReader, retrying } from "@sallyport/client/reading";
+import { type CallOptions, type Session, userAgent } from "./session.ts";
+import type { Progress } from "./terminal/progress.ts";
+import { durationText } from "./terminal/time.ts";
+import { type Choice, chooseIdentity } from "./vaults/choose.ts";
+
+/** The session behind createSession: it chooses the identity, connects, waits and tries again. */
+export function connectingSession(choice: Choice, timeoutMs: number, progress: Progress): Session {
+  const callOptions = (): CallOptions => ({
+    userAgent,
+    signal: AbortSignal.timeout(timeoutMs),
+    onClockSet: (ms) =>
+      progress.say(
+        `this computer's clock is ${durationText(Math.round(Math.abs(ms) / 1000))} ${ms > 0 ? "behind" : "ahead"}: going on by the server's`,
+      ),
+  });
+
+  async function waiting<T>(
+    where: string,
+    action: (options: CallOptions) => Promise<T>,
+    again: boolean,
+  ): Promise<T> {
+    const options = callOptions();
+    const untilMs = performance.now() + timeoutMs;
+    const onWait = ({ message }: SallyportError, delayMs: number): void =>
+      progress.say(`${message}; trying again in ${(delayMs / 1000).toFixed(1)} s`);
+    const attempt = (): Promise<T> => action(options);
+    try {
+      return await progress.during(`waiting for ${where}`, () =>
+        again ? retrying(attempt, { untilMs, onWait }) : attempt(),
+      );
+    } catch (error) {
+      if (!options.signal.aborted) throw error;
+      const seconds = Math.round(timeoutMs / 1000);
+      const metadata = { cause: "TIMEOUT" };
+      throw new SallyportError("UNREACHABLE", `no answer from ${where} within ${seconds} s`, { metadata });
+    }
+  }
+
+  async function acting<C extends { readonly close: () => void }, T>(
+    kinds: readonly Identity["kind"][],
+    open: (identity: Identity, options: CallOptions) => Promise<C>,
+    action: (client: C, identity: Identity) => Promise<T>,
+    again: boolean,
+  ): Promise<T> {
+    const identity = await chooseIdentity(choice, kinds);
+    let client: C | undefined;
+    try {
+      return await waiting(
+        new URL(identity.url).host,
+        async (options) => action((client ??= await open(identity, options)), identity),
+        again,
+      );
+    } finally {
+      client?.close();
+    }
+  }
+  // What people need is loaded when a person needs it.
+  const openFull = async (identity: Identity, options: CallOptions): Promise<Sallyport> =>
+    (await import("@sallyport/client")).openSallyport(identity, "connect", options);
+  const openLight = async (identity: Identity, options: CallOptions): Promise<Reader> =>
+    openReader(identity, "connect", options);
+  return {
+    asMachine: (action) => acting(["machine"], openLight, action, true),
+    asUser: (action) => acting(["user"], openFull, action, true),
+    asUserOnce: (action) => acting(["user"], openFull, action, false),
+    asAny: (kinds, action) => acting(kinds, openFull, action, true),
+    patiently: (where, action) => waiting(where, action, true),
+  };
+}

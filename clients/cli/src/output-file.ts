@@ -1,0 +1,18 @@
+import { SallyportError } from "@sallyport/client/error";
+import { writePrivateFile } from "@sallyport/client/private-file";
+import { CliError } from "./failure.ts";
+
+/** Writes what holds secrets to a file: mode 0600, complete or not at all, never through a link. Throws OUTPUT_FAILED. */
+export async function saveOutput(path: string, content: string | Uint8Array): Promise<void> {
+  try {
+    await writePrivateFile(path, content);
+  } catch (error) {
+    const why =
+      error instanceof SallyportError ? error.message : `${path} cannot be written (${codeOf(error)})`;
+    throw new CliError("OUTPUT_FAILED", why, { cause: error });
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : String(error);
+}

@@ -1,0 +1,103 @@
+import { describe, expect, test } from "vitest";
+import { parseListen } from "./address.ts";
+import type { ToolRequest } from "./exchange.ts";
+import { checkRequest } from "./guard.ts";
+
+const own = new Set(["127.0.0.1:8088", "localhost:8088"]);
+const good: ToolRequest = {
+  method: "POST",
+  path: "/sallyport.identity.v1.UserService/WhoAmI",
+  authority: "127.0.0.1:8088",
+  httpVersion: 2,
+  headers: { "content-type": "application/json", "content-encoding": "identity" },
+  body: (async function* () {})(),
+};
+const withHeaders = (headers: ToolRequest["headers"]): Partial<ToolRequest> => ({
+  headers: { ...good.headers, ...headers },
+});
+
+describe("a request of a tool", () => {
+  test.each(["application/json", "application/proto", "application/grpc", "application/grpc+proto"])(
+    "in %s passes",
+    (type) => {
+      expect(() => checkRequest({ ...good, ...withHeaders({ "content-type": type }) }, own)).not.toThrow();
+      expect(() => checkRequest({ ...good, authority: "LOCALHOST:8088" }, own)).not.toThrow();
+    },
+  );
+
+  test.each<[string, Partial<ToolRequest>, string, RegExp]>([
+    ["a page", withHeaders({ origin: "https://evil.example" }), "permission_denied", /web pages/],
+    ["a sandboxed page", withHeaders({ origin: "null" }), "permission_denied", /web pages/],
+    ["a browser", withHeaders({ "sec-fetch-site": "cross-site" }), "permission_denied", /web pages/],
+    ["a rebound name", { authority: "evil.example:8088" }, "permission_denied", /not called "evil/],
+    ["another port", { authority: "127.0.0.1:8089" }, "permission_denied", /not called/],
+    ["no name", { authority: "" }, "permission_denied", /not called/],
+    ["a form", withHeaders({ "content-type": "text/plain" }), "invalid_argument", /content-type/],
+    [
+      "a charset",
+      withHeaders({ "content-type": "application/json; charset=utf-8" }),
+      "invalid_argument",
+      /nothing after/,
+    ],
+    ["no type", { headers: {} }, "invalid_argument", /content-type/],
+    ["GET", { method: "GET" }, "unimplemented", /POST/],
+    ["OPTIONS", { method: "OPTIONS" }, "unimplemented", /POST/],
+    [
+      "reflection",
+      { path: "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo" },
+      "unimplemented",
+      /reflection/,
+    ],
+    [
+      "an internal method",
+      { path: "/sallyport.crypto.internal.v1.OpenService/Open" },
+      "unimplemented",
+      /public/,
+    ],
+    ["a query", { path: `${good.path}?x=1` }, "unimplemented", /public/],
+    ["another path", { path: "/../secret" }, "unimplemented", /public/],
+    ["an absolute address", { path: `http://evil.example${good.path}` }, "unimplemented", /public/],
+    [
+      "a Connect stream",
+      withHeaders({ "content-type": "application/connect+proto" }),
+      "unimplemented",
+      /streams/,
+    ],
+    ["gRPC-Web", withHeaders({ "content-type": "application/grpc-web+proto" }), "unimplemented", /gRPC-Web/],
+    [
+      "gRPC over HTTP/1.1",
+      { ...withHeaders({ "content-type": "application/grpc" }), httpVersion: 1 },
+      "invalid_argument",
+      /HTTP\/2/,
+    ],
+    ["gzip", withHeaders({ "content-encoding": "gzip" }), "invalid_argument", /compression/],
+    ["gzip in gRPC", withHeaders({ "grpc-encoding": "gzip" }), "invalid_argument", /compression/],
+    [
+      "gzip in Connect",
+      withHeaders({ "connect-content-encoding": "gzip" }),
+      "invalid_argument",
+      /compression/,
+    ],
+  ])("of %s is refused", (_, change, code, message) => {
+    expect(() => checkRequest({ ...good, ...change }, own)).toThrow(expect.objectContaining({ code }));
+    expect(() => checkRequest({ ...good, ...change }, own)).toThrow(message);
+  });
+});
+
+test("it listens on this computer alone", () => {
+  expect(parseListen("127.0.0.1:0")).toEqual({ kind: "port", host: "127.0.0.1", port: 0 });
+  expect(parseListen("[::1]:8088")).toEqual({ kind: "port", host: "::1", port: 8088 });
+  expect(parseListen("unix:/run/x.sock")).toEqual({ kind: "socket", path: "/run/x.sock" });
+  for (const wrong of [
+    "0.0.0.0:1",
+    "192.0.2.1:1",
+    "[::]:1",
+    "example.org:1",
+    ":1",
+    "1",
+    "unix:",
+    "127.0.0.1:70000",
+    "127.0.0.1",
+  ])
+    expect(() => parseListen(wrong), wrong).toThrow(/--listen takes/);
+});

@@ -1,0 +1,60 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { placeIdentity } from "../testing/identities.ts";
+import { inPty, lackingPty } from "../testing/pty.ts";
+import { program } from "../testing/sallyport.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
+
+let home: string;
+beforeAll(async () => {
+  home = mkdtempSync(join(tmpdir(), "sallyport-pty-"));
+  await placeIdentity(home, { vaultName: "prod\u001b[2Juction" });
+});
+afterAll(() => rmSync(home, { recursive: true, force: true }));
+
+function shown(
+  args: readonly string[],
+  more: Readonly<Record<string, string>> = {},
+  steps: readonly string[] = [],
+) {
+  const env = { PATH: process.env["PATH"] ?? "", HOME: home, TERM: "xterm", ...more };
+  return inPty(steps, [process.execPath, program, ...args], env);
+}
+
+test.skipIf(lackingPty !== "")(
+  `a terminal gets colours, and of a hostile name only its codes${lackingPty}`,
+  () => {
+    const out = shown(["vault", "list"]);
+    expect(out).toContain("\u001b[2m");
+    expect(out).toContain(String.raw`prod\x1b[2Ju`);
+    expect(out).not.toContain("\u001b[2J");
+  },
+);
+
+test.skipIf(lackingPty !== "")(`NO_COLOR and TERM=dumb are heeded${lackingPty}`, () => {
+  for (const more of [{ NO_COLOR: "1" }, { TERM: "dumb" }])
+    expect(shown(["vault", "list"], more)).not.toContain("\u001b");
+  expect(shown(["nope"])).toContain("\u001b[31m");
+  expect(shown(["nope"], { NO_COLOR: "1" })).not.toContain("\u001b");
+});
+
+test.skipIf(lackingPty !== "")(`a login code is asked for without showing it${lackingPty}`, () => {
+  const code = "sp_login_typed-in";
+  const steps = ["until:Login code", `type:${code}\\n`];
+  const out = shown(["login"], { SALLYPORT_URL: "https://localhost:1" }, steps);
+  expect(out).toMatch(/^exit 2/);
+  expect(out).toContain("this is not a login code");
+  expect(out).not.toContain("typed-in");
+});
+
+test.skipIf(lackingPty !== "")(
+  `what takes its time is said on a terminal, and taken away again${lackingPty}`,
+  () => {
+    const out = shown(["vault", "show", "--timeout", "3s"]);
+    expect(out).toMatch(/trying again in [\d.]+ s/);
+    expect(out).toMatch(/^exit 6/);
+  },
+);

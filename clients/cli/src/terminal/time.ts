@@ -1,0 +1,20 @@
+const units = [
+  ["d", 86_400],
+  ["h", 3600],
+  ["min", 60],
+] as const;
+
+/** A time as people say it: "in 3 h", "2 d ago", "in 40 s"; "never" for none. */
+export function relativeTime(rfc3339: string | null, nowMs: number = Date.now()): string {
+  if (rfc3339 === null || rfc3339 === "") return "never";
+  const seconds = Math.round((Date.parse(rfc3339) - nowMs) / 1000);
+  if (Number.isNaN(seconds)) return rfc3339;
+  const text = durationText(Math.abs(seconds));
+  return seconds >= 0 ? `in ${text}` : `${text} ago`;
+}
+
+/** A number of seconds in the largest unit that it fills, rounded, such as "3 h". */
+export function durationText(seconds: number): string {
+  const [name, size] = units.find(([, each]) => seconds >= each) ?? ["s", 1];
+  return `${Math.round(seconds / size)} ${name}`;
+}

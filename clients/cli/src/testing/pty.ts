@@ -1,0 +1,42 @@
+import { spawnSync } from "node:child_process";
+
+const script = `
+import os, pty, select, sys, time
+pid, fd = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[2], sys.argv[2:])
+out = b""
+def until(word, seconds=30):
+    global out
+    end = time.time() + seconds
+    while word not in out and time.time() < end:
+        if select.select([fd], [], [], 0.1)[0]:
+            try: out += os.read(fd, 4096)
+            except OSError: break
+for step in sys.argv[1].split(","):
+    kind, _, what = step.partition(":")
+    if kind == "until": until(what.encode())
+    if kind == "type": os.write(fd, what.encode().decode("unicode_escape").encode("latin1"))
+until(b"\\0never", 2)
+_, status = os.waitpid(pid, 0)
+print("exit", os.WEXITSTATUS(status) if os.WIFEXITED(status) else "signal %d" % os.WTERMSIG(status))
+sys.stdout.write(out.decode("utf8", "replace"))
+`;
+
+/** Why nothing can be run on a terminal here; empty when it can. It goes into the title of a test that is skipped. */
+export const lackingPty: string =
+  spawnSync("python3", ["-c", "import pty"]).status === 0 ? "" : " (skipped: python3 not installed)";
+
+/**
+ * Runs a command on a terminal of its own, which it controls, in the foreground. Steps are `until:TEXT` and `type:KEYS`.
+ * Gives "exit N" or "exit signal N" in a first line, then what was shown.
+ */
+export function inPty(
+  steps: readonly string[],
+  command: readonly string[],
+  env: Readonly<Record<string, string>>,
+): string {
+  const args = ["-c", script, steps.join(","), ...command];
+  const { stdout, stderr } = spawnSync("python3", args, { env, encoding: "utf8", timeout: 60_000 });
+  return `${stdout}${stderr}`;
+}

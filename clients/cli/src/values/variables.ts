@@ -1,0 +1,100 @@
+import { isUtf8 } from "node:buffer";
+import { isId } from "@sallyport/proto/ids";
+import { dangerOf } from "@sallyport/proto/names/dangerous";
+import { CliError, UsageError } from "../failure.ts";
+import { fieldOf, fieldsOf } from "./fields.ts";
+import type { ReadSecret } from "./select.ts";
+
+/** A value under the name that it gets in an environment or a file. */
+export type Variable = { readonly name: string; readonly plaintext: Uint8Array };
+
+/** One --map: a name for a secret, or for one of its fields. */
+export type Mapping = { readonly name: string; readonly secret: string; readonly field: string | undefined };
+
+/** How secrets are named. */
+export type Naming = {
+  readonly prefix: string;
+  readonly mappings: readonly Mapping[];
+  readonly allowDangerousNames: boolean;
+  /** Whether every name has to be fit for a variable. */
+  readonly identifiers: boolean;
+};
+
+const identifier = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/** Reads --map NAME=secret or NAME=secret:field; UsageError for anything else. */
+export function parseMappings(texts: readonly string[]): Mapping[] {
+  return texts.map((text) => {
+    const [, name, secret, field] = /^([^=]+)=([^=:]+)(?::([^=:]+))?$/.exec(text) ?? [];
+    if (!name || !secret) throw new UsageError(`--map takes NAME=secret or NAME=secret:field, not "${text}"`);
+    return { name, secret, field };
+  });
+}
+
+/**
+ * Names secrets: a mapped one as its --map says, any other by the prefix and its own name, and a field by the secret's
+ * name and its own in capitals, as in DB_PASSWORD. Throws NAME_UNFIT for what cannot be a variable's name or would be
+ * there twice, NAME_DANGEROUS for one that makes programs run code.
+ */
+export function variablesOf(secrets: readonly ReadSecret[], naming: Naming): Variable[] {
+  const variables = secrets.flatMap((secret) => namedOf(secret, naming));
+  const seen = new Map<string, string>();
+  for (const { name, of } of variables) {
+    checkName(name, of, naming);
+    const before = seen.get(name);
+    if (before !== undefined)
+      throw new CliError("NAME_UNFIT", `${before} and ${of} would both be called ${name}`, {
+        next: "rename one with --map NEW_NAME=secret, or choose with --only or --project",
+      });
+    seen.set(name, of);
+  }
+  return variables.map(({ name, plaintext }) => ({ name, plaintext }));
+}
+
+type Named = Variable & { readonly of: string };
+
+function namedOf(secret: ReadSecret, { mappings, prefix }: Naming): Named[] {
+  const own = mappings.filter(({ secret: key }) =>
+    isId("sec", key) ? key === secret.secretId : key === secret.name,
+  );
+  if (own.length === 0) return wholeOf(secret, prefix + secret.name);
+  return own.flatMap(({ name, field }) =>
+    field === undefined
+      ? wholeOf(secret, name)
+      : [{ name, plaintext: Buffer.from(fieldOf(secret, field)), of: `${secret.name}:${field}` }],
+  );
+}
+
+function wholeOf(secret: ReadSecret, name: string): Named[] {
+  const fields = fieldsOf(secret);
+  if (!fields) return [{ name, plaintext: secret.plaintext, of: secret.name }];
+  return [...fields].map(([field, content]) => ({
+    name: `${name}_${field.toUpperCase()}`,
+    plaintext: Buffer.from(content),
+    of: `${secret.name}:${field}`,
+  }));
+}
+
+function checkName(name: string, of: string, { identifiers, allowDangerousNames }: Naming): void {
+  if (identifiers && !identifier.test(name))
+    throw new CliError("NAME_UNFIT", `"${name}" cannot be the name of a variable`, {
+      next: `give it another: --map ${suggestionOf(name)}=${of}`,
+    });
+  const danger = dangerOf(name);
+  if (danger === undefined || allowDangerousNames) return;
+  throw new CliError("NAME_DANGEROUS", `a variable ${name} is dangerous: ${danger}`, {
+    next: `give it another name: --map NEW_NAME=${of}, or allow it with --allow-dangerous-names`,
+  });
+}
+
+function suggestionOf(name: string): string {
+  return name
+    .replaceAll(/[^A-Za-z0-9_]/g, "_")
+    .replace(/^(?=\d)/, "_")
+    .toUpperCase();
+}
+
+/** The text of a value; undefined when it is not UTF-8. */
+export function textOf(plaintext: Uint8Array): string | undefined {
+  return isUtf8(plaintext) ? Buffer.from(plaintext).toString("utf8") : undefined;
+}

@@ -1,0 +1,53 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { SallyportError } from "@sallyport/client/error";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { withPendingKey } from "./pending.ts";
+
+let dir: string;
+let path: string;
+let seeds: string[];
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "sallyport-pending-"));
+  path = join(dir, "machine.json");
+  seeds = [];
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const pending = (): string => `${path}.pending`;
+const attempt = (tokenId: string, result: () => unknown) =>
+  withPendingKey(path, tokenId, async (seed) => {
+    seeds.push(Buffer.from(seed).toString("hex"));
+    expect(statSync(pending()).mode & 0o777).toBe(0o600);
+    return result();
+  });
+const fail = (reason: "UNREACHABLE" | "INTERNAL" | "TOKEN_REVOKED") => (): never => {
+  throw new SallyportError(reason, "x");
+};
+
+test("a key is in a file before anything is asked, and gone once the identity is kept", async () => {
+  expect(await attempt("tok_a", () => "done")).toBe("done");
+  expect(existsSync(pending())).toBe(false);
+});
+
+test("what may have been heard is asked again with the same key; another token has its own", async () => {
+  await expect(attempt("tok_a", fail("UNREACHABLE"))).rejects.toThrow();
+  await expect(attempt("tok_a", fail("INTERNAL"))).rejects.toThrow();
+  await expect(attempt("tok_b", fail("UNREACHABLE"))).rejects.toThrow();
+  const [first, second, third] = seeds;
+  expect(second).toBe(first);
+  expect(third).not.toBe(first);
+});
+
+test("a refusal ends it", async () => {
+  await expect(attempt("tok_a", fail("TOKEN_REVOKED"))).rejects.toThrow();
+  expect(existsSync(pending())).toBe(false);
+});
+
+test("what is no pending key is not used as one, and one that others may read is refused", async () => {
+  writeFileSync(pending(), '{"tokenId":"tok_a","seed":"short"}', { mode: 0o600 });
+  await attempt("tok_a", () => "done");
+  writeFileSync(pending(), readFileSync("/dev/null"), { mode: 0o644 });
+  await expect(attempt("tok_a", () => "done")).rejects.toThrow(/chmod 600/);
+});

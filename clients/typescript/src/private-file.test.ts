@@ -1,0 +1,108 @@
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { execFileSync } from "node:child_process";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { checkPrivateFolder, erasePrivateFile, readPrivateFile, writePrivateFile } from "./private-file.ts";
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "sallyport-private-"));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const invalid: unknown = expect.objectContaining({ reason: "IDENTITY_INVALID" });
+
+describe("a private file", () => {
+  test("is written whole, 0600 whatever the umask and the file before it allowed", async () => {
+    const path = join(dir, "file");
+    writeFileSync(path, "before", { mode: 0o666 });
+    const umask = process.umask(0o277);
+    try {
+      await writePrivateFile(path, "after");
+    } finally {
+      process.umask(umask);
+    }
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(await readPrivateFile(path)).toBe("after");
+    expect(readdirSync(dir)).toEqual(["file"]);
+  });
+
+  test("is never written, read or erased through a symbolic link", async () => {
+    const target = join(dir, "target");
+    writeFileSync(target, "theirs", { mode: 0o600 });
+    const path = join(dir, "link");
+    symlinkSync(target, path);
+    await expect(writePrivateFile(path, "mine")).rejects.toThrow(invalid);
+    await expect(readPrivateFile(path)).rejects.toThrow(/symbolic link/);
+    await expect(erasePrivateFile(path)).rejects.toThrow(invalid);
+    expect(readFileSync(target, "utf8")).toBe("theirs");
+    expect(lstatSync(path).isSymbolicLink()).toBe(true);
+  });
+
+  test("that others may read is refused with the command that mends it", async () => {
+    const path = join(dir, "loose");
+    await writePrivateFile(path, "x");
+    for (const mode of [0o640, 0o604, 0o620, 0o601]) {
+      chmodSync(path, mode);
+      await expect(readPrivateFile(path), mode.toString(8)).rejects.toThrow(`chmod 600 ${path}`);
+    }
+  });
+
+  const root = process.getuid?.() === 0;
+  test.skipIf(!root)(`of another user is refused${root ? "" : " (needs root)"}`, async () => {
+    const path = join(dir, "theirs");
+    await writePrivateFile(path, "x");
+    execFileSync("chown", ["1", path]);
+    await expect(readPrivateFile(path)).rejects.toThrow(/belongs to another user/);
+  });
+
+  test("a pipe, a folder and nothing at all are not read", async () => {
+    const pipe = join(dir, "pipe");
+    execFileSync("mkfifo", ["-m", "600", pipe]);
+    await expect(readPrivateFile(pipe)).rejects.toThrow(/not a file/);
+    await expect(readPrivateFile(dir)).rejects.toThrow(invalid);
+    expect(await readPrivateFile(join(dir, "none"))).toBeUndefined();
+  });
+
+  test("is overwritten before it is removed", async () => {
+    const path = join(dir, "file");
+    writeFileSync(path, "a secret that must go", { mode: 0o600 });
+    const beside = join(dir, "beside");
+    execFileSync("ln", [path, beside]); // The same file under a second name shows what is left of it.
+    expect(await erasePrivateFile(path)).toBe(true);
+    expect(readdirSync(dir)).toEqual(["beside"]);
+    expect(readFileSync(beside, "latin1")).not.toContain("secret");
+    expect(await erasePrivateFile(path)).toBe(false);
+  });
+
+  test("a write that fails leaves what was there, and nothing beside it", async () => {
+    const path = join(dir, "folder");
+    mkdirSync(path);
+    await expect(writePrivateFile(path, "x")).rejects.toThrow();
+    expect(readdirSync(dir)).toEqual(["folder"]);
+  });
+});
+
+test("a folder that others may enter is refused with the command that mends it", async () => {
+  const folder = join(dir, "config");
+  await checkPrivateFolder(folder);
+  mkdirSync(folder, { mode: 0o700 });
+  await checkPrivateFolder(folder);
+  chmodSync(folder, 0o750);
+  await expect(checkPrivateFolder(folder)).rejects.toThrow(`chmod 700 ${folder}`);
+  const link = join(dir, "link");
+  symlinkSync(folder, link);
+  await expect(checkPrivateFolder(link)).rejects.toThrow(/symbolic link/);
+});

@@ -1,0 +1,109 @@
+import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { type FileHandle, lstat, mkdir, open, rename, unlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { SallyportError } from "./sallyport-error.ts";
+
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants;
+
+/**
+ * Writes a file that only its owner may read: mode 0600, complete or not at all, never through a symbolic link. A folder
+ * that is missing is made with mode 0700. Throws IDENTITY_INVALID for a link, else what the system says.
+ */
+export async function writePrivateFile(path: string, content: string | Uint8Array): Promise<void> {
+  const folder = dirname(path);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  if ((await lstat(path).catch(() => undefined))?.isSymbolicLink()) throw linked(path);
+  const partial = join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.part`);
+  const file = await open(partial, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+  try {
+    await fill(file, content);
+    await rename(partial, path);
+  } catch (error) {
+    await unlink(partial).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function fill(file: FileHandle, content: string | Uint8Array): Promise<void> {
+  try {
+    await file.chmod(0o600); // The umask may have taken the owner's own rights.
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Reads a file that only its owner may read; undefined when there is none. Throws IDENTITY_INVALID, with the command that
+ * mends it, for a file that others may read, that another user owns, or that is not a plain file.
+ *
+ * Security: everything is checked on the open file, so that it cannot be another one than is read.
+ */
+export async function readPrivateFile(path: string): Promise<string | undefined> {
+  const file = await openPlain(path, O_RDONLY);
+  if (!file) return undefined;
+  try {
+    const { mode, uid } = await file.stat();
+    if ((mode & 0o077) !== 0)
+      throw new SallyportError("IDENTITY_INVALID", `others may read ${path}: run "chmod 600 ${path}"`);
+    const me = process.getuid?.();
+    if (me !== undefined && uid !== me && uid !== 0)
+      throw new SallyportError(
+        "IDENTITY_INVALID",
+        `${path} belongs to another user: run "chown ${me} ${path}"`,
+      );
+    return await file.readFile("utf8");
+  } finally {
+    await file.close();
+  }
+}
+
+/** Overwrites a file's content and removes it; false when there is none. Throws IDENTITY_INVALID for a link. */
+export async function erasePrivateFile(path: string): Promise<boolean> {
+  const file = await openPlain(path, O_RDWR);
+  if (!file) return false;
+  try {
+    const { size } = await file.stat();
+    await file.write(randomBytes(size), 0, size, 0);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await unlink(path);
+  return true;
+}
+
+async function openPlain(path: string, access: number): Promise<FileHandle | undefined> {
+  const file = await open(path, access | O_NOFOLLOW | O_NONBLOCK).catch((error: unknown) => {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    if (code === "ELOOP") throw linked(path);
+    throw new SallyportError("IDENTITY_INVALID", `${path} cannot be opened (${String(code)})`, {
+      cause: error,
+    });
+  });
+  if (file && !(await file.stat()).isFile()) {
+    await file.close();
+    throw new SallyportError("IDENTITY_INVALID", `${path} is not a file`);
+  }
+  return file;
+}
+
+function linked(path: string): SallyportError {
+  return new SallyportError("IDENTITY_INVALID", `${path} is a symbolic link: put what it names in its place`);
+}
+
+/**
+ * Checks that a folder is closed to others; one that is not there passes. Throws IDENTITY_INVALID with the command that
+ * mends it.
+ */
+export async function checkPrivateFolder(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => undefined);
+  if (!found) return;
+  if (found.isSymbolicLink()) throw linked(path);
+  if (!found.isDirectory()) throw new SallyportError("IDENTITY_INVALID", `${path} is not a folder`);
+  if ((found.mode & 0o077) !== 0)
+    throw new SallyportError("IDENTITY_INVALID", `others may enter ${path}: run "chmod 700 ${path}"`);
+}

@@ -1,0 +1,71 @@
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { catalogue } from "@sallyport/cli/catalogue";
+import { differences } from "@sallyport/cli/shape";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { describeCompletion } from "./cli/completion.ts";
+import { describeDoctor } from "./cli/doctor.ts";
+import { describeIdentities } from "./cli/identities.ts";
+import { describeProxy } from "./cli/proxy.ts";
+import { type Cli, startCli } from "./cli/state.ts";
+import { describeValues } from "./cli/values.ts";
+
+vi.setConfig({ testTimeout: 120_000 });
+
+// One deployment for all of it: starting one takes longer than all that is done with it.
+let cli: Cli;
+beforeAll(async () => {
+  cli = await startCli();
+}, 240_000);
+afterAll(() => cli[Symbol.asyncDispose]());
+
+const started = (): Cli => cli;
+describeValues(started);
+describeIdentities(started);
+describeDoctor(started);
+describeProxy(started);
+describeCompletion(started);
+
+test("what every command prints as JSON is what is documented, to the last key", async () => {
+  cli.printed.set("version", await cli.home.json(["version"]));
+  cli.printed.set("audit list", await cli.home.json(["audit", "list", "--limit", "5"]));
+  const spare = await cli.home.json(["token", "create", "--project", "web", "--secret", "DB_URL"]);
+  const env = { SALLYPORT_ENROLLMENT_TOKEN: (spare as { token: string }).token };
+  const { machineId: spareId } = (await cli.home.json(
+    ["enroll", "--identity", join(cli.home.dir, "spare.json")],
+    {
+      env,
+    },
+  )) as {
+    machineId: string;
+  };
+  cli.printed.set("machine revoke", await cli.home.json(["machine", "revoke", spareId]));
+  cli.printed.set("logout", await cli.home.json(["logout", "--identity", join(cli.home.dir, "spare.json")]));
+  for (const { path, load } of catalogue) {
+    const { json } = await load();
+    if (!json) continue;
+    expect(cli.printed.has(path), path).toBe(true);
+    expect(differences(json, cli.printed.get(path)), path).toEqual([]);
+  }
+});
+
+test("a refusal is JSON on standard error with --json, and records name the program", async () => {
+  const { code, out, err } = await cli.home.run(["get", "API_KEY", "--json"]);
+  expect({ code, out }).toEqual({ code: 3, out: "" });
+  expect(JSON.parse(err)).toMatchObject({ error: { reason: "NOT_GRANTED", metadata: {} } });
+  const records = (await cli.home.json(["audit", "list", "--action", "secret.read"])) as { client: string }[];
+  expect(records[0]?.client).toMatch(/^sallyport-cli\/\d/);
+});
+
+test("logout overwrites and removes the keys, and the vault is no longer the current one", async () => {
+  const vault = cli.vaultFolder();
+  expect(await cli.home.json(["logout", "--as", "machine"])).toEqual({
+    removed: [join(vault, "machine.json")],
+  });
+  expect(readdirSync(vault)).toEqual(["user.json"]);
+  expect((await cli.home.run(["list"])).code).toBe(4);
+  await cli.home.run(["logout"]);
+  expect(readdirSync(vault)).toEqual([]);
+  expect(existsSync(join(cli.folder(), "current"))).toBe(false);
+  expect((await cli.home.run(["whoami"])).code).toBe(4);
+});

@@ -1,0 +1,156 @@
+import { execFile } from "node:child_process";
+import { readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { describe, expect, test } from "vitest";
+import { type Cli, binary, odd } from "./state.ts";
+
+/** get, list, export and run. */
+export function describeValues(cli: () => Cli): void {
+  describe("get", () => {
+    test("gives a value byte for byte and nothing else", async () => {
+      expect((await cli().home.run(["get", "DB_URL"])).bytes.toString()).toBe("postgres://db/2");
+      expect((await cli().home.run(["get", "ODD"])).bytes.toString()).toBe(odd);
+      expect((await cli().home.run(["get", "BINARY"])).bytes).toEqual(Buffer.from(binary));
+      expect(JSON.parse((await cli().home.run(["get", "DB"])).out)).toEqual({
+        user: "ada",
+        password: 'p\'w "d"',
+      });
+      expect((await cli().home.run(["get", "DB", "--field", "password"])).out).toBe('p\'w "d"');
+    });
+
+    test("gives JSON, a version, and refuses what is not granted in one sentence", async () => {
+      expect(await cli().note("get", ["BINARY"])).toMatchObject({
+        name: "BINARY",
+        version: 1,
+        value: Buffer.from(binary).toString("base64"),
+      });
+      expect((await cli().home.run(["get", "DB_URL", "--version", "1"])).out).toBe("postgres://db");
+      for (const secret of ["API_KEY", "NONE", "sec_00000000000000000000"]) {
+        const { code, out, err } = await cli().home.run(["get", secret]);
+        expect({ code, out }).toEqual({ code: 3, out: "" });
+        expect(err).toMatch(
+          /^sallyport: no grant covers .*NOT_GRANTED.*\n {2}→ see what this machine may read/,
+        );
+      }
+      expect((await cli().home.run(["get", "DB", "--field", "none"])).err).toMatch(
+        /fields are user, password/,
+      );
+    });
+
+    test("writes a file that only its owner may read, and none through a link", async () => {
+      const path = join(cli().home.dir, "value");
+      writeFileSync(path, "before", { mode: 0o666 });
+      expect(await cli().home.run(["get", "BINARY", "--output", path])).toMatchObject({ code: 0, out: "" });
+      expect(readFileSync(path)).toEqual(Buffer.from(binary));
+      expect(statSync(path).mode & 0o777).toBe(0o600);
+      const link = join(cli().home.dir, "link");
+      symlinkSync(path, link);
+      expect(await cli().home.run(["get", "ODD", "--output", link])).toMatchObject({ code: 1 });
+      expect(readFileSync(path)).toEqual(Buffer.from(binary));
+    });
+  });
+
+  describe("list, export and run", () => {
+    test("list names what may be read, of all or one project", async () => {
+      expect(await cli().note("list")).toHaveLength(5);
+      expect(await cli().home.json(["list", "--project", "api"])).toEqual([]);
+      const { out } = await cli().home.run(["list"]);
+      expect(out).toMatch(/^NAME +PROJECT +VERSION +KIND +ID\nBINARY +web +1 +single +sec_/);
+    });
+
+    test("export gives a shell the values, and a file of mode 0600", async () => {
+      const { out } = await cli().home.run([
+        "export",
+        "--format",
+        "shell",
+        "--only",
+        "ODD,DB",
+        "--prefix",
+        "X_",
+      ]);
+      const script = `${out}\nprintf '%s|%s' "$X_ODD" "$X_DB_PASSWORD"`;
+      expect((await promisify(execFile)("sh", ["-c", script])).stdout).toBe(`${odd}|p'w "d"`);
+      const path = join(cli().home.dir, ".env");
+      await cli().home.run(["export", "--format", "dotenv", "--only", "DB_URL", "-o", path]);
+      expect(readFileSync(path, "utf8")).toBe("DB_URL='postgres://db/2'\n");
+      expect(statSync(path).mode & 0o777).toBe(0o600);
+      await cli().note("export", ["--format", "yaml", "--only", "DB_URL"]);
+    });
+
+    test("export refuses what it cannot do with the way out, and reads nothing that is not named", async () => {
+      expect((await cli().home.run(["export", "--format", "shell"])).err).toMatch(
+        /"my-key" cannot be the name of a variable.*\n.*--map MY_KEY=my-key/,
+      );
+      const mapped = await cli().home.run([
+        "export",
+        "--format",
+        "docker-env",
+        "--only",
+        "DB_URL",
+        "--map",
+        "KEY=my-key",
+      ]);
+      expect(mapped.out).toBe("DB_URL=postgres://db/2\nKEY=short\n");
+      expect((await cli().home.run(["export", "--format", "shell", "--only", "BINARY"])).err).toMatch(
+        /json or yaml/,
+      );
+      const before = await readsOf("ODD");
+      await cli().home.run(["export", "--format", "json", "--only", "DB_URL"]);
+      expect(await readsOf("ODD")).toBe(before);
+    });
+
+    async function readsOf(name: string): Promise<number> {
+      const secrets = (await cli().home.json(["list"])) as { name: string; secretId: string }[];
+      const secretId = secrets.find((secret) => secret.name === name)?.secretId ?? "";
+      const { records } = await cli().admin.services.audit.listRecords({
+        secretId,
+        actions: ["secret.read"],
+        pageSize: 200,
+      });
+      return records.length;
+    }
+
+    test("run gives a command the values and its exit code, and keeps its own variables", async () => {
+      const script = 'printf "%s|%s|%s" "$DB_URL" "$DB_PASSWORD" "${SALLYPORT_URL-unset}"; exit 7';
+      const { code, out } = await cli().home.run(["run", "--only", "DB_URL,DB", "--", "sh", "-c", script]);
+      expect({ code, out }).toEqual({ code: 7, out: `postgres://db/2|p'w "d"|unset` });
+      const filtered = await cli().home.run([
+        "run",
+        "--only",
+        "DB_URL",
+        "--redact",
+        "--",
+        "sh",
+        "-c",
+        'echo "a $DB_URL"; exit 3',
+      ]);
+      expect(filtered).toMatchObject({ code: 3, out: "a [redacted]\n" });
+      const none = await cli().home.run(
+        ["run", "--only", "DB_URL", "--no-inherit", "--keep", "KEPT", "--", "env"],
+        {
+          env: { KEPT: "k", DROPPED: "d" },
+        },
+      );
+      expect(none.out).toContain("KEPT=k\n");
+      expect(none.out).not.toContain("DROPPED");
+    });
+
+    test("run says which values it does not filter, being too short", async () => {
+      await cli().home.run(["secret", "put", "PIN", "--project", "web"], { input: "123" });
+      const pin = await cli().home.json(["list"]);
+      expect(pin).not.toContainEqual(expect.objectContaining({ name: "PIN" }));
+      const { err } = await cli().home.run([
+        "run",
+        "--map",
+        "P=DB:user",
+        "--only",
+        "DB",
+        "--redact",
+        "--",
+        "true",
+      ]);
+      expect(err).toMatch(/not filtered, being shorter than 4 characters: P\n/);
+    });
+  });
+}
