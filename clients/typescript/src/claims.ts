@@ -11,7 +11,7 @@ import {
   ValueKind,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { FormatError, fromStrictBinary } from "@sallyport/proto/signing";
-import { SallyportError } from "./errors.ts";
+import { SallyportError } from "./sallyport-error.ts";
 
 const uses: readonly KeyUse[] = [KeyUse.CREDENTIAL, KeyUse.SEALING, KeyUse.REPLY, KeyUse.LOG];
 const keyIdForm = /^[a-z0-9-]{1,64}$/;
