@@ -4,9 +4,12 @@ import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/conne
 import { universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { newId } from "@sallyport/proto/ids";
 import { contentTypeOf } from "@sallyport/proto/signing";
+import { spanOf } from "@sallyport/rpc";
+import { inCallersTrace, inSpan, traceparentHeader } from "@sallyport/telemetry";
 import { timeoutOf } from "./deadline.ts";
 import type { Judge } from "./front.ts";
 import { tidyGrpcMessage } from "./grpc-message.ts";
+import { countLimit } from "./metrics.ts";
 import { type Verdict, verdictValues } from "./verdict.ts";
 import { type ContentBudget, readBody } from "./verify/body.ts";
 
@@ -38,17 +41,42 @@ export async function answer(request: Request, response: Response, parts: Exchan
   if (!handler) return end(response, 404);
   // A GET asks in the Connect protocol, and can be told why it is refused; the others have no protocol at all.
   if (request.method !== "POST" && request.method !== "GET") return end(response, 405);
+  const requestId = newId("req");
+  const { name, attributes } = spanOf(path);
+  const span = {
+    name,
+    kind: "server",
+    attributes: { ...attributes, "sallyport.request_id": requestId },
+  } as const;
+  await inCallersTrace(traceparentOf(request), () =>
+    inSpan(span, () => exchange({ request, response, path, requestId, handler, gone: gone.signal }, parts)),
+  );
+}
+
+type Exchange = {
+  readonly request: Request;
+  readonly response: Response;
+  readonly path: string;
+  readonly requestId: string;
+  readonly handler: UniversalHandler;
+  readonly gone: AbortSignal;
+};
+
+async function exchange(
+  { request, response, path, requestId, handler, gone }: Exchange,
+  parts: ExchangeParts,
+): Promise<void> {
   const memory = meter(parts.budget);
   try {
-    const verdict = await judged(request, path, memory, parts);
-    if (gone.signal.aborted) return;
-    const answered = await handler(toUniversal(request, path, verdict, gone.signal));
+    const verdict = await judged(request, path, requestId, memory, parts);
+    if (gone.aborted) return;
+    const answered = await handler(toUniversal(request, path, verdict, gone));
     if (isHttp1(response) && (parts.draining.aborted || !request.complete))
       response.setHeader("connection", "close");
     tidyGrpcMessage(answered.trailer);
     await universalResponseToNodeResponse(answered, response);
   } catch (error) {
-    if (gone.signal.aborted) return;
+    if (gone.aborted) return;
     parts.onFault(error);
     end(response, 500);
   } finally {
@@ -56,7 +84,13 @@ export async function answer(request: Request, response: Response, parts: Exchan
   }
 }
 
-function judged(request: Request, path: string, memory: Memory, { judge }: ExchangeParts): Promise<Verdict> {
+function judged(
+  request: Request,
+  path: string,
+  requestId: string,
+  memory: Memory,
+  { judge }: ExchangeParts,
+): Promise<Verdict> {
   const arrived = {
     method: request.method ?? "",
     url: request.url ?? "",
@@ -66,7 +100,7 @@ function judged(request: Request, path: string, memory: Memory, { judge }: Excha
     readBody: () => readBody(request, bodyTimeoutMs, memory),
   };
   const call = {
-    requestId: newId("req"),
+    requestId,
     arrivedMs: performance.now(),
     timeoutMs: timeoutOf(request.headers),
   };
@@ -77,12 +111,18 @@ type Memory = Pick<ContentBudget, "take"> & { giveBack(): void };
 
 function meter(budget: ContentBudget): Memory {
   let taken = 0;
+  let passed = false;
   return {
     take(bytes) {
+      passed = false;
       budget.take(bytes);
+      passed = true;
       taken += bytes;
     },
-    giveBack: () => budget.give(taken),
+    giveBack() {
+      budget.give(taken);
+      countLimit("content_memory", passed);
+    },
   };
 }
 
@@ -114,6 +154,12 @@ function releaseUnread(request: Request, response: Response): void {
 function addressOf(request: Request): string {
   const address = request.socket.remoteAddress ?? "0.0.0.0";
   return address.replace(/^::ffff:(?=\d+\.)/, "").replace(/%.*$/, "");
+}
+
+// Sent twice it is joined to one that does not hold, and there is none.
+function traceparentOf({ headers }: Request): string | undefined {
+  const value = headers[traceparentHeader];
+  return typeof value === "string" ? value : undefined;
 }
 
 // Anybody can say anything here: what a log line or a terminal would stumble over is left out.

@@ -1,3 +1,4 @@
+export { type Collector, type ReceivedSpan, startCollector } from "./collector.ts";
 export { createServiceDatabase, type ServiceTestDatabase } from "./database.ts";
 export { createTestPki, testPeers, type TestPki } from "./pki.ts";
 export { testRedisUrl } from "./redis.ts";
