@@ -74,7 +74,8 @@ async function exchange(
     if (isHttp1(response) && (parts.draining.aborted || !request.complete))
       response.setHeader("connection", "close");
     tidyGrpcMessage(answered.trailer);
-    await universalResponseToNodeResponse(answered, response);
+    // What writes waits for an event that a response does not have, and may wait for ever: its end is its close.
+    await Promise.race([universalResponseToNodeResponse(answered, response), aborted(gone)]);
   } catch (error) {
     if (gone.aborted) return;
     parts.onFault(error);
@@ -82,6 +83,13 @@ async function exchange(
   } finally {
     memory.giveBack();
   }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 }
 
 function judged(
@@ -111,10 +119,10 @@ type Memory = Pick<ContentBudget, "take"> & { giveBack(): void };
 
 function meter(budget: ContentBudget): Memory {
   let taken = 0;
-  let passed = false;
+  let passed = true;
   return {
     take(bytes) {
-      passed = false;
+      passed = false; // Until the budget has it: it throws when it has not.
       budget.take(bytes);
       passed = true;
       taken += bytes;
