@@ -155,7 +155,7 @@ export const catalogue = {
   "sallyport.trace.spans": {
     kind: "counter",
     unit: "{span}",
-    help: "Spans that the collector took, and that were lost because it did not",
+    help: "Spans that were made, that the collector took, and that were lost because it did not",
     labels: ["outcome"],
   },
   "nodejs.eventloop.delay.mean": {

@@ -3,7 +3,7 @@ import { context } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { BatchSpanProcessor, type Sampler, TracerProvider } from "@opentelemetry/sdk-trace";
-import { watched } from "./delivery.ts";
+import { counting, watched } from "./delivery.ts";
 import { type Logger, createLogger } from "./logger.ts";
 import { observeProcess } from "./process-metrics.ts";
 import { deciding, following, never } from "./sampler.ts";
@@ -51,7 +51,7 @@ export async function startTelemetry({
     }),
     sampler: samplerOf(otlpUrl, traceRatio),
     spanLimits: limits,
-    spanProcessors: otlpUrl === undefined ? [] : [await processorOf(otlpUrl, logger)],
+    spanProcessors: otlpUrl === undefined ? [] : [counting(), await processorOf(otlpUrl, logger)],
   });
   context.setGlobalContextManager(new AsyncLocalStorageContextManager());
   useTracer(provider.getTracer("sallyport"));

@@ -226,6 +226,25 @@ describe("a collector that is away", () => {
     expect(collector.spans).toHaveLength(1);
   });
 
+  test("gets no more than the last thousands: what finds no place is counted as made, and nothing more", async () => {
+    const counted = async (): Promise<number[]> => {
+      const text = await exposeMetrics();
+      return ["made", "sent", "lost"].map((outcome) =>
+        Number(
+          new RegExp(`^sallyport_trace_spans_total\\{outcome="${outcome}"\\} (\\d+)$`, "m").exec(text)?.[1],
+        ),
+      );
+    };
+    const before = await counted();
+    await traced(async () => {
+      for (let call = 0; call < 5000; call += 1) void request();
+    });
+    const [made = 0, sent = 0, gone = 0] = (await counted()).map((count, at) => count - (before[at] ?? 0));
+    expect([made, gone]).toEqual([5000, 0]);
+    expect(sent).toBe(collector.spans.length);
+    expect(sent).toBeLessThan(5000);
+  });
+
   test("does not hold up the end of the process, refuse it or never answer", async () => {
     await using silent = await startSilent();
     for (const otlpUrl of ["http://127.0.0.1:1", silent.url]) {
