@@ -48,7 +48,7 @@ export async function answer(request: Request, response: Response, parts: Exchan
     kind: "server",
     attributes: { ...attributes, "sallyport.request_id": requestId },
   } as const;
-  await inCallersTrace(traceparentOf(request), () =>
+  await inCallersTrace(request.headers[traceparentHeader], () =>
     inSpan(span, () => exchange({ request, response, path, requestId, handler, gone: gone.signal }, parts)),
   );
 }
@@ -162,12 +162,6 @@ function releaseUnread(request: Request, response: Response): void {
 function addressOf(request: Request): string {
   const address = request.socket.remoteAddress ?? "0.0.0.0";
   return address.replace(/^::ffff:(?=\d+\.)/, "").replace(/%.*$/, "");
-}
-
-// Sent twice it is joined to one that does not hold, and there is none.
-function traceparentOf({ headers }: Request): string | undefined {
-  const value = headers[traceparentHeader];
-  return typeof value === "string" ? value : undefined;
 }
 
 // Anybody can say anything here: what a log line or a terminal would stumble over is left out.

@@ -61,7 +61,7 @@ export async function serve(options: ServeOptions): Promise<{ port: number } & A
   server.on("request", (request, response) => {
     releaseUnread(request);
     if (metrics(request, response)) return;
-    inCallersTrace(headerOf(request, traceparentHeader), () => handler(request, response));
+    inCallersTrace(request.headers[traceparentHeader], () => handler(request, response));
   });
   server.on("tlsClientError", (error) => logger.debug({ err: error }, "handshake refused"));
   const port = await listening(server, options.listen);
@@ -93,11 +93,6 @@ function releaseUnread(request: Http2ServerRequest): void {
   request.stream.once("wantTrailers", () => {
     if (!request.complete) setTimeout(() => request.stream.destroy(), unreadMs).unref();
   });
-}
-
-function headerOf({ headers }: Http2ServerRequest, name: string): string | undefined {
-  const value = headers[name];
-  return typeof value === "string" ? value : undefined; // Sent twice, it is none.
 }
 
 function contextOptions(material: TlsMaterial) {

@@ -13,7 +13,7 @@ import { useTracer } from "./span.ts";
 export type TelemetryOptions = {
   /** The process, such as "gateway"; in spans it is "sallyport-gateway". */
   readonly service: string;
-  /** The collector's address for OTLP over HTTP, without a path; absent, no span is made and nothing is sent. */
+  /** The collector's address for OTLP over HTTP, without a path; absent, nothing is recorded. */
   readonly otlpUrl: string | undefined;
   /** How many of all requests are traced, 0 to 1. Only for the process where traces begin; the others follow it. */
   readonly traceRatio?: number;
@@ -43,7 +43,7 @@ export async function startTelemetry({
   logLevel,
   logger = createLogger({ service, level: logLevel }),
 }: TelemetryOptions): Promise<AsyncDisposable> {
-  const process = observeProcess();
+  const observed = observeProcess();
   const provider = new TracerProvider({
     resource: resourceFromAttributes({
       "service.name": `sallyport-${service}`,
@@ -58,7 +58,7 @@ export async function startTelemetry({
   return {
     async [Symbol.asyncDispose]() {
       useTracer(undefined);
-      process[Symbol.dispose]();
+      observed[Symbol.dispose]();
       await Promise.race([provider.shutdown(), sleep(flushMs, undefined, { ref: false })]);
       context.disable();
     },

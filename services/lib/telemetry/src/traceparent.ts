@@ -4,7 +4,7 @@ import { parseTraceParent } from "@opentelemetry/core";
 /** The header in which a trace travels (W3C Trace Context). */
 export const traceparentHeader = "traceparent";
 
-/** Reads a traceparent; undefined for anything but exactly one that holds. */
+/** Reads a traceparent; undefined for anything but exactly one that holds. One that was sent twice does not: it is joined. */
 export function readTraceparent(
   header: string | readonly string[] | null | undefined,
 ): SpanContext | undefined {
