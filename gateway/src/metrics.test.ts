@@ -185,7 +185,8 @@ describe("a client's traceparent", () => {
   test("that is sent twice, or does not hold, is none; the request is answered", async () => {
     await using gateway = await start();
     const machine = gateway.peers.enroll(newMachine());
-    await using _ = await startTelemetry({ service: "gateway", otlpUrl: undefined });
+    await using collector = await startCollector();
+    await using _ = await startTelemetry({ service: "gateway", otlpUrl: collector.url, traceRatio: 0 });
     const good = `00-${traceId}-b7ad6b7169203331-01`;
     for (const headers of [[good, good], ["nonsense"], [`${good}\u00ff`]]) {
       const { status } = await connectJson.send(gateway, traced(readOf(gateway, machine), ...headers));

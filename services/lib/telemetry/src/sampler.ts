@@ -23,8 +23,3 @@ export function deciding(ratio: number, random: () => number = Math.random): Sam
 export function following(): Sampler {
   return new ParentBasedSampler({ root: new AlwaysOffSampler() });
 }
-
-/** Where spans go nowhere: nothing is sampled. */
-export function never(): Sampler {
-  return new AlwaysOffSampler();
-}

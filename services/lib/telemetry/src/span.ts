@@ -4,6 +4,7 @@ import {
   type Span,
   SpanKind,
   SpanStatusCode,
+  TraceFlags,
   type Tracer,
   context,
   trace,
@@ -50,24 +51,35 @@ export const noSpan: OpenSpan = { set: () => undefined, fail: () => undefined };
 
 const kinds = { server: SpanKind.SERVER, client: SpanKind.CLIENT, internal: SpanKind.INTERNAL };
 
-let tracer: Tracer | undefined;
+/** What makes the spans of a process, and whether traces begin there. */
+export type Tracing = { readonly tracer: Tracer; readonly begins: boolean };
 
-/** Has spans made by this tracer; by none without one. */
-export function useTracer(next: Tracer | undefined): void {
-  tracer = next;
+let tracing: Tracing | undefined;
+
+/** Has spans made so; without it there are none, and no trace. */
+export function useTracing(next: Tracing | undefined): void {
+  tracing = next;
 }
 
 /**
  * Runs code as a span, child of the one around it; it ends when the promise settles, as failed when that rejects; whether
- * a "server" failed or its client, it says itself. Where nothing is recorded only "server" makes a span: one that has ids
- * for the logs and for the next process.
+ * a "server" failed or its client, it says itself. Where nothing is recorded there is no span but the one with which a
+ * trace begins: its ids are for the logs and the next process.
  */
-export async function inSpan<T>(
+export function inSpan<T>(start: SpanStart, run: (span: OpenSpan) => Promise<T>): Promise<T> {
+  if (!tracing) return run(noSpan);
+  const around = context.active();
+  const sampled = ((trace.getSpanContext(around)?.traceFlags ?? 0) & TraceFlags.SAMPLED) !== 0;
+  if (!sampled && !(tracing.begins && start.kind === "server")) return run(noSpan);
+  return within(tracing.tracer, start, around, run);
+}
+
+async function within<T>(
+  tracer: Tracer,
   { name, kind, attributes = {} }: SpanStart,
+  around: Context,
   run: (span: OpenSpan) => Promise<T>,
 ): Promise<T> {
-  const around = context.active();
-  if (!tracer || (kind !== "server" && trace.getSpan(around)?.isRecording() !== true)) return run(noSpan);
   const span = tracer.startSpan(name, { kind: kinds[kind], attributes }, around);
   try {
     return await context.with(trace.setSpan(around, span), run, undefined, opened(span));
@@ -88,8 +100,8 @@ function opened(span: Span): OpenSpan {
 
 /** Returns the span around the running code, to tell it more. */
 export function currentSpan(): OpenSpan {
-  const span = trace.getSpan(context.active());
-  return span ? opened(span) : noSpan;
+  const span = tracing && trace.getSpan(context.active());
+  return span?.isRecording() === true ? opened(span) : noSpan;
 }
 
 /** Runs code in the trace that a caller's traceparent names; without one that holds, in no trace. */
@@ -97,18 +109,21 @@ export function inCallersTrace<T>(
   traceparent: string | readonly string[] | null | undefined,
   run: () => T,
 ): T {
-  const caller = tracer && readTraceparent(traceparent);
+  if (!tracing) return run();
+  const caller = readTraceparent(traceparent);
   return context.with(caller ? trace.setSpanContext(ROOT_CONTEXT, caller) : ROOT_CONTEXT, run);
 }
 
 /** Returns the traceparent to send along with a call, if there is a trace. */
 export function currentTraceparent(): string | undefined {
+  if (!tracing) return undefined;
   const spanContext = trace.getSpanContext(context.active());
   return spanContext && trace.isSpanContextValid(spanContext) ? writeTraceparent(spanContext) : undefined;
 }
 
 /** Returns what ties a log line to the running trace; nothing outside of one. */
 export function traceIds(): { trace_id?: string; span_id?: string } {
+  if (!tracing) return {};
   const spanContext = trace.getSpanContext(context.active());
   if (!spanContext || !trace.isSpanContextValid(spanContext)) return {};
   return { trace_id: spanContext.traceId, span_id: spanContext.spanId };

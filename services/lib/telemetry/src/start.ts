@@ -2,18 +2,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { context } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { resourceFromAttributes } from "@opentelemetry/resources";
-import { BatchSpanProcessor, type Sampler, TracerProvider } from "@opentelemetry/sdk-trace";
+import { BatchSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { counting, watched } from "./delivery.ts";
 import { type Logger, createLogger } from "./logger.ts";
 import { observeProcess } from "./process-metrics.ts";
-import { deciding, following, never } from "./sampler.ts";
-import { useTracer } from "./span.ts";
+import { deciding, following } from "./sampler.ts";
+import { useTracing } from "./span.ts";
 
 /** What the telemetry of a process is told. */
 export type TelemetryOptions = {
   /** The process, such as "gateway"; in spans it is "sallyport-gateway". */
   readonly service: string;
-  /** The collector's address for OTLP over HTTP, without a path; absent, nothing is recorded. */
+  /** The collector's address for OTLP over HTTP, without a path; absent, there are no traces. */
   readonly otlpUrl: string | undefined;
   /** How many of all requests are traced, 0 to 1. Only for the process where traces begin; the others follow it. */
   readonly traceRatio?: number;
@@ -32,42 +32,42 @@ const limits = {
 };
 
 /**
- * Starts tracing and the metrics of the process itself; there is one of it in a process. Also without a collector a
- * request has a trace id: it is in every log line and goes from process to process. Disposing sends what is left, for 3.5
- * seconds at most.
+ * Starts tracing, where there is a collector, and the metrics of the process itself; there is one of it in a process.
+ * Disposing sends what is left, for 3.5 seconds at most.
  */
-export async function startTelemetry({
-  service,
-  otlpUrl,
-  traceRatio,
-  logLevel,
-  logger = createLogger({ service, level: logLevel }),
-}: TelemetryOptions): Promise<AsyncDisposable> {
+export async function startTelemetry(options: TelemetryOptions): Promise<AsyncDisposable> {
   const observed = observeProcess();
+  const tracing = options.otlpUrl === undefined ? undefined : await startTracing(options.otlpUrl, options);
+  return {
+    async [Symbol.asyncDispose]() {
+      observed[Symbol.dispose]();
+      await tracing?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function startTracing(
+  otlpUrl: string,
+  { service, traceRatio, logLevel, logger = createLogger({ service, level: logLevel }) }: TelemetryOptions,
+): Promise<AsyncDisposable> {
   const provider = new TracerProvider({
     resource: resourceFromAttributes({
       "service.name": `sallyport-${service}`,
       "service.namespace": "sallyport",
     }),
-    sampler: samplerOf(otlpUrl, traceRatio),
+    sampler: traceRatio === undefined ? following() : deciding(traceRatio),
     spanLimits: limits,
-    spanProcessors: otlpUrl === undefined ? [] : [counting(), await processorOf(otlpUrl, logger)],
+    spanProcessors: [counting(), await processorOf(otlpUrl, logger)],
   });
   context.setGlobalContextManager(new AsyncLocalStorageContextManager());
-  useTracer(provider.getTracer("sallyport"));
+  useTracing({ tracer: provider.getTracer("sallyport"), begins: traceRatio !== undefined });
   return {
     async [Symbol.asyncDispose]() {
-      useTracer(undefined);
-      observed[Symbol.dispose]();
+      useTracing(undefined);
       await Promise.race([provider.shutdown(), sleep(flushMs, undefined, { ref: false })]);
       context.disable();
     },
   };
-}
-
-function samplerOf(otlpUrl: string | undefined, traceRatio: number | undefined): Sampler {
-  if (otlpUrl === undefined) return never();
-  return traceRatio === undefined ? following() : deciding(traceRatio);
 }
 
 // Loaded only where there is somewhere to send to: it takes as long to load as the rest.

@@ -164,7 +164,29 @@ describe("who decides what is traced", () => {
     expect(collector.spans).toHaveLength(1);
   });
 
-  test("without a collector nothing is recorded, and requests have their ids all the same", async () => {
+  test("what is not recorded has ids all the same: the gateway's own, behind it the caller's", async () => {
+    for (const [traceRatio, spanId] of [
+      [0, /^(?!b7ad6b7169203331)[0-9a-f]{16}$/],
+      [undefined, /^b7ad6b7169203331$/],
+    ] as const) {
+      const { lines, logger } = logging();
+      let next: string | undefined;
+      const run = async (): Promise<void> => {
+        logger.info("within");
+        next = await inSpan(client, echo);
+      };
+      await traced(
+        () => inCallersTrace(unsampled, () => inSpan(server, run)),
+        traceRatio === undefined ? {} : { traceRatio },
+      );
+      expect(next).toBe(`00-${traceId}-${String(lines[0]?.["span_id"])}-00`);
+      expect(lines[0]?.["trace_id"]).toBe(traceId);
+      expect(lines[0]?.["span_id"]).toMatch(spanId);
+    }
+    expect(collector.spans).toEqual([]);
+  });
+
+  test("without a collector there is no trace", async () => {
     const { lines, logger } = logging();
     await using _ = await startTelemetry({ service: "policy", otlpUrl: undefined, traceRatio: 1 });
     const next = await inCallersTrace(sampled, () =>
@@ -173,10 +195,8 @@ describe("who decides what is traced", () => {
         return inSpan(client, echo);
       }),
     );
-    expect(next).toBe(`00-${traceId}-${String(lines[0]?.["span_id"])}-00`);
-    expect(lines[0]?.["trace_id"]).toBe(traceId);
-    expect(lines[0]?.["span_id"]).toMatch(/^[0-9a-f]{16}$/);
-    expect(collector.spans).toEqual([]);
+    expect(next).toBeUndefined();
+    expect(lines[0]).not.toHaveProperty("trace_id");
   });
 });
 
