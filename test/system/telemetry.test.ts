@@ -121,7 +121,7 @@ describe("the trace of one read", () => {
     const traced = new Set(collector.spans.map(({ attributes }) => attributes["sallyport.request_id"]));
     const isTraced = (line: Record<string, unknown>): boolean => traced.has(String(line["request_id"]));
     const lines = processes.flatMap((name) => linesOf(name).filter(isTraced));
-    expect(lines.length).toBeGreaterThan(3);
+    expect(lines.length).toBeGreaterThan(1);
     for (const line of lines) {
       expect(line["trace_id"], JSON.stringify(line)).toMatch(/^[0-9a-f]{32}$/);
       expect(line["span_id"], JSON.stringify(line)).toMatch(/^[0-9a-f]{16}$/);
