@@ -4,7 +4,7 @@ import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/conne
 import { universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { newId } from "@sallyport/proto/ids";
 import { contentTypeOf } from "@sallyport/proto/signing";
-import { spanOf } from "@sallyport/rpc";
+import { spansOf } from "@sallyport/rpc";
 import { inCallersTrace, inSpan, traceparentHeader } from "@sallyport/telemetry";
 import { timeoutOf } from "./deadline.ts";
 import type { Judge } from "./front.ts";
@@ -26,6 +26,7 @@ export type ExchangeParts = {
   onFault(error: unknown): void;
 };
 
+const spanOf = spansOf("server");
 const bodyTimeoutMs = 10_000;
 const unreadMs = 500;
 const maxClientLength = 64;
@@ -42,14 +43,11 @@ export async function answer(request: Request, response: Response, parts: Exchan
   // A GET asks in the Connect protocol, and can be told why it is refused; the others have no protocol at all.
   if (request.method !== "POST" && request.method !== "GET") return end(response, 405);
   const requestId = newId("req");
-  const { name, attributes } = spanOf(path);
-  const span = {
-    name,
-    kind: "server",
-    attributes: { ...attributes, "sallyport.request_id": requestId },
-  } as const;
   await inCallersTrace(request.headers[traceparentHeader], () =>
-    inSpan(span, () => exchange({ request, response, path, requestId, handler, gone: gone.signal }, parts)),
+    inSpan(spanOf(path), (span) => {
+      span.set({ "sallyport.request_id": requestId });
+      return exchange({ request, response, path, requestId, handler, gone: gone.signal }, parts);
+    }),
   );
 }
 

@@ -1,9 +1,9 @@
-import { histogram, inSpan, observe } from "@sallyport/telemetry";
+import { type SpanAttributes, histogram, inSpan, observe } from "@sallyport/telemetry";
 import { DatabaseError, type Pool } from "pg";
 
 const duration = histogram("db.client.operation.duration");
 
-type Summary = { readonly name: string; readonly operation: string; readonly table: string | undefined };
+type Summary = { readonly name: string; readonly operation: string; readonly attributes: SpanAttributes };
 
 const summaries = new Map<string, Summary>();
 
@@ -11,18 +11,13 @@ const summaries = new Map<string, Summary>();
  * Measures a statement, and makes it a span while its trace is recorded. Security: of the statement only its first word
  * and the name of its first table are told, never its text and never a value.
  */
-export async function measured<T>(text: string, run: () => Promise<T>): Promise<T> {
-  const { name, operation, table } = summaryOf(text);
+export function measured<T>(text: string, run: () => Promise<T>): Promise<T> {
+  const { name, operation, attributes } = summaryOf(text);
   const begunMs = performance.now();
   const conclude = (type: string): void => {
     const labels = { "db.system.name": "postgresql", "db.operation.name": operation, "error.type": type };
     duration((performance.now() - begunMs) / 1000, labels);
   };
-  const attributes = {
-    "db.system.name": "postgresql",
-    "db.operation.name": operation,
-    ...(table === undefined ? {} : { "db.collection.name": table }),
-  } as const;
   return inSpan({ name, kind: "client", attributes }, async (span) => {
     try {
       const result = await run();
@@ -43,7 +38,15 @@ export function summaryOf(text: string): Summary {
   if (known) return known;
   const operation = /^\s*([a-z]+)/i.exec(text)?.[1]?.toUpperCase() ?? "OTHER";
   const table = /\b(?:from|into|update|join)\s+(?!unnest\b|lateral\b)([a-z_]+)/i.exec(text)?.[1];
-  const summary = { name: table === undefined ? operation : `${operation} ${table}`, operation, table };
+  const summary: Summary = {
+    name: table === undefined ? operation : `${operation} ${table}`,
+    operation,
+    attributes: {
+      "db.system.name": "postgresql",
+      "db.operation.name": operation,
+      ...(table === undefined ? {} : { "db.collection.name": table }),
+    },
+  };
   summaries.set(text, summary);
   return summary;
 }

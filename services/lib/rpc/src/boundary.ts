@@ -5,7 +5,7 @@ import { type Logger, type OpenSpan, inSpan, noSpan } from "@sallyport/telemetry
 import { beginCall, inCall } from "./call.ts";
 import { pathOf } from "./callers.ts";
 import { type Failure, fail } from "./failure.ts";
-import { concludeServed, spanOf } from "./measure.ts";
+import { concludeServed, spansOf } from "./measure.ts";
 import { createOutcomeLog } from "./outcome-log.ts";
 import { callOptionsOf } from "./peer.ts";
 import { guardStream } from "./stream.ts";
@@ -13,6 +13,8 @@ import { failureOf, toConnectError } from "./translate.ts";
 
 type Next = Parameters<Interceptor>[0];
 type Response = Awaited<ReturnType<Next>>;
+
+const spanOf = spansOf("server");
 
 /**
  * Makes the outermost interceptor. It runs the handler as part of the call and of its trace, so that what the handler
@@ -22,15 +24,13 @@ type Response = Awaited<ReturnType<Next>>;
 export function createBoundary(logger: Logger, draining: AbortSignal): Interceptor {
   return (next) => (request) => {
     const { requestId } = callOptionsOf({ values: request.contextValues });
-    const serve = (span: OpenSpan) =>
-      answer(request, next, draining, conclusion(logger, request, requestId, span));
+    const serve = (span: OpenSpan) => {
+      span.set({ "sallyport.request_id": requestId });
+      return answer(request, next, draining, conclusion(logger, request, requestId, span));
+    };
     // A stream lives for weeks, and health is asked for all the time: neither is worth a trace.
     if (request.stream || request.service.typeName === Health.typeName) return serve(noSpan);
-    const { name, attributes } = spanOf(pathOf(request.method));
-    return inSpan(
-      { name, kind: "server", attributes: { ...attributes, "sallyport.request_id": requestId } },
-      serve,
-    );
+    return inSpan(spanOf(pathOf(request.method)), serve);
   };
 }
 

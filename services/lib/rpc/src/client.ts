@@ -4,7 +4,7 @@ import { newId } from "@sallyport/proto/ids";
 import { type OpenSpan, currentTraceparent, inSpan, traceparentHeader } from "@sallyport/telemetry";
 import { currentRequestId, defaultTimeoutMs, remainingMs, requestIdHeader } from "./call.ts";
 import { pathOf } from "./callers.ts";
-import { concludeCalled, spanOf } from "./measure.ts";
+import { concludeCalled, spansOf } from "./measure.ts";
 import type { Peer } from "./peer.ts";
 import { peerNamed, spiffeId } from "./spiffe.ts";
 import { type TlsFiles, type TlsMaterial, readTls, watchTls } from "./tls-files.ts";
@@ -113,6 +113,7 @@ function inheriting(transport: () => Transport): Transport {
 function measured(transport: Transport, url: string): Transport {
   const { hostname, port } = new URL(url);
   const server = { "server.address": hostname, "server.port": Number(port === "" ? 443 : port) };
+  const spanOf = spansOf("client", server);
   return {
     unary(method, ...rest) {
       const path = pathOf(method);
@@ -127,8 +128,7 @@ function measured(transport: Transport, url: string): Transport {
           throw error;
         }
       };
-      const { name, attributes } = spanOf(path);
-      return inSpan({ name, kind: "client", attributes: { ...attributes, ...server } }, call);
+      return inSpan(spanOf(path), call);
     },
     stream: (...call) => transport.stream(...call),
   };

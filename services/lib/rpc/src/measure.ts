@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
-import { type OpenSpan, type SpanAttributes, histogram } from "@sallyport/telemetry";
+import { type OpenSpan, type SpanAttributes, type SpanStart, histogram } from "@sallyport/telemetry";
 import { type Failure, codeOf, nameOf } from "./failure.ts";
 
 const served = histogram("rpc.server.call.duration");
@@ -42,10 +42,18 @@ export function concludeCalled(span: OpenSpan, path: string, begunMs: number, fa
   span.set(attributesOf(ending));
 }
 
-/** What a span of a call has from the begin; its name is the method's. */
-export function spanOf(path: string): { readonly name: string; readonly attributes: SpanAttributes } {
-  const name = path.slice(1);
-  return { name, attributes: { "rpc.system.name": "connectrpc", "rpc.method": name } };
+/** Makes what gives the span of a call by its path: one for a method, since most calls are recorded nowhere. */
+export function spansOf(kind: SpanStart["kind"], more: SpanAttributes = {}): (path: string) => SpanStart {
+  const spans = new Map<string, SpanStart>();
+  return (path) => {
+    const known = spans.get(path);
+    if (known) return known;
+    const name = path.slice(1);
+    const attributes: SpanAttributes = { "rpc.system.name": "connectrpc", "rpc.method": name, ...more };
+    const span = { name, kind, attributes };
+    spans.set(path, span);
+    return span;
+  };
 }
 
 function labelsOf(path: string, { code, reason }: Ending) {

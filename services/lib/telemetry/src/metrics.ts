@@ -8,6 +8,7 @@ import {
   catalogue,
   exposedName,
 } from "./catalogue.ts";
+import { distributionsOf, keptMetrics, measure, sumsOf } from "./kept-metrics.ts";
 
 /** What a gauge or an observed counter is at the moment it is looked at. */
 export type Observation<N extends MetricName> = { readonly value: number; readonly labels: LabelsOf<N> };
@@ -28,7 +29,7 @@ class PullReader extends MetricReader {
 }
 
 const collectMs = 3_000;
-const reader = new PullReader();
+const reader = new PullReader({ metricProducers: [keptMetrics] });
 const meter: Meter = new MeterProvider({ readers: [reader] }).getMeter("sallyport");
 const serializer = new PrometheusSerializer(undefined, false, undefined, true, true);
 
@@ -42,16 +43,19 @@ export async function exposeMetrics(): Promise<string> {
 export function counter<N extends MetricName<"counter">>(
   name: N,
 ): (labels: LabelsOf<N>, by?: number) => void {
-  const instrument = meter.createCounter(exposedName(name), optionsOf(catalogue[name]));
-  return (labels, by = 1) => instrument.add(by, attributesOf(labels));
+  const sums = sumsOf(name);
+  return (labels, by = 1) => {
+    sums.at(labels).value += by;
+  };
 }
 
 /** Makes what takes measurements, in the unit that the catalogue names. */
 export function histogram<N extends MetricName<"histogram">>(
   name: N,
 ): (value: number, labels: LabelsOf<N>) => void {
-  const instrument = meter.createHistogram(exposedName(name), optionsOf(catalogue[name]));
-  return (value, labels) => instrument.record(value, attributesOf(labels));
+  const distributions = distributionsOf(name);
+  const { bounds } = catalogue[name];
+  return (value, labels) => measure(distributions.at(labels), bounds, value);
 }
 
 /** Has a gauge, or a counter that is kept elsewhere, looked at with every look at the metrics, until disposed. */
@@ -76,11 +80,6 @@ function attributesOf<N extends MetricName>(labels: LabelsOf<N>): Attributes {
   return labels;
 }
 
-function optionsOf({ unit, help, bounds }: MetricDefinition) {
-  return {
-    unit,
-    description: help,
-    valueType: ValueType.DOUBLE,
-    ...(bounds === undefined ? {} : { advice: { explicitBucketBoundaries: [...bounds] } }),
-  };
+function optionsOf({ unit, help }: MetricDefinition) {
+  return { unit, description: help, valueType: ValueType.DOUBLE };
 }
