@@ -53,7 +53,7 @@ const packages: readonly Package[] = [
     name: "@sallyport/secrets",
     tag: "service",
     exports: closed,
-    dependencies: ["@sallyport/rpc", "pg", "ioredis", "@hpke/core"],
+    dependencies: ["@sallyport/rpc", "pg", "ioredis", "@hpke/core", "@opentelemetry/api"],
   },
   {
     dir: "services/crypto",
@@ -166,6 +166,11 @@ describe("the rules refuse", () => {
     ["pg in a handler", file(service, 'import type { Pool } from "pg";'), /imports pg/],
     ["pg in a store", file(store, 'import { Pool } from "pg";'), /imports pg/],
     ["ioredis in secrets", file(store, 'import { Redis } from "ioredis";'), /imports ioredis/],
+    [
+      "OpenTelemetry in a service",
+      file(service, 'import { trace } from "@opentelemetry/api";'),
+      /imports OpenTelemetry/,
+    ],
     ["HPKE in secrets", file(service, 'import { CipherSuite } from "@hpke/core";'), /imports HPKE/],
     ["AEAD in secrets", file(service, 'import { createCipheriv } from "node:crypto";'), /uses AEAD/],
     ["AEAD by WebCrypto", file("gateway/src/x.ts", "await crypto.subtle.decrypt(a, b, c);"), /uses AEAD/],

@@ -13,5 +13,5 @@ export { type Postgres, type PostgresOptions, startPostgres } from "./postgres.t
 export { type Redis, RedisMissingError, type RedisOptions, startRedis } from "./redis.ts";
 export type { RedisUser } from "./redis-config.ts";
 export { type Process, processes, services } from "./layout.ts";
-export { settingsOf } from "./settings.ts";
+export { metricsPorts, settingsOf, type Tracing } from "./settings.ts";
 export { type System, type SystemOptions, startSystem } from "./system.ts";

@@ -25,6 +25,7 @@ export type Layout = {
   readonly authorities: string;
   readonly root: string;
   readonly owner: string;
+  readonly operator: string;
   readonly demo: string;
   readonly logs: string;
   /** The supervisor's own: what migrations connect with, the ceremony's marker. */
@@ -49,6 +50,7 @@ export function layOut(dataDir: string): Layout {
     authorities: make("authorities"),
     root: make("root"),
     owner: make("owner"),
+    operator: make("operator"),
     demo: make("demo"),
     logs: make("logs"),
     supervisor: make("supervisor"),

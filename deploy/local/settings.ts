@@ -1,8 +1,22 @@
 import { join } from "node:path";
-import { type Layout, type Process, trustDomain } from "./layout.ts";
+import { type Layout, type Process, processes, trustDomain } from "./layout.ts";
 
 /** Where the processes listen, and what they are told in common. */
-export type Addresses = { readonly ports: Readonly<Record<Process, number>>; readonly publicName: string };
+export type Addresses = {
+  readonly ports: Readonly<Record<Process, number>>;
+  /** Where the gateway answers for its health and shows its metrics; the services do so on their own port. */
+  readonly probe: number;
+  readonly publicName: string;
+  readonly tracing: Tracing;
+};
+
+/** Where spans go and how many of all requests are traced, as the settings say it; absent, the processes' defaults hold. */
+export type Tracing = { readonly otlpUrl?: string | undefined; readonly traceRatio?: string | undefined };
+
+/** On which port each process shows its metrics to the operator. */
+export function metricsPorts({ ports, probe }: Addresses): ReadonlyMap<Process, number> {
+  return new Map(processes.map((name) => [name, name === "gateway" ? probe : ports[name]]));
+}
 
 /** The environment of one process: settings by value, secrets by file, all files in its own folder. */
 export function settingsOf(
@@ -27,7 +41,9 @@ export function settingsOf(
   };
   const database = { SALLYPORT_DATABASE_URL_FILE: file("database.url") };
   const audit = { SALLYPORT_AUDIT_URL: url("audit") };
-  const base = { ...mesh, ...evidence };
+  const { otlpUrl, traceRatio } = addresses.tracing;
+  const collector = otlpUrl === undefined ? {} : { SALLYPORT_OTLP_URL: otlpUrl };
+  const base = { ...mesh, ...evidence, ...collector };
   switch (name) {
     case "audit":
       return { ...base, ...database };
@@ -58,6 +74,8 @@ export function settingsOf(
       return {
         ...base,
         ...audit,
+        ...(traceRatio === undefined ? {} : { SALLYPORT_TRACE_RATIO: traceRatio }),
+        SALLYPORT_PROBE_LISTEN: `127.0.0.1:${addresses.probe}`,
         SALLYPORT_EDGE_CERT_FILE: file("edge.pem"),
         SALLYPORT_EDGE_KEY_FILE: file("edge.key"),
         SALLYPORT_REDIS_URL_FILE: file("redis.url"),

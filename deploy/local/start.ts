@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { metricsPorts } from "./settings.ts";
 import { type StartOptions, UsageError, readOptions, usage } from "./options.ts";
 import { createScreen } from "./screen.ts";
 import { type System, startSystem } from "./system.ts";
@@ -25,11 +26,20 @@ function explainLogin({ url, edgeCaFile, owner }: System): void {
   screen.say("  npx sallyport --help\n");
 }
 
+function explainMetrics({ operator, addresses }: System): void {
+  const ports = [...metricsPorts(addresses)].map(([name, port]) => `${name} ${port}`).join(", ");
+  const { caFile, certFile, keyFile } = operator;
+  screen.say(`Metrics for Prometheus at https://localhost:PORT/metrics: ${ports}`);
+  screen.say(`  curl --cacert ${caFile} --cert ${certFile} --key ${keyFile} \\`);
+  screen.say(`    https://localhost:${addresses.probe}/metrics\n`);
+}
+
 async function start({ data, port, demo }: StartOptions): Promise<void> {
   const stopped = stopSignal();
   const system = await startSystem({
     data,
     port,
+    tracing: { otlpUrl: process.env["SALLYPORT_OTLP_URL"], traceRatio: process.env["SALLYPORT_TRACE_RATIO"] },
     step: screen.step,
     onRestart: (name, sentence) => screen.say(`! ${name} ended (${sentence}); it is started again`),
   });
@@ -41,6 +51,7 @@ async function start({ data, port, demo }: StartOptions): Promise<void> {
     }
     if (demo === "only") return;
     explainLogin(system);
+    explainMetrics(system);
     screen.say("Ctrl-C stops everything.");
     const failure = await Promise.race([stopped, system.failed]);
     if (failure !== undefined) throw new Error(`${failure}; everything is stopped`);

@@ -7,17 +7,19 @@ import { type Child, startChild } from "./child.ts";
 import { claimDirectory } from "./claim.ts";
 import { prepareDatabases } from "./databases.ts";
 import { type Layout, type Process, layOut, processes, services } from "./layout.ts";
+import { type Operator, prepareOperator } from "./operator.ts";
 import { type OwnerCode, prepareOwner } from "./owner.ts";
 import { freePort, requirePort } from "./ports.ts";
 import { startPostgres } from "./postgres.ts";
 import { type Redis, startRedis } from "./redis.ts";
-import { type Addresses, settingsOf } from "./settings.ts";
+import { type Addresses, type Tracing, settingsOf } from "./settings.ts";
 
 /** How to start a local deployment. */
 export type SystemOptions = {
   readonly data: string;
   /** The gateway's port; 0 takes a free one. */
   readonly port: number;
+  readonly tracing?: Tracing;
   /** Wraps each step, so that a person sees how far it is. */
   readonly step: <T>(title: string, run: () => Promise<T>) => Promise<T>;
   /** Told when a process ended by itself and is started again. */
@@ -31,6 +33,7 @@ export type System = AsyncDisposable & {
   readonly rootFingerprint: string;
   readonly layout: Layout;
   readonly owner: OwnerCode;
+  readonly operator: Operator;
   readonly addresses: Addresses;
   /** Resolves with a sentence when Postgres or Redis ends by itself: nothing can go on without them. */
   readonly failed: Promise<string>;
@@ -63,7 +66,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const deployment = await step("hold the key ceremony", () => holdCeremony(layout, publicName));
   await step("prepare the databases", () => prepareDatabases(postgres, layout));
   const owner = await step("prepare the vault", () => prepareOwner(layout, deployment.rootFingerprint));
-  const addresses = await chooseAddresses(port);
+  const addresses = await chooseAddresses(port, options.tracing);
+  const operator = await prepareOperator(layout, addresses);
   const family = stack.use(await startFamily(options, layout, addresses, deployment));
   const kept = stack.move();
   return {
@@ -72,6 +76,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     rootFingerprint: deployment.rootFingerprint,
     layout,
     owner,
+    operator,
     addresses,
     failed: Promise.race([ended(postgres, "Postgres", layout), ended(redis, "Redis", layout)]),
     ...family,
@@ -79,11 +84,11 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   };
 }
 
-async function chooseAddresses(gateway: number): Promise<Addresses> {
-  const [audit = 0, crypto = 0, policy = 0, secrets = 0, identity = 0] = await Promise.all(
-    services.map(freePort),
+async function chooseAddresses(gateway: number, tracing: Tracing = {}): Promise<Addresses> {
+  const [probe = 0, audit = 0, crypto = 0, policy = 0, secrets = 0, identity = 0] = await Promise.all(
+    ["probe", ...services].map(freePort),
   );
-  return { ports: { audit, crypto, policy, secrets, identity, gateway }, publicName };
+  return { ports: { audit, crypto, policy, secrets, identity, gateway }, probe, publicName, tracing };
 }
 
 // The gateway's user may run the nonce script on its own keys, and nothing else.

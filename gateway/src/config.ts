@@ -7,6 +7,7 @@ import {
   path,
   readSettings,
   seconds,
+  share,
   text,
   url,
 } from "@sallyport/config";
@@ -36,5 +37,7 @@ export function readGatewayConfig(env: NodeJS.ProcessEnv) {
     cryptoUrl: url("SALLYPORT_CRYPTO_URL"),
     auditUrl: url("SALLYPORT_AUDIT_URL"),
     logLevel: optional(text("SALLYPORT_LOG_LEVEL")),
+    otlpUrl: optional(url("SALLYPORT_OTLP_URL", { plain: true })),
+    traceRatio: share("SALLYPORT_TRACE_RATIO", 0.05),
   });
 }

@@ -2,6 +2,7 @@ import { type Http2SecureServer, createSecureServer } from "node:http2";
 import type { Logger } from "@sallyport/telemetry";
 import { type Certificate, type CertificateFiles, readCertificate, watchCertificate } from "./certificate.ts";
 import { type ExchangeParts, answer } from "./exchange.ts";
+import { observeContent } from "./metrics.ts";
 import { followSockets } from "./sockets.ts";
 import { createContentBudget } from "./verify/body.ts";
 
@@ -28,10 +29,12 @@ export async function openEdge(options: EdgeOptions): Promise<{ port: number } &
   const server = createServer(certificate);
   const sockets = followSockets(server);
   const draining = new AbortController();
+  const budget = createContentBudget(contentBytes);
+  const observed = observeContent(budget, contentBytes);
   const parts: ExchangeParts = {
     handlers: options.handlers,
     judge: options.judge,
-    budget: createContentBudget(contentBytes),
+    budget,
     draining: draining.signal,
     onFault: (error) => logger.error({ err: error }, "a request was not answered"),
   };
@@ -45,6 +48,7 @@ export async function openEdge(options: EdgeOptions): Promise<{ port: number } &
   const watch = watchCertificate(files, certificate, renew, certificatePollMs);
   const drain = async (): Promise<void> => {
     watch[Symbol.dispose]();
+    observed[Symbol.dispose]();
     draining.abort();
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     sockets.cutIdle();

@@ -4,9 +4,12 @@ import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/conne
 import { universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { newId } from "@sallyport/proto/ids";
 import { contentTypeOf } from "@sallyport/proto/signing";
+import { spansOf } from "@sallyport/rpc";
+import { inCallersTrace, inSpan, traceparentHeader } from "@sallyport/telemetry";
 import { timeoutOf } from "./deadline.ts";
 import type { Judge } from "./front.ts";
 import { tidyGrpcMessage } from "./grpc-message.ts";
+import { countLimit } from "./metrics.ts";
 import { type Verdict, verdictValues } from "./verdict.ts";
 import { type ContentBudget, readBody } from "./verify/body.ts";
 
@@ -23,6 +26,7 @@ export type ExchangeParts = {
   onFault(error: unknown): void;
 };
 
+const spanOf = spansOf("server");
 const bodyTimeoutMs = 10_000;
 const unreadMs = 500;
 const maxClientLength = 64;
@@ -38,17 +42,40 @@ export async function answer(request: Request, response: Response, parts: Exchan
   if (!handler) return end(response, 404);
   // A GET asks in the Connect protocol, and can be told why it is refused; the others have no protocol at all.
   if (request.method !== "POST" && request.method !== "GET") return end(response, 405);
+  const requestId = newId("req");
+  await inCallersTrace(request.headers[traceparentHeader], () =>
+    inSpan(spanOf(path), (span) => {
+      span.set({ "sallyport.request_id": requestId });
+      return exchange({ request, response, path, requestId, handler, gone: gone.signal }, parts);
+    }),
+  );
+}
+
+type Exchange = {
+  readonly request: Request;
+  readonly response: Response;
+  readonly path: string;
+  readonly requestId: string;
+  readonly handler: UniversalHandler;
+  readonly gone: AbortSignal;
+};
+
+async function exchange(
+  { request, response, path, requestId, handler, gone }: Exchange,
+  parts: ExchangeParts,
+): Promise<void> {
   const memory = meter(parts.budget);
   try {
-    const verdict = await judged(request, path, memory, parts);
-    if (gone.signal.aborted) return;
-    const answered = await handler(toUniversal(request, path, verdict, gone.signal));
+    const verdict = await judged(request, path, requestId, memory, parts);
+    if (gone.aborted) return;
+    const answered = await handler(toUniversal(request, path, verdict, gone));
     if (isHttp1(response) && (parts.draining.aborted || !request.complete))
       response.setHeader("connection", "close");
     tidyGrpcMessage(answered.trailer);
-    await universalResponseToNodeResponse(answered, response);
+    // What writes waits for an event that a response does not have, and may wait for ever: its end is its close.
+    await Promise.race([universalResponseToNodeResponse(answered, response), aborted(gone)]);
   } catch (error) {
-    if (gone.signal.aborted) return;
+    if (gone.aborted) return;
     parts.onFault(error);
     end(response, 500);
   } finally {
@@ -56,7 +83,20 @@ export async function answer(request: Request, response: Response, parts: Exchan
   }
 }
 
-function judged(request: Request, path: string, memory: Memory, { judge }: ExchangeParts): Promise<Verdict> {
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+function judged(
+  request: Request,
+  path: string,
+  requestId: string,
+  memory: Memory,
+  { judge }: ExchangeParts,
+): Promise<Verdict> {
   const arrived = {
     method: request.method ?? "",
     url: request.url ?? "",
@@ -66,7 +106,7 @@ function judged(request: Request, path: string, memory: Memory, { judge }: Excha
     readBody: () => readBody(request, bodyTimeoutMs, memory),
   };
   const call = {
-    requestId: newId("req"),
+    requestId,
     arrivedMs: performance.now(),
     timeoutMs: timeoutOf(request.headers),
   };
@@ -77,12 +117,18 @@ type Memory = Pick<ContentBudget, "take"> & { giveBack(): void };
 
 function meter(budget: ContentBudget): Memory {
   let taken = 0;
+  let passed = true;
   return {
     take(bytes) {
+      passed = false; // Until the budget has it: it throws when it has not.
       budget.take(bytes);
+      passed = true;
       taken += bytes;
     },
-    giveBack: () => budget.give(taken),
+    giveBack() {
+      budget.give(taken);
+      countLimit("content_memory", passed);
+    },
   };
 }
 

@@ -103,8 +103,14 @@ export function rateClassOf(path: string): RateClass {
   return rateClass;
 }
 
-/** Token buckets by address; `take` takes one token and returns 0, or the milliseconds until there will be one. */
-export type AddressLimiter = { take(address: string): number };
+/** Token buckets by address, for so many addresses at most. */
+export type AddressLimiter = {
+  /** Takes one token and returns 0, or the milliseconds until there will be one. */
+  take(address: string): number;
+  /** How many addresses are remembered. */
+  size(): number;
+  readonly capacity: number;
+};
 
 /** Makes buckets in memory, for at most `capacity` addresses. */
 export function createAddressLimiter(rate: Rate, clock: () => number, capacity = 100_000): AddressLimiter {
@@ -112,6 +118,8 @@ export function createAddressLimiter(rate: Rate, clock: () => number, capacity =
   const fullAt = new Map<string, number>();
   const costMs = 1000 / rate.perSecond;
   return {
+    capacity,
+    size: () => fullAt.size,
     take(address: string): number {
       const now = clock();
       const next = Math.max(fullAt.get(address) ?? 0, now) + costMs;

@@ -1,20 +1,21 @@
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { Reason, ReasonSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { enumName } from "@sallyport/proto/names";
-import { type Failure, codeOf } from "@sallyport/rpc";
-import type { Logger } from "@sallyport/telemetry";
+import { type Failure, codeOf, concludeServed } from "@sallyport/rpc";
+import { type Logger, currentSpan } from "@sallyport/telemetry";
 import type { Verdict } from "./verdict.ts";
 
 /** Told of every answer that the router gives, with the public failure when it is a refusal. */
 export type OutcomeListener = (rpc: string, verdict: Verdict, failure?: Failure) => void;
 
 /**
- * Logs one line for each request (DESIGN §11): "debug" when it was answered, and for strangers who were refused, since
+ * Measures each request and logs one line for it (DESIGN §11): "debug" when it was answered, and for strangers who were refused, since
  * they could fill a disk; "info" for a principal's refusal, "warn" when a dependency was missing, "error" when the fault
  * is ours, the last two with the whole cause chain.
  */
 export function createOutcomeLog(logger: Logger): OutcomeListener {
   return (rpc, verdict, failure) => {
+    concludeServed(currentSpan(), rpc, verdict.arrivedMs, failure);
     const principal = principalOf(verdict);
     const fields = {
       request_id: verdict.requestId,

@@ -9,6 +9,7 @@ import { enumName } from "@sallyport/proto/names";
 import type { Logger } from "@sallyport/telemetry";
 import { publicFailureOf } from "./errors.ts";
 import { limitKeyOf } from "./limits.ts";
+import { countRefusal } from "./metrics.ts";
 import type { Progress } from "./verify/checklist.ts";
 
 /** One refusal of the gateway's own: from where, by which client, of which method, why, and how far the request had come. */
@@ -57,6 +58,7 @@ export function createRefusalLog(
   return {
     note(refused) {
       if (!isTheirs(refused.error)) return;
+      countRefusal(refused.error, refused.progress.step ?? "address");
       const named = kindOf(refused);
       const key = kinds.has(named) || kinds.size < capacity ? named : "others";
       const kind = kinds.get(key);

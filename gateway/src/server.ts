@@ -5,6 +5,7 @@ import type { GatewayConfig } from "./config.ts";
 import { openEdge } from "./edge.ts";
 import { createFront } from "./front.ts";
 import { type Rates, createAddressLimiter, defaultRates } from "./limits.ts";
+import { counted, observeHeld } from "./metrics.ts";
 import { createOutcomeLog } from "./outcome-log.ts";
 import { type PeerTransports, createPeers } from "./peers.ts";
 import { serveProbe } from "./probe.ts";
@@ -46,6 +47,8 @@ export async function startGateway(
   const keys = createKeyCache(peers.keys, clock);
   stack.use(watchRevocations(peers.keys, keys));
   await nonces.ready();
+  const limiters = createLimiters(overrides.rates ?? defaultRates, clock);
+  stack.use(observeHeld({ ...limiters, keys }));
   const { probeListen } = config;
   const probe = probeListen && stack.use(await serveProbe(probeListen, config, transports, nonces, logger));
   const edge = stack.use(
@@ -53,7 +56,10 @@ export async function startGateway(
       listen: config.listen,
       certificate: { certFile: config.edgeCertFile, keyFile: config.edgeKeyFile },
       handlers: createPublicHandlers({ peers, keyset, clock }, createOutcomeLog(logger)),
-      judge: createFront(checklistOf(config, { keys, nonces, clock }, overrides.rates), refusals),
+      judge: createFront(
+        checklistOf(config, { keys, nonces, clock, ...limiters }, overrides.rates),
+        refusals,
+      ),
       logger,
       certificatePollMs: overrides.certificatePollMs,
     }),
@@ -65,16 +71,17 @@ export async function startGateway(
 
 function checklistOf(
   { publicNames, clockWindowSeconds }: GatewayConfig,
-  parts: Pick<ChecklistParts, "keys" | "nonces" | "clock">,
-  { address, newKey, principal }: Rates = defaultRates,
+  parts: Omit<ChecklistParts, "authorities" | "windowSeconds" | "principalRates">,
+  { principal }: Rates = defaultRates,
 ): ChecklistParts {
+  const windowSeconds = clockWindowSeconds;
+  return { ...parts, authorities: publicNames, windowSeconds, principalRates: principal };
+}
+
+function createLimiters({ address, newKey }: Rates, clock: () => number) {
   return {
-    ...parts,
-    authorities: publicNames,
-    windowSeconds: clockWindowSeconds,
-    addresses: createAddressLimiter(address, parts.clock),
-    newKeyAddresses: createAddressLimiter(newKey, parts.clock),
-    principalRates: principal,
+    addresses: counted("address", createAddressLimiter(address, clock)),
+    newKeyAddresses: counted("new_key", createAddressLimiter(newKey, clock)),
   };
 }
 

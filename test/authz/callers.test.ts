@@ -18,9 +18,9 @@ import { FetchService } from "@sallyport/proto/gen/sallyport/secrets/internal/v1
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Deployment, startDeployment } from "../system/deployment.ts";
 
-const peers = ["gateway", "identity", "policy", "secrets", "crypto", "audit"] as const;
+const peers = ["gateway", "identity", "policy", "secrets", "crypto", "audit", "operator"] as const;
 type Peer = (typeof peers)[number];
-type Server = Exclude<Peer, "gateway">;
+type Server = Exclude<Peer, "gateway" | "operator">;
 
 // Written from DESIGN §2 and not from the code: who may call what. What is not here is refused to everyone.
 const allowed: readonly {
@@ -95,7 +95,7 @@ afterAll(async () => {
 type Tls = { readonly certFile: string; readonly keyFile: string };
 
 function tlsOf(peer: Peer): Tls {
-  const folder = deployment.system.layout.folder(peer);
+  const folder = join(deployment.system.layout.data, peer);
   return { certFile: join(folder, `${peer}.pem`), keyFile: join(folder, `${peer}.key`) };
 }
 

@@ -1,7 +1,8 @@
 /**
  * npm run bench:read: signed, sealed reads against a whole deployment on this machine, audit durable. Closed loop: each
  * worker sends its next request when the last is answered. Requests are signed outside the measured time.
- * Options: --seconds N (10), --workers N (32), --machines N (64).
+ * Options: --seconds N (10), --workers N (32), --machines N (64), --trace RATIO (nothing is traced), to a collector on this
+ * machine.
  */
 import { readFileSync } from "node:fs";
 import { connect } from "node:http2";
@@ -12,6 +13,7 @@ import { type Identity, createRecipient, createSigner, enroll, openSallyport } f
 import { processes } from "@sallyport/deploy/local";
 import { SealingSuite } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { ReadSecretsRequestSchema } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
+import { startCollector } from "../infra/collector.ts";
 import { loginOwner, makeSecrets, makeToken, startDeployment } from "../system/deployment.ts";
 
 const { values: options } = parseArgs({
@@ -19,6 +21,7 @@ const { values: options } = parseArgs({
     seconds: { type: "string", default: "10" },
     workers: { type: "string", default: "32" },
     machines: { type: "string", default: "64" },
+    trace: { type: "string" },
   },
 });
 const path = "/sallyport.gateway.v1.ReadService/ReadSecrets";
@@ -68,7 +71,11 @@ function percentile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
 }
 
-const deployment = await startDeployment();
+await using collector = await startCollector();
+const deployment = await startDeployment(
+  undefined,
+  options.trace === undefined ? {} : { otlpUrl: collector.url, traceRatio: options.trace },
+);
 try {
   const owner = await loginOwner(deployment);
   const admin = openSallyport(owner);

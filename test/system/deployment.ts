@@ -13,7 +13,7 @@ import {
   newTokenSecret,
   openSallyport,
 } from "@sallyport/client";
-import { type System, startSystem } from "@sallyport/deploy/local";
+import { type System, type Tracing, startSystem } from "@sallyport/deploy/local";
 
 /** A whole deployment of its own in a temporary directory: real servers, six real processes. */
 export type Deployment = AsyncDisposable & {
@@ -22,11 +22,20 @@ export type Deployment = AsyncDisposable & {
   readonly dir: string;
 };
 
-/** Starts a deployment; `dir` continues an earlier one, whose directory is then left alone on disposal. */
-export async function startDeployment(dir?: string): Promise<Deployment> {
+/**
+ * Starts a deployment; `dir` continues an earlier one, whose directory is then left alone on disposal. Nothing is traced
+ * unless `tracing` says so.
+ */
+export async function startDeployment(dir?: string, tracing: Tracing = {}): Promise<Deployment> {
   const data = dir ?? mkdtempSync(join(tmpdir(), "sallyport-system-"));
   chmodSync(data, 0o711); // Postgres runs as a user of its own when this runs as root.
-  const system = await startSystem({ data, port: 0, step: (_, run) => run(), onRestart: () => undefined });
+  const system = await startSystem({
+    data,
+    port: 0,
+    tracing,
+    step: (_, run) => run(),
+    onRestart: () => undefined,
+  });
   return {
     system,
     dir: data,
@@ -82,8 +91,9 @@ export async function makeToken(
 /** A deployment with an owner, two granted secrets, one that is not, and a machine. */
 export async function startMainJob(
   values = { DB_URL: "postgres://canary-db", API_KEY: "canary-key", OTHER: "canary-other" },
+  tracing: Tracing = {},
 ) {
-  const deployment = await startDeployment();
+  const deployment = await startDeployment(undefined, tracing);
   const owner = await loginOwner(deployment);
   const admin = openSallyport(owner);
   const { projectId, ids } = await makeSecrets(admin, "web", values);

@@ -81,5 +81,7 @@ function configOf({ certificates, redisUrl }: TestGatewayOptions, trust: TestTru
     cryptoUrl: nowhere,
     auditUrl: nowhere,
     logLevel: undefined,
+    otlpUrl: undefined,
+    traceRatio: 0,
   };
 }

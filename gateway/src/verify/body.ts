@@ -15,6 +15,8 @@ export type ContentBudget = {
   /** Takes bytes; RATE_LIMITED when there are not enough. */
   take(bytes: number): void;
   give(bytes: number): void;
+  /** How many are taken. */
+  used(): number;
 };
 
 /** Makes a budget of so many bytes. */
@@ -28,6 +30,7 @@ export function createContentBudget(bytes: number): ContentBudget {
     give(returned) {
       left += returned;
     },
+    used: () => bytes - left,
   };
 }
 

@@ -10,6 +10,7 @@ import {
 import { contentDigest } from "@sallyport/proto/signing";
 import { Failure, fail } from "@sallyport/rpc";
 import { type AddressLimiter, type Rates, limitKeyOf, rateClassOf } from "../limits.ts";
+import { type LimitName, countLimit } from "../metrics.ts";
 import type { KeyCache } from "./credentials.ts";
 import { type RequestHead, checkContentType, checkFrame, readSignedHead } from "./headers.ts";
 import type { NonceStore } from "./nonces.ts";
@@ -39,15 +40,29 @@ export type ChecklistParts = {
   readonly authorities: readonly string[];
   readonly windowSeconds: number;
   readonly clock: () => number;
-  readonly addresses: AddressLimiter;
-  readonly newKeyAddresses: AddressLimiter;
+  readonly addresses: Pick<AddressLimiter, "take">;
+  readonly newKeyAddresses: Pick<AddressLimiter, "take">;
   readonly principalRates: Rates["principal"];
   readonly keys: Pick<KeyCache, "find">;
   readonly nonces: Pick<NonceStore, "admit">;
 };
 
+/** The steps of the checklist, as metrics name them; evidence that does not hold names its own. */
+export type Step =
+  | "address"
+  | "content"
+  | "head"
+  | "created"
+  | "content-digest"
+  | "key"
+  | "principal"
+  | "admission"
+  | "role";
+
 /** The progress of one request, for the record of a refusal: what was known when it stopped. */
 export type Progress = {
+  /** Absent at the first step, the address. */
+  step?: Step;
   /** As the request says, which anybody can. */
   claimedKeyId?: string;
   /** Set once the signature held. */
@@ -68,32 +83,40 @@ export async function verifyArrived(
 ): Promise<VerifiedRequest> {
   const { sourceIp, client } = request;
   limitAddress(parts.addresses, sourceIp);
+  progress.step = "content";
   const body = await request.readBody();
+  progress.step = "head";
   const head = readSignedHead(request);
   checkContentType(head.contentType, request.rawHeaders);
   checkFrame(head.contentType, body);
   const signedRequest = create(SignedRequestSchema, { ...head, body });
   const { keyId, created, nonce } = parseRequest(signedRequest);
   progress.claimedKeyId = keyId;
+  progress.step = "created";
   const nowMs = parts.clock();
   const { windowSeconds, authorities } = parts;
   if (Math.abs(nowMs - created * 1000) > windowSeconds * 1000) throw clockSkew(nowMs);
+  progress.step = "content-digest";
   checkDigest(head.contentDigest, body);
+  progress.step = "key";
   const strangers = () => limitAddress(parts.newKeyAddresses, sourceIp);
   const { publicKey, refusal, principal } = await findSigner(keyId, head.path, parts.keys, strangers);
   const expected = { publicKey, keyId, authorities, nowMs, windowSeconds };
   const { digest } = verifySignedRequest(signedRequest, expected);
   progress.digest = digest;
+  progress.step = "principal";
   // Only the holder of the key learns that its machine is expired or disabled.
   if (refusal !== Reason.UNSPECIFIED) throw fail(refusal);
   if (principal) progress.claims = principal.claims;
+  progress.step = "admission";
   const limit = limitOf(head.path, principal, parts.principalRates);
   await admitOnce({ keyId, nonce, createdSeconds: created, limit }, parts, progress);
+  progress.step = "role";
   checkRole(head.path, principal);
   return { signedRequest, digest, keyId, principal, sourceIp, client };
 }
 
-function limitAddress(limiter: AddressLimiter, sourceIp: string): void {
+function limitAddress(limiter: Pick<AddressLimiter, "take">, sourceIp: string): void {
   const waitMs = limiter.take(limitKeyOf(sourceIp));
   if (waitMs > 0) throw new Failure(Reason.RATE_LIMITED, { retryAfterMs: waitMs });
 }
@@ -108,22 +131,30 @@ function checkDigest(header: string, body: Uint8Array): void {
     throw fail(Reason.REQUEST_REJECTED, {}, new Error("content-digest differs"));
 }
 
-type Limit = Parameters<NonceStore["admit"]>[0]["limit"];
+type Claim = Parameters<NonceStore["admit"]>[0];
+type Limit = NonNullable<Claim["limit"]> & { readonly name: LimitName };
 
-function limitOf(path: string, principal: VerifiedRequest["principal"], rates: Rates["principal"]): Limit {
+function limitOf(
+  path: string,
+  principal: VerifiedRequest["principal"],
+  rates: Rates["principal"],
+): Limit | undefined {
   const rateClass = rateClassOf(path);
   if (!principal || rateClass === "none") return undefined;
-  return { bucket: `${rateClass}:${principal.claims.principalId}`, rate: rates[rateClass] };
+  const bucket = `${rateClass}:${principal.claims.principalId}`;
+  return { name: `principal_${rateClass}`, bucket, rate: rates[rateClass] };
 }
 
 async function admitOnce(
-  claim: Parameters<NonceStore["admit"]>[0],
+  claim: Omit<Claim, "limit"> & { readonly limit: Limit | undefined },
   parts: ChecklistParts,
   progress: Progress,
 ): Promise<void> {
   const admission = await parts.nonces.admit(claim);
+  const { limit } = claim;
   switch (admission.kind) {
     case "admitted":
+      if (limit) countLimit(limit.name, true);
       return;
     case "replayed":
       progress.replayed = true;
@@ -131,6 +162,7 @@ async function admitOnce(
     case "before-epoch":
       throw clockSkew(parts.clock(), admission.waitMs > 0 ? admission.waitMs : undefined);
     case "limited":
+      if (limit) countLimit(limit.name, false);
       throw new Failure(Reason.RATE_LIMITED, { retryAfterMs: admission.waitMs });
     default:
       throw new Error(`unknown admission ${String(admission satisfies never)}`);

@@ -7,6 +7,7 @@ import {
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import type { KeyService, ResolvedKey } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
 import { peerFailure } from "../errors.ts";
+import { countKeyLookup } from "../metrics.ts";
 
 /** What is known of a keyid, with the credential's claims decoded; undefined when identity does not know it. */
 export type KnownKey = { readonly resolved: ResolvedKey; readonly claims: CredentialClaims | undefined };
@@ -26,6 +27,8 @@ export type KeyCache = {
   forget(principalIds: readonly string[]): void;
   /** Says whether revocations arrive; while they do not, entries live for a second only. */
   setWatched(watched: boolean): void;
+  /** How many keyids are remembered, the unknown ones included. */
+  size(): number;
 };
 
 /** Makes the cache in front of identity's ResolveKeys, for at most `capacity` keys; `clock` gives milliseconds. */
@@ -65,8 +68,12 @@ export function createKeyCache(
   return {
     async find(keyId) {
       const entry = entries.get(keyId);
-      if (entry && clock() < entry.goodUntilMs) return entry.key;
+      if (entry && clock() < entry.goodUntilMs) {
+        countKeyLookup("hit");
+        return entry.key;
+      }
       const running = inFlight.get(keyId);
+      countKeyLookup(running ? "joined" : "miss");
       if (running) return running;
       const started = lookUp(keyId).finally(() => {
         if (inFlight.get(keyId) === started) inFlight.delete(keyId);
@@ -87,6 +94,7 @@ export function createKeyCache(
       if (!now) entries.clear();
       watched = now;
     },
+    size: () => entries.size,
   };
 }
 

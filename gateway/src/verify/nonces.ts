@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { fail } from "@sallyport/rpc";
+import { histogram, inSpan } from "@sallyport/telemetry";
 import type { Rate } from "../limits.ts";
 import { connectRedis } from "./redis.ts";
 
@@ -62,7 +63,8 @@ export function connectNonces(redisUrl: string, windowSeconds: number): NonceSto
 
   async function run(...args: readonly (string | number)[]): Promise<Answer> {
     try {
-      return await (redis as Scripted).admit(`gw:epoch:${await runId()}`, ...args);
+      const epoch = `gw:epoch:${await runId()}`;
+      return await measured(() => (redis as Scripted).admit(epoch, ...args));
     } catch (error) {
       throw fail(Reason.DEPENDENCY_UNAVAILABLE, {}, error);
     }
@@ -85,6 +87,21 @@ export function connectNonces(redisUrl: string, windowSeconds: number): NonceSto
       redis.disconnect();
     },
   };
+}
+
+const duration = histogram("db.client.operation.duration");
+const command = { "db.system.name": "redis", "db.operation.name": "EVALSHA" } as const;
+
+async function measured<T>(run: () => Promise<T>): Promise<T> {
+  const begunMs = performance.now();
+  let type = "connection";
+  try {
+    const answer = await inSpan({ name: "EVALSHA", kind: "client", attributes: command }, run);
+    type = "";
+    return answer;
+  } finally {
+    duration((performance.now() - begunMs) / 1000, { ...command, "error.type": type });
+  }
 }
 
 function admissionOf(kind: string, waitMs: number): Admission {

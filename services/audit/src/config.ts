@@ -8,6 +8,7 @@ import {
   readSettings,
   seconds,
   text,
+  url,
 } from "@sallyport/config";
 
 /** Everything that audit is told at start. Secrets come as file paths, times are in seconds. */
@@ -27,6 +28,7 @@ export function readAuditConfig(env: NodeJS.ProcessEnv) {
     rootFingerprint: text("SALLYPORT_ROOT_FINGERPRINT"),
     databaseUrl: fileText("SALLYPORT_DATABASE_URL_FILE"),
     logLevel: optional(text("SALLYPORT_LOG_LEVEL")),
+    otlpUrl: optional(url("SALLYPORT_OTLP_URL", { plain: true })),
   });
 }
 

@@ -54,6 +54,7 @@ function start(port: number) {
     rootFingerprint: roots.rootFingerprint,
     databaseUrl: log.servingUrl,
     logLevel: "silent",
+    otlpUrl: undefined,
   });
 }
 

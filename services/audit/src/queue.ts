@@ -1,5 +1,6 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { fail } from "@sallyport/rpc";
+import { type TracePlace, currentPlace, outsideOfTraces } from "@sallyport/telemetry";
 
 /** How a queue writes, and how many items it holds and writes at once. */
 export type QueueOptions<Item, Result> = {
@@ -15,6 +16,7 @@ type Call<Item, Result> = {
   readonly items: readonly Item[];
   readonly resolve: (results: readonly Result[]) => void;
   readonly reject: (error: unknown) => void;
+  readonly place: TracePlace;
 };
 
 /** A group commit: while one batch is written, the calls that arrive gather for the next. */
@@ -26,6 +28,8 @@ export type Queue<Item, Result> = {
   add(items: readonly Item[]): Promise<readonly Result[]>;
   /** Resolves when nothing waits. */
   idle(): Promise<void>;
+  /** How many items wait or are being written. */
+  size(): number;
 };
 
 /** Makes an empty queue. */
@@ -50,7 +54,7 @@ export function createQueue<Item, Result>({
   async function writeBatch(batch: readonly Call<Item, Result>[]): Promise<void> {
     const items = batch.flatMap((call) => call.items);
     try {
-      const results = await write(items);
+      const results = await inOneOfTheirTraces(batch, () => write(items));
       let next = 0;
       for (const call of batch) call.resolve(results.slice(next, (next += call.items.length)));
     } catch (error) {
@@ -70,10 +74,17 @@ export function createQueue<Item, Result>({
       if (held + items.length > capacity) return Promise.reject(fail(Reason.DEPENDENCY_UNAVAILABLE));
       held += items.length;
       const { promise, resolve, reject } = Promise.withResolvers<readonly Result[]>();
-      waiting.push({ items, resolve, reject });
+      waiting.push({ items, resolve, reject, place: currentPlace() });
       running ??= run();
       return promise;
     },
     idle: async () => running,
+    size: () => held,
   };
+}
+
+// A batch is written for all of its calls: the first that is traced shows it, and where none is, no trace does.
+function inOneOfTheirTraces<T>(calls: readonly { readonly place: TracePlace }[], write: () => T): T {
+  const traced = calls.find(({ place }) => place.sampled);
+  return traced ? traced.place.run(write) : outsideOfTraces(write);
 }

@@ -50,6 +50,7 @@ beforeAll(async () => {
       rootFingerprint: roots.rootFingerprint,
       databaseUrl: testDatabase.servingUrl,
       logLevel: "silent",
+      otlpUrl: undefined,
     },
     { clock: () => nowMs },
   );

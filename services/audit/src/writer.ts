@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { AppendResult } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { fail } from "@sallyport/rpc";
-import type { Logger } from "@sallyport/telemetry";
+import { type Logger, histogram, inSpan, observe } from "@sallyport/telemetry";
 import type { Accepted } from "./accept.ts";
 import { type Ledger, openLedger } from "./ledger.ts";
 import { isRead, placeBatch } from "./place.ts";
@@ -32,6 +32,8 @@ export type Writer = {
   ready(): Promise<void>;
 } & AsyncDisposable;
 
+const batchSizes = histogram("sallyport.audit.batch.size");
+const commits = histogram("sallyport.audit.commit.duration");
 const batchSize = 500;
 const reopenMs = 250;
 
@@ -74,7 +76,7 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
     const current = ledger;
     if (current === undefined) throw fail(Reason.DEPENDENCY_UNAVAILABLE);
     try {
-      return await commitBatch(current, batch, clock());
+      return await measured(batch.length, () => commitBatch(current, batch, clock()));
     } catch (error) {
       stepDown(current, error);
       throw fail(Reason.DEPENDENCY_UNAVAILABLE, {}, error);
@@ -82,7 +84,11 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
   }
 
   const queue = createQueue({ write, capacity, batchSize });
+  using stack = new DisposableStack();
+  stack.use(observe("sallyport.audit.queue.length", () => [{ value: queue.size(), labels: {} }]));
+  stack.use(observe("sallyport.audit.queue.max", () => [{ value: capacity, labels: {} }]));
   takeOver(await openLedger({ url, lockWaitMs }));
+  const observed = stack.move();
   return {
     append: (events) => queue.add(events),
     async ready() {
@@ -90,6 +96,7 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
     },
     async [Symbol.asyncDispose]() {
       await queue.idle();
+      observed.dispose();
       stopped.abort();
       await reopening;
       const last = ledger;
@@ -97,6 +104,20 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
       if (last) await close(last);
     },
   };
+}
+
+async function measured<T>(size: number, commit: () => Promise<T>): Promise<T> {
+  batchSizes(size, {});
+  const begunMs = performance.now();
+  let outcome = "failed";
+  try {
+    const attributes = { "sallyport.batch.size": size };
+    const result = await inSpan({ name: "commit batch", kind: "internal", attributes }, commit);
+    outcome = "committed";
+    return result;
+  } finally {
+    commits((performance.now() - begunMs) / 1000, { outcome });
+  }
 }
 
 // The insert is one statement, so it is its own transaction; nobody else writes between look-up and insert.

@@ -30,6 +30,7 @@ export function readCryptoConfig(env: NodeJS.ProcessEnv) {
     keyring: fileBytes("SALLYPORT_KEYRING_FILE"),
     auditUrl: url("SALLYPORT_AUDIT_URL"),
     logLevel: optional(text("SALLYPORT_LOG_LEVEL")),
+    otlpUrl: optional(url("SALLYPORT_OTLP_URL", { plain: true })),
   });
 }
 

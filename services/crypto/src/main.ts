@@ -1,6 +1,10 @@
 import { untilStopped } from "@sallyport/rpc";
+import { startTelemetry } from "@sallyport/telemetry";
 import { readCryptoConfig } from "./config.ts";
 import { startCrypto } from "./server.ts";
 
-await using _server = await startCrypto(readCryptoConfig(process.env));
+const config = readCryptoConfig(process.env);
+const { otlpUrl, logLevel } = config;
+await using _telemetry = await startTelemetry({ service: "crypto", otlpUrl, logLevel });
+await using _server = await startCrypto(config);
 await untilStopped();

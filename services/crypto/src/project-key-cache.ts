@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { counter, observe } from "@sallyport/telemetry";
 import type { KekProvider } from "./kek.ts";
 import { type KeyOwner, type ProjectKey, unwrapProjectKey } from "./project-key.ts";
 
@@ -18,11 +19,15 @@ export type CacheOptions = {
   readonly clock?: () => number;
 };
 
+const lookups = counter("sallyport.cache.lookups");
+const cache = "project_keys";
+
 type Kept = ProjectKey & { readonly untilMs: number };
 
 /** Makes a cache over a KEK. Keys are zeroed when their time is over, when there are too many, and on disposal. */
 export function createProjectKeyCache(kek: KekProvider, options: CacheOptions = {}): ProjectKeyCache {
   const { ttlMs = 300_000, maxKeys = 1_000, clock = Date.now } = options;
+  for (const result of ["hit", "miss"]) lookups({ cache, result }, 0);
   const kept = new Map<string, Kept>(); // In the order of their end, since all live equally long.
   const drop = (name: string, { key }: Kept): void => {
     kept.delete(name);
@@ -31,12 +36,15 @@ export function createProjectKeyCache(kek: KekProvider, options: CacheOptions = 
   const sweep = (): void => {
     for (const [name, entry] of kept) if (entry.untilMs <= clock() || kept.size > maxKeys) drop(name, entry);
   };
+  const observed = observe("sallyport.cache.entries", () => [{ value: kept.size, labels: { cache } }]);
   const timer = setInterval(sweep, Math.max(1, ttlMs / 5)).unref();
   return {
     async get(owner, wrapped) {
       const name = nameOf(owner, wrapped);
       const known = kept.get(name);
-      if (known && known.untilMs > clock()) return hold(known);
+      const hit = known !== undefined && known.untilMs > clock();
+      lookups({ cache, result: hit ? "hit" : "miss" });
+      if (hit) return hold(known);
       const fresh = await unwrapProjectKey(kek, owner, wrapped);
       const entry = { ...fresh, untilMs: clock() + ttlMs };
       const held = hold(entry);
@@ -48,6 +56,7 @@ export function createProjectKeyCache(kek: KekProvider, options: CacheOptions = 
     },
     [Symbol.dispose]() {
       clearInterval(timer);
+      observed[Symbol.dispose]();
       for (const [name, entry] of kept) drop(name, entry);
     },
   };

@@ -54,6 +54,7 @@ beforeAll(async () => {
     keyring: await sealKeyring(createFileKek(deployment.kek), deployment.keyring),
     auditUrl: `https://127.0.0.1:${audit.port}`,
     logLevel: "silent",
+    otlpUrl: undefined,
   };
   const { port } = running.use(await startCrypto(config, { clock: () => nowMs }));
   url = `https://127.0.0.1:${port}`;

@@ -32,5 +32,6 @@ export function readIdentityConfig(env: NodeJS.ProcessEnv) {
     auditUrl: url("SALLYPORT_AUDIT_URL"),
     credentialKeys: keyFile("SALLYPORT_CREDENTIAL_KEY_FILE"),
     logLevel: optional(text("SALLYPORT_LOG_LEVEL")),
+    otlpUrl: optional(url("SALLYPORT_OTLP_URL", { plain: true })),
   });
 }

@@ -29,6 +29,7 @@ function configOf(pki: TestPki, trust: TestTrust, databaseUrl: string, auditPort
     auditUrl: `https://127.0.0.1:${auditPort}`,
     credentialKeys: [{ keyId: trust.credentialKey.keyId, key: trust.credentialKey.seed }],
     logLevel: "silent",
+    otlpUrl: undefined,
   };
 }
 

@@ -31,6 +31,7 @@ export function readPolicyConfig(env: NodeJS.ProcessEnv) {
     permitKeys: keyFile("SALLYPORT_PERMIT_KEY_FILE"),
     auditUrl: url("SALLYPORT_AUDIT_URL"),
     logLevel: optional(text("SALLYPORT_LOG_LEVEL")),
+    otlpUrl: optional(url("SALLYPORT_OTLP_URL", { plain: true })),
   });
 }
 

@@ -10,8 +10,11 @@ import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { Reason, ReasonSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { AuthorizeItem } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
 import { enumName } from "@sallyport/proto/names";
+import { counter } from "@sallyport/telemetry";
 import type { Decision } from "./decide.ts";
 import { POLICY_VERSION } from "./evaluate.ts";
+
+const refusals = counter("sallyport.secret.refusals");
 
 /** The one method of audit that a decision needs. */
 export type Audit = Pick<Client<typeof AppendService>, "append">;
@@ -47,7 +50,7 @@ export function denialsOf(
   );
 }
 
-/** Puts the records into the log; resolves after their commit, and rejects when even one is not in the log. */
+/** Puts the records into the log and counts the denials; resolves after the commit, rejects when even one is not in it. */
 export async function recordDenials(audit: Audit, events: readonly Event[]): Promise<void> {
   if (events.length === 0) return;
   const { results } = await audit.append({ events: [...events] });
@@ -56,4 +59,5 @@ export async function recordDenials(audit: Audit, events: readonly Event[]): Pro
   );
   if (!events.every(({ eventId }) => committed.has(eventId)))
     throw new Error("the log did not take every denial");
+  for (const { reason } of events) refusals({ reason });
 }

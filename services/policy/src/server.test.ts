@@ -37,6 +37,7 @@ test("policy serves over mutual TLS, each method to its callers only", async () 
     permitKeys: [{ keyId: "permit-1", key: new Uint8Array(32).fill(1) }],
     auditUrl: `https://127.0.0.1:${audit.port}`,
     logLevel: "silent",
+    otlpUrl: undefined,
   });
   await using stack = new AsyncDisposableStack();
   const url = `https://127.0.0.1:${server.port}`;

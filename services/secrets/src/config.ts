@@ -33,6 +33,7 @@ export function readSecretsConfig(env: NodeJS.ProcessEnv) {
     cryptoUrl: url("SALLYPORT_CRYPTO_URL"),
     auditUrl: url("SALLYPORT_AUDIT_URL"),
     logLevel: optional(text("SALLYPORT_LOG_LEVEL")),
+    otlpUrl: optional(url("SALLYPORT_OTLP_URL", { plain: true })),
   });
 }
 

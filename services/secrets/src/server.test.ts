@@ -33,6 +33,7 @@ test("secrets serves over mutual TLS, envelopes to the gateway only", async () =
     cryptoUrl: await peerUrl("crypto"),
     auditUrl: await peerUrl("audit"),
     logLevel: "silent",
+    otlpUrl: undefined,
   });
   const url = `https://127.0.0.1:${server.port}`;
   const as = (self: Peer) =>

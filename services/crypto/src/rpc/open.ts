@@ -9,7 +9,7 @@ import {
 } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { type Failure, requestIdOf, toRefusal } from "@sallyport/rpc";
-import type { Logger } from "@sallyport/telemetry";
+import { type Logger, counter, inSpan } from "@sallyport/telemetry";
 import type { KeyringEntry } from "../keyring.ts";
 import { type Append, recordReads } from "../open/record.ts";
 import { answerRead, beginReply } from "../open/reply.ts";
@@ -27,6 +27,9 @@ export type OpenOptions = {
   readonly audit: Append;
   readonly logger: Logger;
 };
+
+const reads = counter("sallyport.secret.reads");
+for (const sealed of ["true", "false"]) reads({ sealed }, 0);
 
 /** Implements OpenService: each item by itself, its refusal in its result. */
 export function createOpenService(options: OpenOptions): ServiceImpl<typeof OpenService> {
@@ -55,12 +58,21 @@ async function openItem(item: OpenItem, options: OpenOptions, requestId: string)
 async function open(item: OpenItem, options: OpenOptions): Promise<OpenedRequest> {
   const { verifier, projectKeys, audit, replyKey } = options;
   using held = new DisposableStack();
-  const read = verifyRead(item, verifier);
+  const read = await inSpan(spans.verify, async () => verifyRead(item, verifier));
   const unlocked = await unlock(read, projectKeys, held);
   const sealer = await beginReply(read);
-  await recordReads(read, item, audit, verifier.clock());
-  return await answerRead(read, unlocked, sealer, replyKey); // Awaited, or the keys would be zeroed too early.
+  await inSpan(spans.record, () => recordReads(read, item, audit, verifier.clock()));
+  // Awaited, or the keys would be zeroed too early.
+  const opened = await inSpan(spans.open, () => answerRead(read, unlocked, sealer, replyKey));
+  reads({ sealed: String(sealer !== undefined) }, unlocked.length);
+  return opened;
 }
+
+const spans = {
+  verify: { name: "verify", kind: "internal" },
+  record: { name: "record", kind: "internal" },
+  open: { name: "open", kind: "internal" },
+} as const;
 
 function logRefusal(failure: Failure, requestId: string, logger: Logger): void {
   const fields = { request_id: requestId, reason: nameOf(failure.reason), err: failure };

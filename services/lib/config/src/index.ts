@@ -8,6 +8,7 @@ export {
   listen,
   path,
   seconds,
+  share,
   text,
   url,
 } from "./settings.ts";

@@ -13,6 +13,7 @@ import {
   path,
   readSettings,
   seconds,
+  share,
   text,
   url,
 } from "./index.ts";
@@ -41,7 +42,15 @@ test.each<[string, Setting<unknown>, string, unknown]>([
   ["listen", listen(variable), "localhost:8443", { host: "localhost", port: 8443 }],
   ["listen on IPv6", listen(variable), "[::1]:0", { host: "::1", port: 0 }],
   ["url", url(variable), "https://localhost:9101/", "https://localhost:9101"],
+  [
+    "url without TLS, where that is allowed",
+    url(variable, { plain: true }),
+    "http://c:4318",
+    "http://c:4318",
+  ],
   ["seconds", window, "300", 300],
+  ["share", share(variable, 0), "0.05", 0.05],
+  ["share of all", share(variable, 0), "1", 1],
 ])("%s is read", (_, setting, value, want) => {
   expect(valueOf(setting, value)).toEqual(want);
 });
@@ -55,6 +64,11 @@ test.each<[string, Setting<unknown>, string]>([
   ["a URL with credentials", url(variable), "https://user:pass@localhost:9101"],
   ["a URL with a path", url(variable), "https://localhost:9101/x"],
   ["no URL", url(variable), "localhost:9101"],
+  ["a URL of another protocol", url(variable, { plain: true }), "ftp://c:4318"],
+  ["more than all", share(variable, 0), "1.01"],
+  ["less than nothing", share(variable, 0), "-0.1"],
+  ["a share that is no number", share(variable, 0), "0.0.5"],
+  ["a share in per cent", share(variable, 0), "5%"],
   ["too few seconds", window, "0"],
   ["too many seconds", window, "301"],
   ["half a second", window, "1.5"],
@@ -83,12 +97,14 @@ describe("files", () => {
 });
 
 describe("absent", () => {
-  const specification = { must: text("SALLYPORT_MUST"), may: optional(text("SALLYPORT_MAY")), window };
+  const must = text("SALLYPORT_MUST");
+  const part = share("SALLYPORT_PART", 0.5);
+  const specification = { must, may: optional(text("SALLYPORT_MAY")), window, part };
   test("values are refused, undefined or the default", () => {
     expect(() => readSettings({}, specification)).toThrow("SALLYPORT_MUST is missing");
     expect(() => readSettings({ SALLYPORT_MUST: "" }, specification)).toThrow("SALLYPORT_MUST is missing");
     const values = readSettings({ SALLYPORT_MUST: "x", SALLYPORT_MAY: "" }, specification);
-    expect(values).toEqual({ must: "x", may: undefined, window: 60 });
+    expect(values).toEqual({ must: "x", may: undefined, window: 60, part: 0.5 });
   });
 });
 

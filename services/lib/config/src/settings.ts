@@ -40,14 +40,15 @@ export function listen(variable: string): Setting<ListenAddress> {
   };
 }
 
-/** An https URL without credentials, query or path; returned without a trailing slash. */
-export function url(variable: string): Setting<string> {
+/** An https URL without credentials, query or path; returned without a trailing slash. `plain` allows http as well. */
+export function url(variable: string, { plain = false } = {}): Setting<string> {
+  const protocols = plain ? ["https:", "http:"] : ["https:"];
   return {
     variable,
     read(value) {
       const parsed = URL.canParse(value) ? new URL(value) : undefined;
-      if (parsed?.protocol !== "https:" || parsed.href !== `${parsed.origin}/`)
-        throw new Error("is not a URL of the form https://host:port");
+      if (!parsed || !protocols.includes(parsed.protocol) || parsed.href !== `${parsed.origin}/`)
+        throw new Error(`is not a URL of the form ${plain ? "http(s)" : "https"}://host:port`);
       return parsed.origin;
     },
   };
@@ -68,6 +69,19 @@ export function seconds(
       return amount;
     },
     ...(bounds.default === undefined ? {} : { absent: { value: bounds.default } }),
+  };
+}
+
+/** A share from 0 (none) to 1 (all), such as 0.05; `default` when absent. */
+export function share(variable: string, defaultShare: number): Setting<number> {
+  return {
+    variable,
+    read(value) {
+      const amount = Number(value);
+      if (!/^[\d.]+$/.test(value) || !(amount <= 1)) throw new Error("is not a number from 0 to 1");
+      return amount;
+    },
+    absent: { value: defaultShare },
   };
 }
 

@@ -13,6 +13,7 @@ import { mayCall } from "./access.ts";
 import { maxSkewMs } from "./claims.ts";
 import { EvidenceError } from "./evidence-error.ts";
 import type { ForwardContext, ForwardMethods, ForwardRun } from "./forward-methods.ts";
+import { countRefusedStep } from "./refused-steps.ts";
 import { createSweep, markSeen } from "./seen-requests.ts";
 import { type Signer, signerOf } from "./signer.ts";
 import { type VerifiedRequest, verifySignedRequest } from "./signed-request.ts";
@@ -161,5 +162,6 @@ function orInvalid<T>(check: () => T): T {
 }
 
 function invalid(error: EvidenceError): Failure {
+  countRefusedStep(error);
   return fail(Reason.EVIDENCE_INVALID, { step: error.step }, error);
 }

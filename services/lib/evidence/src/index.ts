@@ -20,5 +20,6 @@ export {
   parseRequest,
   verifySignedRequest,
 } from "./signed-request.ts";
+export { countRefusedStep } from "./refused-steps.ts";
 export { openSlip, sealSlip, slipLifetimeMs } from "./slip.ts";
 export { type Trust, loadTrust } from "./trust.ts";

@@ -9,7 +9,7 @@ import {
 } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { fail } from "@sallyport/rpc";
-import type { Logger } from "@sallyport/telemetry";
+import { type Logger, observe } from "@sallyport/telemetry";
 import { deliverPending } from "./deliver.ts";
 
 /** What an outbox works with. The database has the table `outbox`; its serving role may select, insert and delete there. */
@@ -82,6 +82,10 @@ export function createOutbox({ database, audit, logger }: OutboxOptions): Outbox
       });
   }
 
+  const observed = observe("sallyport.outbox.pending", async () => {
+    const [row] = await database.query<{ pending: number }>("select count(*)::int as pending from outbox");
+    return row ? [{ value: row.pending, labels: {} }] : [];
+  });
   redeliver();
   return {
     async record(tx, ...events) {
@@ -94,6 +98,7 @@ export function createOutbox({ database, audit, logger }: OutboxOptions): Outbox
     drain,
     async [Symbol.asyncDispose]() {
       disposed = true;
+      observed[Symbol.dispose]();
       clearTimeout(timer);
       await (next ?? running)?.catch(() => undefined);
     },

@@ -1,6 +1,7 @@
 import { type PoolClient, Pool } from "pg";
 import { type ConnectionOptions, clientConfig } from "./connection.ts";
 import { translated } from "./errors.ts";
+import { observePool } from "./measure.ts";
 import { type Query, type Tx, queryOn, runTransaction } from "./transaction.ts";
 
 export type { Tx } from "./transaction.ts";
@@ -23,15 +24,20 @@ export type DatabaseOptions = ConnectionOptions & { readonly poolSize?: number }
  * while the database cannot be reached or does not answer in time, and the driver's error otherwise.
  */
 export function openDatabase(options: DatabaseOptions): Database {
-  const pool = new Pool({ ...clientConfig(options), max: options.poolSize ?? 10, idleTimeoutMillis: 30_000 });
+  const { applicationName, poolSize = 10 } = options;
+  const pool = new Pool({ ...clientConfig(options), max: poolSize, idleTimeoutMillis: 30_000 });
   // An idle connection that breaks leaves the pool by itself; without a listener it would end the process.
   pool.on("error", () => undefined);
   const query = queryOn(pool);
+  const observed = observePool(pool, applicationName, poolSize);
   return {
     query,
     transaction: (run) => onConnection(pool, run),
     ping: async () => void (await query("select 1")),
-    [Symbol.asyncDispose]: () => pool.end(),
+    async [Symbol.asyncDispose]() {
+      observed[Symbol.dispose]();
+      await pool.end();
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 import type { ClientBase } from "pg";
 import { type Values, prepared } from "./connection.ts";
 import { translated } from "./errors.ts";
+import { measured } from "./measure.ts";
 
 /** Runs one prepared statement and returns its rows. Errors: Failure DEPENDENCY_UNAVAILABLE, or the driver's. */
 export type Query = <R extends object>(text: string, values?: Values) => Promise<R[]>;
@@ -12,7 +13,7 @@ export type Tx = { readonly query: Query };
 export function queryOn(client: Pick<ClientBase, "query">): Query {
   return async <R extends object>(text: string, values: Values = []) => {
     try {
-      const { rows } = await client.query<R>(prepared(text, values));
+      const { rows } = await measured(text, () => client.query<R>(prepared(text, values)));
       return rows;
     } catch (error) {
       throw translated(error);

@@ -1,10 +1,14 @@
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { Http2SessionManager, createConnectTransport } from "@connectrpc/connect-node";
 import { newId } from "@sallyport/proto/ids";
+import { type OpenSpan, currentTraceparent, inSpan, traceparentHeader } from "@sallyport/telemetry";
 import { currentRequestId, defaultTimeoutMs, remainingMs, requestIdHeader } from "./call.ts";
+import { pathOf } from "./callers.ts";
+import { concludeCalled, spansOf } from "./measure.ts";
 import type { Peer } from "./peer.ts";
 import { peerNamed, spiffeId } from "./spiffe.ts";
 import { type TlsFiles, type TlsMaterial, readTls, watchTls } from "./tls-files.ts";
+import { failureOf } from "./translate.ts";
 
 /** Whom to call, where, and how to prove who is who. */
 export type PeerOptions = {
@@ -53,7 +57,10 @@ export function connectPeer(options: PeerOptions): PeerConnection {
     for (const manager of [current.manager, ...retired]) manager.abort();
   };
   return {
-    transport: inheriting(() => current.transport),
+    transport: measured(
+      inheriting(() => current.transport),
+      options.url,
+    ),
     close,
     [Symbol.asyncDispose]: async () => close(),
   };
@@ -102,6 +109,31 @@ function inheriting(transport: () => Transport): Transport {
   };
 }
 
+// A call is a span while its trace is recorded, and is measured always. Streams are neither: they live for weeks.
+function measured(transport: Transport, url: string): Transport {
+  const { hostname, port } = new URL(url);
+  const server = { "server.address": hostname, "server.port": Number(port === "" ? 443 : port) };
+  const spanOf = spansOf("client", server);
+  return {
+    unary(method, ...rest) {
+      const path = pathOf(method);
+      const begunMs = performance.now();
+      const call = async (span: OpenSpan) => {
+        try {
+          const response = await transport.unary(method, ...rest);
+          concludeCalled(span, path, begunMs);
+          return response;
+        } catch (error) {
+          concludeCalled(span, path, begunMs, failureOf(error));
+          throw error;
+        }
+      };
+      return inSpan(spanOf(path), call);
+    },
+    stream: (...call) => transport.stream(...call),
+  };
+}
+
 function boundedMs(timeoutMs: number | undefined): number | undefined {
   const remaining = remainingMs();
   if (remaining === undefined) return timeoutMs;
@@ -112,5 +144,7 @@ function boundedMs(timeoutMs: number | undefined): number | undefined {
 function identified(init: HeadersInit | undefined): Headers {
   const header = new Headers(init);
   if (!header.has(requestIdHeader)) header.set(requestIdHeader, currentRequestId() ?? newId("req"));
+  const traceparent = currentTraceparent();
+  if (traceparent !== undefined) header.set(traceparentHeader, traceparent);
   return header;
 }

@@ -1,10 +1,11 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import { isId, newId } from "@sallyport/proto/ids";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import type { Logger } from "@sallyport/telemetry";
+import { type Logger, noSpan } from "@sallyport/telemetry";
 import { requestIdHeader } from "./call.ts";
 import { type CallerCheck, pathOf } from "./callers.ts";
 import { fail, nameOf } from "./failure.ts";
+import { concludeServed } from "./measure.ts";
 import { knownPeerOf, setCallOptions } from "./peer.ts";
 import { toConnectError } from "./translate.ts";
 
@@ -19,11 +20,10 @@ export function createGate(mayCall: CallerCheck, logger: Logger): (context: Hand
     setCallOptions(context, { requestId, timeoutMs: context.timeoutMs() });
     const peer = knownPeerOf(context);
     if (mayCall(context.method, peer)) return;
-    const reason = Reason.PEER_NOT_ALLOWED;
-    logger.warn(
-      { request_id: requestId, peer, rpc: pathOf(context.method), reason: nameOf(reason) },
-      "refused",
-    );
-    throw toConnectError(fail(reason), requestId);
+    const refusal = fail(Reason.PEER_NOT_ALLOWED);
+    const rpc = pathOf(context.method);
+    logger.warn({ request_id: requestId, peer, rpc, reason: nameOf(refusal.reason) }, "refused");
+    concludeServed(noSpan, rpc, performance.now(), refusal);
+    throw toConnectError(refusal, requestId);
   };
 }

@@ -1,9 +1,9 @@
 import type { StreamRequest, UnaryRequest } from "@connectrpc/connect";
-import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { Logger } from "@sallyport/telemetry";
 import { pathOf } from "./callers.ts";
-import { type Failure, codeOf, nameOf } from "./failure.ts";
+import type { Failure } from "./failure.ts";
+import { endingOf } from "./measure.ts";
 import { knownPeerOf } from "./peer.ts";
 
 /**
@@ -25,7 +25,7 @@ export function createOutcomeLog(
     };
     if (!failure) return logger.debug({ ...fields, code: "ok" }, "answered");
     const { reason } = failure;
-    const refused = { ...fields, code: codeToString(codeOf(reason)), reason: nameOf(reason) };
+    const refused = { ...fields, ...endingOf(failure) };
     if (reason === Reason.INTERNAL) return logger.error({ ...refused, err: failure }, "failed");
     if (reason === Reason.DEPENDENCY_UNAVAILABLE)
       return logger.warn({ ...refused, err: failure }, "unavailable");

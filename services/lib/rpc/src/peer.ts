@@ -8,7 +8,7 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { CallOptions } from "./call.ts";
 import { fail } from "./failure.ts";
 
-/** A process, proven by the certificate of its mTLS connection. The operator only asks for health. */
+/** A process, proven by the certificate of its mTLS connection. The operator only asks for health and metrics. */
 export type Peer = (typeof peers)[number];
 
 /** Every peer there is. */

@@ -1,7 +1,7 @@
 import { type Http2SecureServer, type Http2ServerRequest, createSecureServer } from "node:http2";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { ListenAddress } from "@sallyport/config";
-import type { Logger } from "@sallyport/telemetry";
+import { type Logger, inCallersTrace, traceparentHeader } from "@sallyport/telemetry";
 import { createBoundary } from "./boundary.ts";
 import { type Route, createCallerCheck } from "./callers.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
@@ -9,6 +9,7 @@ import { maxMessageBytes } from "./client.ts";
 import { fail } from "./failure.ts";
 import { createGate } from "./gate.ts";
 import { type Dependencies, healthRoute } from "./health.ts";
+import { createMetricsEndpoint } from "./metrics-endpoint.ts";
 import { type Peer, peerValues } from "./peer.ts";
 import { type Sessions, followSessions } from "./sessions.ts";
 import { spiffeId } from "./spiffe.ts";
@@ -36,10 +37,11 @@ const retireMs = 30_000;
 const defaultDrainMs = 6_000; // Longer than the default deadline of a call.
 
 /**
- * Serves the routes over HTTP/2 with mTLS, Connect and gRPC, and grpc.health.v1 beside them. A method's caller table is
- * checked before its message is read, then the message's bounds, then the handler runs; only failures get out. Disposing
- * takes no new calls, ends streams, lets the others finish, and cuts what remains after `drainMs`. Changed TLS files are
- * taken up while running. Rejects when the files or the address cannot be used.
+ * Serves the routes over HTTP/2 with mTLS, Connect and gRPC, and beside them grpc.health.v1 and the metrics of the process
+ * to the operator. A method's caller table is checked before its message is read, then the message's bounds, then the
+ * handler runs, in its caller's trace; only failures get out. Disposing takes no new calls, ends streams, lets the others
+ * finish, and cuts what remains after `drainMs`. Changed TLS files are taken up while running. Rejects when the files or
+ * the address cannot be used.
  */
 export async function serve(options: ServeOptions): Promise<{ port: number } & AsyncDisposable> {
   const { self, logger, trustDomain } = options;
@@ -55,9 +57,11 @@ export async function serve(options: ServeOptions): Promise<{ port: number } & A
   const stop = new AbortController();
   const cut = new AbortController();
   const handler = createHandler(options, sessions, stop.signal, cut.signal);
+  const metrics = createMetricsEndpoint((request) => sessions.peerOf(request), logger);
   server.on("request", (request, response) => {
     releaseUnread(request);
-    handler(request, response);
+    if (metrics(request, response)) return;
+    inCallersTrace(request.headers[traceparentHeader], () => handler(request, response));
   });
   server.on("tlsClientError", (error) => logger.debug({ err: error }, "handshake refused"));
   const port = await listening(server, options.listen);

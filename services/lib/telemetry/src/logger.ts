@@ -1,5 +1,6 @@
 import { type DestinationStream, type Logger as PinoLogger, destination, pino, stdTimeFunctions } from "pino";
 import { describeError } from "./describe-error.ts";
+import { traceIds } from "./span.ts";
 
 /** The logger that every process uses: JSON lines, the fields of DESIGN §11. */
 export type Logger = PinoLogger;
@@ -12,8 +13,9 @@ export type LoggerOptions = {
 };
 
 /**
- * Returns a logger of JSON lines with ISO times and level names. Errors are logged as `err`, with their whole cause
- * chain and without the fields in which drivers keep rows or messages. Throws on an unknown level. DESIGN §11.
+ * Returns a logger of JSON lines with ISO times and level names, and within a trace with its ids. Errors are logged as
+ * `err`, with their whole cause chain and without the fields in which drivers keep rows or messages. Throws on an unknown
+ * level. DESIGN §11.
  */
 export function createLogger({ service, level = "info", stream }: LoggerOptions): Logger {
   return pino(
@@ -23,6 +25,7 @@ export function createLogger({ service, level = "info", stream }: LoggerOptions)
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: describeError },
+      mixin: traceIds,
     },
     stream ?? destination({ dest: 2, sync: false }),
   );

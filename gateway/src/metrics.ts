@@ -1,0 +1,82 @@
+import { EvidenceError, countRefusedStep } from "@sallyport/evidence";
+import { type LabelsOf, counter, observe } from "@sallyport/telemetry";
+import type { AddressLimiter, RateClass } from "./limits.ts";
+import type { ContentBudget } from "./verify/body.ts";
+import type { Step } from "./verify/checklist.ts";
+import type { KeyCache } from "./verify/credentials.ts";
+
+/** The limits of the gateway, as metrics name them. */
+export type LimitName = "address" | "new_key" | "content_memory" | `principal_${Exclude<RateClass, "none">}`;
+
+const limits: readonly LimitName[] = [
+  "address",
+  "new_key",
+  "content_memory",
+  "principal_read",
+  "principal_manage",
+];
+const requests = counter("sallyport.limit.requests");
+const lookups = counter("sallyport.cache.lookups");
+const refusals = counter("sallyport.verify.refusals");
+
+/** Counts a request that a limit let pass or refused. */
+export function countLimit(limit: LimitName, passed: boolean): void {
+  requests({ limit, outcome: passed ? "allowed" : "refused" });
+}
+
+/** Counts a look-up of a key; "joined" is one that waited for the answer to another. */
+export function countKeyLookup(result: "hit" | "miss" | "joined"): void {
+  lookups({ cache: "keys", result });
+}
+
+/** Counts a request that the checklist refused, by the step at which it was. */
+export function countRefusal(error: unknown, step: Step): void {
+  if (error instanceof EvidenceError) countRefusedStep(error);
+  else refusals({ step });
+}
+
+/** Has an address limiter count what it is asked. */
+export function counted(limit: LimitName, limiter: AddressLimiter): AddressLimiter {
+  return {
+    ...limiter,
+    take(address) {
+      const waitMs = limiter.take(address);
+      countLimit(limit, waitMs === 0);
+      return waitMs;
+    },
+  };
+}
+
+/** What a gateway holds in memory and shows of it. */
+export type Held = {
+  readonly addresses: AddressLimiter;
+  readonly newKeyAddresses: AddressLimiter;
+  readonly keys: Pick<KeyCache, "size">;
+};
+
+/** Shows every series of the gateway's limits and caches from the start, and has what they hold looked at. */
+export function observeHeld({ addresses, newKeyAddresses, keys }: Held): Disposable {
+  for (const limit of limits) for (const outcome of ["allowed", "refused"]) requests({ limit, outcome }, 0);
+  for (const result of ["hit", "miss", "joined"]) lookups({ cache: "keys", result }, 0);
+  const limiters = [
+    ["address", addresses],
+    ["new_key", newKeyAddresses],
+  ] as const;
+  const each = (value: (limiter: AddressLimiter) => number) =>
+    limiters.map(([limit, limiter]) => ({ value: value(limiter), labels: { limit } satisfies LimitLabel }));
+  using stack = new DisposableStack();
+  stack.use(observe("sallyport.limit.addresses", () => each((limiter) => limiter.size())));
+  stack.use(observe("sallyport.limit.addresses.max", () => each((limiter) => limiter.capacity)));
+  stack.use(observe("sallyport.cache.entries", () => [{ value: keys.size(), labels: { cache: "keys" } }]));
+  return stack.move();
+}
+
+type LimitLabel = LabelsOf<"sallyport.limit.addresses"> & { readonly limit: LimitName };
+
+/** Has the memory for contents looked at. */
+export function observeContent(budget: ContentBudget, limitBytes: number): Disposable {
+  using stack = new DisposableStack();
+  stack.use(observe("sallyport.content.memory.usage", () => [{ value: budget.used(), labels: {} }]));
+  stack.use(observe("sallyport.content.memory.limit", () => [{ value: limitBytes, labels: {} }]));
+  return stack.move();
+}

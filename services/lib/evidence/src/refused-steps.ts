@@ -1,0 +1,9 @@
+import { counter } from "@sallyport/telemetry";
+import type { EvidenceError } from "./evidence-error.ts";
+
+const refusals = counter("sallyport.verify.refusals");
+
+/** Counts evidence that did not hold, by the step that found it. */
+export function countRefusedStep({ step }: EvidenceError): void {
+  refusals({ step });
+}

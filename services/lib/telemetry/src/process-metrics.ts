@@ -1,0 +1,38 @@
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { observe } from "./metrics.ts";
+
+const nanosecondsPerSecond = 1e9;
+const microsecondsPerSecond = 1e6;
+
+/** Has delay of the event loop, processor time and memory of this process looked at with every look at the metrics. */
+export function observeProcess(): Disposable {
+  using stack = new DisposableStack();
+  const delay = stack.adopt(monitorEventLoopDelay({ resolution: 20 }), (histogram) => histogram.disable());
+  delay.enable();
+  let seen = { mean: 0, p99: 0, max: 0 };
+  const look = (): void => {
+    seen = { mean: delay.mean, p99: delay.percentile(99), max: delay.max };
+    delay.reset();
+  };
+  // Nothing was measured between two looks at the same instant: not a number then.
+  const seconds = (nanoseconds: number) => [{ value: (nanoseconds || 0) / nanosecondsPerSecond, labels: {} }];
+  stack.use(
+    observe("nodejs.eventloop.delay.mean", () => {
+      look();
+      return seconds(seen.mean);
+    }),
+  );
+  stack.use(observe("nodejs.eventloop.delay.p99", () => seconds(seen.p99)));
+  stack.use(observe("nodejs.eventloop.delay.max", () => seconds(seen.max)));
+  stack.use(
+    observe("process.cpu.time", () => {
+      const { user, system } = process.cpuUsage();
+      return [
+        { value: user / microsecondsPerSecond, labels: { "cpu.mode": "user" } },
+        { value: system / microsecondsPerSecond, labels: { "cpu.mode": "system" } },
+      ];
+    }),
+  );
+  stack.use(observe("process.memory.usage", () => [{ value: process.memoryUsage.rss(), labels: {} }]));
+  return stack.move();
+}
