@@ -53,6 +53,7 @@ function start(port: number) {
     keyset: roots.keyset,
     rootFingerprint: roots.rootFingerprint,
     databaseUrl: log.servingUrl,
+    operatorVault: undefined,
     logLevel: "silent",
   });
 }

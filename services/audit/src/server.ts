@@ -1,5 +1,4 @@
 import { createForwarder, forwardMethods, loadTrust } from "@sallyport/evidence";
-import { openDatabase } from "@sallyport/postgres";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { AuditService } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
@@ -9,6 +8,7 @@ import { appendCallers, forwardCallers } from "./callers.ts";
 import type { AuditConfig } from "./config.ts";
 import { appendService } from "./rpc/append.ts";
 import { auditMethods } from "./rpc/records.ts";
+import { openListingDatabase } from "./store/listing.ts";
 import { startWriter } from "./writer.ts";
 
 export type { AuditConfig } from "./config.ts";
@@ -25,7 +25,7 @@ export async function startAudit(
   const logger = createLogger({ service: "audit", level: config.logLevel });
   const trust = loadTrust(config.keyset, config.rootFingerprint, clock());
   await using stack = new AsyncDisposableStack();
-  const database = stack.use(openDatabase({ url: config.databaseUrl, applicationName: "sallyport-audit" }));
+  const database = stack.use(openListingDatabase(config.databaseUrl));
   const writer = stack.use(
     await startWriter({
       url: config.databaseUrl,
@@ -40,7 +40,7 @@ export async function startAudit(
     windowSeconds: config.clockWindowSeconds,
     clock,
     database,
-    methods: [forwardMethods(AuditService, auditMethods(database))],
+    methods: [forwardMethods(AuditService, auditMethods({ database, operatorVault: config.operatorVault }))],
   });
   const server = stack.use(
     await serve({

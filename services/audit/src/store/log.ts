@@ -4,6 +4,7 @@ import type { Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/app
 import type { Record as AuditRecord } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import type { Known, Placed } from "../place.ts";
 import { canonicalBytes } from "../record.ts";
+import { comparable } from "../source.ts";
 
 type Query = Pick<Session, "query">;
 
@@ -32,10 +33,15 @@ export async function keepToIndexes(session: Query): Promise<void> {
     await session.query(`set enable_${method} = off`);
 }
 
-/** Returns the seq of the newest record; 0 for an empty log. */
-export async function lastSeqOf(session: Query): Promise<bigint> {
-  const [row] = await session.query<{ seq: bigint }>("select seq from records order by seq desc limit 1");
-  return row?.seq ?? 0n;
+/** Where a log ends: seq and time (milliseconds) of its newest record, both 0 for an empty log. */
+export type End = { readonly lastSeq: bigint; readonly lastRecordedAtMs: number };
+
+/** Returns where the log ends. */
+export async function endOf(session: Query): Promise<End> {
+  const [row] = await session.query<{ seq: bigint; recorded_at: Date }>(
+    "select seq, recorded_at from records order by seq desc limit 1",
+  );
+  return { lastSeq: row?.seq ?? 0n, lastRecordedAtMs: row?.recorded_at.getTime() ?? 0 };
 }
 
 type KnownRow = {
@@ -114,6 +120,7 @@ const columns: readonly Column[] = [
   column("machine_id", "text", ({ machineId }) => machineId),
   column("subject_id", "text", ({ subjectId }) => subjectId),
   column("source_ip", "text", ({ sourceIp }) => sourceIp),
+  column("source", "inet", ({ sourceIp }) => (sourceIp === "" ? null : comparable(sourceIp))),
   column("request_digest", "bytea", ({ requestDigest }) => Buffer.from(requestDigest)),
   column("decision_id", "text", ({ decisionId }) => decisionId),
   column("policy_version", "bigint", ({ policyVersion }) => policyVersion),
