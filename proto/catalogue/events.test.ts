@@ -43,6 +43,7 @@ describe("newEvent", () => {
   test("compiles only for what the catalogue gives to the emitter", () => {
     expectTypeOf<"secret.read">().toExtend<ActionOf<"crypto">>();
     expectTypeOf<"secret.read">().not.toExtend<ActionOf<"policy">>();
+    expectTypeOf<"grant.added">().not.toExtend<ActionOf<"identity" | "policy">>();
     expectTypeOf<"secret.guessed">().not.toExtend<Action>();
     expectTypeOf(newEvent<"policy", ActionOf<"policy">>)
       .parameter(1)

@@ -189,9 +189,9 @@ export const meanings: Readonly<Record<Action, string>> = {
 
 const meaningByAction: ReadonlyMap<string, string> = new Map(Object.entries(meanings));
 
-/** The actions that emitter E may report. */
+/** The actions that emitter E may report; of several emitters, what each of them may. */
 export type ActionOf<E extends Emitter> = {
-  [A in Action]: E extends (typeof events)[A]["emitters"][number] ? A : never;
+  [A in Action]: [E] extends [(typeof events)[A]["emitters"][number]] ? A : never;
 }[Action];
 
 /** The rule of an action, or undefined when the catalogue has no such action. */

@@ -32,7 +32,7 @@ import {
   createServiceDatabase,
   createTestPki,
 } from "@sallyport/test/infra";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createRoots, forwarded } from "./fixture.ts";
 import { auditMethods } from "./rpc/records.ts";
 import { startAudit } from "./server.ts";
@@ -145,6 +145,26 @@ describe("Append", () => {
       .append({ events: [event] })
       .catch(failureOf);
     expect(failure).toMatchObject({ reason: Reason.FIELD_INVALID });
+  });
+});
+
+test("a start of audit itself is on record, with what it is configured with", async () => {
+  const { records } = await vi.waitFor(async () => {
+    const query = { scope: RecordScope.DEPLOYMENT, actions: ["process.started"] };
+    const found = await ask(listRecords, query, { vaultId: operatorVault });
+    expect(found.records).toHaveLength(1);
+    return found;
+  });
+  expect(records[0]).toMatchObject({
+    emitter: "audit",
+    actorKind: ActorKind.SERVICE,
+    actorId: "audit",
+    detail: {
+      listen: `127.0.0.1:${server.port}`,
+      keyset_epoch: "1",
+      root_fingerprint: roots.rootFingerprint,
+      operator_vault: operatorVault,
+    },
   });
 });
 

@@ -1,15 +1,17 @@
 import { createForwarder, forwardMethods, loadTrust } from "@sallyport/evidence";
-import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import { AppendService, type Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { AuditService } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
+import { reportStart } from "@sallyport/reports";
 import { route, serve } from "@sallyport/rpc";
-import { createLogger } from "@sallyport/telemetry";
+import { type Logger, createLogger } from "@sallyport/telemetry";
+import { acceptEvent } from "./accept.ts";
 import { appendCallers, forwardCallers } from "./callers.ts";
 import type { AuditConfig } from "./config.ts";
 import { appendService } from "./rpc/append.ts";
 import { auditMethods } from "./rpc/records.ts";
 import { openListingDatabase } from "./store/listing.ts";
-import { startWriter } from "./writer.ts";
+import { type Writer, startWriter } from "./writer.ts";
 
 export type { AuditConfig } from "./config.ts";
 
@@ -56,6 +58,22 @@ export async function startAudit(
       logger,
     }),
   );
+  stack.use(reportOwnStart(config, server.port, trust.epoch, writer, logger));
   const started = stack.move();
   return { port: server.port, [Symbol.asyncDispose]: () => started.disposeAsync() };
+}
+
+// Audit's own events are accepted as everybody's are; only the network is left out.
+function reportOwnStart(
+  config: AuditConfig,
+  port: number,
+  keysetEpoch: number,
+  writer: Pick<Writer, "append">,
+  logger: Logger,
+): Disposable {
+  const own = config.operatorVault === undefined ? {} : { operator_vault: config.operatorVault };
+  const start = { emitter: "audit", config, port, keysetEpoch, own } as const;
+  const sink = async (events: readonly Event[]) =>
+    void (await writer.append(events.map((event) => acceptEvent(event, "audit"))));
+  return reportStart(start, sink, logger);
 }

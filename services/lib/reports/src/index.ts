@@ -1,0 +1,4 @@
+export { type Sink, auditSink } from "./sink.ts";
+export { sourceUnitOf } from "./source-unit.ts";
+export { type Start, reportStart, startedEvent } from "./started.ts";
+export { type Refusal, type Tally, type TallyOptions, createTally } from "./tally.ts";
