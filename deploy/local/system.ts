@@ -64,7 +64,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   await step("prepare the databases", () => prepareDatabases(postgres, layout));
   const owner = await step("prepare the vault", () => prepareOwner(layout, deployment.rootFingerprint));
   const addresses = await chooseAddresses(port);
-  const family = stack.use(await startFamily(options, layout, addresses, deployment));
+  const family = stack.use(await startFamily(options, layout, addresses, deployment, owner));
   const kept = stack.move();
   return {
     url: `https://${publicName}:${port}`,
@@ -129,11 +129,12 @@ async function startFamily(
   layout: Layout,
   addresses: Addresses,
   { rootFingerprint }: Deployment,
+  { vaultId }: OwnerCode,
 ): Promise<Family> {
   const children = new Map<Process, Child>();
   const wanted = new Set<Process>();
   const begin = async (name: Process): Promise<void> => {
-    const env = settingsOf(name, layout, addresses, rootFingerprint);
+    const env = settingsOf(name, layout, addresses, rootFingerprint, vaultId);
     const child = await startChild(name, addresses.ports[name], env, layout);
     children.set(name, child);
     wanted.add(name);

@@ -150,10 +150,10 @@ describe("many refusals", () => {
     }
     await settled();
     const first = peers.events.length;
-    expect(first).toBeLessThanOrEqual(2 * (100 + errors.length));
+    expect(first).toBeLessThanOrEqual(2 * (50 + errors.length));
     vi.advanceTimersByTime(minute);
     await settled();
-    expect(peers.events.length - first).toBeLessThanOrEqual(2 * (100 + errors.length));
+    expect(peers.events.length - first).toBeLessThanOrEqual(2 * (50 + errors.length));
     expect(counts().reduce((sum, count) => sum + Number(count), 0)).toBe(total);
     const rest = peers.events.filter(({ sourceIp }) => sourceIp === "");
     expect(new Set(rest.map(({ reason }) => reason)).size).toBe(errors.length);

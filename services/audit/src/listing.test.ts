@@ -13,6 +13,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { auditMethods } from "./rpc/records.ts";
 import { mostAddresses } from "./store/bounds.ts";
 import { listingSettings, openListingDatabase } from "./store/listing.ts";
+import { explaining } from "./testing/plan.ts";
 
 const size = 200_000;
 const early = size / 10;
@@ -55,23 +56,6 @@ afterAll(async () => {
   await testDatabase[Symbol.asyncDispose]();
 });
 
-type Plan = {
-  readonly "Node Type": string;
-  readonly "Actual Rows": number;
-  readonly "Actual Loops": number;
-  readonly "Rows Removed by Filter"?: number;
-  readonly "Rows Removed by Index Recheck"?: number;
-  readonly Plans?: readonly Plan[];
-};
-
-/** How many rows a plan looked at in tables and indexes. */
-function lookedAt(plan: Plan): number {
-  const below = (plan.Plans ?? []).reduce((sum, one) => sum + lookedAt(one), 0);
-  if (!/^(Seq|Index|Index Only|Bitmap Heap|Bitmap Index) Scan$/.test(plan["Node Type"])) return below;
-  const removed = (plan["Rows Removed by Filter"] ?? 0) + (plan["Rows Removed by Index Recheck"] ?? 0);
-  return below + (plan["Actual Rows"] + removed) * plan["Actual Loops"];
-}
-
 function methodsOn(source: Pick<Database, "query">) {
   return auditMethods({ database: source, operatorVault: filledLog.vaultId });
 }
@@ -87,18 +71,9 @@ async function list(asked: Asked, source: Pick<Database, "query"> = database) {
 
 /** Lists, and counts what all its statements together looked at. */
 async function examine(asked: Asked): Promise<number> {
-  let looked = 0;
-  await list(asked, {
-    async query(text, values) {
-      const [row] = await database.query<{ "QUERY PLAN": readonly [{ readonly Plan: Plan }] }>(
-        `explain (analyze, format json) ${text}`,
-        values,
-      );
-      if (row) looked += lookedAt(row["QUERY PLAN"][0].Plan);
-      return database.query(text, values);
-    },
-  });
-  return looked;
+  const explained = explaining(database);
+  await list(asked, explained);
+  return explained.lookedAt();
 }
 
 const seconds = (count: number) => timestampFromMs(filledLog.begin.getTime() + count * 1000);

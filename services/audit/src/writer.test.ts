@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { type Database, type Session, migrate, openDatabase, openSession } from "@sallyport/postgres";
 import { type ActionOf, type Emitter, newEvent } from "@sallyport/proto/catalogue";
 import { AppendStatus, type Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
@@ -9,7 +10,9 @@ import { type ServiceTestDatabase, createServiceDatabase } from "@sallyport/test
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { acceptEvent } from "./accept.ts";
 import { canonicalBytes } from "./record.ts";
+import { findKnown, keepToIndexes } from "./store/log.ts";
 import { findRecord } from "./store/records.ts";
+import { explaining } from "./testing/plan.ts";
 import { type Writer, type WriterOptions, startWriter } from "./writer.ts";
 
 const folder = new URL("../migrations", import.meta.url);
@@ -132,6 +135,34 @@ describe("many at once", () => {
     await append(writer, "secrets", event("secrets", "secret.created"));
     expect(await seqs()).toEqual([1, 2, 3]);
   });
+});
+
+test("a batch is looked up by itself, also while Postgres has not learnt what is in the log", async () => {
+  await using writer = await start();
+  const reads = (count: number) =>
+    upTo(count).map((index) =>
+      read({
+        decisionId: newId("dec"),
+        secretId: newId("sec"),
+        requestDigest: createHash("sha256").update(newId("req")).digest(),
+        attemptId: new Uint8Array(16).fill(index),
+      }),
+    );
+  const known = reads(200);
+  for (let call = 0; call < 10; call += 1)
+    await append(writer, "crypto", ...(call === 0 ? known : reads(200)));
+  await using session = await openSession({ url: testDatabase.servingUrl, applicationName: "test" });
+  await keepToIndexes(session);
+  const asked = [...reads(300), ...known];
+  const explained = explaining(session);
+  const found = await findKnown(explained, asked, asked);
+  expect(found).toHaveLength(known.length);
+  expect(explained.lookedAt()).toBeLessThanOrEqual(3 * asked.length);
+  for (let again = 0; again < 8; again += 1) await findKnown(session, asked, asked);
+  const plans = await session.query<{ kept: number }>(
+    "select generic_plans::int as kept from pg_prepared_statements where statement like 'select r.seq%'",
+  );
+  expect(plans.every(({ kept }) => kept === 0)).toBe(true);
 });
 
 describe("repeats and conflicts", () => {

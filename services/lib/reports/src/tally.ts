@@ -30,7 +30,7 @@ export type Tally = {
 export type TallyOptions = {
   /** How long refusals of a kind are counted before a record says how many there were: 60 seconds. */
   readonly windowMs?: number;
-  /** How many kinds of a group are told apart at one time: 100. */
+  /** How many kinds of a group are told apart at one time: 50. */
   readonly capacity?: number;
   /** How many records wait for a sink that is away: 1,000. The oldest are given up, and the log says how many. */
   readonly waiting?: number;
@@ -51,7 +51,7 @@ const retryMs = 5_000;
 export function createTally(
   sink: Sink,
   logger: Pick<Logger, "info" | "warn" | "error">,
-  { windowMs = 60_000, capacity = 100, waiting = 1_000 }: TallyOptions = {},
+  { windowMs = 60_000, capacity = 50, waiting = 1_000 }: TallyOptions = {},
 ): Tally {
   // Records of many calls go together, so they must not end by the deadline of the call that began.
   const outsideOfCalls = AsyncLocalStorage.snapshot();
