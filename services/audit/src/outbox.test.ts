@@ -10,7 +10,7 @@ import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal
 import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { connectPeer } from "@sallyport/rpc";
+import { connectPeer, failureOf } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
 import {
   type ServiceTestDatabase,
@@ -147,7 +147,7 @@ describe("an event that the log never takes", () => {
     const audit = createClient(AppendService, connection.transport);
     const logger = createLogger({ service: "secrets", level: "silent" });
     outbox = stack.use(createOutbox({ database, audit, logger }));
-    await outbox.ready();
+    await outbox.drain();
     await database.query("delete from outbox");
   });
   afterEach(() => stack.disposeAsync());
@@ -157,7 +157,7 @@ describe("an event that the log never takes", () => {
     // One by one: the conflict is with a record that is in the log before it.
     for (const [, event] of events) {
       await database.transaction((tx) => outbox.record(tx, event));
-      await outbox.ready();
+      await outbox.drain().catch((error: unknown) => expect(failureOf(error).reason).toBe(Reason.INTERNAL));
     }
     const rows = await database.query<{ reason: string }>(
       "select refused_reason as reason from outbox where refused_at is not null order by refused_at",

@@ -189,6 +189,11 @@ test("a lost acknowledgement is followed by the same event, which the log knows"
 
 const refusedForGood = { reason: Reason.INTERNAL };
 
+/** Has everything delivered that can be, whatever is refused. */
+async function deliver(outbox: Outbox): Promise<void> {
+  await outbox.drain().catch((error: unknown) => expect(error).toMatchObject(refusedForGood));
+}
+
 describe("an event that audit refuses for good", () => {
   test.each([
     ["by the catalogue", AppendStatus.REFUSED, "FIELD_INVALID source_ip"],
@@ -197,11 +202,11 @@ describe("an event that audit refuses for good", () => {
   ] as const)("%s: stays with its reason, and holds up nothing behind it", async (_, how, reason) => {
     const log = createLog();
     await using outbox = start(log);
-    await outbox.ready();
+    await deliver(outbox);
     const before = await change(outbox, 3);
     const { eventId } = await refusedChange(outbox, log, how);
     const behind = await change(outbox, 3);
-    await outbox.ready();
+    await deliver(outbox);
     expect(log.taken.toSorted()).toEqual([...before, ...behind].toSorted());
     expect(await setAside()).toEqual([{ id: eventId, reason }]);
     await expect(outbox.checkRefused()).rejects.toMatchObject(refusedForGood);
@@ -227,13 +232,13 @@ describe("an event that audit refuses for good", () => {
     // By now nothing is pending: only the table knows.
     await expect(outbox.drain(own)).rejects.toMatchObject(refusedForGood);
     await outbox.drain(other);
-    await outbox.ready();
+    await deliver(outbox);
   });
 
   test("counts against everyone who does not say which events are his own", async () => {
     const log = createLog();
     await using outbox = start(log);
-    await outbox.ready();
+    await deliver(outbox);
     await refusedChange(outbox, log, AppendStatus.REFUSED);
     await expect(outbox.drain()).rejects.toMatchObject(refusedForGood);
     await outbox.drain();
@@ -242,13 +247,13 @@ describe("an event that audit refuses for good", () => {
   test("among many of its kind is found, and every other one is delivered", async () => {
     const log = createLog();
     await using outbox = start(log);
-    await outbox.ready();
+    await deliver(outbox);
     const events = newEvents(450);
     const kinds = [AppendStatus.REFUSED, AppendStatus.CONFLICT, "contract"] as const;
     const bad = events.filter((_, index) => index % 37 === 5);
     bad.forEach(({ eventId }, index) => log.refused.set(eventId, kinds[index % 3] ?? "contract"));
     await database.transaction((tx) => outbox.record(tx, ...events));
-    await outbox.ready();
+    await deliver(outbox);
     expect((await setAside()).map(({ id }) => id).toSorted()).toEqual(
       bad.map(({ eventId }) => eventId).toSorted(),
     );
@@ -260,7 +265,7 @@ describe("an event that audit refuses for good", () => {
     await using outbox = start(log);
     await database.query("insert into outbox (event_id, event) values ('evt_x', '\\xff')");
     const ids = await change(outbox);
-    await outbox.ready();
+    await deliver(outbox);
     expect(log.taken).toEqual(ids);
     expect(await setAside()).toEqual([{ id: "evt_x", reason: "MALFORMED" }]);
   });
@@ -269,13 +274,30 @@ describe("an event that audit refuses for good", () => {
     const log = createLog();
     await using outbox = start(log);
     const { eventId } = await refusedChange(outbox, log, AppendStatus.REFUSED);
-    await outbox.ready();
+    await deliver(outbox);
     log.refused.clear();
     await database.query("update outbox set refused_at = null where event_id = $1", [eventId]);
-    await outbox.ready();
+    await deliver(outbox);
     expect(log.taken).toEqual([eventId]);
     await outbox.checkRefused();
   });
+});
+
+test("is ready without waiting for a delivery under way, and not while records are held up", async () => {
+  const log = createLog();
+  const gate = Promise.withResolvers<void>();
+  await using outbox = start(log);
+  await deliver(outbox);
+  log.before = () => gate.promise.then(away);
+  await change(outbox);
+  const slow = outbox.drain();
+  await outbox.ready();
+  gate.resolve();
+  await expect(slow).rejects.toMatchObject(unavailable);
+  await expect(outbox.ready()).rejects.toMatchObject(unavailable);
+  log.before = present;
+  await outbox.ready();
+  expect(await pending()).toBe(0);
 });
 
 test("an event that audit does not confirm stays pending, and drain says so", async () => {
@@ -295,7 +317,7 @@ test("an audit that lets us do nothing at all marks no event", async () => {
   };
   await using outbox = start(log);
   await change(outbox, 5);
-  await expect(outbox.ready()).rejects.toMatchObject(unavailable);
+  await expect(outbox.drain()).rejects.toMatchObject(unavailable);
   expect(await setAside()).toEqual([]);
   expect(await pending()).toBe(5);
 });
@@ -303,13 +325,13 @@ test("an audit that lets us do nothing at all marks no event", async () => {
 test("own events that another replica delivered count as acknowledged", async () => {
   const log = createLog();
   await using outbox = start(log);
-  await outbox.ready();
+  await deliver(outbox);
   const own = await database.transaction(async (tx) => {
     await outbox.record(tx, ...newEvents(1));
     return tx;
   });
   await using replica = start(log);
-  await replica.ready();
+  await deliver(replica);
   await outbox.drain(own);
   expect(log.taken).toHaveLength(1);
 });

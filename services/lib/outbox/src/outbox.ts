@@ -26,7 +26,10 @@ export type OutboxOptions = {
 export type Outbox = {
   /** Stores events in the transaction of the change that they report. */
   record(tx: Tx, ...events: readonly Event[]): Promise<void>;
-  /** Before a change: resolves when nothing is held up. Throws Failure DEPENDENCY_UNAVAILABLE while audit is away. */
+  /**
+   * Before a change: resolves at once while audit takes records, without waiting for those on their way; tries again when
+   * the last delivery failed. Throws Failure DEPENDENCY_UNAVAILABLE while records are held up.
+   */
   ready(): Promise<void>;
   /**
    * After a change: delivers everything that was committed before the call. `own`, the transaction of the change, has it
@@ -125,7 +128,7 @@ export function createOutbox(options: OutboxOptions): Outbox & AsyncDisposable {
       recorded.set(tx, [...(recorded.get(tx) ?? []), ...events.map(({ eventId }) => eventId)]);
     },
     async ready() {
-      await deliverAll();
+      if (held) await deliverAll();
     },
     async drain(own) {
       const delivery = await deliverAll();
