@@ -6,6 +6,8 @@ import {
   type Event,
 } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { fail, toConnectError } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
 import { expect, test } from "vitest";
 import { auditSink } from "./sink.ts";
@@ -57,6 +59,22 @@ test.each([REFUSED, CONFLICT])(
   },
 );
 
+test("what breaks the contract is told and holds nothing up", async () => {
+  const [good, bad, better] = events(3);
+  const { calls, lines, sink } = createLog((_, call) => {
+    const at = call.findIndex(({ eventId }) => eventId === bad?.eventId);
+    if (at < 0) return COMMITTED;
+    throw toConnectError(fail(Reason.FIELD_INVALID, { field: `events[${at}].client` }), "req_1");
+  });
+  await sink([good, bad, better].flatMap((event) => event ?? []));
+  const taken = calls.filter((call) => !call.some(({ eventId }) => eventId === bad?.eventId)).flat();
+  expect(taken.map(({ eventId }) => eventId).toSorted()).toEqual(
+    [good, better].flatMap((event) => event?.eventId ?? []).toSorted(),
+  );
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toContain("FIELD_INVALID events[0].client");
+});
+
 test("what is not confirmed is to be given again", async () => {
   const { sink } = createLog(() => UNSPECIFIED);
   await expect(sink(events(1))).rejects.toThrow("audit did not confirm an event");
@@ -66,5 +84,5 @@ test("a log that is away is not hidden", async () => {
   const { sink } = createLog(() => {
     throw new ConnectError("away", Code.Unavailable);
   });
-  await expect(sink(events(1))).rejects.toThrow("away");
+  await expect(sink(events(1))).rejects.toMatchObject({ reason: Reason.DEPENDENCY_UNAVAILABLE });
 });
