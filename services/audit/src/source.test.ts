@@ -1,8 +1,14 @@
 import { create } from "@bufbuild/protobuf";
+import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 import { ListRecordsRequestSchema } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
+import { OpenItemSchema } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
+import { ForwardRequestSchema } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
+import { AuthorizeItemSchema } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
 import { describe, expect, test } from "vitest";
 import { comparable, isAddress, networkOf } from "./source.ts";
+
+const validator = createValidator();
 
 describe("addresses", () => {
   test.each(["192.0.2.1", "0.0.0.0", "2001:db8::1", "::", "::ffff:192.0.2.1", "1:2:3:4:5:6:7:8"])(
@@ -32,8 +38,27 @@ describe("addresses", () => {
   });
 });
 
+// An event with an address that the log refuses would leave a change without its record: such an address must not get in.
+describe("whoever takes an address from the gateway takes those that the log takes", () => {
+  const messages: readonly (readonly [
+    string,
+    (sourceIp: string) => Parameters<typeof validator.validate>,
+  ])[] = [
+    ["Forward", (sourceIp) => [ForwardRequestSchema, create(ForwardRequestSchema, { sourceIp })]],
+    ["Authorize", (sourceIp) => [AuthorizeItemSchema, create(AuthorizeItemSchema, { sourceIp })]],
+    ["Open", (sourceIp) => [OpenItemSchema, create(OpenItemSchema, { sourceIp })]],
+  ];
+  const texts = ["192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1", "fe80::1%eth0", "192.0.2.01", "x", "::1 "];
+  test.each(messages)("%s", (_, messageWith) => {
+    for (const text of texts) {
+      const { kind, violations = [] } = validator.validate(...messageWith(text));
+      const refused = violations.some(({ field }) => pathToString(field) === "source_ip");
+      expect([kind, text, !refused]).toEqual(["invalid", text, isAddress(text)]); // Other fields are missing.
+    }
+  });
+});
+
 describe("the filter", () => {
-  const validator = createValidator();
   const keeps = (sourceCidr: string) =>
     validator.validate(ListRecordsRequestSchema, create(ListRecordsRequestSchema, { sourceCidr })).kind;
 
