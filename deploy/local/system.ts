@@ -161,7 +161,12 @@ async function startFamily(
   };
   try {
     // The gateway comes last: it is the one whose port says that the system is up.
-    await step("start audit, crypto, policy, secrets, identity", () => Promise.all(services.map(begin)));
+    await step("start audit, crypto, policy, secrets, identity", async () => {
+      const starting = services.map(begin);
+      // One that fails must not leave behind others that are still coming up: nobody would stop them.
+      await Promise.allSettled(starting);
+      await Promise.all(starting);
+    });
     await step("start gateway", () => begin("gateway"));
   } catch (error) {
     await endAll();
