@@ -10,17 +10,22 @@ export type OwnerCode = {
   readonly codeFile: string;
   readonly identityFile: string;
   readonly loggedIn: boolean;
+  /** The first vault: the operator's. */
+  readonly vaultId: string;
 };
 
 /**
- * Makes the first vault and the login code of its owner, once; until the owner has logged in, each start renews the code. The code's seed is made here and kept in a file of mode
- * 0600; identity learns the hash of its public key only.
+ * Makes the first vault and the login code of its owner, once; until the owner has logged in, each start renews the code.
+ * The code's seed is made here and kept in a file of mode 0600; identity learns the hash of its public key only. No process
+ * runs yet: which vault is the operator's is known when audit is configured.
  */
 export async function prepareOwner(layout: Layout, rootFingerprint: string): Promise<OwnerCode> {
   const codeFile = join(layout.owner, "login-code");
   const identityFile = join(layout.owner, "user.json");
-  const owner = { codeFile, identityFile, loggedIn: existsSync(identityFile) };
-  if (owner.loggedIn) return owner;
+  const loggedIn = existsSync(identityFile);
+  const vaultFile = join(layout.supervisor, "first-vault");
+  if (loggedIn && existsSync(vaultFile))
+    return { codeFile, identityFile, loggedIn, vaultId: readFileSync(vaultFile, "utf8").trim() };
   const { seed, publicKeySha256 } = savedSecret(join(layout.owner, "login-seed"));
   const env = { SALLYPORT_DATABASE_URL_FILE: ownerUrlFile(layout, "identity") };
   const args = ["--vault-name", "default", "--owner-key-sha256", publicKeySha256.toString("hex")];
@@ -30,9 +35,10 @@ export async function prepareOwner(layout: Layout, rootFingerprint: string): Pro
     vaultId: string;
     codeId: string;
   };
+  writeFileSync(vaultFile, `${vaultId}\n`, { mode: 0o600 });
   const code = formatToken("login", { id: codeId, vaultId, rootFingerprint, seed });
-  writeFileSync(codeFile, `${code}\n`, { mode: 0o600 });
-  return owner;
+  if (!loggedIn) writeFileSync(codeFile, `${code}\n`, { mode: 0o600 });
+  return { codeFile, identityFile, loggedIn, vaultId };
 }
 
 // Written before identity hears of it: a start that is cut off in between goes on with the same code.

@@ -24,6 +24,7 @@ export function settingsOf(
   layout: Layout,
   addresses: Addresses,
   rootFingerprint: string,
+  operatorVault: string,
 ): Record<string, string> {
   const file = (fileName: string): string => join(layout.folder(name), fileName);
   const url = (peer: Process): string => `https://localhost:${addresses.ports[peer]}`;
@@ -46,7 +47,7 @@ export function settingsOf(
   const base = { ...mesh, ...evidence, ...collector };
   switch (name) {
     case "audit":
-      return { ...base, ...database };
+      return { ...base, ...database, SALLYPORT_OPERATOR_VAULT: operatorVault };
     case "crypto":
       return {
         ...base,

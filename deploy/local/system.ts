@@ -68,7 +68,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const owner = await step("prepare the vault", () => prepareOwner(layout, deployment.rootFingerprint));
   const addresses = await chooseAddresses(port, options.tracing);
   const operator = await prepareOperator(layout, addresses);
-  const family = stack.use(await startFamily(options, layout, addresses, deployment));
+  const family = stack.use(await startFamily(options, layout, addresses, deployment, owner));
   const kept = stack.move();
   return {
     url: `https://${publicName}:${port}`,
@@ -134,11 +134,12 @@ async function startFamily(
   layout: Layout,
   addresses: Addresses,
   { rootFingerprint }: Deployment,
+  { vaultId }: OwnerCode,
 ): Promise<Family> {
   const children = new Map<Process, Child>();
   const wanted = new Set<Process>();
   const begin = async (name: Process): Promise<void> => {
-    const env = settingsOf(name, layout, addresses, rootFingerprint);
+    const env = settingsOf(name, layout, addresses, rootFingerprint, vaultId);
     const child = await startChild(name, addresses.ports[name], env, layout);
     children.set(name, child);
     wanted.add(name);
@@ -165,7 +166,12 @@ async function startFamily(
   };
   try {
     // The gateway comes last: it is the one whose port says that the system is up.
-    await step("start audit, crypto, policy, secrets, identity", () => Promise.all(services.map(begin)));
+    await step("start audit, crypto, policy, secrets, identity", async () => {
+      const starting = services.map(begin);
+      // One that fails must not leave behind others that are still coming up: nobody would stop them.
+      await Promise.allSettled(starting);
+      await Promise.all(starting);
+    });
     await step("start gateway", () => begin("gateway"));
   } catch (error) {
     await endAll();

@@ -190,6 +190,42 @@ test("refusals are recorded and delay nothing, answered requests are not recorde
   expect(known?.detail["path"]).toBe("/sallyport.secrets.v1.ProjectService/CreateProject");
 });
 
+test("failures under the names of principals are told apart, those under made-up names are not", async () => {
+  await using gateway = await start();
+  const { peers } = gateway;
+  const [one, other] = [peers.enroll(newMachine()), peers.enroll(newMachine())];
+  const rejected = { refusal: { reason: "REQUEST_REJECTED" } };
+  // Whoever signs has another key than the one of that name.
+  for (const { keyId } of [one, other]) {
+    expect(await read(gateway, { ...newMachine(), keyId })).toMatchObject(rejected);
+    expect(await read(gateway, newMachine())).toMatchObject(rejected);
+  }
+  await expect.poll(() => peers.events).toHaveLength(3);
+  const names = peers.events.map(({ detail }) => detail["key_id"]);
+  expect(names).toEqual(expect.arrayContaining([one.keyId, other.keyId]));
+});
+
+test("its start is on record, also when the log was away; until then it serves", async () => {
+  const certificates = pki;
+  const trust = createTestTrust();
+  const peers = createTestPeers(trust);
+  const { append } = peers.steps;
+  peers.steps.append = () => {
+    throw fail(Reason.DEPENDENCY_UNAVAILABLE);
+  };
+  const parts = { trust, peers };
+  await using gateway = await startTestGateway({ certificates, redisUrl: testRedisUrl(), parts });
+  const machine = peers.enroll(newMachine());
+  expect(await read(gateway, machine)).toMatchObject({ kind: "reply" });
+  expect(JSON.stringify(gateway.logged)).toContain("the start is not on record yet");
+  peers.steps.append = append;
+  await expect.poll(() => peers.starts, { timeout: 5_000 }).toHaveLength(1);
+  expect(peers.starts[0]).toMatchObject({
+    actorId: "gateway",
+    detail: { listen: `127.0.0.1:${gateway.port}`, keyset_epoch: "1" },
+  });
+});
+
 test("a keyset of another root than the pinned one stops the start", async () => {
   const config = { rootFingerprint: createTestTrust().rootFingerprint };
   const options = { certificates: pki, redisUrl: testRedisUrl(), config };

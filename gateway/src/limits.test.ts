@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createAddressLimiter, limitKeyOf, rateClassOf } from "./limits.ts";
+import { createAddressLimiter, rateClassOf } from "./limits.ts";
 import { newKeyPaths, pathOf, publicServices } from "./routes.ts";
 
 describe("the classes of methods", () => {
@@ -45,15 +45,4 @@ describe("an address's bucket", () => {
     expect(limiter.take("b")).toBeGreaterThan(0);
     expect(limiter.take("a")).toBe(0);
   });
-});
-
-test.each([
-  ["192.0.2.1", "192.0.2.1"],
-  ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"],
-  ["2001:db8:1:2::6", "2001:db8:1:2::/64"],
-  ["2001:db8::6", "2001:db8:0:0::/64"],
-  ["::1", "0:0:0:0::/64"],
-  ["fe80::1:2:3:4", "fe80:0:0:0::/64"],
-])("%s is limited as %s", (address, key) => {
-  expect(limitKeyOf(address)).toBe(key);
 });

@@ -134,15 +134,3 @@ export function createAddressLimiter(rate: Rate, clock: () => number, capacity =
     },
   };
 }
-
-/** The unit by which addresses are limited: an IPv4 address, or an IPv6 /64, which is what one host is given. */
-export function limitKeyOf(address: string): string {
-  if (!address.includes(":")) return address;
-  const [head = "", tail = ""] = address.split("::", 2);
-  const groups = head.split(":").filter((group) => group !== "");
-  const missing = 8 - groups.length - tail.split(":").filter((group) => group !== "").length;
-  const expanded = address.includes("::")
-    ? [...groups, ...Array<string>(Math.max(missing, 0)).fill("0"), ...tail.split(":")]
-    : groups;
-  return `${expanded.slice(0, 4).join(":")}::/64`;
-}

@@ -110,18 +110,15 @@ describe("a record", () => {
   });
 });
 
+const minute = 60_000;
+
 describe("many refusals", () => {
   test("of one kind are one record at once and one with the count when the window ends", async () => {
     for (let n = 0; n < 1000; n += 1) log.note(refused());
     await settled();
     expect(counts()).toEqual(["1"]);
-    vi.advanceTimersByTime(10_000);
+    vi.advanceTimersByTime(minute);
     await expect.poll(counts).toEqual(["1", "999"]);
-    vi.advanceTimersByTime(10_000);
-    await settled();
-    expect(counts()).toHaveLength(2);
-    log.note(refused());
-    await expect.poll(counts).toEqual(["1", "999", "1"]);
   });
 
   test("under keyids made up by a stranger, or from one IPv6 network, are one kind", async () => {
@@ -133,15 +130,42 @@ describe("many refusals", () => {
     expect(counts()).toEqual(["1", "1"]);
   });
 
-  test("from everywhere are bounded, and none is uncounted", async () => {
-    const total = 5000;
-    for (let n = 0; n < total; n += 1) log.note(refused({ sourceIp: `10.0.${n >> 8}.${n & 255}` }));
+  test("in the name of a principal that there is are a kind for each", async () => {
+    for (const { keyId } of [newMachine(), newMachine(), newUser(Role.OWNER)])
+      for (let n = 0; n < 10; n += 1)
+        log.note(refused({ progress: { claimedKeyId: keyId, knownKeyId: keyId } }));
     await settled();
-    expect(peers.events.length).toBeLessThanOrEqual(101);
-    vi.advanceTimersByTime(10_000);
+    expect(counts()).toEqual(["1", "1", "1"]);
+    expect(new Set(peers.events.map(({ detail }) => detail["key_id"])).size).toBe(3);
+    expect(peers.events.every(({ actorId }) => actorId === "")).toBe(true);
+  });
+
+  test("of many addresses, keys and reasons are bounded, and none is uncounted", async () => {
+    const errors = [fail(Reason.REQUEST_REJECTED), fail(Reason.CLOCK_SKEW), fail(Reason.FIELD_INVALID)];
+    const total = 6000;
+    for (let n = 0; n < total; n += 1) {
+      const error = errors[n % errors.length];
+      const progress = { claimedKeyId: newMachine().keyId, replayed: n % 2 === 0 };
+      log.note(refused({ sourceIp: `10.0.${n >> 8}.${n & 255}`, error, progress }));
+    }
     await settled();
-    expect(peers.events.length).toBeLessThanOrEqual(202);
+    const first = peers.events.length;
+    expect(first).toBeLessThanOrEqual(2 * (50 + errors.length));
+    vi.advanceTimersByTime(minute);
+    await settled();
+    expect(peers.events.length - first).toBeLessThanOrEqual(2 * (50 + errors.length));
     expect(counts().reduce((sum, count) => sum + Number(count), 0)).toBe(total);
+    const rest = peers.events.filter(({ sourceIp }) => sourceIp === "");
+    expect(new Set(rest.map(({ reason }) => reason)).size).toBe(errors.length);
+  });
+
+  test("of strangers take no place of a principal's", async () => {
+    for (let n = 0; n < 1000; n += 1) log.note(refused({ sourceIp: `10.0.${n >> 8}.${n & 255}` }));
+    const machine = newMachine();
+    log.note(refused({ error: fail(Reason.ROLE_REQUIRED), progress: { claims: claimsOf(machine) } }));
+    await expect
+      .poll(() => peers.events.map(({ actorId, vaultId }) => [actorId, vaultId]))
+      .toContainEqual([machine.principalId, machine.vaultId]);
   });
 
   test("that are still counted are sent when it stops", async () => {
@@ -158,10 +182,14 @@ test("faults of our own are no refusals", async () => {
   expect(peers.events).toEqual([]);
 });
 
-test("a log that is away delays nothing and is told of in ours", async () => {
+test("a log that is away delays nothing, is told of in ours, and has the refusals later", async () => {
+  const { append } = peers.steps;
   peers.steps.append = () => {
     throw fail(Reason.DEPENDENCY_UNAVAILABLE);
   };
   log.note(refused());
-  await expect.poll(() => lines.join("")).toContain("refusals were not recorded");
+  await expect.poll(() => lines.join("")).toContain("records of refusals wait");
+  peers.steps.append = append;
+  log.note(refused({ sourceIp: "192.0.2.2" }));
+  await expect.poll(counts).toEqual(["1", "1"]);
 });

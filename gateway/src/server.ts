@@ -1,4 +1,5 @@
 import { loadTrust } from "@sallyport/evidence";
+import { auditSink, reportStart } from "@sallyport/reports";
 import { connectPeer } from "@sallyport/rpc";
 import { type Logger, createLogger } from "@sallyport/telemetry";
 import type { GatewayConfig } from "./config.ts";
@@ -39,7 +40,7 @@ export async function startGateway(
   const logger = overrides.logger ?? createLogger({ service: "gateway", level: config.logLevel });
   await using stack = new AsyncDisposableStack();
   // A keyset that clients would refuse stops the start.
-  const { keyset } = loadTrust(config.keyset, config.rootFingerprint, clock());
+  const { keyset, epoch } = loadTrust(config.keyset, config.rootFingerprint, clock());
   const transports = overrides.transports ?? connectPeers(config, stack);
   const peers = createPeers(transports);
   const nonces = stack.use(connectNonces(config.redisUrl, config.clockWindowSeconds));
@@ -64,6 +65,8 @@ export async function startGateway(
       certificatePollMs: overrides.certificatePollMs,
     }),
   );
+  const start = { emitter: "gateway", config, port: edge.port, keysetEpoch: epoch } as const;
+  stack.use(reportStart(start, auditSink(peers.append, logger), logger));
   logger.info({ port: edge.port }, "listening");
   const running = stack.move();
   return { port: edge.port, probePort: probe?.port, [Symbol.asyncDispose]: () => running.disposeAsync() };

@@ -1,11 +1,7 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { timestampNow } from "@bufbuild/protobuf/wkt";
-import { type Event, EventSchema } from "../gen/sallyport/audit/internal/v1/append_pb.ts";
 import { Outcome, Severity } from "../gen/sallyport/audit/v1/audit_pb.ts";
-import { newId } from "../ids/id.ts";
 
-/** A process that reports events; its certificate proves which. Audit itself reports nothing. */
-export type Emitter = "gateway" | "identity" | "policy" | "secrets" | "crypto";
+/** A process that reports events; its certificate proves which. Audit writes its own without a connection. */
+export type Emitter = "gateway" | "identity" | "policy" | "secrets" | "crypto" | "audit";
 
 /** What the log accepts for one action. */
 export type EventRule = {
@@ -20,8 +16,27 @@ export type EventRule = {
 const done = [Outcome.ALLOWED] as const;
 const refused = [Outcome.DENIED] as const;
 
-/** Every action that can be in the log, with who may report it. Adding an action means adding a line here. */
+/** Every action that can be in the log, with who may report it. Adding an action means adding it here and in meanings. */
 export const events = {
+  // The configuration with which a process began to serve, as far as it is no secret.
+  "process.started": {
+    emitters: ["gateway", "identity", "policy", "secrets", "crypto", "audit"],
+    severity: Severity.NOTICE,
+    outcomes: done,
+    detail: [
+      "version",
+      "node",
+      "instance",
+      "listen",
+      "trust_domain",
+      "public_names",
+      "clock_window_seconds",
+      "keyset_epoch",
+      "root_fingerprint",
+      "kek_fingerprint",
+      "operator_vault",
+    ],
+  },
   // The gateway's own refusals. `count` is how many of the same kind one record stands for.
   "request.rejected": {
     emitters: ["gateway"],
@@ -40,7 +55,7 @@ export const events = {
     emitters: ["identity", "policy", "secrets"],
     severity: Severity.CRITICAL,
     outcomes: refused,
-    detail: ["path"],
+    detail: ["count", "path"],
   },
   // Vaults and people.
   "vault.created": { emitters: ["identity"], severity: Severity.NOTICE, outcomes: done, detail: ["name"] },
@@ -54,7 +69,7 @@ export const events = {
     emitters: ["identity"],
     severity: Severity.WARNING,
     outcomes: refused,
-    detail: ["step"],
+    detail: ["count", "step"],
   },
   "user.enrolled": {
     emitters: ["identity"],
@@ -79,7 +94,7 @@ export const events = {
     emitters: ["identity"],
     severity: Severity.WARNING,
     outcomes: refused,
-    detail: ["step", "hostname", "name"],
+    detail: ["count", "step", "hostname", "name"],
   },
   "machine.enrolled": {
     emitters: ["identity"],
@@ -168,57 +183,55 @@ const rules: ReadonlyMap<string, EventRule> = new Map(Object.entries(events));
 /** The name of an event in the catalogue. */
 export type Action = keyof typeof events;
 
-/** The actions that emitter E may report. */
-export type ActionOf<E extends Emitter> = {
-  [A in Action]: E extends (typeof events)[A]["emitters"][number] ? A : never;
-}[Action];
-
-type Filled = "$typeName" | "$unknown" | "action" | "outcome" | "detail";
-
-/** The fields of an event of action A; eventId and time are filled in when absent, outcome when only one is possible. */
-export type EventFields<A extends Action> = Omit<MessageInitShape<typeof EventSchema>, Filled> & {
-  readonly outcome?: (typeof events)[A]["outcomes"][number];
-  readonly detail?: { readonly [K in (typeof events)[A]["detail"][number]]?: string };
+/** What each action tells, in one line for people; EVENTS.md of audit is made of these. */
+export const meanings: Readonly<Record<Action, string>> = {
+  "process.started": "a process began to serve, with this configuration",
+  "request.rejected": "the gateway turned requests away; count is how many this record stands for",
+  "replay.refused": "a signed request arrived a second time and was turned away",
+  "mutation.replayed": "a change was asked for again with the same signature; it was made once",
+  "vault.created": "a vault was made",
+  "login_code.created": "a login code for a person was made",
+  "login_code.refused": "a login code was shown that lets nobody in",
+  "user.enrolled": "a person logged in with a new device key",
+  "token.created": "an enrollment token was made, with this scope",
+  "token.revoked": "an enrollment token was ended before its time",
+  "token.refused": "an enrollment token was shown that makes no machine",
+  "machine.enrolled": "a machine came to be, by an enrollment token",
+  "machine.disabled": "a machine was stopped until it is enabled again",
+  "machine.enabled": "a disabled machine may act again",
+  "machine.revoked": "a machine was ended for good",
+  "membership.added": "a machine joined a project",
+  "membership.removed": "a machine left a project and lost its grants there",
+  "grant.added": "a machine may read a secret from now on",
+  "grant.changed": "a grant reaches other versions than before",
+  "grant.removed": "a machine may not read a secret any more",
+  "project.created": "a project was made",
+  "project.deleted": "a project was deleted; it can be restored for 30 days",
+  "project.restored": "a deleted project is back",
+  "project.purged": "a project that was deleted 30 days ago is gone, with its keys",
+  "secret.created": "a secret was stored for the first time",
+  "secret.updated": "what is said about a secret was changed, not its value",
+  "secret.deleted": "a secret was deleted; it can be restored for 30 days",
+  "secret.restored": "a deleted secret is back, with its grants",
+  "secret.purged": "a secret that was deleted 30 days ago is gone, with every version",
+  "secret.version.added": "a new version of a secret was stored",
+  "secret.read": "a secret was opened for a machine",
+  "secret.read.denied": "a machine asked for a secret and was refused, for this reason",
 };
 
-/**
- * Makes an event. An action that the catalogue does not give to the emitter, or a foreign detail key, does not compile.
- * Details are made recordable: without control characters, at most 256 bytes, so that no text of a user can be one that
- * the log refuses.
- */
-export function newEvent<E extends Emitter, A extends ActionOf<E>>(
-  _emitter: E,
-  action: A,
-  fields: EventFields<A>,
-): Event {
-  const { detail, ...rest } = fields;
-  const rule: EventRule = events[action];
-  return create(EventSchema, {
-    eventId: newId("evt"),
-    time: timestampNow(),
-    outcome: rule.outcomes[0],
-    ...rest,
-    action,
-    detail: recordable(detail ?? {}),
-  });
-}
+const meaningByAction: ReadonlyMap<string, string> = new Map(Object.entries(meanings));
+
+/** The actions that emitter E may report; of several emitters, what each of them may. */
+export type ActionOf<E extends Emitter> = {
+  [A in Action]: [E] extends [(typeof events)[A]["emitters"][number]] ? A : never;
+}[Action];
 
 /** The rule of an action, or undefined when the catalogue has no such action. */
 export function ruleOf(action: string): EventRule | undefined {
   return rules.get(action);
 }
 
-const maxDetailBytes = 256;
-const control = /\p{Cc}|\p{Cs}/gu;
-
-function recordable(detail: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(detail).flatMap(([key, value]) => (value === undefined ? [] : [[key, shortened(value)]])),
-  );
-}
-
-function shortened(value: string): string {
-  const bytes = new Uint8Array(maxDetailBytes);
-  const printable = value.replaceAll(control, "\uFFFD");
-  return printable.slice(0, new TextEncoder().encodeInto(printable, bytes).read);
+/** What an action tells, in one line; undefined for one that the catalogue does not have (any more). */
+export function meaningOf(action: string): string | undefined {
+  return meaningByAction.get(action);
 }

@@ -43,6 +43,8 @@ export type TestPeers = {
   /** Internal methods that a request reached, with the owner of a Forward; look-ups and records are not among them. */
   readonly reached: string[];
   readonly events: Event[];
+  /** The starts on record, which are not among the events. */
+  readonly starts: Event[];
   /** Who is enrolled, by keyid, and why he may not ask if so. */
   readonly principals: Map<string, { readonly principal: TestPrincipal; readonly refusal?: Reason }>;
   enroll<P extends TestPrincipal>(principal: P, refusal?: Reason): P;
@@ -55,12 +57,13 @@ export type TestPeers = {
 export function createTestPeers(trust: TestTrust): TestPeers {
   const reached: string[] = [];
   const events: Event[] = [];
+  const starts: Event[] = [];
   const principals: TestPeers["principals"] = new Map();
   const steps: PeerSteps = {
     ...identitySteps(trust, principals),
     ...readSteps(),
     append({ events: more }) {
-      events.push(...more);
+      for (const event of more) (event.action === "process.started" ? starts : events).push(event);
       return { results: more.map(({ eventId }) => ({ eventId, status: AppendStatus.COMMITTED })) };
     },
     forward: ({ signedRequest }) => ({
@@ -73,6 +76,7 @@ export function createTestPeers(trust: TestTrust): TestPeers {
     steps,
     reached,
     events,
+    starts,
     principals,
     enroll(principal, refusal) {
       principals.set(principal.keyId, { principal, ...(refusal === undefined ? {} : { refusal }) });

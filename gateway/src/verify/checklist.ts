@@ -8,8 +8,9 @@ import {
   SignedRequestSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { contentDigest } from "@sallyport/proto/signing";
+import { sourceUnitOf } from "@sallyport/reports";
 import { Failure, fail } from "@sallyport/rpc";
-import { type AddressLimiter, type Rates, limitKeyOf, rateClassOf } from "../limits.ts";
+import { type AddressLimiter, type Rates, rateClassOf } from "../limits.ts";
 import { type LimitName, countLimit } from "../metrics.ts";
 import type { KeyCache } from "./credentials.ts";
 import { type RequestHead, checkContentType, checkFrame, readSignedHead } from "./headers.ts";
@@ -65,6 +66,8 @@ export type Progress = {
   step?: Step;
   /** As the request says, which anybody can. */
   claimedKeyId?: string;
+  /** The same, once identity knows a principal of that name. */
+  knownKeyId?: string;
   /** Set once the signature held. */
   digest?: Uint8Array;
   claims?: CredentialClaims;
@@ -101,6 +104,7 @@ export async function verifyArrived(
   progress.step = "key";
   const strangers = () => limitAddress(parts.newKeyAddresses, sourceIp);
   const { publicKey, refusal, principal } = await findSigner(keyId, head.path, parts.keys, strangers);
+  if (principal || refusal !== Reason.UNSPECIFIED) progress.knownKeyId = keyId;
   const expected = { publicKey, keyId, authorities, nowMs, windowSeconds };
   const { digest } = verifySignedRequest(signedRequest, expected);
   progress.digest = digest;
@@ -117,7 +121,7 @@ export async function verifyArrived(
 }
 
 function limitAddress(limiter: Pick<AddressLimiter, "take">, sourceIp: string): void {
-  const waitMs = limiter.take(limitKeyOf(sourceIp));
+  const waitMs = limiter.take(sourceUnitOf(sourceIp));
   if (waitMs > 0) throw new Failure(Reason.RATE_LIMITED, { retryAfterMs: waitMs });
 }
 

@@ -23,6 +23,7 @@ function changed(fields: Partial<Event>): Event {
 
 // Who may report what, once more and by hand: a slip in the catalogue must not pass for a decision.
 const emitters: Readonly<Record<string, readonly Emitter[]>> = {
+  "process.started": ["gateway", "identity", "policy", "secrets", "crypto", "audit"],
   "request.rejected": ["gateway"],
   "replay.refused": ["gateway"],
   "mutation.replayed": ["identity", "policy", "secrets"],
@@ -88,6 +89,8 @@ describe("what is refused", () => {
     { name: "a foreign detail key", fields: { detail: { value: "x" } }, field: "detail" },
     { name: "NUL in a field", fields: { actorId: "a\u0000" }, field: "text" },
     { name: "NUL in a detail", fields: { detail: { name: "a\u0000" } }, field: "text" },
+    { name: "a source that is no address", fields: { sourceIp: "client.example" }, field: "source_ip" },
+    { name: "a source with a zone", fields: { sourceIp: "fe80::1%eth0" }, field: "source_ip" },
     { name: "a time before this log", fields: { time: timestampFromDate(new Date(0)) }, field: "time" },
     {
       name: "a read without a decision: it would be outside of the rule of one",
@@ -114,6 +117,13 @@ describe("what is refused", () => {
       }) as Error,
     );
   });
+
+  test.each(["", "192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1", "0:0:0:0:0:ffff:255.255.255.255"])(
+    "but not the source %s",
+    (sourceIp) => {
+      expect(acceptEvent(changed({ sourceIp }), "crypto").event.sourceIp).toBe(sourceIp);
+    },
+  );
 
   test("an action outside of the catalogue is nobody's", () => {
     expect(() => acceptEvent(changed({ action: "toString" }), "crypto")).toThrow(

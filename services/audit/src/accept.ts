@@ -3,6 +3,7 @@ import type { Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/app
 import type { Severity } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { type Peer, fail } from "@sallyport/rpc";
+import { isAddress } from "./source.ts";
 
 /** The action of which a decision and a signed request allow one record for each secret (LOG.md §3). */
 export const readAction = "secret.read";
@@ -29,6 +30,7 @@ export function acceptEvent(event: Event, peer: Peer): Accepted {
     throw invalid("detail", "has a key that the catalogue does not allow");
   checkTime(event);
   checkTexts(event);
+  if (event.sourceIp !== "" && !isAddress(event.sourceIp)) throw invalid("source_ip", "is not an address");
   if (event.action === readAction) checkRead(event);
   return { event, emitter, severity: rule.severity };
 }

@@ -1,4 +1,5 @@
 import {
+  type Setting,
   fileBytes,
   fileText,
   list,
@@ -10,6 +11,7 @@ import {
   text,
   url,
 } from "@sallyport/config";
+import { isId } from "@sallyport/proto/ids";
 
 /** Everything that audit is told at start. Secrets come as file paths, times are in seconds. */
 export type AuditConfig = ReturnType<typeof readAuditConfig>;
@@ -27,6 +29,7 @@ export function readAuditConfig(env: NodeJS.ProcessEnv) {
     keyset: fileBytes("SALLYPORT_KEYSET_FILE"),
     rootFingerprint: text("SALLYPORT_ROOT_FINGERPRINT"),
     databaseUrl: fileText("SALLYPORT_DATABASE_URL_FILE"),
+    operatorVault: optional(vaultId("SALLYPORT_OPERATOR_VAULT")),
     logLevel: optional(text("SALLYPORT_LOG_LEVEL")),
     otlpUrl: optional(url("SALLYPORT_OTLP_URL", { plain: true })),
   });
@@ -40,4 +43,14 @@ export function readMigrationConfig(env: NodeJS.ProcessEnv) {
 /** Reads what making the log key needs: the path of a file that does not exist yet. */
 export function readKeyConfig(env: NodeJS.ProcessEnv) {
   return readSettings(env, { logKeyFile: path("SALLYPORT_LOG_KEY_FILE") });
+}
+
+function vaultId(variable: string): Setting<string> {
+  return {
+    variable,
+    read(value) {
+      if (!isId("vlt", value)) throw new Error("is not the id of a vault");
+      return value;
+    },
+  };
 }

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Session, openSession } from "@sallyport/postgres";
-import { durabilityOf, keepToIndexes, lastSeqOf, tryWriterLock } from "./store/log.ts";
+import { type End, durabilityOf, endOf, keepToIndexes, tryWriterLock } from "./store/log.ts";
 
-/** The session of the one writer, and the last seq that is in the log. */
-export type Ledger = { readonly session: Session; lastSeq: bigint };
+/** The session of the one writer, and where the log ends. */
+export type Ledger = { readonly session: Session; end: End };
 
 /** Where the log is, and how long to wait for another writer to leave, in milliseconds. */
 export type LedgerOptions = { readonly url: string; readonly lockWaitMs: number };
@@ -25,7 +25,7 @@ export async function openLedger({ url, lockWaitMs }: LedgerOptions): Promise<Le
     await takeLock(session, lockWaitMs);
     // After the lock: it is held until the backend of an earlier writer has ended, so whatever that one committed, even
     // without telling, is visible now.
-    return { session, lastSeq: await lastSeqOf(session) };
+    return { session, end: await endOf(session) };
   } catch (error) {
     await session[Symbol.asyncDispose]();
     throw error;

@@ -1,15 +1,17 @@
 import { createForwarder, forwardMethods, loadTrust } from "@sallyport/evidence";
-import { openDatabase } from "@sallyport/postgres";
-import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import { AppendService, type Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { AuditService } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
+import { reportStart } from "@sallyport/reports";
 import { route, serve } from "@sallyport/rpc";
-import { createLogger } from "@sallyport/telemetry";
+import { type Logger, createLogger } from "@sallyport/telemetry";
+import { acceptEvent } from "./accept.ts";
 import { appendCallers, forwardCallers } from "./callers.ts";
 import type { AuditConfig } from "./config.ts";
 import { appendService } from "./rpc/append.ts";
 import { auditMethods } from "./rpc/records.ts";
-import { startWriter } from "./writer.ts";
+import { openListingDatabase } from "./store/listing.ts";
+import { type Writer, startWriter } from "./writer.ts";
 
 export type { AuditConfig } from "./config.ts";
 
@@ -25,7 +27,7 @@ export async function startAudit(
   const logger = createLogger({ service: "audit", level: config.logLevel });
   const trust = loadTrust(config.keyset, config.rootFingerprint, clock());
   await using stack = new AsyncDisposableStack();
-  const database = stack.use(openDatabase({ url: config.databaseUrl, applicationName: "sallyport-audit" }));
+  const database = stack.use(openListingDatabase(config.databaseUrl));
   const writer = stack.use(
     await startWriter({
       url: config.databaseUrl,
@@ -40,7 +42,7 @@ export async function startAudit(
     windowSeconds: config.clockWindowSeconds,
     clock,
     database,
-    methods: [forwardMethods(AuditService, auditMethods(database))],
+    methods: [forwardMethods(AuditService, auditMethods({ database, operatorVault: config.operatorVault }))],
   });
   const server = stack.use(
     await serve({
@@ -56,6 +58,22 @@ export async function startAudit(
       logger,
     }),
   );
+  stack.use(reportOwnStart(config, server.port, trust.epoch, writer, logger));
   const started = stack.move();
   return { port: server.port, [Symbol.asyncDispose]: () => started.disposeAsync() };
+}
+
+// Audit's own events are accepted as everybody's are; only the network is left out.
+function reportOwnStart(
+  config: AuditConfig,
+  port: number,
+  keysetEpoch: number,
+  writer: Pick<Writer, "append">,
+  logger: Logger,
+): Disposable {
+  const own = config.operatorVault === undefined ? {} : { operator_vault: config.operatorVault };
+  const start = { emitter: "audit", config, port, keysetEpoch, own } as const;
+  const sink = async (events: readonly Event[]) =>
+    void (await writer.append(events.map((event) => acceptEvent(event, "audit"))));
+  return reportStart(start, sink, logger);
 }

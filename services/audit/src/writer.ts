@@ -47,7 +47,11 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
   function takeOver(opened: Ledger): void {
     ledger = opened;
     opened.session.onLost((error) => stepDown(opened, error));
-    logger.info({ last_seq: String(opened.lastSeq) }, "writing the log");
+    const { lastSeq, lastRecordedAtMs } = opened.end;
+    logger.info({ last_seq: String(lastSeq) }, "writing the log");
+    const behindMs = lastRecordedAtMs - clock();
+    if (behindMs > 0)
+      logger.warn({ behind_ms: behindMs }, "the clock is behind the log, whose time stands still until then");
   }
 
   // After any error nobody knows what was committed. Only a new session, which must first win the lock, can tell.
@@ -124,13 +128,17 @@ async function measured<T>(size: number, commit: () => Promise<T>): Promise<T> {
 async function commitBatch(
   ledger: Ledger,
   batch: readonly Accepted[],
-  recordedAtMs: number,
+  nowMs: number,
 ): Promise<readonly AppendResult[]> {
   const events = batch.map(({ event }) => event);
+  const { lastSeq, lastRecordedAtMs } = ledger.end;
+  // A clock that was set back is not followed: that time goes with seq is what lists by time build on (LOG.md §2).
+  const recordedAtMs = Math.max(nowMs, lastRecordedAtMs);
   const known = await findKnown(ledger.session, events, events.filter(isRead));
-  const { results, placed } = placeBatch(batch, known, { lastSeq: ledger.lastSeq, recordedAtMs });
-  if (placed.length > 0) await insertRecords(ledger.session, placed);
-  ledger.lastSeq += BigInt(placed.length);
+  const { results, placed } = placeBatch(batch, known, { lastSeq, recordedAtMs });
+  if (placed.length === 0) return results;
+  await insertRecords(ledger.session, placed);
+  ledger.end = { lastSeq: lastSeq + BigInt(placed.length), lastRecordedAtMs: recordedAtMs };
   return results;
 }
 

@@ -4,13 +4,14 @@ import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/
 import { OpenService } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
 import { SealService } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/seal_pb.ts";
 import { KeyUse } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { auditSink, reportStart } from "@sallyport/reports";
 import { checkHealth, connectPeer, route, serve } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
 import { openCallers, sealCallers } from "./callers.ts";
 import type { CryptoConfig } from "./config.ts";
 import { sameBytes } from "./evidence.ts";
 import { createSealingKey } from "./hpke.ts";
-import { createFileKek } from "./kek.ts";
+import { createFileKek, textOf } from "./kek.ts";
 import { type KeyringEntry, type Keyring, openKeyring, wipeKeyring } from "./keyring.ts";
 import { createProjectKeyCache } from "./project-key-cache.ts";
 import { createOpenService } from "./rpc/open.ts";
@@ -39,6 +40,7 @@ export async function startCrypto(
   const tls = { certFile: config.certFile, keyFile: config.keyFile, caFile: config.caFile };
   const { trustDomain } = config;
   const audit = stack.use(connectPeer({ peer: "audit", url: config.auditUrl, tls, trustDomain }));
+  const appending = createClient(AppendService, audit.transport);
   const verifier = {
     trust,
     authorities: config.publicNames,
@@ -49,7 +51,7 @@ export async function startCrypto(
     verifier: { ...verifier, permitKeys: keyring.permit, slipKeys: keyring.slip },
     projectKeys,
     replyKey: preferred(keyring.reply),
-    audit: createClient(AppendService, audit.transport),
+    audit: appending,
     logger,
   });
   const sealing = createSealService({ verifier, kek, projectKeys, sealingKeys });
@@ -64,6 +66,9 @@ export async function startCrypto(
       logger,
     }),
   );
+  const own = { kek_fingerprint: textOf(kek.describe().fingerprint) };
+  const start = { emitter: "crypto", config, port: server.port, keysetEpoch: trust.epoch, own } as const;
+  stack.use(reportStart(start, auditSink(appending, logger), logger));
   const running = stack.move();
   return { port: server.port, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }

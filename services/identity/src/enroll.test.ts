@@ -7,7 +7,7 @@ import { PrincipalStatus } from "@sallyport/proto/gen/sallyport/policy/internal/
 import { newId } from "@sallyport/proto/ids";
 import { Failure } from "@sallyport/rpc";
 import { type ServiceTestDatabase, createServiceDatabase } from "@sallyport/test/infra";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { insertMachine } from "./store/machines.ts";
 import { type TestToken, enrollKey, enrollRequest, makeToken } from "./testing/fleet.ts";
 import { type TestKey, newKey, prove } from "./testing/signing.ts";
@@ -184,28 +184,34 @@ describe("what a stranger gets wrong is one refusal", () => {
     },
   ];
 
+  // Refusals of a kind are counted together: each case comes from an address of its own.
+  let addresses = 0;
   test.each(cases)("$name", async ({ step, known, wrong }) => {
     const token = await makeToken(world);
     const machine = newKey();
     const before = world.audit.events.length;
     const request = { ...enrollRequest(token, machine), ...wrong(token, machine) };
-    await expect(world.call(machine, enroll, request)).rejects.toMatchObject({
+    addresses += 1;
+    const sourceIp = `198.51.100.${addresses}`;
+    const sent = { ...(await world.evidence(machine, enroll, request)), sourceIp };
+    await expect(world.send(enroll, sent)).rejects.toMatchObject({
       reason: Reason.REQUEST_REJECTED,
       metadata: {},
     });
     expect(await usesOf(token)).toBe(0);
     expect(await machinesOf(token)).toBe(0);
+    await vi.waitFor(() => expect(world.audit.events.slice(before)).toHaveLength(1));
     const records = world.audit.events.slice(before);
-    expect(records).toHaveLength(1);
     expect(records[0]).toMatchObject({
       action: "token.refused",
+      sourceIp,
       outcome: Outcome.DENIED,
       reason: "REQUEST_REJECTED",
       actorId: "",
       vaultId: known ? world.vaultId : "",
       subjectId: known ? token.tokenId : "",
     });
-    expect(records[0]?.detail["step"]).toBe(step);
+    expect(records[0]?.detail).toMatchObject({ step, count: "1" });
   });
 
   test("a spent token tells a stranger nothing: a wrong proof on it is still REQUEST_REJECTED", async () => {

@@ -7,7 +7,7 @@ import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_p
 import { newId } from "@sallyport/proto/ids";
 import { Failure } from "@sallyport/rpc";
 import { type ServiceTestDatabase, createServiceDatabase } from "@sallyport/test/infra";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { deviceKeyLifetimeMs } from "./enrollment.ts";
 import { makeFirstVault, ownerCodeLifetimeMs } from "./first-vault.ts";
 import {
@@ -146,11 +146,19 @@ describe("RedeemLoginCode", () => {
       { devicePublicKey: other.publicKey, codeProof: prove("device", vaultId, code.key, other) },
     ];
     const before = recordsOf("login_code.refused").length;
-    for (const change of wrong)
-      await expect(world.call(device, redeemLoginCode, { ...request, ...change })).rejects.toMatchObject({
+    for (const [index, change] of wrong.entries()) {
+      const evidence = await world.evidence(device, redeemLoginCode, { ...request, ...change });
+      // Refusals of a kind are counted together: each comes from an address of its own.
+      const sent = { ...evidence, sourceIp: `198.51.100.${index}` };
+      await expect(world.send(redeemLoginCode, sent)).rejects.toMatchObject({
         reason: Reason.REQUEST_REJECTED,
       });
-    expect(recordsOf("login_code.refused")).toHaveLength(before + wrong.length);
+    }
+    await vi.waitFor(() =>
+      expect(recordsOf("login_code.refused").slice(before)).toMatchObject(
+        ["token", "token", "proof", "proof", "signer"].map((step) => ({ detail: { step, count: "1" } })),
+      ),
+    );
     await redeem(code, device);
   });
 

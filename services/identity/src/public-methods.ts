@@ -17,7 +17,7 @@ import { createGetVault, createWhoAmI } from "./rpc/whoami.ts";
 /** What the public methods work with; the clock is in Unix milliseconds. */
 export type ServiceParts = {
   readonly database: Pick<Database, "query" | "transaction">;
-  readonly outbox: Pick<Outbox, "record" | "drain">;
+  readonly outbox: Pick<Outbox, "record" | "drain" | "note">;
   readonly policy: PolicyScope;
   readonly clock: () => number;
 };

@@ -6,6 +6,7 @@ import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
 import { KeyService } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
 import { ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
+import { reportStart } from "@sallyport/reports";
 import { checkHealth, connectPeer, route, serve } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
 import { forwardCallers, keyCallers } from "./callers.ts";
@@ -57,9 +58,9 @@ export async function startIdentity(
     windowSeconds: config.clockWindowSeconds,
     clock,
     database,
-    beforeMutation: () => outbox.drain(),
-    afterCommit: () => outbox.drain(),
-    onReplay: createReplayRecorder("identity", database, outbox),
+    beforeMutation: () => outbox.ready(),
+    afterCommit: (own) => outbox.drain(own),
+    onReplay: createReplayRecorder("identity", outbox),
     methods: publicMethods(parts),
   });
   const keys = {
@@ -78,9 +79,12 @@ export async function startIdentity(
         policy: () => checkHealth(toPolicy.transport, "live"),
         audit: () => checkHealth(toAudit.transport, "live"),
       },
+      notices: { outbox: () => outbox.checkRefused() },
       logger,
     }),
   );
+  const start = { emitter: "identity", config, port: server.port, keysetEpoch: trust.epoch } as const;
+  stack.use(reportStart(start, outbox.send, logger));
   const running = stack.move();
   return { port: server.port, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }

@@ -7,6 +7,7 @@ import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal
 import { AuthorizationService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
 import { DirectoryService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/directory_pb.ts";
 import { ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
+import { reportStart } from "@sallyport/reports";
 import { type Route, checkHealth, connectPeer, route, serve } from "@sallyport/rpc";
 import { type Logger, createLogger } from "@sallyport/telemetry";
 import { authorizationCallers, directoryCallers, forwardCallers, scopeCallers } from "./callers.ts";
@@ -54,9 +55,22 @@ export async function startPolicy(
     database: () => database.ping(),
     audit: () => checkHealth(auditPeer.transport, "live"),
   };
-  const server = await serve({ self: "policy", listen, tls, trustDomain, routes, dependencies, logger });
+  const notices = { outbox: () => outbox.checkRefused() };
+  const server = await serve({
+    self: "policy",
+    listen,
+    tls,
+    trustDomain,
+    routes,
+    dependencies,
+    notices,
+    logger,
+  });
   const running = stack.move();
   running.use(server); // Last in, first out: calls drain before what they work with goes.
+  const { epoch: keysetEpoch } = loadTrust(config.keyset, config.rootFingerprint, clock());
+  const start = { emitter: "policy", config, port: server.port, keysetEpoch } as const;
+  running.use(reportStart(start, outbox.send, logger));
   return { port: server.port, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }
 
@@ -75,9 +89,9 @@ export function policyRoutes(
     windowSeconds: config.clockWindowSeconds,
     clock,
     database,
-    beforeMutation: () => outbox.drain(),
-    afterCommit: () => outbox.drain(),
-    onReplay: createReplayRecorder("policy", database, outbox),
+    beforeMutation: () => outbox.ready(),
+    afterCommit: (own) => outbox.drain(own),
+    onReplay: createReplayRecorder("policy", outbox),
     methods: [grantMethods(shown), membershipMethods(shown)],
   });
   const { permitKeys } = config;

@@ -3,6 +3,7 @@ import { type Outbox, createOutbox, createReplayRecorder } from "@sallyport/outb
 import { type Database, openDatabase } from "@sallyport/postgres";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
 import { FetchService } from "@sallyport/proto/gen/sallyport/secrets/internal/v1/fetch_pb.ts";
+import { reportStart } from "@sallyport/reports";
 import { type Peer, type Route, checkHealth, connectPeer, route, serve } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
 import { fetchCallers, forwardCallers } from "./callers.ts";
@@ -69,9 +70,22 @@ export async function startSecrets(
     crypto: () => checkHealth(transports.crypto, "live"),
     audit: () => checkHealth(transports.audit, "live"),
   };
-  const server = await serve({ self: "secrets", listen, tls, trustDomain, routes, dependencies, logger });
+  const notices = { outbox: () => outbox.checkRefused() };
+  const server = await serve({
+    self: "secrets",
+    listen,
+    tls,
+    trustDomain,
+    routes,
+    dependencies,
+    notices,
+    logger,
+  });
   const running = stack.move();
   running.use(server); // Last in, first out: calls drain before what they work with goes.
+  const { epoch: keysetEpoch } = loadTrust(config.keyset, config.rootFingerprint, clock());
+  const start = { emitter: "secrets", config, port: server.port, keysetEpoch } as const;
+  running.use(reportStart(start, outbox.send, logger));
   return { port: server.port, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }
 
@@ -90,9 +104,9 @@ export function secretsRoutes(
     windowSeconds: config.clockWindowSeconds,
     clock,
     database: writes,
-    beforeMutation: () => outbox.drain(),
-    afterCommit: () => outbox.drain(),
-    onReplay: createReplayRecorder("secrets", writes, outbox),
+    beforeMutation: () => outbox.ready(),
+    afterCommit: (own) => outbox.drain(own),
+    onReplay: createReplayRecorder("secrets", outbox),
     methods: [projectMethods(shown), secretMethods(shown)],
   });
   const { slipKeys } = config;

@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import {
   type GetRecordRequest,
   type GetRecordResponse,
@@ -6,41 +7,71 @@ import {
   type ListRecordsRequest,
   type ListRecordsResponse,
   ListRecordsResponseSchema,
+  RecordOrder,
+  RecordScope,
 } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { Database } from "@sallyport/postgres";
 import { fail } from "@sallyport/rpc";
-import { pageTokenOf, parsePageToken } from "../page-token.ts";
-import { findRecord, listRecords } from "../store/records.ts";
+import { pageTokenOf, parsePageToken, queryOf } from "../page-token.ts";
+import { networkOf } from "../source.ts";
+import { type Times, endlessSeq, findAddresses, findBounds } from "../store/bounds.ts";
+import { listRecords } from "../store/listing.ts";
+import { findRecord } from "../store/records.ts";
 
 /** Who asks: what a verified request says about its signer. */
 export type Reader = { readonly principal?: { readonly vaultId: string } | undefined };
 
-const defaultPageSize = 50;
+/** What the methods work with: a database that plans for values, and the vault that sees what belongs to none. */
+export type AuditParts = {
+  readonly database: Pick<Database, "query">;
+  readonly operatorVault: string | undefined;
+};
 
-/** Makes the methods of AuditService. All see the records of the signer's vault and no others. */
-export function auditMethods(database: Pick<Database, "query">) {
+const defaultPageSize = 50;
+const noVault = "";
+
+/** Makes the methods of AuditService. All see the records of the signer's vault; the operator's also those of no vault. */
+export function auditMethods({ database, operatorVault }: AuditParts) {
   return {
-    /** Pages from new to old by seq, so that records which arrive meanwhile move nothing. */
+    /** Pages by seq, so that records which arrive meanwhile move nothing. */
     async listRecords(reader: Reader, request: ListRecordsRequest): Promise<ListRecordsResponse> {
+      const vaultId = listedVault(vaultOf(reader), request.scope, operatorVault);
+      const query = queryOf(vaultId, request);
+      const oldestFirst = request.order === RecordOrder.OLDEST_FIRST;
+      const from = request.pageToken === "" ? undefined : parsePageToken(request.pageToken, query);
+      // Before the records: what is recorded in between may be listed, but nothing up to newestSeq is passed over.
+      const bounds = await findBounds(database, vaultId, timesOf(request));
+      const network = request.sourceCidr === "" ? undefined : networkOf(request.sourceCidr);
       const limit = request.pageSize === 0 ? defaultPageSize : request.pageSize;
       const found = await listRecords(database, {
-        vaultId: vaultOf(reader),
-        belowSeq: request.pageToken === "" ? undefined : parsePageToken(request.pageToken),
+        vaultId,
+        aboveSeq: highest(bounds.aboveSeq, request.afterSeq, oldestFirst ? (from ?? 0n) : 0n),
+        belowSeq: lowest(bounds.belowSeq, oldestFirst ? endlessSeq : (from ?? endlessSeq)),
+        oldestFirst,
         limit: limit + 1,
-        filters: request,
+        filters: {
+          ...request,
+          actions: [...new Set(request.actions)],
+          reasons: [...new Set(request.reasons)],
+          network,
+          addresses: network === undefined ? undefined : await findAddresses(database, vaultId, network),
+        },
       });
       const records = found.slice(0, limit);
       const last = found.length > limit ? records.at(-1) : undefined;
       return create(ListRecordsResponseSchema, {
         records,
-        nextPageToken: last === undefined ? "" : pageTokenOf(last.seq),
+        nextPageToken: last === undefined ? "" : pageTokenOf(last.seq, query),
+        newestSeq: highest(bounds.newestSeq, request.afterSeq),
       });
     },
 
     /** Returns one record; one of another vault is not found. */
     async getRecord(reader: Reader, { eventId }: GetRecordRequest): Promise<GetRecordResponse> {
-      const record = await findRecord(database, vaultOf(reader), eventId);
+      const vaultId = vaultOf(reader);
+      const vaultIds = vaultId === operatorVault ? [vaultId, noVault] : [vaultId];
+      const record = await findRecord(database, vaultIds, eventId);
       if (record === undefined) throw fail(Reason.NOT_FOUND);
       return create(GetRecordResponseSchema, { record });
     },
@@ -48,7 +79,33 @@ export function auditMethods(database: Pick<Database, "query">) {
 }
 
 function vaultOf({ principal }: Reader): string {
-  // Records that concern no vault have an empty one: nobody may read them here.
-  if (principal === undefined || principal.vaultId === "") throw fail(Reason.ROLE_REQUIRED);
+  if (principal === undefined || principal.vaultId === noVault) throw fail(Reason.ROLE_REQUIRED);
   return principal.vaultId;
+}
+
+// Security: the only way to records without a vault. Without an operator's vault it is nobody's.
+function listedVault(own: string, scope: RecordScope, operatorVault: string | undefined): string {
+  if (scope !== RecordScope.DEPLOYMENT) return own;
+  if (own !== operatorVault) throw fail(Reason.ROLE_REQUIRED);
+  return noVault;
+}
+
+function timesOf({ afterTime, beforeTime }: ListRecordsRequest): Times {
+  const [after, before] = [afterTime && dateOf(afterTime), beforeTime && dateOf(beforeTime)];
+  if (after && before && after >= before)
+    throw fail(Reason.FIELD_INVALID, { field: "before_time", description: "does not lie after after_time" });
+  return { after, before };
+}
+
+// The log keeps whole milliseconds: one is at or after a time, or before it, exactly when it is so of the next whole one.
+function dateOf({ seconds, nanos }: Timestamp): Date {
+  return new Date(Number(seconds) * 1000 + Math.ceil(nanos / 1_000_000));
+}
+
+function highest(...seqs: readonly bigint[]): bigint {
+  return seqs.reduce((one, other) => (one > other ? one : other));
+}
+
+function lowest(...seqs: readonly bigint[]): bigint {
+  return seqs.reduce((one, other) => (one < other ? one : other));
 }

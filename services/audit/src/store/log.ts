@@ -4,6 +4,7 @@ import type { Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/app
 import type { Record as AuditRecord } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import type { Known, Placed } from "../place.ts";
 import { canonicalBytes } from "../record.ts";
+import { comparable } from "../source.ts";
 
 type Query = Pick<Session, "query">;
 
@@ -24,18 +25,23 @@ export async function tryWriterLock(session: Query): Promise<boolean> {
 }
 
 /**
- * Keeps the session's look-ups on the unique indexes. A plan made while the log is small would scan it, and go on doing so
- * as it grows.
+ * Keeps the session's look-ups on the unique indexes. A plan made while the log is small would take any way through it, and
+ * be kept as it grows: each is made anew, which costs half a millisecond for a batch.
  */
 export async function keepToIndexes(session: Query): Promise<void> {
-  for (const method of ["seqscan", "hashjoin", "mergejoin"])
-    await session.query(`set enable_${method} = off`);
+  for (const method of ["seqscan", "bitmapscan"]) await session.query(`set enable_${method} = off`);
+  await session.query("set plan_cache_mode = force_custom_plan");
 }
 
-/** Returns the seq of the newest record; 0 for an empty log. */
-export async function lastSeqOf(session: Query): Promise<bigint> {
-  const [row] = await session.query<{ seq: bigint }>("select seq from records order by seq desc limit 1");
-  return row?.seq ?? 0n;
+/** Where a log ends: seq and time (milliseconds) of its newest record, both 0 for an empty log. */
+export type End = { readonly lastSeq: bigint; readonly lastRecordedAtMs: number };
+
+/** Returns where the log ends. */
+export async function endOf(session: Query): Promise<End> {
+  const [row] = await session.query<{ seq: bigint; recorded_at: Date }>(
+    "select seq, recorded_at from records order by seq desc limit 1",
+  );
+  return { lastSeq: row?.seq ?? 0n, lastRecordedAtMs: row?.recorded_at.getTime() ?? 0 };
 }
 
 type KnownRow = {
@@ -49,6 +55,21 @@ type KnownRow = {
   readonly attempt_id: Uint8Array;
 };
 
+const columnsKnown =
+  "r.seq, r.event_id, r.emitter, r.action, r.decision_id, r.secret_id, r.request_digest, r.attempt_id";
+
+// "limit 1", which uniqueness makes true anyway, keeps each read's look-up one of its own: as a join the planner may walk
+// all reads for it, as long as it has not learnt how many there are.
+const lookUpRead = (asked: string, type: string, column: string): string =>
+  `select found.* from unnest(${asked}::${type}[], $3::text[]) as asked (${column}, secret_id)
+   cross join lateral (
+     select ${columnsKnown} from records r
+     where r.action = 'secret.read' and r.${column} = asked.${column} and r.secret_id = asked.secret_id limit 1
+   ) as found`;
+const lookUp = `select ${columnsKnown} from records r where r.event_id = any($1::text[])
+  union ${lookUpRead("$2", "text", "decision_id")}
+  union ${lookUpRead("$4", "bytea", "request_digest")}`;
+
 /**
  * Finds the records that share their event id with one of the events, or their secret and either decision or request with
  * one of the reads.
@@ -58,23 +79,12 @@ export async function findKnown(
   events: readonly Event[],
   reads: readonly Event[],
 ): Promise<Known[]> {
-  const columns =
-    "r.seq, r.event_id, r.emitter, r.action, r.decision_id, r.secret_id, r.request_digest, r.attempt_id";
-  const rows = await session.query<KnownRow>(
-    `select ${columns} from records r where r.event_id = any($1::text[])
-     union
-     select ${columns} from unnest($2::text[], $3::text[]) as asked (decision_id, secret_id)
-     join records r on r.action = 'secret.read' and r.decision_id = asked.decision_id and r.secret_id = asked.secret_id
-     union
-     select ${columns} from unnest($4::bytea[], $3::text[]) as asked (request_digest, secret_id)
-     join records r on r.action = 'secret.read' and r.request_digest = asked.request_digest and r.secret_id = asked.secret_id`,
-    [
-      events.map(({ eventId }) => eventId),
-      reads.map(({ decisionId }) => decisionId),
-      reads.map(({ secretId }) => secretId),
-      reads.map(({ requestDigest }) => Buffer.from(requestDigest)),
-    ],
-  );
+  const rows = await session.query<KnownRow>(lookUp, [
+    events.map(({ eventId }) => eventId),
+    reads.map(({ decisionId }) => decisionId),
+    reads.map(({ secretId }) => secretId),
+    reads.map(({ requestDigest }) => Buffer.from(requestDigest)),
+  ]);
   return rows.map((row) => ({
     seq: row.seq,
     eventId: row.event_id,
@@ -114,6 +124,7 @@ const columns: readonly Column[] = [
   column("machine_id", "text", ({ machineId }) => machineId),
   column("subject_id", "text", ({ subjectId }) => subjectId),
   column("source_ip", "text", ({ sourceIp }) => sourceIp),
+  column("source", "inet", ({ sourceIp }) => (sourceIp === "" ? null : comparable(sourceIp))),
   column("request_digest", "bytea", ({ requestDigest }) => Buffer.from(requestDigest)),
   column("decision_id", "text", ({ decisionId }) => decisionId),
   column("policy_version", "bigint", ({ policyVersion }) => policyVersion),

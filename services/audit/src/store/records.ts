@@ -3,14 +3,14 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Database } from "@sallyport/postgres";
 import {
   type ActorKind,
-  type ListRecordsRequest,
-  Outcome,
+  type Outcome,
   type Record as AuditRecord,
   RecordSchema,
   type Severity,
 } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 
-type RecordRow = {
+/** A row of recordColumns. */
+export type RecordRow = {
   readonly seq: bigint;
   readonly event_id: string;
   readonly time: Date;
@@ -36,63 +36,26 @@ type RecordRow = {
   readonly client: string;
 };
 
-const columns = `seq, event_id, "time", recorded_at, emitter, action, outcome, severity, actor_kind, actor_id, reason,
+/** The columns of a record, in the order of its fields. */
+export const recordColumns = `seq, event_id, "time", recorded_at, emitter, action, outcome, severity, actor_kind, actor_id, reason,
   vault_id, project_id, secret_id, secret_version, machine_id, subject_id, source_ip, request_digest, decision_id,
   policy_version, detail, client`;
 
-/** Which records to list: those of the vault below a seq that pass the request's filters. */
-export type Listing = {
-  readonly vaultId: string;
-  /** Undefined begins at the newest. */
-  readonly belowSeq: bigint | undefined;
-  readonly limit: number;
-  readonly filters: Pick<
-    ListRecordsRequest,
-    "actions" | "outcome" | "machineId" | "secretId" | "projectId" | "actorId"
-  >;
-};
-
-/** Returns records of a vault, newest first. */
-export async function listRecords(
-  database: Pick<Database, "query">,
-  listing: Listing,
-): Promise<AuditRecord[]> {
-  const { vaultId, belowSeq, limit, filters } = listing;
-  const values: unknown[] = [];
-  const conditions = [
-    { sql: "vault_id = ?", used: true, value: vaultId },
-    { sql: "seq < ?", used: belowSeq !== undefined, value: String(belowSeq) },
-    { sql: "action = any(?::text[])", used: filters.actions.length > 0, value: filters.actions },
-    { sql: "outcome = ?", used: filters.outcome !== Outcome.UNSPECIFIED, value: filters.outcome },
-    { sql: "machine_id = ? and machine_id <> ''", used: filters.machineId !== "", value: filters.machineId },
-    { sql: "secret_id = ? and secret_id <> ''", used: filters.secretId !== "", value: filters.secretId },
-    { sql: "project_id = ? and project_id <> ''", used: filters.projectId !== "", value: filters.projectId },
-    { sql: "actor_id = ?", used: filters.actorId !== "", value: filters.actorId },
-  ]
-    .filter(({ used }) => used)
-    .map(({ sql, value }) => sql.replace("?", `$${values.push(value)}`));
-  const rows = await database.query<RecordRow>(
-    `select ${columns} from records where ${conditions.join(" and ")}
-     order by seq desc limit $${values.push(limit)}`,
-    values,
-  );
-  return rows.map(recordOfRow);
-}
-
-/** Returns the vault's record of an event, or undefined. */
+/** Returns the record of an event that belongs to one of the vaults, or undefined. */
 export async function findRecord(
   database: Pick<Database, "query">,
-  vaultId: string,
+  vaultIds: readonly string[],
   eventId: string,
 ): Promise<AuditRecord | undefined> {
   const [row] = await database.query<RecordRow>(
-    `select ${columns} from records where event_id = $1 and vault_id = $2`,
-    [eventId, vaultId],
+    `select ${recordColumns} from records where event_id = $1 and vault_id = any($2::text[])`,
+    [eventId, vaultIds],
   );
   return row && recordOfRow(row);
 }
 
-function recordOfRow(row: RecordRow): AuditRecord {
+/** Makes the record of its row. */
+export function recordOfRow(row: RecordRow): AuditRecord {
   return create(RecordSchema, {
     seq: row.seq,
     eventId: row.event_id,

@@ -25,7 +25,8 @@ const attemptIdBytes = 16;
 
 /**
  * Records every secret of a read and resolves when all records are committed; only then may anything be opened. Throws
- * Failure ALREADY_RECORDED when the permit was used before, DEPENDENCY_UNAVAILABLE when audit does not confirm.
+ * Failure ALREADY_RECORDED when the permit was used before, DEPENDENCY_UNAVAILABLE when audit does not confirm, INTERNAL
+ * when it refuses.
  */
 export async function recordReads(
   read: VerifiedRead,
@@ -39,6 +40,9 @@ export async function recordReads(
   for (const { eventId } of events) {
     const status = statuses.get(eventId);
     if (status === AppendStatus.CONFLICT) throw fail(Reason.ALREADY_RECORDED);
+    // One that the log never takes, and those beside it: asking again is of no use, the fault is ours.
+    if (status === AppendStatus.REFUSED || status === AppendStatus.HELD_BACK)
+      throw fail(Reason.INTERNAL, {}, new Error("audit refused a read's record"));
     if (status !== AppendStatus.COMMITTED)
       throw fail(Reason.DEPENDENCY_UNAVAILABLE, {}, new Error("audit did not confirm an event"));
   }

@@ -255,6 +255,12 @@ describe("no record, no value", () => {
     expect(verdictOf(await read())).toBe("DEPENDENCY_UNAVAILABLE");
   });
 
+  test("a record that audit refuses opens nothing, and nothing beside it", async () => {
+    log.trouble("refused");
+    expect(verdictOf(await read())).toMatch(/^INTERNAL/);
+    expect(log.calls()).toBe(1);
+  });
+
   test("a reply over 3 MiB is refused before anything is recorded", async () => {
     const [big, ...others] = await Promise.all(
       Array.from({ length: 48 }, (_, at) => storeSecret(deployment, `BIG_${at}`, new Uint8Array(65_536))),

@@ -6,8 +6,11 @@ import {
 } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import type { Append } from "../open/record.ts";
 
-/** What goes wrong with the next call: it never arrives, its answer is lost after the commit, or it is never confirmed. */
-export type Trouble = "away" | "lost answer" | "unconfirmed";
+/**
+ * What goes wrong with the next call: it never arrives, its answer is lost after the commit, it is never confirmed, or its
+ * first event is refused.
+ */
+export type Trouble = "away" | "lost answer" | "unconfirmed" | "refused";
 
 /** A log in memory, to be shared by replicas. */
 export type AuditContract = {
@@ -39,6 +42,9 @@ export function createAuditContract(): AuditContract {
     const own = !earlier || Buffer.compare(earlier.attemptId, event.attemptId) === 0;
     return { eventId: event.eventId, status: own ? AppendStatus.COMMITTED : AppendStatus.CONFLICT };
   };
+  const refuseFirst = ({ eventId }: Event, index: number) => {
+    return { eventId, status: index === 0 ? AppendStatus.REFUSED : AppendStatus.HELD_BACK };
+  };
   const transport = createRouterTransport(({ service }) => {
     service(AppendService, {
       append(request) {
@@ -46,6 +52,7 @@ export function createAuditContract(): AuditContract {
         const trouble = troubles.shift();
         if (trouble === "away") throw new ConnectError("audit is away", Code.Unavailable);
         if (trouble === "unconfirmed") return { results: [] };
+        if (trouble === "refused") return { results: request.events.map(refuseFirst) };
         const results = request.events.map(place);
         if (trouble === "lost answer") throw new ConnectError("the connection broke", Code.Unavailable);
         return { results };

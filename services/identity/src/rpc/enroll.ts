@@ -15,13 +15,14 @@ import type { PolicyScope } from "../policy.ts";
 import { actorOf, originOf, reasonText } from "../reports.ts";
 import { type Machine, findMachineByKey, insertMachine } from "../store/machines.ts";
 import { type Token, countUse, findToken, lockToken } from "../store/tokens.ts";
+import { type Shown, noteStranger } from "../strangers.ts";
 import { checkPrintable } from "../text.ts";
 import { provision } from "./provision.ts";
 
 /** What enrolling works with. */
 export type EnrollParts = {
   readonly database: Pick<Database, "query" | "transaction">;
-  readonly outbox: Pick<Outbox, "record" | "drain">;
+  readonly outbox: Pick<Outbox, "record" | "drain" | "note">;
   readonly policy: Pick<PolicyScope, "applyScope" | "setPrincipalStatus">;
   readonly clock: () => number;
 };
@@ -37,9 +38,13 @@ export function createEnroll(parts: EnrollParts): ForwardHandlers<typeof Enrollm
     // 1. Whatever a stranger gets wrong is one refusal, decided before any lock is taken.
     const known = await findToken(parts.database, request.vaultId, request.tokenId);
     const unproven = judgeProof(admissionOf(context, request), known);
+    if (unproven) {
+      await noteStranger(parts.outbox, context, shownOf(request, known), unproven, parts.clock());
+      throw fail(unproven.reason);
+    }
     // 2. Count the use and make the machine, or record why not.
     const outcome = await context.mutate(async (tx) => {
-      const decided = unproven ? refusal(unproven) : await admit(tx, request, parts.clock());
+      const decided = await admit(tx, request, parts.clock());
       if (decided.kind === "refused")
         await recordRefusal(tx, parts, context, request, known, decided.verdict);
       return decided;
@@ -50,6 +55,11 @@ export function createEnroll(parts: EnrollParts): ForwardHandlers<typeof Enrollm
     const { machineId, name: machineName, vaultId, expiresAt } = machine;
     return { machineId, machineName, vaultId, expiresAt: timestampFromDate(expiresAt) };
   };
+}
+
+function shownOf({ hostname, machineName }: EnrollRequest, known: Token | undefined): Shown {
+  const concerned = known && { vaultId: known.vaultId, subjectId: known.tokenId };
+  return { action: "token.refused", concerned, told: { hostname, name: machineName } };
 }
 
 function admissionOf({ newKey }: ForwardContext, request: EnrollRequest) {

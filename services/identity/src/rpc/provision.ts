@@ -1,4 +1,5 @@
 import type { ForwardContext } from "@sallyport/evidence";
+import type { Tx } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
@@ -22,9 +23,9 @@ export async function provision(
 ): Promise<Machine> {
   if (machine.state !== "provisioning") return machine;
   await applyScope(parts.policy, machine, token);
-  const active = await activate(parts, context, machine);
+  const { active, own } = await activate(parts, context, machine);
   if (active) {
-    await parts.outbox.drain();
+    await parts.outbox.drain(own);
     return active;
   }
   const now = await findMachine(parts.database, machine.vaultId, machine.machineId);
@@ -37,12 +38,12 @@ function activate(
   parts: EnrollParts,
   context: ForwardContext,
   machine: Machine,
-): Promise<Machine | undefined> {
+): Promise<{ readonly active: Machine | undefined; readonly own: Tx }> {
   return parts.database.transaction(async (tx) => {
     const nowMs = parts.clock();
     const active = await activateMachine(tx, machine, new Date(nowMs));
     if (active) await parts.outbox.record(tx, enrolled(active, context, nowMs));
-    return active;
+    return { active, own: tx };
   });
 }
 

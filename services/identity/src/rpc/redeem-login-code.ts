@@ -16,11 +16,12 @@ import { actorOf, originOf, reasonText } from "../reports.ts";
 import { type LoginCode, findLoginCode, lockLoginCode, redeemLoginCode } from "../store/login-codes.ts";
 import { roleOf } from "../store/roles.ts";
 import { type UserKey, findUserKeys, insertUser } from "../store/users.ts";
+import { noteStranger } from "../strangers.ts";
 
 /** What redeeming login codes works with. */
 export type RedeemParts = {
   readonly database: Pick<Database, "query">;
-  readonly outbox: Pick<Outbox, "record">;
+  readonly outbox: Pick<Outbox, "record" | "note">;
   readonly clock: () => number;
 };
 
@@ -35,10 +36,16 @@ export function createRedeemLoginCode(
   return async (context, request) => {
     const known = await findLoginCode(parts.database, request.vaultId, request.codeId);
     const unproven = judgeProof(admissionOf(context, request), known);
+    if (unproven) {
+      const concerned = known && { vaultId: known.vaultId, subjectId: known.codeId };
+      const shown = { action: "login_code.refused", concerned } as const;
+      await noteStranger(parts.outbox, context, shown, unproven, parts.clock());
+      throw fail(unproven.reason);
+    }
     const outcome = await context
       .mutate(async (tx) => {
         const nowMs = parts.clock();
-        const decided = unproven ? refusal(unproven) : await admit(tx, request, nowMs);
+        const decided = await admit(tx, request, nowMs);
         await recordOutcome(tx, parts.outbox, context, known, decided, nowMs);
         return decided;
       })

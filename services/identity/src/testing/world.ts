@@ -100,8 +100,8 @@ export async function createWorld(urls: {
         windowSeconds: 60,
         clock: now,
         database,
-        beforeMutation: () => outbox.drain(),
-        afterCommit: () => outbox.drain(),
+        beforeMutation: () => outbox.ready(),
+        afterCommit: (own) => outbox.drain(own),
         methods: publicMethods({
           database,
           outbox,

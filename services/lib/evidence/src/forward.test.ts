@@ -7,7 +7,7 @@ import {
   createClient,
   createRouterTransport,
 } from "@connectrpc/connect";
-import { type Database, openDatabase } from "@sallyport/postgres";
+import { type Database, type Tx, openDatabase } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import {
   type ForwardResponse,
@@ -58,6 +58,7 @@ const listPath = "/sallyport.secrets.v1.ProjectService/ListProjects";
 let nowMs = startMs;
 let events: string[] = [];
 let logDown = false;
+let changedIn: Tx | undefined;
 let stack: AsyncDisposableStack;
 let database: Database;
 let forward: (request: Forwarded) => Promise<ForwardResponse>;
@@ -125,6 +126,7 @@ const projects = forwardMethods(ProjectService, {
       if (name === "taken") throw fail(Reason.ALREADY_EXISTS, { field: "name" });
       await tx.query("insert into projects (name, maker) values ($1, $2)", [name, context.principal?.id]);
       events.push("changed");
+      changedIn = tx;
       return { project: { name } };
     });
   },
@@ -169,7 +171,7 @@ beforeAll(async () => {
     clock: () => nowMs,
     database,
     beforeMutation: note("before"),
-    afterCommit: note("after"),
+    afterCommit: (own) => note(own === changedIn ? "after" : "after another change")(),
     onReplay: async ({ principal, signedRequest }) => {
       events.push(`replay of ${signedRequest.path} by ${principal?.id ?? "a stranger"}`);
     },

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { Database } from "@sallyport/postgres";
+import type { Database, Tx } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import {
   type ForwardRequest,
@@ -32,8 +32,8 @@ export type ForwarderOptions = {
   readonly database: Pick<Database, "query" | "transaction">;
   /** Runs before a change; throws to refuse early, while the log is down for instance. */
   readonly beforeMutation?: () => Promise<void>;
-  /** Runs after the commit and before the answer: delivers the records of the change. */
-  readonly afterCommit?: () => Promise<void>;
+  /** Runs after the commit and before the answer: delivers the records of the change, whose transaction it was. */
+  readonly afterCommit?: (own: Tx) => Promise<void>;
   /** Told of a change that was asked for a second time, after it was refused: it belongs on record. */
   readonly onReplay?: (request: ReplayedRequest) => Promise<void>;
   readonly methods: readonly ForwardMethods[];
@@ -57,16 +57,16 @@ export function createForwarder(options: ForwarderOptions): ServiceImpl<typeof F
       async function mutate<T>(change: Parameters<typeof options.database.transaction<T>>[0]): Promise<T> {
         await options.beforeMutation?.();
         const expiresMs = verified.createdSeconds * 1000 + windowMsOf(options) + maxSkewMs;
-        const result = await options.database
+        const { own, result } = await options.database
           .transaction(async (tx) => {
             if (!(await markSeen(tx, verified.digest, expiresMs))) throw replay;
-            return change(tx);
+            return { own: tx, result: await change(tx) };
           })
           .catch(async (error: unknown) => {
             if (error === replay) await options.onReplay?.(received);
             throw error;
           });
-        await options.afterCommit?.();
+        await options.afterCommit?.(own);
         await sweep(options.clock());
         return result;
       }

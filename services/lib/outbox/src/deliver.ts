@@ -1,50 +1,68 @@
-import { create, fromBinary } from "@bufbuild/protobuf";
-import type { Client } from "@connectrpc/connect";
+import { fromBinary } from "@bufbuild/protobuf";
 import type { Database } from "@sallyport/postgres";
-import {
-  AppendRequestSchema,
-  type AppendService,
-  AppendStatus,
-  EventSchema,
-} from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import { type Event, EventSchema } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import { type Append, type RefusedEvent, appendEvents } from "@sallyport/reports";
+
+/** What became of the events that were pending. */
+export type Delivery = {
+  readonly acknowledged: ReadonlySet<string>;
+  readonly refused: readonly RefusedEvent[];
+};
 
 // Small enough that the largest events fit into one message of 4 MiB.
 const batchSize = 200;
 
+type Query = Pick<Database, "query">;
 type Pending = { readonly event_id: string; readonly event: Uint8Array };
 
 /**
- * Delivers pending events, oldest first, until none is left that was there at the last look; returns how many. Throws
- * what the database or the call throws, and an Error when audit did not take an event: it then stays where it is.
+ * Delivers pending events, oldest first, until none is left that was there at the last look. One that audit refuses for
+ * good is marked and passed over, so that it holds up nothing behind it. Throws what the database throws, and an Error when
+ * audit is away or did not confirm an event: it then stays pending.
  */
-export async function deliverPending(
-  database: Pick<Database, "query">,
-  audit: Pick<Client<typeof AppendService>, "append">,
-): Promise<number> {
-  let delivered = 0;
+export async function deliverPending(database: Query, audit: Append): Promise<Delivery> {
+  const acknowledged = new Set<string>();
+  const refused: RefusedEvent[] = [];
   for (;;) {
     const batch = await database.query<Pending>(
-      "select event_id, event from outbox order by created_at, event_id limit $1",
+      `select event_id, event from outbox where refused_at is null
+       order by created_at, event_id limit $1`,
       [batchSize],
     );
-    if (batch.length > 0) await deliverBatch(batch, database, audit);
-    delivered += batch.length;
-    if (batch.length < batchSize) return delivered;
+    const { events, malformed } = decoded(batch);
+    const appended = await appendEvents(audit, events);
+    const lost = [...malformed, ...appended.refused];
+    await forget(database, appended.acknowledged);
+    await setAside(database, lost);
+    for (const eventId of appended.acknowledged) acknowledged.add(eventId);
+    refused.push(...lost);
+    if (appended.failure) throw appended.failure;
+    if (batch.length < batchSize) return { acknowledged, refused };
   }
 }
 
-async function deliverBatch(
-  batch: readonly Pending[],
-  database: Pick<Database, "query">,
-  audit: Pick<Client<typeof AppendService>, "append">,
-): Promise<void> {
-  const events = batch.map(({ event }) => fromBinary(EventSchema, event));
-  const { results } = await audit.append(create(AppendRequestSchema, { events }));
-  const committed = new Set(
-    results.filter(({ status }) => status === AppendStatus.COMMITTED).map(({ eventId }) => eventId),
-  );
-  const taken = batch.map(({ event_id }) => event_id).filter((eventId) => committed.has(eventId));
-  await database.query("delete from outbox where event_id = any($1::text[])", [taken]);
-  const refused = batch.find(({ event_id }) => !committed.has(event_id));
-  if (refused) throw new Error(`audit did not take event ${refused.event_id}`);
+function decoded(batch: readonly Pending[]) {
+  const events: Event[] = [];
+  const malformed: RefusedEvent[] = [];
+  for (const { event_id: eventId, event } of batch) {
+    try {
+      events.push(fromBinary(EventSchema, event));
+    } catch {
+      malformed.push({ eventId, action: "", reason: "MALFORMED" });
+    }
+  }
+  return { events, malformed };
+}
+
+async function forget(database: Query, eventIds: readonly string[]): Promise<void> {
+  if (eventIds.length === 0) return;
+  await database.query("delete from outbox where event_id = any($1::text[])", [eventIds]);
+}
+
+async function setAside(database: Query, refused: readonly RefusedEvent[]): Promise<void> {
+  for (const { eventId, reason } of refused)
+    await database.query("update outbox set refused_at = now(), refused_reason = $2 where event_id = $1", [
+      eventId,
+      reason,
+    ]);
 }

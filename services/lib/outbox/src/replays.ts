@@ -1,6 +1,5 @@
-import type { Database } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
-import { ActorKind, Outcome } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
+import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { PrincipalKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import type { Outbox } from "./outbox.ts";
 
@@ -13,30 +12,47 @@ export type Replayed = {
   readonly signedRequest: { readonly path: string };
 };
 
+type Emitter = "identity" | "policy" | "secrets";
+
+const action = "mutation.replayed";
+const reason = "REQUEST_REJECTED";
+
 /**
- * Puts refused replays of changes on record (mutation.replayed), each in a transaction of its own, and waits until audit
- * has them. Throws Failure DEPENDENCY_UNAVAILABLE when it could not; the event is delivered later.
+ * Puts refused replays of changes on record, counted by principal and method: addresses are the gateway's word, and only
+ * a gateway repeats requests. Resolves when the first of a kind is stored; never rejects.
  */
 export function createReplayRecorder(
-  emitter: "identity" | "policy" | "secrets",
-  database: Pick<Database, "transaction">,
-  outbox: Outbox,
+  emitter: Emitter,
+  outbox: Pick<Outbox, "note">,
 ): (replayed: Replayed) => Promise<void> {
-  return async ({ principal, sourceIp, client, requestDigest, signedRequest }) => {
-    const machine = principal?.kind === PrincipalKind.MACHINE;
-    const event = newEvent(emitter, "mutation.replayed", {
-      outcome: Outcome.DENIED,
-      reason: "REQUEST_REJECTED",
-      actorKind: principal === undefined ? ActorKind.UNKNOWN : machine ? ActorKind.MACHINE : ActorKind.USER,
-      actorId: principal?.id ?? "",
-      vaultId: principal?.vaultId ?? "",
-      machineId: machine ? principal.id : "",
-      sourceIp,
-      client,
-      requestDigest,
-      detail: { path: signedRequest.path },
+  return (replayed) => {
+    const { principal, signedRequest } = replayed;
+    return outbox.note({
+      group: `${action} ${principal ? "principals" : "strangers"}`,
+      kind: `${principal?.id ?? ""} ${signedRequest.path}`,
+      rest: principal?.vaultId ?? "",
+      record: (count) => newEvent(emitter, action, { reason, ...fieldsOf(replayed, count) }),
+      restRecord: (count) =>
+        newEvent(emitter, action, {
+          reason,
+          actorKind: ActorKind.UNKNOWN,
+          vaultId: principal?.vaultId ?? "",
+          detail: { count: String(count) },
+        }),
     });
-    await database.transaction((tx) => outbox.record(tx, event));
-    await outbox.drain();
+  };
+}
+
+function fieldsOf({ principal, sourceIp, client, requestDigest, signedRequest }: Replayed, count: number) {
+  const machine = principal?.kind === PrincipalKind.MACHINE;
+  return {
+    actorKind: principal === undefined ? ActorKind.UNKNOWN : machine ? ActorKind.MACHINE : ActorKind.USER,
+    actorId: principal?.id ?? "",
+    vaultId: principal?.vaultId ?? "",
+    machineId: machine ? principal.id : "",
+    sourceIp,
+    client,
+    requestDigest,
+    detail: { count: String(count), path: signedRequest.path },
   };
 }

@@ -6,6 +6,8 @@ export type ConnectionOptions = {
   /** postgres://user:password@host:port/database; sockets as ?host=/folder. */
   readonly url: string;
   readonly applicationName: string;
+  /** The server's settings for these connections, by name; names and values without spaces. */
+  readonly settings?: Readonly<Record<string, string>>;
 };
 
 /** Values for the parameters of a statement. */
@@ -20,7 +22,7 @@ export const defaultStatementMs = 4_000;
  * SQL where a number is wanted. A statementMs of 0 means no limit.
  */
 export function clientConfig(
-  { url, applicationName }: ConnectionOptions,
+  { url, applicationName, settings = {} }: ConnectionOptions,
   statementMs = defaultStatementMs,
 ): ClientConfig {
   const parsers = new TypeOverrides();
@@ -28,6 +30,9 @@ export function clientConfig(
   return {
     connectionString: url,
     application_name: applicationName,
+    options: Object.entries(settings)
+      .map(([name, value]) => `-c ${name}=${value}`)
+      .join(" "),
     types: parsers,
     connectionTimeoutMillis: connectMs,
     keepAlive: true,

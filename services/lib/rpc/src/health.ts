@@ -11,14 +11,18 @@ import { peers } from "./peer.ts";
 /** What a process cannot work without, by name; each resolves when it answers. */
 export type Dependencies = Readonly<Record<string, () => Promise<void>>>;
 
+/** What an operator should look at although calls are served, by name; each rejects while there is something. */
+export type Notices = Readonly<Record<string, () => Promise<void>>>;
+
 const answerMs = 2_000;
 const freshMs = 1_000;
 
 /**
  * Makes grpc.health.v1: "live" while the process answers, "ready" (and "") while every dependency answers and nothing
- * drains, "dependency:<name>" for one of them. A dependency has two seconds to answer and is asked once a second at most.
+ * drains, "dependency:<name>" for one of them, "notice:<name>" for what is no reason to serve nothing. Each has two
+ * seconds to answer and is asked once a second at most.
  */
-export function healthRoute(dependencies: Dependencies, draining: AbortSignal): Route {
+export function healthRoute(dependencies: Dependencies, draining: AbortSignal, notices: Notices = {}): Route {
   const checks = new Map(Object.entries(dependencies).map(([name, ask]) => [name, remembered(ask)]));
   const ready = async (): Promise<boolean> =>
     !draining.aborted && (await Promise.all([...checks.values()].map((check) => check()))).every(Boolean);
@@ -27,6 +31,7 @@ export function healthRoute(dependencies: Dependencies, draining: AbortSignal): 
     ["live", async () => true],
     ["ready", ready],
     ...[...checks].map(([name, check]) => [`dependency:${name}`, check] as const),
+    ...Object.entries(notices).map(([name, ask]) => [`notice:${name}`, remembered(ask)] as const),
   ]);
   const statusOf = async (service: string): Promise<Status> => {
     const check = names.get(service);

@@ -112,6 +112,19 @@ test("a process with all it needs is ready", async () => {
   await expect(checkHealth(operator.transport, "")).resolves.toBeUndefined();
 });
 
+test("a notice shows, and keeps nobody from being served", async () => {
+  const outbox = (): Promise<void> => Promise.reject(new Error("look at the outbox"));
+  const clean = async (): Promise<void> => undefined;
+  await using server = await startTestServer(pki, {}, { notices: { outbox, clean } });
+  await using operator = server.connect(pki.tls("operator"));
+  const { statuses } = await createClient(Health, operator.transport).list({});
+  expect(statuses).toMatchObject({
+    ready: { status: Status.SERVING },
+    "notice:outbox": { status: Status.NOT_SERVING },
+    "notice:clean": { status: Status.SERVING },
+  });
+});
+
 test("the operator may list and watch", async () => {
   let up = true;
   const database = async (): Promise<void> => {

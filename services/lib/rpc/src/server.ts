@@ -8,7 +8,7 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { maxMessageBytes } from "./client.ts";
 import { fail } from "./failure.ts";
 import { createGate } from "./gate.ts";
-import { type Dependencies, healthRoute } from "./health.ts";
+import { type Dependencies, type Notices, healthRoute } from "./health.ts";
 import { createMetricsEndpoint } from "./metrics-endpoint.ts";
 import { type Peer, peerValues } from "./peer.ts";
 import { type Sessions, followSessions } from "./sessions.ts";
@@ -25,6 +25,8 @@ export type ServeOptions = {
   readonly routes: readonly Route[];
   /** What must answer for the process to be ready, by name. */
   readonly dependencies: Dependencies;
+  /** What is shown beside them and keeps nobody from being served. */
+  readonly notices?: Notices;
   readonly logger: Logger;
   /** How often to look for changed TLS files, in milliseconds. */
   readonly tlsPollMs?: number;
@@ -100,12 +102,12 @@ function contextOptions(material: TlsMaterial) {
 }
 
 function createHandler(
-  { routes, dependencies, logger }: ServeOptions,
+  { routes, dependencies, notices, logger }: ServeOptions,
   sessions: Sessions,
   draining: AbortSignal,
   shutdownSignal: AbortSignal,
 ) {
-  const all = [...routes, healthRoute(dependencies, draining)];
+  const all = [...routes, healthRoute(dependencies, draining, notices)];
   return connectNodeAdapter({
     grpcWeb: false,
     acceptCompression: [],

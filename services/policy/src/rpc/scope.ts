@@ -14,7 +14,7 @@ import { changeStanding, takeRights } from "./standing-changes.ts";
 /** What the scope service needs; the clock is in milliseconds. */
 export type ScopeParts = {
   readonly database: Database;
-  readonly outbox: Pick<Outbox, "record" | "drain">;
+  readonly outbox: Pick<Outbox, "ready" | "record" | "drain">;
   readonly clock: () => number;
 };
 
@@ -26,9 +26,12 @@ export function createScope({ database, outbox, clock }: ScopeParts): ServiceImp
       return {};
     },
     async applyScope(request) {
-      await outbox.drain();
-      await database.transaction((tx) => applyScope(tx, request, new Date(clock()), outbox));
-      await outbox.drain();
+      await outbox.ready();
+      const own = await database.transaction(async (tx) => {
+        await applyScope(tx, request, new Date(clock()), outbox);
+        return tx;
+      });
+      await outbox.drain(own);
       return {};
     },
     async setPrincipalStatus({ vaultId, machineId, status }) {

@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file sallyport/audit/v1/audit.proto.
  */
 export const file_sallyport_audit_v1_audit: GenFile = /*@__PURE__*/
-  fileDesc("Ch5zYWxseXBvcnQvYXVkaXQvdjEvYXVkaXQucHJvdG8SEnNhbGx5cG9ydC5hdWRpdC52MSKeBQoGUmVjb3JkEgsKA3NlcRgBIAEoBBIQCghldmVudF9pZBgCIAEoCRIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZWNvcmRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHZW1pdHRlchgFIAEoCRIOCgZhY3Rpb24YBiABKAkSLAoHb3V0Y29tZRgHIAEoDjIbLnNhbGx5cG9ydC5hdWRpdC52MS5PdXRjb21lEi4KCHNldmVyaXR5GAggASgOMhwuc2FsbHlwb3J0LmF1ZGl0LnYxLlNldmVyaXR5EjEKCmFjdG9yX2tpbmQYCSABKA4yHS5zYWxseXBvcnQuYXVkaXQudjEuQWN0b3JLaW5kEhAKCGFjdG9yX2lkGAogASgJEg4KBnJlYXNvbhgLIAEoCRIQCgh2YXVsdF9pZBgMIAEoCRISCgpwcm9qZWN0X2lkGA0gASgJEhEKCXNlY3JldF9pZBgOIAEoCRIWCg5zZWNyZXRfdmVyc2lvbhgPIAEoDRISCgptYWNoaW5lX2lkGBAgASgJEhIKCnN1YmplY3RfaWQYESABKAkSEQoJc291cmNlX2lwGBIgASgJEhYKDnJlcXVlc3RfZGlnZXN0GBMgASgMEhMKC2RlY2lzaW9uX2lkGBQgASgJEhYKDnBvbGljeV92ZXJzaW9uGBUgASgNEjYKBmRldGFpbBgWIAMoCzImLnNhbGx5cG9ydC5hdWRpdC52MS5SZWNvcmQuRGV0YWlsRW50cnkSDgoGY2xpZW50GBcgASgJGi0KC0RldGFpbEVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEimwMKEkxpc3RSZWNvcmRzUmVxdWVzdBIbCglwYWdlX3NpemUYASABKA1CCLpIBSoDGMgBEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKMgBEh8KB2FjdGlvbnMYAyADKAlCDrpIC5IBCBAyIgRyAihAEjYKB291dGNvbWUYBCABKA4yGy5zYWxseXBvcnQuYXVkaXQudjEuT3V0Y29tZUIIukgFggECEAESOgoKbWFjaGluZV9pZBgFIAEoCUImukgjciEyH14obWNoX1swLTlhLWhqa21ucC10di16XXsyMH0pPyQSOQoJc2VjcmV0X2lkGAYgASgJQia6SCNyITIfXihzZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSk/JBI6Cgpwcm9qZWN0X2lkGAcgASgJQia6SCNyITIfXihwcmpfWzAtOWEtaGprbW5wLXR2LXpdezIwfSk/JBI+CghhY3Rvcl9pZBgIIAEoCUIsukgpcicyJV4oKG1jaHx1c3IpX1swLTlhLWhqa21ucC10di16XXsyMH0pPyQiWwoTTGlzdFJlY29yZHNSZXNwb25zZRIrCgdyZWNvcmRzGAEgAygLMhouc2FsbHlwb3J0LmF1ZGl0LnYxLlJlY29yZBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiSQoQR2V0UmVjb3JkUmVxdWVzdBI1CghldmVudF9pZBgBIAEoCUIjukggch4yHF5ldnRfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQiPwoRR2V0UmVjb3JkUmVzcG9uc2USKgoGcmVjb3JkGAEgASgLMhouc2FsbHlwb3J0LmF1ZGl0LnYxLlJlY29yZCqEAQoJQWN0b3JLaW5kEhoKFkFDVE9SX0tJTkRfVU5TUEVDSUZJRUQQABIWChJBQ1RPUl9LSU5EX01BQ0hJTkUQARITCg9BQ1RPUl9LSU5EX1VTRVIQAhIWChJBQ1RPUl9LSU5EX1NFUlZJQ0UQAxIWChJBQ1RPUl9LSU5EX1VOS05PV04QBCpLCgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABITCg9PVVRDT01FX0FMTE9XRUQQARISCg5PVVRDT01FX0RFTklFRBACKnkKCFNldmVyaXR5EhgKFFNFVkVSSVRZX1VOU1BFQ0lGSUVEEAASEQoNU0VWRVJJVFlfSU5GTxABEhMKD1NFVkVSSVRZX05PVElDRRACEhQKEFNFVkVSSVRZX1dBUk5JTkcQAxIVChFTRVZFUklUWV9DUklUSUNBTBAEMsgBCgxBdWRpdFNlcnZpY2USXgoLTGlzdFJlY29yZHMSJi5zYWxseXBvcnQuYXVkaXQudjEuTGlzdFJlY29yZHNSZXF1ZXN0Gicuc2FsbHlwb3J0LmF1ZGl0LnYxLkxpc3RSZWNvcmRzUmVzcG9uc2USWAoJR2V0UmVjb3JkEiQuc2FsbHlwb3J0LmF1ZGl0LnYxLkdldFJlY29yZFJlcXVlc3QaJS5zYWxseXBvcnQuYXVkaXQudjEuR2V0UmVjb3JkUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("Ch5zYWxseXBvcnQvYXVkaXQvdjEvYXVkaXQucHJvdG8SEnNhbGx5cG9ydC5hdWRpdC52MSKeBQoGUmVjb3JkEgsKA3NlcRgBIAEoBBIQCghldmVudF9pZBgCIAEoCRIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZWNvcmRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHZW1pdHRlchgFIAEoCRIOCgZhY3Rpb24YBiABKAkSLAoHb3V0Y29tZRgHIAEoDjIbLnNhbGx5cG9ydC5hdWRpdC52MS5PdXRjb21lEi4KCHNldmVyaXR5GAggASgOMhwuc2FsbHlwb3J0LmF1ZGl0LnYxLlNldmVyaXR5EjEKCmFjdG9yX2tpbmQYCSABKA4yHS5zYWxseXBvcnQuYXVkaXQudjEuQWN0b3JLaW5kEhAKCGFjdG9yX2lkGAogASgJEg4KBnJlYXNvbhgLIAEoCRIQCgh2YXVsdF9pZBgMIAEoCRISCgpwcm9qZWN0X2lkGA0gASgJEhEKCXNlY3JldF9pZBgOIAEoCRIWCg5zZWNyZXRfdmVyc2lvbhgPIAEoDRISCgptYWNoaW5lX2lkGBAgASgJEhIKCnN1YmplY3RfaWQYESABKAkSEQoJc291cmNlX2lwGBIgASgJEhYKDnJlcXVlc3RfZGlnZXN0GBMgASgMEhMKC2RlY2lzaW9uX2lkGBQgASgJEhYKDnBvbGljeV92ZXJzaW9uGBUgASgNEjYKBmRldGFpbBgWIAMoCzImLnNhbGx5cG9ydC5hdWRpdC52MS5SZWNvcmQuRGV0YWlsRW50cnkSDgoGY2xpZW50GBcgASgJGi0KC0RldGFpbEVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi+QcKEkxpc3RSZWNvcmRzUmVxdWVzdBIbCglwYWdlX3NpemUYASABKA1CCLpIBSoDGMgBEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKMgBEh8KB2FjdGlvbnMYAyADKAlCDrpIC5IBCBAyIgRyAihAEjYKB291dGNvbWUYBCABKA4yGy5zYWxseXBvcnQuYXVkaXQudjEuT3V0Y29tZUIIukgFggECEAESOgoKbWFjaGluZV9pZBgFIAEoCUImukgjciEyH14obWNoX1swLTlhLWhqa21ucC10di16XXsyMH0pPyQSOQoJc2VjcmV0X2lkGAYgASgJQia6SCNyITIfXihzZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSk/JBI6Cgpwcm9qZWN0X2lkGAcgASgJQia6SCNyITIfXihwcmpfWzAtOWEtaGprbW5wLXR2LXpdezIwfSk/JBJMCghhY3Rvcl9pZBgIIAEoCUI6ukg3cjUyM14oKChtY2h8dXNyKV9bMC05YS1oamttbnAtdHYtel17MjB9KXxbYS16XXsxLDMyfSk/JBIyCgpzdWJqZWN0X2lkGAkgASgJQh66SBtyGTIXXltBLVphLXowLTlfLjotXXswLDY0fSQSNQoHcmVhc29ucxgKIAMoCUIkukghkgEeEDIiGnIYMhZeW0EtWl1bQS1aMC05X117MCw2M30kEsMBCgtzb3VyY2VfY2lkchgLIAEoCUKtAbpIqQG6AaEBCgtzb3VyY2VfY2lkchJDbXVzdCBiZSBhbiBhZGRyZXNzLCBvciBhIG5ldHdvcmsgd2l0aG91dCBiaXRzIG91dHNpZGUgb2YgaXRzIHByZWZpeBpNdGhpcyA9PSAnJyB8fCAoIXRoaXMuY29udGFpbnMoJyUnKSAmJiAodGhpcy5pc0lwKCkgfHwgdGhpcy5pc0lwUHJlZml4KHRydWUpKSlyAigxEkEKCmFmdGVyX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhG6SA6yAQsiBwj/gtH/rwcyABJCCgtiZWZvcmVfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCEbpIDrIBCyIHCP+C0f+vBzIAEjgKBW9yZGVyGA4gASgOMh8uc2FsbHlwb3J0LmF1ZGl0LnYxLlJlY29yZE9yZGVyQgi6SAWCAQIQARIiCglhZnRlcl9zZXEYDyABKARCD7pIDDIKGP7/////////fxI4CgVzY29wZRgQIAEoDjIfLnNhbGx5cG9ydC5hdWRpdC52MS5SZWNvcmRTY29wZUIIukgFggECEAEibwoTTGlzdFJlY29yZHNSZXNwb25zZRIrCgdyZWNvcmRzGAEgAygLMhouc2FsbHlwb3J0LmF1ZGl0LnYxLlJlY29yZBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEgoKbmV3ZXN0X3NlcRgDIAEoBCJJChBHZXRSZWNvcmRSZXF1ZXN0EjUKCGV2ZW50X2lkGAEgASgJQiO6SCByHjIcXmV2dF9bMC05YS1oamttbnAtdHYtel17MjB9JCI/ChFHZXRSZWNvcmRSZXNwb25zZRIqCgZyZWNvcmQYASABKAsyGi5zYWxseXBvcnQuYXVkaXQudjEuUmVjb3JkKoQBCglBY3RvcktpbmQSGgoWQUNUT1JfS0lORF9VTlNQRUNJRklFRBAAEhYKEkFDVE9SX0tJTkRfTUFDSElORRABEhMKD0FDVE9SX0tJTkRfVVNFUhACEhYKEkFDVE9SX0tJTkRfU0VSVklDRRADEhYKEkFDVE9SX0tJTkRfVU5LTk9XThAEKksKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhMKD09VVENPTUVfQUxMT1dFRBABEhIKDk9VVENPTUVfREVOSUVEEAIqeQoIU2V2ZXJpdHkSGAoUU0VWRVJJVFlfVU5TUEVDSUZJRUQQABIRCg1TRVZFUklUWV9JTkZPEAESEwoPU0VWRVJJVFlfTk9USUNFEAISFAoQU0VWRVJJVFlfV0FSTklORxADEhUKEVNFVkVSSVRZX0NSSVRJQ0FMEAQqaQoLUmVjb3JkT3JkZXISHAoYUkVDT1JEX09SREVSX1VOU1BFQ0lGSUVEEAASHQoZUkVDT1JEX09SREVSX05FV0VTVF9GSVJTVBABEh0KGVJFQ09SRF9PUkRFUl9PTERFU1RfRklSU1QQAipgCgtSZWNvcmRTY29wZRIcChhSRUNPUkRfU0NPUEVfVU5TUEVDSUZJRUQQABIWChJSRUNPUkRfU0NPUEVfVkFVTFQQARIbChdSRUNPUkRfU0NPUEVfREVQTE9ZTUVOVBACMsgBCgxBdWRpdFNlcnZpY2USXgoLTGlzdFJlY29yZHMSJi5zYWxseXBvcnQuYXVkaXQudjEuTGlzdFJlY29yZHNSZXF1ZXN0Gicuc2FsbHlwb3J0LmF1ZGl0LnYxLkxpc3RSZWNvcmRzUmVzcG9uc2USWAoJR2V0UmVjb3JkEiQuc2FsbHlwb3J0LmF1ZGl0LnYxLkdldFJlY29yZFJlcXVlc3QaJS5zYWxseXBvcnQuYXVkaXQudjEuR2V0UmVjb3JkUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * Record is one line of the log. There is no field that could hold a secret value.
@@ -143,7 +143,7 @@ export type Record = Message<"sallyport.audit.v1.Record"> & {
   subjectId: string;
 
   /**
-   * SourceIp is the client's address as the gateway asserted it.
+   * SourceIp is the client's address as the gateway asserted it; empty when none is known.
    *
    * @generated from field: string source_ip = 18;
    */
@@ -193,7 +193,7 @@ export const RecordSchema: GenMessage<Record> = /*@__PURE__*/
   messageDesc(file_sallyport_audit_v1_audit, 0);
 
 /**
- * ListRecordsRequest filters and pages.
+ * ListRecordsRequest filters and pages. All filters that are given must hold.
  *
  * @generated from message sallyport.audit.v1.ListRecordsRequest
  */
@@ -206,7 +206,7 @@ export type ListRecordsRequest = Message<"sallyport.audit.v1.ListRecordsRequest"
   pageSize: number;
 
   /**
-   * PageToken continues a listing.
+   * PageToken continues a listing of the same query; only page_size may differ.
    *
    * @generated from field: string page_token = 2;
    */
@@ -248,11 +248,69 @@ export type ListRecordsRequest = Message<"sallyport.audit.v1.ListRecordsRequest"
   projectId: string;
 
   /**
-   * ActorId limits the list to one actor.
+   * ActorId limits the list to one actor: a machine, a user, or one of our processes by its name.
    *
    * @generated from field: string actor_id = 8;
    */
   actorId: string;
+
+  /**
+   * SubjectId limits the list to one subject, such as a token, a user or a user's key.
+   *
+   * @generated from field: string subject_id = 9;
+   */
+  subjectId: string;
+
+  /**
+   * Reasons limits the list to what was refused for one of these, each the name of a sallyport.errors.v1.Reason.
+   *
+   * @generated from field: repeated string reasons = 10;
+   */
+  reasons: string[];
+
+  /**
+   * SourceCidr limits the list to one address, such as "192.0.2.7", or one network, such as "2001:db8::/32", with no bit
+   * set outside of its prefix. IPv4-mapped IPv6 addresses count as the IPv4 addresses that they hold, here and in records.
+   *
+   * @generated from field: string source_cidr = 11;
+   */
+  sourceCidr: string;
+
+  /**
+   * AfterTime limits the list to what the log took at this time or later, by recorded_at: the log's own clock, which no
+   * emitter can set, and which follows the order of seq.
+   *
+   * @generated from field: google.protobuf.Timestamp after_time = 12;
+   */
+  afterTime?: Timestamp | undefined;
+
+  /**
+   * BeforeTime limits the list to what the log took before this time; it lies after after_time.
+   *
+   * @generated from field: google.protobuf.Timestamp before_time = 13;
+   */
+  beforeTime?: Timestamp | undefined;
+
+  /**
+   * Order is the order of the list; newest first unless given.
+   *
+   * @generated from field: sallyport.audit.v1.RecordOrder order = 14;
+   */
+  order: RecordOrder;
+
+  /**
+   * AfterSeq limits the list to what comes after this seq. To tail, give the last newest_seq.
+   *
+   * @generated from field: uint64 after_seq = 15;
+   */
+  afterSeq: bigint;
+
+  /**
+   * Scope tells whose records are listed; the caller's vault unless given.
+   *
+   * @generated from field: sallyport.audit.v1.RecordScope scope = 16;
+   */
+  scope: RecordScope;
 };
 
 /**
@@ -269,18 +327,26 @@ export const ListRecordsRequestSchema: GenMessage<ListRecordsRequest> = /*@__PUR
  */
 export type ListRecordsResponse = Message<"sallyport.audit.v1.ListRecordsResponse"> & {
   /**
-   * Records are the records, newest first.
+   * Records are the records in the order that was asked for.
    *
    * @generated from field: repeated sallyport.audit.v1.Record records = 1;
    */
   records: Record[];
 
   /**
-   * NextPageToken is set when older records follow.
+   * NextPageToken is set when more records follow.
    *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
+
+  /**
+   * NewestSeq is the highest seq of the scope when the page was made, whether its record passes the filters or not; 0 in
+   * an empty log, never below after_seq. When no page follows, everything up to it that passes has been listed.
+   *
+   * @generated from field: uint64 newest_seq = 3;
+   */
+  newestSeq: bigint;
 };
 
 /**
@@ -484,14 +550,99 @@ export const SeveritySchema: GenEnum<Severity> = /*@__PURE__*/
   enumDesc(file_sallyport_audit_v1_audit, 2);
 
 /**
+ * RecordOrder is the order of a listing.
+ *
+ * @generated from enum sallyport.audit.v1.RecordOrder
+ */
+export const RecordOrder = {
+  /**
+   * RECORD_ORDER_UNSPECIFIED is RECORD_ORDER_NEWEST_FIRST.
+   *
+   * @generated from enum value: RECORD_ORDER_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * RECORD_ORDER_NEWEST_FIRST begins at the highest seq.
+   *
+   * @generated from enum value: RECORD_ORDER_NEWEST_FIRST = 1;
+   */
+  NEWEST_FIRST: 1,
+
+  /**
+   * RECORD_ORDER_OLDEST_FIRST begins at the lowest seq; what is recorded meanwhile comes last.
+   *
+   * @generated from enum value: RECORD_ORDER_OLDEST_FIRST = 2;
+   */
+  OLDEST_FIRST: 2,
+} as const;
+
+/**
+ * RecordOrder is the order of a listing.
+ *
+ * @generated from enum sallyport.audit.v1.RecordOrder
+ */
+export type RecordOrder = (typeof RecordOrder)[keyof typeof RecordOrder] | UnknownEnum;
+
+/**
+ * Describes the enum sallyport.audit.v1.RecordOrder.
+ */
+export const RecordOrderSchema: GenEnum<RecordOrder> = /*@__PURE__*/
+  enumDesc(file_sallyport_audit_v1_audit, 3);
+
+/**
+ * RecordScope tells whose records are listed.
+ *
+ * @generated from enum sallyport.audit.v1.RecordScope
+ */
+export const RecordScope = {
+  /**
+   * RECORD_SCOPE_UNSPECIFIED is RECORD_SCOPE_VAULT.
+   *
+   * @generated from enum value: RECORD_SCOPE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * RECORD_SCOPE_VAULT is the caller's vault.
+   *
+   * @generated from enum value: RECORD_SCOPE_VAULT = 1;
+   */
+  VAULT: 1,
+
+  /**
+   * RECORD_SCOPE_DEPLOYMENT is what belongs to no vault: strangers who were turned away, processes that started. Only the
+   * operator's vault sees it.
+   *
+   * @generated from enum value: RECORD_SCOPE_DEPLOYMENT = 2;
+   */
+  DEPLOYMENT: 2,
+} as const;
+
+/**
+ * RecordScope tells whose records are listed.
+ *
+ * @generated from enum sallyport.audit.v1.RecordScope
+ */
+export type RecordScope = (typeof RecordScope)[keyof typeof RecordScope] | UnknownEnum;
+
+/**
+ * Describes the enum sallyport.audit.v1.RecordScope.
+ */
+export const RecordScopeSchema: GenEnum<RecordScope> = /*@__PURE__*/
+  enumDesc(file_sallyport_audit_v1_audit, 4);
+
+/**
  * AuditService reads the log.
  *
  * @generated from service sallyport.audit.v1.AuditService
  */
 export const AuditService: GenService<{
   /**
-   * ListRecords pages through the vault's records, newest first, stable under writes. Callers: owner, admin, auditor.
-   * Recorded: nothing yet. Reasons: none of its own.
+   * ListRecords pages through the records of the caller's vault, or those of no vault, in the order of seq, stable under
+   * writes. To tail, list OLDEST_FIRST after the last seq, again and again. Callers: owner, admin, auditor; scope
+   * DEPLOYMENT: those of the operator's vault only. Recorded: nothing yet. Reasons: FIELD_INVALID (a filter that cannot be
+   * met, a page token of another query), ROLE_REQUIRED (the scope is not the caller's to see).
    *
    * @generated from rpc sallyport.audit.v1.AuditService.ListRecords
    */
@@ -501,7 +652,8 @@ export const AuditService: GenService<{
     output: typeof ListRecordsResponseSchema;
   },
   /**
-   * GetRecord returns one record. Callers: owner, admin, auditor. Recorded: nothing yet. Reasons: NOT_FOUND.
+   * GetRecord returns one record of the caller's vault, or to the operator's vault one of no vault. Callers: owner, admin,
+   * auditor. Recorded: nothing yet. Reasons: NOT_FOUND.
    *
    * @generated from rpc sallyport.audit.v1.AuditService.GetRecord
    */

@@ -11,13 +11,15 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { ActorKind, Outcome } from "../../v1/audit_pb.ts";
 import { file_sallyport_audit_v1_audit } from "../../v1/audit_pb.ts";
+import type { Refusal } from "../../../errors/v1/reason_pb.ts";
+import { file_sallyport_errors_v1_reason } from "../../../errors/v1/reason_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file sallyport/audit/internal/v1/append.proto.
  */
 export const file_sallyport_audit_internal_v1_append: GenFile = /*@__PURE__*/
-  fileDesc("CihzYWxseXBvcnQvYXVkaXQvaW50ZXJuYWwvdjEvYXBwZW5kLnByb3RvEhtzYWxseXBvcnQuYXVkaXQuaW50ZXJuYWwudjEiUAoNQXBwZW5kUmVxdWVzdBI/CgZldmVudHMYASADKAsyIi5zYWxseXBvcnQuYXVkaXQuaW50ZXJuYWwudjEuRXZlbnRCC7pICJIBBQgBEOgHIpwGCgVFdmVudBI1CghldmVudF9pZBgBIAEoCUIjukggch4yHF5ldnRfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSMAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIZCgZhY3Rpb24YAyABKAlCCbpIBnIEEAEoQBI4CgdvdXRjb21lGAQgASgOMhsuc2FsbHlwb3J0LmF1ZGl0LnYxLk91dGNvbWVCCrpIB4IBBBABIAASPQoKYWN0b3Jfa2luZBgFIAEoDjIdLnNhbGx5cG9ydC5hdWRpdC52MS5BY3RvcktpbmRCCrpIB4IBBBABIAASGQoIYWN0b3JfaWQYBiABKAlCB7pIBHICKEASFwoGcmVhc29uGAcgASgJQge6SARyAihAEhkKCHZhdWx0X2lkGAggASgJQge6SARyAiggEhsKCnByb2plY3RfaWQYCSABKAlCB7pIBHICKCASGgoJc2VjcmV0X2lkGAogASgJQge6SARyAiggEhYKDnNlY3JldF92ZXJzaW9uGAsgASgNEhsKCm1hY2hpbmVfaWQYDCABKAlCB7pIBHICKCASGwoKc3ViamVjdF9pZBgNIAEoCUIHukgEcgIoQBIaCglzb3VyY2VfaXAYDiABKAlCB7pIBHICKC0SHwoOcmVxdWVzdF9kaWdlc3QYDyABKAxCB7pIBHoCGCASHAoLZGVjaXNpb25faWQYECABKAlCB7pIBHICKCASFgoOcG9saWN5X3ZlcnNpb24YESABKA0SVwoGZGV0YWlsGBIgAygLMi4uc2FsbHlwb3J0LmF1ZGl0LmludGVybmFsLnYxLkV2ZW50LkRldGFpbEVudHJ5Qhe6SBSaAREQCCIGcgQQASggKgVyAyiAAhIbCgphdHRlbXB0X2lkGBMgASgMQge6SAR6AhgQEiQKBmNsaWVudBgUIAEoCUIUukgRcg8yDV5bIC1+XXswLDY0fSQaLQoLRGV0YWlsRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJMCg5BcHBlbmRSZXNwb25zZRI6CgdyZXN1bHRzGAEgAygLMikuc2FsbHlwb3J0LmF1ZGl0LmludGVybmFsLnYxLkFwcGVuZFJlc3VsdCJoCgxBcHBlbmRSZXN1bHQSEAoIZXZlbnRfaWQYASABKAkSOQoGc3RhdHVzGAIgASgOMikuc2FsbHlwb3J0LmF1ZGl0LmludGVybmFsLnYxLkFwcGVuZFN0YXR1cxILCgNzZXEYAyABKAQqZgoMQXBwZW5kU3RhdHVzEh0KGUFQUEVORF9TVEFUVVNfVU5TUEVDSUZJRUQQABIbChdBUFBFTkRfU1RBVFVTX0NPTU1JVFRFRBABEhoKFkFQUEVORF9TVEFUVVNfQ09ORkxJQ1QQAjJyCg1BcHBlbmRTZXJ2aWNlEmEKBkFwcGVuZBIqLnNhbGx5cG9ydC5hdWRpdC5pbnRlcm5hbC52MS5BcHBlbmRSZXF1ZXN0Gisuc2FsbHlwb3J0LmF1ZGl0LmludGVybmFsLnYxLkFwcGVuZFJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_sallyport_audit_v1_audit]);
+  fileDesc("CihzYWxseXBvcnQvYXVkaXQvaW50ZXJuYWwvdjEvYXBwZW5kLnByb3RvEhtzYWxseXBvcnQuYXVkaXQuaW50ZXJuYWwudjEiUAoNQXBwZW5kUmVxdWVzdBI/CgZldmVudHMYASADKAsyIi5zYWxseXBvcnQuYXVkaXQuaW50ZXJuYWwudjEuRXZlbnRCC7pICJIBBQgBEOgHIpwGCgVFdmVudBI1CghldmVudF9pZBgBIAEoCUIjukggch4yHF5ldnRfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSMAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIZCgZhY3Rpb24YAyABKAlCCbpIBnIEEAEoQBI4CgdvdXRjb21lGAQgASgOMhsuc2FsbHlwb3J0LmF1ZGl0LnYxLk91dGNvbWVCCrpIB4IBBBABIAASPQoKYWN0b3Jfa2luZBgFIAEoDjIdLnNhbGx5cG9ydC5hdWRpdC52MS5BY3RvcktpbmRCCrpIB4IBBBABIAASGQoIYWN0b3JfaWQYBiABKAlCB7pIBHICKEASFwoGcmVhc29uGAcgASgJQge6SARyAihAEhkKCHZhdWx0X2lkGAggASgJQge6SARyAiggEhsKCnByb2plY3RfaWQYCSABKAlCB7pIBHICKCASGgoJc2VjcmV0X2lkGAogASgJQge6SARyAiggEhYKDnNlY3JldF92ZXJzaW9uGAsgASgNEhsKCm1hY2hpbmVfaWQYDCABKAlCB7pIBHICKCASGwoKc3ViamVjdF9pZBgNIAEoCUIHukgEcgIoQBIaCglzb3VyY2VfaXAYDiABKAlCB7pIBHICKC0SHwoOcmVxdWVzdF9kaWdlc3QYDyABKAxCB7pIBHoCGCASHAoLZGVjaXNpb25faWQYECABKAlCB7pIBHICKCASFgoOcG9saWN5X3ZlcnNpb24YESABKA0SVwoGZGV0YWlsGBIgAygLMi4uc2FsbHlwb3J0LmF1ZGl0LmludGVybmFsLnYxLkV2ZW50LkRldGFpbEVudHJ5Qhe6SBSaAREQECIGcgQQASggKgVyAyiAAhIbCgphdHRlbXB0X2lkGBMgASgMQge6SAR6AhgQEiQKBmNsaWVudBgUIAEoCUIUukgRcg8yDV5bIC1+XXswLDY0fSQaLQoLRGV0YWlsRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJMCg5BcHBlbmRSZXNwb25zZRI6CgdyZXN1bHRzGAEgAygLMikuc2FsbHlwb3J0LmF1ZGl0LmludGVybmFsLnYxLkFwcGVuZFJlc3VsdCKXAQoMQXBwZW5kUmVzdWx0EhAKCGV2ZW50X2lkGAEgASgJEjkKBnN0YXR1cxgCIAEoDjIpLnNhbGx5cG9ydC5hdWRpdC5pbnRlcm5hbC52MS5BcHBlbmRTdGF0dXMSCwoDc2VxGAMgASgEEi0KB3JlZnVzYWwYBCABKAsyHC5zYWxseXBvcnQuZXJyb3JzLnYxLlJlZnVzYWwqngEKDEFwcGVuZFN0YXR1cxIdChlBUFBFTkRfU1RBVFVTX1VOU1BFQ0lGSUVEEAASGwoXQVBQRU5EX1NUQVRVU19DT01NSVRURUQQARIaChZBUFBFTkRfU1RBVFVTX0NPTkZMSUNUEAISGQoVQVBQRU5EX1NUQVRVU19SRUZVU0VEEAMSGwoXQVBQRU5EX1NUQVRVU19IRUxEX0JBQ0sQBDJyCg1BcHBlbmRTZXJ2aWNlEmEKBkFwcGVuZBIqLnNhbGx5cG9ydC5hdWRpdC5pbnRlcm5hbC52MS5BcHBlbmRSZXF1ZXN0Gisuc2FsbHlwb3J0LmF1ZGl0LmludGVybmFsLnYxLkFwcGVuZFJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_sallyport_audit_v1_audit, file_sallyport_errors_v1_reason]);
 
 /**
  * AppendRequest is a batch of events of one emitter.
@@ -138,7 +140,7 @@ export type Event = Message<"sallyport.audit.internal.v1.Event"> & {
   subjectId: string;
 
   /**
-   * SourceIp is the client's address as the gateway asserted it.
+   * SourceIp is the client's address as the gateway asserted it, without a zone; empty when none is known.
    *
    * @generated from field: string source_ip = 14;
    */
@@ -236,11 +238,18 @@ export type AppendResult = Message<"sallyport.audit.internal.v1.AppendResult"> &
   status: AppendStatus;
 
   /**
-   * Seq is the record's place in the log; 0 on a conflict.
+   * Seq is the record's place in the log; 0 unless it is committed.
    *
    * @generated from field: uint64 seq = 3;
    */
   seq: bigint;
+
+  /**
+   * Refusal tells why it was refused: PEER_NOT_ALLOWED (the catalogue names another emitter) or FIELD_INVALID.
+   *
+   * @generated from field: sallyport.errors.v1.Refusal refusal = 4;
+   */
+  refusal?: Refusal | undefined;
 };
 
 /**
@@ -276,6 +285,20 @@ export const AppendStatus = {
    * @generated from enum value: APPEND_STATUS_CONFLICT = 2;
    */
   CONFLICT: 2,
+
+  /**
+   * APPEND_STATUS_REFUSED means that the log never takes this event from this emitter: repeating it is of no use.
+   *
+   * @generated from enum value: APPEND_STATUS_REFUSED = 3;
+   */
+  REFUSED: 3,
+
+  /**
+   * APPEND_STATUS_HELD_BACK means that it was not written because another event of the call was refused.
+   *
+   * @generated from enum value: APPEND_STATUS_HELD_BACK = 4;
+   */
+  HELD_BACK: 4,
 } as const;
 
 /**
@@ -298,9 +321,9 @@ export const AppendStatusSchema: GenEnum<AppendStatus> = /*@__PURE__*/
  */
 export const AppendService: GenService<{
   /**
-   * Append answers after the commit of every event, never before. The emitter is the peer of the connection. Callers:
-   * gateway, identity, policy, secrets, crypto. Reasons: PEER_NOT_ALLOWED (the catalogue names another emitter),
-   * DEPENDENCY_UNAVAILABLE.
+   * Append answers after the commit of every event, never before. The emitter is the peer of the connection. An event that
+   * the log will never take is a result, not an error; nothing of its call is written then. Callers: gateway, identity,
+   * policy, secrets, crypto. Reasons: FIELD_INVALID (an event breaks this contract), DEPENDENCY_UNAVAILABLE.
    *
    * @generated from rpc sallyport.audit.internal.v1.AppendService.Append
    */

@@ -1,0 +1,35 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { newId } from "@sallyport/proto/ids";
+import { afterAll, expect, test } from "vitest";
+import { readAuditConfig } from "./config.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "sallyport-audit-config-"));
+const file = join(folder, "content");
+writeFileSync(file, "content");
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const env = {
+  SALLYPORT_LISTEN: "127.0.0.1:9105",
+  SALLYPORT_TRUST_DOMAIN: "sallyport.example",
+  SALLYPORT_TLS_CERT_FILE: file,
+  SALLYPORT_TLS_KEY_FILE: file,
+  SALLYPORT_CA_FILE: file,
+  SALLYPORT_PUBLIC_NAMES: "sallyport.example:443",
+  SALLYPORT_KEYSET_FILE: file,
+  SALLYPORT_ROOT_FINGERPRINT: "root",
+  SALLYPORT_DATABASE_URL_FILE: file,
+};
+
+test("the operator's vault is optional, and the id of a vault", () => {
+  const operatorVault = newId("vlt");
+  expect(readAuditConfig(env).operatorVault).toBeUndefined();
+  expect(readAuditConfig({ ...env, SALLYPORT_OPERATOR_VAULT: operatorVault })).toMatchObject({
+    operatorVault,
+  });
+  for (const value of ["default", newId("usr"), `${operatorVault}x`])
+    expect(() => readAuditConfig({ ...env, SALLYPORT_OPERATOR_VAULT: value })).toThrow(
+      "SALLYPORT_OPERATOR_VAULT is not the id of a vault",
+    );
+});

@@ -1,0 +1,13 @@
+import { expect, test } from "vitest";
+import { sourceUnitOf } from "./source-unit.ts";
+
+test.each([
+  ["192.0.2.1", "192.0.2.1"],
+  ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"],
+  ["2001:db8:1:2::6", "2001:db8:1:2::/64"],
+  ["2001:db8::6", "2001:db8:0:0::/64"],
+  ["::1", "0:0:0:0::/64"],
+  ["fe80::1:2:3:4", "fe80:0:0:0::/64"],
+])("%s is counted as %s", (address, unit) => {
+  expect(sourceUnitOf(address)).toBe(unit);
+});

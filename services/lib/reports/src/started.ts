@@ -1,0 +1,81 @@
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Emitter, type EventFields, newEvent } from "@sallyport/proto/catalogue";
+import type { Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
+import type { Logger } from "@sallyport/telemetry";
+import type { Sink } from "./sink.ts";
+
+type Detail = NonNullable<EventFields<"process.started">["detail"]>;
+
+/** A process that serves from now on: who, where, and with which configuration, as far as it is no secret. */
+export type Start = {
+  readonly emitter: Emitter;
+  readonly config: {
+    readonly listen: { readonly host: string };
+    readonly trustDomain: string;
+    readonly publicNames: readonly string[];
+    readonly clockWindowSeconds: number;
+    readonly rootFingerprint: string;
+  };
+  readonly port: number;
+  readonly keysetEpoch: number;
+  /** What only this process has. */
+  readonly own?: Pick<Detail, "kek_fingerprint" | "operator_vault">;
+};
+
+/** Makes the record process.started. Each start has another instance, also of two replicas on one host. */
+export function startedEvent({ emitter, config, port, keysetEpoch, own = {} }: Start): Event {
+  return newEvent(emitter, "process.started", {
+    actorKind: ActorKind.SERVICE,
+    actorId: emitter,
+    detail: {
+      version: versionOf(new URL("../package.json", import.meta.url)),
+      node: process.version,
+      instance: `${hostname()}-${randomBytes(4).toString("hex")}`,
+      listen: `${config.listen.host}:${port}`,
+      trust_domain: config.trustDomain,
+      public_names: config.publicNames.join(","),
+      clock_window_seconds: String(config.clockWindowSeconds),
+      keyset_epoch: String(keysetEpoch),
+      root_fingerprint: config.rootFingerprint,
+      ...own,
+    },
+  });
+}
+
+/**
+ * Puts a start on record in the background, and tries again every second until the sink has it: a process starts also
+ * while the log is away. Disposing gives up.
+ */
+export function reportStart(
+  start: Start,
+  sink: Sink,
+  logger: Pick<Logger, "info" | "warn">,
+  retryMs = 1_000,
+): Disposable {
+  const stopped = new AbortController();
+  const event = startedEvent(start);
+  async function report(): Promise<void> {
+    for (let attempt = 1; !stopped.signal.aborted; attempt += 1) {
+      try {
+        await sink([event]);
+        if (attempt > 1) logger.info("the start is on record");
+        return;
+      } catch (error) {
+        if (attempt === 1 && !stopped.signal.aborted)
+          logger.warn({ err: error }, "the start is not on record yet");
+        await sleep(retryMs, undefined, { signal: stopped.signal, ref: false }).catch(() => undefined);
+      }
+    }
+  }
+  void report();
+  return { [Symbol.dispose]: () => stopped.abort() };
+}
+
+function versionOf(manifest: URL): string {
+  const { version } = JSON.parse(readFileSync(manifest, "utf8")) as { readonly version?: unknown };
+  return typeof version === "string" ? version : "";
+}
