@@ -1,6 +1,7 @@
 export { type KeyFileEntry, keyFile, writeKeyFile } from "./key-file.ts";
 export { ConfigError, type Setting, type Settings, optional, readSettings } from "./read-settings.ts";
 export {
+  type Bounds,
   type ListenAddress,
   fileBytes,
   fileText,
@@ -10,4 +11,5 @@ export {
   seconds,
   text,
   url,
+  wholeNumber,
 } from "./settings.ts";

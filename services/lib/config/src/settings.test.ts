@@ -15,6 +15,7 @@ import {
   seconds,
   text,
   url,
+  wholeNumber,
 } from "./index.ts";
 
 let dir: string;
@@ -42,6 +43,7 @@ test.each<[string, Setting<unknown>, string, unknown]>([
   ["listen on IPv6", listen(variable), "[::1]:0", { host: "::1", port: 0 }],
   ["url", url(variable), "https://localhost:9101/", "https://localhost:9101"],
   ["seconds", window, "300", 300],
+  ["a whole number", wholeNumber(variable, { max: 7 }), "7", 7],
 ])("%s is read", (_, setting, value, want) => {
   expect(valueOf(setting, value)).toEqual(want);
 });
@@ -59,6 +61,8 @@ test.each<[string, Setting<unknown>, string]>([
   ["too many seconds", window, "301"],
   ["half a second", window, "1.5"],
   ["seconds with a unit", window, "60s"],
+  ["a number too high", wholeNumber(variable, { max: 7 }), "8"],
+  ["a number with a sign", wholeNumber(variable), "-1"],
   ["a file that is not there", fileText(variable), "/nowhere/file"],
 ])("%s is refused, naming the variable", (_, setting, value) => {
   expect(() => valueOf(setting, value)).toThrow(ConfigError);

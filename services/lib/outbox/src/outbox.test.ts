@@ -94,6 +94,35 @@ test("delivers what was committed, more than fits into one call, and forgets it 
   expect(await pending()).toBe(0);
 });
 
+test("stores many events with one statement and delivers them in their order", async () => {
+  const log = createLog();
+  await using outbox = start(log);
+  const events = Array.from({ length: 300 }, () =>
+    newEvent("secrets", "secret.created", { actorKind: ActorKind.USER }),
+  );
+  await database.transaction((tx) => outbox.recordAll(tx, events));
+  await database.transaction((tx) => outbox.recordAll(tx, []));
+  await outbox.drain();
+  expect(log.taken).toEqual(events.map(({ eventId }) => eventId));
+});
+
+test("is ready without waiting for a delivery under way, and not while records are held up", async () => {
+  const log = createLog();
+  const gate = Promise.withResolvers<void>();
+  await using outbox = start(log);
+  await outbox.drain();
+  log.before = () => gate.promise.then(away);
+  await change(outbox);
+  const slow = outbox.drain();
+  await outbox.ready();
+  gate.resolve();
+  await expect(slow).rejects.toMatchObject(unavailable);
+  await expect(outbox.ready()).rejects.toMatchObject(unavailable);
+  log.before = present;
+  await outbox.ready();
+  expect(await pending()).toBe(0);
+});
+
 test("delivers nothing of a change that was rolled back", async () => {
   const log = createLog();
   await using outbox = start(log);

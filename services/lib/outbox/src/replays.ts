@@ -20,7 +20,7 @@ export type Replayed = {
 export function createReplayRecorder(
   emitter: "identity" | "policy" | "secrets",
   database: Pick<Database, "transaction">,
-  outbox: Outbox,
+  outbox: Pick<Outbox, "record" | "drain">,
 ): (replayed: Replayed) => Promise<void> {
   return async ({ principal, sourceIp, client, requestDigest, signedRequest }) => {
     const machine = principal?.kind === PrincipalKind.MACHINE;
