@@ -54,7 +54,7 @@ describe("catalogue", () => {
   test.each(Object.entries(events))("%s: dotted name, an emitter, a severity that fits", (action, rule) => {
     expect(action).toMatch(/^[a-z_]+(\.[a-z_]+)+$/);
     expect(rule.emitters.length).toBeGreaterThan(0);
-    expect(rule.detail.length).toBeLessThanOrEqual(8);
+    expect(rule.detail.length).toBeLessThanOrEqual(12);
     const refusal: boolean = rule.outcomes.some((outcome) => outcome === Outcome.DENIED);
     expect(rule.severity >= Severity.WARNING).toBe(refusal);
   });

@@ -67,7 +67,18 @@ export const events = {
     emitters: ["identity"],
     severity: Severity.NOTICE,
     outcomes: done,
-    detail: ["description", "projects", "secrets", "max_uses", "expires_at", "machine_lifetime_seconds"],
+    detail: [
+      "description",
+      "projects",
+      "secrets",
+      "max_uses",
+      "expires_at",
+      "machine_lifetime_seconds",
+      "source_cidrs",
+      "hostname_pattern",
+      "machine_name_pattern",
+      "any_version",
+    ],
   },
   "token.revoked": {
     emitters: ["identity"],
@@ -79,7 +90,16 @@ export const events = {
     emitters: ["identity"],
     severity: Severity.WARNING,
     outcomes: refused,
-    detail: ["step", "hostname", "name"],
+    detail: ["step", "hostname", "name", "validate_only"],
+  },
+  // The last use was spent.
+  "token.exhausted": { emitters: ["identity"], severity: Severity.NOTICE, outcomes: done, detail: ["uses"] },
+  // Somebody who holds the token asked what it would enroll.
+  "token.checked": {
+    emitters: ["identity"],
+    severity: Severity.NOTICE,
+    outcomes: done,
+    detail: ["hostname", "name"],
   },
   "machine.enrolled": {
     emitters: ["identity"],

@@ -8,15 +8,21 @@ import type { Token } from "./store/tokens.ts";
 
 /** A token as its vault's people see it. */
 export function describeToken(token: Token): MessageInitShape<typeof EnrollmentTokenSchema> {
-  const { tokenId, description, projectIds, secretIds, createdBy, maxUses, uses, revokeReason } = token;
+  const { tokenId, description, projectIds, secretIds, createdBy, createdByName } = token;
+  const { maxUses, uses, sourceCidrs, hostnamePattern, machineNamePattern, anyVersion, revokeReason } = token;
   return {
     tokenId,
     description,
     projectIds,
     secretIds,
     createdBy,
+    createdByName,
     maxUses,
     uses,
+    sourceCidrs,
+    hostnamePattern,
+    machineNamePattern,
+    anyVersion,
     revokeReason,
     createdAt: timestampFromDate(token.createdAt),
     expiresAt: timestampFromDate(token.expiresAt),

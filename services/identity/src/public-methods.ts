@@ -19,6 +19,8 @@ export type ServiceParts = {
   readonly database: Pick<Database, "query" | "transaction">;
   readonly outbox: Pick<Outbox, "record" | "drain">;
   readonly policy: PolicyScope;
+  /** How many living machines a vault may have. */
+  readonly machineCap: number;
   readonly clock: () => number;
 };
 

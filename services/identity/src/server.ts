@@ -49,6 +49,7 @@ export async function startIdentity(
     database,
     outbox,
     policy: createClient(ScopeService, toPolicy.transport),
+    machineCap: config.machineCap,
     clock,
   };
   const forwarder = createForwarder({
@@ -57,7 +58,7 @@ export async function startIdentity(
     windowSeconds: config.clockWindowSeconds,
     clock,
     database,
-    beforeMutation: () => outbox.drain(),
+    beforeMutation: () => outbox.ready(),
     afterCommit: () => outbox.drain(),
     onReplay: createReplayRecorder("identity", database, outbox),
     methods: publicMethods(parts),

@@ -74,6 +74,48 @@ describe("CreateToken", () => {
     });
   });
 
+  test("keeps every restriction as it was given, and records it", async () => {
+    const projectId = newId("prj");
+    world.policy.projects.add(projectId);
+    const restrictions = {
+      sourceCidrs: ["10.0.0.0/8", "2001:db8::/32", "::ffff:192.0.2.0/120", "0.0.0.0/0"],
+      hostnamePattern: "*.ci.example",
+      machineNamePattern: "worker-{id8}",
+      anyVersion: true,
+    };
+    const request = { ...tokenRequest([projectId]), ...restrictions };
+    const { token } = await world.call(world.owner, createToken, request);
+    expect(token).toMatchObject({ ...restrictions, createdByName: "ada" });
+    const { token: stored } = await world.call(world.owner, getToken, { tokenId: token?.tokenId ?? "" });
+    expect(stored).toEqual(token);
+    expect(world.audit.events.at(-1)?.detail).toMatchObject({
+      source_cidrs: restrictions.sourceCidrs.join(" "),
+      hostname_pattern: "*.ci.example",
+      machine_name_pattern: "worker-{id8}",
+      any_version: "true",
+    });
+  });
+
+  test("takes what lies on its bounds", async () => {
+    const projectId = newId("prj");
+    world.policy.projects.add(projectId);
+    const edges = [
+      { maxUses: 1, tokenLifetime: durationFromMs(60_000), machineLifetime: durationFromMs(60_000) },
+      {
+        maxUses: 10_000,
+        tokenLifetime: durationFromMs(365 * 86_400_000),
+        machineLifetime: durationFromMs(30 * 86_400_000),
+      },
+      { hostnamePattern: "h".repeat(253), machineNamePattern: "m".repeat(128) },
+      { machineNamePattern: `${"m".repeat(120)}{id8}` },
+      { sourceCidrs: Array.from({ length: 32 }, (_, at) => `10.0.${at}.0/24`) },
+    ];
+    for (const edge of edges) {
+      const { token } = await world.call(world.owner, createToken, { ...tokenRequest([projectId]), ...edge });
+      expect(token?.tokenId).toMatch(/^tok_/);
+    }
+  });
+
   test("asks policy first: what the vault does not have makes no token", async () => {
     const before = await tokensStored();
     const create = () => world.call(world.owner, createToken, tokenRequest([newId("prj")]));
@@ -105,12 +147,63 @@ describe("CreateToken", () => {
       { machineLifetime: durationFromMs(30 * 86_400_000 + 1) },
       { projectIds: [] },
       { tokenKeySha256: new Uint8Array(31) },
+      { tokenLifetime: durationFromMs(365 * 86_400_000 + 1) },
+      { machineLifetime: durationFromMs(59_999) },
       { description: "\u001b[2J" },
+      { sourceCidrs: Array.from({ length: 33 }, (_, at) => `10.0.${at}.0/24`) },
+      { sourceCidrs: ["10.0.0.0/8", "10.0.0.0/8"] },
+      { hostnamePattern: "h".repeat(254) },
+      { machineNamePattern: "m".repeat(129) },
     ];
     for (const change of wrong)
       await expect(world.call(world.owner, createToken, { ...request, ...change })).rejects.toMatchObject({
         reason: Reason.FIELD_INVALID,
       });
+  });
+
+  test.each([
+    "10.1.2.3/8",
+    "10.0.0.0",
+    "10.0.0.0/33",
+    "010.0.0.0/8",
+    "2001:db8::1/32",
+    "fe80::%eth0/64",
+    "all",
+  ])("refuses the address range %s and says what one looks like", async (range) => {
+    const projectId = newId("prj");
+    world.policy.projects.add(projectId);
+    const request = { ...tokenRequest([projectId]), sourceCidrs: ["192.0.2.0/24", range] };
+    await expect(world.call(world.owner, createToken, request)).rejects.toMatchObject({
+      reason: Reason.FIELD_INVALID,
+      metadata: {
+        field: "source_cidrs[1]",
+        description: expect.stringContaining("all host bits zero") as unknown,
+      },
+    });
+  });
+
+  test.each([
+    ["hostnamePattern", "host[", "has a [ without its ]"],
+    ["hostnamePattern", "host {id8}", "may hold printable ASCII characters only, and no spaces"],
+    ["hostnamePattern", "host-{id8}", "has a { that means nothing"],
+    ["machineNamePattern", "web-[z-a]", "has a range that runs backwards"],
+    ["machineNamePattern", "web/*", "has a character that no machine name has"],
+    ["machineNamePattern", "w-{id8}-{id8}", "has {id8} twice"],
+    ["machineNamePattern", "w-{id8}*", "does not make a machine name"],
+    ["machineNamePattern", "-{id8}", "does not make a machine name"],
+    ["machineNamePattern", `${"m".repeat(121)}{id8}`, "does not make a machine name"],
+    ["machineNamePattern", "w-{id4}", "has a character that no machine name has"],
+  ])("refuses the %s %s: %s", async (name, pattern, description) => {
+    const projectId = newId("prj");
+    world.policy.projects.add(projectId);
+    const request = { ...tokenRequest([projectId]), [name]: pattern };
+    await expect(world.call(world.owner, createToken, request)).rejects.toMatchObject({
+      reason: Reason.FIELD_INVALID,
+      metadata: {
+        field: name === "hostnamePattern" ? "hostname_pattern" : "machine_name_pattern",
+        description: expect.stringContaining(description) as unknown,
+      },
+    });
   });
 
   test("the same request forwarded twice makes one token", async () => {
@@ -170,6 +263,10 @@ test("the serving role cannot change what a token may do, nor forget it", async 
     "update enrollment_tokens set max_uses = 10000",
     "update enrollment_tokens set expires_at = now() + interval '1 year'",
     "update enrollment_tokens set secret_ids = '{}'",
+    "update enrollment_tokens set source_cidrs = '{}'",
+    "update enrollment_tokens set hostname_pattern = ''",
+    "update enrollment_tokens set machine_name_pattern = ''",
+    "update enrollment_tokens set any_version = true",
     "delete from enrollment_tokens",
     "update machines set public_key = sha256('x')",
     "update machines set expires_at = now() + interval '1 year'",

@@ -11,6 +11,8 @@ import type {
 import { newId } from "@sallyport/proto/ids";
 import { fail } from "@sallyport/rpc";
 import { describeToken } from "../describe.ts";
+import { GlobError, parseGlob } from "../glob.ts";
+import { parseNamePattern } from "../machine-name.ts";
 import { type PolicyScope, validateScope } from "../policy.ts";
 import { actorOf, originOf, signerOf } from "../reports.ts";
 import { type NewToken, insertToken } from "../store/tokens.ts";
@@ -29,6 +31,8 @@ export function createCreateToken(
 ): ForwardHandlers<typeof EnrollmentService>["createToken"] {
   return async (context, request) => {
     checkPrintable("description", request.description);
+    checkPattern("hostname_pattern", () => parseGlob(request.hostnamePattern));
+    checkPattern("machine_name_pattern", () => parseNamePattern(request.machineNamePattern));
     const { vaultId } = signerOf(context);
     const { projectIds, secretIds } = request;
     await validateScope(parts.policy, { vaultId, projectIds, secretIds });
@@ -62,7 +66,20 @@ function newTokenOf(context: ForwardContext, request: CreateTokenRequest, nowMs:
     expiresAt: new Date(nowMs + lifetimeMs(request.tokenLifetime)),
     machineLifetimeMs: lifetimeMs(request.machineLifetime),
     maxUses: request.maxUses,
+    sourceCidrs: request.sourceCidrs,
+    hostnamePattern: request.hostnamePattern,
+    machineNamePattern: request.machineNamePattern,
+    anyVersion: request.anyVersion,
   };
+}
+
+function checkPattern(field: string, parse: () => unknown): void {
+  try {
+    parse();
+  } catch (error) {
+    if (!(error instanceof GlobError)) throw error;
+    throw fail(Reason.FIELD_INVALID, { field, description: error.message }, error);
+  }
 }
 
 // The contract demands both lifetimes; whole milliseconds, for that is what the database keeps.
@@ -84,6 +101,10 @@ function created(token: NewToken, context: ForwardContext, nowMs: number) {
       max_uses: `${token.maxUses}`,
       expires_at: token.expiresAt.toISOString(),
       machine_lifetime_seconds: `${token.machineLifetimeMs / 1000}`,
+      source_cidrs: token.sourceCidrs.join(" "),
+      hostname_pattern: token.hostnamePattern,
+      machine_name_pattern: token.machineNamePattern,
+      any_version: String(token.anyVersion),
     },
   });
 }

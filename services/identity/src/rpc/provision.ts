@@ -8,7 +8,7 @@ import { applyScope, setStatus } from "../policy.ts";
 import { originOf } from "../reports.ts";
 import { type Machine, activateMachine, findMachine } from "../store/machines.ts";
 import type { Token } from "../store/tokens.ts";
-import type { EnrollParts } from "./enroll.ts";
+import type { EnrollParts } from "./enrollment-refusal.ts";
 
 /**
  * Finishes an enrollment: policy takes over the scope, then the machine is active and its record is delivered. Can be

@@ -1,5 +1,7 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import {
+  type CreateTokenRequestSchema,
   type EnrollResponse,
   EnrollmentService,
 } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
@@ -19,6 +21,21 @@ export type TokenOptions = {
   readonly machineLifetimeMs?: number;
   readonly key?: TestKey;
   readonly description?: string;
+  readonly restrictions?: Restrictions;
+};
+
+/** From where, for which hosts and under which names a token enrolls. */
+export type Restrictions = Pick<
+  MessageInitShape<typeof CreateTokenRequestSchema>,
+  "sourceCidrs" | "hostnamePattern" | "machineNamePattern" | "anyVersion"
+>;
+
+/** What a machine says of itself when it enrolls, and from where. */
+export type Saying = {
+  readonly hostname?: string;
+  readonly machineName?: string;
+  readonly validateOnly?: boolean;
+  readonly sourceIp?: string;
 };
 
 /** Makes a project with a secret in policy, and a token for both. */
@@ -35,6 +52,7 @@ export async function makeToken(world: World, options: TokenOptions = {}): Promi
     machineLifetime: durationFromMs(options.machineLifetimeMs ?? 3_600_000),
     maxUses: options.maxUses ?? 1,
     description: options.description ?? "",
+    ...options.restrictions,
   });
   return { key, tokenId: token?.tokenId ?? "", vaultId: world.vaultId };
 }
@@ -53,8 +71,13 @@ export function enrollRequest({ key, tokenId, vaultId }: TestToken, machine: Tes
 }
 
 /** Enrolls a key with the token. */
-export function enrollKey(world: World, token: TestToken, machine: TestKey): Promise<EnrollResponse> {
-  return world.call(machine, enroll, enrollRequest(token, machine));
+export function enrollKey(
+  world: World,
+  token: TestToken,
+  machine: TestKey,
+  { sourceIp, ...saying }: Saying = {},
+): Promise<EnrollResponse> {
+  return world.call(machine, enroll, { ...enrollRequest(token, machine), ...saying }, sourceIp);
 }
 
 /** Makes a token and a machine with it; the key signs as that machine. */

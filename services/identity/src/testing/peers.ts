@@ -78,13 +78,16 @@ export function createPolicyPeer(): PolicyPeer {
 /** Makes the stand-in for audit. */
 export function createAuditPeer(): AuditPeer {
   const events: Event[] = [];
+  const known = new Set<string>();
   const transport = createRouterTransport((router) => {
     router.service(AppendService, {
       async append(request) {
         await self.beforeAppend(request.events);
         if (self.away) throw refused(Reason.DEPENDENCY_UNAVAILABLE);
-        const known = new Set(events.map(({ eventId }) => eventId));
-        events.push(...request.events.filter(({ eventId }) => !known.has(eventId)));
+        for (const event of request.events) {
+          if (!known.has(event.eventId)) events.push(event);
+          known.add(event.eventId);
+        }
         return {
           results: request.events.map(({ eventId }) => ({ eventId, status: AppendStatus.COMMITTED })),
         };

@@ -55,12 +55,14 @@ export type World = {
     key: TestKey,
     method: DescMethodUnary<I, O>,
     request: MessageInitShape<I>,
+    sourceIp?: string,
   ): Promise<MessageShape<O>>;
   /** Makes what `call` sends. */
   evidence<I extends DescMessage>(
     key: TestKey,
     method: DescMethodUnary<I>,
     request: MessageInitShape<I>,
+    sourceIp?: string,
   ): Promise<ForwardRequest>;
   /** Sends evidence; throws as `call` does. */
   send<O extends DescMessage>(
@@ -71,10 +73,10 @@ export type World = {
 } & AsyncDisposable;
 
 /** Migrates an empty database and builds a world in it. */
-export async function createWorld(urls: {
-  readonly ownerUrl: string;
-  readonly servingUrl: string;
-}): Promise<World> {
+export async function createWorld(
+  urls: { readonly ownerUrl: string; readonly servingUrl: string },
+  options: { readonly machineCap?: number } = {},
+): Promise<World> {
   await migrate({ url: urls.ownerUrl, folder: new URL("../../migrations/", import.meta.url) });
   const clock = { nowMs: Date.now() };
   const [policy, audit, trust] = [createPolicyPeer(), createAuditPeer(), createTestTrust(clock.nowMs)];
@@ -100,12 +102,13 @@ export async function createWorld(urls: {
         windowSeconds: 60,
         clock: now,
         database,
-        beforeMutation: () => outbox.drain(),
+        beforeMutation: () => outbox.ready(),
         afterCommit: () => outbox.drain(),
         methods: publicMethods({
           database,
           outbox,
           policy: createClient(ScopeService, policy.transport),
+          machineCap: options.machineCap ?? 10_000,
           clock: now,
         }),
       }),
@@ -153,12 +156,12 @@ function createGateway(
       if (!resolved) throw new Error("no result");
       return resolved;
     },
-    async evidence(key, method, request) {
+    async evidence(key, method, request, sourceIp = "192.0.2.7") {
       const { credential } = key.keyId.startsWith("key:") ? {} : await gateway.resolve(key.keyId);
       return create(ForwardRequestSchema, {
         signedRequest: signRequest(key, method, request, clock.nowMs),
         ...(credential ? { credential } : {}),
-        sourceIp: "192.0.2.7",
+        sourceIp,
         client: "sallyport-cli/0.1.0",
         requestId: newId("req"),
       });
@@ -168,7 +171,8 @@ function createGateway(
       if (result.case === "response") return fromBinary(method.output, result.value);
       throw result.case === "refusal" ? fromRefusal(result.value) : new Error("no result");
     },
-    call: async (key, method, request) => gateway.send(method, await gateway.evidence(key, method, request)),
+    call: async (key, method, request, sourceIp) =>
+      gateway.send(method, await gateway.evidence(key, method, request, sourceIp)),
   };
   return gateway;
 }

@@ -1,0 +1,109 @@
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { newEvent } from "@sallyport/proto/catalogue";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import type {
+  EnrollRequest,
+  EnrollResponseSchema,
+} from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
+import { Failure, fail } from "@sallyport/rpc";
+import {
+  type Attempt,
+  type Verdict,
+  capReached,
+  judgeRetry,
+  judgeToken,
+  rejected,
+  scopeGone,
+} from "../enrollment.ts";
+import { nameMachine } from "../machine-name.ts";
+import { validateScope } from "../policy.ts";
+import { actorOf, originOf } from "../reports.ts";
+import { countLiving } from "../store/living.ts";
+import { type Machine, findMachineByKey } from "../store/machines.ts";
+import type { Token } from "../store/tokens.ts";
+import { type EnrollParts, type Enrollment, recordRefusal } from "./enrollment-refusal.ts";
+
+/** What an enrollment comes to before any lock: the machine that the key already is, and why it is refused. */
+export type Early = { readonly before: Machine | undefined; readonly verdict: Verdict | undefined };
+
+/**
+ * Judges an enrollment whose proof holds, without a lock: refusals are final, for uses and time only run out. The token
+ * must have been read before: a last use that this very key spent is then seen as its machine. A new machine's scope is
+ * asked of policy now, so that no use is spent on one that is gone.
+ */
+export async function judgeEarly(
+  parts: Pick<EnrollParts, "database" | "policy">,
+  { machinePublicKey }: EnrollRequest,
+  token: Token,
+  attempt: Attempt,
+): Promise<Early> {
+  const before = await findMachineByKey(parts.database, machinePublicKey);
+  if (before) return { before, verdict: judgeRetry(token, before, attempt) };
+  const verdict = judgeToken(token, attempt) ?? (await judgeScope(parts, token));
+  return { before, verdict };
+}
+
+/**
+ * Answers Enroll with validate_only: every check and its record, but no use, no machine and no lock, so that another
+ * enrollment may be faster.
+ */
+export async function checkEnrollment(
+  parts: EnrollParts,
+  enrollment: Enrollment,
+  unproven: Verdict | undefined,
+): Promise<MessageInitShape<typeof EnrollResponseSchema>> {
+  const { context, request, known, attempt } = enrollment;
+  const { before, verdict } =
+    known && !unproven ? await judgeAll(parts, enrollment, known) : strangers(unproven);
+  await context.mutate((tx) =>
+    verdict
+      ? recordRefusal(tx, parts, enrollment, verdict)
+      : parts.outbox.record(tx, checked(enrollment, parts.clock())),
+  );
+  if (verdict || !known) throw fail(verdict?.reason ?? Reason.REQUEST_REJECTED, verdict?.metadata);
+  const expiresMs = before?.expiresAt.getTime() ?? attempt.nowMs + known.machineLifetimeMs;
+  return {
+    machineName: before?.name ?? nameMachine(known.machineNamePattern, attempt) ?? request.machineName,
+    vaultId: known.vaultId,
+    expiresAt: timestampFromMs(expiresMs),
+    projectIds: known.projectIds,
+    secretIds: known.secretIds,
+    usesLeft: known.maxUses - known.uses,
+  };
+}
+
+async function judgeAll(parts: EnrollParts, { request, attempt }: Enrollment, token: Token): Promise<Early> {
+  const early = await judgeEarly(parts, request, token, attempt);
+  if (early.verdict || early.before) return early;
+  const { machineCap, database } = parts;
+  const living = await countLiving(database, token.vaultId, new Date(attempt.nowMs), machineCap);
+  return living < machineCap ? early : { ...early, verdict: capReached(machineCap) };
+}
+
+function strangers(unproven: Verdict | undefined): Early {
+  return { before: undefined, verdict: unproven ?? rejected("token") };
+}
+
+async function judgeScope(
+  { policy }: Pick<EnrollParts, "policy">,
+  token: Token,
+): Promise<Verdict | undefined> {
+  const { vaultId, projectIds, secretIds } = token;
+  try {
+    await validateScope(policy, { vaultId, projectIds, secretIds });
+    return undefined;
+  } catch (error) {
+    if (error instanceof Failure && error.reason === Reason.NOT_FOUND) return scopeGone(error.metadata);
+    throw error;
+  }
+}
+
+function checked({ context, request, known }: Enrollment, nowMs: number) {
+  return newEvent("identity", "token.checked", {
+    ...actorOf(context),
+    ...originOf(context, nowMs),
+    ...(known ? { vaultId: known.vaultId, subjectId: known.tokenId } : {}),
+    detail: { hostname: request.hostname, name: request.machineName },
+  });
+}
