@@ -64,13 +64,16 @@ const classByPath: ReadonlyMap<string, RateClass> = new Map([
   ...classesOf(GrantService, {
     addGrant: "manage",
     removeGrant: "manage",
+    setGrants: "manage",
     listGrantsByMachine: "manage",
     listGrantsBySecret: "manage",
+    countGrants: "manage",
   }),
   ...classesOf(MembershipService, {
     addMembership: "manage",
     removeMembership: "manage",
     listMemberships: "manage",
+    listMembershipsByMachine: "manage",
   }),
   ...classesOf(ProjectService, { createProject: "manage", getProject: "manage", listProjects: "manage" }),
   ...classesOf(SecretService, {

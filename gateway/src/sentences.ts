@@ -28,7 +28,7 @@ const known: Readonly<Record<Exclude<Reason, Hidden>, PublicError>> = {
   },
   [Reason.NOT_GRANTED]: {
     metadata: ["secret_id"],
-    sentence: "no grant covers this secret: ask an admin of the vault to grant it",
+    sentence: "no grant covers this secret, or the version named: ask an admin of the vault to grant it",
   },
   [Reason.NOT_FOUND]: {
     metadata: ["field"],

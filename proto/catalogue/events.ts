@@ -133,7 +133,18 @@ export const events = {
     outcomes: done,
     detail: ["grants"],
   },
-  "grant.added": { emitters: ["policy"], severity: Severity.NOTICE, outcomes: done, detail: ["token_id"] },
+  "grant.added": {
+    emitters: ["policy"],
+    severity: Severity.NOTICE,
+    outcomes: done,
+    detail: ["token_id", "any_version"],
+  },
+  "grant.changed": {
+    emitters: ["policy"],
+    severity: Severity.NOTICE,
+    outcomes: done,
+    detail: ["any_version"],
+  },
   "grant.removed": { emitters: ["policy"], severity: Severity.NOTICE, outcomes: done, detail: [] },
   // Projects and secrets.
   "project.created": { emitters: ["secrets"], severity: Severity.NOTICE, outcomes: done, detail: ["name"] },

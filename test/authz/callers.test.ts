@@ -38,9 +38,22 @@ const allowed: readonly {
   {
     server: "policy",
     service: ScopeService,
-    methods: { ValidateScope: ["identity"], ApplyScope: ["identity"], SetPrincipalStatus: ["identity"] },
+    methods: {
+      ValidateScope: ["identity"],
+      ApplyScope: ["identity"],
+      SetPrincipalStatus: ["identity"],
+      RevokePrincipals: ["identity"],
+    },
   },
-  { server: "policy", service: DirectoryService, methods: { RegisterResources: ["secrets"] } },
+  {
+    server: "policy",
+    service: DirectoryService,
+    methods: {
+      RegisterResources: ["secrets"],
+      RetireResources: ["secrets"],
+      ReinstateResources: ["secrets"],
+    },
+  },
   { server: "policy", service: ForwardService, methods: { Forward: ["gateway"] } },
   { server: "secrets", service: FetchService, methods: { Fetch: ["gateway"], Describe: ["gateway"] } },
   { server: "secrets", service: ForwardService, methods: { Forward: ["gateway"] } },

@@ -54,7 +54,7 @@ describe("the main job, through all six processes", () => {
     expect(await refusal(job.admin.read({ secretIds: job.granted }))).toBe("ROLE_REQUIRED");
   });
 
-  test("a new version is what is read next; the old one can be named", async () => {
+  test("a new version is what is read next; the old one can be named once the grant allows", async () => {
     const secretId = job.ids["DB_URL"] ?? "";
     const next = {
       secretId,
@@ -67,6 +67,9 @@ describe("the main job, through all six processes", () => {
     expect((await job.admin.addVersion(next)).currentVersion).toBe(2);
     expect(await refusal(job.admin.addVersion(next))).toBe("VERSION_CONFLICT");
     expect(valuesOf(await reader.read({ secretIds: [secretId] }))).toEqual({ DB_URL: "canary-second" });
+    expect(await refusal(reader.read({ secretIds: [secretId], version: 1 }))).toBe("NOT_GRANTED");
+    const machineId = job.machine.principalId;
+    await job.admin.services.grants.addGrant({ machineId, secretId, anyVersion: true });
     expect(valuesOf(await reader.read({ secretIds: [secretId], version: 1 }))).toEqual({
       DB_URL: job.values.DB_URL,
     });

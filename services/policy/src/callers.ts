@@ -12,10 +12,15 @@ export const scopeCallers: Callers<typeof ScopeService> = {
   validateScope: ["identity"],
   applyScope: ["identity"],
   setPrincipalStatus: ["identity"],
+  revokePrincipals: ["identity"],
 };
 
-/** Who may make ids known. */
-export const directoryCallers: Callers<typeof DirectoryService> = { registerResources: ["secrets"] };
+/** Who may make ids known, hide them and show them again. */
+export const directoryCallers: Callers<typeof DirectoryService> = {
+  registerResources: ["secrets"],
+  retireResources: ["secrets"],
+  reinstateResources: ["secrets"],
+};
 
 /** Who may hand over public requests. */
 export const forwardCallers: Callers<typeof ForwardService> = { forward: ["gateway"] };

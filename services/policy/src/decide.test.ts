@@ -3,7 +3,15 @@ import { describe, expect, test } from "vitest";
 import { type RequestFacts, type SecretFacts, decideList, decideRead } from "./decide.ts";
 
 const now = 1_800_000_000_000;
-const readable: SecretFacts = { secretId: "sec_a", projectId: "prj_a", member: true, granted: true };
+const current = { namedVersion: false, nowMs: now };
+const named = { namedVersion: true, nowMs: now };
+const readable: SecretFacts = {
+  secretId: "sec_a",
+  projectId: "prj_a",
+  member: true,
+  granted: true,
+  anyVersion: false,
+};
 const refused: SecretFacts = { ...readable, secretId: "sec_b", granted: false };
 
 function facts(secrets: readonly SecretFacts[], changes: Partial<RequestFacts> = {}): RequestFacts {
@@ -12,37 +20,44 @@ function facts(secrets: readonly SecretFacts[], changes: Partial<RequestFacts> =
 
 describe("decideRead", () => {
   test("partial: the allowed go, the refused are named with their reason", () => {
-    const { secrets, refusal } = decideRead(facts([refused, readable]), false, now);
+    const { secrets, refusal } = decideRead(facts([refused, readable]), current, false);
     expect(refusal).toBe(Reason.UNSPECIFIED);
     expect(secrets.map((secret) => secret.refusal)).toEqual([Reason.NOT_GRANTED, Reason.UNSPECIFIED]);
   });
   test("partial: nothing allowed refuses the request with the first reason", () => {
-    expect(decideRead(facts([refused]), false, now).refusal).toBe(Reason.NOT_GRANTED);
+    expect(decideRead(facts([refused]), current, false).refusal).toBe(Reason.NOT_GRANTED);
   });
   test("all or nothing: one refusal refuses the request", () => {
-    expect(decideRead(facts([readable, refused]), true, now).refusal).toBe(Reason.NOT_GRANTED);
-    expect(decideRead(facts([readable]), true, now).refusal).toBe(Reason.UNSPECIFIED);
+    expect(decideRead(facts([readable, refused]), current, true).refusal).toBe(Reason.NOT_GRANTED);
+    expect(decideRead(facts([readable]), current, true).refusal).toBe(Reason.UNSPECIFIED);
+  });
+  test("a named version: only what the grant reaches is allowed", () => {
+    const reaching: SecretFacts = { ...readable, secretId: "sec_c", anyVersion: true };
+    const { secrets, refusal } = decideRead(facts([readable, reaching]), named, false);
+    expect(refusal).toBe(Reason.UNSPECIFIED);
+    expect(secrets.map((secret) => secret.refusal)).toEqual([Reason.NOT_GRANTED, Reason.UNSPECIFIED]);
+    expect(decideRead(facts([readable]), named, false).refusal).toBe(Reason.NOT_GRANTED);
   });
   test("an empty project of a member is empty, of a stranger refused", () => {
-    expect(decideRead(facts([]), false, now).refusal).toBe(Reason.UNSPECIFIED);
-    expect(decideRead(facts([], { memberOfTarget: false }), false, now).refusal).toBe(Reason.NOT_GRANTED);
+    expect(decideRead(facts([]), current, false).refusal).toBe(Reason.UNSPECIFIED);
+    expect(decideRead(facts([], { memberOfTarget: false }), current, false).refusal).toBe(Reason.NOT_GRANTED);
   });
   test("an expired machine is told so, secrets or none", () => {
     const principal = { status: "active", expiresAtMs: now } as const;
-    expect(decideRead(facts([readable], { principal }), false, now).refusal).toBe(Reason.MACHINE_EXPIRED);
-    expect(decideRead(facts([], { principal }), false, now).refusal).toBe(Reason.MACHINE_EXPIRED);
+    expect(decideRead(facts([readable], { principal }), current, false).refusal).toBe(Reason.MACHINE_EXPIRED);
+    expect(decideRead(facts([], { principal }), current, false).refusal).toBe(Reason.MACHINE_EXPIRED);
   });
 });
 
 describe("decideList", () => {
   test("names only what may be read", () => {
-    const { secrets, refusal } = decideList(facts([refused, readable]), now);
+    const { secrets, refusal } = decideList(facts([refused, readable]), current);
     expect(refusal).toBe(Reason.UNSPECIFIED);
     expect(secrets.map(({ secretId }) => secretId)).toEqual(["sec_a"]);
   });
   test("a disabled machine is told so", () => {
     const principal = { status: "disabled", expiresAtMs: now + 1 } as const;
-    expect(decideList(facts([readable], { principal }), now)).toEqual({
+    expect(decideList(facts([readable], { principal }), current)).toEqual({
       secrets: [],
       refusal: Reason.MACHINE_DISABLED,
     });

@@ -1,5 +1,5 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { type Principal, evaluate, refusalOfPrincipal } from "./evaluate.ts";
+import { type Asked, type Principal, evaluate, refusalOfPrincipal } from "./evaluate.ts";
 
 /** One secret that was named or found; projectId is empty when the vault has no such secret. */
 export type SecretFacts = {
@@ -7,6 +7,7 @@ export type SecretFacts = {
   readonly projectId: string;
   readonly member: boolean;
   readonly granted: boolean;
+  readonly anyVersion: boolean;
 };
 
 /** Everything that the decision about one request rests on, read in one statement. */
@@ -25,28 +26,28 @@ export type Decided = { readonly secretId: string; readonly projectId: string; r
 export type Decision = { readonly secrets: readonly Decided[]; readonly refusal: Reason };
 
 /**
- * Decides a read at an instant. The whole request is refused with the first secret's reason when nothing is allowed,
- * or when one refusal is enough (allOrNothing).
+ * Decides a read. The whole request is refused with the first secret's reason when nothing is allowed, or when one
+ * refusal is enough (allOrNothing).
  */
-export function decideRead(facts: RequestFacts, allOrNothing: boolean, nowMs: number): Decision {
-  const secrets = decideSecrets(facts, nowMs);
-  if (secrets.length === 0) return { secrets, refusal: refusalOfTarget(facts, nowMs) };
+export function decideRead(facts: RequestFacts, asked: Asked, allOrNothing: boolean): Decision {
+  const secrets = decideSecrets(facts, asked);
+  if (secrets.length === 0) return { secrets, refusal: refusalOfTarget(facts, asked.nowMs) };
   const refused = secrets.filter(({ refusal }) => refusal !== Reason.UNSPECIFIED);
   const whole = allOrNothing ? refused.length > 0 : refused.length === secrets.length;
   return { secrets, refusal: (whole ? refused[0]?.refusal : undefined) ?? Reason.UNSPECIFIED };
 }
 
-/** Decides a listing at an instant: what may be read is named, what may not is left out without a word. */
-export function decideList(facts: RequestFacts, nowMs: number): Decision {
-  const secrets = decideSecrets(facts, nowMs).filter(({ refusal }) => refusal === Reason.UNSPECIFIED);
-  return { secrets, refusal: refusalOfPrincipal(facts.principal, nowMs) };
+/** Decides a listing: what may be read is named, what may not is left out without a word. */
+export function decideList(facts: RequestFacts, asked: Asked): Decision {
+  const secrets = decideSecrets(facts, asked).filter(({ refusal }) => refusal === Reason.UNSPECIFIED);
+  return { secrets, refusal: refusalOfPrincipal(facts.principal, asked.nowMs) };
 }
 
-function decideSecrets({ principal, secrets }: RequestFacts, nowMs: number): Decided[] {
-  return secrets.map(({ secretId, projectId, member, granted }) => ({
+function decideSecrets({ principal, secrets }: RequestFacts, asked: Asked): Decided[] {
+  return secrets.map(({ secretId, projectId, ...facts }) => ({
     secretId,
     projectId,
-    refusal: evaluate({ principal, member, granted }, nowMs),
+    refusal: evaluate({ principal, ...facts }, asked),
   }));
 }
 

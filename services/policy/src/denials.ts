@@ -42,6 +42,7 @@ export function denialsOf(
       requestDigest: item.requestDigest,
       decisionId,
       policyVersion: POLICY_VERSION,
+      detail: { selector: item.requestedVersion === 0 ? "current" : String(item.requestedVersion) },
     }),
   );
 }

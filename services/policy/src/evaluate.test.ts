@@ -4,7 +4,8 @@ import { type Principal, type ReadFacts, evaluate } from "./evaluate.ts";
 
 const now = 1_800_000_000_000;
 const active: Principal = { status: "active", expiresAtMs: now + 1 };
-const granted: ReadFacts = { principal: active, member: true, granted: true };
+const current = { namedVersion: false, nowMs: now };
+const granted: ReadFacts = { principal: active, member: true, granted: true, anyVersion: false };
 
 describe("evaluate", () => {
   test.each([
@@ -23,6 +24,11 @@ describe("evaluate", () => {
       want: Reason.MACHINE_DISABLED,
     },
     {
+      name: "machine stored as expired, before its time by our clock",
+      facts: { ...granted, principal: { ...active, status: "expired" as const } },
+      want: Reason.MACHINE_EXPIRED,
+    },
+    {
       name: "the instant of expiry",
       facts: { ...granted, principal: { ...active, expiresAtMs: now } },
       want: Reason.MACHINE_EXPIRED,
@@ -33,11 +39,28 @@ describe("evaluate", () => {
       want: Reason.MACHINE_DISABLED,
     },
   ])("$name", ({ facts, want }) => {
-    expect(evaluate(facts, now)).toBe(want);
+    expect(evaluate(facts, current)).toBe(want);
+  });
+
+  test.each([
+    { name: "a grant of any version", facts: { ...granted, anyVersion: true }, want: Reason.UNSPECIFIED },
+    { name: "a grant of the current version", facts: granted, want: Reason.NOT_GRANTED },
+    {
+      name: "any version, but no grant",
+      facts: { ...granted, granted: false, anyVersion: true },
+      want: Reason.NOT_GRANTED,
+    },
+    {
+      name: "any version, but no membership",
+      facts: { ...granted, member: false, anyVersion: true },
+      want: Reason.NOT_GRANTED,
+    },
+  ])("a named version: $name", ({ facts, want }) => {
+    expect(evaluate(facts, { namedVersion: true, nowMs: now })).toBe(want);
   });
 
   test("a millisecond before expiry is allowed", () => {
-    expect(evaluate(granted, now)).toBe(Reason.UNSPECIFIED);
-    expect(evaluate(granted, now + 1)).toBe(Reason.MACHINE_EXPIRED);
+    expect(evaluate(granted, current)).toBe(Reason.UNSPECIFIED);
+    expect(evaluate(granted, { ...current, nowMs: now + 1 })).toBe(Reason.MACHINE_EXPIRED);
   });
 });

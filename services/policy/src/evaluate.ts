@@ -1,11 +1,12 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import type { Standing } from "./standing.ts";
 
-/** Version of the rules below, in every permit and record: 1 is the base gate alone. */
-export const POLICY_VERSION = 1;
+/** Version of the rules below, in every permit and record: 2 is the base gate with a right of its own to older versions. */
+export const POLICY_VERSION = 2;
 
 /** What policy knows of the machine that asks. */
 export type Principal = {
-  readonly status: "active" | "disabled" | "revoked";
+  readonly status: Standing;
   /** Instant in milliseconds from which it is refused. */
   readonly expiresAtMs: number;
 };
@@ -17,21 +18,27 @@ export type ReadFacts = {
   readonly member: boolean;
   /** The machine was granted this very secret. */
   readonly granted: boolean;
+  /** The grant lets it name a version; without it the current one is all there is. */
+  readonly anyVersion: boolean;
 };
 
-type Rule = (facts: ReadFacts, nowMs: number) => Reason;
+/** What is asked, and when: the current version or one that is named, at an instant in milliseconds. */
+export type Asked = { readonly namedVersion: boolean; readonly nowMs: number };
+
+type Rule = (facts: ReadFacts, asked: Asked) => Reason;
 
 // In this order, first refusal wins. Access policies (DESIGN §7) follow the base gate when they come.
 const rules: readonly Rule[] = [
-  (facts, nowMs) => refusalOfPrincipal(facts.principal, nowMs),
-  ({ member }) => (member ? Reason.UNSPECIFIED : Reason.NOT_GRANTED),
-  ({ granted }) => (granted ? Reason.UNSPECIFIED : Reason.NOT_GRANTED),
+  (facts, { nowMs }) => refusalOfPrincipal(facts.principal, nowMs),
+  ({ member }) => grantedIf(member),
+  ({ granted }) => grantedIf(granted),
+  ({ anyVersion }, { namedVersion }) => grantedIf(anyVersion || !namedVersion),
 ];
 
-/** Decides one read of one secret at an instant: UNSPECIFIED allows, any other reason refuses (DESIGN §3.3). */
-export function evaluate(facts: ReadFacts, nowMs: number): Reason {
+/** Decides one read of one secret: UNSPECIFIED allows, any other reason refuses (DESIGN §3.3). */
+export function evaluate(facts: ReadFacts, asked: Asked): Reason {
   for (const rule of rules) {
-    const refusal = rule(facts, nowMs);
+    const refusal = rule(facts, asked);
     if (refusal !== Reason.UNSPECIFIED) return refusal;
   }
   return Reason.UNSPECIFIED;
@@ -40,6 +47,11 @@ export function evaluate(facts: ReadFacts, nowMs: number): Reason {
 /** Why the machine may read nothing at all; UNSPECIFIED when it may be asked further. A stranger has no grant. */
 export function refusalOfPrincipal(principal: Principal | undefined, nowMs: number): Reason {
   if (principal === undefined) return Reason.NOT_GRANTED;
+  if (principal.status === "expired") return Reason.MACHINE_EXPIRED;
   if (principal.status !== "active") return Reason.MACHINE_DISABLED;
   return nowMs >= principal.expiresAtMs ? Reason.MACHINE_EXPIRED : Reason.UNSPECIFIED;
+}
+
+function grantedIf(condition: boolean): Reason {
+  return condition ? Reason.UNSPECIFIED : Reason.NOT_GRANTED;
 }

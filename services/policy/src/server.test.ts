@@ -3,7 +3,7 @@ import { migrate } from "@sallyport/postgres";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { AuthorizationService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
-import { ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
+import { PrincipalStatus, ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { type Peer, checkHealth, connectPeer, route, serve } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
@@ -53,6 +53,12 @@ test("policy serves over mutual TLS, each method to its callers only", async () 
   const scope = { vaultId: newId("vlt"), projectIds: [newId("prj")], secretIds: [] };
   const asIdentity = createClient(ScopeService, identity).validateScope(scope);
   await expect(asIdentity).rejects.toMatchObject({ code: Code.NotFound });
+  const machineIds = [newId("mch")];
+  const end = (status: PrincipalStatus, ids = machineIds) =>
+    createClient(ScopeService, identity).revokePrincipals({ vaultId: newId("vlt"), machineIds: ids, status });
+  const wrong = [end(PrincipalStatus.ACTIVE), end(PrincipalStatus.EXPIRED, [...machineIds, ...machineIds])];
+  for (const call of wrong) await expect(call).rejects.toMatchObject({ code: Code.InvalidArgument });
+  await end(PrincipalStatus.EXPIRED);
   const asGateway = createClient(ScopeService, gateway).validateScope(scope);
   await expect(asGateway).rejects.toMatchObject({ code: Code.PermissionDenied });
 });

@@ -25,6 +25,8 @@ export type PolicyOverrides = { readonly clock?: () => number };
 /** What the routes are made of. */
 export type PolicyParts = {
   readonly database: Database;
+  /** The same database, for decisions alone. */
+  readonly decisions: Pick<Database, "query">;
   readonly outbox: Outbox;
   readonly audit: Pick<Client<typeof AppendService>, "append">;
   readonly clock: () => number;
@@ -40,11 +42,14 @@ export async function startPolicy(
   await using stack = new AsyncDisposableStack();
   const tls = { certFile: config.certFile, keyFile: config.keyFile, caFile: config.caFile };
   const { trustDomain, listen } = config;
-  const database = stack.use(openDatabase({ url: config.databaseUrl, applicationName: "sallyport-policy" }));
+  const { databaseUrl: url } = config;
+  const database = stack.use(openDatabase({ url, applicationName: "sallyport-policy" }));
+  // Decisions have connections of their own: changes that wait for one machine must not hold up every read.
+  const decisions = stack.use(openDatabase({ url, applicationName: "sallyport-policy-decisions" }));
   const auditPeer = stack.use(connectPeer({ peer: "audit", url: config.auditUrl, tls, trustDomain }));
   const audit = createClient(AppendService, auditPeer.transport);
   const outbox = stack.use(createOutbox({ database, audit, logger }));
-  const routes = policyRoutes(config, { database, outbox, audit, clock, logger });
+  const routes = policyRoutes(config, { database, decisions, outbox, audit, clock, logger });
   const dependencies = {
     database: () => database.ping(),
     audit: () => checkHealth(auditPeer.transport, "live"),
@@ -61,7 +66,7 @@ export function policyRoutes(
     PolicyConfig,
     "keyset" | "rootFingerprint" | "publicNames" | "clockWindowSeconds" | "permitKeys"
   >,
-  { database, outbox, audit, clock, logger }: PolicyParts,
+  { database, decisions, outbox, audit, clock, logger }: PolicyParts,
 ): Route[] {
   const shown = { database, outbox, clock };
   const forwarder = createForwarder({
@@ -80,7 +85,7 @@ export function policyRoutes(
     route(
       AuthorizationService,
       authorizationCallers,
-      createAuthorization({ database, audit, permitKeys, clock, logger }),
+      createAuthorization({ database: decisions, audit, permitKeys, clock, logger }),
     ),
     route(ScopeService, scopeCallers, createScope({ database, outbox, clock })),
     route(DirectoryService, directoryCallers, createDirectory(database)),

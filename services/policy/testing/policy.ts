@@ -6,9 +6,10 @@ import {
 } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { createClient } from "@connectrpc/connect";
-import { createOutbox } from "@sallyport/outbox";
+import { type Outbox, createOutbox } from "@sallyport/outbox";
 import { type Database, migrate, openDatabase } from "@sallyport/postgres";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
 import {
   AuthorizationService,
@@ -21,29 +22,44 @@ import { failureOf, fromRefusal } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
 import { policyRoutes } from "../src/server.ts";
 import { createMemoryAudit, inMemory } from "./memory-peers.ts";
-import { type SigningUser, createSignedDeployment } from "@sallyport/test/infra";
+import {
+  type ServiceTestDatabase,
+  type SigningUser,
+  createServiceDatabase,
+  createSignedDeployment,
+} from "@sallyport/test/infra";
 
 /** The instant at which tests begin, in milliseconds. */
 export const testStartMs = 1_800_000_000_000;
 
+/** Where a test may hold policy up: before it writes a record, the last step of a change. */
+export type TestHooks = { beforeRecord: () => Promise<void> };
+
 /** Policy on a real database, reached in memory, with a log in memory and a clock that a test may move. */
 export type TestPolicy = Awaited<ReturnType<typeof startTestPolicy>>;
 
-/** Migrates the database and serves policy on it. */
-export async function startTestPolicy(urls: { readonly ownerUrl: string; readonly servingUrl: string }) {
+/** Serves policy on the database, or on a fresh one that goes with it; one of a test file is disposed of after it. */
+export async function startTestPolicy(given?: ServiceTestDatabase) {
+  const urls = given ?? (await createServiceDatabase("policy"));
   await migrate({ url: urls.ownerUrl, folder: new URL("../migrations", import.meta.url) });
   const time = { nowMs: testStartMs };
   const clock = () => time.nowMs;
   const database = openDatabase({ url: urls.servingUrl, applicationName: "test-policy" });
+  const decisions = openDatabase({ url: urls.servingUrl, applicationName: "test-decisions" });
   const memory = createMemoryAudit();
   const audit = createClient(AppendService, memory.transport);
   const logger = createLogger({ service: "policy", level: "silent" });
   const outbox = createOutbox({ database, audit, logger });
+  const hooks: TestHooks = { beforeRecord: () => Promise.resolve() };
+  const record: Outbox["record"] = async (tx, ...events) => {
+    await hooks.beforeRecord();
+    await outbox.record(tx, ...events);
+  };
   const deployment = createSignedDeployment(clock);
   const permitKeys = [{ keyId: "permit-1", key: new Uint8Array(32).fill(7) }];
   const routes = policyRoutes(
     { ...deployment.config, permitKeys },
-    { database, outbox, audit, clock, logger },
+    { database, decisions, outbox: { ...outbox, record }, audit, clock, logger },
   );
   const transport = inMemory(routes);
   const forwarding = createClient(ForwardService, transport);
@@ -51,6 +67,7 @@ export async function startTestPolicy(urls: { readonly ownerUrl: string; readonl
     time,
     database,
     audit: memory,
+    hooks,
     permitKeys,
     deployment,
     forwarding,
@@ -73,6 +90,8 @@ export async function startTestPolicy(urls: { readonly ownerUrl: string; readonl
     async [Symbol.asyncDispose]() {
       await outbox[Symbol.asyncDispose]();
       await database[Symbol.asyncDispose]();
+      await decisions[Symbol.asyncDispose]();
+      if (!given) await urls[Symbol.asyncDispose]();
     },
   };
 }
@@ -125,6 +144,56 @@ export function readOf(vaultId: string, machineId: string, secretIds: readonly s
     secretIds: [...secretIds],
     requestId: newId("req"),
   };
+}
+
+/** Makes the machines known, members of the project and granted all of its secrets, past the service and its records. */
+export async function fillGrants(
+  { database }: Pick<TestPolicy, "database">,
+  { vaultId, projectId, secretIds }: TestProject,
+  machineIds: readonly string[],
+): Promise<void> {
+  const machine = "unnest($2::text[]) as machine (id)";
+  await database.query(
+    `insert into principals (machine_id, vault_id, status, expires_at, token_id, created_by)
+     select machine.id, $1, 'active', $3, 'tok_test', 'usr_test' from ${machine} on conflict do nothing`,
+    [vaultId, machineIds, new Date(testStartMs + 3_600_000)],
+  );
+  await database.query(
+    `insert into memberships (machine_id, project_id, vault_id, created_by, created_at)
+     select machine.id, $3, $1, 'usr_test', now() from ${machine}`,
+    [vaultId, machineIds, projectId],
+  );
+  await database.query(
+    `insert into grants (machine_id, secret_id, project_id, vault_id, created_by, created_at)
+     select machine.id, secret.id, $3, $1, 'usr_test', now()
+       from ${machine}, unnest($4::text[]) as secret (id)`,
+    [vaultId, machineIds, projectId, secretIds],
+  );
+}
+
+/** What a read of the current version of one secret is refused with; UNSPECIFIED when it is permitted. */
+export async function refusalOfRead(
+  { authorization }: Pick<TestPolicy, "authorization">,
+  vaultId: string,
+  machineId: string,
+  secretId: string,
+  requestedVersion = 0,
+): Promise<Reason> {
+  const item = { ...readOf(vaultId, machineId, [secretId]), requestedVersion };
+  const { results } = await authorization.authorize({ items: [item] });
+  const [result] = results;
+  if (!result) throw new Error("no result");
+  if (result.refusal) return result.refusal.reason;
+  if (!result.permit) throw new Error("neither refused nor permitted");
+  return Reason.UNSPECIFIED;
+}
+
+/** The reason for which a call is refused; UNSPECIFIED when it succeeds. */
+export async function reasonOf(call: Promise<unknown>): Promise<Reason> {
+  return call.then(
+    () => Reason.UNSPECIFIED,
+    (error: unknown) => failureOf(error).reason,
+  );
 }
 
 /** Number of rows of a table. */

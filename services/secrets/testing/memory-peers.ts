@@ -18,6 +18,8 @@ import { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_p
 import {
   DirectoryService,
   type RegisterResourcesRequest,
+  type ReinstateResourcesRequest,
+  type RetireResourcesRequest,
 } from "@sallyport/proto/gen/sallyport/policy/internal/v1/directory_pb.ts";
 import {
   AddVersionRequestSchema,
@@ -33,6 +35,8 @@ export type MemoryPeers = {
   readonly events: Event[];
   readonly sealed: SealRequest[];
   readonly registered: RegisterResourcesRequest[];
+  readonly retired: RetireResourcesRequest[];
+  readonly reinstated: ReinstateResourcesRequest[];
   readonly down: { audit: boolean; crypto: boolean; policy: boolean };
   /** What crypto refuses a value with, when not undefined. */
   readonly refuse: { seal: Reason | undefined };
@@ -43,6 +47,8 @@ export function createMemoryPeers(): MemoryPeers {
   const events: Event[] = [];
   const sealed: SealRequest[] = [];
   const registered: RegisterResourcesRequest[] = [];
+  const retired: RetireResourcesRequest[] = [];
+  const reinstated: ReinstateResourcesRequest[] = [];
   const down = { audit: false, crypto: false, policy: false };
   const refuse: MemoryPeers["refuse"] = { seal: undefined };
   const audit = createRouterTransport(({ service }) => {
@@ -78,9 +84,19 @@ export function createMemoryPeers(): MemoryPeers {
         registered.push(request);
         return {};
       },
+      retireResources(request) {
+        if (down.policy) throw away();
+        retired.push(request);
+        return {};
+      },
+      reinstateResources(request) {
+        if (down.policy) throw away();
+        reinstated.push(request);
+        return {};
+      },
     });
   });
-  return { audit, crypto, policy, events, sealed, registered, down, refuse };
+  return { audit, crypto, policy, events, sealed, registered, retired, reinstated, down, refuse };
 }
 
 function sealResponse({ signedRequest, projectKey }: SealRequest) {

@@ -20,7 +20,7 @@ export type PolicyPeer = {
   /** Names of the calls that were carried out, in order. */
   readonly calls: string[];
   /** While set, calls of that name find policy away. */
-  away: "" | "validateScope" | "applyScope" | "setPrincipalStatus";
+  away: "" | "validateScope" | "applyScope" | "setPrincipalStatus" | "revokePrincipals";
   /** Runs before a scope is applied. */
   beforeApply: () => Promise<void>;
 };
@@ -67,6 +67,12 @@ export function createPolicyPeer(): PolicyPeer {
         begin("setPrincipalStatus");
         if (!self.principals.has(machineId)) throw refused(Reason.NOT_FOUND);
         self.principals.set(machineId, status);
+        return {};
+      },
+      revokePrincipals({ machineIds, status }) {
+        begin("revokePrincipals");
+        for (const machineId of machineIds)
+          if (self.principals.has(machineId)) self.principals.set(machineId, status);
         return {};
       },
     });

@@ -52,13 +52,16 @@ export const access: ReadonlyMap<string, Access> = new Map([
   ...rows(GrantService, {
     addGrant: managers,
     removeGrant: managers,
+    setGrants: managers,
     listGrantsByMachine: overseers,
     listGrantsBySecret: overseers,
+    countGrants: overseers,
   }),
   ...rows(MembershipService, {
     addMembership: managers,
     removeMembership: managers,
     listMemberships: overseers,
+    listMembershipsByMachine: overseers,
   }),
   ...rows(ProjectService, { createProject: managers, getProject: users, listProjects: users }),
   ...rows(SecretService, {

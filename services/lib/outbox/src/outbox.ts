@@ -21,10 +21,8 @@ export type OutboxOptions = {
 
 /** Events that are committed with a change and delivered to audit after it, each at least once. DESIGN §8. */
 export type Outbox = {
-  /** Stores an event in the transaction of the change that it reports. */
-  record(tx: Tx, event: Event): Promise<void>;
-  /** Stores many events, in their order, with one statement. */
-  recordAll(tx: Tx, events: readonly Event[]): Promise<void>;
+  /** Stores events, in their order, in the transaction of the change that they report. */
+  record(tx: Tx, ...events: readonly Event[]): Promise<void>;
   /**
    * Delivers everything that was committed before the call and resolves when audit has acknowledged it. Throws Failure
    * DEPENDENCY_UNAVAILABLE when it could not; the events stay and are delivered later.
@@ -90,19 +88,13 @@ export function createOutbox({ database, audit, logger }: OutboxOptions): Outbox
 
   redeliver();
   return {
-    async record(tx, event) {
-      await tx.query("insert into outbox (event_id, event) values ($1, $2)", [
-        event.eventId,
-        toBinary(EventSchema, event),
-      ]);
-    },
     // A microsecond for each row keeps their order; storing a row takes longer, so none is dated ahead.
-    async recordAll(tx, events) {
+    async record(tx, ...events) {
       if (events.length === 0) return;
       await tx.query(
         `insert into outbox (event_id, event, created_at)
          select event_id, event, statement_timestamp() + place * interval '1 microsecond'
-           from unnest($1::text[], $2::bytea[]) with ordinality as t (event_id, event, place)`,
+           from unnest($1::text[], $2::bytea[]) with ordinality as made (event_id, event, place)`,
         [events.map(({ eventId }) => eventId), events.map((event) => toBinary(EventSchema, event))],
       );
     },

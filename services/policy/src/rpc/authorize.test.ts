@@ -6,9 +6,10 @@ import {
   type AuthorizeResult,
   Purpose,
 } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
+import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { PrincipalStatus } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { createServiceDatabase } from "@sallyport/test/infra";
+import { newUser } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import {
   type TestPolicy,
@@ -28,12 +29,8 @@ let second: string;
 let ungranted: string;
 
 beforeAll(async () => {
-  const database = await createServiceDatabase("policy");
-  policy = await startTestPolicy(database);
-  return async () => {
-    await policy[Symbol.asyncDispose]();
-    await database[Symbol.asyncDispose]();
-  };
+  policy = await startTestPolicy();
+  return () => policy[Symbol.asyncDispose]();
 });
 
 beforeEach(async () => {
@@ -69,7 +66,7 @@ describe("a read of named secrets", () => {
     const result = await decide({ secretIds: [second, first], requestDigest });
     expect(result.refusal).toBeUndefined();
     const claims = claimsOf(result);
-    expect(claims).toMatchObject({ machineId, vaultId: project.vaultId, requestDigest, policyVersion: 1 });
+    expect(claims).toMatchObject({ machineId, vaultId: project.vaultId, requestDigest, policyVersion: 2 });
     expect(claims).toMatchObject({ projectId: "", allGranted: false, pageToken: "", nextPageToken: "" });
     expect(claims.decisionId).toBe(result.decisionId);
     expect(claims.secrets.map(({ secretId }) => secretId)).toEqual([second, first]);
@@ -79,9 +76,40 @@ describe("a read of named secrets", () => {
     expect(policy.audit.events).toEqual([]);
   });
 
-  test("carries the version asked for", async () => {
-    const claims = claimsOf(await decide({ secretIds: [first], requestedVersion: 3 }));
+  test("of a named version is permitted by a grant of any version, and carries the version", async () => {
+    const scope = { ...scopeOf(project, [first]), anyVersion: true };
+    await policy.scope.applyScope(scope);
+    const claims = claimsOf(
+      await decide({ machineId: scope.machineId, secretIds: [first], requestedVersion: 3 }),
+    );
     expect(claims.secrets[0]?.requestedVersion).toBe(3);
+  });
+
+  test("of a named version is refused when the grant is of the current one; the record says which", async () => {
+    const result = await decide({ secretIds: [first], requestedVersion: 3 });
+    expect(result.permit).toBeUndefined();
+    expect(result.refusal).toMatchObject({ reason: Reason.NOT_GRANTED, metadata: { secret_id: first } });
+    expect(policy.audit.events).toMatchObject([
+      {
+        action: "secret.read.denied",
+        reason: "NOT_GRANTED",
+        secretId: first,
+        secretVersion: 3,
+        detail: { selector: "3" },
+      },
+    ]);
+    expect((await decide({ secretIds: [first], requestedVersion: 0 })).permit).toBeDefined();
+  });
+
+  test("of a project in a named version permits what its grants reach, and lists the rest as refused", async () => {
+    const { vaultId, projectId } = project;
+    const owner = newUser(vaultId);
+    await policy.call(owner, GrantService.method.addGrant, { machineId, secretId: second, anyVersion: true });
+    const claims = claimsOf(await decide({ projectId, requestedVersion: 1 }));
+    expect(claims.secrets.map(({ secretId, refusal }) => [secretId, refusal])).toEqual([
+      [first, Reason.NOT_GRANTED],
+      [second, Reason.UNSPECIFIED],
+    ]);
   });
 
   test("in part: the permit lists the refused too, and each refusal is in the log before the answer", async () => {
@@ -106,6 +134,7 @@ describe("a read of named secrets", () => {
         projectId: project.projectId,
         sourceIp: "192.0.2.1",
         client: "sallyport-cli/0.1.0",
+        detail: { selector: "current" },
       },
       { ...denied, secretId: unknown, projectId: "" },
     ]);

@@ -77,8 +77,9 @@ async function answer(
     });
     return { requestDigest, decisionId, refusal: toRefusal(unclear) };
   }
-  if (item.purpose === Purpose.LIST) return result(item, decisionId, decideList(page.facts, nowMs), page);
-  const decision = decideRead(page.facts, item.allOrNothing, nowMs);
+  const asked = { namedVersion: item.requestedVersion > 0, nowMs };
+  if (item.purpose === Purpose.LIST) return result(item, decisionId, decideList(page.facts, asked), page);
+  const decision = decideRead(page.facts, asked, item.allOrNothing);
   try {
     await recordDenials(parts.audit, denialsOf(item, decisionId, decision, nowMs));
   } catch (error) {

@@ -3,15 +3,15 @@ import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts"
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { failureOf } from "@sallyport/rpc";
-import { createServiceDatabase, type SigningUser, newUser } from "@sallyport/test/infra";
+import { type SigningUser, newUser } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import {
   type TestPolicy,
   type TestProject,
   addTestProject,
   countRows,
-  readOf,
+  reasonOf,
+  refusalOfRead,
   scopeOf,
   startTestPolicy,
 } from "../../testing/policy.ts";
@@ -27,12 +27,8 @@ let machineId: string;
 let secretId: string;
 
 beforeAll(async () => {
-  const database = await createServiceDatabase("policy");
-  policy = await startTestPolicy(database);
-  return async () => {
-    await policy[Symbol.asyncDispose]();
-    await database[Symbol.asyncDispose]();
-  };
+  policy = await startTestPolicy();
+  return () => policy[Symbol.asyncDispose]();
 });
 
 beforeEach(async () => {
@@ -47,23 +43,11 @@ beforeEach(async () => {
   policy.audit.events.length = 0;
 });
 
-async function reasonOf(call: Promise<unknown>): Promise<Reason> {
-  return call.then(
-    () => Reason.UNSPECIFIED,
-    (error: unknown) => failureOf(error).reason,
-  );
-}
-
-async function refusalOfRead(): Promise<Reason> {
-  const { results } = await policy.authorization.authorize({
-    items: [readOf(project.vaultId, machineId, [secretId])],
-  });
-  return results[0]?.refusal?.reason ?? Reason.UNSPECIFIED;
-}
+const refusal = () => refusalOfRead(policy, project.vaultId, machineId, secretId);
 
 describe("grants", () => {
   test("added, the machine reads; removed, it does not; both are recorded with who, where from and which request", async () => {
-    expect(await refusalOfRead()).toBe(Reason.NOT_GRANTED);
+    expect(await refusal()).toBe(Reason.NOT_GRANTED);
     policy.audit.events.length = 0;
     const { grant } = await policy.call(owner, addGrant, { machineId, secretId });
     expect(grant).toMatchObject({
@@ -72,7 +56,7 @@ describe("grants", () => {
       projectId: project.projectId,
       createdBy: owner.userId,
     });
-    expect(await refusalOfRead()).toBe(Reason.UNSPECIFIED);
+    expect(await refusal()).toBe(Reason.UNSPECIFIED);
     await policy.call(owner, removeGrant, { machineId, secretId });
     expect(policy.audit.events).toMatchObject(
       ["grant.added", "grant.removed"].map((action) => ({
@@ -87,7 +71,7 @@ describe("grants", () => {
       })),
     );
     expect(policy.audit.events.every(({ requestDigest }) => requestDigest.length === 32)).toBe(true);
-    expect(await refusalOfRead()).toBe(Reason.NOT_GRANTED);
+    expect(await refusal()).toBe(Reason.NOT_GRANTED);
   });
 
   test("added twice are no error and one record", async () => {
@@ -95,6 +79,29 @@ describe("grants", () => {
     const second = await policy.call(newUser(project.vaultId), addGrant, { machineId, secretId });
     expect(second.grant).toEqual(first.grant);
     expect(policy.audit.events.length).toBe(1);
+  });
+
+  test("added again with another reach are changed, and that is recorded; giver and time stay", async () => {
+    const { grant: given } = await policy.call(owner, addGrant, { machineId, secretId });
+    expect(given?.anyVersion).toBe(false);
+    const admin = newUser(project.vaultId, Role.ADMIN);
+    const { grant } = await policy.call(admin, addGrant, { machineId, secretId, anyVersion: true });
+    expect(grant).toEqual({ ...given, anyVersion: true });
+    await policy.call(admin, addGrant, { machineId, secretId, anyVersion: true });
+    await policy.call(owner, addGrant, { machineId, secretId });
+    const { projectId } = project;
+    expect(policy.audit.events).toMatchObject([
+      { action: "grant.added", actorId: owner.userId, detail: { any_version: "false" } },
+      {
+        action: "grant.changed",
+        actorId: admin.userId,
+        machineId,
+        secretId,
+        projectId,
+        detail: { any_version: "true" },
+      },
+      { action: "grant.changed", actorId: owner.userId, detail: { any_version: "false" } },
+    ]);
   });
 
   test("without a membership are refused", async () => {
@@ -138,11 +145,11 @@ describe("memberships", () => {
     await policy.call(owner, addGrant, { machineId, secretId });
     const removed = await policy.call(owner, removeMembership, { machineId, projectId: project.projectId });
     expect(removed.grantsRemoved).toBe(1);
-    expect(await refusalOfRead()).toBe(Reason.NOT_GRANTED);
+    expect(await refusal()).toBe(Reason.NOT_GRANTED);
     const record = policy.audit.events.find(({ action }) => action === "membership.removed");
     expect(record).toMatchObject({ detail: { grants: "1" }, machineId, projectId: project.projectId });
     await policy.call(owner, addMembership, { machineId, projectId: project.projectId });
-    expect(await refusalOfRead()).toBe(Reason.NOT_GRANTED);
+    expect(await refusal()).toBe(Reason.NOT_GRANTED);
   });
 
   test("do not cross vaults", async () => {
@@ -179,7 +186,7 @@ describe("every change", () => {
     await policy.call(owner, removeGrant, { machineId, secretId });
     const { result } = await policy.forwarding.forward(request);
     expect(result.case === "refusal" ? result.value.reason : undefined).toBe(Reason.REQUEST_REJECTED);
-    expect(await refusalOfRead()).toBe(Reason.NOT_GRANTED);
+    expect(await refusal()).toBe(Reason.NOT_GRANTED);
   });
 
   test("needs owner or admin", async () => {

@@ -6,18 +6,25 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
 import { fail } from "@sallyport/rpc";
 import { pageLimit, pageOf } from "../page.ts";
-import { findProjects } from "../store/directory.ts";
 import { countGrants } from "../store/grants.ts";
 import {
   type StoredMembership,
   addMemberships,
   findMembership,
   listMemberships,
+  listMembershipsOfMachine,
   removeMembership,
 } from "../store/memberships.ts";
-import { isUsablePrincipal } from "../store/principals.ts";
-import type { PublicParts } from "./grants.ts";
-import { callerOf, recordOf } from "./records.ts";
+import { lockMachines, lockProjects } from "../store/locks.ts";
+import {
+  type PublicParts,
+  callerOf,
+  lockMachine,
+  lockProject,
+  recordOf,
+  requireMachine,
+  requireProject,
+} from "./records.ts";
 
 type Named = { readonly machineId: string; readonly projectId: string };
 
@@ -39,6 +46,14 @@ export function membershipMethods(parts: PublicParts): ForwardMethods {
       const page = pageOf(await listMemberships(parts.database, vaultId, projectId, found), pageSize);
       return { memberships: page.items.map(shown), nextPageToken: page.last?.machineId ?? "" };
     },
+    listMembershipsByMachine: async (context, { machineId, pageSize, pageToken }) => {
+      const { vaultId } = callerOf(context);
+      await requireMachine(parts.database, vaultId, machineId);
+      const found = { after: pageToken, limit: pageLimit(pageSize) + 1 };
+      const rows = await listMembershipsOfMachine(parts.database, vaultId, machineId, found);
+      const page = pageOf(rows, pageSize);
+      return { memberships: page.items.map(shown), nextPageToken: page.last?.projectId ?? "" };
+    },
   });
 }
 
@@ -50,9 +65,8 @@ async function join(
 ): Promise<StoredMembership> {
   const { userId, vaultId } = callerOf(context);
   const at = new Date(clock());
-  if (!(await isUsablePrincipal(tx, vaultId, machineId)))
-    throw fail(Reason.NOT_FOUND, { field: "machine_id" });
-  await requireProject(tx, vaultId, projectId);
+  await lockMachine(tx, vaultId, machineId);
+  await lockProject(tx, vaultId, projectId);
   const [added] = await addMemberships(tx, { vaultId, machineId, createdBy: userId, at }, [projectId]);
   if (added) {
     const record = { ...recordOf(context, at), machineId, projectId };
@@ -71,6 +85,8 @@ async function leave(
   { outbox, clock }: PublicParts,
 ): Promise<number> {
   const { vaultId } = callerOf(context);
+  await lockMachines(tx, vaultId, [machineId]);
+  await lockProjects(tx, vaultId, [projectId]);
   const grants = await countGrants(tx, machineId, projectId);
   if (!(await removeMembership(tx, vaultId, machineId, projectId)))
     throw fail(Reason.NOT_FOUND, { field: "membership" });
@@ -82,11 +98,6 @@ async function leave(
   };
   await outbox.record(tx, newEvent("policy", "membership.removed", record));
   return grants;
-}
-
-async function requireProject(db: Tx, vaultId: string, projectId: string): Promise<void> {
-  const known = await findProjects(db, vaultId, [projectId]);
-  if (!known.has(projectId)) throw fail(Reason.NOT_FOUND, { field: "project_id" });
 }
 
 function shown({ createdAt, ...membership }: StoredMembership) {

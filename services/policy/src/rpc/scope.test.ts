@@ -1,15 +1,14 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { PrincipalStatus } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { failureOf } from "@sallyport/rpc";
-import { createServiceDatabase } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import {
   type TestPolicy,
   type TestProject,
   addTestProject,
   countRows,
-  readOf,
+  reasonOf,
+  refusalOfRead,
   scopeOf,
   startTestPolicy,
 } from "../../testing/policy.ts";
@@ -19,12 +18,8 @@ let project: TestProject;
 let foreign: TestProject;
 
 beforeAll(async () => {
-  const database = await createServiceDatabase("policy");
-  policy = await startTestPolicy(database);
-  return async () => {
-    await policy[Symbol.asyncDispose]();
-    await database[Symbol.asyncDispose]();
-  };
+  policy = await startTestPolicy();
+  return () => policy[Symbol.asyncDispose]();
 });
 
 beforeEach(async () => {
@@ -34,17 +29,8 @@ beforeEach(async () => {
   policy.audit.events.length = 0;
 });
 
-async function reasonOf(call: Promise<unknown>): Promise<Reason> {
-  return call.then(
-    () => Reason.UNSPECIFIED,
-    (error: unknown) => failureOf(error).reason,
-  );
-}
-
 async function mayRead(machineId: string, secretId: string): Promise<boolean> {
-  const items = [readOf(project.vaultId, machineId, [secretId])];
-  const { results } = await policy.authorization.authorize({ items });
-  return results[0]?.permit !== undefined;
+  return (await refusalOfRead(policy, project.vaultId, machineId, secretId)) === Reason.UNSPECIFIED;
 }
 
 describe("ValidateScope", () => {
@@ -72,19 +58,17 @@ describe("ValidateScope", () => {
 
 describe("ApplyScope", () => {
   test("records each membership and grant with the token and its maker", async () => {
-    const scope = scopeOf(project, project.secretIds);
+    const scope = { ...scopeOf(project, project.secretIds), anyVersion: true };
     await policy.scope.applyScope(scope);
     const { vaultId, projectId, secretIds } = project;
-    const record = {
-      vaultId,
-      machineId: scope.machineId,
-      actorId: scope.createdBy,
-      detail: { token_id: scope.tokenId },
-    };
+    const { machineId, createdBy: actorId, tokenId: token_id } = scope;
+    const record = { vaultId, machineId, actorId, detail: { token_id } };
     const actions = policy.audit.events.map(({ action }) => action).sort();
     expect(actions).toEqual(["grant.added", "grant.added", "membership.added"]);
     for (const event of policy.audit.events) expect(event).toMatchObject({ ...record, projectId });
     expect(policy.audit.events.map(({ secretId }) => secretId).sort()).toEqual(["", ...secretIds]);
+    const grants = policy.audit.events.filter(({ action }) => action === "grant.added");
+    for (const { detail } of grants) expect(detail["any_version"]).toBe("true");
   });
 
   test("repeated, at once or later, changes and records nothing", async () => {

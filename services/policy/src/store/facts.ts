@@ -28,42 +28,46 @@ type NamedRow = PrincipalRow & {
   item: number;
   secret_id: string;
   project_id: string | null;
-  member: boolean;
-  granted: boolean;
+  member: true | null;
+  reach: boolean | null;
 };
 type GrantedRow = PrincipalRow & {
   item: number;
-  member_of_target: boolean;
+  member_of_target: boolean | null;
   secret_id: string | null;
   project_id: string | null;
-  member: boolean | null;
+  member: true | null;
+  reach: boolean | null;
 };
 
+// Membership and grant are looked up by sub-selects and not joined: a join may be planned by way of everybody else who
+// was granted the secret, and then a read costs the more, the more machines there are.
+const memberSql =
+  "(select true from memberships m where m.machine_id = p.machine_id and m.project_id = s.project_id)";
+
 const namedSql = `
-  select asked.item, p.status, p.expires_at, asked.secret_id, s.project_id,
-         m.machine_id is not null as member, g.machine_id is not null as granted
+  select asked.item, p.status, p.expires_at, asked.secret_id, s.project_id, ${memberSql} as member,
+         (select g.any_version from grants g where g.machine_id = p.machine_id and g.secret_id = s.secret_id) as reach
     from unnest($1::int[], $2::text[], $3::text[], $4::text[]) with ordinality
            as asked (item, vault_id, machine_id, secret_id, place)
     left join principals p on p.machine_id = asked.machine_id and p.vault_id = asked.vault_id
-    left join secrets s on s.secret_id = asked.secret_id and s.vault_id = asked.vault_id
-    left join memberships m on m.machine_id = p.machine_id and m.project_id = s.project_id
-    left join grants g on g.machine_id = p.machine_id and g.secret_id = s.secret_id
+    left join live_secrets s on s.secret_id = asked.secret_id and s.vault_id = asked.vault_id
    order by asked.place`;
 
 const grantedSql = `
   select asked.item, p.status, p.expires_at,
-         asked.project_id = '' or exists (
-           select from memberships t where t.machine_id = p.machine_id and t.project_id = asked.project_id
+         asked.project_id = '' or (
+           select true from memberships t join projects r on r.project_id = t.project_id and r.state = 'live'
+            where t.machine_id = p.machine_id and t.project_id = asked.project_id
          ) as member_of_target,
-         f.secret_id, f.project_id, f.member
+         f.secret_id, f.project_id, f.member, f.reach
     from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[])
            as asked (item, vault_id, machine_id, project_id, after)
     left join principals p on p.machine_id = asked.machine_id and p.vault_id = asked.vault_id
     left join lateral (
-      select s.secret_id, s.project_id, m.machine_id is not null as member
+      select s.secret_id, s.project_id, g.any_version as reach, ${memberSql} as member
         from grants g
-        join secrets s on s.secret_id = g.secret_id and s.vault_id = p.vault_id
-        left join memberships m on m.machine_id = g.machine_id and m.project_id = s.project_id
+        join live_secrets s on s.secret_id = g.secret_id and s.vault_id = p.vault_id
        where g.machine_id = p.machine_id
          and g.secret_id > asked.after
          and (asked.project_id = '' or s.project_id = asked.project_id)
@@ -87,11 +91,10 @@ export async function readNamed(db: Tx, targets: readonly NamedTarget[]): Promis
   const byItem = Map.groupBy(rows, (row) => row.item);
   return targets.map((_, item) => {
     const mine = byItem.get(item) ?? [];
-    const secrets = mine.map(({ secret_id, project_id, member, granted }) => ({
-      secretId: secret_id,
-      projectId: project_id ?? "",
-      member,
-      granted,
+    const secrets = mine.map((row) => ({
+      secretId: row.secret_id,
+      projectId: row.project_id ?? "",
+      ...rightsOf(row),
     }));
     return { facts: { principal: principalOf(mine[0]), memberOfTarget: true, secrets }, nextPageToken: "" };
   });
@@ -118,9 +121,14 @@ export async function readGranted(db: Tx, targets: readonly GrantedTarget[]): Pr
   });
 }
 
-function grantedSecret({ secret_id, project_id, member }: GrantedRow): SecretFacts[] {
-  if (secret_id === null || project_id === null) return [];
-  return [{ secretId: secret_id, projectId: project_id, member: member === true, granted: true }];
+function grantedSecret(row: GrantedRow): SecretFacts[] {
+  if (row.secret_id === null || row.project_id === null) return [];
+  return [{ secretId: row.secret_id, projectId: row.project_id, ...rightsOf(row) }];
+}
+
+// The reach of a grant is whether it is of any version; there is none where there is no grant.
+function rightsOf({ member, reach }: Pick<NamedRow, "member" | "reach">) {
+  return { member: member === true, granted: reach !== null, anyVersion: reach === true };
 }
 
 function principalOf(row: PrincipalRow | undefined): Principal | undefined {

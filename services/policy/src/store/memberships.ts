@@ -15,6 +15,7 @@ export type Assignment = {
   readonly at: Date;
 };
 
+type Page = { readonly after: string; readonly limit: number };
 type Row = { machine_id: string; project_id: string; created_at: Date };
 
 /** Makes the machine a member of the projects; returns only those it was not a member of. */
@@ -62,9 +63,13 @@ export async function removeMembership(
   return rows.length > 0;
 }
 
-/** Takes the machine out of every project, and with them every grant it has. */
-export async function removeAllMemberships(tx: Tx, vaultId: string, machineId: string): Promise<void> {
-  await tx.query("delete from memberships where machine_id = $1 and vault_id = $2", [machineId, vaultId]);
+/** The projects that the machines are members of. */
+export async function projectsOf(tx: Tx, vaultId: string, machineIds: readonly string[]): Promise<string[]> {
+  const rows = await tx.query<{ project_id: string }>(
+    "select distinct project_id from memberships where vault_id = $1 and machine_id = any($2::text[])",
+    [vaultId, machineIds],
+  );
+  return rows.map(({ project_id }) => project_id);
 }
 
 /** Members of a project in the order of machine ids, after one of them. */
@@ -72,13 +77,30 @@ export async function listMemberships(
   db: Tx,
   vaultId: string,
   projectId: string,
-  page: { readonly after: string; readonly limit: number },
+  page: Page,
 ): Promise<StoredMembership[]> {
   const rows = await db.query<Row>(
     `select machine_id, project_id, created_at from memberships
       where project_id = $1 and vault_id = $2 and machine_id > $3
       order by machine_id limit $4`,
     [projectId, vaultId, page.after, page.limit],
+  );
+  return rows.map(membershipOf);
+}
+
+/** Projects of a machine, of those that are shown, in the order of project ids, after one of them. */
+export async function listMembershipsOfMachine(
+  db: Tx,
+  vaultId: string,
+  machineId: string,
+  page: Page,
+): Promise<StoredMembership[]> {
+  const rows = await db.query<Row>(
+    `select m.machine_id, m.project_id, m.created_at
+       from memberships m join projects p on p.project_id = m.project_id
+      where m.machine_id = $1 and m.vault_id = $2 and m.project_id > $3 and p.state = 'live'
+      order by m.project_id limit $4`,
+    [machineId, vaultId, page.after, page.limit],
   );
   return rows.map(membershipOf);
 }

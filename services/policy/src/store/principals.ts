@@ -1,5 +1,5 @@
 import type { Tx } from "@sallyport/postgres";
-import type { Principal } from "../evaluate.ts";
+import type { Standing } from "../standing.ts";
 
 /** A machine as policy first hears of it. */
 export type NewPrincipal = {
@@ -31,15 +31,6 @@ export async function addPrincipal(tx: Tx, principal: NewPrincipal): Promise<"ad
   return known.length > 0 ? "known" : "taken";
 }
 
-/** Whether the vault has the machine and did not revoke it. */
-export async function isUsablePrincipal(tx: Tx, vaultId: string, machineId: string): Promise<boolean> {
-  const rows = await tx.query(
-    "select machine_id from principals where machine_id = $1 and vault_id = $2 and status <> 'revoked'",
-    [machineId, vaultId],
-  );
-  return rows.length > 0;
-}
-
 /** Whether the vault has or had the machine. */
 export async function isPrincipal(tx: Tx, vaultId: string, machineId: string): Promise<boolean> {
   const rows = await tx.query("select machine_id from principals where machine_id = $1 and vault_id = $2", [
@@ -49,18 +40,16 @@ export async function isPrincipal(tx: Tx, vaultId: string, machineId: string): P
   return rows.length > 0;
 }
 
-/** Sets a machine's status; false when the vault has no such machine, or it was revoked, which is for good. */
-export async function setStatus(
+/** Sets the standing of machines that this transaction has locked. */
+export async function setStanding(
   tx: Tx,
   vaultId: string,
-  machineId: string,
-  status: Principal["status"],
-): Promise<boolean> {
-  const rows = await tx.query(
-    `update principals set status = $3
-      where machine_id = $1 and vault_id = $2 and (status <> 'revoked' or $3 = 'revoked')
-      returning machine_id`,
-    [machineId, vaultId, status],
-  );
-  return rows.length > 0;
+  machineIds: readonly string[],
+  standing: Standing,
+): Promise<void> {
+  await tx.query("update principals set status = $3 where vault_id = $1 and machine_id = any($2::text[])", [
+    vaultId,
+    machineIds,
+    standing,
+  ]);
 }

@@ -1,17 +1,12 @@
 import { newId } from "@sallyport/proto/ids";
-import { createServiceDatabase } from "@sallyport/test/infra";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type TestPolicy, addTestProject, scopeOf, startTestPolicy } from "../../testing/policy.ts";
 
 let policy: TestPolicy;
 
 beforeAll(async () => {
-  const database = await createServiceDatabase("policy");
-  policy = await startTestPolicy(database);
-  return async () => {
-    await policy[Symbol.asyncDispose]();
-    await database[Symbol.asyncDispose]();
-  };
+  policy = await startTestPolicy();
+  return () => policy[Symbol.asyncDispose]();
 });
 
 describe("the serving role", () => {

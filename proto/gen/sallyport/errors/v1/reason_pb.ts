@@ -102,7 +102,8 @@ export const Reason = {
   ROLE_REQUIRED: 5,
 
   /**
-   * REASON_NOT_GRANTED means that no grant covers the secret; also the answer for a secret that does not exist.
+   * REASON_NOT_GRANTED means that no grant covers the secret, or the version that was named; also the answer for a secret
+   * that does not exist.
    *
    * @generated from enum value: REASON_NOT_GRANTED = 6;
    */

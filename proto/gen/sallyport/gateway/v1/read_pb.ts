@@ -77,7 +77,7 @@ export type ReadSecretsRequest = Message<"sallyport.gateway.v1.ReadSecretsReques
   allGranted: boolean;
 
   /**
-   * Version asks for one version of the one named secret; 0 is the current one.
+   * Version asks for one version of the one named secret, which takes a grant of any version; 0 is the current one.
    *
    * @generated from field: uint32 version = 4;
    */

@@ -9,13 +9,15 @@ import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Reason } from "../../errors/v1/reason_pb.ts";
+import { file_sallyport_errors_v1_reason } from "../../errors/v1/reason_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file sallyport/policy/v1/grant.proto.
  */
 export const file_sallyport_policy_v1_grant: GenFile = /*@__PURE__*/
-  fileDesc("Ch9zYWxseXBvcnQvcG9saWN5L3YxL2dyYW50LnByb3RvEhNzYWxseXBvcnQucG9saWN5LnYxIoYBCgVHcmFudBISCgptYWNoaW5lX2lkGAEgASgJEhEKCXNlY3JldF9pZBgCIAEoCRISCgpwcm9qZWN0X2lkGAMgASgJEi4KCmNyZWF0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmNyZWF0ZWRfYnkYBSABKAkiggEKD0FkZEdyYW50UmVxdWVzdBI3CgptYWNoaW5lX2lkGAEgASgJQiO6SCByHjIcXm1jaF9bMC05YS1oamttbnAtdHYtel17MjB9JBI2CglzZWNyZXRfaWQYAiABKAlCI7pIIHIeMhxec2VjX1swLTlhLWhqa21ucC10di16XXsyMH0kIj0KEEFkZEdyYW50UmVzcG9uc2USKQoFZ3JhbnQYASABKAsyGi5zYWxseXBvcnQucG9saWN5LnYxLkdyYW50IoUBChJSZW1vdmVHcmFudFJlcXVlc3QSNwoKbWFjaGluZV9pZBgBIAEoCUIjukggch4yHF5tY2hfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSNgoJc2VjcmV0X2lkGAIgASgJQiO6SCByHjIcXnNlY19bMC05YS1oamttbnAtdHYtel17MjB9JCIVChNSZW1vdmVHcmFudFJlc3BvbnNlIq4BChpMaXN0R3JhbnRzQnlNYWNoaW5lUmVxdWVzdBI3CgptYWNoaW5lX2lkGAEgASgJQiO6SCByHjIcXm1jaF9bMC05YS1oamttbnAtdHYtel17MjB9JBIbCglwYWdlX3NpemUYAiABKA1CCLpIBSoDGOgHEjoKCnBhZ2VfdG9rZW4YAyABKAlCJrpII3IhMh9eKHNlY19bMC05YS1oamttbnAtdHYtel17MjB9KT8kImIKG0xpc3RHcmFudHNCeU1hY2hpbmVSZXNwb25zZRIqCgZncmFudHMYASADKAsyGi5zYWxseXBvcnQucG9saWN5LnYxLkdyYW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKsAQoZTGlzdEdyYW50c0J5U2VjcmV0UmVxdWVzdBI2CglzZWNyZXRfaWQYASABKAlCI7pIIHIeMhxec2VjX1swLTlhLWhqa21ucC10di16XXsyMH0kEhsKCXBhZ2Vfc2l6ZRgCIAEoDUIIukgFKgMY6AcSOgoKcGFnZV90b2tlbhgDIAEoCUImukgjciEyH14obWNoX1swLTlhLWhqa21ucC10di16XXsyMH0pPyQiYQoaTGlzdEdyYW50c0J5U2VjcmV0UmVzcG9uc2USKgoGZ3JhbnRzGAEgAygLMhouc2FsbHlwb3J0LnBvbGljeS52MS5HcmFudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkyugMKDEdyYW50U2VydmljZRJXCghBZGRHcmFudBIkLnNhbGx5cG9ydC5wb2xpY3kudjEuQWRkR3JhbnRSZXF1ZXN0GiUuc2FsbHlwb3J0LnBvbGljeS52MS5BZGRHcmFudFJlc3BvbnNlEmAKC1JlbW92ZUdyYW50Eicuc2FsbHlwb3J0LnBvbGljeS52MS5SZW1vdmVHcmFudFJlcXVlc3QaKC5zYWxseXBvcnQucG9saWN5LnYxLlJlbW92ZUdyYW50UmVzcG9uc2USeAoTTGlzdEdyYW50c0J5TWFjaGluZRIvLnNhbGx5cG9ydC5wb2xpY3kudjEuTGlzdEdyYW50c0J5TWFjaGluZVJlcXVlc3QaMC5zYWxseXBvcnQucG9saWN5LnYxLkxpc3RHcmFudHNCeU1hY2hpbmVSZXNwb25zZRJ1ChJMaXN0R3JhbnRzQnlTZWNyZXQSLi5zYWxseXBvcnQucG9saWN5LnYxLkxpc3RHcmFudHNCeVNlY3JldFJlcXVlc3QaLy5zYWxseXBvcnQucG9saWN5LnYxLkxpc3RHcmFudHNCeVNlY3JldFJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("Ch9zYWxseXBvcnQvcG9saWN5L3YxL2dyYW50LnByb3RvEhNzYWxseXBvcnQucG9saWN5LnYxIskBCgVHcmFudBISCgptYWNoaW5lX2lkGAEgASgJEhEKCXNlY3JldF9pZBgCIAEoCRISCgpwcm9qZWN0X2lkGAMgASgJEi4KCmNyZWF0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmNyZWF0ZWRfYnkYBSABKAkSEwoLYW55X3ZlcnNpb24YBiABKAgSLAoHcmVmdXNhbBgHIAEoDjIbLnNhbGx5cG9ydC5lcnJvcnMudjEuUmVhc29uIpcBCg9BZGRHcmFudFJlcXVlc3QSNwoKbWFjaGluZV9pZBgBIAEoCUIjukggch4yHF5tY2hfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSNgoJc2VjcmV0X2lkGAIgASgJQiO6SCByHjIcXnNlY19bMC05YS1oamttbnAtdHYtel17MjB9JBITCgthbnlfdmVyc2lvbhgDIAEoCCI9ChBBZGRHcmFudFJlc3BvbnNlEikKBWdyYW50GAEgASgLMhouc2FsbHlwb3J0LnBvbGljeS52MS5HcmFudCKFAQoSUmVtb3ZlR3JhbnRSZXF1ZXN0EjcKCm1hY2hpbmVfaWQYASABKAlCI7pIIHIeMhxebWNoX1swLTlhLWhqa21ucC10di16XXsyMH0kEjYKCXNlY3JldF9pZBgCIAEoCUIjukggch4yHF5zZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQiFQoTUmVtb3ZlR3JhbnRSZXNwb25zZSLcAQoQU2V0R3JhbnRzUmVxdWVzdBI3CgptYWNoaW5lX2lkGAEgASgJQiO6SCByHjIcXm1jaF9bMC05YS1oamttbnAtdHYtel17MjB9JBI3Cgpwcm9qZWN0X2lkGAIgASgJQiO6SCByHjIcXnByal9bMC05YS1oamttbnAtdHYtel17MjB9JBJBCgpzZWNyZXRfaWRzGAMgAygJQi26SCqSAScQ6AcYASIgch4yHF5zZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSEwoLYW55X3ZlcnNpb24YBCABKAgicAoRU2V0R3JhbnRzUmVzcG9uc2USKgoGZ3JhbnRzGAEgAygLMhouc2FsbHlwb3J0LnBvbGljeS52MS5HcmFudBINCgVhZGRlZBgCIAEoDRIPCgdyZW1vdmVkGAMgASgNEg8KB2NoYW5nZWQYBCABKA0i6gEKGkxpc3RHcmFudHNCeU1hY2hpbmVSZXF1ZXN0EjcKCm1hY2hpbmVfaWQYASABKAlCI7pIIHIeMhxebWNoX1swLTlhLWhqa21ucC10di16XXsyMH0kEhsKCXBhZ2Vfc2l6ZRgCIAEoDUIIukgFKgMY6AcSOgoKcGFnZV90b2tlbhgDIAEoCUImukgjciEyH14oc2VjX1swLTlhLWhqa21ucC10di16XXsyMH0pPyQSOgoKcHJvamVjdF9pZBgEIAEoCUImukgjciEyH14ocHJqX1swLTlhLWhqa21ucC10di16XXsyMH0pPyQiYgobTGlzdEdyYW50c0J5TWFjaGluZVJlc3BvbnNlEioKBmdyYW50cxgBIAMoCzIaLnNhbGx5cG9ydC5wb2xpY3kudjEuR3JhbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIqwBChlMaXN0R3JhbnRzQnlTZWNyZXRSZXF1ZXN0EjYKCXNlY3JldF9pZBgBIAEoCUIjukggch4yHF5zZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSGwoJcGFnZV9zaXplGAIgASgNQgi6SAUqAxjoBxI6CgpwYWdlX3Rva2VuGAMgASgJQia6SCNyITIfXihtY2hfWzAtOWEtaGprbW5wLXR2LXpdezIwfSk/JCJhChpMaXN0R3JhbnRzQnlTZWNyZXRSZXNwb25zZRIqCgZncmFudHMYASADKAsyGi5zYWxseXBvcnQucG9saWN5LnYxLkdyYW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJaChJDb3VudEdyYW50c1JlcXVlc3QSRAoLbWFjaGluZV9pZHMYASADKAlCL7pILJIBKQgBEMgBGAEiIHIeMhxebWNoX1swLTlhLWhqa21ucC10di16XXsyMH0kIkMKCkdyYW50Q291bnQSEgoKbWFjaGluZV9pZBgBIAEoCRIQCghwcm9qZWN0cxgCIAEoDRIPCgdzZWNyZXRzGAMgASgNIkYKE0NvdW50R3JhbnRzUmVzcG9uc2USLwoGY291bnRzGAEgAygLMh8uc2FsbHlwb3J0LnBvbGljeS52MS5HcmFudENvdW50MvgECgxHcmFudFNlcnZpY2USVwoIQWRkR3JhbnQSJC5zYWxseXBvcnQucG9saWN5LnYxLkFkZEdyYW50UmVxdWVzdBolLnNhbGx5cG9ydC5wb2xpY3kudjEuQWRkR3JhbnRSZXNwb25zZRJgCgtSZW1vdmVHcmFudBInLnNhbGx5cG9ydC5wb2xpY3kudjEuUmVtb3ZlR3JhbnRSZXF1ZXN0Giguc2FsbHlwb3J0LnBvbGljeS52MS5SZW1vdmVHcmFudFJlc3BvbnNlEloKCVNldEdyYW50cxIlLnNhbGx5cG9ydC5wb2xpY3kudjEuU2V0R3JhbnRzUmVxdWVzdBomLnNhbGx5cG9ydC5wb2xpY3kudjEuU2V0R3JhbnRzUmVzcG9uc2USeAoTTGlzdEdyYW50c0J5TWFjaGluZRIvLnNhbGx5cG9ydC5wb2xpY3kudjEuTGlzdEdyYW50c0J5TWFjaGluZVJlcXVlc3QaMC5zYWxseXBvcnQucG9saWN5LnYxLkxpc3RHcmFudHNCeU1hY2hpbmVSZXNwb25zZRJ1ChJMaXN0R3JhbnRzQnlTZWNyZXQSLi5zYWxseXBvcnQucG9saWN5LnYxLkxpc3RHcmFudHNCeVNlY3JldFJlcXVlc3QaLy5zYWxseXBvcnQucG9saWN5LnYxLkxpc3RHcmFudHNCeVNlY3JldFJlc3BvbnNlEmAKC0NvdW50R3JhbnRzEicuc2FsbHlwb3J0LnBvbGljeS52MS5Db3VudEdyYW50c1JlcXVlc3QaKC5zYWxseXBvcnQucG9saWN5LnYxLkNvdW50R3JhbnRzUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_sallyport_errors_v1_reason]);
 
 /**
  * Grant is the right of one machine to read one secret.
@@ -57,6 +59,21 @@ export type Grant = Message<"sallyport.policy.v1.Grant"> & {
    * @generated from field: string created_by = 5;
    */
   createdBy: string;
+
+  /**
+   * AnyVersion lets the machine name an older version; without it only the current one is read.
+   *
+   * @generated from field: bool any_version = 6;
+   */
+  anyVersion: boolean;
+
+  /**
+   * Refusal is what a read of the current version would be refused with now, by the same rules as the read itself, such
+   * as MACHINE_EXPIRED; unspecified when it would not be.
+   *
+   * @generated from field: sallyport.errors.v1.Reason refusal = 7;
+   */
+  refusal: Reason;
 };
 
 /**
@@ -85,6 +102,13 @@ export type AddGrantRequest = Message<"sallyport.policy.v1.AddGrantRequest"> & {
    * @generated from field: string secret_id = 2;
    */
   secretId: string;
+
+  /**
+   * AnyVersion lets the machine name an older version; false lets it read the current one only.
+   *
+   * @generated from field: bool any_version = 3;
+   */
+  anyVersion: boolean;
 };
 
 /**
@@ -159,6 +183,90 @@ export const RemoveGrantResponseSchema: GenMessage<RemoveGrantResponse> = /*@__P
   messageDesc(file_sallyport_policy_v1_grant, 4);
 
 /**
+ * SetGrantsRequest names everything that a machine may read of a project.
+ *
+ * @generated from message sallyport.policy.v1.SetGrantsRequest
+ */
+export type SetGrantsRequest = Message<"sallyport.policy.v1.SetGrantsRequest"> & {
+  /**
+   * MachineId is the machine, a member of the project.
+   *
+   * @generated from field: string machine_id = 1;
+   */
+  machineId: string;
+
+  /**
+   * ProjectId is the project.
+   *
+   * @generated from field: string project_id = 2;
+   */
+  projectId: string;
+
+  /**
+   * SecretIds are secrets of the project, each once; none takes every grant there back.
+   *
+   * @generated from field: repeated string secret_ids = 3;
+   */
+  secretIds: string[];
+
+  /**
+   * AnyVersion lets the machine name older versions of all of them; false lets it read the current ones only.
+   *
+   * @generated from field: bool any_version = 4;
+   */
+  anyVersion: boolean;
+};
+
+/**
+ * Describes the message sallyport.policy.v1.SetGrantsRequest.
+ * Use `create(SetGrantsRequestSchema)` to create a new message.
+ */
+export const SetGrantsRequestSchema: GenMessage<SetGrantsRequest> = /*@__PURE__*/
+  messageDesc(file_sallyport_policy_v1_grant, 5);
+
+/**
+ * SetGrantsResponse holds the grants and how many were different before.
+ *
+ * @generated from message sallyport.policy.v1.SetGrantsResponse
+ */
+export type SetGrantsResponse = Message<"sallyport.policy.v1.SetGrantsResponse"> & {
+  /**
+   * Grants are those of the named secrets, in the order of secret ids.
+   *
+   * @generated from field: repeated sallyport.policy.v1.Grant grants = 1;
+   */
+  grants: Grant[];
+
+  /**
+   * Added is the number of new grants.
+   *
+   * @generated from field: uint32 added = 2;
+   */
+  added: number;
+
+  /**
+   * Removed is the number of grants taken back.
+   *
+   * @generated from field: uint32 removed = 3;
+   */
+  removed: number;
+
+  /**
+   * Changed is the number of grants whose any_version was another.
+   *
+   * @generated from field: uint32 changed = 4;
+   */
+  changed: number;
+};
+
+/**
+ * Describes the message sallyport.policy.v1.SetGrantsResponse.
+ * Use `create(SetGrantsResponseSchema)` to create a new message.
+ */
+export const SetGrantsResponseSchema: GenMessage<SetGrantsResponse> = /*@__PURE__*/
+  messageDesc(file_sallyport_policy_v1_grant, 6);
+
+/**
  * ListGrantsByMachineRequest names a machine.
  *
  * @generated from message sallyport.policy.v1.ListGrantsByMachineRequest
@@ -184,6 +292,13 @@ export type ListGrantsByMachineRequest = Message<"sallyport.policy.v1.ListGrants
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
+
+  /**
+   * ProjectId limits the list to one project; empty lists all.
+   *
+   * @generated from field: string project_id = 4;
+   */
+  projectId: string;
 };
 
 /**
@@ -191,7 +306,7 @@ export type ListGrantsByMachineRequest = Message<"sallyport.policy.v1.ListGrants
  * Use `create(ListGrantsByMachineRequestSchema)` to create a new message.
  */
 export const ListGrantsByMachineRequestSchema: GenMessage<ListGrantsByMachineRequest> = /*@__PURE__*/
-  messageDesc(file_sallyport_policy_v1_grant, 5);
+  messageDesc(file_sallyport_policy_v1_grant, 7);
 
 /**
  * ListGrantsByMachineResponse is one page, in the order of secret ids.
@@ -219,7 +334,7 @@ export type ListGrantsByMachineResponse = Message<"sallyport.policy.v1.ListGrant
  * Use `create(ListGrantsByMachineResponseSchema)` to create a new message.
  */
 export const ListGrantsByMachineResponseSchema: GenMessage<ListGrantsByMachineResponse> = /*@__PURE__*/
-  messageDesc(file_sallyport_policy_v1_grant, 6);
+  messageDesc(file_sallyport_policy_v1_grant, 8);
 
 /**
  * ListGrantsBySecretRequest names a secret.
@@ -254,7 +369,7 @@ export type ListGrantsBySecretRequest = Message<"sallyport.policy.v1.ListGrantsB
  * Use `create(ListGrantsBySecretRequestSchema)` to create a new message.
  */
 export const ListGrantsBySecretRequestSchema: GenMessage<ListGrantsBySecretRequest> = /*@__PURE__*/
-  messageDesc(file_sallyport_policy_v1_grant, 7);
+  messageDesc(file_sallyport_policy_v1_grant, 9);
 
 /**
  * ListGrantsBySecretResponse is one page, in the order of machine ids.
@@ -282,7 +397,84 @@ export type ListGrantsBySecretResponse = Message<"sallyport.policy.v1.ListGrants
  * Use `create(ListGrantsBySecretResponseSchema)` to create a new message.
  */
 export const ListGrantsBySecretResponseSchema: GenMessage<ListGrantsBySecretResponse> = /*@__PURE__*/
-  messageDesc(file_sallyport_policy_v1_grant, 8);
+  messageDesc(file_sallyport_policy_v1_grant, 10);
+
+/**
+ * CountGrantsRequest names machines.
+ *
+ * @generated from message sallyport.policy.v1.CountGrantsRequest
+ */
+export type CountGrantsRequest = Message<"sallyport.policy.v1.CountGrantsRequest"> & {
+  /**
+   * MachineIds are the machines, each once.
+   *
+   * @generated from field: repeated string machine_ids = 1;
+   */
+  machineIds: string[];
+};
+
+/**
+ * Describes the message sallyport.policy.v1.CountGrantsRequest.
+ * Use `create(CountGrantsRequestSchema)` to create a new message.
+ */
+export const CountGrantsRequestSchema: GenMessage<CountGrantsRequest> = /*@__PURE__*/
+  messageDesc(file_sallyport_policy_v1_grant, 11);
+
+/**
+ * GrantCount tells how much one machine has.
+ *
+ * @generated from message sallyport.policy.v1.GrantCount
+ */
+export type GrantCount = Message<"sallyport.policy.v1.GrantCount"> & {
+  /**
+   * MachineId is the machine.
+   *
+   * @generated from field: string machine_id = 1;
+   */
+  machineId: string;
+
+  /**
+   * Projects is the number of projects that it is a member of.
+   *
+   * @generated from field: uint32 projects = 2;
+   */
+  projects: number;
+
+  /**
+   * Secrets is the number of secrets that it was granted.
+   *
+   * @generated from field: uint32 secrets = 3;
+   */
+  secrets: number;
+};
+
+/**
+ * Describes the message sallyport.policy.v1.GrantCount.
+ * Use `create(GrantCountSchema)` to create a new message.
+ */
+export const GrantCountSchema: GenMessage<GrantCount> = /*@__PURE__*/
+  messageDesc(file_sallyport_policy_v1_grant, 12);
+
+/**
+ * CountGrantsResponse has one count for each machine asked for.
+ *
+ * @generated from message sallyport.policy.v1.CountGrantsResponse
+ */
+export type CountGrantsResponse = Message<"sallyport.policy.v1.CountGrantsResponse"> & {
+  /**
+   * Counts are matched by machine_id; a machine that the vault does not have has nothing.
+   *
+   * @generated from field: repeated sallyport.policy.v1.GrantCount counts = 1;
+   */
+  counts: GrantCount[];
+};
+
+/**
+ * Describes the message sallyport.policy.v1.CountGrantsResponse.
+ * Use `create(CountGrantsResponseSchema)` to create a new message.
+ */
+export const CountGrantsResponseSchema: GenMessage<CountGrantsResponse> = /*@__PURE__*/
+  messageDesc(file_sallyport_policy_v1_grant, 13);
 
 /**
  * GrantService gives and takes the right to read one secret.
@@ -291,8 +483,9 @@ export const ListGrantsBySecretResponseSchema: GenMessage<ListGrantsBySecretResp
  */
 export const GrantService: GenService<{
   /**
-   * AddGrant lets a machine read a secret of a project that it is a member of. Granting twice is no error. Callers:
-   * owner, admin. Recorded: grant.added. Reasons: NOT_FOUND (machine, secret or membership).
+   * AddGrant lets a machine read a secret of a project that it is a member of. Granting again is no error; with another
+   * any_version it changes the grant. Callers: owner, admin. Recorded: grant.added, or grant.changed. Reasons: NOT_FOUND
+   * (field machine_id, secret_id or membership).
    *
    * @generated from rpc sallyport.policy.v1.GrantService.AddGrant
    */
@@ -302,8 +495,8 @@ export const GrantService: GenService<{
     output: typeof AddGrantResponseSchema;
   },
   /**
-   * RemoveGrant takes the right back; the next read is refused. Callers: owner, admin. Recorded: grant.removed.
-   * Reasons: NOT_FOUND.
+   * RemoveGrant takes the right back; the next read is refused. So it does with a deleted secret, before that is restored.
+   * Callers: owner, admin. Recorded: grant.removed. Reasons: NOT_FOUND.
    *
    * @generated from rpc sallyport.policy.v1.GrantService.RemoveGrant
    */
@@ -311,6 +504,19 @@ export const GrantService: GenService<{
     methodKind: "unary";
     input: typeof RemoveGrantRequestSchema;
     output: typeof RemoveGrantResponseSchema;
+  },
+  /**
+   * SetGrants makes the named secrets the only ones of a project that a machine may read, in one step; what it had of
+   * deleted secrets there goes too. Callers: owner, admin. Recorded: grant.added, grant.changed and grant.removed, one
+   * for each difference. Reasons: NOT_FOUND (field machine_id, project_id, membership, or secret_ids: one of them is not
+   * in the project).
+   *
+   * @generated from rpc sallyport.policy.v1.GrantService.SetGrants
+   */
+  setGrants: {
+    methodKind: "unary";
+    input: typeof SetGrantsRequestSchema;
+    output: typeof SetGrantsResponseSchema;
   },
   /**
    * ListGrantsByMachine answers what a machine can read. Callers: owner, admin, auditor. Recorded: nothing.
@@ -333,6 +539,17 @@ export const GrantService: GenService<{
     methodKind: "unary";
     input: typeof ListGrantsBySecretRequestSchema;
     output: typeof ListGrantsBySecretResponseSchema;
+  },
+  /**
+   * CountGrants tells how much machines have, for a list of them. Callers: owner, admin, auditor. Recorded: nothing.
+   * Reasons: none of its own.
+   *
+   * @generated from rpc sallyport.policy.v1.GrantService.CountGrants
+   */
+  countGrants: {
+    methodKind: "unary";
+    input: typeof CountGrantsRequestSchema;
+    output: typeof CountGrantsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_sallyport_policy_v1_grant, 0);

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sallyport/policy/v1/membership.proto.
  */
 export const file_sallyport_policy_v1_membership: GenFile = /*@__PURE__*/
-  fileDesc("CiRzYWxseXBvcnQvcG9saWN5L3YxL21lbWJlcnNoaXAucHJvdG8SE3NhbGx5cG9ydC5wb2xpY3kudjEiZAoKTWVtYmVyc2hpcBISCgptYWNoaW5lX2lkGAEgASgJEhIKCnByb2plY3RfaWQYAiABKAkSLgoKY3JlYXRlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiiAEKFEFkZE1lbWJlcnNoaXBSZXF1ZXN0EjcKCm1hY2hpbmVfaWQYASABKAlCI7pIIHIeMhxebWNoX1swLTlhLWhqa21ucC10di16XXsyMH0kEjcKCnByb2plY3RfaWQYAiABKAlCI7pIIHIeMhxecHJqX1swLTlhLWhqa21ucC10di16XXsyMH0kIkwKFUFkZE1lbWJlcnNoaXBSZXNwb25zZRIzCgptZW1iZXJzaGlwGAEgASgLMh8uc2FsbHlwb3J0LnBvbGljeS52MS5NZW1iZXJzaGlwIosBChdSZW1vdmVNZW1iZXJzaGlwUmVxdWVzdBI3CgptYWNoaW5lX2lkGAEgASgJQiO6SCByHjIcXm1jaF9bMC05YS1oamttbnAtdHYtel17MjB9JBI3Cgpwcm9qZWN0X2lkGAIgASgJQiO6SCByHjIcXnByal9bMC05YS1oamttbnAtdHYtel17MjB9JCIyChhSZW1vdmVNZW1iZXJzaGlwUmVzcG9uc2USFgoOZ3JhbnRzX3JlbW92ZWQYASABKA0iqgEKFkxpc3RNZW1iZXJzaGlwc1JlcXVlc3QSNwoKcHJvamVjdF9pZBgBIAEoCUIjukggch4yHF5wcmpfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSGwoJcGFnZV9zaXplGAIgASgNQgi6SAUqAxjoBxI6CgpwYWdlX3Rva2VuGAMgASgJQia6SCNyITIfXihtY2hfWzAtOWEtaGprbW5wLXR2LXpdezIwfSk/JCJoChdMaXN0TWVtYmVyc2hpcHNSZXNwb25zZRI0CgttZW1iZXJzaGlwcxgBIAMoCzIfLnNhbGx5cG9ydC5wb2xpY3kudjEuTWVtYmVyc2hpcBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAky2gIKEU1lbWJlcnNoaXBTZXJ2aWNlEmYKDUFkZE1lbWJlcnNoaXASKS5zYWxseXBvcnQucG9saWN5LnYxLkFkZE1lbWJlcnNoaXBSZXF1ZXN0Giouc2FsbHlwb3J0LnBvbGljeS52MS5BZGRNZW1iZXJzaGlwUmVzcG9uc2USbwoQUmVtb3ZlTWVtYmVyc2hpcBIsLnNhbGx5cG9ydC5wb2xpY3kudjEuUmVtb3ZlTWVtYmVyc2hpcFJlcXVlc3QaLS5zYWxseXBvcnQucG9saWN5LnYxLlJlbW92ZU1lbWJlcnNoaXBSZXNwb25zZRJsCg9MaXN0TWVtYmVyc2hpcHMSKy5zYWxseXBvcnQucG9saWN5LnYxLkxpc3RNZW1iZXJzaGlwc1JlcXVlc3QaLC5zYWxseXBvcnQucG9saWN5LnYxLkxpc3RNZW1iZXJzaGlwc1Jlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("CiRzYWxseXBvcnQvcG9saWN5L3YxL21lbWJlcnNoaXAucHJvdG8SE3NhbGx5cG9ydC5wb2xpY3kudjEiZAoKTWVtYmVyc2hpcBISCgptYWNoaW5lX2lkGAEgASgJEhIKCnByb2plY3RfaWQYAiABKAkSLgoKY3JlYXRlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiiAEKFEFkZE1lbWJlcnNoaXBSZXF1ZXN0EjcKCm1hY2hpbmVfaWQYASABKAlCI7pIIHIeMhxebWNoX1swLTlhLWhqa21ucC10di16XXsyMH0kEjcKCnByb2plY3RfaWQYAiABKAlCI7pIIHIeMhxecHJqX1swLTlhLWhqa21ucC10di16XXsyMH0kIkwKFUFkZE1lbWJlcnNoaXBSZXNwb25zZRIzCgptZW1iZXJzaGlwGAEgASgLMh8uc2FsbHlwb3J0LnBvbGljeS52MS5NZW1iZXJzaGlwIosBChdSZW1vdmVNZW1iZXJzaGlwUmVxdWVzdBI3CgptYWNoaW5lX2lkGAEgASgJQiO6SCByHjIcXm1jaF9bMC05YS1oamttbnAtdHYtel17MjB9JBI3Cgpwcm9qZWN0X2lkGAIgASgJQiO6SCByHjIcXnByal9bMC05YS1oamttbnAtdHYtel17MjB9JCIyChhSZW1vdmVNZW1iZXJzaGlwUmVzcG9uc2USFgoOZ3JhbnRzX3JlbW92ZWQYASABKA0iqgEKFkxpc3RNZW1iZXJzaGlwc1JlcXVlc3QSNwoKcHJvamVjdF9pZBgBIAEoCUIjukggch4yHF5wcmpfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSGwoJcGFnZV9zaXplGAIgASgNQgi6SAUqAxjoBxI6CgpwYWdlX3Rva2VuGAMgASgJQia6SCNyITIfXihtY2hfWzAtOWEtaGprbW5wLXR2LXpdezIwfSk/JCJoChdMaXN0TWVtYmVyc2hpcHNSZXNwb25zZRI0CgttZW1iZXJzaGlwcxgBIAMoCzIfLnNhbGx5cG9ydC5wb2xpY3kudjEuTWVtYmVyc2hpcBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiswEKH0xpc3RNZW1iZXJzaGlwc0J5TWFjaGluZVJlcXVlc3QSNwoKbWFjaGluZV9pZBgBIAEoCUIjukggch4yHF5tY2hfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSGwoJcGFnZV9zaXplGAIgASgNQgi6SAUqAxjoBxI6CgpwYWdlX3Rva2VuGAMgASgJQia6SCNyITIfXihwcmpfWzAtOWEtaGprbW5wLXR2LXpdezIwfSk/JCJxCiBMaXN0TWVtYmVyc2hpcHNCeU1hY2hpbmVSZXNwb25zZRI0CgttZW1iZXJzaGlwcxgBIAMoCzIfLnNhbGx5cG9ydC5wb2xpY3kudjEuTWVtYmVyc2hpcBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAky5AMKEU1lbWJlcnNoaXBTZXJ2aWNlEmYKDUFkZE1lbWJlcnNoaXASKS5zYWxseXBvcnQucG9saWN5LnYxLkFkZE1lbWJlcnNoaXBSZXF1ZXN0Giouc2FsbHlwb3J0LnBvbGljeS52MS5BZGRNZW1iZXJzaGlwUmVzcG9uc2USbwoQUmVtb3ZlTWVtYmVyc2hpcBIsLnNhbGx5cG9ydC5wb2xpY3kudjEuUmVtb3ZlTWVtYmVyc2hpcFJlcXVlc3QaLS5zYWxseXBvcnQucG9saWN5LnYxLlJlbW92ZU1lbWJlcnNoaXBSZXNwb25zZRJsCg9MaXN0TWVtYmVyc2hpcHMSKy5zYWxseXBvcnQucG9saWN5LnYxLkxpc3RNZW1iZXJzaGlwc1JlcXVlc3QaLC5zYWxseXBvcnQucG9saWN5LnYxLkxpc3RNZW1iZXJzaGlwc1Jlc3BvbnNlEocBChhMaXN0TWVtYmVyc2hpcHNCeU1hY2hpbmUSNC5zYWxseXBvcnQucG9saWN5LnYxLkxpc3RNZW1iZXJzaGlwc0J5TWFjaGluZVJlcXVlc3QaNS5zYWxseXBvcnQucG9saWN5LnYxLkxpc3RNZW1iZXJzaGlwc0J5TWFjaGluZVJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * Membership says that a machine belongs to a project.
@@ -212,6 +212,69 @@ export const ListMembershipsResponseSchema: GenMessage<ListMembershipsResponse> 
   messageDesc(file_sallyport_policy_v1_membership, 6);
 
 /**
+ * ListMembershipsByMachineRequest names a machine.
+ *
+ * @generated from message sallyport.policy.v1.ListMembershipsByMachineRequest
+ */
+export type ListMembershipsByMachineRequest = Message<"sallyport.policy.v1.ListMembershipsByMachineRequest"> & {
+  /**
+   * MachineId is the machine.
+   *
+   * @generated from field: string machine_id = 1;
+   */
+  machineId: string;
+
+  /**
+   * PageSize is the most to return; 0 means 100.
+   *
+   * @generated from field: uint32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * PageToken continues a listing.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message sallyport.policy.v1.ListMembershipsByMachineRequest.
+ * Use `create(ListMembershipsByMachineRequestSchema)` to create a new message.
+ */
+export const ListMembershipsByMachineRequestSchema: GenMessage<ListMembershipsByMachineRequest> = /*@__PURE__*/
+  messageDesc(file_sallyport_policy_v1_membership, 7);
+
+/**
+ * ListMembershipsByMachineResponse is one page, in the order of project ids.
+ *
+ * @generated from message sallyport.policy.v1.ListMembershipsByMachineResponse
+ */
+export type ListMembershipsByMachineResponse = Message<"sallyport.policy.v1.ListMembershipsByMachineResponse"> & {
+  /**
+   * Memberships are the memberships.
+   *
+   * @generated from field: repeated sallyport.policy.v1.Membership memberships = 1;
+   */
+  memberships: Membership[];
+
+  /**
+   * NextPageToken is set when more follow.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message sallyport.policy.v1.ListMembershipsByMachineResponse.
+ * Use `create(ListMembershipsByMachineResponseSchema)` to create a new message.
+ */
+export const ListMembershipsByMachineResponseSchema: GenMessage<ListMembershipsByMachineResponse> = /*@__PURE__*/
+  messageDesc(file_sallyport_policy_v1_membership, 8);
+
+/**
  * MembershipService puts machines into projects and takes them out.
  *
  * @generated from service sallyport.policy.v1.MembershipService
@@ -249,6 +312,17 @@ export const MembershipService: GenService<{
     methodKind: "unary";
     input: typeof ListMembershipsRequestSchema;
     output: typeof ListMembershipsResponseSchema;
+  },
+  /**
+   * ListMembershipsByMachine pages through the projects of a machine. Callers: owner, admin, auditor. Recorded: nothing.
+   * Reasons: NOT_FOUND.
+   *
+   * @generated from rpc sallyport.policy.v1.MembershipService.ListMembershipsByMachine
+   */
+  listMembershipsByMachine: {
+    methodKind: "unary";
+    input: typeof ListMembershipsByMachineRequestSchema;
+    output: typeof ListMembershipsByMachineResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_sallyport_policy_v1_membership, 0);

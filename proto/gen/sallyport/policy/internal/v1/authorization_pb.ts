@@ -103,7 +103,7 @@ export type AuthorizeItem = Message<"sallyport.policy.internal.v1.AuthorizeItem"
   allGranted: boolean;
 
   /**
-   * RequestedVersion is the version asked for, 0 for the current one.
+   * RequestedVersion is the version asked for, 0 for the current one. Another takes a grant with any_version.
    *
    * @generated from field: uint32 requested_version = 9;
    */

@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sallyport/policy/internal/v1/directory.proto.
  */
 export const file_sallyport_policy_internal_v1_directory: GenFile = /*@__PURE__*/
-  fileDesc("CixzYWxseXBvcnQvcG9saWN5L2ludGVybmFsL3YxL2RpcmVjdG9yeS5wcm90bxIcc2FsbHlwb3J0LnBvbGljeS5pbnRlcm5hbC52MSLbAQoYUmVnaXN0ZXJSZXNvdXJjZXNSZXF1ZXN0EjUKCHZhdWx0X2lkGAEgASgJQiO6SCByHjIcXnZsdF9bMC05YS1oamttbnAtdHYtel17MjB9JBI/Cgtwcm9qZWN0X2lkcxgCIAMoCUIqukgnkgEkEGQiIHIeMhxecHJqX1swLTlhLWhqa21ucC10di16XXsyMH0kEkcKB3NlY3JldHMYAyADKAsyLC5zYWxseXBvcnQucG9saWN5LmludGVybmFsLnYxLlNlY3JldFJlc291cmNlQgi6SAWSAQIQZCKBAQoOU2VjcmV0UmVzb3VyY2USNgoJc2VjcmV0X2lkGAEgASgJQiO6SCByHjIcXnNlY19bMC05YS1oamttbnAtdHYtel17MjB9JBI3Cgpwcm9qZWN0X2lkGAIgASgJQiO6SCByHjIcXnByal9bMC05YS1oamttbnAtdHYtel17MjB9JCIbChlSZWdpc3RlclJlc291cmNlc1Jlc3BvbnNlMpkBChBEaXJlY3RvcnlTZXJ2aWNlEoQBChFSZWdpc3RlclJlc291cmNlcxI2LnNhbGx5cG9ydC5wb2xpY3kuaW50ZXJuYWwudjEuUmVnaXN0ZXJSZXNvdXJjZXNSZXF1ZXN0Gjcuc2FsbHlwb3J0LnBvbGljeS5pbnRlcm5hbC52MS5SZWdpc3RlclJlc291cmNlc1Jlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate]);
+  fileDesc("CixzYWxseXBvcnQvcG9saWN5L2ludGVybmFsL3YxL2RpcmVjdG9yeS5wcm90bxIcc2FsbHlwb3J0LnBvbGljeS5pbnRlcm5hbC52MSLbAQoYUmVnaXN0ZXJSZXNvdXJjZXNSZXF1ZXN0EjUKCHZhdWx0X2lkGAEgASgJQiO6SCByHjIcXnZsdF9bMC05YS1oamttbnAtdHYtel17MjB9JBI/Cgtwcm9qZWN0X2lkcxgCIAMoCUIqukgnkgEkEGQiIHIeMhxecHJqX1swLTlhLWhqa21ucC10di16XXsyMH0kEkcKB3NlY3JldHMYAyADKAsyLC5zYWxseXBvcnQucG9saWN5LmludGVybmFsLnYxLlNlY3JldFJlc291cmNlQgi6SAWSAQIQZCKBAQoOU2VjcmV0UmVzb3VyY2USNgoJc2VjcmV0X2lkGAEgASgJQiO6SCByHjIcXnNlY19bMC05YS1oamttbnAtdHYtel17MjB9JBI3Cgpwcm9qZWN0X2lkGAIgASgJQiO6SCByHjIcXnByal9bMC05YS1oamttbnAtdHYtel17MjB9JCIbChlSZWdpc3RlclJlc291cmNlc1Jlc3BvbnNlIuUBChZSZXRpcmVSZXNvdXJjZXNSZXF1ZXN0EjUKCHZhdWx0X2lkGAEgASgJQiO6SCByHjIcXnZsdF9bMC05YS1oamttbnAtdHYtel17MjB9JBJBCgtwcm9qZWN0X2lkcxgCIAMoCUIsukgpkgEmEGQYASIgch4yHF5wcmpfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSQQoKc2VjcmV0X2lkcxgDIAMoCUItukgqkgEnEOgHGAEiIHIeMhxec2VjX1swLTlhLWhqa21ucC10di16XXsyMH0kEg4KBnB1cmdlZBgEIAEoCCIZChdSZXRpcmVSZXNvdXJjZXNSZXNwb25zZSLYAQoZUmVpbnN0YXRlUmVzb3VyY2VzUmVxdWVzdBI1Cgh2YXVsdF9pZBgBIAEoCUIjukggch4yHF52bHRfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSQQoLcHJvamVjdF9pZHMYAiADKAlCLLpIKZIBJhBkGAEiIHIeMhxecHJqX1swLTlhLWhqa21ucC10di16XXsyMH0kEkEKCnNlY3JldF9pZHMYAyADKAlCLbpIKpIBJxDoBxgBIiByHjIcXnNlY19bMC05YS1oamttbnAtdHYtel17MjB9JCIcChpSZWluc3RhdGVSZXNvdXJjZXNSZXNwb25zZTKjAwoQRGlyZWN0b3J5U2VydmljZRKEAQoRUmVnaXN0ZXJSZXNvdXJjZXMSNi5zYWxseXBvcnQucG9saWN5LmludGVybmFsLnYxLlJlZ2lzdGVyUmVzb3VyY2VzUmVxdWVzdBo3LnNhbGx5cG9ydC5wb2xpY3kuaW50ZXJuYWwudjEuUmVnaXN0ZXJSZXNvdXJjZXNSZXNwb25zZRJ+Cg9SZXRpcmVSZXNvdXJjZXMSNC5zYWxseXBvcnQucG9saWN5LmludGVybmFsLnYxLlJldGlyZVJlc291cmNlc1JlcXVlc3QaNS5zYWxseXBvcnQucG9saWN5LmludGVybmFsLnYxLlJldGlyZVJlc291cmNlc1Jlc3BvbnNlEocBChJSZWluc3RhdGVSZXNvdXJjZXMSNy5zYWxseXBvcnQucG9saWN5LmludGVybmFsLnYxLlJlaW5zdGF0ZVJlc291cmNlc1JlcXVlc3QaOC5zYWxseXBvcnQucG9saWN5LmludGVybmFsLnYxLlJlaW5zdGF0ZVJlc291cmNlc1Jlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate]);
 
 /**
  * RegisterResourcesRequest names projects and secrets of one vault.
@@ -92,6 +92,113 @@ export const RegisterResourcesResponseSchema: GenMessage<RegisterResourcesRespon
   messageDesc(file_sallyport_policy_internal_v1_directory, 2);
 
 /**
+ * RetireResourcesRequest names projects and secrets of one vault that were deleted.
+ *
+ * @generated from message sallyport.policy.internal.v1.RetireResourcesRequest
+ */
+export type RetireResourcesRequest = Message<"sallyport.policy.internal.v1.RetireResourcesRequest"> & {
+  /**
+   * VaultId is the vault.
+   *
+   * @generated from field: string vault_id = 1;
+   */
+  vaultId: string;
+
+  /**
+   * ProjectIds are deleted projects.
+   *
+   * @generated from field: repeated string project_ids = 2;
+   */
+  projectIds: string[];
+
+  /**
+   * SecretIds are deleted secrets.
+   *
+   * @generated from field: repeated string secret_ids = 3;
+   */
+  secretIds: string[];
+
+  /**
+   * Purged says that they do not come back.
+   *
+   * @generated from field: bool purged = 4;
+   */
+  purged: boolean;
+};
+
+/**
+ * Describes the message sallyport.policy.internal.v1.RetireResourcesRequest.
+ * Use `create(RetireResourcesRequestSchema)` to create a new message.
+ */
+export const RetireResourcesRequestSchema: GenMessage<RetireResourcesRequest> = /*@__PURE__*/
+  messageDesc(file_sallyport_policy_internal_v1_directory, 3);
+
+/**
+ * RetireResourcesResponse confirms.
+ *
+ * @generated from message sallyport.policy.internal.v1.RetireResourcesResponse
+ */
+export type RetireResourcesResponse = Message<"sallyport.policy.internal.v1.RetireResourcesResponse"> & {
+};
+
+/**
+ * Describes the message sallyport.policy.internal.v1.RetireResourcesResponse.
+ * Use `create(RetireResourcesResponseSchema)` to create a new message.
+ */
+export const RetireResourcesResponseSchema: GenMessage<RetireResourcesResponse> = /*@__PURE__*/
+  messageDesc(file_sallyport_policy_internal_v1_directory, 4);
+
+/**
+ * ReinstateResourcesRequest names projects and secrets of one vault that were restored.
+ *
+ * @generated from message sallyport.policy.internal.v1.ReinstateResourcesRequest
+ */
+export type ReinstateResourcesRequest = Message<"sallyport.policy.internal.v1.ReinstateResourcesRequest"> & {
+  /**
+   * VaultId is the vault.
+   *
+   * @generated from field: string vault_id = 1;
+   */
+  vaultId: string;
+
+  /**
+   * ProjectIds are restored projects.
+   *
+   * @generated from field: repeated string project_ids = 2;
+   */
+  projectIds: string[];
+
+  /**
+   * SecretIds are restored secrets.
+   *
+   * @generated from field: repeated string secret_ids = 3;
+   */
+  secretIds: string[];
+};
+
+/**
+ * Describes the message sallyport.policy.internal.v1.ReinstateResourcesRequest.
+ * Use `create(ReinstateResourcesRequestSchema)` to create a new message.
+ */
+export const ReinstateResourcesRequestSchema: GenMessage<ReinstateResourcesRequest> = /*@__PURE__*/
+  messageDesc(file_sallyport_policy_internal_v1_directory, 5);
+
+/**
+ * ReinstateResourcesResponse confirms.
+ *
+ * @generated from message sallyport.policy.internal.v1.ReinstateResourcesResponse
+ */
+export type ReinstateResourcesResponse = Message<"sallyport.policy.internal.v1.ReinstateResourcesResponse"> & {
+};
+
+/**
+ * Describes the message sallyport.policy.internal.v1.ReinstateResourcesResponse.
+ * Use `create(ReinstateResourcesResponseSchema)` to create a new message.
+ */
+export const ReinstateResourcesResponseSchema: GenMessage<ReinstateResourcesResponse> = /*@__PURE__*/
+  messageDesc(file_sallyport_policy_internal_v1_directory, 6);
+
+/**
  * DirectoryService tells policy which projects and secrets exist, by id only.
  *
  * @generated from service sallyport.policy.internal.v1.DirectoryService
@@ -99,7 +206,8 @@ export const RegisterResourcesResponseSchema: GenMessage<RegisterResourcesRespon
 export const DirectoryService: GenService<{
   /**
    * RegisterResources makes ids known before they are usable. Repeating it changes nothing; an id that is known with
-   * another vault or project is refused. Callers: secrets. Recorded: nothing. Reasons: ALREADY_EXISTS, NOT_FOUND.
+   * another vault or project, or was purged, is refused. Callers: secrets. Recorded: nothing. Reasons: ALREADY_EXISTS,
+   * NOT_FOUND (a project that is unknown or retired).
    *
    * @generated from rpc sallyport.policy.internal.v1.DirectoryService.RegisterResources
    */
@@ -107,6 +215,32 @@ export const DirectoryService: GenService<{
     methodKind: "unary";
     input: typeof RegisterResourcesRequestSchema;
     output: typeof RegisterResourcesResponseSchema;
+  },
+  /**
+   * RetireResources hides projects and secrets from its commit on. A hidden secret, and every secret of a hidden project,
+   * is not granted, not listed and not found; its grants stay. Purged, it is hidden for good, and its grants and
+   * memberships go. Ids that the vault does not have are passed over: nobody may read what policy does not know.
+   * Repeating it finishes what a failure left. Callers: secrets. Recorded: nothing (secrets records the cause).
+   * Reasons: none of its own.
+   *
+   * @generated from rpc sallyport.policy.internal.v1.DirectoryService.RetireResources
+   */
+  retireResources: {
+    methodKind: "unary";
+    input: typeof RetireResourcesRequestSchema;
+    output: typeof RetireResourcesResponseSchema;
+  },
+  /**
+   * ReinstateResources shows retired projects and secrets again, with the grants that they still have. Repeating it
+   * changes nothing. Callers: secrets. Recorded: nothing (secrets records the cause). Reasons: NOT_FOUND (field
+   * project_ids or secret_ids: one is unknown or purged).
+   *
+   * @generated from rpc sallyport.policy.internal.v1.DirectoryService.ReinstateResources
+   */
+  reinstateResources: {
+    methodKind: "unary";
+    input: typeof ReinstateResourcesRequestSchema;
+    output: typeof ReinstateResourcesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_sallyport_policy_internal_v1_directory, 0);

@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file sallyport/policy/internal/v1/scope.proto.
  */
 export const file_sallyport_policy_internal_v1_scope: GenFile = /*@__PURE__*/
-  fileDesc("CihzYWxseXBvcnQvcG9saWN5L2ludGVybmFsL3YxL3Njb3BlLnByb3RvEhxzYWxseXBvcnQucG9saWN5LmludGVybmFsLnYxIpEBChRWYWxpZGF0ZVNjb3BlUmVxdWVzdBI1Cgh2YXVsdF9pZBgBIAEoCUIjukggch4yHF52bHRfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSIQoLcHJvamVjdF9pZHMYAiADKAlCDLpICZIBBggBEGQYARIfCgpzZWNyZXRfaWRzGAMgAygJQgu6SAiSAQUQ6AcYASIXChVWYWxpZGF0ZVNjb3BlUmVzcG9uc2Ui7wIKEUFwcGx5U2NvcGVSZXF1ZXN0EjUKCHZhdWx0X2lkGAEgASgJQiO6SCByHjIcXnZsdF9bMC05YS1oamttbnAtdHYtel17MjB9JBI3CgptYWNoaW5lX2lkGAIgASgJQiO6SCByHjIcXm1jaF9bMC05YS1oamttbnAtdHYtel17MjB9JBIhCgtwcm9qZWN0X2lkcxgDIAMoCUIMukgJkgEGCAEQZBgBEh8KCnNlY3JldF9pZHMYBCADKAlCC7pICJIBBRDoBxgBEjYKCmV4cGlyZXNfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESNwoKY3JlYXRlZF9ieRgGIAEoCUIjukggch4yHF51c3JfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSNQoIdG9rZW5faWQYByABKAlCI7pIIHIeMhxedG9rX1swLTlhLWhqa21ucC10di16XXsyMH0kIhQKEkFwcGx5U2NvcGVSZXNwb25zZSLWAQoZU2V0UHJpbmNpcGFsU3RhdHVzUmVxdWVzdBI1Cgh2YXVsdF9pZBgBIAEoCUIjukggch4yHF52bHRfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSNwoKbWFjaGluZV9pZBgCIAEoCUIjukggch4yHF5tY2hfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSSQoGc3RhdHVzGAMgASgOMi0uc2FsbHlwb3J0LnBvbGljeS5pbnRlcm5hbC52MS5QcmluY2lwYWxTdGF0dXNCCrpIB4IBBBABIAAiHAoaU2V0UHJpbmNpcGFsU3RhdHVzUmVzcG9uc2UqjQEKD1ByaW5jaXBhbFN0YXR1cxIgChxQUklOQ0lQQUxfU1RBVFVTX1VOU1BFQ0lGSUVEEAASGwoXUFJJTkNJUEFMX1NUQVRVU19BQ1RJVkUQARIdChlQUklOQ0lQQUxfU1RBVFVTX0RJU0FCTEVEEAISHAoYUFJJTkNJUEFMX1NUQVRVU19SRVZPS0VEEAMygwMKDFNjb3BlU2VydmljZRJ4Cg1WYWxpZGF0ZVNjb3BlEjIuc2FsbHlwb3J0LnBvbGljeS5pbnRlcm5hbC52MS5WYWxpZGF0ZVNjb3BlUmVxdWVzdBozLnNhbGx5cG9ydC5wb2xpY3kuaW50ZXJuYWwudjEuVmFsaWRhdGVTY29wZVJlc3BvbnNlEm8KCkFwcGx5U2NvcGUSLy5zYWxseXBvcnQucG9saWN5LmludGVybmFsLnYxLkFwcGx5U2NvcGVSZXF1ZXN0GjAuc2FsbHlwb3J0LnBvbGljeS5pbnRlcm5hbC52MS5BcHBseVNjb3BlUmVzcG9uc2UShwEKElNldFByaW5jaXBhbFN0YXR1cxI3LnNhbGx5cG9ydC5wb2xpY3kuaW50ZXJuYWwudjEuU2V0UHJpbmNpcGFsU3RhdHVzUmVxdWVzdBo4LnNhbGx5cG9ydC5wb2xpY3kuaW50ZXJuYWwudjEuU2V0UHJpbmNpcGFsU3RhdHVzUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("CihzYWxseXBvcnQvcG9saWN5L2ludGVybmFsL3YxL3Njb3BlLnByb3RvEhxzYWxseXBvcnQucG9saWN5LmludGVybmFsLnYxIpEBChRWYWxpZGF0ZVNjb3BlUmVxdWVzdBI1Cgh2YXVsdF9pZBgBIAEoCUIjukggch4yHF52bHRfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSIQoLcHJvamVjdF9pZHMYAiADKAlCDLpICZIBBggBEGQYARIfCgpzZWNyZXRfaWRzGAMgAygJQgu6SAiSAQUQ6AcYASIXChVWYWxpZGF0ZVNjb3BlUmVzcG9uc2UihAMKEUFwcGx5U2NvcGVSZXF1ZXN0EjUKCHZhdWx0X2lkGAEgASgJQiO6SCByHjIcXnZsdF9bMC05YS1oamttbnAtdHYtel17MjB9JBI3CgptYWNoaW5lX2lkGAIgASgJQiO6SCByHjIcXm1jaF9bMC05YS1oamttbnAtdHYtel17MjB9JBIhCgtwcm9qZWN0X2lkcxgDIAMoCUIMukgJkgEGCAEQZBgBEh8KCnNlY3JldF9pZHMYBCADKAlCC7pICJIBBRDoBxgBEjYKCmV4cGlyZXNfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESNwoKY3JlYXRlZF9ieRgGIAEoCUIjukggch4yHF51c3JfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSNQoIdG9rZW5faWQYByABKAlCI7pIIHIeMhxedG9rX1swLTlhLWhqa21ucC10di16XXsyMH0kEhMKC2FueV92ZXJzaW9uGAggASgIIhQKEkFwcGx5U2NvcGVSZXNwb25zZSLWAQoZU2V0UHJpbmNpcGFsU3RhdHVzUmVxdWVzdBI1Cgh2YXVsdF9pZBgBIAEoCUIjukggch4yHF52bHRfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSNwoKbWFjaGluZV9pZBgCIAEoCUIjukggch4yHF5tY2hfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSSQoGc3RhdHVzGAMgASgOMi0uc2FsbHlwb3J0LnBvbGljeS5pbnRlcm5hbC52MS5QcmluY2lwYWxTdGF0dXNCCrpIB4IBBBABIAAiHAoaU2V0UHJpbmNpcGFsU3RhdHVzUmVzcG9uc2Ui4QEKF1Jldm9rZVByaW5jaXBhbHNSZXF1ZXN0EjUKCHZhdWx0X2lkGAEgASgJQiO6SCByHjIcXnZsdF9bMC05YS1oamttbnAtdHYtel17MjB9JBJECgttYWNoaW5lX2lkcxgCIAMoCUIvukgskgEpCAEQ9AMYASIgch4yHF5tY2hfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSSQoGc3RhdHVzGAMgASgOMi0uc2FsbHlwb3J0LnBvbGljeS5pbnRlcm5hbC52MS5QcmluY2lwYWxTdGF0dXNCCrpIB4IBBBgDGAQiGgoYUmV2b2tlUHJpbmNpcGFsc1Jlc3BvbnNlKqsBCg9QcmluY2lwYWxTdGF0dXMSIAocUFJJTkNJUEFMX1NUQVRVU19VTlNQRUNJRklFRBAAEhsKF1BSSU5DSVBBTF9TVEFUVVNfQUNUSVZFEAESHQoZUFJJTkNJUEFMX1NUQVRVU19ESVNBQkxFRBACEhwKGFBSSU5DSVBBTF9TVEFUVVNfUkVWT0tFRBADEhwKGFBSSU5DSVBBTF9TVEFUVVNfRVhQSVJFRBAEMocECgxTY29wZVNlcnZpY2USeAoNVmFsaWRhdGVTY29wZRIyLnNhbGx5cG9ydC5wb2xpY3kuaW50ZXJuYWwudjEuVmFsaWRhdGVTY29wZVJlcXVlc3QaMy5zYWxseXBvcnQucG9saWN5LmludGVybmFsLnYxLlZhbGlkYXRlU2NvcGVSZXNwb25zZRJvCgpBcHBseVNjb3BlEi8uc2FsbHlwb3J0LnBvbGljeS5pbnRlcm5hbC52MS5BcHBseVNjb3BlUmVxdWVzdBowLnNhbGx5cG9ydC5wb2xpY3kuaW50ZXJuYWwudjEuQXBwbHlTY29wZVJlc3BvbnNlEocBChJTZXRQcmluY2lwYWxTdGF0dXMSNy5zYWxseXBvcnQucG9saWN5LmludGVybmFsLnYxLlNldFByaW5jaXBhbFN0YXR1c1JlcXVlc3QaOC5zYWxseXBvcnQucG9saWN5LmludGVybmFsLnYxLlNldFByaW5jaXBhbFN0YXR1c1Jlc3BvbnNlEoEBChBSZXZva2VQcmluY2lwYWxzEjUuc2FsbHlwb3J0LnBvbGljeS5pbnRlcm5hbC52MS5SZXZva2VQcmluY2lwYWxzUmVxdWVzdBo2LnNhbGx5cG9ydC5wb2xpY3kuaW50ZXJuYWwudjEuUmV2b2tlUHJpbmNpcGFsc1Jlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * ValidateScopeRequest names a scope.
@@ -119,6 +119,13 @@ export type ApplyScopeRequest = Message<"sallyport.policy.internal.v1.ApplyScope
    * @generated from field: string token_id = 7;
    */
   tokenId: string;
+
+  /**
+   * AnyVersion lets the machine name older versions of those secrets; false lets it read the current ones only.
+   *
+   * @generated from field: bool any_version = 8;
+   */
+  anyVersion: boolean;
 };
 
 /**
@@ -194,6 +201,56 @@ export const SetPrincipalStatusResponseSchema: GenMessage<SetPrincipalStatusResp
   messageDesc(file_sallyport_policy_internal_v1_scope, 5);
 
 /**
+ * RevokePrincipalsRequest names machines whose time is over.
+ *
+ * @generated from message sallyport.policy.internal.v1.RevokePrincipalsRequest
+ */
+export type RevokePrincipalsRequest = Message<"sallyport.policy.internal.v1.RevokePrincipalsRequest"> & {
+  /**
+   * VaultId is the vault.
+   *
+   * @generated from field: string vault_id = 1;
+   */
+  vaultId: string;
+
+  /**
+   * MachineIds are the machines, each once.
+   *
+   * @generated from field: repeated string machine_ids = 2;
+   */
+  machineIds: string[];
+
+  /**
+   * Status says why: revoked or expired.
+   *
+   * @generated from field: sallyport.policy.internal.v1.PrincipalStatus status = 3;
+   */
+  status: PrincipalStatus;
+};
+
+/**
+ * Describes the message sallyport.policy.internal.v1.RevokePrincipalsRequest.
+ * Use `create(RevokePrincipalsRequestSchema)` to create a new message.
+ */
+export const RevokePrincipalsRequestSchema: GenMessage<RevokePrincipalsRequest> = /*@__PURE__*/
+  messageDesc(file_sallyport_policy_internal_v1_scope, 6);
+
+/**
+ * RevokePrincipalsResponse confirms that they are refused and have nothing left.
+ *
+ * @generated from message sallyport.policy.internal.v1.RevokePrincipalsResponse
+ */
+export type RevokePrincipalsResponse = Message<"sallyport.policy.internal.v1.RevokePrincipalsResponse"> & {
+};
+
+/**
+ * Describes the message sallyport.policy.internal.v1.RevokePrincipalsResponse.
+ * Use `create(RevokePrincipalsResponseSchema)` to create a new message.
+ */
+export const RevokePrincipalsResponseSchema: GenMessage<RevokePrincipalsResponse> = /*@__PURE__*/
+  messageDesc(file_sallyport_policy_internal_v1_scope, 7);
+
+/**
  * PrincipalStatus is whether policy lets a principal in.
  *
  * @generated from enum sallyport.policy.internal.v1.PrincipalStatus
@@ -226,6 +283,13 @@ export const PrincipalStatus = {
    * @generated from enum value: PRINCIPAL_STATUS_REVOKED = 3;
    */
   REVOKED: 3,
+
+  /**
+   * PRINCIPAL_STATUS_EXPIRED keeps it out for good as well, because its time is over; revocation outlasts it.
+   *
+   * @generated from enum value: PRINCIPAL_STATUS_EXPIRED = 4;
+   */
+  EXPIRED: 4,
 } as const;
 
 /**
@@ -248,8 +312,8 @@ export const PrincipalStatusSchema: GenEnum<PrincipalStatus> = /*@__PURE__*/
  */
 export const ScopeService: GenService<{
   /**
-   * ValidateScope checks that projects and secrets exist in the vault and belong together. Callers: identity.
-   * Recorded: nothing. Reasons: NOT_FOUND, FIELD_INVALID.
+   * ValidateScope checks that projects and secrets exist in the vault, are not retired and belong together. Callers:
+   * identity. Recorded: nothing. Reasons: NOT_FOUND, FIELD_INVALID.
    *
    * @generated from rpc sallyport.policy.internal.v1.ScopeService.ValidateScope
    */
@@ -260,7 +324,9 @@ export const ScopeService: GenService<{
   },
   /**
    * ApplyScope makes a principal known, with its memberships and grants, in one transaction. Repeating it changes
-   * nothing. Callers: identity. Recorded: membership.added, grant.added. Reasons: NOT_FOUND, ALREADY_EXISTS.
+   * nothing. What was retired since the token was made is given as hidden as it is for everyone, what was purged is left
+   * out: a token outlives single secrets of its scope. Callers: identity. Recorded: membership.added, grant.added.
+   * Reasons: NOT_FOUND (what the vault never had), FIELD_INVALID, ALREADY_EXISTS.
    *
    * @generated from rpc sallyport.policy.internal.v1.ScopeService.ApplyScope
    */
@@ -270,8 +336,9 @@ export const ScopeService: GenService<{
     output: typeof ApplyScopeResponseSchema;
   },
   /**
-   * SetPrincipalStatus stops or restarts a principal; it answers after the commit. Revoking removes memberships and
-   * grants. Callers: identity. Recorded: nothing (identity records the cause). Reasons: NOT_FOUND.
+   * SetPrincipalStatus stops or restarts a principal; it answers after the commit. Revoked and expired are for good, and
+   * take memberships and grants away. Callers: identity. Recorded: nothing (identity records the cause).
+   * Reasons: NOT_FOUND (also for one that would come back from revoked or expired).
    *
    * @generated from rpc sallyport.policy.internal.v1.ScopeService.SetPrincipalStatus
    */
@@ -279,6 +346,19 @@ export const ScopeService: GenService<{
     methodKind: "unary";
     input: typeof SetPrincipalStatusRequestSchema;
     output: typeof SetPrincipalStatusResponseSchema;
+  },
+  /**
+   * RevokePrincipals keeps principals out for good and takes their memberships and grants away. That they are refused is
+   * committed at once and together; what they had goes after it, in the same call. Machines that the vault does not have
+   * are passed over: their scope was never applied. Repeating it finishes what a failure left. Callers: identity.
+   * Recorded: nothing (identity records the cause). Reasons: none of its own.
+   *
+   * @generated from rpc sallyport.policy.internal.v1.ScopeService.RevokePrincipals
+   */
+  revokePrincipals: {
+    methodKind: "unary";
+    input: typeof RevokePrincipalsRequestSchema;
+    output: typeof RevokePrincipalsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_sallyport_policy_internal_v1_scope, 0);

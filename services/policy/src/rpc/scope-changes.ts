@@ -1,0 +1,83 @@
+import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { Outbox } from "@sallyport/outbox";
+import type { Tx } from "@sallyport/postgres";
+import { newEvent } from "@sallyport/proto/catalogue";
+import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import type { ApplyScopeRequest } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
+import { fail } from "@sallyport/rpc";
+import { findProjects, findSecrets, placesOf } from "../store/directory.ts";
+import { type StoredGrant, addGrants } from "../store/grants.ts";
+import { lockProjects } from "../store/locks.ts";
+import { type StoredMembership, addMemberships } from "../store/memberships.ts";
+import { addPrincipal } from "../store/principals.ts";
+
+type Scope = Pick<ApplyScopeRequest, "vaultId" | "projectIds" | "secretIds">;
+
+/** Checks what goes into a token: all of it is there for everyone now. Throws Failure NOT_FOUND or FIELD_INVALID. */
+export async function validateScope(db: Tx, scope: Scope): Promise<void> {
+  const projects = await findProjects(db, scope.vaultId, scope.projectIds);
+  requireScope(scope, projects, await findSecrets(db, scope.vaultId, scope.secretIds));
+}
+
+function requireScope(
+  { projectIds, secretIds }: Scope,
+  projects: { has(projectId: string): boolean },
+  secrets: ReadonlyMap<string, string>,
+): void {
+  if (!projectIds.every((id) => projects.has(id))) throw fail(Reason.NOT_FOUND, { field: "project_ids" });
+  if (!secretIds.every((id) => secrets.has(id))) throw fail(Reason.NOT_FOUND, { field: "secret_ids" });
+  if ([...secrets.values()].every((projectId) => projects.has(projectId))) return;
+  throw fail(Reason.FIELD_INVALID, {
+    field: "secret_ids",
+    description: "a secret is in none of the projects",
+  });
+}
+
+/**
+ * Makes a machine known and gives it its scope. A machine that is there has had its scope, whatever was taken from it
+ * since, and a repeat must not give that back. Throws Failure NOT_FOUND, FIELD_INVALID or ALREADY_EXISTS.
+ */
+export async function applyScope(
+  tx: Tx,
+  request: ApplyScopeRequest,
+  at: Date,
+  outbox: Pick<Outbox, "record">,
+): Promise<void> {
+  const { vaultId, machineId, createdBy, tokenId, expiresAt, anyVersion } = request;
+  if (!expiresAt) throw fail(Reason.FIELD_INVALID, { field: "expires_at", description: "is required" });
+  const principal = { machineId, vaultId, tokenId, createdBy, expiresAt: timestampDate(expiresAt) };
+  const added = await addPrincipal(tx, principal);
+  if (added === "taken") throw fail(Reason.ALREADY_EXISTS, { field: "machine_id" });
+  if (added === "known") return;
+  const projectIds = await lockScope(tx, request);
+  const granting = { vaultId, machineId, createdBy, at, anyVersion };
+  const memberships = await addMemberships(tx, granting, projectIds);
+  const grants = await addGrants(tx, granting, request.secretIds);
+  await outbox.record(tx, ...memberships.map((membership) => joined(request, at, membership)));
+  await outbox.record(tx, ...grants.map((grant) => granted(request, at, grant)));
+}
+
+// Returns the projects that are left to join. A token outlives single parts of its scope: what was retired is given as
+// hidden as it is for everyone, what was purged is left out.
+async function lockScope(tx: Tx, scope: Scope): Promise<string[]> {
+  const projects = await lockProjects(tx, scope.vaultId, scope.projectIds);
+  const places = await placesOf(tx, scope.vaultId, scope.secretIds);
+  requireScope(scope, projects, new Map([...places].map(([id, { projectId }]) => [id, projectId])));
+  return scope.projectIds.filter((id) => projects.get(id) !== "purged");
+}
+
+function joined(request: ApplyScopeRequest, at: Date, { projectId }: StoredMembership) {
+  const detail = { token_id: request.tokenId };
+  return newEvent("policy", "membership.added", { ...subjectOf(request, at), projectId, detail });
+}
+
+function granted(request: ApplyScopeRequest, at: Date, { projectId, secretId, anyVersion }: StoredGrant) {
+  const detail = { token_id: request.tokenId, any_version: String(anyVersion) };
+  return newEvent("policy", "grant.added", { ...subjectOf(request, at), projectId, secretId, detail });
+}
+
+function subjectOf({ vaultId, machineId, createdBy }: ApplyScopeRequest, at: Date) {
+  const time = timestampFromDate(at);
+  return { time, actorKind: ActorKind.USER, actorId: createdBy, vaultId, machineId };
+}
