@@ -25,7 +25,6 @@ export type RefusedStep =
   | "exhausted"
   | "hostname"
   | "name"
-  | "scope"
   | "cap"
   | "machine";
 
@@ -106,11 +105,6 @@ export function judgeRetry(token: Token, machine: Machine, attempt: Attempt): Ve
 /** The verdict on a vault that has as many living machines as it may have. */
 export function capReached(limit: number): Verdict {
   return { ...refused(Reason.MACHINE_CAP_REACHED, "cap"), metadata: { limit: String(limit) } };
-}
-
-/** The verdict on a token of which a project or secret does not exist any more. */
-export function scopeGone(metadata: Readonly<Record<string, string>>): Verdict {
-  return { ...refused(Reason.NOT_FOUND, "scope"), metadata };
 }
 
 /**

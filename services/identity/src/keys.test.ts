@@ -10,7 +10,7 @@ import { type ServiceTestDatabase, createServiceDatabase } from "@sallyport/test
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { pickCredentialKey } from "./credential-key.ts";
 import { deviceKeyLifetimeMs } from "./enrollment.ts";
-import { recordKeyChange } from "./store/key-changes.ts";
+import { recordKeyChanges } from "./store/key-changes.ts";
 import { makeMachine } from "./testing/fleet.ts";
 import { createTestTrust, newKey } from "./testing/signing.ts";
 import { type World, createWorld } from "./testing/world.ts";
@@ -152,8 +152,8 @@ describe("WatchRevocations", () => {
     const [slow, fast] = [newId("mch"), newId("mch")];
     await using elsewhere = openDatabase({ url: urls.servingUrl, applicationName: "replica" });
     await elsewhere.transaction(async (tx) => {
-      await recordKeyChange(tx, slow);
-      await world.database.transaction((other) => recordKeyChange(other, fast));
+      await recordKeyChanges(tx, [slow]);
+      await world.database.transaction((other) => recordKeyChanges(other, [fast]));
       await expect.poll(() => heard).toEqual([fast]);
       await new Promise((resolve) => setTimeout(resolve, 500));
     });

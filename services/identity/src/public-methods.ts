@@ -11,6 +11,7 @@ import { createEnroll } from "./rpc/enroll.ts";
 import { createStandingHandlers } from "./rpc/machine-standing.ts";
 import { createMachineHandlers } from "./rpc/machines.ts";
 import { createRedeemLoginCode } from "./rpc/redeem-login-code.ts";
+import { createRevokeToken } from "./rpc/revoke-token.ts";
 import { createTokenHandlers } from "./rpc/tokens.ts";
 import { createGetVault, createWhoAmI } from "./rpc/whoami.ts";
 
@@ -30,6 +31,7 @@ export function publicMethods(parts: ServiceParts): ForwardMethods[] {
     forwardMethods(EnrollmentService, {
       enroll: createEnroll(parts),
       createToken: createCreateToken(parts),
+      revokeToken: createRevokeToken(parts),
       ...createTokenHandlers(parts),
     }),
     forwardMethods(MachineService, { ...createMachineHandlers(parts), ...createStandingHandlers(parts) }),

@@ -180,6 +180,13 @@ describe("the checks come in one order", () => {
   });
 });
 
+test("policy is told whether the machines may read any version", async () => {
+  const enrolled = async (restrictions: Restrictions) =>
+    (await enrollKey(world, await restricted(restrictions), newKey())).machineId;
+  expect(world.policy.anyVersion.has(await enrolled({ anyVersion: true }))).toBe(true);
+  expect(world.policy.anyVersion.has(await enrolled({}))).toBe(false);
+});
+
 test("the last use is recorded when it is spent, once", async () => {
   const token = await restricted({}, 2);
   await enrollKey(world, token, newKey());
@@ -247,18 +254,6 @@ describe("validate_only", () => {
     expect(answer).toMatchObject({ machineId: "", machineName, expiresAt, usesLeft: 0 });
     await world.call(world.owner, revokeToken, { tokenId: token.tokenId });
     await expect(dryRun(token, {}, machine)).rejects.toMatchObject({ reason: Reason.TOKEN_REVOKED });
-  });
-});
-
-describe("a token whose project or secret is gone", () => {
-  test("makes no machine and spends nothing; the holder is told NOT_FOUND", async () => {
-    const token = await restricted({}, 1);
-    const secrets = new Map(world.policy.secrets);
-    world.policy.secrets.clear();
-    expect(await refusalOf(token, {})).toEqual(refusedFor(Reason.NOT_FOUND, "scope"));
-    expect(await refusalOf(token, { validateOnly: true })).toEqual(refusedFor(Reason.NOT_FOUND, "scope"));
-    for (const [secretId, projectId] of secrets) world.policy.secrets.set(secretId, projectId);
-    await enrollKey(world, token, newKey());
   });
 });
 

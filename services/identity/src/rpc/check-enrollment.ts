@@ -6,18 +6,9 @@ import type {
   EnrollRequest,
   EnrollResponseSchema,
 } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
-import { Failure, fail } from "@sallyport/rpc";
-import {
-  type Attempt,
-  type Verdict,
-  capReached,
-  judgeRetry,
-  judgeToken,
-  rejected,
-  scopeGone,
-} from "../enrollment.ts";
+import { fail } from "@sallyport/rpc";
+import { type Attempt, type Verdict, capReached, judgeRetry, judgeToken, rejected } from "../enrollment.ts";
 import { nameMachine } from "../machine-name.ts";
-import { validateScope } from "../policy.ts";
 import { actorOf, originOf } from "../reports.ts";
 import { countLiving } from "../store/living.ts";
 import { type Machine, findMachineByKey } from "../store/machines.ts";
@@ -29,19 +20,17 @@ export type Early = { readonly before: Machine | undefined; readonly verdict: Ve
 
 /**
  * Judges an enrollment whose proof holds, without a lock: refusals are final, for uses and time only run out. The token
- * must have been read before: a last use that this very key spent is then seen as its machine. A new machine's scope is
- * asked of policy now, so that no use is spent on one that is gone.
+ * must have been read before: a last use that this very key spent is then seen as its machine.
  */
 export async function judgeEarly(
-  parts: Pick<EnrollParts, "database" | "policy">,
+  parts: Pick<EnrollParts, "database">,
   { machinePublicKey }: EnrollRequest,
   token: Token,
   attempt: Attempt,
 ): Promise<Early> {
   const before = await findMachineByKey(parts.database, machinePublicKey);
   if (before) return { before, verdict: judgeRetry(token, before, attempt) };
-  const verdict = judgeToken(token, attempt) ?? (await judgeScope(parts, token));
-  return { before, verdict };
+  return { before, verdict: judgeToken(token, attempt) };
 }
 
 /**
@@ -83,20 +72,6 @@ async function judgeAll(parts: EnrollParts, { request, attempt }: Enrollment, to
 
 function strangers(unproven: Verdict | undefined): Early {
   return { before: undefined, verdict: unproven ?? rejected("token") };
-}
-
-async function judgeScope(
-  { policy }: Pick<EnrollParts, "policy">,
-  token: Token,
-): Promise<Verdict | undefined> {
-  const { vaultId, projectIds, secretIds } = token;
-  try {
-    await validateScope(policy, { vaultId, projectIds, secretIds });
-    return undefined;
-  } catch (error) {
-    if (error instanceof Failure && error.reason === Reason.NOT_FOUND) return scopeGone(error.metadata);
-    throw error;
-  }
 }
 
 function checked({ context, request, known }: Enrollment, nowMs: number) {

@@ -12,7 +12,7 @@ import type { Token } from "../store/tokens.ts";
 export type EnrollParts = {
   readonly database: Pick<Database, "query" | "transaction">;
   readonly outbox: Pick<Outbox, "record" | "drain">;
-  readonly policy: Pick<PolicyScope, "validateScope" | "applyScope" | "setPrincipalStatus">;
+  readonly policy: Pick<PolicyScope, "applyScope" | "setPrincipalStatus">;
   /** How many living machines a vault may have. */
   readonly machineCap: number;
   readonly clock: () => number;

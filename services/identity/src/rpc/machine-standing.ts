@@ -10,8 +10,8 @@ import { describeMachine } from "../describe.ts";
 import { stateOf } from "../machine-state.ts";
 import { type PolicyScope, setStatus } from "../policy.ts";
 import { actorOf, originOf, signerOf } from "../reports.ts";
-import { recordKeyChange } from "../store/key-changes.ts";
-import { type Machine, type StoredState, lockMachine, setMachineState } from "../store/machines.ts";
+import { recordKeyChanges } from "../store/key-changes.ts";
+import { type Machine, type StoredState, lockMachine, setMachineStates } from "../store/machines.ts";
 import { checkPrintable } from "../text.ts";
 
 /** What stopping and restarting machines works with. */
@@ -100,9 +100,9 @@ async function change(
   state: StoredState,
   report: Report,
 ): Promise<Machine> {
-  await recordKeyChange(tx, machine.machineId);
+  await recordKeyChanges(tx, [machine.machineId]);
   if (machine.state === state) return machine;
-  await setMachineState(tx, machine, state);
+  await setMachineStates(tx, [machine.machineId], state);
   await outbox.record(tx, report);
   return { ...machine, state };
 }

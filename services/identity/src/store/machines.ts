@@ -110,9 +110,13 @@ export async function activateMachine(
   return rows.map(machineOf)[0];
 }
 
-/** Sets the state of a machine that the transaction has locked. */
-export async function setMachineState(tx: Tx, { machineId }: Machine, state: StoredState): Promise<void> {
-  await tx.query("update machines set state = $2 where machine_id = $1", [machineId, state]);
+/** Sets the state of machines that the transaction has locked. */
+export async function setMachineStates(
+  tx: Tx,
+  machineIds: readonly string[],
+  state: StoredState,
+): Promise<void> {
+  await tx.query("update machines set state = $2 where machine_id = any($1::text[])", [machineIds, state]);
 }
 
 /** The machine that a row tells of. */

@@ -5,6 +5,7 @@ import {
   type EnrollResponse,
   EnrollmentService,
 } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
+import { PrincipalStatus } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { type TestKey, keySha256, newKey, prove } from "./signing.ts";
 import type { World } from "./world.ts";
@@ -85,4 +86,24 @@ export async function makeMachine(world: World, options: TokenOptions = {}): Pro
   const machine = newKey();
   const { machineId } = await enrollKey(world, await makeToken(world, options), machine);
   return { ...machine, keyId: machineId };
+}
+
+/** Puts active machines of a token into the database, past every check, and returns their ids; policy knows them too. */
+export async function addMachines(
+  world: World,
+  { tokenId, vaultId }: TestToken,
+  count: number,
+  lifetimeMs = 3_600_000,
+): Promise<string[]> {
+  const machineIds = Array.from({ length: count }, () => newId("mch"));
+  const times = [new Date(world.clock.nowMs), new Date(world.clock.nowMs + lifetimeMs)];
+  await world.database.query(
+    `insert into machines
+       (machine_id, vault_id, token_id, public_key, name, hostname, state, created_at, expires_at, activated_at)
+     select id, $2, $3, sha256(convert_to(id, 'UTF8')), 'm-' || right(id, 8), 'h', 'active', $4, $5, $4
+       from unnest($1::text[]) as id`,
+    [machineIds, vaultId, tokenId, ...times],
+  );
+  for (const machineId of machineIds) world.policy.principals.set(machineId, PrincipalStatus.ACTIVE);
+  return machineIds;
 }

@@ -17,6 +17,8 @@ export type PolicyPeer = {
   readonly secrets: Map<string, string>;
   /** Machines whose scope was applied, with their status. */
   readonly principals: Map<string, PrincipalStatus>;
+  /** Machines that may read versions other than the current one. */
+  readonly anyVersion: Set<string>;
   /** Names of the calls that were carried out, in order. */
   readonly calls: string[];
   /** While set, calls of that name find policy away. */
@@ -40,6 +42,7 @@ export function createPolicyPeer(): PolicyPeer {
     projects: new Set(),
     secrets: new Map(),
     principals: new Map(),
+    anyVersion: new Set(),
     calls: [],
     away: "",
     beforeApply: () => Promise.resolve(),
@@ -57,9 +60,10 @@ export function createPolicyPeer(): PolicyPeer {
         if (!known) throw refused(Reason.NOT_FOUND);
         return {};
       },
-      async applyScope({ machineId }) {
+      async applyScope({ machineId, anyVersion }) {
         begin("applyScope");
         await self.beforeApply();
+        if (anyVersion) self.anyVersion.add(machineId);
         if (!self.principals.has(machineId)) self.principals.set(machineId, PrincipalStatus.ACTIVE);
         return {};
       },

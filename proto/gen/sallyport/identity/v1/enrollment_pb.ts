@@ -584,9 +584,9 @@ export const EnrollmentService: GenService<{
    * with the same key returns the same machine and spends nothing. Recorded: machine.enrolled, token.exhausted (with the
    * last use), token.refused (with the step that refused), token.checked (validate_only).
    * Reasons, in the order of the checks: REQUEST_REJECTED (unknown token, wrong proof), TOKEN_REVOKED, TOKEN_EXPIRED,
-   * TOKEN_SOURCE_REFUSED, TOKEN_EXHAUSTED, TOKEN_HOSTNAME_REFUSED, TOKEN_NAME_REFUSED, MACHINE_CAP_REACHED; NOT_FOUND
-   * when a project or secret of the token was deleted; to a retry REQUEST_REJECTED, TOKEN_REVOKED, TOKEN_SOURCE_REFUSED,
-   * MACHINE_EXPIRED, MACHINE_DISABLED.
+   * TOKEN_SOURCE_REFUSED, TOKEN_EXHAUSTED, TOKEN_HOSTNAME_REFUSED, TOKEN_NAME_REFUSED, MACHINE_CAP_REACHED; to a retry
+   * REQUEST_REJECTED, TOKEN_REVOKED, TOKEN_SOURCE_REFUSED, MACHINE_EXPIRED, MACHINE_DISABLED. Secrets of the token that
+   * were deleted meanwhile keep nobody from enrolling: they can be read once they are restored.
    *
    * @generated from rpc sallyport.identity.v1.EnrollmentService.Enroll
    */
