@@ -54,7 +54,9 @@ const classByPath: ReadonlyMap<string, RateClass> = new Map([
   }),
   ...classesOf(MachineService, {
     getMachine: "manage",
+    batchGetMachines: "manage",
     listMachines: "manage",
+    renameMachine: "manage",
     disableMachine: "manage",
     enableMachine: "manage",
     revokeMachine: "manage",

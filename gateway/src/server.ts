@@ -10,6 +10,7 @@ import { type PeerTransports, createPeers } from "./peers.ts";
 import { serveProbe } from "./probe.ts";
 import { createRefusalLog } from "./refusals.ts";
 import { createPublicHandlers } from "./router.ts";
+import { createSightings } from "./sightings.ts";
 import type { ChecklistParts } from "./verify/checklist.ts";
 import { createKeyCache } from "./verify/credentials.ts";
 import { connectNonces } from "./verify/nonces.ts";
@@ -43,6 +44,7 @@ export async function startGateway(
   const peers = createPeers(transports);
   const nonces = stack.use(connectNonces(config.redisUrl, config.clockWindowSeconds));
   const refusals = stack.use(createRefusalLog(peers.append, logger));
+  const sightings = stack.use(createSightings(peers.keys, clock, logger));
   const keys = createKeyCache(peers.keys, clock);
   stack.use(watchRevocations(peers.keys, keys));
   await nonces.ready();
@@ -53,7 +55,7 @@ export async function startGateway(
       listen: config.listen,
       certificate: { certFile: config.edgeCertFile, keyFile: config.edgeKeyFile },
       handlers: createPublicHandlers({ peers, keyset, clock }, createOutcomeLog(logger)),
-      judge: createFront(checklistOf(config, { keys, nonces, clock }, overrides.rates), refusals),
+      judge: createFront(checklistOf(config, { keys, nonces, clock }, overrides.rates), refusals, sightings),
       logger,
       certificatePollMs: overrides.certificatePollMs,
     }),

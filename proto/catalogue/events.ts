@@ -120,6 +120,18 @@ export const events = {
     outcomes: done,
     detail: ["name", "revoke_reason"],
   },
+  "machine.expired": {
+    emitters: ["identity"],
+    severity: Severity.NOTICE,
+    outcomes: done,
+    detail: ["name", "expires_at"],
+  },
+  "machine.renamed": {
+    emitters: ["identity"],
+    severity: Severity.NOTICE,
+    outcomes: done,
+    detail: ["name", "former_name"],
+  },
   // Who may read what.
   "membership.added": {
     emitters: ["policy"],

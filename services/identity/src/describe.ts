@@ -3,7 +3,9 @@ import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { EnrollmentTokenSchema } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
 import type { MachineSchema } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
 import { stateOf } from "./machine-state.ts";
+import type { FormerName } from "./store/machine-names.ts";
 import type { Machine } from "./store/machines.ts";
+import type { Sighting } from "./store/sightings.ts";
 import type { Token } from "./store/tokens.ts";
 
 /** A token as its vault's people see it. */
@@ -33,7 +35,12 @@ export function describeToken(token: Token): MessageInitShape<typeof EnrollmentT
 }
 
 /** A machine as its vault's people see it at that time. */
-export function describeMachine(machine: Machine, nowMs: number): MessageInitShape<typeof MachineSchema> {
+export function describeMachine(
+  machine: Machine,
+  sighting: Sighting | undefined,
+  formerNames: readonly FormerName[],
+  nowMs: number,
+): MessageInitShape<typeof MachineSchema> {
   const { machineId, name, hostname, tokenId, publicKey } = machine;
   return {
     machineId,
@@ -44,5 +51,14 @@ export function describeMachine(machine: Machine, nowMs: number): MessageInitSha
     state: stateOf(machine, nowMs),
     createdAt: timestampFromDate(machine.createdAt),
     expiresAt: timestampFromDate(machine.expiresAt),
+    keyCreatedAt: timestampFromDate(machine.createdAt),
+    ...describeSighting(sighting),
+    formerNames: formerNames.map(({ until, ...former }) => ({ ...former, until: timestampFromDate(until) })),
   };
+}
+
+function describeSighting(sighting: Sighting | undefined) {
+  if (!sighting) return {};
+  const { seenAt, sourceIp, client } = sighting;
+  return { lastSeenAt: timestampFromDate(seenAt), lastSourceIp: sourceIp, client };
 }

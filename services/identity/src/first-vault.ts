@@ -1,10 +1,9 @@
 import { toBinary } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Database, Tx } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
 import { type Event, EventSchema } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
-import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { newId } from "@sallyport/proto/ids";
+import { ownOrigin } from "./reports.ts";
 import { extendLoginCode, insertLoginCode, listLoginCodes, revokeLoginCodes } from "./store/login-codes.ts";
 import { storeEvent } from "./store/outbox.ts";
 import { hasUsers } from "./store/users.ts";
@@ -43,7 +42,7 @@ export function makeFirstVault(
 async function addVault(tx: Tx, name: string, nowMs: number): Promise<string> {
   const vaultId = newId("vlt");
   await insertVault(tx, { vaultId, name, createdAt: new Date(nowMs) });
-  await record(tx, newEvent("identity", "vault.created", { ...self(nowMs), vaultId, detail: { name } }));
+  await record(tx, newEvent("identity", "vault.created", { ...ownOrigin(nowMs), vaultId, detail: { name } }));
   return vaultId;
 }
 
@@ -53,13 +52,9 @@ async function addOwnerCode(tx: Tx, vaultId: string, keySha256: Uint8Array, nowM
   const expiresAt = new Date(nowMs + ownerCodeLifetimeMs);
   await revokeLoginCodes(tx, vaultId, createdAt);
   await insertLoginCode(tx, { codeId, vaultId, keySha256, role: "owner", createdAt, expiresAt });
-  const about = { ...self(nowMs), vaultId, subjectId: codeId, detail: { role: "owner" } };
+  const about = { ...ownOrigin(nowMs), vaultId, subjectId: codeId, detail: { role: "owner" } };
   await record(tx, newEvent("identity", "login_code.created", about));
   return codeId;
-}
-
-function self(nowMs: number) {
-  return { actorKind: ActorKind.SERVICE, actorId: "identity", time: timestampFromMs(nowMs) };
 }
 
 // The running service delivers it; this command has no way to audit.

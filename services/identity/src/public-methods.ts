@@ -8,17 +8,19 @@ import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_p
 import type { PolicyScope } from "./policy.ts";
 import { createCreateToken } from "./rpc/create-token.ts";
 import { createEnroll } from "./rpc/enroll.ts";
+import { createGetVault } from "./rpc/get-vault.ts";
 import { createStandingHandlers } from "./rpc/machine-standing.ts";
 import { createMachineHandlers } from "./rpc/machines.ts";
 import { createRedeemLoginCode } from "./rpc/redeem-login-code.ts";
+import { createRenameMachine } from "./rpc/rename-machine.ts";
 import { createRevokeToken } from "./rpc/revoke-token.ts";
 import { createTokenHandlers } from "./rpc/tokens.ts";
-import { createGetVault, createWhoAmI } from "./rpc/whoami.ts";
+import { createWhoAmI } from "./rpc/whoami.ts";
 
 /** What the public methods work with; the clock is in Unix milliseconds. */
 export type ServiceParts = {
   readonly database: Pick<Database, "query" | "transaction">;
-  readonly outbox: Pick<Outbox, "record" | "drain">;
+  readonly outbox: Pick<Outbox, "record" | "drain" | "ready">;
   readonly policy: PolicyScope;
   /** How many living machines a vault may have. */
   readonly machineCap: number;
@@ -34,7 +36,11 @@ export function publicMethods(parts: ServiceParts): ForwardMethods[] {
       revokeToken: createRevokeToken(parts),
       ...createTokenHandlers(parts),
     }),
-    forwardMethods(MachineService, { ...createMachineHandlers(parts), ...createStandingHandlers(parts) }),
+    forwardMethods(MachineService, {
+      renameMachine: createRenameMachine(parts),
+      ...createMachineHandlers(parts),
+      ...createStandingHandlers(parts),
+    }),
     forwardMethods(UserService, {
       redeemLoginCode: createRedeemLoginCode(parts),
       whoAmI: createWhoAmI(parts),

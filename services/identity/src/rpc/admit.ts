@@ -84,7 +84,7 @@ async function judgeAgain(
   const verdict = before ? judgeRetry(token, before, attempt) : judgeToken(token, attempt);
   if (verdict) return refusal(verdict);
   if (before) return { kind: "admitted", machine: before, token };
-  const living = await countLiving(tx, vaultId, new Date(attempt.nowMs), machineCap);
+  const living = await countLiving(tx, vaultId, new Date(attempt.nowMs));
   return living < machineCap ? undefined : refusal(capReached(machineCap));
 }
 

@@ -66,7 +66,7 @@ async function judgeAll(parts: EnrollParts, { request, attempt }: Enrollment, to
   const early = await judgeEarly(parts, request, token, attempt);
   if (early.verdict || early.before) return early;
   const { machineCap, database } = parts;
-  const living = await countLiving(database, token.vaultId, new Date(attempt.nowMs), machineCap);
+  const living = await countLiving(database, token.vaultId, new Date(attempt.nowMs));
   return living < machineCap ? early : { ...early, verdict: capReached(machineCap) };
 }
 

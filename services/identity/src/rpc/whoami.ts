@@ -4,7 +4,6 @@ import type { Database, Tx } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { PrincipalKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import type { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
-import type { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_pb.ts";
 import { fail } from "@sallyport/rpc";
 import { signerOf } from "../reports.ts";
 import { findMachine } from "../store/machines.ts";
@@ -32,16 +31,6 @@ export function createWhoAmI({ database }: Parts): ForwardHandlers<typeof UserSe
       role: principal.role,
       expiresAt: timestampFromDate(bearer.expiresAt),
     };
-  };
-}
-
-/** Makes GetVault. */
-export function createGetVault({ database }: Parts): ForwardHandlers<typeof VaultService>["getVault"] {
-  return async (context) => {
-    const vault = await findVault(database, signerOf(context).vaultId);
-    if (!vault) throw fail(Reason.INTERNAL, {}, new Error("a credential names a vault that does not exist"));
-    const { vaultId, name, createdAt } = vault;
-    return { vault: { vaultId, name, createdAt: timestampFromDate(createdAt) } };
   };
 }
 

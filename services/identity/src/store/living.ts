@@ -1,14 +1,12 @@
 import type { Tx } from "@sallyport/postgres";
 import { type Machine, type MachineRow, machineColumns, machineOf } from "./machines.ts";
 
-/** How many of the vault's machines live: neither revoked nor past their time. Counts up to `limit`. */
-export async function countLiving(db: Tx, vaultId: string, now: Date, limit: number): Promise<number> {
+/** How many of the vault's machines live: neither revoked nor past their time. */
+export async function countLiving(db: Tx, vaultId: string, now: Date): Promise<number> {
   const [row] = await db.query<{ living: number }>(
-    `select count(*)::int as living from (
-       select 1 from machines
-        where vault_id = $1 and state in ('provisioning', 'active', 'disabled') and expires_at > $2
-        limit $3) as living`,
-    [vaultId, now, limit],
+    `select count(*)::int as living from machines
+      where vault_id = $1 and state in ('provisioning', 'active', 'disabled') and expires_at > $2`,
+    [vaultId, now],
   );
   return row?.living ?? 0;
 }

@@ -1,7 +1,7 @@
 import type { Tx } from "@sallyport/postgres";
 
-/** What is stored of a machine's life; that it is over by time is not. */
-export type StoredState = "provisioning" | "active" | "disabled" | "revoked";
+/** What is stored of a machine's life. That it is over by time holds before it is stored as "expired". */
+export type StoredState = "provisioning" | "active" | "disabled" | "revoked" | "expired";
 
 /** A machine as stored. */
 export type Machine = {
@@ -76,21 +76,15 @@ export async function findMachines(db: Tx, machineIds: readonly string[]): Promi
   return rows.map(machineOf);
 }
 
-/** A page of the vault's machines, newest first; `after` is the last id of the page before, or empty. */
-export async function listMachines(
+/** The vault's machines of those ids, in no order. */
+export async function findMachinesOf(
   db: Tx,
   vaultId: string,
-  after: string,
-  limit: number,
+  machineIds: readonly string[],
 ): Promise<Machine[]> {
   const rows = await db.query<MachineRow>(
-    `select ${machineColumns} from machines
-      where vault_id = $1
-        and ($2 = '' or (created_at, machine_id) <
-              (select created_at, machine_id from machines where vault_id = $1 and machine_id = $2))
-      order by created_at desc, machine_id desc
-      limit $3`,
-    [vaultId, after, limit],
+    `select ${machineColumns} from machines where vault_id = $1 and machine_id = any($2::text[])`,
+    [vaultId, machineIds],
   );
   return rows.map(machineOf);
 }

@@ -8,7 +8,7 @@ import {
 } from "@bufbuild/protobuf";
 import { createClient, createRouterTransport } from "@connectrpc/connect";
 import { createForwarder } from "@sallyport/evidence";
-import { createOutbox } from "@sallyport/outbox";
+import { type Outbox, createOutbox } from "@sallyport/outbox";
 import { type Database, migrate, openDatabase } from "@sallyport/postgres";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import {
@@ -24,6 +24,7 @@ import { fromRefusal } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
 import { makeFirstVault } from "../first-vault.ts";
 import { publicMethods } from "../public-methods.ts";
+import { createReportSightings } from "../rpc/report-sightings.ts";
 import { createResolveKeys } from "../rpc/resolve-keys.ts";
 import { createWatchRevocations } from "../rpc/watch-revocations.ts";
 import { type AuditPeer, type PolicyPeer, createAuditPeer, createPolicyPeer } from "./peers.ts";
@@ -43,6 +44,7 @@ export type World = {
   readonly database: Database;
   /** As the role that owns the tables, for what only the ceremony may do. */
   readonly ownerDatabase: Database;
+  readonly outbox: Outbox;
   readonly policy: PolicyPeer;
   readonly audit: AuditPeer;
   readonly trust: TestTrust;
@@ -116,6 +118,7 @@ export async function createWorld(
     router.service(KeyService, {
       resolveKeys: createResolveKeys({ database, key: trust.credentialKey, clock: now }),
       watchRevocations: createWatchRevocations({ database }),
+      reportSightings: createReportSightings({ database, clock: now }),
     });
   });
   const keys = createClient(KeyService, transport);
@@ -133,6 +136,7 @@ export async function createWorld(
   return {
     database,
     ownerDatabase,
+    outbox,
     policy,
     audit,
     trust,

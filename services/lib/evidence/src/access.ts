@@ -42,7 +42,9 @@ export const access: ReadonlyMap<string, Access> = new Map([
   }),
   ...rows(MachineService, {
     getMachine: overseers,
+    batchGetMachines: overseers,
     listMachines: overseers,
+    renameMachine: managers,
     disableMachine: managers,
     enableMachine: managers,
     revokeMachine: managers,

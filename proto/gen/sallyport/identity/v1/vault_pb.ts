@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sallyport/identity/v1/vault.proto.
  */
 export const file_sallyport_identity_v1_vault: GenFile = /*@__PURE__*/
-  fileDesc("CiFzYWxseXBvcnQvaWRlbnRpdHkvdjEvdmF1bHQucHJvdG8SFXNhbGx5cG9ydC5pZGVudGl0eS52MSIRCg9HZXRWYXVsdFJlcXVlc3QiPwoQR2V0VmF1bHRSZXNwb25zZRIrCgV2YXVsdBgBIAEoCzIcLnNhbGx5cG9ydC5pZGVudGl0eS52MS5WYXVsdCJXCgVWYXVsdBIQCgh2YXVsdF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEi4KCmNyZWF0ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wMmsKDFZhdWx0U2VydmljZRJbCghHZXRWYXVsdBImLnNhbGx5cG9ydC5pZGVudGl0eS52MS5HZXRWYXVsdFJlcXVlc3QaJy5zYWxseXBvcnQuaWRlbnRpdHkudjEuR2V0VmF1bHRSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("CiFzYWxseXBvcnQvaWRlbnRpdHkvdjEvdmF1bHQucHJvdG8SFXNhbGx5cG9ydC5pZGVudGl0eS52MSIRCg9HZXRWYXVsdFJlcXVlc3QiPwoQR2V0VmF1bHRSZXNwb25zZRIrCgV2YXVsdBgBIAEoCzIcLnNhbGx5cG9ydC5pZGVudGl0eS52MS5WYXVsdCJ+CgVWYXVsdBIQCgh2YXVsdF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEi4KCmNyZWF0ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC21hY2hpbmVfY2FwGAQgASgNEhAKCG1hY2hpbmVzGAUgASgNMmsKDFZhdWx0U2VydmljZRJbCghHZXRWYXVsdBImLnNhbGx5cG9ydC5pZGVudGl0eS52MS5HZXRWYXVsdFJlcXVlc3QaJy5zYWxseXBvcnQuaWRlbnRpdHkudjEuR2V0VmF1bHRSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * GetVaultRequest asks for the caller's vault.
@@ -76,6 +76,20 @@ export type Vault = Message<"sallyport.identity.v1.Vault"> & {
    * @generated from field: google.protobuf.Timestamp created_at = 3;
    */
   createdAt?: Timestamp | undefined;
+
+  /**
+   * MachineCap is how many living machines it may have.
+   *
+   * @generated from field: uint32 machine_cap = 4;
+   */
+  machineCap: number;
+
+  /**
+   * Machines is how many it has: those that are neither revoked nor expired.
+   *
+   * @generated from field: uint32 machines = 5;
+   */
+  machines: number;
 };
 
 /**
