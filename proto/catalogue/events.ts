@@ -48,6 +48,12 @@ export const events = {
     emitters: ["identity"],
     severity: Severity.NOTICE,
     outcomes: done,
+    detail: ["role", "expires_at", "user_id", "recovery"],
+  },
+  "login_code.revoked": {
+    emitters: ["identity"],
+    severity: Severity.NOTICE,
+    outcomes: done,
     detail: ["role"],
   },
   "login_code.refused": {
@@ -61,6 +67,30 @@ export const events = {
     severity: Severity.NOTICE,
     outcomes: done,
     detail: ["name", "role", "login_code_id", "key_id"],
+  },
+  "user.removed": {
+    emitters: ["identity"],
+    severity: Severity.NOTICE,
+    outcomes: done,
+    detail: ["name", "role", "devices", "tokens", "login_codes", "remove_reason"],
+  },
+  "device.added": {
+    emitters: ["identity"],
+    severity: Severity.NOTICE,
+    outcomes: done,
+    detail: ["name", "role", "login_code_id", "key_id"],
+  },
+  "device.renewed": {
+    emitters: ["identity"],
+    severity: Severity.NOTICE,
+    outcomes: done,
+    detail: ["key_id", "former_key_id", "expires_at"],
+  },
+  "device.revoked": {
+    emitters: ["identity"],
+    severity: Severity.NOTICE,
+    outcomes: done,
+    detail: ["key_id", "revoke_reason"],
   },
   // Enrollment tokens and machines.
   "token.created": {

@@ -57,7 +57,8 @@ export function describeMachine(
   };
 }
 
-function describeSighting(sighting: Sighting | undefined) {
+/** When, from where and by which program a key was last used; nothing of one that never was. */
+export function describeSighting(sighting: Sighting | undefined) {
   if (!sighting) return {};
   const { seenAt, sourceIp, client } = sighting;
   return { lastSeenAt: timestampFromDate(seenAt), lastSourceIp: sourceIp, client };

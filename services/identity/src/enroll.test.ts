@@ -331,6 +331,22 @@ test("a machine that is stopped while it enrolls stays stopped, here and in poli
   expect(recordsOf("machine.enrolled", token.tokenId)).toEqual([]);
 });
 
+test("a token that is revoked in the very moment makes no machine", async () => {
+  const token = await makeToken(world, { maxUses: 2 });
+  const machine = newKey();
+  const enrolling = await world.database.transaction(async (tx) => {
+    const revoked = "update enrollment_tokens set revoked_at = now() where token_id = $1";
+    await tx.query(revoked, [token.tokenId]);
+    const running = enrollKey(world, token, machine).catch((error: unknown) => error);
+    await sleep(200); // By now it waits for the token's row.
+    return { running };
+  });
+  expect(await enrolling.running).toMatchObject({ reason: Reason.DEPENDENCY_UNAVAILABLE });
+  expect(await machinesOf(token)).toBe(0);
+  expect(await usesOf(token)).toBe(0);
+  await expect(enrollKey(world, token, machine)).rejects.toMatchObject({ reason: Reason.TOKEN_REVOKED });
+});
+
 test("the same request forwarded twice is refused and changes nothing", async () => {
   const token = await makeToken(world, { maxUses: 2 });
   const machine = newKey();

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { verifyEd25519 } from "@sallyport/evidence";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { enrollmentStatement, loginStatement } from "@sallyport/proto/signing";
+import { type KeyLife, standingOf } from "./device-key.ts";
 import { parseGlob } from "./glob.ts";
 import { nameMachine } from "./machine-name.ts";
 import { refusalOf, stateOf } from "./machine-state.ts";
@@ -9,9 +10,6 @@ import { isInside } from "./source.ts";
 import type { LoginCode } from "./store/login-codes.ts";
 import type { Machine } from "./store/machines.ts";
 import type { Token } from "./store/tokens.ts";
-
-/** How long a device key works: 90 days, in milliseconds. */
-export const deviceKeyLifetimeMs = 90 * 86_400_000;
 
 /** Which check refused an enrollment; the record says so, the caller is not told. */
 export type RefusedStep =
@@ -113,13 +111,13 @@ export function capReached(limit: number): Verdict {
  */
 export function judgeLoginCode(
   code: LoginCode,
-  redeemer: { readonly publicKey: Uint8Array; readonly expiresAt: Date } | undefined,
+  redeemer: (KeyLife & { readonly publicKey: Uint8Array }) | undefined,
   deviceKey: Uint8Array,
   nowMs: number,
 ): Verdict | undefined {
   if (code.revokedAt) return refused(Reason.TOKEN_REVOKED, "revoked");
   if (redeemer) {
-    const itself = sameBytes(redeemer.publicKey, deviceKey) && nowMs < redeemer.expiresAt.getTime();
+    const itself = sameBytes(redeemer.publicKey, deviceKey) && standingOf(redeemer, nowMs) === "active";
     return itself ? undefined : refused(Reason.TOKEN_EXHAUSTED, "exhausted");
   }
   return nowMs < code.expiresAt.getTime() ? undefined : refused(Reason.TOKEN_EXPIRED, "expired");

@@ -9,7 +9,7 @@ import { newId } from "@sallyport/proto/ids";
 import { type ServiceTestDatabase, createServiceDatabase } from "@sallyport/test/infra";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { pickCredentialKey } from "./credential-key.ts";
-import { deviceKeyLifetimeMs } from "./enrollment.ts";
+import { deviceKeyLifetimeMs } from "./device-key.ts";
 import { recordKeyChanges } from "./store/key-changes.ts";
 import { makeMachine } from "./testing/fleet.ts";
 import { createTestTrust, newKey } from "./testing/signing.ts";

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { openDatabase } from "@sallyport/postgres";
+import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { PrincipalKind, Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
@@ -8,8 +9,8 @@ import { newId } from "@sallyport/proto/ids";
 import { Failure } from "@sallyport/rpc";
 import { type ServiceTestDatabase, createServiceDatabase } from "@sallyport/test/infra";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { deviceKeyLifetimeMs } from "./enrollment.ts";
-import { makeFirstVault, ownerCodeLifetimeMs } from "./first-vault.ts";
+import { deviceKeyLifetimeMs } from "./device-key.ts";
+import { makeFirstVault, ownerCodeLifetimeMs, recoverVault, recoveryCodeLifetimeMs } from "./first-vault.ts";
 import {
   insertLoginCode,
   lockLoginCode,
@@ -17,6 +18,7 @@ import {
   revokeLoginCodes,
 } from "./store/login-codes.ts";
 import { makeMachine } from "./testing/fleet.ts";
+import { redeem as redeemAs, redeemRequest as requestOf } from "./testing/people.ts";
 import { type TestKey, keySha256, newKey, prove } from "./testing/signing.ts";
 import { type World, createWorld } from "./testing/world.ts";
 
@@ -46,26 +48,20 @@ async function makeCode(role: "owner" | "auditor" = "auditor"): Promise<Code> {
     vaultId: world.vaultId,
     keySha256: keySha256(key),
     role,
+    userId: null,
+    createdBy: null,
     createdAt: new Date(nowMs),
     expiresAt: new Date(nowMs + codeLifetimeMs),
   });
   return { key, codeId };
 }
 
-function redeemRequest({ key, codeId }: Code, device: TestKey) {
-  const { vaultId } = world;
-  return {
-    vaultId,
-    codeId,
-    codePublicKey: key.publicKey,
-    codeProof: prove("device", vaultId, key, device),
-    devicePublicKey: device.publicKey,
-    userName: "grace",
-  };
+function redeemRequest(code: Code, device: TestKey) {
+  return requestOf({ ...code, vaultId: world.vaultId }, device);
 }
 
-function redeem(code: Code, device: TestKey) {
-  return world.call(device, redeemLoginCode, redeemRequest(code, device));
+function redeem(code: Code, device: TestKey, userName?: string) {
+  return redeemAs(world, { ...code, vaultId: world.vaultId }, device, userName);
 }
 
 function recordsOf(action: string) {
@@ -75,8 +71,8 @@ function recordsOf(action: string) {
 describe("RedeemLoginCode", () => {
   test("makes a user of the code's role with a key for 90 days, and records it", async () => {
     const device = newKey();
-    const answer = await redeem(await makeCode(), device);
-    expect(answer).toMatchObject({ vaultId: world.vaultId, role: Role.AUDITOR });
+    const answer = await redeem(await makeCode(), device, "grace");
+    expect(answer).toMatchObject({ vaultId: world.vaultId, role: Role.AUDITOR, userName: "grace" });
     expect(answer.keyId).toMatch(new RegExp(`^${answer.userId}\\.[0-9a-hjkmnp-tv-z]{20}$`));
     const expiresMs = Number(answer.keyExpiresAt?.seconds) * 1000;
     expect(expiresMs).toBe(Math.floor((world.clock.nowMs + deviceKeyLifetimeMs) / 1000) * 1000);
@@ -235,5 +231,40 @@ describe("makeFirstVault", () => {
     expect(codes.filter(({ revoked_at }) => revoked_at === null).map(({ code_id }) => code_id)).toEqual([
       second.codeId,
     ]);
+  });
+});
+
+describe("recoverVault", () => {
+  test("lets a new owner in when no owner can act any more, and has it on record", async () => {
+    await using fresh = await createServiceDatabase("identity");
+    await using lost = await createWorld(fresh);
+    lost.clock.nowMs += deviceKeyLifetimeMs;
+    expect((await lost.resolve(lost.owner.keyId)).refusal).toBe(Reason.MACHINE_EXPIRED);
+    const key = newKey();
+    const asked = { vaultId: lost.vaultId, ownerKeySha256: keySha256(key) };
+    const { vaultId, codeId } = await recoverVault(lost.ownerDatabase, asked, lost.clock.nowMs);
+    const answer = await redeemAs(lost, { key, codeId, vaultId }, newKey(), "rescuer");
+    expect(answer).toMatchObject({ vaultId: lost.vaultId, role: Role.OWNER });
+    const record = lost.audit.events.find(
+      ({ action, subjectId }) => action === "login_code.created" && subjectId === codeId,
+    );
+    expect(record).toMatchObject({
+      vaultId: lost.vaultId,
+      actorKind: ActorKind.SERVICE,
+      detail: { role: "owner", recovery: "true" },
+    });
+  });
+
+  test("makes nothing for a vault that does not exist, and a code that is good for a day", async () => {
+    const vaultId = newId("vlt");
+    const recover = (id: string, key: TestKey) =>
+      recoverVault(world.ownerDatabase, { vaultId: id, ownerKeySha256: keySha256(key) }, world.clock.nowMs);
+    await expect(recover(vaultId, newKey())).rejects.toThrow(`there is no vault ${vaultId}`);
+    const key = newKey();
+    const made = await recover(world.vaultId, key);
+    world.clock.nowMs += recoveryCodeLifetimeMs;
+    await expect(redeemAs(world, { key, ...made }, newKey())).rejects.toMatchObject({
+      reason: Reason.TOKEN_EXPIRED,
+    });
   });
 });

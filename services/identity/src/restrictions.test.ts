@@ -287,6 +287,20 @@ describe("the cap on living machines", () => {
     expect(await refusalOf(token, { validateOnly: true })).toEqual(refusedFor(MACHINE_CAP_REACHED, "cap"));
   });
 
+  test("is counted exactly over several processes", async () => {
+    world.clock.nowMs += 60_000;
+    await using second = world.startReplica();
+    await using third = world.startReplica();
+    const tokens = [await restricted({}, 60), await restricted({}, 60)];
+    const enrolling = Array.from({ length: cap + 30 }, async (_, at) => {
+      const token = tokens[at % 2] ?? (await restricted({}));
+      return enrollKey([world, second, third][at % 3] ?? world, token, newKey());
+    });
+    const results = await Promise.allSettled(enrolling);
+    expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(cap);
+    expect(await living()).toBe(cap);
+  });
+
   test("counts neither revoked nor expired machines, and a retry needs no room", async () => {
     const token = await restricted({}, 60);
     const [row] = await world.database.query<{ machine_id: string }>(

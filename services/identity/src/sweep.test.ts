@@ -120,6 +120,16 @@ describe("a sweep", () => {
     expect(expiries()).toHaveLength(1500);
   });
 
+  test("does not wait for a machine that somebody works on; the next sweep takes it", async () => {
+    const [busy = ""] = await addMachines(world, token, 3, 1000);
+    world.clock.nowMs += 1000;
+    await world.database.transaction(async (tx) => {
+      await tx.query("select 1 from machines where machine_id = $1 for update", [busy]);
+      expect(await sweepExpired(parts)).toBe(2);
+    });
+    expect(await sweepExpired(parts)).toBe(1);
+  });
+
   test("of 10,000 machines takes batches of 500", async () => {
     await addMachines(world, token, 10_000, 1000);
     world.clock.nowMs += 1000;

@@ -13,6 +13,7 @@ import { fail } from "@sallyport/rpc";
 import { describeToken } from "../describe.ts";
 import { GlobError, parseGlob } from "../glob.ts";
 import { parseNamePattern } from "../machine-name.ts";
+import { holdSigner } from "../people.ts";
 import { type PolicyScope, validateScope } from "../policy.ts";
 import { actorOf, originOf, signerOf } from "../reports.ts";
 import { type NewToken, insertToken } from "../store/tokens.ts";
@@ -40,6 +41,7 @@ export function createCreateToken(
     const token = newTokenOf(context, request, nowMs);
     const stored = await context
       .mutate(async (tx) => {
+        await holdSigner(tx, context);
         const inserted = await insertToken(tx, token);
         await parts.outbox.record(tx, created(token, context, nowMs));
         return inserted;

@@ -66,18 +66,28 @@ export function createStandingHandlers(parts: StandingParts): Handlers {
     },
     async revokeMachine(context, { machineId, reason }) {
       checkPrintable("reason", reason);
-      const machine = await context.mutate(async (tx) => {
-        const found = await lock(tx, context, machineId);
-        await setStatus(parts.policy, found, PrincipalStatus.REVOKED);
-        const report = newEvent("identity", "machine.revoked", {
-          ...about(context, found, parts),
-          detail: { name: found.name, revoke_reason: reason },
-        });
-        return change(tx, parts, found, "revoked", report);
-      });
+      const machine = await revokeMachine(parts, context, machineId, reason);
       return { machine: await viewMachine(parts.database, machine, parts.clock()) };
     },
   };
+}
+
+/** Ends a machine of the signer's vault for good: policy refuses it first. Throws Failure NOT_FOUND. */
+export function revokeMachine(
+  parts: StandingParts,
+  context: ForwardContext,
+  machineId: string,
+  reason: string,
+): Promise<Machine> {
+  return context.mutate(async (tx) => {
+    const found = await lock(tx, context, machineId);
+    await setStatus(parts.policy, found, PrincipalStatus.REVOKED);
+    const report = newEvent("identity", "machine.revoked", {
+      ...about(context, found, parts),
+      detail: { name: found.name, revoke_reason: reason },
+    });
+    return change(tx, parts, found, "revoked", report);
+  });
 }
 
 async function lock(tx: Tx, context: ForwardContext, machineId: string): Promise<Machine> {

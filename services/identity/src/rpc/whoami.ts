@@ -5,9 +5,10 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { PrincipalKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import type { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
 import { fail } from "@sallyport/rpc";
+import { endOf } from "../device-key.ts";
 import { signerOf } from "../reports.ts";
 import { findMachine } from "../store/machines.ts";
-import { findUserKeys } from "../store/users.ts";
+import { findUserKey } from "../store/user-keys.ts";
 import { findVault } from "../store/vaults.ts";
 
 type Parts = { readonly database: Pick<Database, "query"> };
@@ -39,6 +40,6 @@ async function findBearer(
   { id, kind, vaultId, keyId }: Principal,
 ): Promise<{ readonly name: string; readonly expiresAt: Date } | undefined> {
   if (kind === PrincipalKind.MACHINE) return findMachine(db, vaultId, id);
-  const [key] = await findUserKeys(db, [keyId]);
-  return key;
+  const key = await findUserKey(db, keyId);
+  return key && { name: key.name, expiresAt: endOf(key) };
 }

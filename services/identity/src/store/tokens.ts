@@ -129,6 +129,23 @@ export async function revokeToken(
   return rows.map(tokenOf)[0];
 }
 
+/** Revokes the tokens of a user that could still enroll; returns their ids. */
+export async function revokeTokensOf(
+  tx: Tx,
+  vaultId: string,
+  createdBy: string,
+  reason: string,
+  now: Date,
+): Promise<string[]> {
+  const rows = await tx.query<Pick<TokenRow, "token_id">>(
+    `update enrollment_tokens set revoked_at = $3, revoke_reason = $4
+      where vault_id = $1 and created_by = $2 and revoked_at is null and expires_at > $3
+      returning token_id`,
+    [vaultId, createdBy, now, reason],
+  );
+  return rows.map(({ token_id }) => token_id);
+}
+
 function tokenOf(row: TokenRow): Token {
   return {
     tokenId: row.token_id,

@@ -39,13 +39,18 @@ export type Saying = {
   readonly sourceIp?: string;
 };
 
-/** Makes a project with a secret in policy, and a token for both. */
-export async function makeToken(world: World, options: TokenOptions = {}): Promise<TestToken> {
+/** Makes a project with a secret in policy, and a token for both, as the owner or another of the vault. */
+export async function makeToken(
+  world: World,
+  options: TokenOptions = {},
+  maker: TestKey & { readonly vaultId?: string } = world.owner,
+): Promise<TestToken> {
   const [projectId, secretId] = [newId("prj"), newId("sec")];
   world.policy.projects.add(projectId);
   world.policy.secrets.set(secretId, projectId);
+  world.policy.vaults.set(projectId, maker.vaultId ?? world.vaultId);
   const key = options.key ?? newKey();
-  const { token } = await world.call(world.owner, createToken, {
+  const { token } = await world.call(maker, createToken, {
     tokenKeySha256: keySha256(key),
     projectIds: [projectId],
     secretIds: [secretId],
@@ -55,7 +60,7 @@ export async function makeToken(world: World, options: TokenOptions = {}): Promi
     description: options.description ?? "",
     ...options.restrictions,
   });
-  return { key, tokenId: token?.tokenId ?? "", vaultId: world.vaultId };
+  return { key, tokenId: token?.tokenId ?? "", vaultId: maker.vaultId ?? world.vaultId };
 }
 
 /** What an honest machine with that key sends to enroll with the token. */
@@ -73,7 +78,7 @@ export function enrollRequest({ key, tokenId, vaultId }: TestToken, machine: Tes
 
 /** Enrolls a key with the token. */
 export function enrollKey(
-  world: World,
+  world: Pick<World, "call">,
   token: TestToken,
   machine: TestKey,
   { sourceIp, ...saying }: Saying = {},

@@ -15,6 +15,8 @@ export type PolicyPeer = {
   /** What exists: project ids, and secret ids with their projects. */
   readonly projects: Set<string>;
   readonly secrets: Map<string, string>;
+  /** The vaults of projects; one that is not here is in every vault. */
+  readonly vaults: Map<string, string>;
   /** Machines whose scope was applied, with their status. */
   readonly principals: Map<string, PrincipalStatus>;
   /** Machines that may read versions other than the current one. */
@@ -41,6 +43,7 @@ export function createPolicyPeer(): PolicyPeer {
   const peer: Omit<PolicyPeer, "transport"> = {
     projects: new Set(),
     secrets: new Map(),
+    vaults: new Map(),
     principals: new Map(),
     anyVersion: new Set(),
     calls: [],
@@ -53,9 +56,10 @@ export function createPolicyPeer(): PolicyPeer {
   };
   const transport = createRouterTransport((router) => {
     router.service(ScopeService, {
-      validateScope({ projectIds, secretIds }) {
+      validateScope({ vaultId, projectIds, secretIds }) {
         begin("validateScope");
-        if (!projectIds.every((id) => self.projects.has(id))) throw refused(Reason.NOT_FOUND);
+        const isOurs = (id: string) => (self.vaults.get(id) ?? vaultId) === vaultId;
+        if (!projectIds.every((id) => self.projects.has(id) && isOurs(id))) throw refused(Reason.NOT_FOUND);
         const known = secretIds.every((id) => projectIds.includes(self.secrets.get(id) ?? ""));
         if (!known) throw refused(Reason.NOT_FOUND);
         return {};

@@ -39,18 +39,10 @@ import {
   signRequest,
 } from "./signing.ts";
 
-/** Identity on a real database, with policy and audit beside it, a clock that stands still, and an owner. */
-export type World = {
+/** One process of identity on a real database, and a gateway's way to it. */
+export type Replica = {
   readonly database: Database;
-  /** As the role that owns the tables, for what only the ceremony may do. */
-  readonly ownerDatabase: Database;
   readonly outbox: Outbox;
-  readonly policy: PolicyPeer;
-  readonly audit: AuditPeer;
-  readonly trust: TestTrust;
-  readonly clock: { nowMs: number };
-  readonly vaultId: string;
-  readonly owner: TestKey;
   readonly keys: ReturnType<typeof createClient<typeof KeyService>>;
   /** Sends a public request as the gateway would; throws the Failure that the client would be told. */
   call<I extends DescMessage, O extends DescMessage>(
@@ -74,28 +66,78 @@ export type World = {
   resolve(keyId: string): Promise<ResolvedKey>;
 } & AsyncDisposable;
 
+/** Identity with policy and audit beside it, a clock that stands still, and an owner. */
+export type World = Replica & {
+  /** As the role that owns the tables, for what only the ceremony may do. */
+  readonly ownerDatabase: Database;
+  readonly policy: PolicyPeer;
+  readonly audit: AuditPeer;
+  readonly trust: TestTrust;
+  readonly clock: { nowMs: number };
+  readonly vaultId: string;
+  readonly owner: TestKey;
+  /** Starts another process on the same database. */
+  startReplica(): Replica;
+};
+
+/** What may differ from the default. */
+export type WorldOptions = { readonly machineCap?: number };
+
 /** Migrates an empty database and builds a world in it. */
 export async function createWorld(
   urls: { readonly ownerUrl: string; readonly servingUrl: string },
-  options: { readonly machineCap?: number } = {},
+  { machineCap = 10_000 }: WorldOptions = {},
 ): Promise<World> {
   await migrate({ url: urls.ownerUrl, folder: new URL("../../migrations/", import.meta.url) });
   const clock = { nowMs: Date.now() };
   const [policy, audit, trust] = [createPolicyPeer(), createAuditPeer(), createTestTrust(clock.nowMs)];
   const stack = new AsyncDisposableStack();
-  const database = stack.use(openDatabase({ url: urls.servingUrl, applicationName: "identity-test" }));
+  const start = () => startReplica(urls.servingUrl, { policy, audit, trust, clock, machineCap });
+  const replica = stack.use(start());
   const ownerDatabase = stack.use(
     openDatabase({ url: urls.ownerUrl, applicationName: "identity-owner", poolSize: 1 }),
   );
   const code = newKey();
   const first = { name: "first", ownerKeySha256: keySha256(code) };
   const { vaultId, codeId } = await makeFirstVault(ownerDatabase, first, clock.nowMs);
+  const device = newKey();
+  const answer = await replica.call(device, UserService.method.redeemLoginCode, {
+    vaultId,
+    codeId,
+    codePublicKey: code.publicKey,
+    codeProof: prove("device", vaultId, code, device),
+    devicePublicKey: device.publicKey,
+    userName: "ada",
+  });
+  const owner = { ...device, keyId: answer.keyId };
+  return {
+    ...replica,
+    ownerDatabase,
+    policy,
+    audit,
+    trust,
+    clock,
+    vaultId,
+    owner,
+    startReplica: start,
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+type Surroundings = Pick<World, "policy" | "audit" | "trust" | "clock"> & Required<WorldOptions>;
+
+// One process of identity, with connections of its own.
+function startReplica(servingUrl: string, around: Surroundings): Replica {
+  const { policy, audit, trust, clock, machineCap } = around;
+  const stack = new AsyncDisposableStack();
+  const database = stack.use(openDatabase({ url: servingUrl, applicationName: "identity-test" }));
   const logger = createLogger({ service: "identity", level: "silent" });
   const outbox = stack.use(
     createOutbox({ database, audit: createClient(AppendService, audit.transport), logger }),
   );
+  const now = () => clock.nowMs;
+  const scope = createClient(ScopeService, policy.transport);
   const transport = createRouterTransport((router) => {
-    const now = () => clock.nowMs;
     router.service(
       ForwardService,
       createForwarder({
@@ -106,13 +148,7 @@ export async function createWorld(
         database,
         beforeMutation: () => outbox.ready(),
         afterCommit: () => outbox.drain(),
-        methods: publicMethods({
-          database,
-          outbox,
-          policy: createClient(ScopeService, policy.transport),
-          machineCap: options.machineCap ?? 10_000,
-          clock: now,
-        }),
+        methods: publicMethods({ database, outbox, policy: scope, machineCap, clock: now }),
       }),
     );
     router.service(KeyService, {
@@ -123,38 +159,15 @@ export async function createWorld(
   });
   const keys = createClient(KeyService, transport);
   const gateway = createGateway(createClient(ForwardService, transport), keys, clock);
-  const device = newKey();
-  const answer = await gateway.call(device, UserService.method.redeemLoginCode, {
-    vaultId,
-    codeId,
-    codePublicKey: code.publicKey,
-    codeProof: prove("device", vaultId, code, device),
-    devicePublicKey: device.publicKey,
-    userName: "ada",
-  });
-  const owner = { ...device, keyId: answer.keyId };
-  return {
-    database,
-    ownerDatabase,
-    outbox,
-    policy,
-    audit,
-    trust,
-    clock,
-    vaultId,
-    owner,
-    keys,
-    ...gateway,
-    [Symbol.asyncDispose]: () => stack.disposeAsync(),
-  };
+  return { database, outbox, keys, ...gateway, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
 function createGateway(
   forward: ReturnType<typeof createClient<typeof ForwardService>>,
   keys: ReturnType<typeof createClient<typeof KeyService>>,
   clock: { readonly nowMs: number },
-): Pick<World, "call" | "evidence" | "send" | "resolve"> {
-  const gateway: Pick<World, "call" | "evidence" | "send" | "resolve"> = {
+): Pick<Replica, "call" | "evidence" | "send" | "resolve"> {
+  const gateway: Pick<Replica, "call" | "evidence" | "send" | "resolve"> = {
     async resolve(keyId) {
       const [resolved] = (await keys.resolveKeys({ keyIds: [keyId] })).results;
       if (!resolved) throw new Error("no result");
