@@ -40,6 +40,7 @@ const emitters: Readonly<Record<string, readonly Emitter[]>> = {
   "membership.added": ["policy"],
   "membership.removed": ["policy"],
   "grant.added": ["policy"],
+  "grant.changed": ["policy"],
   "grant.removed": ["policy"],
   "project.created": ["secrets"],
   "secret.created": ["secrets"],

@@ -14,8 +14,8 @@ import {
   deleteOtherGrants,
 } from "../store/grants.ts";
 import { lockMachines, lockProjects } from "../store/locks.ts";
-import { findMembership } from "../store/memberships.ts";
-import { type PublicParts, callerOf, lockMachine, lockProject, recordOf, requireSecret } from "./records.ts";
+import { lockMachine, lockProject, requireMembership, requireSecret } from "./checks.ts";
+import { type PublicParts, callerOf, recordOf } from "./records.ts";
 
 type Named = { readonly machineId: string; readonly secretId: string };
 type Reach = { readonly anyVersion: boolean };
@@ -87,16 +87,6 @@ async function lockProjectOf(tx: Tx, vaultId: string, secretId: string): Promise
   if (!place) return "";
   await lockProjects(tx, vaultId, [place.projectId]);
   return place.projectId;
-}
-
-async function requireMembership(
-  tx: Tx,
-  vaultId: string,
-  machineId: string,
-  projectId: string,
-): Promise<void> {
-  if (!(await findMembership(tx, vaultId, machineId, projectId)))
-    throw fail(Reason.NOT_FOUND, { field: "membership" });
 }
 
 // Afterwards the machine, a member of their projects, has a grant of each secret, all of the same reach; there is one

@@ -9,8 +9,9 @@ import {
   listGrantsOfMachine,
   listGrantsOfSecret,
 } from "../store/grant-lists.ts";
+import { requireMachine, requireProject, requireSecret } from "./checks.ts";
 import { addGrant, removeGrant, setGrants } from "./grant-changes.ts";
-import { type PublicParts, callerOf, requireMachine, requireProject, requireSecret } from "./records.ts";
+import { type PublicParts, callerOf } from "./records.ts";
 
 /** GrantService. Everything outside the caller's vault is not found. */
 export function grantMethods(parts: PublicParts): ForwardMethods {

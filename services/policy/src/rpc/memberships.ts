@@ -16,15 +16,8 @@ import {
   removeMembership,
 } from "../store/memberships.ts";
 import { lockMachines, lockProjects } from "../store/locks.ts";
-import {
-  type PublicParts,
-  callerOf,
-  lockMachine,
-  lockProject,
-  recordOf,
-  requireMachine,
-  requireProject,
-} from "./records.ts";
+import { lockMachine, lockProject, requireMachine, requireProject } from "./checks.ts";
+import { type PublicParts, callerOf, recordOf } from "./records.ts";
 
 type Named = { readonly machineId: string; readonly projectId: string };
 
