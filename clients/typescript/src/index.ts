@@ -21,6 +21,7 @@ export {
   formatToken,
   newTokenSecret,
   parseToken,
+  proveRenewal,
   proveToken,
 } from "./token.ts";
 export {
