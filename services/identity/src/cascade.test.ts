@@ -2,25 +2,19 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
 import { MachineService, MachineState } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
 import { PrincipalStatus } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
-import { type ServiceTestDatabase, createServiceDatabase } from "@sallyport/test/infra";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type TestToken, addMachines, enrollKey, makeToken } from "./testing/fleet.ts";
 import { newKey } from "./testing/signing.ts";
-import { type World, createWorld } from "./testing/world.ts";
+import { type World, startWorld } from "./testing/world.ts";
 
 const { getToken, revokeToken } = EnrollmentService.method;
 const { disableMachine, getMachine } = MachineService.method;
 const away = { reason: Reason.DEPENDENCY_UNAVAILABLE };
 
-let urls: ServiceTestDatabase;
 let world: World;
 beforeAll(async () => {
-  urls = await createServiceDatabase("identity");
-  world = await createWorld(urls);
-});
-afterAll(async () => {
-  await world[Symbol.asyncDispose]();
-  await urls[Symbol.asyncDispose]();
+  world = await startWorld();
+  return () => world[Symbol.asyncDispose]();
 });
 beforeEach(() => {
   world.clock.nowMs += 1000;

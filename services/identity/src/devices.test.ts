@@ -7,26 +7,20 @@ import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.
 import { PrincipalStatus } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { loginStatement, renewalStatement } from "@sallyport/proto/signing";
 import { newId } from "@sallyport/proto/ids";
-import { type ServiceTestDatabase, createServiceDatabase } from "@sallyport/test/infra";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { deviceKeyLifetimeMs, renewedKeyMs } from "./device-key.ts";
 import { makeMachine } from "./testing/fleet.ts";
 import { type TestUser, addDevice, addUser, renewRequest } from "./testing/people.ts";
 import { type TestKey, newKey } from "./testing/signing.ts";
-import { type World, createWorld } from "./testing/world.ts";
+import { type World, startWorld } from "./testing/world.ts";
 
 const { getUser, renewDevice, revokeDevice, signOut, whoAmI } = UserService.method;
 const ended = { reason: Reason.MACHINE_DISABLED };
 
-let urls: ServiceTestDatabase;
 let world: World;
 beforeAll(async () => {
-  urls = await createServiceDatabase("identity");
-  world = await createWorld(urls);
-});
-afterAll(async () => {
-  await world[Symbol.asyncDispose]();
-  await urls[Symbol.asyncDispose]();
+  world = await startWorld();
+  return () => world[Symbol.asyncDispose]();
 });
 beforeEach(() => {
   world.clock.nowMs += 1000;

@@ -2,11 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
 import { Failure } from "@sallyport/rpc";
-import { createServiceDatabase } from "@sallyport/test/infra";
 import { expect, test } from "vitest";
 import { type TestToken, enrollKey, makeToken } from "./testing/fleet.ts";
 import { type TestKey, newKey } from "./testing/signing.ts";
-import { type World, createWorld } from "./testing/world.ts";
+import { type World, startWorld } from "./testing/world.ts";
 
 /** As a client does: no answer in time is no verdict, and the same key asks again after the delay that it is told. */
 async function enrollUntilTold(
@@ -28,8 +27,7 @@ async function enrollUntilTold(
 
 // The time is that of everything in one process: 3,000 clients that sign, identity, and the stand-ins for its peers.
 test("counts exactly: 3,000 keys at once on 1,000 uses make 1,000 machines", async () => {
-  await using urls = await createServiceDatabase("identity");
-  await using world = await createWorld(urls);
+  await using world = await startWorld();
   const token = await makeToken(world, { maxUses: 1000 });
   const machines = Array.from({ length: 3000 }, newKey);
   const begunMs = performance.now();

@@ -5,23 +5,17 @@ import { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/en
 import { MachineService } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
 import { PrincipalStatus } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { type ServiceTestDatabase, createServiceDatabase } from "@sallyport/test/infra";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type TestToken, enrollKey, enrollRequest, makeToken } from "./testing/fleet.ts";
 import { type TestKey, newKey, prove } from "./testing/signing.ts";
-import { type World, createWorld } from "./testing/world.ts";
+import { type World, startWorld } from "./testing/world.ts";
 
 const { enroll, getToken, revokeToken } = EnrollmentService.method;
 
-let urls: ServiceTestDatabase;
 let world: World;
 beforeAll(async () => {
-  urls = await createServiceDatabase("identity");
-  world = await createWorld(urls);
-});
-afterAll(async () => {
-  await world[Symbol.asyncDispose]();
-  await urls[Symbol.asyncDispose]();
+  world = await startWorld();
+  return () => world[Symbol.asyncDispose]();
 });
 beforeEach(() => {
   world.clock.nowMs += 1000;

@@ -1,8 +1,7 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
-import { type ServiceTestDatabase, createServiceDatabase } from "@sallyport/test/infra";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { deviceKeyLifetimeMs } from "./device-key.ts";
 import {
   type TestUser,
@@ -13,22 +12,17 @@ import {
   renewRequest,
 } from "./testing/people.ts";
 import { newKey } from "./testing/signing.ts";
-import { type World, createWorld } from "./testing/world.ts";
+import { type World, startWorld } from "./testing/world.ts";
 
 const { removeUser, renewDevice, revokeDevice, signOut } = UserService.method;
 const lastOwner = { reason: Reason.LAST_OWNER };
 
-let urls: ServiceTestDatabase;
 let world: World;
 /** The only owner of a vault of its own. */
 let owner: TestUser;
 beforeAll(async () => {
-  urls = await createServiceDatabase("identity");
-  world = await createWorld(urls);
-});
-afterAll(async () => {
-  await world[Symbol.asyncDispose]();
-  await urls[Symbol.asyncDispose]();
+  world = await startWorld();
+  return () => world[Symbol.asyncDispose]();
 });
 beforeEach(async () => {
   world.clock.nowMs += 1000;
@@ -117,10 +111,12 @@ describe("at the same moment", () => {
     for (let round = 0; round < 8; round += 1) {
       const first = await addVault(world);
       const second = await addUser(world, Role.OWNER, first);
-      const results = await Promise.allSettled([
-        world.call(first, removeUser, { userId: second.userId }),
-        world.call(second, removeUser, { userId: first.userId }),
-      ]);
+      // Both have signed, and have their credentials, before one is removed.
+      const requests = [
+        await world.evidence(first, removeUser, { userId: second.userId }),
+        await world.evidence(second, removeUser, { userId: first.userId }),
+      ];
+      const results = await Promise.allSettled(requests.map((request) => world.send(removeUser, request)));
       expect(results.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
       for (const result of results)
         if (result.status === "rejected")

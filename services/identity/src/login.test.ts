@@ -7,8 +7,7 @@ import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.
 import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { Failure } from "@sallyport/rpc";
-import { type ServiceTestDatabase, createServiceDatabase } from "@sallyport/test/infra";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { deviceKeyLifetimeMs } from "./device-key.ts";
 import { makeFirstVault, ownerCodeLifetimeMs, recoverVault, recoveryCodeLifetimeMs } from "./first-vault.ts";
 import {
@@ -20,20 +19,15 @@ import {
 import { makeMachine } from "./testing/fleet.ts";
 import { redeem as redeemAs, redeemRequest as requestOf } from "./testing/people.ts";
 import { type TestKey, keySha256, newKey, prove } from "./testing/signing.ts";
-import { type World, createWorld } from "./testing/world.ts";
+import { type World, startWorld } from "./testing/world.ts";
 
 const { redeemLoginCode, whoAmI } = UserService.method;
 const codeLifetimeMs = 60_000;
 
-let urls: ServiceTestDatabase;
 let world: World;
 beforeAll(async () => {
-  urls = await createServiceDatabase("identity");
-  world = await createWorld(urls);
-});
-afterAll(async () => {
-  await world[Symbol.asyncDispose]();
-  await urls[Symbol.asyncDispose]();
+  world = await startWorld();
+  return () => world[Symbol.asyncDispose]();
 });
 beforeEach(() => {
   world.clock.nowMs += 1000;
@@ -194,8 +188,7 @@ describe("WhoAmI", () => {
 
 describe("makeFirstVault", () => {
   test("made vault and code with their records, and changes nothing once somebody has logged in", async () => {
-    await using fresh = await createServiceDatabase("identity");
-    await using empty = await createWorld(fresh);
+    await using empty = await startWorld();
     const make = (key: TestKey) =>
       makeFirstVault(
         empty.ownerDatabase,
@@ -211,11 +204,10 @@ describe("makeFirstVault", () => {
   });
 
   test("repeated with the same key returns the same code; another key replaces one that was not redeemed", async () => {
-    await using fresh = await createServiceDatabase("identity");
-    await using other = await createWorld(fresh);
+    await using other = await startWorld();
     const [vaultId, nowMs] = [other.vaultId, other.clock.nowMs];
     // A vault in which nobody has logged in.
-    await using owner = openDatabase({ url: fresh.ownerUrl, applicationName: "test" });
+    await using owner = openDatabase({ url: other.urls.ownerUrl, applicationName: "test" });
     for (const table of ["login_codes", "user_keys", "users"]) await owner.query(`delete from ${table}`);
     const [one, two] = [newKey(), newKey()];
     const make = (key: TestKey, atMs: number) =>
@@ -236,8 +228,7 @@ describe("makeFirstVault", () => {
 
 describe("recoverVault", () => {
   test("lets a new owner in when no owner can act any more, and has it on record", async () => {
-    await using fresh = await createServiceDatabase("identity");
-    await using lost = await createWorld(fresh);
+    await using lost = await startWorld();
     lost.clock.nowMs += deviceKeyLifetimeMs;
     expect((await lost.resolve(lost.owner.keyId)).refusal).toBe(Reason.MACHINE_EXPIRED);
     const key = newKey();

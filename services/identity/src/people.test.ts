@@ -6,8 +6,7 @@ import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts"
 import { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
 import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { type ServiceTestDatabase, createServiceDatabase } from "@sallyport/test/infra";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { deviceKeyLifetimeMs } from "./device-key.ts";
 import { enrollKey, makeToken } from "./testing/fleet.ts";
 import {
@@ -20,7 +19,7 @@ import {
   redeem,
 } from "./testing/people.ts";
 import { type TestKey, keySha256, newKey } from "./testing/signing.ts";
-import { type World, createWorld } from "./testing/world.ts";
+import { type World, startWorld } from "./testing/world.ts";
 
 const {
   createDeviceCode,
@@ -35,15 +34,10 @@ const {
 const { createToken, getToken } = EnrollmentService.method;
 const { OWNER, ADMIN, DEVELOPER, AUDITOR } = Role;
 
-let urls: ServiceTestDatabase;
 let world: World;
 beforeAll(async () => {
-  urls = await createServiceDatabase("identity");
-  world = await createWorld(urls);
-});
-afterAll(async () => {
-  await world[Symbol.asyncDispose]();
-  await urls[Symbol.asyncDispose]();
+  world = await startWorld();
+  return () => world[Symbol.asyncDispose]();
 });
 beforeEach(() => {
   world.clock.nowMs += 1000;

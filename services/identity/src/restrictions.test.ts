@@ -5,24 +5,18 @@ import { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/en
 import { MachineService } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
 import { enumName } from "@sallyport/proto/names";
 import { Failure } from "@sallyport/rpc";
-import { type ServiceTestDatabase, createServiceDatabase } from "@sallyport/test/infra";
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { type Restrictions, type Saying, type TestToken, enrollKey, makeToken } from "./testing/fleet.ts";
 import { newKey } from "./testing/signing.ts";
-import { type World, createWorld } from "./testing/world.ts";
+import { type World, startWorld } from "./testing/world.ts";
 
 const { getToken, revokeToken } = EnrollmentService.method;
 const cap = 40;
 
-let urls: ServiceTestDatabase;
 let world: World;
 beforeAll(async () => {
-  urls = await createServiceDatabase("identity");
-  world = await createWorld(urls, { machineCap: cap });
-});
-afterAll(async () => {
-  await world[Symbol.asyncDispose]();
-  await urls[Symbol.asyncDispose]();
+  world = await startWorld({ machineCap: cap });
+  return () => world[Symbol.asyncDispose]();
 });
 beforeEach(() => {
   world.clock.nowMs += 1000;

@@ -5,32 +5,26 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { MachineService, MachineState } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
 import { PrincipalStatus, ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { createLogger } from "@sallyport/telemetry";
-import { type ServiceTestDatabase, createServiceDatabase } from "@sallyport/test/infra";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type SweepParts, startSweeping, sweepExpired } from "./sweep.ts";
 import { type TestToken, addMachines, enrollKey, makeToken } from "./testing/fleet.ts";
 import { newKey } from "./testing/signing.ts";
-import { type World, createWorld } from "./testing/world.ts";
+import { type World, startWorld } from "./testing/world.ts";
 
 const { disableMachine, enableMachine, getMachine, revokeMachine } = MachineService.method;
 const away = { reason: Reason.DEPENDENCY_UNAVAILABLE };
 
-let urls: ServiceTestDatabase;
 let world: World;
 let parts: SweepParts;
 let token: TestToken;
 beforeEach(async () => {
-  urls = await createServiceDatabase("identity");
-  world = await createWorld(urls);
+  world = await startWorld();
   const { database, outbox, policy, clock } = world;
   const scope = createClient(ScopeService, policy.transport);
   parts = { database, outbox, policy: scope, clock: () => clock.nowMs };
   token = await makeToken(world, { maxUses: 100, machineLifetimeMs: 60_000 });
 });
-afterEach(async () => {
-  await world[Symbol.asyncDispose]();
-  await urls[Symbol.asyncDispose]();
-});
+afterEach(() => world[Symbol.asyncDispose]());
 
 async function storedStates(): Promise<string[]> {
   const rows = await world.database.query<{ state: string }>("select state from machines");
@@ -112,7 +106,7 @@ describe("a sweep", () => {
   test("by many replicas at once ends each machine once", async () => {
     await addMachines(world, token, 1500, 1000);
     world.clock.nowMs += 1000;
-    await using elsewhere = openDatabase({ url: urls.servingUrl, applicationName: "replica" });
+    await using elsewhere = openDatabase({ url: world.urls.servingUrl, applicationName: "replica" });
     const replica = { ...parts, database: elsewhere };
     const ended = await Promise.all([parts, replica, parts, replica].map(sweepExpired));
     expect(ended.reduce((sum, count) => sum + count, 0)).toBe(1500);

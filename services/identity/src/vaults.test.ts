@@ -9,8 +9,7 @@ import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_p
 import { enumName } from "@sallyport/proto/names";
 import { newId } from "@sallyport/proto/ids";
 import { Failure } from "@sallyport/rpc";
-import { type ServiceTestDatabase, createServiceDatabase } from "@sallyport/test/infra";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { newVaultCodeLifetimeMs } from "./rpc/create-vault.ts";
 import { type TestToken, enrollKey, enrollRequest, makeToken } from "./testing/fleet.ts";
 import {
@@ -24,22 +23,17 @@ import {
   renewRequest,
 } from "./testing/people.ts";
 import { type TestKey, keySha256, newKey, prove } from "./testing/signing.ts";
-import { type World, createWorld } from "./testing/world.ts";
+import { type World, startWorld } from "./testing/world.ts";
 
 const enrollment = EnrollmentService.method;
 const machines = MachineService.method;
 const people = UserService.method;
 const vaults = VaultService.method;
 
-let urls: ServiceTestDatabase;
 let world: World;
 beforeAll(async () => {
-  urls = await createServiceDatabase("identity");
-  world = await createWorld(urls, { machineCap: 7 });
-});
-afterAll(async () => {
-  await world[Symbol.asyncDispose]();
-  await urls[Symbol.asyncDispose]();
+  world = await startWorld({ machineCap: 7 });
+  return () => world[Symbol.asyncDispose]();
 });
 
 describe("CreateVault", () => {

@@ -1,4 +1,4 @@
-import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
+import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { ForwardContext, ForwardHandlers, Principal } from "@sallyport/evidence";
 import type { Outbox } from "@sallyport/outbox";
 import { isUniqueViolation } from "@sallyport/postgres";
@@ -8,6 +8,7 @@ import type { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/use
 import { newId } from "@sallyport/proto/ids";
 import { fail } from "@sallyport/rpc";
 import { describeLoginCode } from "../describe-people.ts";
+import { lifetimeMs } from "../lifetime.ts";
 import { holdSigner } from "../people.ts";
 import { actorOf, originOf } from "../reports.ts";
 import { type LoginCode, insertLoginCode } from "../store/login-codes.ts";
@@ -43,7 +44,7 @@ async function make(
   guestOf: (signer: Principal) => Guest,
 ) {
   const nowMs = clock();
-  const times = { createdAt: new Date(nowMs), expiresAt: new Date(nowMs + lifetimeMs(lifetime)) };
+  const times = { createdAt: new Date(nowMs), expiresAt: new Date(nowMs + lifetimeMs("lifetime", lifetime)) };
   const code = await context
     .mutate(async (tx) => {
       const signer = await holdSigner(tx, context);
@@ -58,12 +59,6 @@ async function make(
       throw fail(Reason.ALREADY_EXISTS, { field: "code_key_sha256" }, error);
     });
   return describeLoginCode(code);
-}
-
-// The contract demands a lifetime; whole milliseconds, for that is what the database keeps.
-function lifetimeMs(lifetime: Duration | undefined): number {
-  if (!lifetime) throw fail(Reason.FIELD_INVALID, { field: "lifetime", description: "is required" });
-  return Math.floor(durationMs(lifetime));
 }
 
 function created(

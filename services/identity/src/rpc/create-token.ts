@@ -1,4 +1,3 @@
-import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
 import type { ForwardContext, ForwardHandlers } from "@sallyport/evidence";
 import type { Outbox } from "@sallyport/outbox";
 import { isUniqueViolation } from "@sallyport/postgres";
@@ -12,6 +11,7 @@ import { newId } from "@sallyport/proto/ids";
 import { fail } from "@sallyport/rpc";
 import { describeToken } from "../describe.ts";
 import { GlobError, parseGlob } from "../glob.ts";
+import { lifetimeMs } from "../lifetime.ts";
 import { parseNamePattern } from "../machine-name.ts";
 import { holdSigner } from "../people.ts";
 import { type PolicyScope, validateScope } from "../policy.ts";
@@ -65,8 +65,8 @@ function newTokenOf(context: ForwardContext, request: CreateTokenRequest, nowMs:
     secretIds: request.secretIds,
     createdBy,
     createdAt: new Date(nowMs),
-    expiresAt: new Date(nowMs + lifetimeMs(request.tokenLifetime)),
-    machineLifetimeMs: lifetimeMs(request.machineLifetime),
+    expiresAt: new Date(nowMs + lifetimeMs("token_lifetime", request.tokenLifetime)),
+    machineLifetimeMs: lifetimeMs("machine_lifetime", request.machineLifetime),
     maxUses: request.maxUses,
     sourceCidrs: request.sourceCidrs,
     hostnamePattern: request.hostnamePattern,
@@ -82,12 +82,6 @@ function checkPattern(field: string, parse: () => unknown): void {
     if (!(error instanceof GlobError)) throw error;
     throw fail(Reason.FIELD_INVALID, { field, description: error.message }, error);
   }
-}
-
-// The contract demands both lifetimes; whole milliseconds, for that is what the database keeps.
-function lifetimeMs(duration: Duration | undefined): number {
-  if (!duration) throw fail(Reason.FIELD_INVALID, { field: "lifetime", description: "is required" });
-  return Math.floor(durationMs(duration));
 }
 
 function created(token: NewToken, context: ForwardContext, nowMs: number) {

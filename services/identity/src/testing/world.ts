@@ -22,6 +22,7 @@ import { ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/
 import { newId } from "@sallyport/proto/ids";
 import { fromRefusal } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
+import { type ServiceTestDatabase, createServiceDatabase } from "@sallyport/test/infra";
 import { makeFirstVault } from "../first-vault.ts";
 import { publicMethods } from "../public-methods.ts";
 import { createReportSightings } from "../rpc/report-sightings.ts";
@@ -76,16 +77,29 @@ export type World = Replica & {
   readonly clock: { nowMs: number };
   readonly vaultId: string;
   readonly owner: TestKey;
+  readonly urls: Pick<ServiceTestDatabase, "ownerUrl" | "servingUrl">;
   /** Starts another process on the same database. */
   startReplica(): Replica;
 };
 
+/** Makes a database and builds a world in it; disposing drops it. */
+export async function startWorld(options: WorldOptions = {}): Promise<World> {
+  const urls = await createServiceDatabase("identity");
+  const world = await createWorld(urls, options);
+  return {
+    ...world,
+    async [Symbol.asyncDispose]() {
+      await world[Symbol.asyncDispose]();
+      await urls[Symbol.asyncDispose]();
+    },
+  };
+}
+
 /** What may differ from the default. */
 export type WorldOptions = { readonly machineCap?: number };
 
-/** Migrates an empty database and builds a world in it. */
-export async function createWorld(
-  urls: { readonly ownerUrl: string; readonly servingUrl: string },
+async function createWorld(
+  urls: Pick<ServiceTestDatabase, "ownerUrl" | "servingUrl">,
   { machineCap = 10_000 }: WorldOptions = {},
 ): Promise<World> {
   await migrate({ url: urls.ownerUrl, folder: new URL("../../migrations/", import.meta.url) });
@@ -119,6 +133,7 @@ export async function createWorld(
     clock,
     vaultId,
     owner,
+    urls,
     startReplica: start,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
