@@ -106,7 +106,9 @@ describe.each([
       .catch((thrown: unknown) => ConnectError.from(thrown));
     if (!(error instanceof ConnectError)) throw new Error("it was answered");
     expect(refusalOf(error)).toMatchObject({ code: Code.Unauthenticated, reason: "MACHINE_EXPIRED" });
-    expect(error.rawMessage).toBe("the machine's lifetime is over: enroll a new one");
+    expect(error.rawMessage).toBe(
+      "the lifetime of this machine or device key is over: enroll a new machine, or log in again",
+    );
     expect(gateway.peers.reached).toEqual([]);
     close();
   });
@@ -177,7 +179,7 @@ describe("@grpc/grpc-js", () => {
     const client = grpcJs(gateway.peers.enroll(newMachine(), Reason.MACHINE_DISABLED));
     await expect(unary(client, readSecrets, { allGranted: true })).rejects.toMatchObject({
       code: status.UNAUTHENTICATED,
-      details: "the machine is disabled: ask an admin of the vault",
+      details: "this machine is disabled or revoked, or this device signed out: ask an admin of the vault",
     });
     expect(gateway.peers.reached).toEqual([]);
     client.close();

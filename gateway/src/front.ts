@@ -1,4 +1,5 @@
 import type { RefusalLog } from "./refusals.ts";
+import type { Sightings } from "./sightings.ts";
 import type { Call, Verdict } from "./verdict.ts";
 import {
   type ArrivedRequest,
@@ -10,12 +11,18 @@ import {
 /** Judges a request before the router sees it; never throws. */
 export type Judge = (request: ArrivedRequest, path: string, call: Call) => Promise<Verdict>;
 
-/** Makes the front: the checklist, and a note of every refusal for the log. */
-export function createFront(checklist: ChecklistParts, refusals: Pick<RefusalLog, "note">): Judge {
+/** Makes the front: the checklist, a note of every refusal for the log, and one of each enrolled key that was used. */
+export function createFront(
+  checklist: ChecklistParts,
+  refusals: Pick<RefusalLog, "note">,
+  sightings: Pick<Sightings, "note">,
+): Judge {
   return async (request, path, call) => {
     const progress: Progress = {};
     try {
-      return { ...call, kind: "verified", request: await verifyArrived(request, checklist, progress) };
+      const verified = await verifyArrived(request, checklist, progress);
+      if (verified.principal) sightings.note(verified);
+      return { ...call, kind: "verified", request: verified };
     } catch (error) {
       refusals.note({ sourceIp: request.sourceIp, client: request.client, path, error, progress });
       return { ...call, kind: "refused", error, principalId: progress.claims?.principalId };

@@ -20,8 +20,14 @@ const known: Readonly<Record<Exclude<Reason, Hidden>, PublicError>> = {
     metadata: ["server_time"],
     sentence: "the request's time is outside the window: set the clock by server_time and sign again",
   },
-  [Reason.MACHINE_EXPIRED]: { metadata: [], sentence: "the machine's lifetime is over: enroll a new one" },
-  [Reason.MACHINE_DISABLED]: { metadata: [], sentence: "the machine is disabled: ask an admin of the vault" },
+  [Reason.MACHINE_EXPIRED]: {
+    metadata: [],
+    sentence: "the lifetime of this machine or device key is over: enroll a new machine, or log in again",
+  },
+  [Reason.MACHINE_DISABLED]: {
+    metadata: [],
+    sentence: "this machine is disabled or revoked, or this device signed out: ask an admin of the vault",
+  },
   [Reason.ROLE_REQUIRED]: {
     metadata: [],
     sentence: "your role may not do this: ask an owner or admin of the vault",

@@ -12,6 +12,7 @@ import { type PeerTransports, createPeers } from "./peers.ts";
 import { serveProbe } from "./probe.ts";
 import { createRefusalLog } from "./refusals.ts";
 import { createPublicHandlers } from "./router.ts";
+import { createSightings } from "./sightings.ts";
 import type { ChecklistParts } from "./verify/checklist.ts";
 import { createKeyCache } from "./verify/credentials.ts";
 import { connectNonces } from "./verify/nonces.ts";
@@ -45,6 +46,7 @@ export async function startGateway(
   const peers = createPeers(transports);
   const nonces = stack.use(connectNonces(config.redisUrl, config.clockWindowSeconds));
   const refusals = stack.use(createRefusalLog(peers.append, logger));
+  const sightings = stack.use(createSightings(peers.keys, clock, logger));
   const keys = createKeyCache(peers.keys, clock);
   stack.use(watchRevocations(peers.keys, keys));
   await nonces.ready();
@@ -60,6 +62,7 @@ export async function startGateway(
       judge: createFront(
         checklistOf(config, { keys, nonces, clock, ...limiters }, overrides.rates),
         refusals,
+        sightings,
       ),
       logger,
       certificatePollMs: overrides.certificatePollMs,

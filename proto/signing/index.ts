@@ -9,6 +9,12 @@ export { LABELS, type Label, labelled, lengthPrefixed } from "./labels.ts";
 export { parseSignature, parseSignatureInput, type ParsedSignatureInput } from "./signature-headers.ts";
 export { signatureParams, type SignatureParameters } from "./signature-params.ts";
 export { readAad, readInfo, writeInfo, type WriteBinding } from "./sealing.ts";
-export { enrollmentStatement, keysetPreimage, loginStatement, rootFingerprint } from "./statements.ts";
 export { fromStrictBinary } from "./strict-binary.ts";
+export {
+  enrollmentStatement,
+  keysetPreimage,
+  loginStatement,
+  renewalStatement,
+  rootFingerprint,
+} from "./statements.ts";
 export { formatToken, parseToken, type TokenKind, type TokenParts, type ParsedToken } from "./token.ts";

@@ -13,6 +13,7 @@ import {
   parseToken,
   readAad,
   readInfo,
+  renewalStatement,
   rootFingerprint,
   writeInfo,
 } from "./index.ts";
@@ -37,6 +38,11 @@ type Tokens = {
   invalid: { name: string; text: string }[];
   enrollmentStatement: Statement;
   loginStatement: Statement;
+  renewalStatement: Record<
+    "vaultId" | "oldPublicKey" | "newPublicKey" | "statement" | "seed" | "signature",
+    string
+  >;
+  invalidRenewalProofs: { name: string; signature: string }[];
 };
 type Target = {
   vaultId: string;
@@ -131,6 +137,23 @@ describe("SIGNING §8", () => {
     expect(() => statement(vector.vaultId, base64(vector.admittingPublicKey), new Uint8Array(33))).toThrow(
       FormatError,
     );
+  });
+
+  describe("the renewal statement", () => {
+    const { vaultId, oldPublicKey, newPublicKey, ...vector } = tokens.renewalStatement;
+    const bytes = renewalStatement(vaultId, base64(oldPublicKey), base64(newPublicKey));
+
+    test("is signed by the new key", () => {
+      expect(hex(bytes)).toBe(vector.statement);
+      const signature = sign(null, bytes, privateKeyOf(base64(vector.seed)));
+      expect(signature.toString("base64")).toBe(vector.signature);
+      expect(verify(null, bytes, publicKeyOf(base64(newPublicKey)), signature)).toBe(true);
+      expect(() => renewalStatement("vlt_", base64(oldPublicKey), base64(newPublicKey))).toThrow(FormatError);
+    });
+
+    test.each(tokens.invalidRenewalProofs)("is not proven $name", ({ signature }) => {
+      expect(verify(null, bytes, publicKeyOf(base64(newPublicKey)), base64(signature))).toBe(false);
+    });
   });
 });
 

@@ -4,6 +4,7 @@ export const LABELS = {
   root: "sallyport-root-v1",
   enroll: "sallyport-enroll-v1",
   login: "sallyport-login-v1",
+  renew: "sallyport-renew-v1",
   credential: "sallyport-credential-v1",
   permit: "sallyport-permit-v1",
   slip: "sallyport-slip-v1",

@@ -23,16 +23,25 @@ export function loginStatement(
   return statement(LABELS.login, vaultId, codePublicKey, devicePublicKey);
 }
 
+/** What a device's new key signs to take the place of its present one (SIGNING §8). Throws FormatError. */
+export function renewalStatement(
+  vaultId: string,
+  oldPublicKey: Uint8Array,
+  newPublicKey: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  return statement(LABELS.renew, vaultId, oldPublicKey, newPublicKey);
+}
+
 // Every part has a fixed length, so that undelimited parts cannot be read in two ways.
 function statement(
   label: string,
   vaultId: string,
-  admitting: Uint8Array,
+  present: Uint8Array,
   admitted: Uint8Array,
 ): Uint8Array<ArrayBuffer> {
-  const fixed = vaultIdForm.test(vaultId) && admitting.length === keyBytes && admitted.length === keyBytes;
+  const fixed = vaultIdForm.test(vaultId) && present.length === keyBytes && admitted.length === keyBytes;
   if (!fixed) throw new FormatError("a statement names a vault and two keys of 32 bytes");
-  return labelled(label, vaultId, admitting, admitted);
+  return labelled(label, vaultId, present, admitted);
 }
 
 /** What the deployment root signs: the labelled payload of a Keyset (SIGNING §10). */

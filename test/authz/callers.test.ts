@@ -31,7 +31,7 @@ const allowed: readonly {
   {
     server: "identity",
     service: KeyService,
-    methods: { ResolveKeys: ["gateway"], WatchRevocations: ["gateway"] },
+    methods: { ResolveKeys: ["gateway"], WatchRevocations: ["gateway"], ReportSightings: ["gateway"] },
   },
   { server: "identity", service: ForwardService, methods: { Forward: ["gateway"] } },
   { server: "policy", service: AuthorizationService, methods: { Authorize: ["gateway"] } },

@@ -59,7 +59,10 @@ export async function enroll(
   }
 }
 
-/** Turns a login code into a user's device identity. Throws a SallyportError. */
+/**
+ * Turns a login code into a user's device identity. The name is a new user's; with a code for a further device it is empty
+ * or the user's own. Throws a SallyportError.
+ */
 export async function login(
   endpoint: Endpoint,
   codeText: string,
@@ -84,7 +87,7 @@ export async function login(
       principalId: answer.userId,
       keyId: answer.keyId,
       kind: "user",
-      name: userName,
+      name: answer.userName,
       expiresAt: textOf(answer.keyExpiresAt),
     };
   } catch (error) {

@@ -33,6 +33,7 @@ export {
   formatToken,
   newTokenSecret,
   parseToken,
+  proveRenewal,
   proveToken,
 } from "./token.ts";
 export {

@@ -1,5 +1,11 @@
 import { createHash } from "node:crypto";
-import { enrollmentStatement, formatToken, loginStatement, parseToken } from "@sallyport/proto/signing";
+import {
+  enrollmentStatement,
+  formatToken,
+  loginStatement,
+  parseToken,
+  renewalStatement,
+} from "@sallyport/proto/signing";
 import { newSeed, privateKeyOf, rawPublicKey, signBytes } from "./keys.ts";
 
 /** The two kinds of text that let a new key in: an enrollment token and a login code. */
@@ -30,6 +36,20 @@ export function proveToken(
   const publicKey = rawPublicKey(privateKey);
   const statement = kind === "enr" ? enrollmentStatement : loginStatement;
   return { publicKey, proof: signBytes(privateKey, statement(vaultId, publicKey, newKey)) };
+}
+
+/**
+ * The proof with which a new key takes the place of a device's present one: the new public key, and its signature (SIGNING
+ * §8). The request that carries it is signed by the present key.
+ */
+export function proveRenewal(
+  vaultId: string,
+  presentKey: Uint8Array,
+  newKeySeed: Uint8Array,
+): { newPublicKey: Uint8Array; proof: Uint8Array } {
+  const privateKey = privateKeyOf(newKeySeed);
+  const newPublicKey = rawPublicKey(privateKey);
+  return { newPublicKey, proof: signBytes(privateKey, renewalStatement(vaultId, presentKey, newPublicKey)) };
 }
 
 export { formatToken, parseToken };

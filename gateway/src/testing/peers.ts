@@ -29,6 +29,7 @@ import type { TestPrincipal, TestTrust } from "./keys.ts";
 export type PeerSteps = {
   resolveKeys: ServiceImpl<typeof KeyService>["resolveKeys"];
   watchRevocations: ServiceImpl<typeof KeyService>["watchRevocations"];
+  reportSightings: ServiceImpl<typeof KeyService>["reportSightings"];
   authorize: ServiceImpl<typeof AuthorizationService>["authorize"];
   fetch: ServiceImpl<typeof FetchService>["fetch"];
   describe: ServiceImpl<typeof FetchService>["describe"];
@@ -102,7 +103,7 @@ export function digestOf(signedRequest: SignedRequest | undefined): Uint8Array {
 function identitySteps(
   trust: TestTrust,
   principals: TestPeers["principals"],
-): Pick<PeerSteps, "resolveKeys" | "watchRevocations"> {
+): Pick<PeerSteps, "resolveKeys" | "watchRevocations" | "reportSightings"> {
   return {
     resolveKeys: ({ keyIds }) => ({
       results: keyIds.map((keyId) => {
@@ -117,6 +118,7 @@ function identitySteps(
       yield {};
       await new Promise((resolve) => signal.addEventListener("abort", resolve));
     },
+    reportSightings: () => ({}),
   };
 }
 
@@ -215,10 +217,11 @@ function routesTo(steps: PeerSteps, reached: string[]): TestPeers["routes"] {
     identity: [
       route(
         KeyService,
-        { resolveKeys: ["gateway"], watchRevocations: ["gateway"] },
+        { resolveKeys: ["gateway"], watchRevocations: ["gateway"], reportSightings: ["gateway"] },
         {
           resolveKeys: (request, context) => steps.resolveKeys(request, context),
           watchRevocations: (request, context) => steps.watchRevocations(request, context),
+          reportSightings: (request, context) => steps.reportSightings(request, context),
         },
       ),
       owner("identity"),

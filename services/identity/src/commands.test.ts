@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { publicKeyOf } from "@sallyport/evidence";
+import { newId } from "@sallyport/proto/ids";
 import { createServiceDatabase } from "@sallyport/test/infra";
 import { readSettings, keyFile } from "@sallyport/config";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -27,26 +28,39 @@ async function command(
   return JSON.parse(stdout) as Record<string, unknown>;
 }
 
-test("migrate.ts applies each migration once; bootstrap.ts makes the first vault once, which the serving role may not", async () => {
+test("migrate.ts applies each migration once; bootstrap.ts makes the first vault once, and recovers one that there is", async () => {
   await using urls = await createServiceDatabase("identity");
-  const [ownerFile, servingFile] = [join(dir, "owner.url"), join(dir, "serving.url")];
+  const ownerFile = join(dir, "owner.url");
   writeFileSync(ownerFile, urls.ownerUrl);
-  writeFileSync(servingFile, urls.servingUrl);
   const migrate = () => command("migrate.ts", { SALLYPORT_DATABASE_URL_FILE: ownerFile });
   const migrations = readdirSync(join(import.meta.dirname, "..", "migrations")).sort();
   expect(await migrate()).toEqual({ applied: migrations });
   expect(await migrate()).toEqual({ applied: [] });
   const args = ["--vault-name", "default", "--owner-key-sha256", "ab".repeat(32)];
-  const bootstrapAs = (file: string) => command("bootstrap.ts", { SALLYPORT_DATABASE_URL_FILE: file }, args);
-  await expect(bootstrapAs(servingFile)).rejects.toThrow("permission denied for table vaults");
-  const bootstrap = () => bootstrapAs(ownerFile);
-  const first = await bootstrap();
+  const bootstrap = (more: string[]) =>
+    command("bootstrap.ts", { SALLYPORT_DATABASE_URL_FILE: ownerFile }, more);
+  const first = await bootstrap(args);
   expect(first).toMatchObject({ created: true });
-  expect(await bootstrap()).toEqual({ ...first, created: false });
+  expect(await bootstrap(args)).toEqual({ ...first, created: false });
+  const recover = (vaultId: string) =>
+    bootstrap(["--recover-vault", vaultId, "--owner-key-sha256", "cd".repeat(32)]);
+  const recovered = await recover(String(first["vaultId"]));
+  expect(recovered).toMatchObject({ vaultId: first["vaultId"], created: true });
+  expect(recovered["codeId"]).not.toBe(first["codeId"]);
+  const other = newId("vlt");
+  await expect(recover(other)).rejects.toThrow(`there is no vault ${other}`);
 }, 60_000);
 
 test("bootstrap.ts says how it is used", async () => {
-  await expect(command("bootstrap.ts", {}, ["--vault-name", "x"])).rejects.toThrow("usage: bootstrap.ts");
+  const key = ["--owner-key-sha256", "ab".repeat(32)];
+  const wrong = [
+    ["--vault-name", "x"],
+    key,
+    ["--recover-vault", "default", ...key],
+    ["--vault-name", "x", "--recover-vault", newId("vlt"), ...key],
+  ];
+  for (const args of wrong)
+    await expect(command("bootstrap.ts", {}, args)).rejects.toThrow("usage: bootstrap.ts");
 }, 60_000);
 
 test("key-create.ts writes a key for its owner alone, never over another, and prints the public half", async () => {

@@ -10,6 +10,7 @@ import {
   seconds,
   text,
   url,
+  wholeNumber,
 } from "@sallyport/config";
 
 /** Everything identity is told at start. Secrets come as file paths, times are in seconds. */
@@ -30,6 +31,7 @@ export function readIdentityConfig(env: NodeJS.ProcessEnv) {
     databaseUrl: fileText("SALLYPORT_DATABASE_URL_FILE"),
     policyUrl: url("SALLYPORT_POLICY_URL"),
     auditUrl: url("SALLYPORT_AUDIT_URL"),
+    machineCap: wholeNumber("SALLYPORT_MACHINE_CAP", { default: 10_000, min: 1, max: 1_000_000 }),
     credentialKeys: keyFile("SALLYPORT_CREDENTIAL_KEY_FILE"),
     logLevel: optional(text("SALLYPORT_LOG_LEVEL")),
     otlpUrl: optional(url("SALLYPORT_OTLP_URL", { plain: true })),

@@ -8,10 +8,11 @@ import {
   Role,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import type { ResolvedKeySchema } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
+import { endOf, standingOf } from "./device-key.ts";
 import { refusalOf, stateOf } from "./machine-state.ts";
 import type { Machine } from "./store/machines.ts";
 import { roleOf } from "./store/roles.ts";
-import type { UserKey } from "./store/users.ts";
+import type { UserKey } from "./store/user-keys.ts";
 
 /** The Ed25519 key that signs credentials: its id in the keyset and its 32-byte seed. */
 export type CredentialKey = { readonly keyId: string; readonly seed: Uint8Array };
@@ -42,10 +43,11 @@ export function resolveMachine(machine: Machine, issue: Issue): Resolved {
   return { keyId: machineId, publicKey, credential: issueCredential(bearer, expiresAt, issue) };
 }
 
-/** What the gateway learns of a user's device key: a credential, or that its time is over. */
+/** What the gateway learns of a user's device key: a credential, or that it was revoked or came to its end. */
 export function resolveUserKey(key: UserKey, issue: Issue): Resolved {
-  const { keyId, userId, vaultId, publicKey, role, expiresAt } = key;
-  if (issue.nowMs >= expiresAt.getTime()) return { keyId, publicKey, refusal: Reason.MACHINE_EXPIRED };
+  const { keyId, userId, vaultId, publicKey, role } = key;
+  const standing = standingOf(key, issue.nowMs);
+  if (standing !== "active") return { keyId, publicKey, refusal: keyRefusals[standing] };
   const bearer: Bearer = {
     principalId: userId,
     kind: PrincipalKind.USER,
@@ -54,8 +56,10 @@ export function resolveUserKey(key: UserKey, issue: Issue): Resolved {
     keyId,
     role: roleOf(role),
   };
-  return { keyId, publicKey, credential: issueCredential(bearer, expiresAt, issue) };
+  return { keyId, publicKey, credential: issueCredential(bearer, endOf(key), issue) };
 }
+
+const keyRefusals = { revoked: Reason.MACHINE_DISABLED, expired: Reason.MACHINE_EXPIRED } as const;
 
 // A credential outlives neither its minute nor the key that it speaks for.
 function issueCredential(bearer: Bearer, keyExpiresAt: Date, { key, nowMs, serial }: Issue) {

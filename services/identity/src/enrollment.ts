@@ -2,18 +2,47 @@ import { createHash } from "node:crypto";
 import { verifyEd25519 } from "@sallyport/evidence";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { enrollmentStatement, loginStatement } from "@sallyport/proto/signing";
+import { type KeyLife, standingOf } from "./device-key.ts";
+import { parseGlob } from "./glob.ts";
+import { nameMachine } from "./machine-name.ts";
+import { refusalOf, stateOf } from "./machine-state.ts";
+import { isInside } from "./source.ts";
 import type { LoginCode } from "./store/login-codes.ts";
 import type { Machine } from "./store/machines.ts";
 import type { Token } from "./store/tokens.ts";
 
-/** How long a device key works: 90 days, in milliseconds. */
-export const deviceKeyLifetimeMs = 90 * 86_400_000;
-
 /** Which check refused an enrollment; the record says so, the caller is not told. */
-export type RefusedStep = "signer" | "token" | "proof" | "key" | "state";
+export type RefusedStep =
+  | "signer"
+  | "token"
+  | "proof"
+  | "key"
+  | "revoked"
+  | "expired"
+  | "source"
+  | "exhausted"
+  | "hostname"
+  | "name"
+  | "cap"
+  | "machine";
 
-/** A refusal: the reason told to the caller, and the step for the record. */
-export type Verdict = { readonly reason: Reason; readonly step: RefusedStep };
+/** A refusal: the reason and metadata told to the caller, and the step for the record. */
+export type Verdict = {
+  readonly reason: Reason;
+  readonly step: RefusedStep;
+  readonly metadata?: Readonly<Record<string, string>>;
+};
+
+/** What an enrollment is judged by besides its proof: when and from where it came, and how the machine calls itself. */
+export type Attempt = {
+  readonly nowMs: number;
+  readonly sourceIp: string;
+  readonly hostname: string;
+  /** The name asked for, or empty. */
+  readonly machineName: string;
+  /** The id that the machine gets if it is made. */
+  readonly machineId: string;
+};
 
 /** What lets a new key in: which statement was signed, by which key, to admit which one. */
 export type Admission = {
@@ -44,22 +73,36 @@ export function judgeProof(
   return verifyEd25519(admittingKey, statement, proof) ? undefined : rejected("proof");
 }
 
-/** Tells why a token makes no machine now, or undefined when it does. Only for callers that proved to hold the token. */
-export function judgeToken(token: Token, nowMs: number): Verdict | undefined {
-  if (token.revokedAt) return refused(Reason.TOKEN_REVOKED);
-  if (nowMs >= token.expiresAt.getTime()) return refused(Reason.TOKEN_EXPIRED);
-  return token.uses < token.maxUses ? undefined : refused(Reason.TOKEN_EXHAUSTED);
+/**
+ * Tells why a token makes no machine now, or undefined when it does, as far as the vault's other machines do not matter.
+ * Only for callers that proved to hold the token.
+ */
+export function judgeToken(token: Token, attempt: Attempt): Verdict | undefined {
+  if (token.revokedAt) return refused(Reason.TOKEN_REVOKED, "revoked");
+  if (attempt.nowMs >= token.expiresAt.getTime()) return refused(Reason.TOKEN_EXPIRED, "expired");
+  if (!isInside(attempt.sourceIp, token.sourceCidrs)) return refused(Reason.TOKEN_SOURCE_REFUSED, "source");
+  if (token.uses >= token.maxUses) return refused(Reason.TOKEN_EXHAUSTED, "exhausted");
+  if (!matchesHost(token, attempt.hostname)) return refused(Reason.TOKEN_HOSTNAME_REFUSED, "hostname");
+  const name = nameMachine(token.machineNamePattern, attempt);
+  return name === undefined ? refused(Reason.TOKEN_NAME_REFUSED, "name") : undefined;
 }
 
 /**
  * Tells why a key that is a machine already does not get it back with this token, or undefined when it does: the token
- * made it and is not revoked, the machine is neither stopped nor past its time. Uses and the token's end do not matter.
+ * made it, is not revoked and enrolls from this address; the machine is neither stopped nor past its time. Uses, the
+ * token's end and what the machine calls itself do not matter.
  */
-export function judgeRetry(token: Token, machine: Machine, nowMs: number): Verdict | undefined {
+export function judgeRetry(token: Token, machine: Machine, attempt: Attempt): Verdict | undefined {
   if (machine.tokenId !== token.tokenId) return rejected("key");
-  if (token.revokedAt) return refused(Reason.TOKEN_REVOKED);
-  if (machine.state === "disabled" || machine.state === "revoked") return refused(Reason.MACHINE_DISABLED);
-  return nowMs < machine.expiresAt.getTime() ? undefined : refused(Reason.MACHINE_EXPIRED);
+  if (token.revokedAt) return refused(Reason.TOKEN_REVOKED, "revoked");
+  if (!isInside(attempt.sourceIp, token.sourceCidrs)) return refused(Reason.TOKEN_SOURCE_REFUSED, "source");
+  const refusal = refusalOf(stateOf(machine, attempt.nowMs));
+  return refusal === Reason.UNSPECIFIED || refusal === undefined ? undefined : refused(refusal, "machine");
+}
+
+/** The verdict on a vault that has as many living machines as it may have. */
+export function capReached(limit: number): Verdict {
+  return { ...refused(Reason.MACHINE_CAP_REACHED, "cap"), metadata: { limit: String(limit) } };
 }
 
 /**
@@ -68,22 +111,16 @@ export function judgeRetry(token: Token, machine: Machine, nowMs: number): Verdi
  */
 export function judgeLoginCode(
   code: LoginCode,
-  redeemer: { readonly publicKey: Uint8Array; readonly expiresAt: Date } | undefined,
+  redeemer: (KeyLife & { readonly publicKey: Uint8Array }) | undefined,
   deviceKey: Uint8Array,
   nowMs: number,
 ): Verdict | undefined {
-  if (code.revokedAt) return refused(Reason.TOKEN_REVOKED);
+  if (code.revokedAt) return refused(Reason.TOKEN_REVOKED, "revoked");
   if (redeemer) {
-    const itself = sameBytes(redeemer.publicKey, deviceKey) && nowMs < redeemer.expiresAt.getTime();
-    return itself ? undefined : refused(Reason.TOKEN_EXHAUSTED);
+    const itself = sameBytes(redeemer.publicKey, deviceKey) && standingOf(redeemer, nowMs) === "active";
+    return itself ? undefined : refused(Reason.TOKEN_EXHAUSTED, "exhausted");
   }
-  return nowMs < code.expiresAt.getTime() ? undefined : refused(Reason.TOKEN_EXPIRED);
-}
-
-/** The name of a new machine: the one asked for, else its hostname when that can be a name, else the end of its id. */
-export function nameMachine(asked: string, hostname: string, machineId: string): string {
-  if (asked !== "") return asked;
-  return machineNameForm.test(hostname) ? hostname : `machine-${machineId.slice(-8)}`;
+  return nowMs < code.expiresAt.getTime() ? undefined : refused(Reason.TOKEN_EXPIRED, "expired");
 }
 
 /** The verdict that is the same for everything a stranger gets wrong. */
@@ -91,10 +128,12 @@ export function rejected(step: RefusedStep): Verdict {
   return { reason: Reason.REQUEST_REJECTED, step };
 }
 
-const machineNameForm = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+function matchesHost({ hostnamePattern }: Token, hostname: string): boolean {
+  return hostnamePattern === "" || parseGlob(hostnamePattern, { anyCase: true }).matches(hostname);
+}
 
-function refused(reason: Reason): Verdict {
-  return { reason, step: "state" };
+function refused(reason: Reason, step: RefusedStep): Verdict {
+  return { reason, step };
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

@@ -6,26 +6,20 @@ import { PrincipalKind, Role } from "@sallyport/proto/gen/sallyport/evidence/v1/
 import type { ResolvedKey } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
 import { MachineService } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { type ServiceTestDatabase, createServiceDatabase } from "@sallyport/test/infra";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { pickCredentialKey } from "./credential-key.ts";
-import { deviceKeyLifetimeMs } from "./enrollment.ts";
-import { recordKeyChange } from "./store/key-changes.ts";
+import { deviceKeyLifetimeMs } from "./device-key.ts";
+import { recordKeyChanges } from "./store/key-changes.ts";
 import { makeMachine } from "./testing/fleet.ts";
 import { createTestTrust, newKey } from "./testing/signing.ts";
-import { type World, createWorld } from "./testing/world.ts";
+import { type World, startWorld } from "./testing/world.ts";
 
 const { disableMachine, enableMachine, revokeMachine } = MachineService.method;
 
-let urls: ServiceTestDatabase;
 let world: World;
 beforeAll(async () => {
-  urls = await createServiceDatabase("identity");
-  world = await createWorld(urls);
-});
-afterAll(async () => {
-  await world[Symbol.asyncDispose]();
-  await urls[Symbol.asyncDispose]();
+  world = await startWorld();
+  return () => world[Symbol.asyncDispose]();
 });
 beforeEach(() => {
   world.clock.nowMs += 1000;
@@ -150,10 +144,10 @@ describe("WatchRevocations", () => {
     });
     await expect.poll(() => open).toBe(true);
     const [slow, fast] = [newId("mch"), newId("mch")];
-    await using elsewhere = openDatabase({ url: urls.servingUrl, applicationName: "replica" });
+    await using elsewhere = openDatabase({ url: world.urls.servingUrl, applicationName: "replica" });
     await elsewhere.transaction(async (tx) => {
-      await recordKeyChange(tx, slow);
-      await world.database.transaction((other) => recordKeyChange(other, fast));
+      await recordKeyChanges(tx, [slow]);
+      await world.database.transaction((other) => recordKeyChanges(other, [fast]));
       await expect.poll(() => heard).toEqual([fast]);
       await new Promise((resolve) => setTimeout(resolve, 500));
     });

@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { openDatabase } from "@sallyport/postgres";
+import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { PrincipalKind, Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
 import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { Failure } from "@sallyport/rpc";
-import { type ServiceTestDatabase, createServiceDatabase } from "@sallyport/test/infra";
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { deviceKeyLifetimeMs } from "./enrollment.ts";
-import { makeFirstVault, ownerCodeLifetimeMs } from "./first-vault.ts";
+import { beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { deviceKeyLifetimeMs } from "./device-key.ts";
+import { makeFirstVault, ownerCodeLifetimeMs, recoverVault, recoveryCodeLifetimeMs } from "./first-vault.ts";
 import {
   insertLoginCode,
   lockLoginCode,
@@ -17,21 +17,17 @@ import {
   revokeLoginCodes,
 } from "./store/login-codes.ts";
 import { makeMachine } from "./testing/fleet.ts";
+import { redeem as redeemAs, redeemRequest as requestOf } from "./testing/people.ts";
 import { type TestKey, keySha256, newKey, prove } from "./testing/signing.ts";
-import { type World, createWorld } from "./testing/world.ts";
+import { type World, startWorld } from "./testing/world.ts";
 
 const { redeemLoginCode, whoAmI } = UserService.method;
 const codeLifetimeMs = 60_000;
 
-let urls: ServiceTestDatabase;
 let world: World;
 beforeAll(async () => {
-  urls = await createServiceDatabase("identity");
-  world = await createWorld(urls);
-});
-afterAll(async () => {
-  await world[Symbol.asyncDispose]();
-  await urls[Symbol.asyncDispose]();
+  world = await startWorld();
+  return () => world[Symbol.asyncDispose]();
 });
 beforeEach(() => {
   world.clock.nowMs += 1000;
@@ -46,26 +42,20 @@ async function makeCode(role: "owner" | "auditor" = "auditor"): Promise<Code> {
     vaultId: world.vaultId,
     keySha256: keySha256(key),
     role,
+    userId: null,
+    createdBy: null,
     createdAt: new Date(nowMs),
     expiresAt: new Date(nowMs + codeLifetimeMs),
   });
   return { key, codeId };
 }
 
-function redeemRequest({ key, codeId }: Code, device: TestKey) {
-  const { vaultId } = world;
-  return {
-    vaultId,
-    codeId,
-    codePublicKey: key.publicKey,
-    codeProof: prove("device", vaultId, key, device),
-    devicePublicKey: device.publicKey,
-    userName: "grace",
-  };
+function redeemRequest(code: Code, device: TestKey) {
+  return requestOf({ ...code, vaultId: world.vaultId }, device);
 }
 
-function redeem(code: Code, device: TestKey) {
-  return world.call(device, redeemLoginCode, redeemRequest(code, device));
+function redeem(code: Code, device: TestKey, userName?: string) {
+  return redeemAs(world, { ...code, vaultId: world.vaultId }, device, userName);
 }
 
 function recordsOf(action: string) {
@@ -75,8 +65,8 @@ function recordsOf(action: string) {
 describe("RedeemLoginCode", () => {
   test("makes a user of the code's role with a key for 90 days, and records it", async () => {
     const device = newKey();
-    const answer = await redeem(await makeCode(), device);
-    expect(answer).toMatchObject({ vaultId: world.vaultId, role: Role.AUDITOR });
+    const answer = await redeem(await makeCode(), device, "grace");
+    expect(answer).toMatchObject({ vaultId: world.vaultId, role: Role.AUDITOR, userName: "grace" });
     expect(answer.keyId).toMatch(new RegExp(`^${answer.userId}\\.[0-9a-hjkmnp-tv-z]{20}$`));
     const expiresMs = Number(answer.keyExpiresAt?.seconds) * 1000;
     expect(expiresMs).toBe(Math.floor((world.clock.nowMs + deviceKeyLifetimeMs) / 1000) * 1000);
@@ -206,8 +196,7 @@ describe("WhoAmI", () => {
 
 describe("makeFirstVault", () => {
   test("made vault and code with their records, and changes nothing once somebody has logged in", async () => {
-    await using fresh = await createServiceDatabase("identity");
-    await using empty = await createWorld(fresh);
+    await using empty = await startWorld();
     const make = (key: TestKey) =>
       makeFirstVault(
         empty.ownerDatabase,
@@ -223,11 +212,10 @@ describe("makeFirstVault", () => {
   });
 
   test("repeated with the same key returns the same code; another key replaces one that was not redeemed", async () => {
-    await using fresh = await createServiceDatabase("identity");
-    await using other = await createWorld(fresh);
+    await using other = await startWorld();
     const [vaultId, nowMs] = [other.vaultId, other.clock.nowMs];
     // A vault in which nobody has logged in.
-    await using owner = openDatabase({ url: fresh.ownerUrl, applicationName: "test" });
+    await using owner = openDatabase({ url: other.urls.ownerUrl, applicationName: "test" });
     for (const table of ["login_codes", "user_keys", "users"]) await owner.query(`delete from ${table}`);
     const [one, two] = [newKey(), newKey()];
     const make = (key: TestKey, atMs: number) =>
@@ -243,5 +231,39 @@ describe("makeFirstVault", () => {
     expect(codes.filter(({ revoked_at }) => revoked_at === null).map(({ code_id }) => code_id)).toEqual([
       second.codeId,
     ]);
+  });
+});
+
+describe("recoverVault", () => {
+  test("lets a new owner in when no owner can act any more, and has it on record", async () => {
+    await using lost = await startWorld();
+    lost.clock.nowMs += deviceKeyLifetimeMs;
+    expect((await lost.resolve(lost.owner.keyId)).refusal).toBe(Reason.MACHINE_EXPIRED);
+    const key = newKey();
+    const asked = { vaultId: lost.vaultId, ownerKeySha256: keySha256(key) };
+    const { vaultId, codeId } = await recoverVault(lost.ownerDatabase, asked, lost.clock.nowMs);
+    const answer = await redeemAs(lost, { key, codeId, vaultId }, newKey(), "rescuer");
+    expect(answer).toMatchObject({ vaultId: lost.vaultId, role: Role.OWNER });
+    const record = lost.audit.events.find(
+      ({ action, subjectId }) => action === "login_code.created" && subjectId === codeId,
+    );
+    expect(record).toMatchObject({
+      vaultId: lost.vaultId,
+      actorKind: ActorKind.SERVICE,
+      detail: { role: "owner", recovery: "true" },
+    });
+  });
+
+  test("makes nothing for a vault that does not exist, and a code that is good for a day", async () => {
+    const vaultId = newId("vlt");
+    const recover = (id: string, key: TestKey) =>
+      recoverVault(world.ownerDatabase, { vaultId: id, ownerKeySha256: keySha256(key) }, world.clock.nowMs);
+    await expect(recover(vaultId, newKey())).rejects.toThrow(`there is no vault ${vaultId}`);
+    const key = newKey();
+    const made = await recover(world.vaultId, key);
+    world.clock.nowMs += recoveryCodeLifetimeMs;
+    await expect(redeemAs(world, { key, ...made }, newKey())).rejects.toMatchObject({
+      reason: Reason.TOKEN_EXPIRED,
+    });
   });
 });

@@ -9,7 +9,23 @@ const states: Readonly<Record<StoredState, MachineState>> = {
   active: MachineState.ACTIVE,
   disabled: MachineState.DISABLED,
   revoked: MachineState.REVOKED,
+  expired: MachineState.EXPIRED,
 };
+
+const storedStates: ReadonlyMap<MachineState, StoredState> = new Map([
+  [MachineState.PROVISIONING, "provisioning"],
+  [MachineState.ACTIVE, "active"],
+  [MachineState.DISABLED, "disabled"],
+  [MachineState.REVOKED, "revoked"],
+  [MachineState.EXPIRED, "expired"],
+]);
+
+/** The stored state for one of the contract. Throws for one that no request may name. */
+export function storedStateOf(state: MachineState): StoredState {
+  const stored = storedStates.get(state);
+  if (stored === undefined) throw new Error(`no machine is ever in state ${state}`);
+  return stored;
+}
 
 /** Where a machine is in its life. Expiry is a matter of time, and only revocation outlasts it. */
 export function stateOf({ state, expiresAt }: Life, nowMs: number): MachineState {

@@ -12,7 +12,7 @@ import type { Token } from "./store/tokens.ts";
 /** What identity asks of policy. */
 export type PolicyScope = Pick<
   Client<typeof ScopeService>,
-  "validateScope" | "applyScope" | "setPrincipalStatus"
+  "validateScope" | "applyScope" | "setPrincipalStatus" | "revokePrincipals"
 >;
 
 /** Checks that the vault has these projects and secrets. Throws Failure NOT_FOUND, FIELD_INVALID or DEPENDENCY_UNAVAILABLE. */
@@ -31,7 +31,7 @@ export async function validateScope(
 export async function applyScope(
   policy: Pick<PolicyScope, "applyScope">,
   { vaultId, machineId, expiresAt }: Machine,
-  { projectIds, secretIds, createdBy, tokenId }: Token,
+  { projectIds, secretIds, createdBy, tokenId, anyVersion }: Token,
 ): Promise<void> {
   const expiry = timestampFromDate(expiresAt);
   try {
@@ -42,6 +42,7 @@ export async function applyScope(
       secretIds,
       createdBy,
       tokenId,
+      anyVersion,
       expiresAt: expiry,
     });
   } catch (error) {
@@ -62,6 +63,27 @@ export async function setStatus(
     await policy.setPrincipalStatus({ vaultId, machineId, status });
   } catch (error) {
     if (activatedAt === null && failureOf(error).reason === Reason.NOT_FOUND) return;
+    throw told(error);
+  }
+}
+
+/** How many machines policy ends in one call. */
+export const mostEnded = 500;
+
+/**
+ * Has policy end machines of a vault for good, with their memberships and grants; those that it does not know are none of
+ * its. Throws Failure DEPENDENCY_UNAVAILABLE.
+ */
+export async function endMachines(
+  policy: Pick<PolicyScope, "revokePrincipals">,
+  vaultId: string,
+  machineIds: string[],
+  status: PrincipalStatus,
+): Promise<void> {
+  if (machineIds.length === 0) return;
+  try {
+    await policy.revokePrincipals({ vaultId, machineIds, status });
+  } catch (error) {
     throw told(error);
   }
 }

@@ -6,19 +6,32 @@ import { MachineService } from "@sallyport/proto/gen/sallyport/identity/v1/machi
 import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
 import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_pb.ts";
 import type { PolicyScope } from "./policy.ts";
+import { createLoginCodeMakers } from "./rpc/create-login-code.ts";
 import { createCreateToken } from "./rpc/create-token.ts";
+import { createCreateVault } from "./rpc/create-vault.ts";
 import { createEnroll } from "./rpc/enroll.ts";
+import { createGetVault } from "./rpc/get-vault.ts";
+import { createLoginCodeHandlers } from "./rpc/login-codes.ts";
 import { createStandingHandlers } from "./rpc/machine-standing.ts";
 import { createMachineHandlers } from "./rpc/machines.ts";
 import { createRedeemLoginCode } from "./rpc/redeem-login-code.ts";
+import { createRemoveUser } from "./rpc/remove-user.ts";
+import { createRenameMachine } from "./rpc/rename-machine.ts";
+import { createRenewDevice } from "./rpc/renew-device.ts";
+import { createRevokeDevice } from "./rpc/revoke-device.ts";
+import { createRevokeToken } from "./rpc/revoke-token.ts";
+import { createSignOut } from "./rpc/sign-out.ts";
 import { createTokenHandlers } from "./rpc/tokens.ts";
-import { createGetVault, createWhoAmI } from "./rpc/whoami.ts";
+import { createUserHandlers } from "./rpc/users.ts";
+import { createWhoAmI } from "./rpc/whoami.ts";
 
 /** What the public methods work with; the clock is in Unix milliseconds. */
 export type ServiceParts = {
   readonly database: Pick<Database, "query" | "transaction">;
-  readonly outbox: Pick<Outbox, "record" | "drain" | "note">;
+  readonly outbox: Pick<Outbox, "record" | "drain" | "ready" | "note">;
   readonly policy: PolicyScope;
+  /** How many living machines a vault may have. */
+  readonly machineCap: number;
   readonly clock: () => number;
 };
 
@@ -28,13 +41,28 @@ export function publicMethods(parts: ServiceParts): ForwardMethods[] {
     forwardMethods(EnrollmentService, {
       enroll: createEnroll(parts),
       createToken: createCreateToken(parts),
+      revokeToken: createRevokeToken(parts),
       ...createTokenHandlers(parts),
     }),
-    forwardMethods(MachineService, { ...createMachineHandlers(parts), ...createStandingHandlers(parts) }),
+    forwardMethods(MachineService, {
+      renameMachine: createRenameMachine(parts),
+      ...createMachineHandlers(parts),
+      ...createStandingHandlers(parts),
+    }),
     forwardMethods(UserService, {
       redeemLoginCode: createRedeemLoginCode(parts),
       whoAmI: createWhoAmI(parts),
+      signOut: createSignOut(parts),
+      renewDevice: createRenewDevice(parts),
+      revokeDevice: createRevokeDevice(parts),
+      removeUser: createRemoveUser(parts),
+      ...createUserHandlers(parts),
+      ...createLoginCodeMakers(parts),
+      ...createLoginCodeHandlers(parts),
     }),
-    forwardMethods(VaultService, { getVault: createGetVault(parts) }),
+    forwardMethods(VaultService, {
+      getVault: createGetVault(parts),
+      createVault: createCreateVault(parts),
+    }),
   ];
 }

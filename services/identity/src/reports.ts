@@ -11,6 +11,11 @@ export function originOf({ sourceIp, client, requestDigest }: ForwardContext, no
   return { sourceIp, client, requestDigest, time: timestampFromMs(nowMs) };
 }
 
+/** What a record says of what identity does by itself. */
+export function ownOrigin(nowMs: number) {
+  return { actorKind: ActorKind.SERVICE, actorId: "identity", time: timestampFromMs(nowMs) };
+}
+
 /** Who acts, for a record: the signer of a request, or a stranger. */
 export function actorOf({ principal }: Pick<ForwardContext, "principal">) {
   if (!principal) return { actorKind: ActorKind.UNKNOWN, actorId: "" };

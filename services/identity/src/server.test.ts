@@ -27,6 +27,7 @@ function configOf(pki: TestPki, trust: TestTrust, databaseUrl: string, auditPort
     databaseUrl,
     policyUrl: "https://127.0.0.1:1",
     auditUrl: `https://127.0.0.1:${auditPort}`,
+    machineCap: 10,
     credentialKeys: [{ keyId: trust.credentialKey.keyId, key: trust.credentialKey.seed }],
     logLevel: "silent",
     otlpUrl: undefined,

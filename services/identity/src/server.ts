@@ -13,8 +13,10 @@ import { forwardCallers, keyCallers } from "./callers.ts";
 import type { IdentityConfig } from "./config.ts";
 import { pickCredentialKey } from "./credential-key.ts";
 import { type ServiceParts, publicMethods } from "./public-methods.ts";
+import { createReportSightings } from "./rpc/report-sightings.ts";
 import { createResolveKeys } from "./rpc/resolve-keys.ts";
 import { createWatchRevocations } from "./rpc/watch-revocations.ts";
+import { startSweeping } from "./sweep.ts";
 
 export type { IdentityConfig } from "./config.ts";
 
@@ -50,8 +52,10 @@ export async function startIdentity(
     database,
     outbox,
     policy: createClient(ScopeService, toPolicy.transport),
+    machineCap: config.machineCap,
     clock,
   };
+  stack.use(startSweeping(parts, logger));
   const forwarder = createForwarder({
     trust,
     authorities: config.publicNames,
@@ -66,6 +70,7 @@ export async function startIdentity(
   const keys = {
     resolveKeys: createResolveKeys({ database: lookUps, key, clock }),
     watchRevocations: createWatchRevocations({ database: lookUps }),
+    reportSightings: createReportSightings({ database, clock }),
   };
   const server = stack.use(
     await serve({

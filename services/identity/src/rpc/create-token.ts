@@ -1,4 +1,3 @@
-import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
 import type { ForwardContext, ForwardHandlers } from "@sallyport/evidence";
 import type { Outbox } from "@sallyport/outbox";
 import { isUniqueViolation } from "@sallyport/postgres";
@@ -11,6 +10,10 @@ import type {
 import { newId } from "@sallyport/proto/ids";
 import { fail } from "@sallyport/rpc";
 import { describeToken } from "../describe.ts";
+import { GlobError, parseGlob } from "../glob.ts";
+import { lifetimeMs } from "../lifetime.ts";
+import { parseNamePattern } from "../machine-name.ts";
+import { holdSigner } from "../people.ts";
 import { type PolicyScope, validateScope } from "../policy.ts";
 import { actorOf, originOf, signerOf } from "../reports.ts";
 import { type NewToken, insertToken } from "../store/tokens.ts";
@@ -29,6 +32,8 @@ export function createCreateToken(
 ): ForwardHandlers<typeof EnrollmentService>["createToken"] {
   return async (context, request) => {
     checkPrintable("description", request.description);
+    checkPattern("hostname_pattern", () => parseGlob(request.hostnamePattern));
+    checkPattern("machine_name_pattern", () => parseNamePattern(request.machineNamePattern));
     const { vaultId } = signerOf(context);
     const { projectIds, secretIds } = request;
     await validateScope(parts.policy, { vaultId, projectIds, secretIds });
@@ -36,6 +41,7 @@ export function createCreateToken(
     const token = newTokenOf(context, request, nowMs);
     const stored = await context
       .mutate(async (tx) => {
+        await holdSigner(tx, context);
         const inserted = await insertToken(tx, token);
         await parts.outbox.record(tx, created(token, context, nowMs));
         return inserted;
@@ -59,16 +65,23 @@ function newTokenOf(context: ForwardContext, request: CreateTokenRequest, nowMs:
     secretIds: request.secretIds,
     createdBy,
     createdAt: new Date(nowMs),
-    expiresAt: new Date(nowMs + lifetimeMs(request.tokenLifetime)),
-    machineLifetimeMs: lifetimeMs(request.machineLifetime),
+    expiresAt: new Date(nowMs + lifetimeMs("token_lifetime", request.tokenLifetime)),
+    machineLifetimeMs: lifetimeMs("machine_lifetime", request.machineLifetime),
     maxUses: request.maxUses,
+    sourceCidrs: request.sourceCidrs,
+    hostnamePattern: request.hostnamePattern,
+    machineNamePattern: request.machineNamePattern,
+    anyVersion: request.anyVersion,
   };
 }
 
-// The contract demands both lifetimes; whole milliseconds, for that is what the database keeps.
-function lifetimeMs(duration: Duration | undefined): number {
-  if (!duration) throw fail(Reason.FIELD_INVALID, { field: "lifetime", description: "is required" });
-  return Math.floor(durationMs(duration));
+function checkPattern(field: string, parse: () => unknown): void {
+  try {
+    parse();
+  } catch (error) {
+    if (!(error instanceof GlobError)) throw error;
+    throw fail(Reason.FIELD_INVALID, { field, description: error.message }, error);
+  }
 }
 
 function created(token: NewToken, context: ForwardContext, nowMs: number) {
@@ -84,6 +97,10 @@ function created(token: NewToken, context: ForwardContext, nowMs: number) {
       max_uses: `${token.maxUses}`,
       expires_at: token.expiresAt.toISOString(),
       machine_lifetime_seconds: `${token.machineLifetimeMs / 1000}`,
+      source_cidrs: token.sourceCidrs.join(" "),
+      hostname_pattern: token.hostnamePattern,
+      machine_name_pattern: token.machineNamePattern,
+      any_version: String(token.anyVersion),
     },
   });
 }

@@ -1,65 +1,103 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ForwardContext, ForwardHandlers } from "@sallyport/evidence";
-import type { Outbox } from "@sallyport/outbox";
-import type { Database, Tx } from "@sallyport/postgres";
-import { newEvent } from "@sallyport/proto/catalogue";
-import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type {
   EnrollRequest,
   EnrollmentService,
 } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { fail } from "@sallyport/rpc";
-import { type Verdict, judgeProof, judgeRetry, judgeToken, nameMachine, rejected } from "../enrollment.ts";
-import type { PolicyScope } from "../policy.ts";
-import { actorOf, originOf, reasonText } from "../reports.ts";
-import { type Machine, findMachineByKey, insertMachine } from "../store/machines.ts";
-import { type Token, countUse, findToken, lockToken } from "../store/tokens.ts";
-import { type Shown, noteStranger } from "../strangers.ts";
+import { fail, remainingMs } from "@sallyport/rpc";
+import { type Verdict, judgeProof, rejected } from "../enrollment.ts";
+import { findToken } from "../store/tokens.ts";
+import { noteStranger } from "../strangers.ts";
 import { checkPrintable } from "../text.ts";
+import { type Turns, createTurns } from "../turns.ts";
+import { type Outcome, admit, refusal } from "./admit.ts";
+import { checkEnrollment, judgeEarly } from "./check-enrollment.ts";
+import { type EnrollParts, type Enrollment, recordRefusal } from "./enrollment-refusal.ts";
 import { provision } from "./provision.ts";
 
-/** What enrolling works with. */
-export type EnrollParts = {
-  readonly database: Pick<Database, "query" | "transaction">;
-  readonly outbox: Pick<Outbox, "record" | "drain" | "note">;
-  readonly policy: Pick<PolicyScope, "applyScope" | "setPrincipalStatus">;
-  readonly clock: () => number;
-};
-
-type Outcome =
-  | { readonly kind: "admitted"; readonly machine: Machine; readonly token: Token }
-  | { readonly kind: "refused"; readonly verdict: Verdict };
+// Kept back of the call's time, so that who waited in vain is told so; milliseconds.
+const reserveMs = 500;
+/** How many enrollments of one vault are worked on at the same time: fewer than the database has connections. */
+const atOnce = 6;
 
 /** Makes Enroll. The use is counted with the machine, in one transaction; only then policy takes over the scope. */
 export function createEnroll(parts: EnrollParts): ForwardHandlers<typeof EnrollmentService>["enroll"] {
+  const places = createTurns(atOnce);
+  const turns = createTurns(1);
   return async (context, request) => {
     checkPrintable("hostname", request.hostname);
-    // 1. Whatever a stranger gets wrong is one refusal, decided before any lock is taken.
-    const known = await findToken(parts.database, request.vaultId, request.tokenId);
-    const unproven = judgeProof(admissionOf(context, request), known);
-    if (unproven) {
-      await noteStranger(parts.outbox, context, shownOf(request, known), unproven, parts.clock());
-      throw fail(unproven.reason);
-    }
-    // 2. Count the use and make the machine, or record why not.
-    const outcome = await context.mutate(async (tx) => {
-      const decided = await admit(tx, request, parts.clock());
-      if (decided.kind === "refused")
-        await recordRefusal(tx, parts, context, request, known, decided.verdict);
-      return decided;
-    });
-    if (outcome.kind === "refused") throw fail(outcome.verdict.reason);
-    // 3. Hand the scope to policy; a machine is active, and gets credentials, only after that.
+    if (request.validateOnly)
+      return inTurn(places, request.vaultId, async () =>
+        checkEnrollment(parts, await begin(parts, context, request)),
+      );
+    const outcome = await inTurn(places, request.vaultId, () => decide(parts, turns, context, request));
+    if (outcome.kind === "refused") throw fail(outcome.verdict.reason, outcome.verdict.metadata);
+    // Only now policy gets the scope; a machine is active, and gets credentials, only after that.
     const machine = await provision(parts, context, outcome.machine, outcome.token);
     const { machineId, name: machineName, vaultId, expiresAt } = machine;
     return { machineId, machineName, vaultId, expiresAt: timestampFromDate(expiresAt) };
   };
 }
 
-function shownOf({ hostname, machineName }: EnrollRequest, known: Token | undefined): Shown {
-  const concerned = known && { vaultId: known.vaultId, subjectId: known.tokenId };
-  return { action: "token.refused", concerned, told: { hostname, name: machineName } };
+async function inTurn<T>(turns: Turns, name: string, run: () => Promise<T>): Promise<T> {
+  const leftMs = remainingMs();
+  const passOn = await turns.take(name, leftMs && Math.max(0, leftMs - reserveMs));
+  try {
+    return await run();
+  } finally {
+    passOn();
+  }
+}
+
+// Whatever a stranger gets wrong is one refusal, counted with others like it, and costs no transaction.
+async function begin(
+  parts: EnrollParts,
+  context: ForwardContext,
+  request: EnrollRequest,
+): Promise<Enrollment> {
+  const { vaultId, tokenId, hostname, machineName } = request;
+  const { sourceIp } = context;
+  const nowMs = parts.clock();
+  const known = await findToken(parts.database, vaultId, tokenId);
+  const unproven = judgeProof(admissionOf(context, request), known);
+  if (unproven || !known) {
+    const concerned = known && { vaultId, subjectId: tokenId };
+    const shown = { action: "token.refused", concerned, told: { hostname, name: machineName } } as const;
+    const verdict = unproven ?? rejected("token");
+    await noteStranger(parts.outbox, context, shown, verdict, nowMs);
+    throw fail(verdict.reason);
+  }
+  const attempt = { nowMs, sourceIp, hostname, machineName, machineId: newId("mch") };
+  return { context, request, token: known, attempt };
+}
+
+async function decide(
+  parts: EnrollParts,
+  turns: Turns,
+  context: ForwardContext,
+  request: EnrollRequest,
+): Promise<Outcome> {
+  const enrollment = await begin(parts, context, request);
+  const { token, attempt } = enrollment;
+  // 1. What nothing can make good again is refused without a lock, and a machine from before needs none.
+  const { before, verdict } = await judgeEarly(parts, request, token, attempt);
+  if (verdict) return refuse(parts, enrollment, verdict);
+  if (before) return context.mutate(async () => ({ kind: "admitted", machine: before, token }));
+  // 2. Count the use and make the machine, or record why not. The turn is passed on before the commit: the next one then
+  // waits for the lock a moment, and not for audit.
+  return context.mutate((tx) =>
+    inTurn(turns, request.vaultId, async () => {
+      const outcome = await admit(tx, parts, enrollment, { ...attempt, nowMs: parts.clock() });
+      if (outcome.kind === "refused") await recordRefusal(tx, parts, enrollment, outcome.verdict);
+      return outcome;
+    }),
+  );
+}
+
+async function refuse(parts: EnrollParts, enrollment: Enrollment, verdict: Verdict): Promise<Outcome> {
+  await enrollment.context.mutate((tx) => recordRefusal(tx, parts, enrollment, verdict));
+  return refusal(verdict);
 }
 
 function admissionOf({ newKey }: ForwardContext, request: EnrollRequest) {
@@ -71,57 +109,4 @@ function admissionOf({ newKey }: ForwardContext, request: EnrollRequest) {
     proof: request.tokenProof,
     admittedKey: request.machinePublicKey,
   } as const;
-}
-
-// Everything that happens with one token happens one after another: its row is locked first.
-async function admit(tx: Tx, request: EnrollRequest, nowMs: number): Promise<Outcome> {
-  const token = await lockToken(tx, request.vaultId, request.tokenId);
-  if (!token) return refusal(rejected("token"));
-  const before = await findMachineByKey(tx, request.machinePublicKey);
-  const verdict = before ? judgeRetry(token, before, nowMs) : judgeToken(token, nowMs);
-  if (verdict) return refusal(verdict);
-  if (before) return { kind: "admitted", machine: before, token };
-  const machine = await insertMachine(tx, machineOf(request, token, nowMs));
-  if (!machine) return refusal(rejected("key")); // Another token enrolled the key a moment ago.
-  if (!(await countUse(tx, token, new Date(nowMs))))
-    throw fail(Reason.INTERNAL, {}, new Error("a use was not counted"));
-  return { kind: "admitted", machine, token };
-}
-
-function machineOf(request: EnrollRequest, token: Token, nowMs: number) {
-  const machineId = newId("mch");
-  return {
-    machineId,
-    vaultId: token.vaultId,
-    tokenId: token.tokenId,
-    publicKey: request.machinePublicKey,
-    name: nameMachine(request.machineName, request.hostname, machineId),
-    hostname: request.hostname,
-    createdAt: new Date(nowMs),
-    expiresAt: new Date(nowMs + token.machineLifetimeMs),
-  };
-}
-
-function refusal(verdict: Verdict): Outcome {
-  return { kind: "refused", verdict };
-}
-
-// A vault and a token are named only when they exist: a stranger's guess must not show up in someone's log.
-async function recordRefusal(
-  tx: Tx,
-  { outbox, clock }: Pick<EnrollParts, "outbox" | "clock">,
-  context: ForwardContext,
-  request: EnrollRequest,
-  known: Token | undefined,
-  { reason, step }: Verdict,
-): Promise<void> {
-  const concerned = known ? { vaultId: known.vaultId, subjectId: known.tokenId } : {};
-  const event = newEvent("identity", "token.refused", {
-    ...actorOf(context),
-    ...originOf(context, clock()),
-    ...concerned,
-    reason: reasonText(reason),
-    detail: { step, hostname: request.hostname, name: request.machineName },
-  });
-  await outbox.record(tx, event);
 }

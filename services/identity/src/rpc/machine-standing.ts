@@ -6,17 +6,17 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { type MachineService, MachineState } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
 import { PrincipalStatus } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { fail } from "@sallyport/rpc";
-import { describeMachine } from "../describe.ts";
 import { stateOf } from "../machine-state.ts";
 import { type PolicyScope, setStatus } from "../policy.ts";
 import { actorOf, originOf, signerOf } from "../reports.ts";
-import { recordKeyChange } from "../store/key-changes.ts";
-import { type Machine, type StoredState, lockMachine, setMachineState } from "../store/machines.ts";
+import { recordKeyChanges } from "../store/key-changes.ts";
+import { type Machine, type StoredState, lockMachine, setMachineStates } from "../store/machines.ts";
 import { checkPrintable } from "../text.ts";
+import { viewMachine } from "./machine-views.ts";
 
 /** What stopping and restarting machines works with. */
 export type StandingParts = {
-  readonly database: Pick<Database, "transaction">;
+  readonly database: Pick<Database, "query" | "transaction">;
   readonly outbox: Pick<Outbox, "record">;
   readonly policy: Pick<PolicyScope, "setPrincipalStatus">;
   readonly clock: () => number;
@@ -39,7 +39,7 @@ export function createStandingHandlers(parts: StandingParts): Handlers {
       checkPrintable("reason", reason);
       const machine = await context.mutate(async (tx) => {
         const found = await lock(tx, context, machineId);
-        if (found.state === "revoked") throw fail(Reason.MACHINE_DISABLED);
+        refuseIfEnded(found, parts.clock());
         await setStatus(parts.policy, found, PrincipalStatus.DISABLED);
         const report = newEvent("identity", "machine.disabled", {
           ...about(context, found, parts),
@@ -47,12 +47,12 @@ export function createStandingHandlers(parts: StandingParts): Handlers {
         });
         return change(tx, parts, found, "disabled", report);
       });
-      return { machine: describeMachine(machine, parts.clock()) };
+      return { machine: await viewMachine(parts.database, machine, parts.clock()) };
     },
     async enableMachine(context, { machineId }) {
       const machine = await context.mutate(async (tx) => {
         const found = await lock(tx, context, machineId);
-        refuseUnlessStartable(found, parts.clock());
+        refuseIfEnded(found, parts.clock());
         if (found.state !== "disabled") return found;
         const report = newEvent("identity", "machine.enabled", {
           ...about(context, found, parts),
@@ -62,22 +62,32 @@ export function createStandingHandlers(parts: StandingParts): Handlers {
         return change(tx, parts, found, found.activatedAt ? "active" : "provisioning", report);
       });
       await letIn(parts, context, machine);
-      return { machine: describeMachine(machine, parts.clock()) };
+      return { machine: await viewMachine(parts.database, machine, parts.clock()) };
     },
     async revokeMachine(context, { machineId, reason }) {
       checkPrintable("reason", reason);
-      const machine = await context.mutate(async (tx) => {
-        const found = await lock(tx, context, machineId);
-        await setStatus(parts.policy, found, PrincipalStatus.REVOKED);
-        const report = newEvent("identity", "machine.revoked", {
-          ...about(context, found, parts),
-          detail: { name: found.name, revoke_reason: reason },
-        });
-        return change(tx, parts, found, "revoked", report);
-      });
-      return { machine: describeMachine(machine, parts.clock()) };
+      const machine = await revokeMachine(parts, context, machineId, reason);
+      return { machine: await viewMachine(parts.database, machine, parts.clock()) };
     },
   };
+}
+
+/** Ends a machine of the signer's vault for good: policy refuses it first. Throws Failure NOT_FOUND. */
+export function revokeMachine(
+  parts: StandingParts,
+  context: ForwardContext,
+  machineId: string,
+  reason: string,
+): Promise<Machine> {
+  return context.mutate(async (tx) => {
+    const found = await lock(tx, context, machineId);
+    await setStatus(parts.policy, found, PrincipalStatus.REVOKED);
+    const report = newEvent("identity", "machine.revoked", {
+      ...about(context, found, parts),
+      detail: { name: found.name, revoke_reason: reason },
+    });
+    return change(tx, parts, found, "revoked", report);
+  });
 }
 
 async function lock(tx: Tx, context: ForwardContext, machineId: string): Promise<Machine> {
@@ -86,7 +96,7 @@ async function lock(tx: Tx, context: ForwardContext, machineId: string): Promise
   return machine;
 }
 
-function refuseUnlessStartable(machine: Machine, nowMs: number): void {
+function refuseIfEnded(machine: Machine, nowMs: number): void {
   const state = stateOf(machine, nowMs);
   if (state === MachineState.REVOKED) throw fail(Reason.MACHINE_DISABLED);
   if (state === MachineState.EXPIRED) throw fail(Reason.MACHINE_EXPIRED);
@@ -100,9 +110,9 @@ async function change(
   state: StoredState,
   report: Report,
 ): Promise<Machine> {
-  await recordKeyChange(tx, machine.machineId);
+  await recordKeyChanges(tx, [machine.machineId]);
   if (machine.state === state) return machine;
-  await setMachineState(tx, machine, state);
+  await setMachineStates(tx, [machine.machineId], state);
   await outbox.record(tx, report);
   return { ...machine, state };
 }
@@ -111,8 +121,8 @@ async function change(
 async function letIn(parts: StandingParts, context: ForwardContext, { machineId }: Machine): Promise<void> {
   await parts.database.transaction(async (tx) => {
     const machine = await lock(tx, context, machineId);
-    const stopped = machine.state === "disabled" || machine.state === "revoked";
-    if (!stopped) await setStatus(parts.policy, machine, PrincipalStatus.ACTIVE);
+    const going = machine.state === "active" || machine.state === "provisioning";
+    if (going) await setStatus(parts.policy, machine, PrincipalStatus.ACTIVE);
   });
 }
 

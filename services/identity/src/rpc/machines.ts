@@ -3,14 +3,19 @@ import type { Database } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { MachineService } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
 import { fail } from "@sallyport/rpc";
-import { describeMachine } from "../describe.ts";
+import { storedStateOf } from "../machine-state.ts";
 import { readPage } from "../page.ts";
 import { signerOf } from "../reports.ts";
-import { type Machine, findMachine, listMachines } from "../store/machines.ts";
+import { listMachines } from "../store/machine-lists.ts";
+import { type Machine, findMachine, findMachinesOf } from "../store/machines.ts";
+import { viewMachine, viewMachines } from "./machine-views.ts";
 
-type Handlers = Pick<ForwardHandlers<typeof MachineService>, "getMachine" | "listMachines">;
+type Handlers = Pick<
+  ForwardHandlers<typeof MachineService>,
+  "getMachine" | "batchGetMachines" | "listMachines"
+>;
 
-/** Makes GetMachine and ListMachines. */
+/** Makes GetMachine, BatchGetMachines and ListMachines. */
 export function createMachineHandlers({
   database,
   clock,
@@ -22,18 +27,24 @@ export function createMachineHandlers({
     async getMachine(context, { machineId }) {
       const machine = await findMachine(database, signerOf(context).vaultId, machineId);
       if (!machine) throw fail(Reason.NOT_FOUND);
-      return { machine: describeMachine(machine, clock()) };
+      return { machine: await viewMachine(database, machine, clock()) };
+    },
+    async batchGetMachines(context, { machineIds }) {
+      const machines = await findMachinesOf(database, signerOf(context).vaultId, machineIds);
+      return { machines: await viewMachines(database, machines, clock()) };
     },
     async listMachines(context, request) {
-      const { vaultId } = signerOf(context);
+      const nowMs = clock();
+      const { tokenId, name } = request;
+      const states = request.states.map(storedStateOf);
+      const filter = { vaultId: signerOf(context).vaultId, tokenId, name, states, now: new Date(nowMs) };
       const { items, nextPageToken } = await readPage(
         request,
         "mch",
         ({ machineId }: Machine) => machineId,
-        (after, limit) => listMachines(database, vaultId, after, limit),
+        (after, limit) => listMachines(database, filter, after, limit),
       );
-      const nowMs = clock();
-      return { machines: items.map((machine) => describeMachine(machine, nowMs)), nextPageToken };
+      return { machines: await viewMachines(database, items, nowMs), nextPageToken };
     },
   };
 }

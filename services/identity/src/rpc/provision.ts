@@ -7,13 +7,13 @@ import { PrincipalStatus } from "@sallyport/proto/gen/sallyport/policy/internal/
 import { fail } from "@sallyport/rpc";
 import { applyScope, setStatus } from "../policy.ts";
 import { originOf } from "../reports.ts";
-import { type Machine, activateMachine, findMachine } from "../store/machines.ts";
+import { type Machine, type StoredState, activateMachine, findMachine } from "../store/machines.ts";
 import type { Token } from "../store/tokens.ts";
-import type { EnrollParts } from "./enroll.ts";
+import type { EnrollParts } from "./enrollment-refusal.ts";
 
 /**
  * Finishes an enrollment: policy takes over the scope, then the machine is active and its record is delivered. Can be
- * repeated after a failure at any point. Throws Failure MACHINE_DISABLED when it was stopped meanwhile.
+ * repeated after a failure at any point. Throws Failure MACHINE_DISABLED or MACHINE_EXPIRED when it ended meanwhile.
  */
 export async function provision(
   parts: EnrollParts,
@@ -31,7 +31,7 @@ export async function provision(
   const now = await findMachine(parts.database, machine.vaultId, machine.machineId);
   if (now?.state === "active") return now; // A retry that ran beside this one was faster.
   if (now) await undo(parts, now);
-  throw fail(Reason.MACHINE_DISABLED);
+  throw fail(now?.state === "expired" ? Reason.MACHINE_EXPIRED : Reason.MACHINE_DISABLED);
 }
 
 function activate(
@@ -47,10 +47,17 @@ function activate(
   });
 }
 
+const statuses: Readonly<Record<StoredState, PrincipalStatus>> = {
+  provisioning: PrincipalStatus.ACTIVE,
+  active: PrincipalStatus.ACTIVE,
+  disabled: PrincipalStatus.DISABLED,
+  revoked: PrincipalStatus.REVOKED,
+  expired: PrincipalStatus.EXPIRED,
+};
+
 // Whoever stopped the machine meanwhile may have told policy before policy knew it.
 async function undo({ policy }: EnrollParts, machine: Machine): Promise<void> {
-  const revoked = machine.state === "revoked";
-  await setStatus(policy, machine, revoked ? PrincipalStatus.REVOKED : PrincipalStatus.DISABLED);
+  await setStatus(policy, machine, statuses[machine.state]);
 }
 
 function enrolled(machine: Machine, context: ForwardContext, nowMs: number) {

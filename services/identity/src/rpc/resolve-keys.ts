@@ -4,7 +4,7 @@ import type { Database } from "@sallyport/postgres";
 import type { KeyService } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
 import { type CredentialKey, resolveMachine, resolveUserKey } from "../credential.ts";
 import { findMachines } from "../store/machines.ts";
-import { findUserKeys } from "../store/users.ts";
+import { findUserKeys } from "../store/user-keys.ts";
 
 /** What looking up keys works with. */
 export type ResolveParts = {

@@ -1,27 +1,17 @@
 import type { ForwardHandlers } from "@sallyport/evidence";
-import type { Outbox } from "@sallyport/outbox";
 import type { Database } from "@sallyport/postgres";
-import { newEvent } from "@sallyport/proto/catalogue";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
 import { fail } from "@sallyport/rpc";
 import { describeToken } from "../describe.ts";
 import { readPage } from "../page.ts";
-import { actorOf, originOf, signerOf } from "../reports.ts";
-import { type Token, findToken, listTokens, revokeToken } from "../store/tokens.ts";
-import { checkPrintable } from "../text.ts";
+import { signerOf } from "../reports.ts";
+import { type Token, findToken, listTokens } from "../store/tokens.ts";
 
-/** What looking after tokens works with. */
-export type TokenParts = {
-  readonly database: Pick<Database, "query">;
-  readonly outbox: Pick<Outbox, "record">;
-  readonly clock: () => number;
-};
+type Handlers = Pick<ForwardHandlers<typeof EnrollmentService>, "getToken" | "listTokens">;
 
-type Handlers = Pick<ForwardHandlers<typeof EnrollmentService>, "getToken" | "listTokens" | "revokeToken">;
-
-/** Makes GetToken, ListTokens and RevokeToken. Revoking again changes and records nothing. */
-export function createTokenHandlers({ database, outbox, clock }: TokenParts): Handlers {
+/** Makes GetToken and ListTokens. */
+export function createTokenHandlers({ database }: { readonly database: Pick<Database, "query"> }): Handlers {
   return {
     async getToken(context, { tokenId }) {
       const token = await findToken(database, signerOf(context).vaultId, tokenId);
@@ -37,26 +27,6 @@ export function createTokenHandlers({ database, outbox, clock }: TokenParts): Ha
         (after, limit) => listTokens(database, vaultId, after, limit),
       );
       return { tokens: items.map(describeToken), nextPageToken };
-    },
-    async revokeToken(context, { tokenId, reason }) {
-      checkPrintable("reason", reason);
-      const { vaultId } = signerOf(context);
-      const nowMs = clock();
-      const token = await context.mutate(async (tx) => {
-        const revoked = await revokeToken(tx, { vaultId, tokenId, reason }, new Date(nowMs));
-        if (!revoked) return findToken(tx, vaultId, tokenId);
-        const event = newEvent("identity", "token.revoked", {
-          ...actorOf(context),
-          ...originOf(context, nowMs),
-          vaultId,
-          subjectId: tokenId,
-          detail: { revoke_reason: reason },
-        });
-        await outbox.record(tx, event);
-        return revoked;
-      });
-      if (!token) throw fail(Reason.NOT_FOUND);
-      return { token: describeToken(token) };
     },
   };
 }

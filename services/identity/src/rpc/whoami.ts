@@ -4,11 +4,11 @@ import type { Database, Tx } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { PrincipalKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import type { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
-import type { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_pb.ts";
 import { fail } from "@sallyport/rpc";
+import { endOf } from "../device-key.ts";
 import { signerOf } from "../reports.ts";
 import { findMachine } from "../store/machines.ts";
-import { findUserKeys } from "../store/users.ts";
+import { findUserKey } from "../store/user-keys.ts";
 import { findVault } from "../store/vaults.ts";
 
 type Parts = { readonly database: Pick<Database, "query"> };
@@ -35,21 +35,11 @@ export function createWhoAmI({ database }: Parts): ForwardHandlers<typeof UserSe
   };
 }
 
-/** Makes GetVault. */
-export function createGetVault({ database }: Parts): ForwardHandlers<typeof VaultService>["getVault"] {
-  return async (context) => {
-    const vault = await findVault(database, signerOf(context).vaultId);
-    if (!vault) throw fail(Reason.INTERNAL, {}, new Error("a credential names a vault that does not exist"));
-    const { vaultId, name, createdAt } = vault;
-    return { vault: { vaultId, name, createdAt: timestampFromDate(createdAt) } };
-  };
-}
-
 async function findBearer(
   db: Tx,
   { id, kind, vaultId, keyId }: Principal,
 ): Promise<{ readonly name: string; readonly expiresAt: Date } | undefined> {
   if (kind === PrincipalKind.MACHINE) return findMachine(db, vaultId, id);
-  const [key] = await findUserKeys(db, [keyId]);
-  return key;
+  const key = await findUserKey(db, keyId);
+  return key && { name: key.name, expiresAt: endOf(key) };
 }

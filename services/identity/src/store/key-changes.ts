@@ -8,12 +8,13 @@ export type KeyChange = { readonly changeId: bigint; readonly principalId: strin
 
 const keptMinutes = 10;
 
-/** Tells every replica's streams, once the transaction commits, that the principal's credentials are no longer good. */
-export async function recordKeyChange(tx: Tx, principalId: string): Promise<void> {
+/** Tells every replica's streams, once the transaction commits, that the principals' credentials are no longer good. */
+export async function recordKeyChanges(tx: Tx, principalIds: readonly string[]): Promise<void> {
+  if (principalIds.length === 0) return;
   await tx.query(`delete from key_changes where change_id in (
     select change_id from key_changes where changed_at < now() - interval '${keptMinutes} minutes'
        for update skip locked)`);
-  await tx.query("insert into key_changes (principal_id) values ($1)", [principalId]);
+  await tx.query("insert into key_changes (principal_id) select unnest($1::text[])", [principalIds]);
 }
 
 /** The place from which a stream that begins now has to look. */

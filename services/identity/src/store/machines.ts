@@ -1,7 +1,7 @@
 import type { Tx } from "@sallyport/postgres";
 
-/** What is stored of a machine's life; that it is over by time is not. */
-export type StoredState = "provisioning" | "active" | "disabled" | "revoked";
+/** What is stored of a machine's life. That it is over by time holds before it is stored as "expired". */
+export type StoredState = "provisioning" | "active" | "disabled" | "revoked" | "expired";
 
 /** A machine as stored. */
 export type Machine = {
@@ -22,7 +22,8 @@ export type Machine = {
 /** What a machine is made of. */
 export type NewMachine = Omit<Machine, "state" | "activatedAt">;
 
-type MachineRow = {
+/** A row of machines. */
+export type MachineRow = {
   machine_id: string;
   vault_id: string;
   token_id: string;
@@ -35,33 +36,13 @@ type MachineRow = {
   activated_at: Date | null;
 };
 
-const columns =
+/** The columns of a row. */
+export const machineColumns =
   "machine_id, vault_id, token_id, public_key, name, hostname, state, created_at, expires_at, activated_at";
-
-/** Adds a machine as provisioning; undefined when its key belongs to another. */
-export async function insertMachine(tx: Tx, machine: NewMachine): Promise<Machine | undefined> {
-  const rows = await tx.query<MachineRow>(
-    `insert into machines (machine_id, vault_id, token_id, public_key, name, hostname, state, created_at, expires_at)
-     values ($1, $2, $3, $4, $5, $6, 'provisioning', $7, $8)
-     on conflict on constraint machines_public_key do nothing
-     returning ${columns}`,
-    [
-      machine.machineId,
-      machine.vaultId,
-      machine.tokenId,
-      machine.publicKey,
-      machine.name,
-      machine.hostname,
-      machine.createdAt,
-      machine.expiresAt,
-    ],
-  );
-  return rows.map(machineOf)[0];
-}
 
 /** The machine with that public key, of whichever vault. */
 export async function findMachineByKey(db: Tx, publicKey: Uint8Array): Promise<Machine | undefined> {
-  const rows = await db.query<MachineRow>(`select ${columns} from machines where public_key = $1`, [
+  const rows = await db.query<MachineRow>(`select ${machineColumns} from machines where public_key = $1`, [
     publicKey,
   ]);
   return rows.map(machineOf)[0];
@@ -70,7 +51,7 @@ export async function findMachineByKey(db: Tx, publicKey: Uint8Array): Promise<M
 /** The vault's machine of that id. */
 export async function findMachine(db: Tx, vaultId: string, machineId: string): Promise<Machine | undefined> {
   const rows = await db.query<MachineRow>(
-    `select ${columns} from machines where vault_id = $1 and machine_id = $2`,
+    `select ${machineColumns} from machines where vault_id = $1 and machine_id = $2`,
     [vaultId, machineId],
   );
   return rows.map(machineOf)[0];
@@ -79,7 +60,7 @@ export async function findMachine(db: Tx, vaultId: string, machineId: string): P
 /** The same; nobody else can change the machine's state until the transaction ends. */
 export async function lockMachine(tx: Tx, vaultId: string, machineId: string): Promise<Machine | undefined> {
   const rows = await tx.query<MachineRow>(
-    `select ${columns} from machines where vault_id = $1 and machine_id = $2 for update`,
+    `select ${machineColumns} from machines where vault_id = $1 and machine_id = $2 for update`,
     [vaultId, machineId],
   );
   return rows.map(machineOf)[0];
@@ -89,27 +70,21 @@ export async function lockMachine(tx: Tx, vaultId: string, machineId: string): P
 export async function findMachines(db: Tx, machineIds: readonly string[]): Promise<Machine[]> {
   if (machineIds.length === 0) return [];
   const rows = await db.query<MachineRow>(
-    `select ${columns} from machines where machine_id = any($1::text[])`,
+    `select ${machineColumns} from machines where machine_id = any($1::text[])`,
     [machineIds],
   );
   return rows.map(machineOf);
 }
 
-/** A page of the vault's machines, newest first; `after` is the last id of the page before, or empty. */
-export async function listMachines(
+/** The vault's machines of those ids, in no order. */
+export async function findMachinesOf(
   db: Tx,
   vaultId: string,
-  after: string,
-  limit: number,
+  machineIds: readonly string[],
 ): Promise<Machine[]> {
   const rows = await db.query<MachineRow>(
-    `select ${columns} from machines
-      where vault_id = $1
-        and ($2 = '' or (created_at, machine_id) <
-              (select created_at, machine_id from machines where vault_id = $1 and machine_id = $2))
-      order by created_at desc, machine_id desc
-      limit $3`,
-    [vaultId, after, limit],
+    `select ${machineColumns} from machines where vault_id = $1 and machine_id = any($2::text[])`,
+    [vaultId, machineIds],
   );
   return rows.map(machineOf);
 }
@@ -123,18 +98,23 @@ export async function activateMachine(
   const rows = await tx.query<MachineRow>(
     `update machines set state = 'active', activated_at = $2
       where machine_id = $1 and state = 'provisioning'
-      returning ${columns}`,
+      returning ${machineColumns}`,
     [machineId, now],
   );
   return rows.map(machineOf)[0];
 }
 
-/** Sets the state of a machine that the transaction has locked. */
-export async function setMachineState(tx: Tx, { machineId }: Machine, state: StoredState): Promise<void> {
-  await tx.query("update machines set state = $2 where machine_id = $1", [machineId, state]);
+/** Sets the state of machines that the transaction has locked. */
+export async function setMachineStates(
+  tx: Tx,
+  machineIds: readonly string[],
+  state: StoredState,
+): Promise<void> {
+  await tx.query("update machines set state = $2 where machine_id = any($1::text[])", [machineIds, state]);
 }
 
-function machineOf(row: MachineRow): Machine {
+/** The machine that a row tells of. */
+export function machineOf(row: MachineRow): Machine {
   return {
     machineId: row.machine_id,
     vaultId: row.vault_id,

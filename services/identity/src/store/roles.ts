@@ -10,6 +10,20 @@ const roles: Readonly<Record<StoredRole, Role>> = {
   auditor: Role.AUDITOR,
 };
 
+const storedRoles: ReadonlyMap<Role, StoredRole> = new Map([
+  [Role.OWNER, "owner"],
+  [Role.ADMIN, "admin"],
+  [Role.DEVELOPER, "developer"],
+  [Role.AUDITOR, "auditor"],
+]);
+
+/** The stored role for one of the contract. Throws for one that nobody has. */
+export function storedRoleOf(role: Role): StoredRole {
+  const stored = storedRoles.get(role);
+  if (stored === undefined) throw new Error(`nobody has role ${role}`);
+  return stored;
+}
+
 /** The contract's role for a stored one. */
 export function roleOf(stored: StoredRole): Role {
   return roles[stored];

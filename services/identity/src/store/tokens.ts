@@ -14,6 +14,13 @@ export type Token = {
   readonly expiresAt: Date;
   readonly machineLifetimeMs: number;
   readonly maxUses: number;
+  /** Address ranges from which it enrolls; none is everywhere. */
+  readonly sourceCidrs: string[];
+  readonly hostnamePattern: string;
+  readonly machineNamePattern: string;
+  readonly anyVersion: boolean;
+  /** The name of who made it. */
+  readonly createdByName: string;
   readonly uses: number;
   readonly lastUsedAt: Date | null;
   readonly revokedAt: Date | null;
@@ -21,7 +28,7 @@ export type Token = {
 };
 
 /** What a token is made of. */
-export type NewToken = Omit<Token, "uses" | "lastUsedAt" | "revokedAt" | "revokeReason">;
+export type NewToken = Omit<Token, "uses" | "lastUsedAt" | "revokedAt" | "revokeReason" | "createdByName">;
 
 type TokenRow = {
   token_id: string;
@@ -35,6 +42,11 @@ type TokenRow = {
   expires_at: Date;
   machine_lifetime_ms: bigint;
   max_uses: number;
+  source_cidrs: string[];
+  hostname_pattern: string;
+  machine_name_pattern: string;
+  any_version: boolean;
+  created_by_name: string;
   uses: number;
   last_used_at: Date | null;
   revoked_at: Date | null;
@@ -42,14 +54,17 @@ type TokenRow = {
 };
 
 const columns = `token_id, vault_id, key_sha256, description, project_ids, secret_ids, created_by, created_at, expires_at,
-  machine_lifetime_ms, max_uses, uses, last_used_at, revoked_at, revoke_reason`;
+  machine_lifetime_ms, max_uses, source_cidrs, hostname_pattern, machine_name_pattern, any_version, uses, last_used_at,
+  revoked_at, revoke_reason,
+  (select name from users where user_id = created_by) as created_by_name`;
 
 /** Adds a token. Violates enrollment_tokens_key when its key belongs to another. */
 export async function insertToken(tx: Tx, token: NewToken): Promise<Token> {
   const rows = await tx.query<TokenRow>(
     `insert into enrollment_tokens (token_id, vault_id, key_sha256, description, project_ids, secret_ids, created_by,
-       created_at, expires_at, machine_lifetime_ms, max_uses)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+       created_at, expires_at, machine_lifetime_ms, max_uses, source_cidrs, hostname_pattern, machine_name_pattern,
+       any_version)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
      returning ${columns}`,
     [
       token.tokenId,
@@ -63,6 +78,10 @@ export async function insertToken(tx: Tx, token: NewToken): Promise<Token> {
       token.expiresAt,
       token.machineLifetimeMs,
       token.maxUses,
+      token.sourceCidrs,
+      token.hostnamePattern,
+      token.machineNamePattern,
+      token.anyVersion,
     ],
   );
   return only(rows.map(tokenOf));
@@ -72,15 +91,6 @@ export async function insertToken(tx: Tx, token: NewToken): Promise<Token> {
 export async function findToken(db: Tx, vaultId: string, tokenId: string): Promise<Token | undefined> {
   const rows = await db.query<TokenRow>(
     `select ${columns} from enrollment_tokens where vault_id = $1 and token_id = $2`,
-    [vaultId, tokenId],
-  );
-  return rows.map(tokenOf)[0];
-}
-
-/** The same; nobody else can use or revoke the token until the transaction ends. */
-export async function lockToken(tx: Tx, vaultId: string, tokenId: string): Promise<Token | undefined> {
-  const rows = await tx.query<TokenRow>(
-    `select ${columns} from enrollment_tokens where vault_id = $1 and token_id = $2 for update`,
     [vaultId, tokenId],
   );
   return rows.map(tokenOf)[0];
@@ -98,17 +108,6 @@ export async function listTokens(db: Tx, vaultId: string, after: string, limit: 
     [vaultId, after, limit],
   );
   return rows.map(tokenOf);
-}
-
-/** Counts one use; false when the token is used up, expired or revoked, whatever was read before. */
-export async function countUse(tx: Tx, { vaultId, tokenId }: Token, now: Date): Promise<boolean> {
-  const rows = await tx.query(
-    `update enrollment_tokens set uses = uses + 1, last_used_at = $3
-      where vault_id = $1 and token_id = $2 and uses < max_uses and revoked_at is null and expires_at > $3
-      returning uses`,
-    [vaultId, tokenId, now],
-  );
-  return rows.length === 1;
 }
 
 /** Revokes a token that was not revoked; returns it as it is then, or undefined when it already was or is unknown. */
@@ -130,6 +129,23 @@ export async function revokeToken(
   return rows.map(tokenOf)[0];
 }
 
+/** Revokes the tokens of a user that could still enroll; returns their ids. */
+export async function revokeTokensOf(
+  tx: Tx,
+  vaultId: string,
+  createdBy: string,
+  reason: string,
+  now: Date,
+): Promise<string[]> {
+  const rows = await tx.query<Pick<TokenRow, "token_id">>(
+    `update enrollment_tokens set revoked_at = $3, revoke_reason = $4
+      where vault_id = $1 and created_by = $2 and revoked_at is null and expires_at > $3
+      returning token_id`,
+    [vaultId, createdBy, now, reason],
+  );
+  return rows.map(({ token_id }) => token_id);
+}
+
 function tokenOf(row: TokenRow): Token {
   return {
     tokenId: row.token_id,
@@ -143,6 +159,11 @@ function tokenOf(row: TokenRow): Token {
     expiresAt: row.expires_at,
     machineLifetimeMs: Number(row.machine_lifetime_ms),
     maxUses: row.max_uses,
+    sourceCidrs: row.source_cidrs,
+    hostnamePattern: row.hostname_pattern,
+    machineNamePattern: row.machine_name_pattern,
+    anyVersion: row.any_version,
+    createdByName: row.created_by_name,
     uses: row.uses,
     lastUsedAt: row.last_used_at,
     revokedAt: row.revoked_at,

@@ -15,8 +15,12 @@ export type PolicyPeer = {
   /** What exists: project ids, and secret ids with their projects. */
   readonly projects: Set<string>;
   readonly secrets: Map<string, string>;
+  /** The vaults of projects; one that is not here is in every vault. */
+  readonly vaults: Map<string, string>;
   /** Machines whose scope was applied, with their status. */
   readonly principals: Map<string, PrincipalStatus>;
+  /** Machines that may read versions other than the current one. */
+  readonly anyVersion: Set<string>;
   /** Names of the calls that were carried out, in order. */
   readonly calls: string[];
   /** While set, calls of that name find policy away. */
@@ -39,7 +43,9 @@ export function createPolicyPeer(): PolicyPeer {
   const peer: Omit<PolicyPeer, "transport"> = {
     projects: new Set(),
     secrets: new Map(),
+    vaults: new Map(),
     principals: new Map(),
+    anyVersion: new Set(),
     calls: [],
     away: "",
     beforeApply: () => Promise.resolve(),
@@ -50,16 +56,18 @@ export function createPolicyPeer(): PolicyPeer {
   };
   const transport = createRouterTransport((router) => {
     router.service(ScopeService, {
-      validateScope({ projectIds, secretIds }) {
+      validateScope({ vaultId, projectIds, secretIds }) {
         begin("validateScope");
-        if (!projectIds.every((id) => self.projects.has(id))) throw refused(Reason.NOT_FOUND);
+        const isOurs = (id: string) => (self.vaults.get(id) ?? vaultId) === vaultId;
+        if (!projectIds.every((id) => self.projects.has(id) && isOurs(id))) throw refused(Reason.NOT_FOUND);
         const known = secretIds.every((id) => projectIds.includes(self.secrets.get(id) ?? ""));
         if (!known) throw refused(Reason.NOT_FOUND);
         return {};
       },
-      async applyScope({ machineId }) {
+      async applyScope({ machineId, anyVersion }) {
         begin("applyScope");
         await self.beforeApply();
+        if (anyVersion) self.anyVersion.add(machineId);
         if (!self.principals.has(machineId)) self.principals.set(machineId, PrincipalStatus.ACTIVE);
         return {};
       },
@@ -84,13 +92,16 @@ export function createPolicyPeer(): PolicyPeer {
 /** Makes the stand-in for audit. */
 export function createAuditPeer(): AuditPeer {
   const events: Event[] = [];
+  const known = new Set<string>();
   const transport = createRouterTransport((router) => {
     router.service(AppendService, {
       async append(request) {
         await self.beforeAppend(request.events);
         if (self.away) throw refused(Reason.DEPENDENCY_UNAVAILABLE);
-        const known = new Set(events.map(({ eventId }) => eventId));
-        events.push(...request.events.filter(({ eventId }) => !known.has(eventId)));
+        for (const event of request.events) {
+          if (!known.has(event.eventId)) events.push(event);
+          known.add(event.eventId);
+        }
         return {
           results: request.events.map(({ eventId }) => ({ eventId, status: AppendStatus.COMMITTED })),
         };

@@ -1,6 +1,7 @@
 export { type KeyFileEntry, keyFile, writeKeyFile } from "./key-file.ts";
 export { ConfigError, type Setting, type Settings, optional, readSettings } from "./read-settings.ts";
 export {
+  type Bounds,
   type ListenAddress,
   fileBytes,
   fileText,
@@ -11,4 +12,5 @@ export {
   share,
   text,
   url,
+  wholeNumber,
 } from "./settings.ts";

@@ -16,6 +16,7 @@ import {
   share,
   text,
   url,
+  wholeNumber,
 } from "./index.ts";
 
 let dir: string;
@@ -51,6 +52,7 @@ test.each<[string, Setting<unknown>, string, unknown]>([
   ["seconds", window, "300", 300],
   ["share", share(variable, 0), "0.05", 0.05],
   ["share of all", share(variable, 0), "1", 1],
+  ["a whole number", wholeNumber(variable, { max: 7 }), "7", 7],
 ])("%s is read", (_, setting, value, want) => {
   expect(valueOf(setting, value)).toEqual(want);
 });
@@ -73,6 +75,8 @@ test.each<[string, Setting<unknown>, string]>([
   ["too many seconds", window, "301"],
   ["half a second", window, "1.5"],
   ["seconds with a unit", window, "60s"],
+  ["a number too high", wholeNumber(variable, { max: 7 }), "8"],
+  ["a number with a sign", wholeNumber(variable), "-1"],
   ["a file that is not there", fileText(variable), "/nowhere/file"],
 ])("%s is refused, naming the variable", (_, setting, value) => {
   expect(() => valueOf(setting, value)).toThrow(ConfigError);

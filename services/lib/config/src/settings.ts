@@ -54,18 +54,27 @@ export function url(variable: string, { plain = false } = {}): Setting<string> {
   };
 }
 
+/** What a number may be, both ends included. */
+export type Bounds = { readonly default?: number; readonly min?: number; readonly max?: number };
+
 /** Whole seconds between `min` (0) and `max` (no limit); `default` when absent. */
-export function seconds(
-  variable: string,
-  bounds: { readonly default?: number; readonly min?: number; readonly max?: number } = {},
-): Setting<number> {
+export function seconds(variable: string, bounds: Bounds = {}): Setting<number> {
+  return whole(variable, bounds, "a whole number of seconds");
+}
+
+/** A whole number between `min` (0) and `max` (no limit); `default` when absent. */
+export function wholeNumber(variable: string, bounds: Bounds = {}): Setting<number> {
+  return whole(variable, bounds, "a whole number");
+}
+
+function whole(variable: string, bounds: Bounds, what: string): Setting<number> {
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = bounds;
   return {
     variable,
     read(value) {
       const amount = Number(value);
       if (!/^\d+$/.test(value) || amount < min || amount > max)
-        throw new Error(`is not a whole number of seconds from ${min} to ${max}`);
+        throw new Error(`is not ${what} from ${min} to ${max}`);
       return amount;
     },
     ...(bounds.default === undefined ? {} : { absent: { value: bounds.default } }),

@@ -26,6 +26,7 @@ const machines: Access = { machine: true };
 const newKeys: Access = { newKey: true };
 const users: Access = { roles: [OWNER, ADMIN, DEVELOPER, AUDITOR] };
 const everyone: Access = { ...machines, ...users };
+const owners: Access = { roles: [OWNER] };
 const managers: Access = { roles: [OWNER, ADMIN] };
 const writers: Access = { roles: [OWNER, ADMIN, DEVELOPER] };
 const overseers: Access = { roles: [OWNER, ADMIN, AUDITOR] };
@@ -42,13 +43,28 @@ export const access: ReadonlyMap<string, Access> = new Map([
   }),
   ...rows(MachineService, {
     getMachine: overseers,
+    batchGetMachines: overseers,
     listMachines: overseers,
+    renameMachine: managers,
     disableMachine: managers,
     enableMachine: managers,
     revokeMachine: managers,
   }),
-  ...rows(UserService, { redeemLoginCode: newKeys, whoAmI: everyone }),
-  ...rows(VaultService, { getVault: users }),
+  ...rows(UserService, {
+    redeemLoginCode: newKeys,
+    whoAmI: everyone,
+    signOut: everyone,
+    renewDevice: users,
+    createDeviceCode: users,
+    createLoginCode: owners,
+    listLoginCodes: overseers,
+    revokeLoginCode: owners,
+    getUser: overseers,
+    listUsers: overseers,
+    removeUser: owners,
+    revokeDevice: owners,
+  }),
+  ...rows(VaultService, { getVault: users, createVault: owners }),
   ...rows(GrantService, {
     addGrant: managers,
     removeGrant: managers,

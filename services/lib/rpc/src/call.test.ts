@@ -25,7 +25,13 @@ const seenIn = (context: HandlerContext): Seen => ({
 
 beforeAll(async () => {
   pki = await createTestPki();
-  const any = { callers: { resolveKeys: ["gateway", "secrets"], watchRevocations: ["gateway"] } } as const;
+  const any = {
+    callers: {
+      resolveKeys: ["gateway", "secrets"],
+      watchRevocations: ["gateway"],
+      reportSightings: ["gateway"],
+    },
+  } as const;
   last = await startTestServer(
     pki,
     { resolveKeys: (_, context) => (seenByLast.push(seenIn(context)), {}) },

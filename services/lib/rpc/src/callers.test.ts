@@ -154,10 +154,11 @@ test("an upstream that refuses us as a peer is our own misconfiguration", () => 
 });
 
 test("a service cannot be routed twice", async () => {
-  const callers = { resolveKeys: [], watchRevocations: [] };
+  const callers = { resolveKeys: [], watchRevocations: [], reportSightings: [] };
   const twice = route(KeyService, callers, {
     resolveKeys: () => ({}),
     watchRevocations: async function* () {},
+    reportSightings: () => ({}),
   });
   await expect(startTestServer(pki, {}, { routes: [twice, twice] })).rejects.toThrow(/routed twice/);
 });

@@ -25,9 +25,14 @@ export const goodRequest = { keyIds: ["mch_00000000000000000000"] };
 const quiet: Handlers = {
   resolveKeys: () => ({}),
   watchRevocations: () => (async function* () {})(),
+  reportSightings: () => ({}),
 };
 
-const gatewayOnly: Callers<typeof KeyService> = { resolveKeys: ["gateway"], watchRevocations: ["gateway"] };
+const gatewayOnly: Callers<typeof KeyService> = {
+  resolveKeys: ["gateway"],
+  watchRevocations: ["gateway"],
+  reportSightings: ["gateway"],
+};
 
 /** Serves KeyService as identity; only the gateway may call, unless told otherwise. */
 export async function startTestServer(

@@ -1,4 +1,4 @@
-export { inCall } from "./call.ts";
+export { inCall, remainingMs } from "./call.ts";
 export { type Callers, type Route, route } from "./callers.ts";
 export { type PeerConnection, type PeerOptions, connectPeer } from "./client.ts";
 export { Failure, codeOf, fail, fromRefusal, toRefusal } from "./failure.ts";

@@ -81,14 +81,15 @@ export const Reason = {
   CLOCK_SKEW: 2,
 
   /**
-   * REASON_MACHINE_EXPIRED means that the machine's lifetime is over. Told only to the holder of its key.
+   * REASON_MACHINE_EXPIRED means that the lifetime of the machine or device key is over. Told only to the key's holder.
    *
    * @generated from enum value: REASON_MACHINE_EXPIRED = 3;
    */
   MACHINE_EXPIRED: 3,
 
   /**
-   * REASON_MACHINE_DISABLED means that the machine was disabled or revoked. Told only to the holder of its key.
+   * REASON_MACHINE_DISABLED means that the machine was disabled or revoked, or the device revoked or its user removed.
+   * Told only to the key's holder.
    *
    * @generated from enum value: REASON_MACHINE_DISABLED = 4;
    */

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sallyport/identity/v1/enrollment.proto.
  */
 export const file_sallyport_identity_v1_enrollment: GenFile = /*@__PURE__*/
-  fileDesc("CiZzYWxseXBvcnQvaWRlbnRpdHkvdjEvZW5yb2xsbWVudC5wcm90bxIVc2FsbHlwb3J0LmlkZW50aXR5LnYxIsMCCg1FbnJvbGxSZXF1ZXN0EjUKCHZhdWx0X2lkGAEgASgJQiO6SCByHjIcXnZsdF9bMC05YS1oamttbnAtdHYtel17MjB9JBI1Cgh0b2tlbl9pZBgCIAEoCUIjukggch4yHF50b2tfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSIQoQdG9rZW5fcHVibGljX2tleRgDIAEoDEIHukgEegJoIBIcCgt0b2tlbl9wcm9vZhgEIAEoDEIHukgEegJoQBIjChJtYWNoaW5lX3B1YmxpY19rZXkYBSABKAxCB7pIBHoCaCASGgoIaG9zdG5hbWUYBiABKAlCCLpIBXIDKP0BEkIKDG1hY2hpbmVfbmFtZRgHIAEoCUIsukgpcicyJV4oW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30pPyQifAoORW5yb2xsUmVzcG9uc2USEgoKbWFjaGluZV9pZBgBIAEoCRIUCgxtYWNoaW5lX25hbWUYAiABKAkSEAoIdmF1bHRfaWQYAyABKAkSLgoKZXhwaXJlc19hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiowMKD0Vucm9sbG1lbnRUb2tlbhIQCgh0b2tlbl9pZBgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRITCgtwcm9qZWN0X2lkcxgDIAMoCRISCgpzZWNyZXRfaWRzGAQgAygJEi4KCmNyZWF0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmNyZWF0ZWRfYnkYBiABKAkSLgoKZXhwaXJlc19hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoQbWFjaGluZV9saWZldGltZRgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIQCghtYXhfdXNlcxgJIAEoDRIMCgR1c2VzGAogASgNEjAKDGxhc3RfdXNlZF9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKcmV2b2tlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNcmV2b2tlX3JlYXNvbhgNIAEoCSKQAwoSQ3JlYXRlVG9rZW5SZXF1ZXN0EiEKEHRva2VuX2tleV9zaGEyNTYYASABKAxCB7pIBHoCaCASQwoLcHJvamVjdF9pZHMYAiADKAlCLrpIK5IBKAgBEGQYASIgch4yHF5wcmpfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSQQoKc2VjcmV0X2lkcxgDIAMoCUItukgqkgEnEOgHGAEiIHIeMhxec2VjX1swLTlhLWhqa21ucC10di16XXsyMH0kEkcKDnRva2VuX2xpZmV0aW1lGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhS6SBHIAQGqAQsiBQiA54QPMgIIPBJJChBtYWNoaW5lX2xpZmV0aW1lGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhS6SBHIAQGqAQsiBQiAmp4BMgIIPBIcCghtYXhfdXNlcxgGIAEoDUIKukgHKgUYkE4oARIdCgtkZXNjcmlwdGlvbhgHIAEoCUIIukgFcgMo9AMiTAoTQ3JlYXRlVG9rZW5SZXNwb25zZRI1CgV0b2tlbhgBIAEoCzImLnNhbGx5cG9ydC5pZGVudGl0eS52MS5FbnJvbGxtZW50VG9rZW4iSAoPR2V0VG9rZW5SZXF1ZXN0EjUKCHRva2VuX2lkGAEgASgJQiO6SCByHjIcXnRva19bMC05YS1oamttbnAtdHYtel17MjB9JCJJChBHZXRUb2tlblJlc3BvbnNlEjUKBXRva2VuGAEgASgLMiYuc2FsbHlwb3J0LmlkZW50aXR5LnYxLkVucm9sbG1lbnRUb2tlbiJOChFMaXN0VG9rZW5zUmVxdWVzdBIbCglwYWdlX3NpemUYASABKA1CCLpIBSoDGMgBEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKMgBImUKEkxpc3RUb2tlbnNSZXNwb25zZRI2CgZ0b2tlbnMYASADKAsyJi5zYWxseXBvcnQuaWRlbnRpdHkudjEuRW5yb2xsbWVudFRva2VuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJlChJSZXZva2VUb2tlblJlcXVlc3QSNQoIdG9rZW5faWQYASABKAlCI7pIIHIeMhxedG9rX1swLTlhLWhqa21ucC10di16XXsyMH0kEhgKBnJlYXNvbhgCIAEoCUIIukgFcgMo9AMiTAoTUmV2b2tlVG9rZW5SZXNwb25zZRI1CgV0b2tlbhgBIAEoCzImLnNhbGx5cG9ydC5pZGVudGl0eS52MS5FbnJvbGxtZW50VG9rZW4y9gMKEUVucm9sbG1lbnRTZXJ2aWNlElUKBkVucm9sbBIkLnNhbGx5cG9ydC5pZGVudGl0eS52MS5FbnJvbGxSZXF1ZXN0GiUuc2FsbHlwb3J0LmlkZW50aXR5LnYxLkVucm9sbFJlc3BvbnNlEmQKC0NyZWF0ZVRva2VuEikuc2FsbHlwb3J0LmlkZW50aXR5LnYxLkNyZWF0ZVRva2VuUmVxdWVzdBoqLnNhbGx5cG9ydC5pZGVudGl0eS52MS5DcmVhdGVUb2tlblJlc3BvbnNlElsKCEdldFRva2VuEiYuc2FsbHlwb3J0LmlkZW50aXR5LnYxLkdldFRva2VuUmVxdWVzdBonLnNhbGx5cG9ydC5pZGVudGl0eS52MS5HZXRUb2tlblJlc3BvbnNlEmEKCkxpc3RUb2tlbnMSKC5zYWxseXBvcnQuaWRlbnRpdHkudjEuTGlzdFRva2Vuc1JlcXVlc3QaKS5zYWxseXBvcnQuaWRlbnRpdHkudjEuTGlzdFRva2Vuc1Jlc3BvbnNlEmQKC1Jldm9rZVRva2VuEikuc2FsbHlwb3J0LmlkZW50aXR5LnYxLlJldm9rZVRva2VuUmVxdWVzdBoqLnNhbGx5cG9ydC5pZGVudGl0eS52MS5SZXZva2VUb2tlblJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiZzYWxseXBvcnQvaWRlbnRpdHkvdjEvZW5yb2xsbWVudC5wcm90bxIVc2FsbHlwb3J0LmlkZW50aXR5LnYxItoCCg1FbnJvbGxSZXF1ZXN0EjUKCHZhdWx0X2lkGAEgASgJQiO6SCByHjIcXnZsdF9bMC05YS1oamttbnAtdHYtel17MjB9JBI1Cgh0b2tlbl9pZBgCIAEoCUIjukggch4yHF50b2tfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSIQoQdG9rZW5fcHVibGljX2tleRgDIAEoDEIHukgEegJoIBIcCgt0b2tlbl9wcm9vZhgEIAEoDEIHukgEegJoQBIjChJtYWNoaW5lX3B1YmxpY19rZXkYBSABKAxCB7pIBHoCaCASGgoIaG9zdG5hbWUYBiABKAlCCLpIBXIDKP0BEkIKDG1hY2hpbmVfbmFtZRgHIAEoCUIsukgpcicyJV4oW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30pPyQSFQoNdmFsaWRhdGVfb25seRgIIAEoCCK4AQoORW5yb2xsUmVzcG9uc2USEgoKbWFjaGluZV9pZBgBIAEoCRIUCgxtYWNoaW5lX25hbWUYAiABKAkSEAoIdmF1bHRfaWQYAyABKAkSLgoKZXhwaXJlc19hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLcHJvamVjdF9pZHMYBSADKAkSEgoKc2VjcmV0X2lkcxgGIAMoCRIRCgl1c2VzX2xlZnQYByABKA0inwQKD0Vucm9sbG1lbnRUb2tlbhIQCgh0b2tlbl9pZBgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRITCgtwcm9qZWN0X2lkcxgDIAMoCRISCgpzZWNyZXRfaWRzGAQgAygJEi4KCmNyZWF0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmNyZWF0ZWRfYnkYBiABKAkSLgoKZXhwaXJlc19hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoQbWFjaGluZV9saWZldGltZRgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIQCghtYXhfdXNlcxgJIAEoDRIMCgR1c2VzGAogASgNEjAKDGxhc3RfdXNlZF9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKcmV2b2tlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNcmV2b2tlX3JlYXNvbhgNIAEoCRIUCgxzb3VyY2VfY2lkcnMYDiADKAkSGAoQaG9zdG5hbWVfcGF0dGVybhgPIAEoCRIcChRtYWNoaW5lX25hbWVfcGF0dGVybhgQIAEoCRITCgthbnlfdmVyc2lvbhgRIAEoCBIXCg9jcmVhdGVkX2J5X25hbWUYEiABKAkiowUKEkNyZWF0ZVRva2VuUmVxdWVzdBIhChB0b2tlbl9rZXlfc2hhMjU2GAEgASgMQge6SAR6AmggEkMKC3Byb2plY3RfaWRzGAIgAygJQi66SCuSASgIARBkGAEiIHIeMhxecHJqX1swLTlhLWhqa21ucC10di16XXsyMH0kEkEKCnNlY3JldF9pZHMYAyADKAlCLbpIKpIBJxDoBxgBIiByHjIcXnNlY19bMC05YS1oamttbnAtdHYtel17MjB9JBJHCg50b2tlbl9saWZldGltZRgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIUukgRyAEBqgELIgUIgOeEDzICCDwSSQoQbWFjaGluZV9saWZldGltZRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIUukgRyAEBqgELIgUIgJqeATICCDwSHAoIbWF4X3VzZXMYBiABKA1CCrpIByoFGJBOKAESHQoLZGVzY3JpcHRpb24YByABKAlCCLpIBXIDKPQDEq8BCgxzb3VyY2VfY2lkcnMYCCADKAlCmAG6SJQBkgGQARAgGAEiiQG6AYEBChBzdHJpbmcuaXBfcHJlZml4ElZtdXN0IGJlIGFuIGFkZHJlc3MgcmFuZ2Ugc3VjaCBhcyAxMC4xLjAuMC8xNiBvciAyMDAxOmRiODo6LzMyLCB3aXRoIGFsbCBob3N0IGJpdHMgemVybxoVdGhpcy5pc0lwUHJlZml4KHRydWUpcgIoMRIiChBob3N0bmFtZV9wYXR0ZXJuGAkgASgJQgi6SAVyAyj9ARImChRtYWNoaW5lX25hbWVfcGF0dGVybhgKIAEoCUIIukgFcgMogAESEwoLYW55X3ZlcnNpb24YCyABKAgiTAoTQ3JlYXRlVG9rZW5SZXNwb25zZRI1CgV0b2tlbhgBIAEoCzImLnNhbGx5cG9ydC5pZGVudGl0eS52MS5FbnJvbGxtZW50VG9rZW4iSAoPR2V0VG9rZW5SZXF1ZXN0EjUKCHRva2VuX2lkGAEgASgJQiO6SCByHjIcXnRva19bMC05YS1oamttbnAtdHYtel17MjB9JCJJChBHZXRUb2tlblJlc3BvbnNlEjUKBXRva2VuGAEgASgLMiYuc2FsbHlwb3J0LmlkZW50aXR5LnYxLkVucm9sbG1lbnRUb2tlbiJOChFMaXN0VG9rZW5zUmVxdWVzdBIbCglwYWdlX3NpemUYASABKA1CCLpIBSoDGMgBEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKMgBImUKEkxpc3RUb2tlbnNSZXNwb25zZRI2CgZ0b2tlbnMYASADKAsyJi5zYWxseXBvcnQuaWRlbnRpdHkudjEuRW5yb2xsbWVudFRva2VuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJ2ChJSZXZva2VUb2tlblJlcXVlc3QSNQoIdG9rZW5faWQYASABKAlCI7pIIHIeMhxedG9rX1swLTlhLWhqa21ucC10di16XXsyMH0kEhgKBnJlYXNvbhgCIAEoCUIIukgFcgMo9AMSDwoHY2FzY2FkZRgDIAEoCCKCAQoTUmV2b2tlVG9rZW5SZXNwb25zZRI1CgV0b2tlbhgBIAEoCzImLnNhbGx5cG9ydC5pZGVudGl0eS52MS5FbnJvbGxtZW50VG9rZW4SGAoQbWFjaGluZXNfcmV2b2tlZBgCIAEoDRIaChJtYWNoaW5lc19yZW1haW5pbmcYAyABKA0y9gMKEUVucm9sbG1lbnRTZXJ2aWNlElUKBkVucm9sbBIkLnNhbGx5cG9ydC5pZGVudGl0eS52MS5FbnJvbGxSZXF1ZXN0GiUuc2FsbHlwb3J0LmlkZW50aXR5LnYxLkVucm9sbFJlc3BvbnNlEmQKC0NyZWF0ZVRva2VuEikuc2FsbHlwb3J0LmlkZW50aXR5LnYxLkNyZWF0ZVRva2VuUmVxdWVzdBoqLnNhbGx5cG9ydC5pZGVudGl0eS52MS5DcmVhdGVUb2tlblJlc3BvbnNlElsKCEdldFRva2VuEiYuc2FsbHlwb3J0LmlkZW50aXR5LnYxLkdldFRva2VuUmVxdWVzdBonLnNhbGx5cG9ydC5pZGVudGl0eS52MS5HZXRUb2tlblJlc3BvbnNlEmEKCkxpc3RUb2tlbnMSKC5zYWxseXBvcnQuaWRlbnRpdHkudjEuTGlzdFRva2Vuc1JlcXVlc3QaKS5zYWxseXBvcnQuaWRlbnRpdHkudjEuTGlzdFRva2Vuc1Jlc3BvbnNlEmQKC1Jldm9rZVRva2VuEikuc2FsbHlwb3J0LmlkZW50aXR5LnYxLlJldm9rZVRva2VuUmVxdWVzdBoqLnNhbGx5cG9ydC5pZGVudGl0eS52MS5SZXZva2VUb2tlblJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * EnrollRequest is signed by the new machine's key.
@@ -66,11 +66,18 @@ export type EnrollRequest = Message<"sallyport.identity.v1.EnrollRequest"> & {
   hostname: string;
 
   /**
-   * MachineName is the name asked for; empty takes the hostname.
+   * MachineName is the name asked for; empty takes the hostname, or the name that the token makes.
    *
    * @generated from field: string machine_name = 7;
    */
   machineName: string;
+
+  /**
+   * ValidateOnly runs every check and says what would be enrolled: no use is spent and no machine made.
+   *
+   * @generated from field: bool validate_only = 8;
+   */
+  validateOnly: boolean;
 };
 
 /**
@@ -87,14 +94,14 @@ export const EnrollRequestSchema: GenMessage<EnrollRequest> = /*@__PURE__*/
  */
 export type EnrollResponse = Message<"sallyport.identity.v1.EnrollResponse"> & {
   /**
-   * MachineId is the machine's id, and the keyid of its requests from now on.
+   * MachineId is the machine's id, and the keyid of its requests from now on; empty with validate_only.
    *
    * @generated from field: string machine_id = 1;
    */
   machineId: string;
 
   /**
-   * MachineName is its name.
+   * MachineName is its name; with validate_only one that it could get.
    *
    * @generated from field: string machine_name = 2;
    */
@@ -108,11 +115,32 @@ export type EnrollResponse = Message<"sallyport.identity.v1.EnrollResponse"> & {
   vaultId: string;
 
   /**
-   * ExpiresAt is the instant at which it stops working.
+   * ExpiresAt is the instant at which it stops working; with validate_only as if it were enrolled now.
    *
    * @generated from field: google.protobuf.Timestamp expires_at = 4;
    */
   expiresAt?: Timestamp | undefined;
+
+  /**
+   * ProjectIds are the projects that it would join; only with validate_only.
+   *
+   * @generated from field: repeated string project_ids = 5;
+   */
+  projectIds: string[];
+
+  /**
+   * SecretIds are the secrets that it could read; only with validate_only.
+   *
+   * @generated from field: repeated string secret_ids = 6;
+   */
+  secretIds: string[];
+
+  /**
+   * UsesLeft is how many machines the token can still make; only with validate_only.
+   *
+   * @generated from field: uint32 uses_left = 7;
+   */
+  usesLeft: number;
 };
 
 /**
@@ -218,6 +246,41 @@ export type EnrollmentToken = Message<"sallyport.identity.v1.EnrollmentToken"> &
    * @generated from field: string revoke_reason = 13;
    */
   revokeReason: string;
+
+  /**
+   * SourceCidrs are the address ranges from which it enrolls; empty is everywhere.
+   *
+   * @generated from field: repeated string source_cidrs = 14;
+   */
+  sourceCidrs: string[];
+
+  /**
+   * HostnamePattern is what host names have to match; empty is all.
+   *
+   * @generated from field: string hostname_pattern = 15;
+   */
+  hostnamePattern: string;
+
+  /**
+   * MachineNamePattern is what machine names have to match, or how they are made; empty is neither.
+   *
+   * @generated from field: string machine_name_pattern = 16;
+   */
+  machineNamePattern: string;
+
+  /**
+   * AnyVersion lets its machines read versions other than the current one.
+   *
+   * @generated from field: bool any_version = 17;
+   */
+  anyVersion: boolean;
+
+  /**
+   * CreatedByName is the name of the user who made it.
+   *
+   * @generated from field: string created_by_name = 18;
+   */
+  createdByName: string;
 };
 
 /**
@@ -281,6 +344,37 @@ export type CreateTokenRequest = Message<"sallyport.identity.v1.CreateTokenReque
    * @generated from field: string description = 7;
    */
   description: string;
+
+  /**
+   * SourceCidrs are the address ranges from which the token enrolls, as the gateway sees the address; none is
+   * everywhere. An IPv4-mapped IPv6 address counts as the IPv4 address.
+   *
+   * @generated from field: repeated string source_cidrs = 8;
+   */
+  sourceCidrs: string[];
+
+  /**
+   * HostnamePattern is a glob over the whole host name, in any case: * ? [a-z] [!a-z]. Host names are what machines say
+   * of themselves: a guard against mistakes, not against an attacker. Empty is any.
+   *
+   * @generated from field: string hostname_pattern = 9;
+   */
+  hostnamePattern: string;
+
+  /**
+   * MachineNamePattern is a glob over the whole machine name; or, with {id8} in it, how the name is made: {id8} becomes
+   * 8 random characters, and no name may be asked for. Empty is any.
+   *
+   * @generated from field: string machine_name_pattern = 10;
+   */
+  machineNamePattern: string;
+
+  /**
+   * AnyVersion lets the machines read versions other than the current one.
+   *
+   * @generated from field: bool any_version = 11;
+   */
+  anyVersion: boolean;
 };
 
 /**
@@ -428,6 +522,13 @@ export type RevokeTokenRequest = Message<"sallyport.identity.v1.RevokeTokenReque
    * @generated from field: string reason = 2;
    */
   reason: string;
+
+  /**
+   * Cascade ends the token's machines too, at most 500 a call: call again until none remains.
+   *
+   * @generated from field: bool cascade = 3;
+   */
+  cascade: boolean;
 };
 
 /**
@@ -449,6 +550,20 @@ export type RevokeTokenResponse = Message<"sallyport.identity.v1.RevokeTokenResp
    * @generated from field: sallyport.identity.v1.EnrollmentToken token = 1;
    */
   token?: EnrollmentToken | undefined;
+
+  /**
+   * MachinesRevoked is how many machines this call ended.
+   *
+   * @generated from field: uint32 machines_revoked = 2;
+   */
+  machinesRevoked: number;
+
+  /**
+   * MachinesRemaining is how many of the token's machines still live; only with cascade.
+   *
+   * @generated from field: uint32 machines_remaining = 3;
+   */
+  machinesRemaining: number;
 };
 
 /**
@@ -466,9 +581,12 @@ export const RevokeTokenResponseSchema: GenMessage<RevokeTokenResponse> = /*@__P
 export const EnrollmentService: GenService<{
   /**
    * Enroll makes a machine from an enrollment token. Callers: a key that is not enrolled yet (keyid "key:…"). A retry
-   * with the same key returns the same machine and spends nothing. Recorded: machine.enrolled, token.refused.
-   * Reasons: REQUEST_REJECTED (unknown token, wrong proof), TOKEN_EXPIRED, TOKEN_EXHAUSTED, TOKEN_REVOKED; to a retry
-   * also MACHINE_EXPIRED, MACHINE_DISABLED.
+   * with the same key returns the same machine and spends nothing. Recorded: machine.enrolled, token.exhausted (with the
+   * last use), token.refused (with the step that refused), token.checked (validate_only).
+   * Reasons, in the order of the checks: REQUEST_REJECTED (unknown token, wrong proof), TOKEN_REVOKED, TOKEN_EXPIRED,
+   * TOKEN_SOURCE_REFUSED, TOKEN_EXHAUSTED, TOKEN_HOSTNAME_REFUSED, TOKEN_NAME_REFUSED, MACHINE_CAP_REACHED; to a retry
+   * REQUEST_REJECTED, TOKEN_REVOKED, TOKEN_SOURCE_REFUSED, MACHINE_EXPIRED, MACHINE_DISABLED. Secrets of the token that
+   * were deleted meanwhile keep nobody from enrolling: they can be read once they are restored.
    *
    * @generated from rpc sallyport.identity.v1.EnrollmentService.Enroll
    */
@@ -479,7 +597,8 @@ export const EnrollmentService: GenService<{
   },
   /**
    * CreateToken makes an enrollment token whose secret half never leaves the caller. Callers: owner, admin.
-   * Recorded: token.created. Reasons: ROLE_REQUIRED, NOT_FOUND, FIELD_INVALID, ALREADY_EXISTS.
+   * Recorded: token.created. Reasons: ROLE_REQUIRED, NOT_FOUND, FIELD_INVALID, ALREADY_EXISTS, MACHINE_DISABLED (the
+   * caller was removed meanwhile).
    *
    * @generated from rpc sallyport.identity.v1.EnrollmentService.CreateToken
    */
@@ -510,8 +629,9 @@ export const EnrollmentService: GenService<{
     output: typeof ListTokensResponseSchema;
   },
   /**
-   * RevokeToken stops new enrollments; machines already made live on. Callers: owner, admin. Recorded: token.revoked.
-   * Reasons: NOT_FOUND.
+   * RevokeToken stops new enrollments; machines already made live on, unless cascade is set. Repeating it changes
+   * nothing but goes on with what a cascade has left. Callers: owner, admin. Recorded: token.revoked, and with cascade
+   * machine.revoked for each machine. Reasons: NOT_FOUND.
    *
    * @generated from rpc sallyport.identity.v1.EnrollmentService.RevokeToken
    */

@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file sallyport/identity/v1/machine.proto.
  */
 export const file_sallyport_identity_v1_machine: GenFile = /*@__PURE__*/
-  fileDesc("CiNzYWxseXBvcnQvaWRlbnRpdHkvdjEvbWFjaGluZS5wcm90bxIVc2FsbHlwb3J0LmlkZW50aXR5LnYxIvcBCgdNYWNoaW5lEhIKCm1hY2hpbmVfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIQCghob3N0bmFtZRgDIAEoCRIyCgVzdGF0ZRgEIAEoDjIjLnNhbGx5cG9ydC5pZGVudGl0eS52MS5NYWNoaW5lU3RhdGUSEAoIdG9rZW5faWQYBSABKAkSLgoKY3JlYXRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKZXhwaXJlc19hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKcHVibGljX2tleRgIIAEoDCJMChFHZXRNYWNoaW5lUmVxdWVzdBI3CgptYWNoaW5lX2lkGAEgASgJQiO6SCByHjIcXm1jaF9bMC05YS1oamttbnAtdHYtel17MjB9JCJFChJHZXRNYWNoaW5lUmVzcG9uc2USLwoHbWFjaGluZRgBIAEoCzIeLnNhbGx5cG9ydC5pZGVudGl0eS52MS5NYWNoaW5lIlAKE0xpc3RNYWNoaW5lc1JlcXVlc3QSGwoJcGFnZV9zaXplGAEgASgNQgi6SAUqAxjIARIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAyjIASJhChRMaXN0TWFjaGluZXNSZXNwb25zZRIwCghtYWNoaW5lcxgBIAMoCzIeLnNhbGx5cG9ydC5pZGVudGl0eS52MS5NYWNoaW5lEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJqChVEaXNhYmxlTWFjaGluZVJlcXVlc3QSNwoKbWFjaGluZV9pZBgBIAEoCUIjukggch4yHF5tY2hfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSGAoGcmVhc29uGAIgASgJQgi6SAVyAyj0AyJJChZEaXNhYmxlTWFjaGluZVJlc3BvbnNlEi8KB21hY2hpbmUYASABKAsyHi5zYWxseXBvcnQuaWRlbnRpdHkudjEuTWFjaGluZSJPChRFbmFibGVNYWNoaW5lUmVxdWVzdBI3CgptYWNoaW5lX2lkGAEgASgJQiO6SCByHjIcXm1jaF9bMC05YS1oamttbnAtdHYtel17MjB9JCJIChVFbmFibGVNYWNoaW5lUmVzcG9uc2USLwoHbWFjaGluZRgBIAEoCzIeLnNhbGx5cG9ydC5pZGVudGl0eS52MS5NYWNoaW5lImkKFFJldm9rZU1hY2hpbmVSZXF1ZXN0EjcKCm1hY2hpbmVfaWQYASABKAlCI7pIIHIeMhxebWNoX1swLTlhLWhqa21ucC10di16XXsyMH0kEhgKBnJlYXNvbhgCIAEoCUIIukgFcgMo9AMiSAoVUmV2b2tlTWFjaGluZVJlc3BvbnNlEi8KB21hY2hpbmUYASABKAsyHi5zYWxseXBvcnQuaWRlbnRpdHkudjEuTWFjaGluZSq5AQoMTWFjaGluZVN0YXRlEh0KGU1BQ0hJTkVfU1RBVEVfVU5TUEVDSUZJRUQQABIeChpNQUNISU5FX1NUQVRFX1BST1ZJU0lPTklORxABEhgKFE1BQ0hJTkVfU1RBVEVfQUNUSVZFEAISGgoWTUFDSElORV9TVEFURV9ESVNBQkxFRBADEhkKFU1BQ0hJTkVfU1RBVEVfUkVWT0tFRBAEEhkKFU1BQ0hJTkVfU1RBVEVfRVhQSVJFRBAFMqMECg5NYWNoaW5lU2VydmljZRJhCgpHZXRNYWNoaW5lEiguc2FsbHlwb3J0LmlkZW50aXR5LnYxLkdldE1hY2hpbmVSZXF1ZXN0Gikuc2FsbHlwb3J0LmlkZW50aXR5LnYxLkdldE1hY2hpbmVSZXNwb25zZRJnCgxMaXN0TWFjaGluZXMSKi5zYWxseXBvcnQuaWRlbnRpdHkudjEuTGlzdE1hY2hpbmVzUmVxdWVzdBorLnNhbGx5cG9ydC5pZGVudGl0eS52MS5MaXN0TWFjaGluZXNSZXNwb25zZRJtCg5EaXNhYmxlTWFjaGluZRIsLnNhbGx5cG9ydC5pZGVudGl0eS52MS5EaXNhYmxlTWFjaGluZVJlcXVlc3QaLS5zYWxseXBvcnQuaWRlbnRpdHkudjEuRGlzYWJsZU1hY2hpbmVSZXNwb25zZRJqCg1FbmFibGVNYWNoaW5lEisuc2FsbHlwb3J0LmlkZW50aXR5LnYxLkVuYWJsZU1hY2hpbmVSZXF1ZXN0Giwuc2FsbHlwb3J0LmlkZW50aXR5LnYxLkVuYWJsZU1hY2hpbmVSZXNwb25zZRJqCg1SZXZva2VNYWNoaW5lEisuc2FsbHlwb3J0LmlkZW50aXR5LnYxLlJldm9rZU1hY2hpbmVSZXF1ZXN0Giwuc2FsbHlwb3J0LmlkZW50aXR5LnYxLlJldm9rZU1hY2hpbmVSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("CiNzYWxseXBvcnQvaWRlbnRpdHkvdjEvbWFjaGluZS5wcm90bxIVc2FsbHlwb3J0LmlkZW50aXR5LnYxIr4DCgdNYWNoaW5lEhIKCm1hY2hpbmVfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIQCghob3N0bmFtZRgDIAEoCRIyCgVzdGF0ZRgEIAEoDjIjLnNhbGx5cG9ydC5pZGVudGl0eS52MS5NYWNoaW5lU3RhdGUSEAoIdG9rZW5faWQYBSABKAkSLgoKY3JlYXRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKZXhwaXJlc19hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKcHVibGljX2tleRgIIAEoDBIwCgxsYXN0X3NlZW5fYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDmxhc3Rfc291cmNlX2lwGAogASgJEg4KBmNsaWVudBgLIAEoCRIyCg5rZXlfY3JlYXRlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoMZm9ybWVyX25hbWVzGA0gAygLMiEuc2FsbHlwb3J0LmlkZW50aXR5LnYxLkZvcm1lck5hbWUiWQoKRm9ybWVyTmFtZRIMCgRuYW1lGAEgASgJEikKBXVudGlsGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpjaGFuZ2VkX2J5GAMgASgJIkwKEUdldE1hY2hpbmVSZXF1ZXN0EjcKCm1hY2hpbmVfaWQYASABKAlCI7pIIHIeMhxebWNoX1swLTlhLWhqa21ucC10di16XXsyMH0kIkUKEkdldE1hY2hpbmVSZXNwb25zZRIvCgdtYWNoaW5lGAEgASgLMh4uc2FsbHlwb3J0LmlkZW50aXR5LnYxLk1hY2hpbmUiXwoXQmF0Y2hHZXRNYWNoaW5lc1JlcXVlc3QSRAoLbWFjaGluZV9pZHMYASADKAlCL7pILJIBKQgBEMgBGAEiIHIeMhxebWNoX1swLTlhLWhqa21ucC10di16XXsyMH0kIkwKGEJhdGNoR2V0TWFjaGluZXNSZXNwb25zZRIwCghtYWNoaW5lcxgBIAMoCzIeLnNhbGx5cG9ydC5pZGVudGl0eS52MS5NYWNoaW5lIuwBChNMaXN0TWFjaGluZXNSZXF1ZXN0EhsKCXBhZ2Vfc2l6ZRgBIAEoDUIIukgFKgMYyAESHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMoyAESSAoGc3RhdGVzGAMgAygOMiMuc2FsbHlwb3J0LmlkZW50aXR5LnYxLk1hY2hpbmVTdGF0ZUITukgQkgENEAUYASIHggEEEAEgABI4Cgh0b2tlbl9pZBgEIAEoCUImukgjciEyH14odG9rX1swLTlhLWhqa21ucC10di16XXsyMH0pPyQSFgoEbmFtZRgFIAEoCUIIukgFcgMogAEiYQoUTGlzdE1hY2hpbmVzUmVzcG9uc2USMAoIbWFjaGluZXMYASADKAsyHi5zYWxseXBvcnQuaWRlbnRpdHkudjEuTWFjaGluZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiiAEKFFJlbmFtZU1hY2hpbmVSZXF1ZXN0EjcKCm1hY2hpbmVfaWQYASABKAlCI7pIIHIeMhxebWNoX1swLTlhLWhqa21ucC10di16XXsyMH0kEjcKBG5hbWUYAiABKAlCKbpIJnIkMiJeW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kIkgKFVJlbmFtZU1hY2hpbmVSZXNwb25zZRIvCgdtYWNoaW5lGAEgASgLMh4uc2FsbHlwb3J0LmlkZW50aXR5LnYxLk1hY2hpbmUiagoVRGlzYWJsZU1hY2hpbmVSZXF1ZXN0EjcKCm1hY2hpbmVfaWQYASABKAlCI7pIIHIeMhxebWNoX1swLTlhLWhqa21ucC10di16XXsyMH0kEhgKBnJlYXNvbhgCIAEoCUIIukgFcgMo9AMiSQoWRGlzYWJsZU1hY2hpbmVSZXNwb25zZRIvCgdtYWNoaW5lGAEgASgLMh4uc2FsbHlwb3J0LmlkZW50aXR5LnYxLk1hY2hpbmUiTwoURW5hYmxlTWFjaGluZVJlcXVlc3QSNwoKbWFjaGluZV9pZBgBIAEoCUIjukggch4yHF5tY2hfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQiSAoVRW5hYmxlTWFjaGluZVJlc3BvbnNlEi8KB21hY2hpbmUYASABKAsyHi5zYWxseXBvcnQuaWRlbnRpdHkudjEuTWFjaGluZSJpChRSZXZva2VNYWNoaW5lUmVxdWVzdBI3CgptYWNoaW5lX2lkGAEgASgJQiO6SCByHjIcXm1jaF9bMC05YS1oamttbnAtdHYtel17MjB9JBIYCgZyZWFzb24YAiABKAlCCLpIBXIDKPQDIkgKFVJldm9rZU1hY2hpbmVSZXNwb25zZRIvCgdtYWNoaW5lGAEgASgLMh4uc2FsbHlwb3J0LmlkZW50aXR5LnYxLk1hY2hpbmUquQEKDE1hY2hpbmVTdGF0ZRIdChlNQUNISU5FX1NUQVRFX1VOU1BFQ0lGSUVEEAASHgoaTUFDSElORV9TVEFURV9QUk9WSVNJT05JTkcQARIYChRNQUNISU5FX1NUQVRFX0FDVElWRRACEhoKFk1BQ0hJTkVfU1RBVEVfRElTQUJMRUQQAxIZChVNQUNISU5FX1NUQVRFX1JFVk9LRUQQBBIZChVNQUNISU5FX1NUQVRFX0VYUElSRUQQBTKEBgoOTWFjaGluZVNlcnZpY2USYQoKR2V0TWFjaGluZRIoLnNhbGx5cG9ydC5pZGVudGl0eS52MS5HZXRNYWNoaW5lUmVxdWVzdBopLnNhbGx5cG9ydC5pZGVudGl0eS52MS5HZXRNYWNoaW5lUmVzcG9uc2UScwoQQmF0Y2hHZXRNYWNoaW5lcxIuLnNhbGx5cG9ydC5pZGVudGl0eS52MS5CYXRjaEdldE1hY2hpbmVzUmVxdWVzdBovLnNhbGx5cG9ydC5pZGVudGl0eS52MS5CYXRjaEdldE1hY2hpbmVzUmVzcG9uc2USZwoMTGlzdE1hY2hpbmVzEiouc2FsbHlwb3J0LmlkZW50aXR5LnYxLkxpc3RNYWNoaW5lc1JlcXVlc3QaKy5zYWxseXBvcnQuaWRlbnRpdHkudjEuTGlzdE1hY2hpbmVzUmVzcG9uc2USagoNUmVuYW1lTWFjaGluZRIrLnNhbGx5cG9ydC5pZGVudGl0eS52MS5SZW5hbWVNYWNoaW5lUmVxdWVzdBosLnNhbGx5cG9ydC5pZGVudGl0eS52MS5SZW5hbWVNYWNoaW5lUmVzcG9uc2USbQoORGlzYWJsZU1hY2hpbmUSLC5zYWxseXBvcnQuaWRlbnRpdHkudjEuRGlzYWJsZU1hY2hpbmVSZXF1ZXN0Gi0uc2FsbHlwb3J0LmlkZW50aXR5LnYxLkRpc2FibGVNYWNoaW5lUmVzcG9uc2USagoNRW5hYmxlTWFjaGluZRIrLnNhbGx5cG9ydC5pZGVudGl0eS52MS5FbmFibGVNYWNoaW5lUmVxdWVzdBosLnNhbGx5cG9ydC5pZGVudGl0eS52MS5FbmFibGVNYWNoaW5lUmVzcG9uc2USagoNUmV2b2tlTWFjaGluZRIrLnNhbGx5cG9ydC5pZGVudGl0eS52MS5SZXZva2VNYWNoaW5lUmVxdWVzdBosLnNhbGx5cG9ydC5pZGVudGl0eS52MS5SZXZva2VNYWNoaW5lUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * Machine describes a machine.
@@ -76,6 +76,41 @@ export type Machine = Message<"sallyport.identity.v1.Machine"> & {
    * @generated from field: bytes public_key = 8;
    */
   publicKey: Uint8Array;
+
+  /**
+   * LastSeenAt is when it last signed a request, as reported by a gateway within 10 seconds; absent before the first.
+   *
+   * @generated from field: google.protobuf.Timestamp last_seen_at = 9;
+   */
+  lastSeenAt?: Timestamp | undefined;
+
+  /**
+   * LastSourceIp is the address of that request as the gateway saw it.
+   *
+   * @generated from field: string last_source_ip = 10;
+   */
+  lastSourceIp: string;
+
+  /**
+   * Client is the program that it then said it was; reported, not proven.
+   *
+   * @generated from field: string client = 11;
+   */
+  client: string;
+
+  /**
+   * KeyCreatedAt is when its key was enrolled.
+   *
+   * @generated from field: google.protobuf.Timestamp key_created_at = 12;
+   */
+  keyCreatedAt?: Timestamp | undefined;
+
+  /**
+   * FormerNames are the names that it had before, newest first, 20 at most.
+   *
+   * @generated from field: repeated sallyport.identity.v1.FormerName former_names = 13;
+   */
+  formerNames: FormerName[];
 };
 
 /**
@@ -84,6 +119,41 @@ export type Machine = Message<"sallyport.identity.v1.Machine"> & {
  */
 export const MachineSchema: GenMessage<Machine> = /*@__PURE__*/
   messageDesc(file_sallyport_identity_v1_machine, 0);
+
+/**
+ * FormerName is a name that a machine had.
+ *
+ * @generated from message sallyport.identity.v1.FormerName
+ */
+export type FormerName = Message<"sallyport.identity.v1.FormerName"> & {
+  /**
+   * Name is the name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Until is when it was changed.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 2;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * ChangedBy is the user who changed it.
+   *
+   * @generated from field: string changed_by = 3;
+   */
+  changedBy: string;
+};
+
+/**
+ * Describes the message sallyport.identity.v1.FormerName.
+ * Use `create(FormerNameSchema)` to create a new message.
+ */
+export const FormerNameSchema: GenMessage<FormerName> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_machine, 1);
 
 /**
  * GetMachineRequest names a machine.
@@ -104,7 +174,7 @@ export type GetMachineRequest = Message<"sallyport.identity.v1.GetMachineRequest
  * Use `create(GetMachineRequestSchema)` to create a new message.
  */
 export const GetMachineRequestSchema: GenMessage<GetMachineRequest> = /*@__PURE__*/
-  messageDesc(file_sallyport_identity_v1_machine, 1);
+  messageDesc(file_sallyport_identity_v1_machine, 2);
 
 /**
  * GetMachineResponse describes the machine.
@@ -125,10 +195,52 @@ export type GetMachineResponse = Message<"sallyport.identity.v1.GetMachineRespon
  * Use `create(GetMachineResponseSchema)` to create a new message.
  */
 export const GetMachineResponseSchema: GenMessage<GetMachineResponse> = /*@__PURE__*/
-  messageDesc(file_sallyport_identity_v1_machine, 2);
+  messageDesc(file_sallyport_identity_v1_machine, 3);
 
 /**
- * ListMachinesRequest pages through machines.
+ * BatchGetMachinesRequest names machines.
+ *
+ * @generated from message sallyport.identity.v1.BatchGetMachinesRequest
+ */
+export type BatchGetMachinesRequest = Message<"sallyport.identity.v1.BatchGetMachinesRequest"> & {
+  /**
+   * MachineIds are their ids.
+   *
+   * @generated from field: repeated string machine_ids = 1;
+   */
+  machineIds: string[];
+};
+
+/**
+ * Describes the message sallyport.identity.v1.BatchGetMachinesRequest.
+ * Use `create(BatchGetMachinesRequestSchema)` to create a new message.
+ */
+export const BatchGetMachinesRequestSchema: GenMessage<BatchGetMachinesRequest> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_machine, 4);
+
+/**
+ * BatchGetMachinesResponse describes the machines that the vault has.
+ *
+ * @generated from message sallyport.identity.v1.BatchGetMachinesResponse
+ */
+export type BatchGetMachinesResponse = Message<"sallyport.identity.v1.BatchGetMachinesResponse"> & {
+  /**
+   * Machines are matched by machine_id.
+   *
+   * @generated from field: repeated sallyport.identity.v1.Machine machines = 1;
+   */
+  machines: Machine[];
+};
+
+/**
+ * Describes the message sallyport.identity.v1.BatchGetMachinesResponse.
+ * Use `create(BatchGetMachinesResponseSchema)` to create a new message.
+ */
+export const BatchGetMachinesResponseSchema: GenMessage<BatchGetMachinesResponse> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_machine, 5);
+
+/**
+ * ListMachinesRequest pages through machines. Every filter that is set has to hold.
  *
  * @generated from message sallyport.identity.v1.ListMachinesRequest
  */
@@ -146,6 +258,27 @@ export type ListMachinesRequest = Message<"sallyport.identity.v1.ListMachinesReq
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
+
+  /**
+   * States are the states to list; none is all.
+   *
+   * @generated from field: repeated sallyport.identity.v1.MachineState states = 3;
+   */
+  states: MachineState[];
+
+  /**
+   * TokenId lists the machines that this token made.
+   *
+   * @generated from field: string token_id = 4;
+   */
+  tokenId: string;
+
+  /**
+   * Name lists the machines that have exactly this name now.
+   *
+   * @generated from field: string name = 5;
+   */
+  name: string;
 };
 
 /**
@@ -153,7 +286,7 @@ export type ListMachinesRequest = Message<"sallyport.identity.v1.ListMachinesReq
  * Use `create(ListMachinesRequestSchema)` to create a new message.
  */
 export const ListMachinesRequestSchema: GenMessage<ListMachinesRequest> = /*@__PURE__*/
-  messageDesc(file_sallyport_identity_v1_machine, 3);
+  messageDesc(file_sallyport_identity_v1_machine, 6);
 
 /**
  * ListMachinesResponse is one page.
@@ -181,7 +314,56 @@ export type ListMachinesResponse = Message<"sallyport.identity.v1.ListMachinesRe
  * Use `create(ListMachinesResponseSchema)` to create a new message.
  */
 export const ListMachinesResponseSchema: GenMessage<ListMachinesResponse> = /*@__PURE__*/
-  messageDesc(file_sallyport_identity_v1_machine, 4);
+  messageDesc(file_sallyport_identity_v1_machine, 7);
+
+/**
+ * RenameMachineRequest names a machine and its new name.
+ *
+ * @generated from message sallyport.identity.v1.RenameMachineRequest
+ */
+export type RenameMachineRequest = Message<"sallyport.identity.v1.RenameMachineRequest"> & {
+  /**
+   * MachineId is its id.
+   *
+   * @generated from field: string machine_id = 1;
+   */
+  machineId: string;
+
+  /**
+   * Name is the new name.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message sallyport.identity.v1.RenameMachineRequest.
+ * Use `create(RenameMachineRequestSchema)` to create a new message.
+ */
+export const RenameMachineRequestSchema: GenMessage<RenameMachineRequest> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_machine, 8);
+
+/**
+ * RenameMachineResponse describes the machine.
+ *
+ * @generated from message sallyport.identity.v1.RenameMachineResponse
+ */
+export type RenameMachineResponse = Message<"sallyport.identity.v1.RenameMachineResponse"> & {
+  /**
+   * Machine is the machine now.
+   *
+   * @generated from field: sallyport.identity.v1.Machine machine = 1;
+   */
+  machine?: Machine | undefined;
+};
+
+/**
+ * Describes the message sallyport.identity.v1.RenameMachineResponse.
+ * Use `create(RenameMachineResponseSchema)` to create a new message.
+ */
+export const RenameMachineResponseSchema: GenMessage<RenameMachineResponse> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_machine, 9);
 
 /**
  * DisableMachineRequest names a machine.
@@ -209,7 +391,7 @@ export type DisableMachineRequest = Message<"sallyport.identity.v1.DisableMachin
  * Use `create(DisableMachineRequestSchema)` to create a new message.
  */
 export const DisableMachineRequestSchema: GenMessage<DisableMachineRequest> = /*@__PURE__*/
-  messageDesc(file_sallyport_identity_v1_machine, 5);
+  messageDesc(file_sallyport_identity_v1_machine, 10);
 
 /**
  * DisableMachineResponse describes the machine.
@@ -230,7 +412,7 @@ export type DisableMachineResponse = Message<"sallyport.identity.v1.DisableMachi
  * Use `create(DisableMachineResponseSchema)` to create a new message.
  */
 export const DisableMachineResponseSchema: GenMessage<DisableMachineResponse> = /*@__PURE__*/
-  messageDesc(file_sallyport_identity_v1_machine, 6);
+  messageDesc(file_sallyport_identity_v1_machine, 11);
 
 /**
  * EnableMachineRequest names a machine.
@@ -251,7 +433,7 @@ export type EnableMachineRequest = Message<"sallyport.identity.v1.EnableMachineR
  * Use `create(EnableMachineRequestSchema)` to create a new message.
  */
 export const EnableMachineRequestSchema: GenMessage<EnableMachineRequest> = /*@__PURE__*/
-  messageDesc(file_sallyport_identity_v1_machine, 7);
+  messageDesc(file_sallyport_identity_v1_machine, 12);
 
 /**
  * EnableMachineResponse describes the machine.
@@ -272,7 +454,7 @@ export type EnableMachineResponse = Message<"sallyport.identity.v1.EnableMachine
  * Use `create(EnableMachineResponseSchema)` to create a new message.
  */
 export const EnableMachineResponseSchema: GenMessage<EnableMachineResponse> = /*@__PURE__*/
-  messageDesc(file_sallyport_identity_v1_machine, 8);
+  messageDesc(file_sallyport_identity_v1_machine, 13);
 
 /**
  * RevokeMachineRequest names a machine.
@@ -300,7 +482,7 @@ export type RevokeMachineRequest = Message<"sallyport.identity.v1.RevokeMachineR
  * Use `create(RevokeMachineRequestSchema)` to create a new message.
  */
 export const RevokeMachineRequestSchema: GenMessage<RevokeMachineRequest> = /*@__PURE__*/
-  messageDesc(file_sallyport_identity_v1_machine, 9);
+  messageDesc(file_sallyport_identity_v1_machine, 14);
 
 /**
  * RevokeMachineResponse describes the machine.
@@ -321,7 +503,7 @@ export type RevokeMachineResponse = Message<"sallyport.identity.v1.RevokeMachine
  * Use `create(RevokeMachineResponseSchema)` to create a new message.
  */
 export const RevokeMachineResponseSchema: GenMessage<RevokeMachineResponse> = /*@__PURE__*/
-  messageDesc(file_sallyport_identity_v1_machine, 10);
+  messageDesc(file_sallyport_identity_v1_machine, 15);
 
 /**
  * MachineState is where a machine is in its life.
@@ -402,8 +584,19 @@ export const MachineService: GenService<{
     output: typeof GetMachineResponseSchema;
   },
   /**
+   * BatchGetMachines describes machines by id; ids that the vault does not have are left out. Callers: owner, admin,
+   * auditor. Recorded: nothing. Reasons: none of its own.
+   *
+   * @generated from rpc sallyport.identity.v1.MachineService.BatchGetMachines
+   */
+  batchGetMachines: {
+    methodKind: "unary";
+    input: typeof BatchGetMachinesRequestSchema;
+    output: typeof BatchGetMachinesResponseSchema;
+  },
+  /**
    * ListMachines pages through the vault's machines, newest first. Callers: owner, admin, auditor. Recorded: nothing.
-   * Reasons: none of its own.
+   * Reasons: FIELD_INVALID (page_token).
    *
    * @generated from rpc sallyport.identity.v1.MachineService.ListMachines
    */
@@ -413,8 +606,19 @@ export const MachineService: GenService<{
     output: typeof ListMachinesResponseSchema;
   },
   /**
+   * RenameMachine gives a machine another name; the former one is kept. Callers: owner, admin. Recorded:
+   * machine.renamed. Reasons: NOT_FOUND.
+   *
+   * @generated from rpc sallyport.identity.v1.MachineService.RenameMachine
+   */
+  renameMachine: {
+    methodKind: "unary";
+    input: typeof RenameMachineRequestSchema;
+    output: typeof RenameMachineResponseSchema;
+  },
+  /**
    * DisableMachine stops a machine until it is enabled again; it answers once policy refuses the machine. Callers:
-   * owner, admin. Recorded: machine.disabled. Reasons: NOT_FOUND, MACHINE_DISABLED (revoked).
+   * owner, admin. Recorded: machine.disabled. Reasons: NOT_FOUND, MACHINE_DISABLED (revoked), MACHINE_EXPIRED.
    *
    * @generated from rpc sallyport.identity.v1.MachineService.DisableMachine
    */

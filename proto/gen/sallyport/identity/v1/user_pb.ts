@@ -5,8 +5,8 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { PrincipalKind, Role } from "../../evidence/v1/evidence_pb.ts";
 import { file_sallyport_evidence_v1_evidence } from "../../evidence/v1/evidence_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sallyport/identity/v1/user.proto.
  */
 export const file_sallyport_identity_v1_user: GenFile = /*@__PURE__*/
-  fileDesc("CiBzYWxseXBvcnQvaWRlbnRpdHkvdjEvdXNlci5wcm90bxIVc2FsbHlwb3J0LmlkZW50aXR5LnYxIqgCChZSZWRlZW1Mb2dpbkNvZGVSZXF1ZXN0EjUKCHZhdWx0X2lkGAEgASgJQiO6SCByHjIcXnZsdF9bMC05YS1oamttbnAtdHYtel17MjB9JBI0Cgdjb2RlX2lkGAIgASgJQiO6SCByHjIcXnRva19bMC05YS1oamttbnAtdHYtel17MjB9JBIgCg9jb2RlX3B1YmxpY19rZXkYAyABKAxCB7pIBHoCaCASGwoKY29kZV9wcm9vZhgEIAEoDEIHukgEegJoQBIiChFkZXZpY2VfcHVibGljX2tleRgFIAEoDEIHukgEegJoIBI+Cgl1c2VyX25hbWUYBiABKAlCK7pIKHImMiReW0EtWmEtejAtOV1bQS1aYS16MC05QC5fKy1dezAsMTI3fSQiqwEKF1JlZGVlbUxvZ2luQ29kZVJlc3BvbnNlEg8KB3VzZXJfaWQYASABKAkSDgoGa2V5X2lkGAIgASgJEhAKCHZhdWx0X2lkGAMgASgJEikKBHJvbGUYBCABKA4yGy5zYWxseXBvcnQuZXZpZGVuY2UudjEuUm9sZRIyCg5rZXlfZXhwaXJlc19hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiDwoNV2hvQW1JUmVxdWVzdCLpAQoOV2hvQW1JUmVzcG9uc2USFAoMcHJpbmNpcGFsX2lkGAEgASgJEjIKBGtpbmQYAiABKA4yJC5zYWxseXBvcnQuZXZpZGVuY2UudjEuUHJpbmNpcGFsS2luZBIMCgRuYW1lGAMgASgJEhAKCHZhdWx0X2lkGAQgASgJEhIKCnZhdWx0X25hbWUYBSABKAkSKQoEcm9sZRgGIAEoDjIbLnNhbGx5cG9ydC5ldmlkZW5jZS52MS5Sb2xlEi4KCmV4cGlyZXNfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wMtYBCgtVc2VyU2VydmljZRJwCg9SZWRlZW1Mb2dpbkNvZGUSLS5zYWxseXBvcnQuaWRlbnRpdHkudjEuUmVkZWVtTG9naW5Db2RlUmVxdWVzdBouLnNhbGx5cG9ydC5pZGVudGl0eS52MS5SZWRlZW1Mb2dpbkNvZGVSZXNwb25zZRJVCgZXaG9BbUkSJC5zYWxseXBvcnQuaWRlbnRpdHkudjEuV2hvQW1JUmVxdWVzdBolLnNhbGx5cG9ydC5pZGVudGl0eS52MS5XaG9BbUlSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_sallyport_evidence_v1_evidence]);
+  fileDesc("CiBzYWxseXBvcnQvaWRlbnRpdHkvdjEvdXNlci5wcm90bxIVc2FsbHlwb3J0LmlkZW50aXR5LnYxIqsCChZSZWRlZW1Mb2dpbkNvZGVSZXF1ZXN0EjUKCHZhdWx0X2lkGAEgASgJQiO6SCByHjIcXnZsdF9bMC05YS1oamttbnAtdHYtel17MjB9JBI0Cgdjb2RlX2lkGAIgASgJQiO6SCByHjIcXnRva19bMC05YS1oamttbnAtdHYtel17MjB9JBIgCg9jb2RlX3B1YmxpY19rZXkYAyABKAxCB7pIBHoCaCASGwoKY29kZV9wcm9vZhgEIAEoDEIHukgEegJoQBIiChFkZXZpY2VfcHVibGljX2tleRgFIAEoDEIHukgEegJoIBJBCgl1c2VyX25hbWUYBiABKAlCLrpIK3IpMideKFtBLVphLXowLTldW0EtWmEtejAtOUAuXystXXswLDEyN30pPyQivgEKF1JlZGVlbUxvZ2luQ29kZVJlc3BvbnNlEg8KB3VzZXJfaWQYASABKAkSDgoGa2V5X2lkGAIgASgJEhAKCHZhdWx0X2lkGAMgASgJEikKBHJvbGUYBCABKA4yGy5zYWxseXBvcnQuZXZpZGVuY2UudjEuUm9sZRIyCg5rZXlfZXhwaXJlc19hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJdXNlcl9uYW1lGAYgASgJIg8KDVdob0FtSVJlcXVlc3Qi6QEKDldob0FtSVJlc3BvbnNlEhQKDHByaW5jaXBhbF9pZBgBIAEoCRIyCgRraW5kGAIgASgOMiQuc2FsbHlwb3J0LmV2aWRlbmNlLnYxLlByaW5jaXBhbEtpbmQSDAoEbmFtZRgDIAEoCRIQCgh2YXVsdF9pZBgEIAEoCRISCgp2YXVsdF9uYW1lGAUgASgJEikKBHJvbGUYBiABKA4yGy5zYWxseXBvcnQuZXZpZGVuY2UudjEuUm9sZRIuCgpleHBpcmVzX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIQCg5TaWduT3V0UmVxdWVzdCIRCg9TaWduT3V0UmVzcG9uc2UiTQoSUmVuZXdEZXZpY2VSZXF1ZXN0Eh8KDm5ld19wdWJsaWNfa2V5GAEgASgMQge6SAR6AmggEhYKBXByb29mGAIgASgMQge6SAR6AmhAIo4BChNSZW5ld0RldmljZVJlc3BvbnNlEg4KBmtleV9pZBgBIAEoCRIyCg5rZXlfZXhwaXJlc19hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoPb2xkX2tleV9lbmRzX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJ8ChdDcmVhdGVEZXZpY2VDb2RlUmVxdWVzdBIgCg9jb2RlX2tleV9zaGEyNTYYASABKAxCB7pIBHoCaCASPwoIbGlmZXRpbWUYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CErpID8gBAaoBCSIDCJAcMgIIPCJQChhDcmVhdGVEZXZpY2VDb2RlUmVzcG9uc2USNAoKbG9naW5fY29kZRgBIAEoCzIgLnNhbGx5cG9ydC5pZGVudGl0eS52MS5Mb2dpbkNvZGUiswEKFkNyZWF0ZUxvZ2luQ29kZVJlcXVlc3QSIAoPY29kZV9rZXlfc2hhMjU2GAEgASgMQge6SAR6AmggEjUKBHJvbGUYAiABKA4yGy5zYWxseXBvcnQuZXZpZGVuY2UudjEuUm9sZUIKukgHggEEEAEgABJACghsaWZldGltZRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkITukgQyAEBqgEKIgQIgPUkMgIIPCJPChdDcmVhdGVMb2dpbkNvZGVSZXNwb25zZRI0Cgpsb2dpbl9jb2RlGAEgASgLMiAuc2FsbHlwb3J0LmlkZW50aXR5LnYxLkxvZ2luQ29kZSLbAgoJTG9naW5Db2RlEg8KB2NvZGVfaWQYASABKAkSKQoEcm9sZRgCIAEoDjIbLnNhbGx5cG9ydC5ldmlkZW5jZS52MS5Sb2xlEg8KB3VzZXJfaWQYAyABKAkSLgoKY3JlYXRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKY3JlYXRlZF9ieRgFIAEoCRIXCg9jcmVhdGVkX2J5X25hbWUYBiABKAkSLgoKZXhwaXJlc19hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKcmV2b2tlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLcmVkZWVtZWRfYnkYCSABKAkSLwoLcmVkZWVtZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlIKFUxpc3RMb2dpbkNvZGVzUmVxdWVzdBIbCglwYWdlX3NpemUYASABKA1CCLpIBSoDGMgBEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKMgBImgKFkxpc3RMb2dpbkNvZGVzUmVzcG9uc2USNQoLbG9naW5fY29kZXMYASADKAsyIC5zYWxseXBvcnQuaWRlbnRpdHkudjEuTG9naW5Db2RlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJOChZSZXZva2VMb2dpbkNvZGVSZXF1ZXN0EjQKB2NvZGVfaWQYASABKAlCI7pIIHIeMhxedG9rX1swLTlhLWhqa21ucC10di16XXsyMH0kIk8KF1Jldm9rZUxvZ2luQ29kZVJlc3BvbnNlEjQKCmxvZ2luX2NvZGUYASABKAsyIC5zYWxseXBvcnQuaWRlbnRpdHkudjEuTG9naW5Db2RlIuABCgRVc2VyEg8KB3VzZXJfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIpCgRyb2xlGAMgASgOMhsuc2FsbHlwb3J0LmV2aWRlbmNlLnYxLlJvbGUSLgoKY3JlYXRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKcmVtb3ZlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoHZGV2aWNlcxgGIAMoCzIdLnNhbGx5cG9ydC5pZGVudGl0eS52MS5EZXZpY2Ui5gEKBkRldmljZRIOCgZrZXlfaWQYASABKAkSEgoKcHVibGljX2tleRgCIAEoDBIuCgpjcmVhdGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxsYXN0X3NlZW5fYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDmxhc3Rfc291cmNlX2lwGAYgASgJEg4KBmNsaWVudBgHIAEoCSJGCg5HZXRVc2VyUmVxdWVzdBI0Cgd1c2VyX2lkGAEgASgJQiO6SCByHjIcXnVzcl9bMC05YS1oamttbnAtdHYtel17MjB9JCI8Cg9HZXRVc2VyUmVzcG9uc2USKQoEdXNlchgBIAEoCzIbLnNhbGx5cG9ydC5pZGVudGl0eS52MS5Vc2VyIk0KEExpc3RVc2Vyc1JlcXVlc3QSGwoJcGFnZV9zaXplGAEgASgNQgi6SAUqAxjIARIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAyjIASJYChFMaXN0VXNlcnNSZXNwb25zZRIqCgV1c2VycxgBIAMoCzIbLnNhbGx5cG9ydC5pZGVudGl0eS52MS5Vc2VyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJjChFSZW1vdmVVc2VyUmVxdWVzdBI0Cgd1c2VyX2lkGAEgASgJQiO6SCByHjIcXnVzcl9bMC05YS1oamttbnAtdHYtel17MjB9JBIYCgZyZWFzb24YAiABKAlCCLpIBXIDKPQDInQKElJlbW92ZVVzZXJSZXNwb25zZRIpCgR1c2VyGAEgASgLMhsuc2FsbHlwb3J0LmlkZW50aXR5LnYxLlVzZXISFgoOdG9rZW5zX3Jldm9rZWQYAiABKA0SGwoTbG9naW5fY29kZXNfcmV2b2tlZBgDIAEoDSJ8ChNSZXZva2VEZXZpY2VSZXF1ZXN0EksKBmtleV9pZBgBIAEoCUI7ukg4cjYyNF51c3JfWzAtOWEtaGprbW5wLXR2LXpdezIwfVwuWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSGAoGcmVhc29uGAIgASgJQgi6SAVyAyj0AyJBChRSZXZva2VEZXZpY2VSZXNwb25zZRIpCgR1c2VyGAEgASgLMhsuc2FsbHlwb3J0LmlkZW50aXR5LnYxLlVzZXIy5AkKC1VzZXJTZXJ2aWNlEnAKD1JlZGVlbUxvZ2luQ29kZRItLnNhbGx5cG9ydC5pZGVudGl0eS52MS5SZWRlZW1Mb2dpbkNvZGVSZXF1ZXN0Gi4uc2FsbHlwb3J0LmlkZW50aXR5LnYxLlJlZGVlbUxvZ2luQ29kZVJlc3BvbnNlElUKBldob0FtSRIkLnNhbGx5cG9ydC5pZGVudGl0eS52MS5XaG9BbUlSZXF1ZXN0GiUuc2FsbHlwb3J0LmlkZW50aXR5LnYxLldob0FtSVJlc3BvbnNlElgKB1NpZ25PdXQSJS5zYWxseXBvcnQuaWRlbnRpdHkudjEuU2lnbk91dFJlcXVlc3QaJi5zYWxseXBvcnQuaWRlbnRpdHkudjEuU2lnbk91dFJlc3BvbnNlEmQKC1JlbmV3RGV2aWNlEikuc2FsbHlwb3J0LmlkZW50aXR5LnYxLlJlbmV3RGV2aWNlUmVxdWVzdBoqLnNhbGx5cG9ydC5pZGVudGl0eS52MS5SZW5ld0RldmljZVJlc3BvbnNlEnMKEENyZWF0ZURldmljZUNvZGUSLi5zYWxseXBvcnQuaWRlbnRpdHkudjEuQ3JlYXRlRGV2aWNlQ29kZVJlcXVlc3QaLy5zYWxseXBvcnQuaWRlbnRpdHkudjEuQ3JlYXRlRGV2aWNlQ29kZVJlc3BvbnNlEnAKD0NyZWF0ZUxvZ2luQ29kZRItLnNhbGx5cG9ydC5pZGVudGl0eS52MS5DcmVhdGVMb2dpbkNvZGVSZXF1ZXN0Gi4uc2FsbHlwb3J0LmlkZW50aXR5LnYxLkNyZWF0ZUxvZ2luQ29kZVJlc3BvbnNlEm0KDkxpc3RMb2dpbkNvZGVzEiwuc2FsbHlwb3J0LmlkZW50aXR5LnYxLkxpc3RMb2dpbkNvZGVzUmVxdWVzdBotLnNhbGx5cG9ydC5pZGVudGl0eS52MS5MaXN0TG9naW5Db2Rlc1Jlc3BvbnNlEnAKD1Jldm9rZUxvZ2luQ29kZRItLnNhbGx5cG9ydC5pZGVudGl0eS52MS5SZXZva2VMb2dpbkNvZGVSZXF1ZXN0Gi4uc2FsbHlwb3J0LmlkZW50aXR5LnYxLlJldm9rZUxvZ2luQ29kZVJlc3BvbnNlElgKB0dldFVzZXISJS5zYWxseXBvcnQuaWRlbnRpdHkudjEuR2V0VXNlclJlcXVlc3QaJi5zYWxseXBvcnQuaWRlbnRpdHkudjEuR2V0VXNlclJlc3BvbnNlEl4KCUxpc3RVc2VycxInLnNhbGx5cG9ydC5pZGVudGl0eS52MS5MaXN0VXNlcnNSZXF1ZXN0Giguc2FsbHlwb3J0LmlkZW50aXR5LnYxLkxpc3RVc2Vyc1Jlc3BvbnNlEmEKClJlbW92ZVVzZXISKC5zYWxseXBvcnQuaWRlbnRpdHkudjEuUmVtb3ZlVXNlclJlcXVlc3QaKS5zYWxseXBvcnQuaWRlbnRpdHkudjEuUmVtb3ZlVXNlclJlc3BvbnNlEmcKDFJldm9rZURldmljZRIqLnNhbGx5cG9ydC5pZGVudGl0eS52MS5SZXZva2VEZXZpY2VSZXF1ZXN0Gisuc2FsbHlwb3J0LmlkZW50aXR5LnYxLlJldm9rZURldmljZVJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_sallyport_evidence_v1_evidence]);
 
 /**
  * RedeemLoginCodeRequest is signed by the new device key.
@@ -59,7 +59,8 @@ export type RedeemLoginCodeRequest = Message<"sallyport.identity.v1.RedeemLoginC
   devicePublicKey: Uint8Array;
 
   /**
-   * UserName is how the user is shown in lists and records.
+   * UserName is how a new user is shown in lists and records, unique in the vault in any case. With a code for a further
+   * device it is empty or the user's own.
    *
    * @generated from field: string user_name = 6;
    */
@@ -113,6 +114,13 @@ export type RedeemLoginCodeResponse = Message<"sallyport.identity.v1.RedeemLogin
    * @generated from field: google.protobuf.Timestamp key_expires_at = 5;
    */
   keyExpiresAt?: Timestamp | undefined;
+
+  /**
+   * UserName is the user's name.
+   *
+   * @generated from field: string user_name = 6;
+   */
+  userName: string;
 };
 
 /**
@@ -201,15 +209,725 @@ export const WhoAmIResponseSchema: GenMessage<WhoAmIResponse> = /*@__PURE__*/
   messageDesc(file_sallyport_identity_v1_user, 3);
 
 /**
- * UserService looks after the people of a vault.
+ * SignOutRequest ends the signer's key.
+ *
+ * @generated from message sallyport.identity.v1.SignOutRequest
+ */
+export type SignOutRequest = Message<"sallyport.identity.v1.SignOutRequest"> & {
+};
+
+/**
+ * Describes the message sallyport.identity.v1.SignOutRequest.
+ * Use `create(SignOutRequestSchema)` to create a new message.
+ */
+export const SignOutRequestSchema: GenMessage<SignOutRequest> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_user, 4);
+
+/**
+ * SignOutResponse confirms that it does not work any more.
+ *
+ * @generated from message sallyport.identity.v1.SignOutResponse
+ */
+export type SignOutResponse = Message<"sallyport.identity.v1.SignOutResponse"> & {
+};
+
+/**
+ * Describes the message sallyport.identity.v1.SignOutResponse.
+ * Use `create(SignOutResponseSchema)` to create a new message.
+ */
+export const SignOutResponseSchema: GenMessage<SignOutResponse> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_user, 5);
+
+/**
+ * RenewDeviceRequest is signed by the device's present key.
+ *
+ * @generated from message sallyport.identity.v1.RenewDeviceRequest
+ */
+export type RenewDeviceRequest = Message<"sallyport.identity.v1.RenewDeviceRequest"> & {
+  /**
+   * NewPublicKey is the device's new raw Ed25519 public key.
+   *
+   * @generated from field: bytes new_public_key = 1;
+   */
+  newPublicKey: Uint8Array;
+
+  /**
+   * Proof is the new key's signature over the renewal statement (SIGNING §8).
+   *
+   * @generated from field: bytes proof = 2;
+   */
+  proof: Uint8Array;
+};
+
+/**
+ * Describes the message sallyport.identity.v1.RenewDeviceRequest.
+ * Use `create(RenewDeviceRequestSchema)` to create a new message.
+ */
+export const RenewDeviceRequestSchema: GenMessage<RenewDeviceRequest> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_user, 6);
+
+/**
+ * RenewDeviceResponse describes the new key.
+ *
+ * @generated from message sallyport.identity.v1.RenewDeviceResponse
+ */
+export type RenewDeviceResponse = Message<"sallyport.identity.v1.RenewDeviceResponse"> & {
+  /**
+   * KeyId is the keyid of requests signed with the new key.
+   *
+   * @generated from field: string key_id = 1;
+   */
+  keyId: string;
+
+  /**
+   * KeyExpiresAt is when the new key stops working.
+   *
+   * @generated from field: google.protobuf.Timestamp key_expires_at = 2;
+   */
+  keyExpiresAt?: Timestamp | undefined;
+
+  /**
+   * OldKeyEndsAt is when the old key stops working.
+   *
+   * @generated from field: google.protobuf.Timestamp old_key_ends_at = 3;
+   */
+  oldKeyEndsAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message sallyport.identity.v1.RenewDeviceResponse.
+ * Use `create(RenewDeviceResponseSchema)` to create a new message.
+ */
+export const RenewDeviceResponseSchema: GenMessage<RenewDeviceResponse> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_user, 7);
+
+/**
+ * CreateDeviceCodeRequest asks for a code for a further device.
+ *
+ * @generated from message sallyport.identity.v1.CreateDeviceCodeRequest
+ */
+export type CreateDeviceCodeRequest = Message<"sallyport.identity.v1.CreateDeviceCodeRequest"> & {
+  /**
+   * CodeKeySha256 is the SHA-256 of the code's public key. The caller makes the key and keeps the seed.
+   *
+   * @generated from field: bytes code_key_sha256 = 1;
+   */
+  codeKeySha256: Uint8Array;
+
+  /**
+   * Lifetime is how long the code can be redeemed: 60 seconds to 1 hour.
+   *
+   * @generated from field: google.protobuf.Duration lifetime = 2;
+   */
+  lifetime?: Duration | undefined;
+};
+
+/**
+ * Describes the message sallyport.identity.v1.CreateDeviceCodeRequest.
+ * Use `create(CreateDeviceCodeRequestSchema)` to create a new message.
+ */
+export const CreateDeviceCodeRequestSchema: GenMessage<CreateDeviceCodeRequest> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_user, 8);
+
+/**
+ * CreateDeviceCodeResponse holds the new code's description.
+ *
+ * @generated from message sallyport.identity.v1.CreateDeviceCodeResponse
+ */
+export type CreateDeviceCodeResponse = Message<"sallyport.identity.v1.CreateDeviceCodeResponse"> & {
+  /**
+   * LoginCode is what was stored.
+   *
+   * @generated from field: sallyport.identity.v1.LoginCode login_code = 1;
+   */
+  loginCode?: LoginCode | undefined;
+};
+
+/**
+ * Describes the message sallyport.identity.v1.CreateDeviceCodeResponse.
+ * Use `create(CreateDeviceCodeResponseSchema)` to create a new message.
+ */
+export const CreateDeviceCodeResponseSchema: GenMessage<CreateDeviceCodeResponse> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_user, 9);
+
+/**
+ * CreateLoginCodeRequest says whom the code lets in.
+ *
+ * @generated from message sallyport.identity.v1.CreateLoginCodeRequest
+ */
+export type CreateLoginCodeRequest = Message<"sallyport.identity.v1.CreateLoginCodeRequest"> & {
+  /**
+   * CodeKeySha256 is the SHA-256 of the code's public key. The caller makes the key and keeps the seed.
+   *
+   * @generated from field: bytes code_key_sha256 = 1;
+   */
+  codeKeySha256: Uint8Array;
+
+  /**
+   * Role is the new user's role.
+   *
+   * @generated from field: sallyport.evidence.v1.Role role = 2;
+   */
+  role: Role;
+
+  /**
+   * Lifetime is how long the code can be redeemed: 60 seconds to 7 days.
+   *
+   * @generated from field: google.protobuf.Duration lifetime = 3;
+   */
+  lifetime?: Duration | undefined;
+};
+
+/**
+ * Describes the message sallyport.identity.v1.CreateLoginCodeRequest.
+ * Use `create(CreateLoginCodeRequestSchema)` to create a new message.
+ */
+export const CreateLoginCodeRequestSchema: GenMessage<CreateLoginCodeRequest> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_user, 10);
+
+/**
+ * CreateLoginCodeResponse holds the new code's description.
+ *
+ * @generated from message sallyport.identity.v1.CreateLoginCodeResponse
+ */
+export type CreateLoginCodeResponse = Message<"sallyport.identity.v1.CreateLoginCodeResponse"> & {
+  /**
+   * LoginCode is what was stored.
+   *
+   * @generated from field: sallyport.identity.v1.LoginCode login_code = 1;
+   */
+  loginCode?: LoginCode | undefined;
+};
+
+/**
+ * Describes the message sallyport.identity.v1.CreateLoginCodeResponse.
+ * Use `create(CreateLoginCodeResponseSchema)` to create a new message.
+ */
+export const CreateLoginCodeResponseSchema: GenMessage<CreateLoginCodeResponse> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_user, 11);
+
+/**
+ * LoginCode describes a login code; the secret half is not known to any server.
+ *
+ * @generated from message sallyport.identity.v1.LoginCode
+ */
+export type LoginCode = Message<"sallyport.identity.v1.LoginCode"> & {
+  /**
+   * CodeId is the code's id.
+   *
+   * @generated from field: string code_id = 1;
+   */
+  codeId: string;
+
+  /**
+   * Role is the role of whom it lets in.
+   *
+   * @generated from field: sallyport.evidence.v1.Role role = 2;
+   */
+  role: Role;
+
+  /**
+   * UserId is the user for whose further device it is; empty when it lets a new user in.
+   *
+   * @generated from field: string user_id = 3;
+   */
+  userId: string;
+
+  /**
+   * CreatedAt is when it was made.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 4;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * CreatedBy is the user of this vault who made it; empty when it came with the vault or recovers it.
+   *
+   * @generated from field: string created_by = 5;
+   */
+  createdBy: string;
+
+  /**
+   * CreatedByName is that user's name.
+   *
+   * @generated from field: string created_by_name = 6;
+   */
+  createdByName: string;
+
+  /**
+   * ExpiresAt is when it can no longer be redeemed.
+   *
+   * @generated from field: google.protobuf.Timestamp expires_at = 7;
+   */
+  expiresAt?: Timestamp | undefined;
+
+  /**
+   * RevokedAt is when it was revoked; absent when it was not.
+   *
+   * @generated from field: google.protobuf.Timestamp revoked_at = 8;
+   */
+  revokedAt?: Timestamp | undefined;
+
+  /**
+   * RedeemedBy is the keyid that it let in; empty before.
+   *
+   * @generated from field: string redeemed_by = 9;
+   */
+  redeemedBy: string;
+
+  /**
+   * RedeemedAt is when that was; absent before.
+   *
+   * @generated from field: google.protobuf.Timestamp redeemed_at = 10;
+   */
+  redeemedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message sallyport.identity.v1.LoginCode.
+ * Use `create(LoginCodeSchema)` to create a new message.
+ */
+export const LoginCodeSchema: GenMessage<LoginCode> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_user, 12);
+
+/**
+ * ListLoginCodesRequest pages through login codes.
+ *
+ * @generated from message sallyport.identity.v1.ListLoginCodesRequest
+ */
+export type ListLoginCodesRequest = Message<"sallyport.identity.v1.ListLoginCodesRequest"> & {
+  /**
+   * PageSize is the most to return; 0 means 50.
+   *
+   * @generated from field: uint32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * PageToken continues a listing.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message sallyport.identity.v1.ListLoginCodesRequest.
+ * Use `create(ListLoginCodesRequestSchema)` to create a new message.
+ */
+export const ListLoginCodesRequestSchema: GenMessage<ListLoginCodesRequest> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_user, 13);
+
+/**
+ * ListLoginCodesResponse is one page.
+ *
+ * @generated from message sallyport.identity.v1.ListLoginCodesResponse
+ */
+export type ListLoginCodesResponse = Message<"sallyport.identity.v1.ListLoginCodesResponse"> & {
+  /**
+   * LoginCodes are the codes, newest first.
+   *
+   * @generated from field: repeated sallyport.identity.v1.LoginCode login_codes = 1;
+   */
+  loginCodes: LoginCode[];
+
+  /**
+   * NextPageToken is set when more follow.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message sallyport.identity.v1.ListLoginCodesResponse.
+ * Use `create(ListLoginCodesResponseSchema)` to create a new message.
+ */
+export const ListLoginCodesResponseSchema: GenMessage<ListLoginCodesResponse> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_user, 14);
+
+/**
+ * RevokeLoginCodeRequest names a login code.
+ *
+ * @generated from message sallyport.identity.v1.RevokeLoginCodeRequest
+ */
+export type RevokeLoginCodeRequest = Message<"sallyport.identity.v1.RevokeLoginCodeRequest"> & {
+  /**
+   * CodeId is the code's id.
+   *
+   * @generated from field: string code_id = 1;
+   */
+  codeId: string;
+};
+
+/**
+ * Describes the message sallyport.identity.v1.RevokeLoginCodeRequest.
+ * Use `create(RevokeLoginCodeRequestSchema)` to create a new message.
+ */
+export const RevokeLoginCodeRequestSchema: GenMessage<RevokeLoginCodeRequest> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_user, 15);
+
+/**
+ * RevokeLoginCodeResponse describes the code.
+ *
+ * @generated from message sallyport.identity.v1.RevokeLoginCodeResponse
+ */
+export type RevokeLoginCodeResponse = Message<"sallyport.identity.v1.RevokeLoginCodeResponse"> & {
+  /**
+   * LoginCode is what is stored now.
+   *
+   * @generated from field: sallyport.identity.v1.LoginCode login_code = 1;
+   */
+  loginCode?: LoginCode | undefined;
+};
+
+/**
+ * Describes the message sallyport.identity.v1.RevokeLoginCodeResponse.
+ * Use `create(RevokeLoginCodeResponseSchema)` to create a new message.
+ */
+export const RevokeLoginCodeResponseSchema: GenMessage<RevokeLoginCodeResponse> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_user, 16);
+
+/**
+ * User describes a user.
+ *
+ * @generated from message sallyport.identity.v1.User
+ */
+export type User = Message<"sallyport.identity.v1.User"> & {
+  /**
+   * UserId is the user's id.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * Name is the user's name.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * Role is the user's role.
+   *
+   * @generated from field: sallyport.evidence.v1.Role role = 3;
+   */
+  role: Role;
+
+  /**
+   * CreatedAt is when the user's login code was redeemed.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 4;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * RemovedAt is when the user was removed; absent when not.
+   *
+   * @generated from field: google.protobuf.Timestamp removed_at = 5;
+   */
+  removedAt?: Timestamp | undefined;
+
+  /**
+   * Devices are the device keys that work, newest first, 50 at most.
+   *
+   * @generated from field: repeated sallyport.identity.v1.Device devices = 6;
+   */
+  devices: Device[];
+};
+
+/**
+ * Describes the message sallyport.identity.v1.User.
+ * Use `create(UserSchema)` to create a new message.
+ */
+export const UserSchema: GenMessage<User> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_user, 17);
+
+/**
+ * Device is a device key of a user.
+ *
+ * @generated from message sallyport.identity.v1.Device
+ */
+export type Device = Message<"sallyport.identity.v1.Device"> & {
+  /**
+   * KeyId is the keyid of its requests.
+   *
+   * @generated from field: string key_id = 1;
+   */
+  keyId: string;
+
+  /**
+   * PublicKey is its raw Ed25519 key.
+   *
+   * @generated from field: bytes public_key = 2;
+   */
+  publicKey: Uint8Array;
+
+  /**
+   * CreatedAt is when the key was enrolled.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 3;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * ExpiresAt is when the key stops working; one that was renewed within minutes.
+   *
+   * @generated from field: google.protobuf.Timestamp expires_at = 4;
+   */
+  expiresAt?: Timestamp | undefined;
+
+  /**
+   * LastSeenAt is when it last signed a request, as reported by a gateway within 10 seconds; absent before the first.
+   *
+   * @generated from field: google.protobuf.Timestamp last_seen_at = 5;
+   */
+  lastSeenAt?: Timestamp | undefined;
+
+  /**
+   * LastSourceIp is the address of that request as the gateway saw it.
+   *
+   * @generated from field: string last_source_ip = 6;
+   */
+  lastSourceIp: string;
+
+  /**
+   * Client is the program that it then said it was; reported, not proven.
+   *
+   * @generated from field: string client = 7;
+   */
+  client: string;
+};
+
+/**
+ * Describes the message sallyport.identity.v1.Device.
+ * Use `create(DeviceSchema)` to create a new message.
+ */
+export const DeviceSchema: GenMessage<Device> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_user, 18);
+
+/**
+ * GetUserRequest names a user.
+ *
+ * @generated from message sallyport.identity.v1.GetUserRequest
+ */
+export type GetUserRequest = Message<"sallyport.identity.v1.GetUserRequest"> & {
+  /**
+   * UserId is the user's id.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message sallyport.identity.v1.GetUserRequest.
+ * Use `create(GetUserRequestSchema)` to create a new message.
+ */
+export const GetUserRequestSchema: GenMessage<GetUserRequest> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_user, 19);
+
+/**
+ * GetUserResponse describes the user.
+ *
+ * @generated from message sallyport.identity.v1.GetUserResponse
+ */
+export type GetUserResponse = Message<"sallyport.identity.v1.GetUserResponse"> & {
+  /**
+   * User is the user.
+   *
+   * @generated from field: sallyport.identity.v1.User user = 1;
+   */
+  user?: User | undefined;
+};
+
+/**
+ * Describes the message sallyport.identity.v1.GetUserResponse.
+ * Use `create(GetUserResponseSchema)` to create a new message.
+ */
+export const GetUserResponseSchema: GenMessage<GetUserResponse> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_user, 20);
+
+/**
+ * ListUsersRequest pages through users.
+ *
+ * @generated from message sallyport.identity.v1.ListUsersRequest
+ */
+export type ListUsersRequest = Message<"sallyport.identity.v1.ListUsersRequest"> & {
+  /**
+   * PageSize is the most to return; 0 means 50.
+   *
+   * @generated from field: uint32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * PageToken continues a listing.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message sallyport.identity.v1.ListUsersRequest.
+ * Use `create(ListUsersRequestSchema)` to create a new message.
+ */
+export const ListUsersRequestSchema: GenMessage<ListUsersRequest> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_user, 21);
+
+/**
+ * ListUsersResponse is one page.
+ *
+ * @generated from message sallyport.identity.v1.ListUsersResponse
+ */
+export type ListUsersResponse = Message<"sallyport.identity.v1.ListUsersResponse"> & {
+  /**
+   * Users are the users, newest first.
+   *
+   * @generated from field: repeated sallyport.identity.v1.User users = 1;
+   */
+  users: User[];
+
+  /**
+   * NextPageToken is set when more follow.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message sallyport.identity.v1.ListUsersResponse.
+ * Use `create(ListUsersResponseSchema)` to create a new message.
+ */
+export const ListUsersResponseSchema: GenMessage<ListUsersResponse> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_user, 22);
+
+/**
+ * RemoveUserRequest names a user.
+ *
+ * @generated from message sallyport.identity.v1.RemoveUserRequest
+ */
+export type RemoveUserRequest = Message<"sallyport.identity.v1.RemoveUserRequest"> & {
+  /**
+   * UserId is the user's id.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * Reason is kept in the records.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message sallyport.identity.v1.RemoveUserRequest.
+ * Use `create(RemoveUserRequestSchema)` to create a new message.
+ */
+export const RemoveUserRequestSchema: GenMessage<RemoveUserRequest> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_user, 23);
+
+/**
+ * RemoveUserResponse says what ended with the user in this call.
+ *
+ * @generated from message sallyport.identity.v1.RemoveUserResponse
+ */
+export type RemoveUserResponse = Message<"sallyport.identity.v1.RemoveUserResponse"> & {
+  /**
+   * User is the user now.
+   *
+   * @generated from field: sallyport.identity.v1.User user = 1;
+   */
+  user?: User | undefined;
+
+  /**
+   * TokensRevoked is how many enrollment tokens ended.
+   *
+   * @generated from field: uint32 tokens_revoked = 2;
+   */
+  tokensRevoked: number;
+
+  /**
+   * LoginCodesRevoked is how many login codes ended.
+   *
+   * @generated from field: uint32 login_codes_revoked = 3;
+   */
+  loginCodesRevoked: number;
+};
+
+/**
+ * Describes the message sallyport.identity.v1.RemoveUserResponse.
+ * Use `create(RemoveUserResponseSchema)` to create a new message.
+ */
+export const RemoveUserResponseSchema: GenMessage<RemoveUserResponse> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_user, 24);
+
+/**
+ * RevokeDeviceRequest names a device key.
+ *
+ * @generated from message sallyport.identity.v1.RevokeDeviceRequest
+ */
+export type RevokeDeviceRequest = Message<"sallyport.identity.v1.RevokeDeviceRequest"> & {
+  /**
+   * KeyId is the keyid of the device's requests.
+   *
+   * @generated from field: string key_id = 1;
+   */
+  keyId: string;
+
+  /**
+   * Reason is kept in the record.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message sallyport.identity.v1.RevokeDeviceRequest.
+ * Use `create(RevokeDeviceRequestSchema)` to create a new message.
+ */
+export const RevokeDeviceRequestSchema: GenMessage<RevokeDeviceRequest> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_user, 25);
+
+/**
+ * RevokeDeviceResponse describes the device's user.
+ *
+ * @generated from message sallyport.identity.v1.RevokeDeviceResponse
+ */
+export type RevokeDeviceResponse = Message<"sallyport.identity.v1.RevokeDeviceResponse"> & {
+  /**
+   * User is the user with the devices left.
+   *
+   * @generated from field: sallyport.identity.v1.User user = 1;
+   */
+  user?: User | undefined;
+};
+
+/**
+ * Describes the message sallyport.identity.v1.RevokeDeviceResponse.
+ * Use `create(RevokeDeviceResponseSchema)` to create a new message.
+ */
+export const RevokeDeviceResponseSchema: GenMessage<RevokeDeviceResponse> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_user, 26);
+
+/**
+ * UserService looks after the people of a vault and their devices. A user's role never changes: remove and invite again.
  *
  * @generated from service sallyport.identity.v1.UserService
  */
 export const UserService: GenService<{
   /**
-   * RedeemLoginCode turns a login code into a user with a device key. Callers: a key that is not enrolled yet (keyid
-   * "key:…"). A retry with the same key returns the same user. Recorded: user.enrolled, login_code.refused.
-   * Reasons: REQUEST_REJECTED (unknown code, wrong proof), TOKEN_EXPIRED, TOKEN_EXHAUSTED, TOKEN_REVOKED.
+   * RedeemLoginCode turns a login code into a user with a device key, or into a further device of the user who made the
+   * code. Callers: a key that is not enrolled yet (keyid "key:…"). A retry with the same key returns the same user.
+   * Recorded: user.enrolled, device.added, login_code.refused. Reasons: REQUEST_REJECTED (unknown code, wrong proof),
+   * TOKEN_REVOKED, TOKEN_EXPIRED, TOKEN_EXHAUSTED, ALREADY_EXISTS (user_name), FIELD_INVALID (user_name).
    *
    * @generated from rpc sallyport.identity.v1.UserService.RedeemLoginCode
    */
@@ -227,6 +945,121 @@ export const UserService: GenService<{
     methodKind: "unary";
     input: typeof WhoAmIRequestSchema;
     output: typeof WhoAmIResponseSchema;
+  },
+  /**
+   * SignOut ends the key that signed the request, and the key that it was renewed from. A machine thereby revokes itself;
+   * it answers once policy refuses the machine. Callers: users and machines. Recorded: device.revoked, machine.revoked.
+   * Reasons: LAST_OWNER.
+   *
+   * @generated from rpc sallyport.identity.v1.UserService.SignOut
+   */
+  signOut: {
+    methodKind: "unary";
+    input: typeof SignOutRequestSchema;
+    output: typeof SignOutResponseSchema;
+  },
+  /**
+   * RenewDevice puts a new key in the place of the device key that signed the request; the old one works for 5 minutes
+   * more. Repeating it with the same new key returns the same answer, with another new key replaces the one before.
+   * Callers: every user. Recorded: device.renewed. Reasons: REQUEST_REJECTED (wrong proof), ALREADY_EXISTS
+   * (new_public_key), MACHINE_DISABLED (the device was revoked meanwhile).
+   *
+   * @generated from rpc sallyport.identity.v1.UserService.RenewDevice
+   */
+  renewDevice: {
+    methodKind: "unary";
+    input: typeof RenewDeviceRequestSchema;
+    output: typeof RenewDeviceResponseSchema;
+  },
+  /**
+   * CreateDeviceCode makes a login code for a further device of the caller. Callers: every user. Recorded:
+   * login_code.created. Reasons: ALREADY_EXISTS, MACHINE_DISABLED (the caller was removed meanwhile).
+   *
+   * @generated from rpc sallyport.identity.v1.UserService.CreateDeviceCode
+   */
+  createDeviceCode: {
+    methodKind: "unary";
+    input: typeof CreateDeviceCodeRequestSchema;
+    output: typeof CreateDeviceCodeResponseSchema;
+  },
+  /**
+   * CreateLoginCode makes a code that lets one new user in, with that role. Callers: owner. Recorded:
+   * login_code.created. Reasons: ALREADY_EXISTS, MACHINE_DISABLED (the caller was removed meanwhile).
+   *
+   * @generated from rpc sallyport.identity.v1.UserService.CreateLoginCode
+   */
+  createLoginCode: {
+    methodKind: "unary";
+    input: typeof CreateLoginCodeRequestSchema;
+    output: typeof CreateLoginCodeResponseSchema;
+  },
+  /**
+   * ListLoginCodes pages through the vault's login codes, newest first, spent ones too. Callers: owner, admin, auditor.
+   * Recorded: nothing. Reasons: FIELD_INVALID (page_token).
+   *
+   * @generated from rpc sallyport.identity.v1.UserService.ListLoginCodes
+   */
+  listLoginCodes: {
+    methodKind: "unary";
+    input: typeof ListLoginCodesRequestSchema;
+    output: typeof ListLoginCodesResponseSchema;
+  },
+  /**
+   * RevokeLoginCode ends a code that was not redeemed. Callers: owner. Recorded: login_code.revoked. Reasons: NOT_FOUND,
+   * TOKEN_EXHAUSTED (it was redeemed).
+   *
+   * @generated from rpc sallyport.identity.v1.UserService.RevokeLoginCode
+   */
+  revokeLoginCode: {
+    methodKind: "unary";
+    input: typeof RevokeLoginCodeRequestSchema;
+    output: typeof RevokeLoginCodeResponseSchema;
+  },
+  /**
+   * GetUser describes a user, also one who was removed. Callers: owner, admin, auditor. Recorded: nothing.
+   * Reasons: NOT_FOUND.
+   *
+   * @generated from rpc sallyport.identity.v1.UserService.GetUser
+   */
+  getUser: {
+    methodKind: "unary";
+    input: typeof GetUserRequestSchema;
+    output: typeof GetUserResponseSchema;
+  },
+  /**
+   * ListUsers pages through the vault's users, newest first, without those who were removed. Callers: owner, admin,
+   * auditor. Recorded: nothing. Reasons: FIELD_INVALID (page_token).
+   *
+   * @generated from rpc sallyport.identity.v1.UserService.ListUsers
+   */
+  listUsers: {
+    methodKind: "unary";
+    input: typeof ListUsersRequestSchema;
+    output: typeof ListUsersResponseSchema;
+  },
+  /**
+   * RemoveUser ends a user for good: every device key, every enrollment token and unused login code that the user made.
+   * Machines live on. Repeating it changes nothing. Callers: owner. Recorded: user.removed, and token.revoked,
+   * login_code.revoked for each.
+   * Reasons: NOT_FOUND, LAST_OWNER, MACHINE_DISABLED (the caller was removed meanwhile).
+   *
+   * @generated from rpc sallyport.identity.v1.UserService.RemoveUser
+   */
+  removeUser: {
+    methodKind: "unary";
+    input: typeof RemoveUserRequestSchema;
+    output: typeof RemoveUserResponseSchema;
+  },
+  /**
+   * RevokeDevice ends a device key, what it was renewed from and what it was renewed to. Callers: owner. Recorded:
+   * device.revoked. Reasons: NOT_FOUND, LAST_OWNER, MACHINE_DISABLED (the caller was removed meanwhile).
+   *
+   * @generated from rpc sallyport.identity.v1.UserService.RevokeDevice
+   */
+  revokeDevice: {
+    methodKind: "unary";
+    input: typeof RevokeDeviceRequestSchema;
+    output: typeof RevokeDeviceResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_sallyport_identity_v1_user, 0);

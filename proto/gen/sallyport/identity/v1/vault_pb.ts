@@ -4,6 +4,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -12,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sallyport/identity/v1/vault.proto.
  */
 export const file_sallyport_identity_v1_vault: GenFile = /*@__PURE__*/
-  fileDesc("CiFzYWxseXBvcnQvaWRlbnRpdHkvdjEvdmF1bHQucHJvdG8SFXNhbGx5cG9ydC5pZGVudGl0eS52MSIRCg9HZXRWYXVsdFJlcXVlc3QiPwoQR2V0VmF1bHRSZXNwb25zZRIrCgV2YXVsdBgBIAEoCzIcLnNhbGx5cG9ydC5pZGVudGl0eS52MS5WYXVsdCJXCgVWYXVsdBIQCgh2YXVsdF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEi4KCmNyZWF0ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wMmsKDFZhdWx0U2VydmljZRJbCghHZXRWYXVsdBImLnNhbGx5cG9ydC5pZGVudGl0eS52MS5HZXRWYXVsdFJlcXVlc3QaJy5zYWxseXBvcnQuaWRlbnRpdHkudjEuR2V0VmF1bHRSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("CiFzYWxseXBvcnQvaWRlbnRpdHkvdjEvdmF1bHQucHJvdG8SFXNhbGx5cG9ydC5pZGVudGl0eS52MSIRCg9HZXRWYXVsdFJlcXVlc3QiPwoQR2V0VmF1bHRSZXNwb25zZRIrCgV2YXVsdBgBIAEoCzIcLnNhbGx5cG9ydC5pZGVudGl0eS52MS5WYXVsdCJ+CgVWYXVsdBIQCgh2YXVsdF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEi4KCmNyZWF0ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC21hY2hpbmVfY2FwGAQgASgNEhAKCG1hY2hpbmVzGAUgASgNIlYKEkNyZWF0ZVZhdWx0UmVxdWVzdBIYCgRuYW1lGAEgASgJQgq6SAdyBSABKIABEiYKFW93bmVyX2NvZGVfa2V5X3NoYTI1NhgCIAEoDEIHukgEegJoICKIAQoTQ3JlYXRlVmF1bHRSZXNwb25zZRIrCgV2YXVsdBgBIAEoCzIcLnNhbGx5cG9ydC5pZGVudGl0eS52MS5WYXVsdBIPCgdjb2RlX2lkGAIgASgJEjMKD2NvZGVfZXhwaXJlc19hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAy0QEKDFZhdWx0U2VydmljZRJbCghHZXRWYXVsdBImLnNhbGx5cG9ydC5pZGVudGl0eS52MS5HZXRWYXVsdFJlcXVlc3QaJy5zYWxseXBvcnQuaWRlbnRpdHkudjEuR2V0VmF1bHRSZXNwb25zZRJkCgtDcmVhdGVWYXVsdBIpLnNhbGx5cG9ydC5pZGVudGl0eS52MS5DcmVhdGVWYXVsdFJlcXVlc3QaKi5zYWxseXBvcnQuaWRlbnRpdHkudjEuQ3JlYXRlVmF1bHRSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * GetVaultRequest asks for the caller's vault.
@@ -76,6 +77,20 @@ export type Vault = Message<"sallyport.identity.v1.Vault"> & {
    * @generated from field: google.protobuf.Timestamp created_at = 3;
    */
   createdAt?: Timestamp | undefined;
+
+  /**
+   * MachineCap is how many living machines it may have.
+   *
+   * @generated from field: uint32 machine_cap = 4;
+   */
+  machineCap: number;
+
+  /**
+   * Machines is how many it has: those that are neither revoked nor expired.
+   *
+   * @generated from field: uint32 machines = 5;
+   */
+  machines: number;
 };
 
 /**
@@ -84,6 +99,70 @@ export type Vault = Message<"sallyport.identity.v1.Vault"> & {
  */
 export const VaultSchema: GenMessage<Vault> = /*@__PURE__*/
   messageDesc(file_sallyport_identity_v1_vault, 2);
+
+/**
+ * CreateVaultRequest names a new vault.
+ *
+ * @generated from message sallyport.identity.v1.CreateVaultRequest
+ */
+export type CreateVaultRequest = Message<"sallyport.identity.v1.CreateVaultRequest"> & {
+  /**
+   * Name is its name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * OwnerCodeKeySha256 is the SHA-256 of the public key of its owner's login code. The caller makes the key and keeps
+   * the seed.
+   *
+   * @generated from field: bytes owner_code_key_sha256 = 2;
+   */
+  ownerCodeKeySha256: Uint8Array;
+};
+
+/**
+ * Describes the message sallyport.identity.v1.CreateVaultRequest.
+ * Use `create(CreateVaultRequestSchema)` to create a new message.
+ */
+export const CreateVaultRequestSchema: GenMessage<CreateVaultRequest> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_vault, 3);
+
+/**
+ * CreateVaultResponse describes the new vault.
+ *
+ * @generated from message sallyport.identity.v1.CreateVaultResponse
+ */
+export type CreateVaultResponse = Message<"sallyport.identity.v1.CreateVaultResponse"> & {
+  /**
+   * Vault is the vault.
+   *
+   * @generated from field: sallyport.identity.v1.Vault vault = 1;
+   */
+  vault?: Vault | undefined;
+
+  /**
+   * CodeId is the id of the owner's login code.
+   *
+   * @generated from field: string code_id = 2;
+   */
+  codeId: string;
+
+  /**
+   * CodeExpiresAt is when the code can no longer be redeemed.
+   *
+   * @generated from field: google.protobuf.Timestamp code_expires_at = 3;
+   */
+  codeExpiresAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message sallyport.identity.v1.CreateVaultResponse.
+ * Use `create(CreateVaultResponseSchema)` to create a new message.
+ */
+export const CreateVaultResponseSchema: GenMessage<CreateVaultResponse> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_vault, 4);
 
 /**
  * VaultService describes vaults. Every principal belongs to exactly one.
@@ -100,6 +179,18 @@ export const VaultService: GenService<{
     methodKind: "unary";
     input: typeof GetVaultRequestSchema;
     output: typeof GetVaultResponseSchema;
+  },
+  /**
+   * CreateVault makes another vault and a login code for its first owner; the caller gets no power in it. Callers: owner.
+   * Recorded: vault.created in both vaults, login_code.created in the new one. Reasons: FIELD_INVALID, ALREADY_EXISTS,
+   * MACHINE_DISABLED (the caller was removed meanwhile).
+   *
+   * @generated from rpc sallyport.identity.v1.VaultService.CreateVault
+   */
+  createVault: {
+    methodKind: "unary";
+    input: typeof CreateVaultRequestSchema;
+    output: typeof CreateVaultResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_sallyport_identity_v1_vault, 0);

@@ -7,6 +7,8 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Reason } from "../../../errors/v1/reason_pb.ts";
 import { file_sallyport_errors_v1_reason } from "../../../errors/v1/reason_pb.ts";
 import type { Credential } from "../../../evidence/v1/evidence_pb.ts";
@@ -17,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sallyport/identity/internal/v1/key.proto.
  */
 export const file_sallyport_identity_internal_v1_key: GenFile = /*@__PURE__*/
-  fileDesc("CihzYWxseXBvcnQvaWRlbnRpdHkvaW50ZXJuYWwvdjEva2V5LnByb3RvEh5zYWxseXBvcnQuaWRlbnRpdHkuaW50ZXJuYWwudjEiiwEKElJlc29sdmVLZXlzUmVxdWVzdBJ1CgdrZXlfaWRzGAEgAygJQmS6SGGSAV4IARCAAhgBIlVyUzJRXihtY2hfWzAtOWEtaGprbW5wLXR2LXpdezIwfXx1c3JfWzAtOWEtaGprbW5wLXR2LXpdezIwfVwuWzAtOWEtaGprbW5wLXR2LXpdezIwfSkkIlMKE1Jlc29sdmVLZXlzUmVzcG9uc2USPAoHcmVzdWx0cxgBIAMoCzIrLnNhbGx5cG9ydC5pZGVudGl0eS5pbnRlcm5hbC52MS5SZXNvbHZlZEtleSKpAQoLUmVzb2x2ZWRLZXkSDgoGa2V5X2lkGAEgASgJEhsKCnB1YmxpY19rZXkYAiABKAxCB7pIBHoCGCASNQoKY3JlZGVudGlhbBgDIAEoCzIhLnNhbGx5cG9ydC5ldmlkZW5jZS52MS5DcmVkZW50aWFsEjYKB3JlZnVzYWwYBCABKA4yGy5zYWxseXBvcnQuZXJyb3JzLnYxLlJlYXNvbkIIukgFggECEAEiGQoXV2F0Y2hSZXZvY2F0aW9uc1JlcXVlc3QiPAoYV2F0Y2hSZXZvY2F0aW9uc1Jlc3BvbnNlEiAKDXByaW5jaXBhbF9pZHMYASADKAlCCbpIBpIBAxDoBzKOAgoKS2V5U2VydmljZRJ2CgtSZXNvbHZlS2V5cxIyLnNhbGx5cG9ydC5pZGVudGl0eS5pbnRlcm5hbC52MS5SZXNvbHZlS2V5c1JlcXVlc3QaMy5zYWxseXBvcnQuaWRlbnRpdHkuaW50ZXJuYWwudjEuUmVzb2x2ZUtleXNSZXNwb25zZRKHAQoQV2F0Y2hSZXZvY2F0aW9ucxI3LnNhbGx5cG9ydC5pZGVudGl0eS5pbnRlcm5hbC52MS5XYXRjaFJldm9jYXRpb25zUmVxdWVzdBo4LnNhbGx5cG9ydC5pZGVudGl0eS5pbnRlcm5hbC52MS5XYXRjaFJldm9jYXRpb25zUmVzcG9uc2UwAWIGcHJvdG8z", [file_buf_validate_validate, file_sallyport_errors_v1_reason, file_sallyport_evidence_v1_evidence]);
+  fileDesc("CihzYWxseXBvcnQvaWRlbnRpdHkvaW50ZXJuYWwvdjEva2V5LnByb3RvEh5zYWxseXBvcnQuaWRlbnRpdHkuaW50ZXJuYWwudjEiiwEKElJlc29sdmVLZXlzUmVxdWVzdBJ1CgdrZXlfaWRzGAEgAygJQmS6SGGSAV4IARCAAhgBIlVyUzJRXihtY2hfWzAtOWEtaGprbW5wLXR2LXpdezIwfXx1c3JfWzAtOWEtaGprbW5wLXR2LXpdezIwfVwuWzAtOWEtaGprbW5wLXR2LXpdezIwfSkkIlMKE1Jlc29sdmVLZXlzUmVzcG9uc2USPAoHcmVzdWx0cxgBIAMoCzIrLnNhbGx5cG9ydC5pZGVudGl0eS5pbnRlcm5hbC52MS5SZXNvbHZlZEtleSKpAQoLUmVzb2x2ZWRLZXkSDgoGa2V5X2lkGAEgASgJEhsKCnB1YmxpY19rZXkYAiABKAxCB7pIBHoCGCASNQoKY3JlZGVudGlhbBgDIAEoCzIhLnNhbGx5cG9ydC5ldmlkZW5jZS52MS5DcmVkZW50aWFsEjYKB3JlZnVzYWwYBCABKA4yGy5zYWxseXBvcnQuZXJyb3JzLnYxLlJlYXNvbkIIukgFggECEAEiGQoXV2F0Y2hSZXZvY2F0aW9uc1JlcXVlc3QiPAoYV2F0Y2hSZXZvY2F0aW9uc1Jlc3BvbnNlEiAKDXByaW5jaXBhbF9pZHMYASADKAlCCbpIBpIBAxDoByJiChZSZXBvcnRTaWdodGluZ3NSZXF1ZXN0EkgKCXNpZ2h0aW5ncxgBIAMoCzIoLnNhbGx5cG9ydC5pZGVudGl0eS5pbnRlcm5hbC52MS5TaWdodGluZ0ILukgIkgEFCAEQ6Aci6wEKCFNpZ2h0aW5nEmgKBmtleV9pZBgBIAEoCUJYukhVclMyUV4obWNoX1swLTlhLWhqa21ucC10di16XXsyMH18dXNyX1swLTlhLWhqa21ucC10di16XXsyMH1cLlswLTlhLWhqa21ucC10di16XXsyMH0pJBIzCgdzZWVuX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEhoKCXNvdXJjZV9pcBgDIAEoCUIHukgEcgJwARIkCgZjbGllbnQYBCABKAlCFLpIEXIPMg1eWyAtfl17MCw2NH0kIhkKF1JlcG9ydFNpZ2h0aW5nc1Jlc3BvbnNlMpMDCgpLZXlTZXJ2aWNlEnYKC1Jlc29sdmVLZXlzEjIuc2FsbHlwb3J0LmlkZW50aXR5LmludGVybmFsLnYxLlJlc29sdmVLZXlzUmVxdWVzdBozLnNhbGx5cG9ydC5pZGVudGl0eS5pbnRlcm5hbC52MS5SZXNvbHZlS2V5c1Jlc3BvbnNlEocBChBXYXRjaFJldm9jYXRpb25zEjcuc2FsbHlwb3J0LmlkZW50aXR5LmludGVybmFsLnYxLldhdGNoUmV2b2NhdGlvbnNSZXF1ZXN0Gjguc2FsbHlwb3J0LmlkZW50aXR5LmludGVybmFsLnYxLldhdGNoUmV2b2NhdGlvbnNSZXNwb25zZTABEoIBCg9SZXBvcnRTaWdodGluZ3MSNi5zYWxseXBvcnQuaWRlbnRpdHkuaW50ZXJuYWwudjEuUmVwb3J0U2lnaHRpbmdzUmVxdWVzdBo3LnNhbGx5cG9ydC5pZGVudGl0eS5pbnRlcm5hbC52MS5SZXBvcnRTaWdodGluZ3NSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_sallyport_errors_v1_reason, file_sallyport_evidence_v1_evidence]);
 
 /**
  * ResolveKeysRequest names keyids.
@@ -140,7 +142,85 @@ export const WatchRevocationsResponseSchema: GenMessage<WatchRevocationsResponse
   messageDesc(file_sallyport_identity_internal_v1_key, 4);
 
 /**
- * KeyService tells the gateway whose key a keyid is.
+ * ReportSightingsRequest is the newest sighting of each key since the last report.
+ *
+ * @generated from message sallyport.identity.internal.v1.ReportSightingsRequest
+ */
+export type ReportSightingsRequest = Message<"sallyport.identity.internal.v1.ReportSightingsRequest"> & {
+  /**
+   * Sightings are one for each key.
+   *
+   * @generated from field: repeated sallyport.identity.internal.v1.Sighting sightings = 1;
+   */
+  sightings: Sighting[];
+};
+
+/**
+ * Describes the message sallyport.identity.internal.v1.ReportSightingsRequest.
+ * Use `create(ReportSightingsRequestSchema)` to create a new message.
+ */
+export const ReportSightingsRequestSchema: GenMessage<ReportSightingsRequest> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_internal_v1_key, 5);
+
+/**
+ * Sighting is one accepted request.
+ *
+ * @generated from message sallyport.identity.internal.v1.Sighting
+ */
+export type Sighting = Message<"sallyport.identity.internal.v1.Sighting"> & {
+  /**
+   * KeyId is who signed it.
+   *
+   * @generated from field: string key_id = 1;
+   */
+  keyId: string;
+
+  /**
+   * SeenAt is when the gateway accepted it.
+   *
+   * @generated from field: google.protobuf.Timestamp seen_at = 2;
+   */
+  seenAt?: Timestamp | undefined;
+
+  /**
+   * SourceIp is the address as the gateway saw it.
+   *
+   * @generated from field: string source_ip = 3;
+   */
+  sourceIp: string;
+
+  /**
+   * Client is the program that the client said it is.
+   *
+   * @generated from field: string client = 4;
+   */
+  client: string;
+};
+
+/**
+ * Describes the message sallyport.identity.internal.v1.Sighting.
+ * Use `create(SightingSchema)` to create a new message.
+ */
+export const SightingSchema: GenMessage<Sighting> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_internal_v1_key, 6);
+
+/**
+ * ReportSightingsResponse confirms.
+ *
+ * @generated from message sallyport.identity.internal.v1.ReportSightingsResponse
+ */
+export type ReportSightingsResponse = Message<"sallyport.identity.internal.v1.ReportSightingsResponse"> & {
+};
+
+/**
+ * Describes the message sallyport.identity.internal.v1.ReportSightingsResponse.
+ * Use `create(ReportSightingsResponseSchema)` to create a new message.
+ */
+export const ReportSightingsResponseSchema: GenMessage<ReportSightingsResponse> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_internal_v1_key, 7);
+
+/**
+ * KeyService tells the gateway whose key a keyid is, and hears from it which keys are in use.
  *
  * @generated from service sallyport.identity.internal.v1.KeyService
  */
@@ -166,6 +246,17 @@ export const KeyService: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchRevocationsRequestSchema;
     output: typeof WatchRevocationsResponseSchema;
+  },
+  /**
+   * ReportSightings says when, from where and by which program keys were last used; an older sighting never replaces a
+   * newer one, and unknown keyids are ignored. Callers: gateway. Recorded: nothing. Reasons: none.
+   *
+   * @generated from rpc sallyport.identity.internal.v1.KeyService.ReportSightings
+   */
+  reportSightings: {
+    methodKind: "unary";
+    input: typeof ReportSightingsRequestSchema;
+    output: typeof ReportSightingsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_sallyport_identity_internal_v1_key, 0);

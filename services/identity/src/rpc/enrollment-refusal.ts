@@ -1,0 +1,46 @@
+import type { ForwardContext } from "@sallyport/evidence";
+import type { Outbox } from "@sallyport/outbox";
+import type { Database, Tx } from "@sallyport/postgres";
+import { newEvent } from "@sallyport/proto/catalogue";
+import type { EnrollRequest } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
+import type { Attempt, Verdict } from "../enrollment.ts";
+import type { PolicyScope } from "../policy.ts";
+import { actorOf, originOf, reasonText } from "../reports.ts";
+import type { Token } from "../store/tokens.ts";
+
+/** What enrolling works with. */
+export type EnrollParts = {
+  readonly database: Pick<Database, "query" | "transaction">;
+  readonly outbox: Pick<Outbox, "record" | "drain" | "note">;
+  readonly policy: Pick<PolicyScope, "applyScope" | "setPrincipalStatus">;
+  /** How many living machines a vault may have. */
+  readonly machineCap: number;
+  readonly clock: () => number;
+};
+
+/** An enrollment under way: who asks for what, the token that he proved to hold, and what it is judged by. */
+export type Enrollment = {
+  readonly context: ForwardContext;
+  readonly request: EnrollRequest;
+  readonly token: Token;
+  readonly attempt: Attempt;
+};
+
+/** Records why a token that somebody holds enrolled nothing. */
+export async function recordRefusal(
+  tx: Tx,
+  { outbox, clock }: Pick<EnrollParts, "outbox" | "clock">,
+  { context, request, token }: Enrollment,
+  { reason, step }: Verdict,
+): Promise<void> {
+  const dryRun = request.validateOnly ? { validate_only: "true" } : {};
+  const event = newEvent("identity", "token.refused", {
+    ...actorOf(context),
+    ...originOf(context, clock()),
+    vaultId: token.vaultId,
+    subjectId: token.tokenId,
+    reason: reasonText(reason),
+    detail: { step, hostname: request.hostname, name: request.machineName, ...dryRun },
+  });
+  await outbox.record(tx, event);
+}

@@ -1,0 +1,26 @@
+import { BlockList, isIPv4 } from "node:net";
+
+const mapped = new BlockList();
+mapped.addSubnet("::ffff:0:0", 96, "ipv6");
+
+/**
+ * Tells whether an address lies in one of the ranges (CIDR notation, host bits zero); without ranges every address does.
+ * An IPv4-mapped IPv6 address is the IPv4 address: IPv6 ranges that hold more than mapped addresses do not hold it.
+ * Security: what is no address is in no range.
+ */
+export function isInside(sourceIp: string, ranges: readonly string[]): boolean {
+  if (ranges.length === 0) return true;
+  const four = isFour(sourceIp);
+  const list = new BlockList();
+  for (const range of ranges) {
+    const [network = "", bits = ""] = range.split("/");
+    const family = isIPv4(network) ? "ipv4" : "ipv6";
+    const ofFour = family === "ipv4" || (isFour(network) && Number(bits) >= 96);
+    if (ofFour === four) list.addSubnet(network, Number(bits), family);
+  }
+  return list.check(sourceIp, isIPv4(sourceIp) ? "ipv4" : "ipv6");
+}
+
+function isFour(address: string): boolean {
+  return isIPv4(address) || mapped.check(address, "ipv6");
+}
