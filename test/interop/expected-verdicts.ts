@@ -43,6 +43,8 @@ const rules: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
     invalid: refused,
     enrollmentStatement: field("statement", "signature"),
     loginStatement: field("statement", "signature"),
+    renewalStatement: field("statement", "signature"),
+    invalidRenewalProofs: refused,
   },
 };
 

@@ -17,11 +17,21 @@ type statementVector struct {
 	Seed                                  []byte
 }
 
+type renewalVector struct {
+	VaultID                    string
+	OldPublicKey, NewPublicKey []byte
+	Seed                       []byte
+}
+
+type proofVector struct{ Signature []byte }
+
 func judgeTokens(all verdicts, bytes []byte) error {
 	file, err := parse[struct {
 		RootPublicKey                       []byte
 		Valid, Invalid                      []tokenVector
 		EnrollmentStatement, LoginStatement statementVector
+		RenewalStatement                    renewalVector
+		InvalidRenewalProofs                []proofVector
 	}](bytes)
 	all["tokens/rootFingerprint"] = sallyport.Fingerprint(file.RootPublicKey)
 	judge := func(v tokenVector) (string, error) {
@@ -37,6 +47,16 @@ func judgeTokens(all verdicts, bytes []byte) error {
 	each(all, "tokens/invalid", file.Invalid, judge)
 	all["tokens/enrollmentStatement"] = prove("enr", file.EnrollmentStatement)
 	all["tokens/loginStatement"] = prove("login", file.LoginStatement)
+	renewal := file.RenewalStatement
+	statement := sallyport.RenewalStatement(renewal.VaultID, renewal.OldPublicKey, renewal.NewPublicKey)
+	signature := ed25519.Sign(ed25519.NewKeyFromSeed(renewal.Seed), statement)
+	all["tokens/renewalStatement"] = hexOf(statement) + " " + base64Of(signature)
+	each(all, "tokens/invalidRenewalProofs", file.InvalidRenewalProofs, func(v proofVector) (string, error) {
+		if !sallyport.Verify(renewal.NewPublicKey, statement, v.Signature) {
+			return "", fmt.Errorf("the proof does not hold")
+		}
+		return "valid", nil
+	})
 	return err
 }
 

@@ -21,7 +21,7 @@ from client.reply import Question
 from client.sealing import Write, read_aad, read_info
 from client.signature import parse_signature, parse_signature_input
 from client.text import b64, labelled
-from client.token import Token, fingerprint
+from client.token import Token, fingerprint, renewal_statement
 from client.verify import Expected, decode_read, verify_request
 
 Vector = dict[str, Any]
@@ -195,12 +195,23 @@ def _tokens(file: Vector) -> list[tuple[str, str]]:
         new_key = b64decode(vector["admittedPublicKey"])
         return f"{token.statement(new_key).hex()} {b64(token.prove(new_key))}"
 
+    renewal = file["renewalStatement"]
+    old_key, new_key = b64decode(renewal["oldPublicKey"]), b64decode(renewal["newPublicKey"])
+    statement = renewal_statement(renewal["vaultId"], old_key, new_key)
+
+    def renews(vector: Vector) -> str:
+        if not ed25519.verify(new_key, statement, b64decode(vector["signature"])):
+            raise ValueError("the proof does not hold")
+        return "valid"
+
     return [
         ("rootFingerprint", fingerprint(b64decode(file["rootPublicKey"]))),
         *_each("valid", file["valid"], judge),
         *_each("invalid", file["invalid"], judge),
         ("enrollmentStatement", prove("enr", file["enrollmentStatement"])),
         ("loginStatement", prove("login", file["loginStatement"])),
+        ("renewalStatement", f"{statement.hex()} {b64(ed25519.sign(b64decode(renewal['seed']), statement))}"),
+        *_each("invalidRenewalProofs", file["invalidRenewalProofs"], renews),
     ]
 
 

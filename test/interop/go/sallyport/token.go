@@ -57,6 +57,11 @@ func (t Token) Statement(newKey []byte) []byte {
 	return Labelled(label, append(append([]byte(t.VaultID), t.PublicKey()...), newKey...))
 }
 
+// RenewalStatement is what a new device key signs to take the place of an old one (§8.2).
+func RenewalStatement(vaultID string, oldKey, newKey []byte) []byte {
+	return Labelled("sallyport-renew-v1", append(append([]byte(vaultID), oldKey...), newKey...))
+}
+
 // Fingerprint is how a root's public key is pinned.
 func Fingerprint(rootPublicKey []byte) string {
 	digest := sha256.Sum256(Labelled("sallyport-root-v1", rootPublicKey))

@@ -46,6 +46,11 @@ class Token:
         return ed25519.sign(self.seed, self.statement(new_key))
 
 
+def renewal_statement(vault_id: str, old_key: bytes, new_key: bytes) -> bytes:
+    """What a new device key signs to take the place of an old one."""
+    return labelled("sallyport-renew-v1", vault_id.encode() + old_key + new_key)
+
+
 def fingerprint(root_public_key: bytes) -> str:
     """How a root's public key is pinned."""
     return b64url(hashlib.sha256(labelled("sallyport-root-v1", root_public_key)).digest())
