@@ -49,7 +49,9 @@ export async function startCli(): Promise<Cli> {
   await makeWebSecrets(home, admin, note);
   await makeSecrets(admin, "api", { API_KEY: "ak_live_1234" });
   const secrets = ["--project", "web", "--secret", "DB_URL,ODD,BINARY,my-key,DB"];
-  const { token } = (await note("token create", [...secrets, "--uses", "5"])) as { token: string };
+  const { token } = (await note("token create", [...secrets, "--uses", "5", "--any-version"])) as {
+    token: string;
+  };
   const env = { SALLYPORT_ENROLLMENT_TOKEN: token };
   const enrolled = await home.json(["enroll", "--name", "runner-1"], { env });
   printed.set("enroll", enrolled);

@@ -7,7 +7,7 @@ import {
   newTokenSecret,
 } from "@sallyport/client";
 import { defineCommand } from "../command/define.ts";
-import { durationOr, integerOr, requiredList, requiredText, textOr } from "../command/options.ts";
+import { durationOr, flag, integerOr, requiredList, requiredText, textOr } from "../command/options.ts";
 import { integer, object, text, time } from "../command/shape.ts";
 import { findProject, findSecret } from "../lookup.ts";
 import { relativeTime } from "../terminal/time.ts";
@@ -24,6 +24,7 @@ export const tokenCreate = defineCommand({
     ttl: durationOr("1h", "how long the token enrolls, 60s to 365d"),
     machineTtl: durationOr("1h", "how long each machine lives, 60s to 30d"),
     uses: integerOr(1, "how many machines it may make", { min: 1, max: 10_000 }),
+    anyVersion: flag("its machines may read every version, not only the current one"),
     description: textOr("", "for people"),
   },
   examples: [
@@ -51,11 +52,12 @@ type TokenOptions = {
   readonly ttl: number;
   readonly machineTtl: number;
   readonly uses: number;
+  readonly anyVersion: boolean;
   readonly description: string;
 };
 
 async function create(client: Sallyport, { vaultId, rootFingerprint }: Identity, options: TokenOptions) {
-  const { uses, description } = options;
+  const { uses, anyVersion, description } = options;
   const project = await findProject(client, options.project);
   const secrets = await Promise.all(
     options.secret.map((name) => findSecret(client, project.projectId, name)),
@@ -68,6 +70,7 @@ async function create(client: Sallyport, { vaultId, rootFingerprint }: Identity,
     tokenLifetime: durationFromMs(options.ttl * 1000),
     machineLifetime: durationFromMs(options.machineTtl * 1000),
     maxUses: uses,
+    anyVersion,
     description,
   });
   if (!token?.expiresAt) throw new SallyportError("INTERNAL", "the server described no token");
