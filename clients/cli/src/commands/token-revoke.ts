@@ -1,12 +1,11 @@
 import { SallyportError } from "@sallyport/client";
-import type { RevokeTokenResponse } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
 import { reasonOption } from "../command/bounded.ts";
 import { defineCommand } from "../command/define.ts";
 import { flag, required } from "../command/options.ts";
 import { integer, object } from "../command/shape.ts";
 import { confirmed } from "../confirm.ts";
-import type { Context } from "../context.ts";
 import { checkTokenId, findToken } from "../tokens/find.ts";
+import { revokeAll } from "../tokens/revoke-all.ts";
 import { plainToken, tokenKeys } from "../views/token.ts";
 
 /** `sallyport token revoke TOKEN`: stops new enrollments, and with --cascade ends the token's machines. */
@@ -38,7 +37,14 @@ export const tokenRevoke = defineCommand({
       `Revoke token ${called}${cascade ? " and every machine that it made" : ""} for good?`,
       yes,
     );
-    const { token, revoked } = await revokeAll(context, { tokenId, reason, cascade });
+    // Each call has its own time: there may be many.
+    const { token, revoked } = await revokeAll(
+      () =>
+        context.session.asUserOnce((client) =>
+          client.services.enrollment.revokeToken({ tokenId, reason, cascade }),
+        ),
+      (text) => context.progress.say(text),
+    );
     if (!token) throw new SallyportError("INTERNAL", "the server described no token");
     return { machinesRevoked: revoked, ...plainToken(token) };
   },
@@ -48,22 +54,3 @@ export const tokenRevoke = defineCommand({
     else if (uses > 0) screen.line("  Machines that it made live on; --cascade ends them.");
   },
 });
-
-type Request = { readonly tokenId: string; readonly reason: string; readonly cascade: boolean };
-
-async function revokeAll(
-  context: Context,
-  request: Request,
-): Promise<{ token: RevokeTokenResponse["token"]; revoked: number }> {
-  for (let revoked = 0; ;) {
-    const answer = await context.session
-      .asUserOnce((client) => client.services.enrollment.revokeToken(request))
-      .catch((error: unknown) => {
-        if (revoked > 0) context.progress.say(`${revoked} machines were ended; run it again to go on`);
-        throw error;
-      });
-    revoked += answer.machinesRevoked;
-    if (answer.machinesRemaining === 0) return { token: answer.token, revoked };
-    context.progress.say(`ended ${revoked} machines, ${answer.machinesRemaining} are left`);
-  }
-}

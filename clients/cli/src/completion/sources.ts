@@ -23,6 +23,13 @@ export const sources = {
     session.asUser(async (client) =>
       (await client.services.projects.listProjects({ pageSize: 200 })).projects.map(({ name }) => name),
     ),
+  machines: ({ session }: Context) =>
+    session.asUser(async ({ services }) => {
+      const { MachineState } = await import("@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts");
+      const states = [MachineState.ACTIVE, MachineState.DISABLED];
+      const { machines } = await services.machines.listMachines({ pageSize: 200, states });
+      return unique(machines.map(({ name }) => name));
+    }),
   users: ({ session }: Context) =>
     session.asUser(async ({ services: { users } }) =>
       (await users.listUsers({ pageSize: 200 })).users.map(({ name }) => name),
@@ -30,10 +37,6 @@ export const sources = {
   tokens: ({ session }: Context) =>
     session.asUser(async ({ services: { enrollment } }) =>
       (await enrollment.listTokens({ pageSize: 200 })).tokens.map(({ tokenId }) => tokenId),
-    ),
-  machines: ({ session }: Context) =>
-    session.asUser(async ({ services: { machines } }) =>
-      unique((await machines.listMachines({ pageSize: 200 })).machines.map(({ name }) => name)),
     ),
   devices: ({ session }: Context) =>
     session.asUser(async ({ services: { users } }) =>

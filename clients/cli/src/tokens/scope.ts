@@ -1,5 +1,5 @@
 import { isId } from "@sallyport/proto/ids";
-import type { Sallyport } from "@sallyport/client";
+import type { Services } from "@sallyport/client";
 import { SallyportError } from "@sallyport/client/error";
 import { CliError, UsageError } from "../failure.ts";
 import { type NamedProject, findProject, findSecret, undefinedIfAbsent } from "../lookup.ts";
@@ -11,7 +11,7 @@ export type TypedScope = { readonly project: readonly string[]; readonly secret:
 /** The same by id. */
 export type Scope = { readonly projectIds: string[]; readonly secretIds: string[] };
 
-type Client = Pick<Sallyport, "services">;
+type Client = { readonly services: Pick<Services, "projects" | "secrets"> };
 
 const most = { projects: 100, secrets: 1000 };
 
@@ -29,22 +29,29 @@ export function checkScope({ project, secret }: TypedScope): void {
 }
 
 /**
- * Finds projects and secrets: each secret by id, as project/NAME, or by its name alone in whichever of the projects has
- * it. A project that only stands before a secret is joined too. Throws NOT_FOUND, or NAME_AMBIGUOUS for a name in several.
+ * Finds projects and secrets: each secret by id, as project/NAME, or by its name alone in whichever of the named projects
+ * has it. A project that only stands before a secret is joined too. Throws NOT_FOUND, or NAME_AMBIGUOUS for a name that
+ * several have.
  */
 export async function findScope(client: Client, { project, secret }: TypedScope): Promise<Scope> {
   const prefixes = secret.flatMap((key) => (key.includes("/") ? [projectPart(key)] : []));
   const keys = [...new Set([...project, ...prefixes])];
   const found = await fewAtOnce(keys, (key) => findProject(client, key));
   const byKey = new Map(keys.map((key, index) => [key, found[index]] as const));
-  const projects = [...new Map(found.map((each) => [each.projectId, each])).values()];
+  const projects = distinct(found);
+  // A name alone is looked for where --project says, if it says anything.
+  const usual = project.length === 0 ? projects : distinct(project.flatMap((key) => byKey.get(key) ?? []));
   const secretIds = await fewAtOnce([...new Set(secret)], (key) => {
     if (isId("sec", key)) return Promise.resolve(key);
     const at = key.includes("/") ? byKey.get(projectPart(key)) : undefined;
     const name = key.slice(key.indexOf("/") + 1);
-    return secretIn(client, at ? [at] : projects, name);
+    return secretIn(client, at ? [at] : usual, name);
   });
   return { projectIds: projects.map(({ projectId }) => projectId), secretIds: [...new Set(secretIds)] };
+}
+
+function distinct(projects: readonly NamedProject[]): NamedProject[] {
+  return [...new Map(projects.map((each) => [each.projectId, each])).values()];
 }
 
 function projectPart(key: string): string {
