@@ -41,8 +41,8 @@ export default defineConfig({
           exclude: [...ignored, boundaries],
           testTimeout: 60_000,
           hookTimeout: 120_000,
-          // Each file starts a whole deployment of eight processes: one at a time is fastest on few cores.
-          fileParallelism: false,
+          // Each file starts a whole deployment of eight processes, and then waits more than it computes.
+          maxWorkers: 2,
         },
       },
     ],
