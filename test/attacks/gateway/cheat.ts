@@ -1,4 +1,5 @@
 import { clone, create, fromBinary } from "@bufbuild/protobuf";
+import type { Identity } from "@sallyport/client";
 import type { System } from "@sallyport/deploy/local";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import {
@@ -14,7 +15,10 @@ import {
   CredentialClaimsSchema,
   SignedRequestSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import type { ReadSecretsRequest } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
+import {
+  type ReadSecretsRequest,
+  ReadSecretsRequestSchema,
+} from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { KeyService } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
 import {
   AuthorizationService,
@@ -138,10 +142,20 @@ export function takeOverGateway(system: System) {
   return {
     thief,
     credentialOf,
-    authorize,
     fetch,
     prepare,
     openAll,
+    /** Asks policy with a credential that was kept. */
+    authorizeAs(credential: Credential, { digest, message }: Signed<ReadSecretsRequest>) {
+      const requestId = newId("req");
+      return authorize(authorizeItemOf(claimsOf(credential), digest, message, requestId), requestId);
+    },
+    /** Asks policy about a read that nobody signed. */
+    decide({ vaultId, principalId }: Identity, requestDigest: Uint8Array, secretIds: string[]) {
+      const requestId = newId("req");
+      const asked = create(ReadSecretsRequestSchema, { secretIds });
+      return authorize(authorizeItemOf({ vaultId, principalId }, requestDigest, asked, requestId), requestId);
+    },
     describe: envelopes.describe,
     append: audit.append,
     /** Reads as an honest gateway does, except where it cheats. */

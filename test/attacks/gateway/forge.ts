@@ -78,7 +78,7 @@ const altered: readonly (Pick<OpenAttack, "name" | "step" | "says"> & {
   {
     name: "tag",
     step: "signature",
-    says: "",
+    says: "the tag is not sallyport-v1",
     alter: ({ signatureInput }) => ({
       signatureInput: signatureInput.replace("sallyport-v1", "sallyport-v2"),
     }),
@@ -221,7 +221,9 @@ export function describeForgery(stage: () => Stage): void {
       })),
     );
   });
-  describe("forging", () => testOpenAttacks(stage, made));
+  describe("forging", () => {
+    testOpenAttacks(stage, made);
+  });
 }
 
 function credentialClaimsOf({ credential }: OpenItem) {

@@ -1,7 +1,12 @@
 import { afterAll, beforeAll } from "vitest";
+import { describeEvidence } from "./evidence.ts";
 import { describeForgery } from "./forge.ts";
+import { describeNonsense } from "./nonsense.ts";
+import { describeRecords } from "./records.ts";
+import { describeReplays } from "./replay.ts";
 import { type Stage, setStage } from "./stage.ts";
 import { describeSwaps } from "./swap.ts";
+import { describeTokens } from "./tokens.ts";
 
 let current: Stage | undefined;
 
@@ -17,3 +22,8 @@ function stage(): Stage {
 
 describeForgery(stage);
 describeSwaps(stage);
+describeReplays(stage);
+describeRecords(stage);
+describeEvidence(stage);
+describeNonsense(stage);
+describeTokens(stage);

@@ -1,7 +1,10 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { createRecipient } from "@sallyport/client";
 import { SealingSuite } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { ReadSecretsRequestSchema, ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
+import {
+  type ReadSecretsRequestSchema,
+  ReadService,
+} from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import type { Identity } from "@sallyport/client";
 import { expect, test } from "vitest";
 import { type Field, layOutField } from "../field.ts";

@@ -194,7 +194,7 @@ const envelopes: readonly OpenAttack[] = [
   {
     name: "the project key of another vault",
     step: "binding",
-    says: "",
+    says: "an envelope or project key does not open where it is said to belong",
     async cheat({ field: { foreign }, cheat }, { digest }) {
       const { secrets } = await cheat.fetch({
         $typeName: "sallyport.secrets.internal.v1.FetchItem",
@@ -234,13 +234,19 @@ async function takingFrom({ field, cheat }: Stage, take: (item: OpenItem, other:
 
 /** The attacks that put true evidence where it does not belong. */
 export function describeSwaps(stage: () => Stage): void {
-  describe("rewriting the body", () => testOpenAttacks(stage, bodies));
-  describe("asking policy about something else", () => testOpenAttacks(stage, decisions));
-  describe("exchanging envelopes, slips and permits", () => testOpenAttacks(stage, envelopes));
+  describe("rewriting the body", () => {
+    testOpenAttacks(stage, bodies);
+  });
+  describe("asking policy about something else", () => {
+    testOpenAttacks(stage, decisions);
+  });
+  describe("exchanging envelopes, slips and permits", () => {
+    testOpenAttacks(stage, envelopes);
+  });
 
   test("stripping all_or_nothing: what is allowed of it does not come out alone", async () => {
     const { field, cheat } = stage();
-    const [first = "", other = ""] = [firstOf(field), field.ids["OTHER"]];
+    const [first, other] = [firstOf(field), field.ids["OTHER"] ?? ""];
     const signed = askFor(field.machine, { secretIds: [first, other], allOrNothing: true });
     const refused = await cheat.read(signed, { authorize: (item) => void (item.allOrNothing = false) });
     expect(refused.verdict).toBe("EVIDENCE_INVALID body");
