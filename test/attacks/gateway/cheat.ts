@@ -145,6 +145,7 @@ export function takeOverGateway(system: System) {
     fetch,
     prepare,
     openAll,
+    authorize,
     /** Asks policy with a credential that was kept. */
     authorizeAs(credential: Credential, { digest, message }: Signed<ReadSecretsRequest>) {
       const requestId = newId("req");

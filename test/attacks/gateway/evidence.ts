@@ -40,7 +40,7 @@ const machine = { kind: PrincipalKind.MACHINE, role: Role.UNSPECIFIED };
 const listings: readonly {
   readonly owner: Owner;
   readonly method: DescMethod;
-  readonly init: (field: Field) => object;
+  readonly init: (field: Field) => Record<string, unknown>;
 }[] = [
   { owner: "identity", method: MachineService.method.listMachines, init: () => ({}) },
   {

@@ -1,8 +1,12 @@
-import { afterAll, beforeAll } from "vitest";
+import { afterAll, beforeAll, describe } from "vitest";
 import { describeEvidence } from "./evidence.ts";
 import { describeForgery } from "./forge.ts";
+import { type Front, takeFront } from "./front.ts";
+import { describeKeysets } from "./keyset.ts";
+import { describeListings } from "./listings.ts";
 import { describeNonsense } from "./nonsense.ts";
 import { describeRecords } from "./records.ts";
+import { describeReplies } from "./replies.ts";
 import { describeReplays } from "./replay.ts";
 import { type Stage, setStage } from "./stage.ts";
 import { describeSwaps } from "./swap.ts";
@@ -27,3 +31,19 @@ describeRecords(stage);
 describeEvidence(stage);
 describeNonsense(stage);
 describeTokens(stage);
+
+describe("what clients are answered", () => {
+  let front: Front | undefined;
+  const taken = (): Front => {
+    if (!front) throw new Error("the front was not taken");
+    return front;
+  };
+  beforeAll(async () => {
+    front = await takeFront(stage());
+  });
+  afterAll(() => front?.[Symbol.asyncDispose]());
+
+  describeReplies(stage, taken);
+  describeKeysets(stage, taken);
+  describeListings(stage, taken);
+});

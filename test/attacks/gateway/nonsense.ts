@@ -42,9 +42,9 @@ export function describeNonsense(stage: () => Stage): void {
       async ({ server, path }) => {
         const { system } = stage().field;
         const { caFile, certFile, keyFile } = tlsOf(system, "gateway");
-        const [ca, cert, key] = [caFile, certFile, keyFile].map((file) => readFileSync(file));
+        const tls = { ca: readFileSync(caFile), cert: readFileSync(certFile), key: readFileSync(keyFile) };
         const url = `https://localhost:${system.addresses.ports[server]}`;
-        const session = connect(url, { ...(ca && cert && key ? { ca, cert, key } : {}) });
+        const session = connect(url, tls);
         const post = async (content: Uint8Array) => {
           const headers = { ":method": "POST", ":path": path, "content-type": "application/proto" };
           const stream = session.request(headers);

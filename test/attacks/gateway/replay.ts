@@ -96,9 +96,10 @@ export function describeReplays(stage: () => Stage): void {
       expect(await field.ledger.refusalsOf("crypto", requestId)).toContain("permit: it is expired");
       const { item: renewed } = await cheat.prepare(signed, {}, requestId);
       renewed.secrets = item.secrets;
-      const [halfLate] = await cheat.openAll([renewed], requestId);
+      const halfLateId = newId("req");
+      const [halfLate] = await cheat.openAll([renewed], halfLateId);
       expect(halfLate?.verdict).toBe("EVIDENCE_INVALID slip");
-      expect(await field.ledger.refusalsOf("crypto", requestId)).toContain("slip: it is expired");
+      expect(await field.ledger.refusalsOf("crypto", halfLateId)).toContain("slip: it is expired");
       expect(await field.ledger.of(signed.digest)).toEqual([]);
       expect((await cheat.read(signed)).verdict).toBe("opened");
     });
