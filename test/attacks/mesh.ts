@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import type { DescService } from "@bufbuild/protobuf";
-import { type Client, createClient } from "@connectrpc/connect";
+import { type Client, ConnectError, createClient } from "@connectrpc/connect";
 import type { Process, System } from "@sallyport/deploy/local";
+import { ErrorInfoSchema } from "@sallyport/proto/gen/google/rpc/error_details_pb.ts";
 import { type Refusal, ReasonSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { enumName } from "@sallyport/proto/names";
 import { type PeerConnection, type TlsFiles, connectPeer, failureOf } from "@sallyport/rpc";
@@ -46,13 +47,20 @@ export function poseAs(system: System, process: Process): Impostor {
 export function verdictOf(call: Promise<unknown>): Promise<string> {
   return call.then(
     () => "answered",
-    (error: unknown) => told(failureOf(error)),
+    (error: unknown) => {
+      // As it was sent: what a peer may not do comes out of failureOf as our own fault.
+      const [info] = ConnectError.from(error).findDetails(ErrorInfoSchema);
+      return info ? toldOf(info.reason, info.metadata) : told(failureOf(error));
+    },
   );
 }
 
 /** The same for a refusal that travels in a reply. */
 export function told({ reason, metadata }: Pick<Refusal, "reason" | "metadata">): string {
+  return toldOf(enumName(ReasonSchema, reason), metadata);
+}
+
+function toldOf(name: string, metadata: Readonly<Record<string, string>>): string {
   const what = metadata["step"] ?? metadata["field"];
-  const name = enumName(ReasonSchema, reason);
   return what === undefined ? name : `${name} ${what}`;
 }

@@ -1,6 +1,11 @@
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { type IncomingHttpHeaders, type ServerHttp2Stream, createSecureServer } from "node:http2";
+import {
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+  createSecureServer,
+} from "node:http2";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
@@ -39,18 +44,21 @@ type Answer = { readonly verdict: string; readonly message?: Uint8Array };
 
 const owners = ["identity", "policy", "secrets", "audit"] as const;
 
-/** Takes the gateway's place: its port, its public certificate, and for each request what a gateway does. */
+/** Takes the gateway's place, for good: its port, its public certificate, and for each request what a gateway does. */
 export async function takeFront(stage: Stage): Promise<Front> {
   const { system } = stage.field;
   await system.stopProcess("gateway");
   const file = (name: string) => readFileSync(join(system.layout.folder("gateway"), name));
   const server = createSecureServer({ cert: file("edge.pem"), key: file("edge.key") });
+  const sessions = new Set<ServerHttp2Session>();
+  server.on("session", (session: ServerHttp2Session) => void sessions.add(session));
   const front: Front = {
     reply: (_, message) => message,
     seen: [],
     async [Symbol.asyncDispose]() {
+      for (const session of sessions) session.destroy();
       server.close();
-      await system.startProcess("gateway");
+      await once(server, "close");
     },
   };
   server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
