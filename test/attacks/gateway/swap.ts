@@ -5,6 +5,7 @@ import { ReadSecretsRequestSchema } from "@sallyport/proto/gen/sallyport/gateway
 import { newId } from "@sallyport/proto/ids";
 import { contentDigest } from "@sallyport/proto/signing";
 import { describe, expect, test } from "vitest";
+import { canaries } from "../field.ts";
 import { type OpenAttack, type Stage, askFor, firstOf, sealTo, testOpenAttacks } from "./stage.ts";
 
 /** The body is another one than the machine signed. */
@@ -259,6 +260,38 @@ export function describeSwaps(stage: () => Stage): void {
     const unbound = askFor(field.machine, { secretIds: [first, other], allOrNothing: false });
     const { opened } = await cheat.read(unbound);
     expect(opened?.secrets.map(({ secretId }) => secretId)).toEqual([first]);
+  });
+
+  test("what it gives: an unsealed reply, to a machine that asked for one", async () => {
+    const { field, cheat } = stage();
+    const ask = (recipient: typeof sealTo | undefined) =>
+      cheat.read(askFor(field.machine, { secretIds: [firstOf(field)], recipient }));
+    const contentOf = async (reading: ReturnType<typeof ask>) => (await reading).opened?.secrets[0]?.content;
+    const value = Buffer.from(canaries.DB_URL);
+    expect(await contentOf(ask(undefined))).toEqual({ case: "value", value: new Uint8Array(value) });
+    const sealed = await contentOf(ask(sealTo));
+    expect(sealed?.case).toBe("ciphertext");
+    expect(Buffer.from(sealed?.value ?? []).includes(value)).toBe(false);
+  });
+
+  test("what it gives: the names, and the envelopes, of every vault; none of them is a value", async () => {
+    const { field, cheat } = stage();
+    const { vaultId, secretId } = field.foreign;
+    const described = await cheat.describe({ vaultId, secretIds: [secretId] });
+    expect(described.secrets.map(({ name }) => name)).toEqual(["FOREIGN"]);
+    const requestDigest = randomBytes(32);
+    const fetch = (from: string) =>
+      cheat.fetch({
+        $typeName: "sallyport.secrets.internal.v1.FetchItem",
+        requestDigest,
+        vaultId: from,
+        secretIds: [secretId],
+        requestedVersion: 0,
+      });
+    const [fetched] = (await fetch(vaultId)).secrets;
+    expect(fetched?.envelope.length).toBeGreaterThan(canaries.FOREIGN.length);
+    expect(Buffer.from(fetched?.envelope ?? []).includes(canaries.FOREIGN)).toBe(false);
+    expect((await fetch(field.machine.vaultId)).secrets).toEqual([]);
   });
 
   test("mixing principals in a batch: each item stands by its own evidence, and results keep to their digests", async () => {
