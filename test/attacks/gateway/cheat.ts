@@ -1,4 +1,4 @@
-import { clone, create, fromBinary } from "@bufbuild/protobuf";
+import { type MessageInitShape, clone, create, fromBinary } from "@bufbuild/protobuf";
 import type { Identity } from "@sallyport/client";
 import type { System } from "@sallyport/deploy/local";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
@@ -85,7 +85,7 @@ export function takeOverGateway(system: System) {
     return result;
   }
 
-  async function fetch(item: FetchItem): Promise<FetchResult> {
+  async function fetch(item: MessageInitShape<typeof FetchItemSchema>): Promise<FetchResult> {
     const { results } = await envelopes.fetch({ items: [item] });
     const [result] = results;
     if (!result) throw new Error("secrets answered nothing");

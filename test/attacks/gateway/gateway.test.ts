@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe } from "vitest";
+import { describeEnvelopes } from "./envelopes.ts";
 import { describeEvidence } from "./evidence.ts";
 import { describeForgery } from "./forge.ts";
 import { type Front, takeFront } from "./front.ts";
@@ -26,6 +27,7 @@ function stage(): Stage {
 
 describeForgery(stage);
 describeSwaps(stage);
+describeEnvelopes(stage);
 describeReplays(stage);
 describeRecords(stage);
 describeEvidence(stage);

@@ -38,7 +38,6 @@ export function describePolicy(field: () => Field): void {
     );
     expect(machineId).not.toBe(signed.keyId);
     const fetched = await carrier.fetch({
-      $typeName: "sallyport.secrets.internal.v1.FetchItem",
       requestDigest: signed.digest,
       vaultId,
       secretIds,

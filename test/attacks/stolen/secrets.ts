@@ -54,7 +54,6 @@ export function describeSecrets(field: () => Field): void {
     requestedVersion = 0,
   ) => {
     const { secrets } = await carrier.fetch({
-      $typeName: "sallyport.secrets.internal.v1.FetchItem",
       requestDigest,
       vaultId: field().machine.vaultId,
       secretIds: [secretId],
@@ -128,7 +127,6 @@ export function describeSecrets(field: () => Field): void {
       using carrier = takeOverGateway(system);
       const credential = await carrier.credentialOf(owner.keyId);
       const { secrets } = await carrier.fetch({
-        $typeName: "sallyport.secrets.internal.v1.FetchItem",
         requestDigest: randomBytes(32),
         vaultId: owner.vaultId,
         secretIds: [firstId()],
