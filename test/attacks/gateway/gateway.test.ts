@@ -28,10 +28,11 @@ function stage(): Stage {
 describeForgery(stage);
 describeSwaps(stage);
 describeEnvelopes(stage);
-describeReplays(stage);
+const describeHeldBack = describeReplays(stage);
 describeRecords(stage);
 describeEvidence(stage);
 describeNonsense(stage);
+describeHeldBack();
 describeTokens(stage);
 
 describe("what clients are answered", () => {
