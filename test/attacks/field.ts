@@ -11,7 +11,7 @@ import {
 import { makeSecrets, makeToken, startMainJob } from "../system/deployment.ts";
 import { type Ledger, openLedger } from "./ledger.ts";
 
-/** The values that must not come out, by name. `SECOND` of the main vault is granted to no machine under attack. */
+/** The values that must not come out, by name. `OTHER` is granted to the neighbour alone. */
 export const canaries = {
   DB_URL: "canary-of-db-url-new",
   API_KEY: "canary-of-api-key",

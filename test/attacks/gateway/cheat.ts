@@ -140,12 +140,11 @@ export function takeOverGateway(system: System) {
   }
 
   return {
-    thief,
     credentialOf,
+    authorize,
     fetch,
     prepare,
     openAll,
-    authorize,
     /** Asks policy with a credential that was kept. */
     authorizeAs(credential: Credential, { digest, message }: Signed<ReadSecretsRequest>) {
       const requestId = newId("req");

@@ -2,9 +2,8 @@ import { join } from "node:path";
 import { keyFile, readSettings } from "@sallyport/config";
 import { createSigner, newSeed } from "@sallyport/client";
 import { openPermit, sealPermit } from "@sallyport/evidence";
-import { fromBinary } from "@bufbuild/protobuf";
-import { PermitClaimsSchema } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
+import { newId } from "@sallyport/proto/ids";
 import { describe, expect, test } from "vitest";
 import { type Field, canaries } from "../field.ts";
 import { type Cheat, takeOverGateway } from "../gateway/cheat.ts";
@@ -21,24 +20,17 @@ export function describePolicy(field: () => Field): void {
 
   /** A read for which the permit allows whatever was asked; a gateway carries it, as it would carry a true one. */
   async function readPermitted(carrier: Cheat, signed: ReturnType<typeof askFor>) {
+    const requestId = newId("req");
     const secretIds = [...signed.message.secretIds];
-    const { vaultId, principalId: machineId } = field().neighbour;
+    const { vaultId } = field().neighbour;
     const donor = askFor(field().neighbour, { secretIds });
-    const { decision, item } = await carrier.prepare(donor, {}, "req_00000000000000000000");
-    expect(decision.permit && openPermit(decision.permit, permitKeys(), Date.now())).toBeDefined();
-    const claims = fromBinary(PermitClaimsSchema, item.permit?.payload ?? new Uint8Array());
-    const permit = sealPermit(
-      {
-        ...claims,
-        vaultId,
-        machineId: signed.keyId,
-        requestDigest: signed.digest,
-      },
-      permitKeys(),
-    );
-    expect(machineId).not.toBe(signed.keyId);
+    const { decision, item } = await carrier.prepare(donor, {}, requestId);
+    if (!decision.permit) throw new Error("policy gives the neighbour no permit");
+    const claims = openPermit(decision.permit, permitKeys(), Date.now());
+    const requestDigest = signed.digest;
+    const permit = sealPermit({ ...claims, machineId: signed.keyId, requestDigest }, permitKeys());
     const fetched = await carrier.fetch({
-      requestDigest: signed.digest,
+      requestDigest,
       vaultId,
       secretIds,
       requestedVersion: 0,
@@ -49,11 +41,10 @@ export function describePolicy(field: () => Field): void {
       projectKey,
       ...(slip ? { slip } : {}),
     }));
-    const requestDigest = signed.digest;
     const credential = await carrier.credentialOf(signed.keyId);
     const { signedRequest } = signed;
     const opened = { ...item, requestDigest, signedRequest, credential, permit, secrets };
-    const [outcome] = await carrier.openAll([opened], "req_00000000000000000000");
+    const [outcome] = await carrier.openAll([opened], requestId);
     return outcome?.verdict;
   }
 
