@@ -58,9 +58,9 @@ const all: Readonly<Record<KnownReason, Advice>> = {
   },
   MACHINE_EXPIRED: {
     exitCode: 4,
-    what: () => "this machine's lifetime is over",
+    what: () => "the lifetime of this identity's key is over",
     next: () =>
-      'enroll a new one: put an enrollment token into SALLYPORT_ENROLLMENT_TOKEN and run "sallyport enroll"',
+      'as a machine enroll anew with a token ("sallyport enroll"); as a person log in with a new code ("sallyport login")',
   },
   MACHINE_DISABLED: {
     exitCode: 4,

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,7 +7,7 @@ import { afterAll, describe, expect, test, vi } from "vitest";
 import { catalogue, groups } from "./catalogue.ts";
 import { commandOf } from "./command/build.ts";
 import { parseDuration } from "./command/options.ts";
-import { sallyport } from "./testing/sallyport.ts";
+import { program, sallyport } from "./testing/sallyport.ts";
 
 const home = mkdtempSync(join(tmpdir(), "sallyport-cli-"));
 afterAll(() => rmSync(home, { recursive: true, force: true }));
@@ -130,6 +131,24 @@ describe("every command", () => {
     expect(code).toBe(0);
     for (const verb of ["list", "use", "show"]) expect(out).toContain(verb);
   });
+});
+
+/** Processor time of one run of a program and its children, in milliseconds, as a shell tells it. */
+function processorMs(args: readonly string[]): number {
+  const { stdout } = spawnSync("sh", ["-c", '"$0" "$@" > /dev/null; times', process.execPath, ...args], {
+    encoding: "utf8",
+  });
+  const [user, system] = [...(stdout.trim().split("\n").at(-1) ?? "").matchAll(/(\d+)m([\d.]+)s/g)].map(
+    ([, minutes, seconds]) => Number(minutes) * 60_000 + Number(seconds) * 1000,
+  );
+  return (user ?? Number.NaN) + (system ?? Number.NaN);
+}
+
+// On a machine that does nothing else it starts in the time that it computes; on a busy one the clock tells of the others.
+test("--version takes no more than 150 ms", () => {
+  const runs = Array.from({ length: 5 }, () => processorMs([program, "--version"]));
+  console.info(`--version computes for ${Math.min(...runs).toFixed(0)} ms`);
+  expect(Math.min(...runs)).toBeLessThanOrEqual(150);
 });
 
 test("durations", () => {
