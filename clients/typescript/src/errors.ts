@@ -11,6 +11,7 @@ const unreachableCodes = new Set([
   Code.Internal,
   Code.Unknown,
   Code.Canceled,
+  Code.Aborted, // What Connect makes of a connection that was reset.
 ]);
 
 /**

@@ -124,6 +124,20 @@ describe("a gateway that does not answer", () => {
     expect(performance.now() - started).toBeLessThan(5_000);
   });
 
+  test.each(["connect", "grpc"] as const)("that hangs up is out of reach (%s)", async (protocol) => {
+    const server = createTcpServer((socket) => {
+      socket.on("error", () => undefined);
+      socket.destroy();
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    stops.push(() => {
+      server.close();
+    });
+    const url = `https://localhost:${(server.address() as AddressInfo).port}`;
+    const failure = await usersAt(url, protocol).whoAmI({}).catch(toSallyportError);
+    expect(failure).toMatchObject({ reason: "UNREACHABLE", metadata: { cause: "ECONNRESET" } });
+  });
+
   test("that refuses connections is named by the system's code", async () => {
     const failure = await usersAt("https://localhost:1", "connect").whoAmI({}).catch(toSallyportError);
     expect(failure).toMatchObject({ reason: "UNREACHABLE", metadata: { cause: "ECONNREFUSED" } });
