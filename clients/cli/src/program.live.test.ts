@@ -43,6 +43,12 @@ describe("the command line", () => {
     ["a wrong choice", ["export", "--format", "xml"], 2, /--format takes dotenv, json, yaml.*not "xml"/],
     ["a wrong number", ["get", "A", "--version", "0"], 2, /--version takes a number from 1/],
     ["a wrong duration", ["list", "--timeout", "5"], 2, /"5" is not a duration/],
+    [
+      "a time to try that no timer can hold",
+      ["list", "--timeout", "30d"],
+      2,
+      /--timeout takes 1s to 1d, not 30d/,
+    ],
     ["an empty item", ["run", "--only", "A,", "--", "true"], 2, /empty item/],
     ["no identity", ["get", "A"], 4, /no machine's identity.*\n.*sallyport enroll/],
     ["no identity for people", ["project", "create", "x"], 4, /no user's identity/],
