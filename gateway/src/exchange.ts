@@ -23,6 +23,8 @@ export type ExchangeParts = {
   readonly budget: ContentBudget;
   /** Aborts when the server stops taking connections. */
   readonly draining: AbortSignal;
+  /** How long a client may take to read its answer, in milliseconds. */
+  readonly answerMs: number;
   onFault(error: unknown): void;
 };
 
@@ -72,6 +74,7 @@ async function exchange(
     if (isHttp1(response) && (parts.draining.aborted || !request.complete))
       response.setHeader("connection", "close");
     tidyGrpcMessage(answered.trailer);
+    endUnread(response, parts.answerMs);
     // What writes waits for an event that a response does not have, and may wait for ever: its end is its close.
     await Promise.race([universalResponseToNodeResponse(answered, response), aborted(gone)]);
   } catch (error) {
@@ -155,6 +158,12 @@ function releaseUnread(request: Request, response: Response): void {
   response.once("finish", () => {
     if (!request.complete) setTimeout(() => request.destroy(), unreadMs).unref();
   });
+}
+
+// A client that opens no window for its answer would keep it, and us, waiting.
+function endUnread(response: Response, afterMs: number): void {
+  const timer = setTimeout(() => response.destroy(), afterMs);
+  response.once("close", () => clearTimeout(timer));
 }
 
 function addressOf(request: Request): string {
