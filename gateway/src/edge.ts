@@ -95,6 +95,8 @@ function createServer(certificate: Certificate, { headersMs }: Patience): Http2S
     unknownProtocolTimeout: 5_000,
     maxHeaderListPairs: 100,
     maxSessionInvalidFrames: 100,
+    streamResetBurst: 300,
+    streamResetRate: 30,
     settings: { maxConcurrentStreams: 100, maxHeaderListSize: 16 * 1024, enablePush: false },
   });
   server.setTimeout(120_000);

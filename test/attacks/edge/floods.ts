@@ -64,9 +64,7 @@ const floods: readonly {
       const block = headersOf(ground);
       const more = headerBlock({ "x-more": "x".repeat(1000) });
       return (index) =>
-        index === 0
-          ? frame(frameType.headers, 0, 1, block)
-          : frame(frameType.continuation, 0, 1, more);
+        index === 0 ? frame(frameType.headers, 0, 1, block) : frame(frameType.continuation, 0, 1, more);
     },
   },
   {

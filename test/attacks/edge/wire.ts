@@ -17,8 +17,8 @@ export type Signed = {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
 };
-/** An answer; the status is 0 when the stream ended without one. */
-export type Answer = { readonly status: number; readonly text: string };
+/** An answer; the status is 0 when the stream ended without one, and gRPC's own is empty when there is none. */
+export type Answer = { readonly status: number; readonly text: string; readonly grpcStatus: string };
 
 /** Attackers come from another address of this machine, so that their limits are their own. */
 export const attackerAddress = process.platform === "linux" ? "127.0.0.66" : "127.0.0.1";
@@ -104,19 +104,29 @@ export function send(
 ): Promise<Answer> {
   return new Promise((resolve) => {
     const stream = session.request({ ":method": "POST", ":path": path, ...headers });
-    let [status, text] = [0, ""];
+    let [status, text, grpcStatus] = [0, "", ""];
+    const look = (received: Readonly<Record<string, unknown>>): void => {
+      status = Number(received[":status"] ?? status);
+      const told = received["grpc-status"];
+      if (typeof told === "string") grpcStatus = told;
+    };
     stream.setEncoding("utf8");
     stream
-      .on("response", (response) => (status = response[":status"] ?? 0))
+      .on("response", look)
+      .on("trailers", look)
       .on("data", (data: string) => (text += data))
       .on("error", () => undefined)
-      .once("close", () => resolve({ status, text }));
+      .once("close", () => resolve({ status, text, grpcStatus }));
     stream.end(body);
   });
 }
 
 /** A request in HTTP/1.1, as text: a line, headers, content. */
-export function http1(ground: Ground, request: Signed, change: (lines: string[]) => string[] = (lines) => lines) {
+export function http1(
+  ground: Ground,
+  request: Signed,
+  change: (lines: string[]) => string[] = (lines) => lines,
+) {
   const lines = [
     `POST ${request.path} HTTP/1.1`,
     `host: ${ground.authority}`,
