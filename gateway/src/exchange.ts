@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { type Http2ServerRequest, type Http2ServerResponse, constants } from "node:http2";
 import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
 import { universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { newId } from "@sallyport/proto/ids";
@@ -162,7 +162,10 @@ function releaseUnread(request: Request, response: Response): void {
 
 // A client that opens no window for its answer would keep it, and us, waiting.
 function endUnread(response: Response, afterMs: number): void {
-  const timer = setTimeout(() => response.destroy(), afterMs);
+  const timer = setTimeout(() => {
+    if (isHttp1(response)) response.destroy();
+    else response.stream.close(constants.NGHTTP2_CANCEL);
+  }, afterMs);
   response.once("close", () => clearTimeout(timer));
 }
 
