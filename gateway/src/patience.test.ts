@@ -84,4 +84,5 @@ test("HTTP/1.1 headers that do not end are ended", async () => {
   socket.write("POST / HTTP/1.1\r\n");
   const lines = setInterval(() => socket.write("x: 1\r\n"), 50);
   await once(socket.resume(), "close").finally(() => clearInterval(lines));
+  expect(socket.destroyed).toBe(true);
 });
