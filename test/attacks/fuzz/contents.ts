@@ -10,7 +10,7 @@ import { EvidenceError, decodeBody } from "@sallyport/evidence";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { frameMessage } from "@sallyport/proto/signing";
 import { Failure } from "@sallyport/rpc";
-import { type FuzzTarget, type Random, corpusOf, randomJson } from "@sallyport/test/infra/fuzz";
+import { type FuzzTarget, type Random, corpusOf, randomJson } from "@sallyport/test/infra";
 import { publicMethods } from "../../authz/matrix/methods.ts";
 
 const schemas = (await publicMethods()).map(({ input }) => input);

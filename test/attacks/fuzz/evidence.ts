@@ -23,7 +23,7 @@ import {
   SlipSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { FormatError, LABELS, labelled, rootFingerprint } from "@sallyport/proto/signing";
-import { type FuzzTarget, type Random, corpusOf, randomJson } from "@sallyport/test/infra/fuzz";
+import { type FuzzTarget, type Random, corpusOf, randomJson } from "@sallyport/test/infra";
 
 const nowMs = Date.parse("2026-01-01T00:00:00Z") - 5_000;
 const macKey = { keyId: "k1", key: randomBytes(32) };

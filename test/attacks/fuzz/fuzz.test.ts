@@ -1,4 +1,4 @@
-import { fuzz, fuzzRun } from "@sallyport/test/infra/fuzz";
+import { fuzz, fuzzRun } from "@sallyport/test/infra";
 import { describe, expect, test } from "vitest";
 import { contentTargets } from "./contents.ts";
 import { evidenceTargets } from "./evidence.ts";

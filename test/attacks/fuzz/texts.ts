@@ -10,7 +10,7 @@ import {
   parseToken,
   signatureParams,
 } from "@sallyport/proto/signing";
-import { type FuzzTarget, corpusOf } from "@sallyport/test/infra/fuzz";
+import { type FuzzTarget, corpusOf } from "@sallyport/test/infra";
 
 /** A target whose input is a text; `read` writes again what it has read. FormatError is the only refusal. */
 function textTarget(name: string, words: readonly string[], read: (text: string) => string): FuzzTarget {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { corpusOf, fuzz, fuzzRun } from "@sallyport/test/infra/fuzz";
+import { corpusOf, fuzz, fuzzRun } from "@sallyport/test/infra";
 import { expect, test } from "vitest";
 import { EnvelopeError } from "./aead.ts";
 import { isPlaintextKind, openEnvelope, outlineEnvelope, sealEnvelope } from "./envelope.ts";
