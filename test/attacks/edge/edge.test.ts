@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe } from "vitest";
+import { anythingTests } from "./anything.ts";
 import { contentTests } from "./contents.ts";
 import { floodTests } from "./floods.ts";
 import { type Ground, prepareGround } from "./ground.ts";
@@ -30,6 +31,9 @@ describe("heads", () => {
 });
 describe("contents", () => {
   contentTests(ground);
+});
+describe("anything", () => {
+  anythingTests(ground);
 });
 describe("request smuggling over HTTP/1.1", () => {
   smugglingTests(ground);
