@@ -17,6 +17,7 @@ import { ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/
 import { FetchService } from "@sallyport/proto/gen/sallyport/secrets/internal/v1/fetch_pb.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Deployment, startDeployment } from "../system/deployment.ts";
+import { isService } from "./matrix/methods.ts";
 
 const peers = ["gateway", "identity", "policy", "secrets", "crypto", "audit", "operator"] as const;
 type Peer = (typeof peers)[number];
@@ -185,8 +186,4 @@ async function internalServices(): Promise<string[]> {
     files.map((file): Promise<Readonly<Record<string, unknown>>> => import(join(generated, file))),
   );
   return modules.flatMap((module) => Object.values(module).filter(isService)).map(({ typeName }) => typeName);
-}
-
-function isService(value: unknown): value is DescService {
-  return typeof value === "object" && value !== null && "kind" in value && value.kind === "service";
 }

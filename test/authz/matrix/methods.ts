@@ -23,7 +23,8 @@ export function nameOf({ parent, name }: DescMethodUnary): string {
   return `${parent.name}/${name}`;
 }
 
-function isService(value: unknown): value is DescService {
+/** Tells a service's descriptor from what else a generated module exports. */
+export function isService(value: unknown): value is DescService {
   return typeof value === "object" && value !== null && "kind" in value && value.kind === "service";
 }
 
