@@ -16,7 +16,7 @@ export type Answer = {
 };
 
 /** Signs a request as a key and sends it as it is: no client of ours stands in between. */
-export type Sender = AsyncDisposable & {
+export type Sender = Disposable & {
   send(signer: Signer, method: DescMethodUnary, request: object): Promise<Answer>;
 };
 
@@ -34,9 +34,7 @@ export function openSender({ url, ca }: Endpoint): Sender {
       const { headers } = signer.sign({ authority, path, contentType }, body);
       return exchange(session, { ":path": path, "content-type": contentType, ...headers }, body);
     },
-    async [Symbol.asyncDispose]() {
-      await new Promise<void>((resolve) => session.close(resolve));
-    },
+    [Symbol.dispose]: () => session.destroy(),
   };
 }
 

@@ -39,7 +39,6 @@ export async function createWorld(): Promise<World> {
   await using stack = new AsyncDisposableStack();
   const deployment = stack.use(await startDeployment());
   const databases = stack.use(await openDatabases(deployment.system.layout));
-  const sender = stack.use(openSender(deployment.endpoint));
   const owner = await loginOwner(deployment);
   const ours = await furnish(deployment.endpoint, owner);
   const theirs = await furnish(deployment.endpoint, await newVaultOwner(deployment, ours));
@@ -47,6 +46,8 @@ export async function createWorld(): Promise<World> {
   const people = await populate(ours, theirs);
   await databases.age(people.first.expiredMachine.principalId);
   await settled(people.first);
+  // Not before there is something to ask: a gateway ends sessions that ask nothing.
+  const sender = stack.use(openSender(deployment.endpoint));
   const kept = stack.move();
   return {
     deployment,
