@@ -4,6 +4,7 @@ import { catalogue } from "@sallyport/cli/catalogue";
 import { differences } from "@sallyport/cli/shape";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { describeCompletion } from "./cli/completion.ts";
+import { describeProjects } from "./cli/contents.ts";
 import { describeDoctor } from "./cli/doctor.ts";
 import { describeIdentities } from "./cli/identities.ts";
 import { describeProxy } from "./cli/proxy.ts";
@@ -25,6 +26,7 @@ describeIdentities(started);
 describeDoctor(started);
 describeProxy(started);
 describeCompletion(started);
+describeProjects(started);
 
 test("what every command prints as JSON is what is documented, to the last key", async () => {
   cli.printed.set("version", await cli.home.json(["version"]));

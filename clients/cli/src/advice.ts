@@ -152,8 +152,8 @@ const all: Readonly<Record<KnownReason, Advice>> = {
   },
   PROJECT_NOT_EMPTY: {
     exitCode: 5,
-    what: ({ secrets }) => `the project still holds ${secrets ?? "some"} secrets`,
-    next: () => "delete them first",
+    what: ({ secrets = "some" }) => `the project still holds ${secrets} secret${secrets === "1" ? "" : "s"}`,
+    next: () => 'delete them first: "sallyport secret list" shows them, "sallyport secret rm" deletes one',
   },
   RATE_LIMITED: {
     exitCode: 6,

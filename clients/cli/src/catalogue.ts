@@ -77,6 +77,30 @@ export const catalogue: readonly Entry[] = [
     load: async () => (await import("./commands/project-create.ts")).projectCreate,
   },
   {
+    path: "project list",
+    summary: "List projects, or the deleted ones",
+    section: "Manage",
+    load: async () => (await import("./commands/project-list.ts")).projectList,
+  },
+  {
+    path: "project show",
+    summary: "Show a project",
+    section: "Manage",
+    load: async () => (await import("./commands/project-show.ts")).projectShow,
+  },
+  {
+    path: "project delete",
+    summary: "Delete an empty project; it can be restored for 30 days",
+    section: "Manage",
+    load: async () => (await import("./commands/project-delete.ts")).projectDelete,
+  },
+  {
+    path: "project restore",
+    summary: "Bring a deleted project back",
+    section: "Manage",
+    load: async () => (await import("./commands/project-restore.ts")).projectRestore,
+  },
+  {
     path: "secret put",
     summary: "Store a value: a new secret, or a new version of one",
     section: "Manage",

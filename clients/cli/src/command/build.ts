@@ -48,6 +48,7 @@ function descriptionOf({ summary }: Entry, { description }: AnyCommand): string 
 function addOption(command: Command, key: string, option: Option<unknown>, heading?: string): void {
   const built = new CommanderOption(declarationOf(key, option), option.summary);
   if (option.required) built.makeOptionMandatory();
+  if (option.bare !== undefined) built.preset(option.bare);
   if (heading !== undefined) built.helpGroup(heading);
   if (option.kind === "value") built.argParser((typed: string) => option.read(typed, flagOf(key, option)));
   if (option.kind === "list") {

@@ -22,4 +22,9 @@ export const sources = {
     session.asUser(async (client) =>
       (await client.services.projects.listProjects({ pageSize: 200 })).projects.map(({ name }) => name),
     ),
+  deletedProjects: ({ session }: Context) =>
+    session.asUser(async ({ services }) => {
+      const { projects } = await services.projects.listProjects({ pageSize: 200, showDeleted: true });
+      return unique(projects.flatMap(({ name, deletedAt }) => (deletedAt ? [name] : [])));
+    }),
 } satisfies Readonly<Record<string, (context: Context) => Promise<readonly string[]>>>;
