@@ -4,8 +4,9 @@ import { catalogue } from "@sallyport/cli/catalogue";
 import { differences } from "@sallyport/cli/shape";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { describeCompletion } from "./cli/completion.ts";
-import { describeProjects } from "./cli/contents.ts";
+import { describeProjects, describeSecrets } from "./cli/contents.ts";
 import { describeDoctor } from "./cli/doctor.ts";
+import { describeGrants } from "./cli/grants.ts";
 import { describeIdentities } from "./cli/identities.ts";
 import { describeProxy } from "./cli/proxy.ts";
 import { type Cli, startCli } from "./cli/state.ts";
@@ -27,6 +28,8 @@ describeDoctor(started);
 describeProxy(started);
 describeCompletion(started);
 describeProjects(started);
+describeSecrets(started);
+describeGrants(started);
 
 test("what every command prints as JSON is what is documented, to the last key", async () => {
   cli.printed.set("version", await cli.home.json(["version"]));

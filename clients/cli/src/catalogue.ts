@@ -17,6 +17,7 @@ export const groups: Readonly<Record<string, string>> = {
   secret: "Secrets",
   token: "Enrollment tokens",
   machine: "Machines",
+  member: "Which machines are in which projects",
   audit: "The record of what happened",
 };
 
@@ -101,10 +102,58 @@ export const catalogue: readonly Entry[] = [
     load: async () => (await import("./commands/project-restore.ts")).projectRestore,
   },
   {
+    path: "secret create",
+    summary: "Make a secret",
+    section: "Manage",
+    load: async () => (await import("./commands/secret-create.ts")).secretCreate,
+  },
+  {
     path: "secret put",
-    summary: "Store a value: a new secret, or a new version of one",
+    summary: "Store a new version of a secret, or make it",
     section: "Manage",
     load: async () => (await import("./commands/secret-put.ts")).secretPut,
+  },
+  {
+    path: "secret list",
+    summary: "List secrets without values, or the deleted ones",
+    section: "Manage",
+    load: async () => (await import("./commands/secret-list.ts")).secretList,
+  },
+  {
+    path: "secret show",
+    summary: "Show everything about a secret but its value",
+    section: "Manage",
+    load: async () => (await import("./commands/secret-show.ts")).secretShow,
+  },
+  {
+    path: "secret versions",
+    summary: "List the versions of a secret",
+    section: "Manage",
+    load: async () => (await import("./commands/secret-versions.ts")).secretVersions,
+  },
+  {
+    path: "secret access",
+    summary: "Show who can read a secret",
+    section: "Manage",
+    load: async () => (await import("./commands/secret-access.ts")).secretAccess,
+  },
+  {
+    path: "secret note",
+    summary: "Write down something about a secret",
+    section: "Manage",
+    load: async () => (await import("./commands/secret-note.ts")).secretNote,
+  },
+  {
+    path: "secret rm",
+    summary: "Delete a secret; it can be restored for 30 days",
+    section: "Manage",
+    load: async () => (await import("./commands/secret-rm.ts")).secretRm,
+  },
+  {
+    path: "secret restore",
+    summary: "Bring a deleted secret back",
+    section: "Manage",
+    load: async () => (await import("./commands/secret-restore.ts")).secretRestore,
   },
   {
     path: "token create",
@@ -117,6 +166,36 @@ export const catalogue: readonly Entry[] = [
     summary: "End a machine for good",
     section: "Manage",
     load: async () => (await import("./commands/machine-revoke.ts")).machineRevoke,
+  },
+  {
+    path: "grant",
+    summary: "Let a machine read secrets",
+    section: "Manage",
+    load: async () => (await import("./commands/grant.ts")).grant,
+  },
+  {
+    path: "revoke",
+    summary: "Take back that a machine may read secrets",
+    section: "Manage",
+    load: async () => (await import("./commands/revoke.ts")).revoke,
+  },
+  {
+    path: "member add",
+    summary: "Put a machine into a project",
+    section: "Manage",
+    load: async () => (await import("./commands/member-add.ts")).memberAdd,
+  },
+  {
+    path: "member rm",
+    summary: "Take a machine out of a project, and its grants there with it",
+    section: "Manage",
+    load: async () => (await import("./commands/member-rm.ts")).memberRm,
+  },
+  {
+    path: "member list",
+    summary: "List the machines of a project, or the projects of a machine",
+    section: "Manage",
+    load: async () => (await import("./commands/member-list.ts")).memberList,
   },
   {
     path: "audit list",

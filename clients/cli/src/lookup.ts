@@ -1,4 +1,6 @@
-import { type Services, SallyportError, toSallyportError } from "@sallyport/client";
+import type { Services } from "@sallyport/client";
+import { SallyportError } from "@sallyport/client/error";
+import { toSallyportError } from "@sallyport/client/reading";
 import { type Machine, MachineState } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
 import type { Project } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import type { Secret } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";

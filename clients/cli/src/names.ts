@@ -6,13 +6,14 @@ import { everyPage, partsOf } from "./pages.ts";
 /** What things are called, by their ids. What this user may not look up, or is no more, has no name. */
 export type Names = ReadonlyMap<string, string>;
 
-type Source = { readonly services: Pick<Services, "machines" | "users" | "projects" | "secrets"> };
+/** What looking up names needs of a client. */
+export type NameSource = { readonly services: Pick<Services, "machines" | "users" | "projects" | "secrets"> };
 
 const batch = 200;
 
 /** Looks up what these ids are called. Ids of other kinds, and those in `known`, are not asked for. */
 export async function namesOf(
-  client: Source,
+  client: NameSource,
   ids: readonly string[],
   known: Names = new Map(),
 ): Promise<Names> {
@@ -34,14 +35,14 @@ export function nameOr(names: Names, id: string): string {
 
 type Pairs = (readonly [id: string, name: string])[];
 
-async function machineNames({ services }: Source, ids: readonly string[]): Promise<Pairs> {
+async function machineNames({ services }: NameSource, ids: readonly string[]): Promise<Pairs> {
   const answers = await Promise.all(
     partsOf(ids, batch).map((machineIds) => allowed(services.machines.batchGetMachines({ machineIds }))),
   );
   return answers.flatMap((answer) => answer?.machines ?? []).map(({ machineId, name }) => [machineId, name]);
 }
 
-async function secretNames({ services }: Source, ids: readonly string[]): Promise<Pairs> {
+async function secretNames({ services }: NameSource, ids: readonly string[]): Promise<Pairs> {
   const answers = await Promise.all(
     partsOf(ids, batch).map((secretIds) =>
       services.secrets.batchGetSecrets({ secretIds, showDeleted: true }),
@@ -50,11 +51,11 @@ async function secretNames({ services }: Source, ids: readonly string[]): Promis
   return answers.flatMap(({ secrets }) => secrets).map(({ secretId, name }) => [secretId, name]);
 }
 
-async function projectNames(client: Source): Promise<Pairs> {
+async function projectNames(client: NameSource): Promise<Pairs> {
   return (await everyProject(client, true)).map(({ projectId, name }) => [projectId, name]);
 }
 
-async function userNames({ services }: Source): Promise<Pairs> {
+async function userNames({ services }: NameSource): Promise<Pairs> {
   const users = await allowed(
     everyPage(async (pageToken) => {
       const page = await services.users.listUsers({ pageSize: batch, pageToken });

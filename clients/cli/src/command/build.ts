@@ -48,7 +48,6 @@ function descriptionOf({ summary }: Entry, { description }: AnyCommand): string 
 function addOption(command: Command, key: string, option: Option<unknown>, heading?: string): void {
   const built = new CommanderOption(declarationOf(key, option), option.summary);
   if (option.required) built.makeOptionMandatory();
-  if (option.bare !== undefined) built.preset(option.bare);
   if (heading !== undefined) built.helpGroup(heading);
   if (option.kind === "value") built.argParser((typed: string) => option.read(typed, flagOf(key, option)));
   if (option.kind === "list") {
@@ -70,7 +69,13 @@ function valuesOf(parsed: Readonly<Record<string, unknown>>, { options }: AnyCom
     key,
     option.absent,
   ]);
-  return { ...Object.fromEntries(absent), ...parsed };
+  // The parser says true for an option that may stand without its value.
+  const bare = Object.entries(options).flatMap(([key, option]) =>
+    option.bare !== undefined && parsed[key] === true
+      ? [[key, option.read(option.bare, flagOf(key, option))] as const]
+      : [],
+  );
+  return { ...Object.fromEntries(absent), ...parsed, ...Object.fromEntries(bare) };
 }
 
 function helpAfter({ examples, json }: AnyCommand): string {

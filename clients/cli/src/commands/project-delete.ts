@@ -31,7 +31,7 @@ export const projectDelete = defineCommand({
   show({ projectId, name, purgeAt }, screen, { context }) {
     screen.mark("ok", `deleted project ${name}`, projectId);
     context.progress.say(
-      `it is gone for good ${relativeTime(purgeAt)}; until then: sallyport project restore ${name}`,
+      `gone for good ${relativeTime(purgeAt)}; until then: sallyport project restore ${name}`,
     );
   },
 });

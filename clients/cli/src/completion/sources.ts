@@ -22,6 +22,23 @@ export const sources = {
     session.asUser(async (client) =>
       (await client.services.projects.listProjects({ pageSize: 200 })).projects.map(({ name }) => name),
     ),
+  machines: ({ session }: Context) =>
+    session.asUser(async ({ services }) => {
+      const { MachineState } = await import("@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts");
+      const states = [MachineState.ACTIVE, MachineState.DISABLED];
+      const { machines } = await services.machines.listMachines({ pageSize: 200, states });
+      return unique(machines.map(({ name }) => name));
+    }),
+  secrets: ({ session }: Context) =>
+    session.asUser(async (client) => {
+      const [{ everyProject, everySecret }, { fewAtOnce }] = await Promise.all([
+        import("../lookup.ts"),
+        import("../pages.ts"),
+      ]);
+      const projects = await everyProject(client);
+      const secrets = await fewAtOnce(projects, ({ projectId }) => everySecret(client, projectId));
+      return unique(secrets.flat().map(({ name }) => name));
+    }),
   deletedProjects: ({ session }: Context) =>
     session.asUser(async ({ services }) => {
       const { projects } = await services.projects.listProjects({ pageSize: 200, showDeleted: true });

@@ -4,11 +4,12 @@ const units = [
   ["min", 60],
 ] as const;
 
-/** A time as people say it: "in 3 h", "2 d ago", "in 40 s"; "never" for none. */
+/** A time as people say it: "in 3 h", "2 d ago", "in 40 s", "now"; "never" for none. */
 export function relativeTime(rfc3339: string | null, nowMs: number = Date.now()): string {
   if (rfc3339 === null || rfc3339 === "") return "never";
   const seconds = Math.round((Date.parse(rfc3339) - nowMs) / 1000);
   if (Number.isNaN(seconds)) return rfc3339;
+  if (seconds === 0) return "now";
   const text = durationText(Math.abs(seconds));
   return seconds >= 0 ? `in ${text}` : `${text} ago`;
 }

@@ -1,6 +1,6 @@
 import type { Project } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { type ValueOf, integer, nullable, object, text, time } from "../command/shape.ts";
-import { type Names, namesOf } from "../names.ts";
+import { type NameSource, type Names, namesOf } from "../names.ts";
 import { momentOf } from "./moment.ts";
 import { person, personShape } from "./person.ts";
 
@@ -20,20 +20,14 @@ export const projectShape = object({
 export type ProjectView = ValueOf<typeof projectShape>;
 
 /** What the server tells of projects, as commands print it. */
-export async function projectViews(
-  client: Parameters<typeof namesOf>[0],
-  projects: readonly Project[],
-): Promise<ProjectView[]> {
+export async function projectViews(client: NameSource, projects: readonly Project[]): Promise<ProjectView[]> {
   const people = projects.flatMap(({ createdBy, deletedBy }) => [createdBy, deletedBy]);
   const names = await namesOf(client, people);
   return projects.map((project) => viewOf(project, names));
 }
 
 /** The same of one project. */
-export async function projectView(
-  client: Parameters<typeof namesOf>[0],
-  project: Project,
-): Promise<ProjectView> {
+export async function projectView(client: NameSource, project: Project): Promise<ProjectView> {
   return viewOf(project, await namesOf(client, [project.createdBy, project.deletedBy]));
 }
 
