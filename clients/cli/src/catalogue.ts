@@ -199,9 +199,21 @@ export const catalogue: readonly Entry[] = [
   },
   {
     path: "audit list",
-    summary: "List the newest records of the vault",
+    summary: "List records of what happened",
     section: "Manage",
     load: async () => (await import("./commands/audit-list.ts")).auditList,
+  },
+  {
+    path: "audit tail",
+    summary: "Show records as they come",
+    section: "Manage",
+    load: async () => (await import("./commands/audit-tail.ts")).auditTail,
+  },
+  {
+    path: "audit show",
+    summary: "Show every field of a record",
+    section: "Manage",
+    load: async () => (await import("./commands/audit-show.ts")).auditShow,
   },
   {
     path: "vault list",
