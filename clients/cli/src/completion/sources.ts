@@ -1,4 +1,5 @@
 import type { Context } from "../context.ts";
+import { deviceName } from "../people.ts";
 import { localVaults } from "../vaults/folder.ts";
 
 /** Where names come from that the shell offers: asked of the server, or read from this computer. */
@@ -44,4 +45,24 @@ export const sources = {
       const { projects } = await services.projects.listProjects({ pageSize: 200, showDeleted: true });
       return unique(projects.flatMap(({ name, deletedAt }) => (deletedAt ? [name] : [])));
     }),
+  users: ({ session }: Context) =>
+    session.asUser(async ({ services: { users } }) =>
+      (await users.listUsers({ pageSize: 200 })).users.map(({ name }) => name),
+    ),
+  tokens: ({ session }: Context) =>
+    session.asUser(async ({ services: { enrollment } }) =>
+      (await enrollment.listTokens({ pageSize: 200 })).tokens.map(({ tokenId }) => tokenId),
+    ),
+  devices: ({ session }: Context) =>
+    session.asUser(async ({ services: { users } }) =>
+      (await users.listUsers({ pageSize: 200 })).users.flatMap(({ devices }) =>
+        devices.map(({ keyId }) => deviceName(keyId)),
+      ),
+    ),
+  loginCodes: ({ session }: Context) =>
+    session.asUser(async ({ services: { users } }) =>
+      (await users.listLoginCodes({ pageSize: 200 })).loginCodes.flatMap(
+        ({ codeId, redeemedAt, revokedAt }) => ((redeemedAt ?? revokedAt) ? [] : [codeId]),
+      ),
+    ),
 } satisfies Readonly<Record<string, (context: Context) => Promise<readonly string[]>>>;

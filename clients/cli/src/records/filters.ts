@@ -9,8 +9,8 @@ import { events } from "@sallyport/proto/catalogue/events";
 import { isId } from "@sallyport/proto/ids";
 import { choice, flag, list, text } from "../command/options.ts";
 import { UsageError } from "../failure.ts";
-import { findMachine, findProject, locateSecret } from "../lookup.ts";
-import { everyPage } from "../pages.ts";
+import { findMachine, findProject, locateSecret, undefinedIfAbsent } from "../lookup.ts";
+import { findUser } from "../people.ts";
 
 /** What the log is asked for. */
 export type RecordQuery = MessageInitShape<typeof ListRecordsRequestSchema>;
@@ -108,10 +108,6 @@ async function projectIdOf(client: Sallyport, key: string): Promise<string> {
 
 async function actorIdOf(client: Sallyport, key: string): Promise<string> {
   if (isId("usr", key) || isId("mch", key) || processes.has(key)) return key;
-  const users = await everyPage(async (pageToken) => {
-    const page = await client.services.users.listUsers({ pageSize: 200, pageToken });
-    return { items: page.users, nextPageToken: page.nextPageToken };
-  });
-  const user = users.find(({ name }) => name.toLowerCase() === key.toLowerCase());
+  const user = await findUser(client, key).catch(undefinedIfAbsent);
   return user?.userId ?? (await findMachine(client, key)).machineId;
 }
