@@ -42,6 +42,7 @@ const missing: Readonly<Record<string, readonly [what: string, next: string] | u
     "the machine has no membership in this project",
     'put it in with "sallyport member add", or see its projects with "sallyport member list"',
   ],
+  version: ["the secret has no such version", 'list them with "sallyport secret versions SECRET"'],
   grant: ["the machine has no such grant", 'see who can read a secret with "sallyport secret access SECRET"'],
 };
 
@@ -73,8 +74,8 @@ const all: Readonly<Record<KnownReason, Advice>> = {
   },
   MACHINE_DISABLED: {
     exitCode: 4,
-    what: () => "this machine was disabled or revoked",
-    next: () => "ask an admin of the vault to enable it, or for a token to enroll a new one",
+    what: () => "this identity's key was disabled or revoked",
+    next: () => "ask an admin of the vault to enable it, or for a new enrollment token or login code",
   },
   ROLE_REQUIRED: {
     exitCode: 3,
@@ -96,7 +97,7 @@ const all: Readonly<Record<KnownReason, Advice>> = {
   },
   ALREADY_EXISTS: {
     exitCode: 5,
-    what: (metadata) => `that is taken already (${field(metadata)})`,
+    what: (metadata) => `that ${field(metadata).replaceAll("_", " ")} is taken already`,
     next: () => "choose another name",
   },
   FIELD_INVALID: {

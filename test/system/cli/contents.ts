@@ -68,7 +68,7 @@ export function describeProjects(cli: () => Cli): void {
           .then(refusalOf);
       expect(await run("create", "web")).toMatchObject({
         code: 5,
-        said: "sallyport: that is taken already (name) [ALREADY_EXISTS]",
+        said: "sallyport: that name is taken already [ALREADY_EXISTS]",
         next: "choose another name",
       });
       expect(await run("create", "a b")).toMatchObject({

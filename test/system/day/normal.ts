@@ -28,8 +28,11 @@ export function createNormaliser(dir: string): Normaliser {
       .replaceAll(/(?<![\w-])[0-9a-f]{64}(?![\w-])/g, "SHA256")
       .replaceAll(/(?<![\w-])[A-Za-z0-9_-]{43}(?![\w-])/g, "FINGERPRINT")
       .replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC/g, `${time} UTC`)
-      .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, "2027-03-14T15:09:26.535Z")
-      .replaceAll(/\b(\d+ (s|min) ago|now)\b(?=[ )]|$)/gm, "just now")
+      .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z/g, "2027-03-14T15:09:26.535Z")
+      .replaceAll(/\b\d+ (s|min) ago\b|(?<=^|\()now(?=$|\))/g, "just now")
+      .replaceAll(/\b\d+ (s|min) old\b/g, "1 min old")
+      .replaceAll(/^(host +)\S+$/g, "$1build-host")
+      .replaceAll(/(?<=usr_\d+\.)[0-9a-hjkmnp-tv-z]{20}\b/g, "DEVICE")
       .replaceAll(/^([✓✗]) \d\d:\d\d:\d\d/gm, "$1 15:09:26")
       .replaceAll(/\bin \d+ ms\b/g, "in 9 ms")
       .replaceAll(/\bNode \d+\.\d+\.\d+/g, "Node VERSION")
@@ -66,14 +69,22 @@ function tablesIn(lines: readonly string[], texts: Normaliser): string[] {
   return done;
 }
 
+// What depends on how fast the day was: numbers of records, and sightings, which a gateway reports within 10 seconds.
+const sameCells: Readonly<Record<string, ((cell: string) => string) | undefined>> = {
+  SEQ: () => "·",
+  "LAST SEEN": () => "just now",
+  FROM: () => "127.0.0.1",
+};
+
 /** Lays the table out anew around what was made the same. */
 function tableOf(lines: readonly string[], texts: Normaliser): string[] {
   const columns = columnsOf(lines);
   const rows = lines.map((line, row) =>
     columns.map(([from, to], column) => {
       const cell = line.slice(from, to).trim();
-      const isNumber = (lines[0] ?? "").slice(columns[column]?.[0], columns[column]?.[1]).trim() === "SEQ";
-      if (isNumber && row > 0) return "·";
+      const title = (lines[0] ?? "").slice(columns[column]?.[0], columns[column]?.[1]).trim();
+      const same = row === 0 ? undefined : sameCells[title]?.(cell);
+      if (same !== undefined) return same;
       // How much of a cell is left depends on how long ago things were.
       return texts(cell).replace(/^(.{12}).*…$/, "$1…");
     }),

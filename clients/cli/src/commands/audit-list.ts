@@ -64,7 +64,6 @@ export const auditList = defineCommand({
         {
           title: "RESULT",
           cell: resultText,
-          min: 8,
           style: ({ outcome }) => (outcome === "denied" ? "red" : undefined),
         },
       ],
