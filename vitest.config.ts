@@ -3,6 +3,7 @@ import { defineConfig } from "vitest/config";
 const boundaries = "test/boundaries.test.ts";
 const servers = "./test/infra/global-setup.ts";
 const ignored = ["**/node_modules/**", "**/dist/**"];
+const code = "{proto,services,gateway,clients,deploy}/**";
 
 export default defineConfig({
   test: {
@@ -12,8 +13,19 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
+          include: [`${code}/*.test.ts`],
+          exclude: [...ignored, "**/*.live.test.ts"],
+          // These tests keep to their own process and leave nothing behind in it.
+          isolate: false,
+          maxWorkers: 2,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "live",
           globalSetup: servers,
-          include: ["{proto,services,gateway,clients,deploy}/**/*.test.ts"],
+          include: [`${code}/*.live.test.ts`],
           exclude: ignored,
           testTimeout: 10_000,
           hookTimeout: 30_000,
@@ -29,8 +41,8 @@ export default defineConfig({
           exclude: [...ignored, boundaries],
           testTimeout: 60_000,
           hookTimeout: 120_000,
-          // Each file starts a whole deployment of eight processes: one at a time is fastest on few cores.
-          fileParallelism: false,
+          // Each file starts a whole deployment of eight processes, and then waits more than it computes.
+          maxWorkers: 2,
         },
       },
     ],

@@ -28,10 +28,15 @@ export function describeMachines(cli: () => Cli): void {
     expect(out).toBe("");
     return { code, err };
   };
+  const tokenEnv = ({ token }: Token) => ({ SALLYPORT_ENROLLMENT_TOKEN: token });
+  const ranges = (count: number): string => Array(count).fill("10.0.0.1").join(",");
+  /** A token that enrolls for a minute only; the last test has to wait for the rest of it. */
+  let brief: Token & { readonly endsAtMs: number };
   const saying = (pattern: RegExp): unknown => expect.stringMatching(pattern);
 
   describe("tokens", () => {
     test("hold every field, and say what to run on the machine", async () => {
+      brief = { ...(await makeToken("--project", "web", "--ttl", "60s")), endsAtMs: Date.now() + 60_000 };
       const { out, err } = await cli().home.run([
         "token",
         "create",
@@ -84,8 +89,6 @@ export function describeMachines(cli: () => Cli): void {
       const { name } = await enrolled(made.token);
       expect(name).toMatch(/^ci-[0-9a-z]{8}$/);
     });
-
-    const tokenEnv = ({ token }: Token) => ({ SALLYPORT_ENROLLMENT_TOKEN: token });
 
     test("are checked without spending a use: names where a user is known, ids for a stranger", async () => {
       const token = await makeToken("--project", "web", "--secret", "DB_URL", "--uses", "2");
@@ -185,29 +188,25 @@ export function describeMachines(cli: () => Cli): void {
       ).toEqual(["revoked", "revoked"]);
     });
 
-    test.each<[string[], string]>([
-      [["--project", "a", "--ttl", "59s"], "--ttl takes 60s to 365d, not 59s"],
-      [["--project", "a", "--ttl", "366d"], "--ttl takes 60s to 365d, not 366d"],
-      [["--project", "a", "--machine-ttl", "31d"], "--machine-ttl takes 60s to 30d, not 31d"],
-      [["--project", "a", "--uses", "0"], "--uses takes a number from 1 to 10000"],
-      [["--project", "a", "--uses", "10001"], "--uses takes a number from 1 to 10000"],
-      [["--project", "a", "--source", "10.0.0.0/33"], "--source takes address ranges such as 10.1.0.0/16"],
-      [["--project", "a", "--source", "10.1.2.3/16"], "→ probably 10.1.0.0/16 was meant"],
+    test.each<[string, string[]]>([
+      ["--ttl takes 60s to 365d, not 59s", ["--project", "a", "--ttl", "59s"]],
+      ["--ttl takes 60s to 365d, not 366d", ["--project", "a", "--ttl", "366d"]],
+      ["--machine-ttl takes 60s to 30d, not 31d", ["--project", "a", "--machine-ttl", "31d"]],
+      ["--uses takes a number from 1 to 10000", ["--project", "a", "--uses", "10001"]],
+      ["--source takes address ranges such as 10.1.0.0/16", ["--project", "a", "--source", "10.0.0.0/33"]],
+      ["→ probably 10.1.0.0/16 was meant", ["--project", "a", "--source", "10.1.2.3/16"]],
+      ["--source takes at most 32 ranges, not 33", ["--project", "a", "--source", ranges(33)]],
+      ["--hostname takes at most 253 bytes, not 254", ["--project", "a", "--hostname", "x".repeat(254)]],
       [
-        ["--project", "a", "--source", Array(33).fill("10.0.0.1").join(",")],
-        "--source takes at most 32 ranges, not 33",
-      ],
-      [["--project", "a", "--hostname", "x".repeat(254)], "--hostname takes at most 253 bytes, not 254"],
-      [
-        ["--project", "a", "--machine-name", "x".repeat(129)],
         "--machine-name takes at most 128 bytes, not 129",
+        ["--project", "a", "--machine-name", "x".repeat(129)],
       ],
       [
-        ["--project", "a", "--description", "é".repeat(251)],
         "--description takes at most 500 bytes, not 502",
+        ["--project", "a", "--description", "é".repeat(251)],
       ],
-      [["--secret", "DB_URL"], "no project is named for the machines to join"],
-    ])("create %j is refused before the server is asked", async (args, message) => {
+      ["no project is named for the machines to join", ["--secret", "DB_URL"]],
+    ])("are refused before the server is asked: %s", async (message, args) => {
       using home: CliHome = createCliHome({});
       expect(await refused(["token", "create", ...args], {}, home)).toEqual({
         code: 2,
@@ -268,7 +267,9 @@ export function describeMachines(cli: () => Cli): void {
         formerNames: [],
       });
       const { out } = await cli().home.run(["machine", "list", "--limit", "1"]);
-      expect(out).toMatch(/^NAME +STATE +LAST SEEN +FROM +EXPIRES +ID\nshown-1 +active +never/);
+      expect(out).toMatch(
+        /^NAME +STATE +LAST SEEN +FROM +EXPIRES +ID\nshown-1 +active +(now|never|\d+ s ago) /,
+      );
       expect((await cli().home.run(["machine", "show", machineId])).out).toMatch(
         /^name +shown-1\nstate +active\n[^]*^projects +web\nsecrets +2 granted$/m,
       );
@@ -354,6 +355,16 @@ export function describeMachines(cli: () => Cli): void {
       });
       await json("machine", "revoke", first.machineId, "--yes");
       expect(await json("machine", "show", "twin")).toMatchObject({ machineId: second.machineId });
+    });
+
+    test("are not made by a token that is past its time", async () => {
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, brief.endsAtMs - Date.now())));
+      expect(await refused(["token", "check"], tokenEnv(brief))).toEqual({
+        code: 3,
+        err: saying(/past its lifetime \[TOKEN_EXPIRED\]\n {2}→ ask for a new one/),
+      });
+      const expired = await json<Token[]>("token", "list", "--state", "expired");
+      expect(expired).toContainEqual(expect.objectContaining({ tokenId: brief.tokenId }));
     });
   });
 }

@@ -10,11 +10,23 @@ type User = { readonly userId: string; readonly name: string; readonly devices: 
 
 /** Vaults, people and their devices. */
 export function describePeople(cli: () => Cli): void {
+  /** A home on another computer. */
+  const elsewhere = (): CliHome => {
+    const { SALLYPORT_URL = "", SALLYPORT_CA = "" } = cli().home.env;
+    return createCliHome({ SALLYPORT_URL, SALLYPORT_CA });
+  };
+  const identityPath = (home: CliHome): string => {
+    const folder = join(home.dir, ".config", "sallyport");
+    return join(folder, readdirSync(folder).find((name) => name.startsWith("vlt_")) ?? "", "user.json");
+  };
+  /** Runs what is to be refused, and gives its exit code and what it says. */
+  const refused = async (args: readonly string[], home = cli().home) => {
+    const { code, out, err } = await home.run(args);
+    expect(out).toBe("");
+    return { code, err };
+  };
+
   describe("people", () => {
-    const elsewhere = (): CliHome => {
-      const { SALLYPORT_URL = "", SALLYPORT_CA = "" } = cli().home.env;
-      return createCliHome({ SALLYPORT_URL, SALLYPORT_CA });
-    };
     const invited = async (role: string, name: string): Promise<CliHome> => {
       const { code } = (await cli().note("user invite", ["--role", role])) as Code;
       const home = elsewhere();
@@ -22,13 +34,6 @@ export function describePeople(cli: () => Cli): void {
       return home;
     };
     const users = async (): Promise<User[]> => (await cli().home.json(["user", "list"])) as User[];
-
-    /** Runs what is to be refused, and gives its exit code and what it says. */
-    const refused = async (args: readonly string[], home = cli().home) => {
-      const { code, out, err } = await home.run(args);
-      expect(out).toBe("");
-      return { code, err };
-    };
 
     test("are invited by role, listed, shown and removed with what they made", async () => {
       const { code, out, err } = await cli().home.run(["user", "invite", "--role", "admin"]);
@@ -118,20 +123,21 @@ export function describePeople(cli: () => Cli): void {
       expect(out).toMatch(/^CODE +STATE +FOR +EXPIRES +MADE BY\ntok_\w+ +revoked +new auditor/);
     });
 
-    test.each([
-      [["user", "invite", "--role", "king"], "--role takes owner, admin, developer, auditor"],
-      [["user", "invite", "--role", "admin", "--lifetime", "59s"], "--lifetime takes 60s to 7d, not 59s"],
-      [["device", "add", "--lifetime", "2h"], "--lifetime takes 60s to 1h, not 2h"],
-      [["user", "remove", "ada", "--reason", "x".repeat(501)], "--reason takes at most 500 bytes, not 501"],
-      [["vault", "create", ""], "the vault's name takes 1 to 128 bytes, not 0"],
-      [["vault", "create", "a\nb"], "must not hold control characters"],
-      [["device", "revoke", "laptop"], "is not a device: 20 characters"],
-      [["device", "list", "ada", "--all"], "--all does not go with a user"],
-    ])("%j is refused before the server is asked", async (args, message) => {
-      const home = createCliHome({});
-      const { code, err } = await refused(args, home);
-      home[Symbol.dispose]();
-      expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining(message) as string });
+    test.each<[string, string[]]>([
+      ["--role takes owner, admin, developer, auditor", ["user", "invite", "--role", "king"]],
+      ["--lifetime takes 60s to 7d, not 59s", ["user", "invite", "--role", "admin", "--lifetime", "59s"]],
+      ["--lifetime takes 60s to 1h, not 2h", ["device", "add", "--lifetime", "2h"]],
+      ["--reason takes at most 500 bytes, not 501", ["user", "remove", "ada", "--reason", "x".repeat(501)]],
+      ["the vault's name takes 1 to 128 bytes, not 0", ["vault", "create", ""]],
+      ["must not hold control characters", ["vault", "create", "a\nb"]],
+      ["is not a device: 20 characters", ["device", "revoke", "laptop"]],
+      ["--all does not go with a user", ["device", "list", "ada", "--all"]],
+    ])("refused before the server is asked: %s", async (message, args) => {
+      using home = createCliHome({});
+      expect(await refused(args, home)).toEqual({
+        code: 2,
+        err: expect.stringContaining(message) as string,
+      });
     });
 
     test("somebody unknown is said to be, with where to look", async () => {
@@ -146,14 +152,6 @@ export function describePeople(cli: () => Cli): void {
   });
 
   describe("devices", () => {
-    const elsewhere = (): CliHome => {
-      const { SALLYPORT_URL = "", SALLYPORT_CA = "" } = cli().home.env;
-      return createCliHome({ SALLYPORT_URL, SALLYPORT_CA });
-    };
-    const identityPath = (home: CliHome): string => {
-      const folder = join(home.dir, ".config", "sallyport");
-      return join(folder, readdirSync(folder).find((name) => name.startsWith("vlt_")) ?? "", "user.json");
-    };
     const added = async (): Promise<CliHome> => {
       const { code, next } = (await cli().note("device add")) as Code;
       expect(next).toMatch(/sallyport login --name ada$/);
@@ -230,10 +228,7 @@ export function describePeople(cli: () => Cli): void {
 
   describe("vaults", () => {
     test("are made by an owner, who gets no power in them", async () => {
-      using other = createCliHome({
-        SALLYPORT_URL: cli().home.env["SALLYPORT_URL"] ?? "",
-        SALLYPORT_CA: cli().home.env["SALLYPORT_CA"] ?? "",
-      });
+      using other = elsewhere();
       const made = (await cli().note("vault create", ["staging"])) as { vaultId: string; code: string };
       await other.json(["login", "--name", "olga"], { input: made.code });
       expect(await other.json(["vault", "show"])).toMatchObject({

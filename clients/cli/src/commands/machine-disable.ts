@@ -20,8 +20,8 @@ export const machineDisable = defineCommand({
       await changeMachine(context, (machines) => machines.disableMachine({ machineId, reason })),
     );
   },
-  show({ name, machineId }, screen) {
+  show({ name, machineId }, screen, { args }) {
     screen.mark("ok", `${name} is disabled: its next read is refused`, machineId);
-    screen.line(`  "sallyport machine enable ${name}" lets it go on.`);
+    screen.line(`  "sallyport machine enable ${args.machine}" lets it go on.`);
   },
 });

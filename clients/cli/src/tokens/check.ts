@@ -1,6 +1,5 @@
 import { type EnrollOptions, checkEnrollment, parseToken } from "@sallyport/client";
-import { integer, listOf, object, text, time } from "../command/shape.ts";
-import type { ValueOf } from "../command/shape.ts";
+import { type ValueOf, integer, listOf, object, text, time } from "../command/shape.ts";
 import type { Context } from "../context.ts";
 import type { Screen } from "../terminal/screen.ts";
 import { relativeTime } from "../terminal/time.ts";

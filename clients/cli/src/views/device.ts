@@ -1,6 +1,5 @@
 import type { Device } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
-import { nullable, object, text, time } from "../command/shape.ts";
-import type { ValueOf } from "../command/shape.ts";
+import { type ValueOf, nullable, object, text, time } from "../command/shape.ts";
 import { iso } from "../timestamp.ts";
 import { momentOf } from "./moment.ts";
 

@@ -1,8 +1,6 @@
-import type { Identity, TokenSecret } from "@sallyport/client";
-import { formatToken } from "@sallyport/client";
+import { type Identity, type TokenSecret, formatToken } from "@sallyport/client";
 import type { LoginCode } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
-import { nullable, object, text, time } from "../command/shape.ts";
-import type { ValueOf } from "../command/shape.ts";
+import { type ValueOf, nullable, object, text, time } from "../command/shape.ts";
 import { iso } from "../timestamp.ts";
 import { momentOf } from "./moment.ts";
 import { roleWord } from "./role.ts";
@@ -63,9 +61,13 @@ export function codeText(
   return formatToken("login", { id, vaultId, rootFingerprint, seed });
 }
 
-/** The command that redeems a code on another computer, where no identity says yet where the gateway is. */
+/**
+ * The command that redeems a code on another computer, where no identity says yet where the gateway is.
+ *
+ * Security: it will be copied into a shell, and the name came from a server once: one that is more than a word is left out.
+ */
 export function loginCommand(identity: Pick<Identity, "url" | "ca">, name: string): string {
-  return `${gatewayOf(identity)} sallyport login --name ${name}`;
+  return `${gatewayOf(identity)} sallyport login --name ${/^[A-Za-z0-9@._+-]+$/.test(name) ? name : "NAME"}`;
 }
 
 /** The variables that name a gateway where there is no identity yet. */

@@ -1,6 +1,5 @@
 import type { User } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
-import { listOf, nullable, object, text, time } from "../command/shape.ts";
-import type { ValueOf } from "../command/shape.ts";
+import { type ValueOf, listOf, nullable, object, text, time } from "../command/shape.ts";
 import { deviceName } from "../people.ts";
 import type { Screen } from "../terminal/screen.ts";
 import type { Column } from "../terminal/table.ts";
