@@ -3,6 +3,7 @@ import { defineCommand } from "../command/define.ts";
 import { required, requiredText } from "../command/options.ts";
 import { findMachine, findProject } from "../lookup.ts";
 import { membershipShape, membershipViews } from "../views/membership.ts";
+import { wordOr } from "../terminal/word.ts";
 
 /** `sallyport member add MACHINE --project P`. */
 export const memberAdd = defineCommand({
@@ -28,6 +29,8 @@ export const memberAdd = defineCommand({
     }),
   show({ machine, machineId, project }, screen, { context }) {
     screen.mark("ok", `${machine} is a member of ${project}`, machineId);
-    context.progress.say(`let it read: sallyport grant ${machine} SECRET --project ${project}`);
+    context.progress.say(
+      `let it read: sallyport grant ${wordOr(machine, "MACHINE")} SECRET --project ${wordOr(project, "PROJECT")}`,
+    );
   },
 });

@@ -2,6 +2,7 @@ import { SallyportError } from "@sallyport/client";
 import { defineCommand } from "../command/define.ts";
 import { required } from "../command/options.ts";
 import { projectShape, projectView } from "../views/project.ts";
+import { wordOr } from "../terminal/word.ts";
 
 /** `sallyport project create NAME`. */
 export const projectCreate = defineCommand({
@@ -20,6 +21,8 @@ export const projectCreate = defineCommand({
     }),
   show({ projectId, name }, screen, { context }) {
     screen.mark("ok", `made project ${name}`, projectId);
-    context.progress.say(`put a secret into it: sallyport secret create NAME --project ${name}`);
+    context.progress.say(
+      `put a secret into it: sallyport secret create NAME --project ${wordOr(name, "PROJECT")}`,
+    );
   },
 });

@@ -5,6 +5,7 @@ import { confirmed } from "../confirm.ts";
 import { describeProject } from "../lookup.ts";
 import { relativeTime } from "../terminal/time.ts";
 import { projectShape, projectView } from "../views/project.ts";
+import { wordOr } from "../terminal/word.ts";
 
 /** `sallyport project delete PROJECT`: hides an empty project, to be restored within 30 days. */
 export const projectDelete = defineCommand({
@@ -31,7 +32,7 @@ export const projectDelete = defineCommand({
   show({ projectId, name, purgeAt }, screen, { context }) {
     screen.mark("ok", `deleted project ${name}`, projectId);
     context.progress.say(
-      `gone for good ${relativeTime(purgeAt)}; until then: sallyport project restore ${name}`,
+      `gone for good ${relativeTime(purgeAt)}; until then: sallyport project restore ${wordOr(name, "PROJECT")}`,
     );
   },
 });

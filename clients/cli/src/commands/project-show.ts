@@ -4,6 +4,7 @@ import { describeProject } from "../lookup.ts";
 import { momentText } from "../terminal/time.ts";
 import { personText } from "../views/person.ts";
 import { projectShape, projectView } from "../views/project.ts";
+import { wordOr } from "../terminal/word.ts";
 
 /** `sallyport project show PROJECT`. */
 export const projectShow = defineCommand({
@@ -30,6 +31,6 @@ export const projectShow = defineCommand({
       ["deleted", `${momentText(deletedAt)} by ${personText(deletedBy)}`],
       ["gone", momentText(purgeAt)],
     ]);
-    screen.line(`It can be restored until then: sallyport project restore ${projectId}`);
+    screen.line(`It can be restored until then: sallyport project restore ${wordOr(projectId, "PROJECT")}`);
   },
 });

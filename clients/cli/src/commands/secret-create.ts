@@ -3,6 +3,7 @@ import { flag, required, requiredText, textOr } from "../command/options.ts";
 import { findProject } from "../lookup.ts";
 import { givenOptions, readGiven } from "../values/given.ts";
 import { secretShape, secretView } from "../views/secret.ts";
+import { wordOr } from "../terminal/word.ts";
 
 /** `sallyport secret create NAME`: makes a secret, never a version of one that is there. */
 export const secretCreate = defineCommand({
@@ -34,6 +35,8 @@ export const secretCreate = defineCommand({
   },
   show({ secretId, name, project }, screen, { context }) {
     screen.mark("ok", `made ${name}, version 1`, secretId);
-    context.progress.say(`let a machine read it: sallyport grant MACHINE ${name} --project ${project}`);
+    context.progress.say(
+      `let a machine read it: sallyport grant MACHINE ${wordOr(name, "SECRET")} --project ${wordOr(project, "PROJECT")}`,
+    );
   },
 });

@@ -5,6 +5,7 @@ import { locateSecret } from "../lookup.ts";
 import { relativeTime } from "../terminal/time.ts";
 import { ofProject } from "../views/secret-options.ts";
 import { secretShape, secretView } from "../views/secret.ts";
+import { wordOr } from "../terminal/word.ts";
 
 /** `sallyport secret rm SECRET`: nothing reads it from then on; it can be restored within 30 days. */
 export const secretRm = defineCommand({
@@ -28,7 +29,7 @@ export const secretRm = defineCommand({
   show({ secretId, name, project, purgeAt }, screen, { context }) {
     screen.mark("ok", `deleted ${name} of ${project}`, secretId);
     context.progress.say(
-      `gone for good ${relativeTime(purgeAt)}; until then: sallyport secret restore ${name} --project ${project}`,
+      `gone for good ${relativeTime(purgeAt)}; until then: sallyport secret restore ${wordOr(name, "SECRET")} --project ${wordOr(project, "PROJECT")}`,
     );
   },
 });

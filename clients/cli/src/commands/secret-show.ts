@@ -5,6 +5,7 @@ import { momentText } from "../terminal/time.ts";
 import { personText } from "../views/person.ts";
 import { ofProject } from "../views/secret-options.ts";
 import { secretShape, secretView } from "../views/secret.ts";
+import { wordOr } from "../terminal/word.ts";
 
 /** `sallyport secret show SECRET`: everything but the value. */
 export const secretShow = defineCommand({
@@ -37,6 +38,6 @@ export const secretShow = defineCommand({
     }
     screen.facts(facts);
     if (secret.deletedAt !== null)
-      screen.line(`It can be restored until then: sallyport secret restore ${secretId}`);
+      screen.line(`It can be restored until then: sallyport secret restore ${wordOr(secretId, "SECRET")}`);
   },
 });
