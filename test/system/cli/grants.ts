@@ -38,7 +38,7 @@ export function describeGrants(cli: () => Cli): void {
         { project: "web" },
       ]);
       const { out } = await cli().home.run(["member", "list", "--project", "api"]);
-      expect(out).toMatch(/^MACHINE +STATE +JOINED +ID\nrunner-1 +active +.* mch_/);
+      expect(out).toMatch(/^MACHINE +STATE +JOINED +ID\n(?:.+\n)*runner-1 +active +.* mch_/);
       expect(await cli().note("member rm", [cli().machineId, "--project", "api"])).toMatchObject({
         grantsRemoved: 1,
       });
