@@ -56,3 +56,8 @@ function severalLines(): UsageError {
     "put them into a file and pipe it in, or name it with --file where there is one",
   );
 }
+
+/** Whether somebody can be asked. */
+export function canAsk(): boolean {
+  return process.stdin.isTTY;
+}
