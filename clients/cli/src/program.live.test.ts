@@ -49,6 +49,12 @@ describe("the command line", () => {
       2,
       /--timeout takes 1s to 1d, not 30d/,
     ],
+    [
+      "a pause that no timer can hold",
+      ["audit", "tail", "--every", "30d"],
+      2,
+      /--every takes 1s to 1h, not 30d/,
+    ],
     ["an empty item", ["run", "--only", "A,", "--", "true"], 2, /empty item/],
     ["no identity", ["get", "A"], 4, /no machine's identity.*\n.*sallyport enroll/],
     ["no identity for people", ["project", "create", "x"], 4, /no user's identity/],
