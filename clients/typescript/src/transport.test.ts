@@ -72,6 +72,17 @@ describe.each(["connect", "grpc"] as const)("over %s", (protocol) => {
     expect(corrections).toHaveLength(1);
   });
 
+  test("a server whose clock was wrong for a while is followed back", async () => {
+    let offsetMs = 300_000;
+    const gateway = await gatewayAt(() => Date.now() + offsetMs);
+    const users = usersAt(gateway.url, protocol);
+    for (const next of [300_000, 0, -300_000]) {
+      offsetMs = next;
+      expect((await users.whoAmI({})).name).toBe("me");
+    }
+    expect(gateway.seen).toHaveLength(6);
+  });
+
   test("a time that is too far off is not believed", async () => {
     const gateway = await gatewayAt(() => Date.now() + 3_600_000);
     const failure = await usersAt(gateway.url, protocol).whoAmI({}).catch(toSallyportError);
