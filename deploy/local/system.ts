@@ -50,7 +50,7 @@ export type System = AsyncDisposable & {
 
 const publicName = "localhost";
 const leftoverPatienceMs = 8000;
-const restartMs = 500;
+const restartMs = 100;
 
 /** Starts everything in order. What was started is stopped again, in reverse, when a step fails or on disposal. */
 export async function startSystem(options: SystemOptions): Promise<System> {

@@ -16,6 +16,12 @@ const mayBeTold: Readonly<Record<ClientKind, ReadonlySet<string>>> = {
     "VERSION_CONFLICT",
   ]),
 };
+/**
+ * What a client may be told besides while processes disagree about the time: the gateway lets in what its owner refuses, and
+ * says that something went wrong on our side. Such a request may still be under way a second after the clocks are right.
+ */
+const withWrongClocks: ReadonlySet<string> = new Set(["INTERNAL", "REQUEST_REJECTED"]);
+const afterwardsMs = 1_000;
 const waits: ReadonlySet<string> = new Set(["DEPENDENCY_UNAVAILABLE", "RATE_LIMITED"]);
 
 /** Every value that was received has the committed record of its very read. */
@@ -137,7 +143,11 @@ export const refusalsArePublic: Check = (history) =>
       if (answer.kind !== "refused") return [];
       const { reason, retryAfterMs } = answer;
       const when = `(sent at ${Math.round(startedMs)}, answered at ${Math.round(endedMs)})`;
-      if (!mayBeTold[kind].has(reason)) return [`${kind} was told ${reason} ${when}`];
+      const wrongClock = history.wrongClocks.some(
+        (fault) => startedMs <= fault.endedMs + afterwardsMs && endedMs >= fault.beganMs,
+      );
+      const may = mayBeTold[kind].has(reason) || (wrongClock && withWrongClocks.has(reason));
+      if (!may) return [`${kind} was told ${reason} ${when}`];
       if (waits.has(reason) && retryAfterMs === undefined)
         return [`${kind} was told ${reason} without a delay`];
       return [];

@@ -11,6 +11,8 @@ export type Fault = {
   readonly name: string;
   /** How long it lasts, in milliseconds. */
   readonly lastsMs: number;
+  /** Whether processes disagree about the time meanwhile. */
+  readonly wrongClocks?: true;
   readonly begin: () => void;
   readonly end: () => void;
 };
@@ -101,6 +103,7 @@ function jumpClock({ disturbed, random }: Parts, names: readonly Process[]): Fau
   return {
     name: `set ${whose} clock ${seconds > 0 ? "+" : ""}${seconds} s`,
     lastsMs: 1000 + random.below(1500),
+    wrongClocks: true,
     begin: () => set(seconds * 1000),
     end: () => set(0),
   };

@@ -51,6 +51,8 @@ export type History = {
   readonly writes: Write[];
   readonly enrollments: Enrollment[];
   readonly replays: Replay[];
+  /** While these lasted, processes disagreed about the time. */
+  readonly wrongClocks: Injected[];
 };
 
 /** A fault and when it began and ended. */
@@ -87,7 +89,7 @@ export type EndState = {
 
 /** An empty history. */
 export function createHistory(): History {
-  return { reads: [], writes: [], enrollments: [], replays: [] };
+  return { reads: [], writes: [], enrollments: [], replays: [], wrongClocks: [] };
 }
 
 /** All requests of one kind. */

@@ -5,7 +5,6 @@
  */
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
-import { recoveryTable } from "./recovery.ts";
 import { runChaos } from "./run.ts";
 import { summaryOf } from "./summary.ts";
 
@@ -24,7 +23,7 @@ const report = await runChaos({
   data: values.data,
   say: (line) => console.log(line),
 });
-console.log(`${recoveryTable(report.recoveries)}\n${summaryOf(report.history)}`);
+console.log(summaryOf(report.history));
 for (const [claim, sentences] of Object.entries(report.violations)) {
   console.log(`${sentences.length === 0 ? "holds" : "BROKEN"}: ${claim}`);
   for (const sentence of sentences.slice(0, 20)) console.log(`  ${sentence}`);

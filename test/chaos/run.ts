@@ -9,8 +9,8 @@ import { readEndState } from "./end-state.ts";
 import { type Fault, oneRound } from "./faults.ts";
 import { type History, type Injected, createHistory } from "./history.ts";
 import { createRandom } from "./random.ts";
-import { type Recovery, isBack, lateRecoveries, recoveryOf } from "./recovery.ts";
-import { moveLogToSmallDisk } from "./small-disk.ts";
+import { type Recovery, isBack, lateRecoveries, recoveryHead, recoveryLine, recoveryOf } from "./recovery.ts";
+import { mountSmallDisk } from "./small-disk.ts";
 import { stockUp } from "./stock.ts";
 import { disturbWiring } from "./wiring.ts";
 
@@ -33,7 +33,7 @@ export type ChaosReport = {
 
 const readers = 3;
 /** How long a fault that is not over is waited for; longer than the claim, so that the table can say by how much. */
-const patienceMs = 20_000;
+const patienceMs = 30_000;
 
 /** Runs the clients, injects the faults, and checks the whole history. */
 export async function runChaos({ seed, minutes, data, say }: ChaosOptions): Promise<ChaosReport> {
@@ -42,12 +42,13 @@ export async function runChaos({ seed, minutes, data, say }: ChaosOptions): Prom
   const dir = data ?? mkdtempSync(join(tmpdir(), "sp-chaos-data-"));
   await using stack = new AsyncDisposableStack();
   if (data === undefined) stack.defer(() => rmSync(dir, { recursive: true, force: true }));
+  const mounted = mountSmallDisk();
+  const disk = typeof mounted === "string" ? undefined : stack.use(mounted);
+  if (typeof mounted === "string") say(mounted);
   const disturbed = stack.use(await disturbWiring());
   const deployment = stack.use(await startDeployment(dir, {}, disturbed.wiring));
   const { system, endpoint } = deployment;
-  const disk = await moveLogToSmallDisk(system);
-  if (typeof disk === "string") say(`left out: ${disk}`);
-  else stack.adopt(disk, (mounted) => mounted[Symbol.dispose]());
+  await disk?.takeLog(system);
   const stock = await stockUp(deployment, history, readers);
   stack.defer(() => stock.admin.close());
 
@@ -64,12 +65,15 @@ export async function runChaos({ seed, minutes, data, say }: ChaosOptions): Prom
   };
   const clients = runClients(load);
   await sleep(1000);
-  const parts = { system, disturbed, disk: typeof disk === "string" ? undefined : disk, random };
+  const parts = { system, disturbed, disk, random };
   const until = performance.now() + (minutes ?? 0) * 60_000;
   const recoveries: Recovery[] = [];
+  say(recoveryHead);
   do {
     for (const fault of oneRound(parts)) {
-      recoveries.push(await inject(fault, history));
+      const recovery = await inject(fault, history);
+      recoveries.push(recovery);
+      say(recoveryLine(recovery));
       if (minutes !== undefined && performance.now() > until) break;
     }
   } while (performance.now() < until);
@@ -91,6 +95,7 @@ async function inject(fault: Fault, history: History): Promise<Recovery> {
   await sleep(fault.lastsMs);
   fault.end();
   const injected: Injected = { name: fault.name, beganMs, endedMs: performance.now() };
+  if (fault.wrongClocks) history.wrongClocks.push(injected);
   for (;;) {
     await sleep(100);
     const recovery = recoveryOf(history, injected);

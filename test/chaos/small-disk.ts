@@ -1,72 +1,58 @@
 import { execFileSync } from "node:child_process";
-import { chownSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chownSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { System } from "@sallyport/deploy/local";
 import { asSuperuser } from "./database.ts";
 
-/** A disk of a few MB that holds the tables of audit, and nothing else. */
+/** A disk of 64 MB for the tables of the log. Disposing takes it away, which suits a Postgres that has stopped. */
 export type SmallDisk = Disposable & {
+  /** Moves the tables of the log there. Postgres's own log of changes stays where it was. */
+  takeLog(system: System): Promise<void>;
   /** Takes what is left of it. */
   fill(): void;
   /** Gives that back. */
   free(): void;
 };
 
-const sizeMb = 64;
+const pieces = [64 * 1024, 4096];
 
-/**
- * Moves the tables of the log to a disk of their own, a small tmpfs, which only root can mount; returns the reason where
- * that is impossible. Postgres's own log of changes stays where it was.
- */
-export async function moveLogToSmallDisk(system: System): Promise<SmallDisk | string> {
+/** Mounts a small disk, which only root can; returns the reason where that is impossible. */
+export function mountSmallDisk(): SmallDisk | string {
   const dir = mkdtempSync(join(tmpdir(), "sp-disk-"));
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${sizeMb}m,mode=0755`, "tmpfs", dir], {
-      stdio: "pipe",
-    });
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=64m,mode=0755", "tmpfs", dir], { stdio: "pipe" });
   } catch (error) {
     rmSync(dir, { recursive: true, force: true });
-    return `no small disk can be mounted here: ${error instanceof Error ? error.message.split("\n")[0] : ""}`;
+    return `the log's disk is not filled, since none can be mounted here: ${error instanceof Error ? error.message : ""}`;
   }
   const filler = join(dir, "filler");
-  // Postgres leaves last: what it holds open would keep the disk busy, so it is let go of at once and freed then.
-  const unmount = (): void => {
-    execFileSync("umount", ["--lazy", dir], { stdio: "pipe" });
-    rmSync(dir, { recursive: true, force: true });
-  };
-  try {
-    const { uid, gid } = statSync(join(system.layout.postgres, "cluster"));
-    chownSync(dir, uid, gid);
-    await asSuperuser(system, async (client) => {
-      await client.query(`create tablespace small location '${dir}'`);
-      await client.query("grant create on tablespace small to sallyport_audit_owner");
-      await client.query(
-        "alter table all in tablespace pg_default owned by sallyport_audit_owner set tablespace small",
-      );
-      await client.query(
-        "alter index all in tablespace pg_default owned by sallyport_audit_owner set tablespace small",
-      );
-    });
-  } catch (error) {
-    unmount();
-    throw error;
-  }
   return {
+    async takeLog(system) {
+      const { uid, gid } = statSync(join(system.layout.postgres, "cluster"));
+      chownSync(dir, uid, gid);
+      await asSuperuser(system, async (client) => {
+        const moved = "in tablespace pg_default owned by sallyport_audit_owner set tablespace small";
+        await client.query(`create tablespace small owner sallyport_audit_owner location '${dir}'`);
+        await client.query(`alter table all ${moved}`);
+        await client.query(`alter index all ${moved}`);
+      });
+    },
     fill() {
-      const chunk = Buffer.alloc(64 * 1024);
-      const page = Buffer.alloc(4096);
-      for (const piece of [chunk, page]) {
-        try {
-          for (;;) writeFileSync(filler, piece, { flag: "a" });
-        } catch (error) {
-          if (!(error instanceof Error && "code" in error && error.code === "ENOSPC")) throw error;
-        }
-      }
+      for (const bytes of pieces) fillWith(filler, Buffer.alloc(bytes));
     },
     free: () => rmSync(filler, { force: true }),
-    [Symbol.dispose]: () => {
-      if (readdirSync(dir).length > 0) unmount();
+    [Symbol.dispose]() {
+      execFileSync("umount", [dir], { stdio: "pipe" });
+      rmSync(dir, { recursive: true, force: true });
     },
   };
+}
+
+function fillWith(file: string, piece: Buffer): void {
+  try {
+    for (;;) writeFileSync(file, piece, { flag: "a" });
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ENOSPC")) throw error;
+  }
 }
