@@ -141,8 +141,8 @@ export const refusalsArePublic: Check = (history) =>
   clientKinds.flatMap((kind) => {
     const found = requestsOf(history, kind).flatMap(({ answer, startedMs, endedMs }) => {
       if (answer.kind !== "refused") return [];
-      const { reason, retryAfterMs } = answer;
-      const when = `(sent at ${Math.round(startedMs)}, answered at ${Math.round(endedMs)})`;
+      const { reason, retryAfterMs, message = "" } = answer;
+      const when = `(sent at ${Math.round(startedMs)}, answered at ${Math.round(endedMs)}: ${message})`;
       const wrongClock = history.wrongClocks.some(
         (fault) => startedMs <= fault.endedMs + afterwardsMs && endedMs >= fault.beganMs,
       );

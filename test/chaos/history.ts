@@ -6,6 +6,7 @@ export type Answer<T> =
       readonly reason: string;
       readonly retryAfterMs: number | undefined;
       readonly metadata?: Readonly<Record<string, string>>;
+      readonly message?: string;
     }
   /** No answer, or one that no gateway gave: nobody knows whether it was done. */
   | { readonly kind: "unanswered"; readonly cause: string };

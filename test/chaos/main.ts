@@ -1,7 +1,7 @@
 /**
  * npm run chaos: injects faults into a deployment under load for as long as asked, and checks the whole history.
- * Options: --seed N (chosen by chance), --minutes M (6; 0 is one round),
- * --data DIR (where to put the deployment's data, and leave it with its logs). A seed gives the same faults in the same order again.
+ * Options: --seed N (chosen by chance), --minutes M (6; 0 is one round), --only TEXT (faults
+ * whose name contains it), --data DIR (where to put the deployment's data, and leave it with its logs). A seed gives the same faults in the same order again.
  */
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
@@ -12,6 +12,7 @@ const { values } = parseArgs({
   options: {
     seed: { type: "string" },
     minutes: { type: "string", default: "6" },
+    only: { type: "string" },
     data: { type: "string" },
   },
 });
@@ -20,6 +21,7 @@ console.log(`seed ${seed}`);
 const report = await runChaos({
   seed,
   minutes: Number(values.minutes) || undefined,
+  only: values.only,
   data: values.data,
   say: (line) => console.log(line),
 });

@@ -55,7 +55,7 @@ export async function answerOf<T>(action: () => Promise<T>): Promise<Answer<T>> 
     return { kind: "done", value: await action() };
   } catch (error) {
     const { reason, retryAfterMs, metadata, message } = toSallyportError(error);
-    if (reason !== "UNREACHABLE") return { kind: "refused", reason, retryAfterMs, metadata };
+    if (reason !== "UNREACHABLE") return { kind: "refused", reason, retryAfterMs, metadata, message };
     return { kind: "unanswered", cause: metadata["cause"] ?? message };
   }
 }

@@ -18,6 +18,8 @@ import { disturbWiring } from "./wiring.ts";
 export type ChaosOptions = {
   readonly seed: number;
   readonly minutes?: number | undefined;
+  /** Only faults whose name contains this. */
+  readonly only?: string | undefined;
   /** Where the deployment's data is to be, and to stay; a temporary directory unless given. */
   readonly data?: string | undefined;
   readonly say: (line: string) => void;
@@ -36,7 +38,7 @@ const readers = 3;
 const patienceMs = 30_000;
 
 /** Runs the clients, injects the faults, and checks the whole history. */
-export async function runChaos({ seed, minutes, data, say }: ChaosOptions): Promise<ChaosReport> {
+export async function runChaos({ seed, minutes, only = "", data, say }: ChaosOptions): Promise<ChaosReport> {
   const random = createRandom(seed);
   const history = createHistory();
   const dir = data ?? mkdtempSync(join(tmpdir(), "sp-chaos-data-"));
@@ -70,7 +72,7 @@ export async function runChaos({ seed, minutes, data, say }: ChaosOptions): Prom
   const recoveries: Recovery[] = [];
   say(recoveryHead);
   do {
-    for (const fault of oneRound(parts)) {
+    for (const fault of oneRound(parts).filter(({ name }) => name.includes(only))) {
       const recovery = await inject(fault, history);
       recoveries.push(recovery);
       say(recoveryLine(recovery));

@@ -7,7 +7,7 @@ import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.
 import { parseSignatureInput } from "@sallyport/proto/signing";
 import { afterEach, describe, expect, test } from "vitest";
 import { createClock } from "./clock.ts";
-import { toSallyportError } from "./errors.ts";
+import { SallyportError, toSallyportError } from "./errors.ts";
 import { newSeed } from "./keys.ts";
 import { createSigner } from "./signer.ts";
 import { type ConnectionOptions, createSignedTransport } from "./transport.ts";
@@ -124,6 +124,18 @@ describe("a gateway that does not answer", () => {
       .whoAmI({})
       .catch(toSallyportError);
     expect(failure).toMatchObject({ reason: "UNREACHABLE", metadata: { cause: "TIMEOUT" } });
+  });
+
+  test("or breaks off is out of reach, and no failure of the server's", async () => {
+    const server = createTcpServer((socket) => socket.once("data", () => socket.resetAndDestroy()));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    stops.push(() => void server.close());
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const failure = await usersAt(url, "connect").whoAmI({}).catch(toSallyportError);
+    expect(failure).toMatchObject({ reason: "UNREACHABLE" });
+    expect(["CLOSED", "ECONNRESET"]).toContain(
+      failure instanceof SallyportError && failure.metadata["cause"],
+    );
   });
 
   test("is left when the caller's own time is over", async () => {
