@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startDeployment } from "../system/deployment.ts";
 import { checks } from "./checks.ts";
+import { asSuperuser } from "./database.ts";
 import { fetchKeys, runClients } from "./clients.ts";
 import { readEndState } from "./end-state.ts";
 import { type Fault, oneRound } from "./faults.ts";
@@ -51,6 +52,8 @@ export async function runChaos({ seed, minutes, only = "", data, say }: ChaosOpt
   const deployment = stack.use(await startDeployment(dir, {}, disturbed.wiring));
   const { system, endpoint } = deployment;
   await disk?.takeLog(system);
+  // As a deployment that has been up for minutes has done: its first recovery would redo how the databases were made.
+  await asSuperuser(system, (client) => client.query("checkpoint"));
   const stock = await stockUp(deployment, history, readers);
   stack.defer(() => stock.admin.close());
 
