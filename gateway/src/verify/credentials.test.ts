@@ -116,6 +116,17 @@ describe("remembering", () => {
     expect(asked).toHaveLength(2);
   });
 
+  test("does not keep a credential that was made while a clock was wrong", async () => {
+    nowMs -= 10_000;
+    await keys.find(machine.keyId);
+    await keys.find(machine.keyId);
+    expect(asked).toHaveLength(2);
+    nowMs += 10_000;
+    await keys.find(machine.keyId);
+    await keys.find(machine.keyId);
+    expect(asked).toHaveLength(2);
+  });
+
   test("ends after its seconds where the time of day is set back meanwhile", async () => {
     await keys.find(machine.keyId);
     nowMs -= 600_000;

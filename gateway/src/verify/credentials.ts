@@ -1,6 +1,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
+import { credentialLifetimeMs, maxSkewMs } from "@sallyport/evidence";
 import {
   type CredentialClaims,
   CredentialClaimsSchema,
@@ -16,8 +17,8 @@ type Entry = {
   readonly key: KnownKey | undefined;
   /** By the steady clock. */
   readonly freshUntilMs: number;
-  /** By the time of day: when the credential ends. */
-  readonly expiresMs: number;
+  /** By the time of day: when the credential ends; undefined where there is none. */
+  readonly expiresMs: number | undefined;
 };
 type LookUp = Promise<KnownKey | undefined>;
 
@@ -62,11 +63,19 @@ export function createKeyCache(
 
   function remember(keyId: string, key: KnownKey | undefined): void {
     const lifetime = key === undefined ? cacheMs.unknown : watched ? cacheMs.known : cacheMs.unwatched;
-    const expiresMs = key?.claims?.expiresAt ? timestampMs(key.claims.expiresAt) : Number.POSITIVE_INFINITY;
+    const expiresMs = key?.claims?.expiresAt && timestampMs(key.claims.expiresAt);
     entries.delete(keyId);
     entries.set(keyId, { key, freshUntilMs: clocks.steady() + lifetime, expiresMs });
     const oldest = entries.size > capacity ? entries.keys().next().value : undefined;
     if (oldest !== undefined) entries.delete(oldest);
+  }
+
+  // A credential that nobody would take is not kept: it is over, or was made while a clock of ours was wrong.
+  function isGood({ freshUntilMs, expiresMs }: Entry): boolean {
+    if (clocks.steady() >= freshUntilMs) return false;
+    if (expiresMs === undefined) return true;
+    const leftMs = expiresMs - clocks.time();
+    return leftMs > 0 && leftMs <= credentialLifetimeMs + maxSkewMs;
   }
 
   function startOver(): void {
@@ -77,7 +86,7 @@ export function createKeyCache(
   return {
     async find(keyId) {
       const entry = entries.get(keyId);
-      if (entry && clocks.steady() < entry.freshUntilMs && clocks.time() < entry.expiresMs) {
+      if (entry && isGood(entry)) {
         countKeyLookup("hit");
         return entry.key;
       }
