@@ -7,8 +7,11 @@ test("under load, through every sort of fault, what is claimed holds and everyth
   const given = process.env["SALLYPORT_CHAOS_SEED"];
   const seed = given === undefined || given === "" ? randomInt(2 ** 31) : Number(given);
   console.log(`chaos seed ${seed}: SALLYPORT_CHAOS_SEED=${seed} repeats these faults in this order`);
-  const report = await runChaos({ seed, say: (line) => console.log(line) });
+  const lines: string[] = [];
+  const report = await runChaos({ seed, say: (line) => void lines.push(line) }).finally(() =>
+    console.log(lines.join("\n")),
+  );
   console.log(summaryOf(report.history));
   const none = Object.fromEntries(Object.keys(report.violations).map((claim) => [claim, []]));
   expect(report.violations).toEqual(none);
-}, 240_000);
+}, 300_000);

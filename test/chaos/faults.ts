@@ -90,8 +90,8 @@ function fillDisk({ random }: Parts, disk: SmallDisk): Fault {
   return {
     name: "fill the log's disk",
     lastsMs: 2000 + random.below(1000),
-    begin: disk.fill,
-    end: disk.free,
+    begin: () => disk.fill(),
+    end: () => disk.free(),
   };
 }
 

@@ -42,7 +42,10 @@ export async function openLink(listenAt: 0 | string): Promise<Link> {
   }
 
   const server = createServer({ allowHalfOpen: true }, (inner) => {
-    if (state === "cut" || target === undefined) return void inner.destroy();
+    if (state === "cut" || target === undefined) {
+      inner.destroy();
+      return;
+    }
     const outer = typeof target === "number" ? connect(target, "127.0.0.1") : connect(target);
     for (const socket of [inner, outer]) {
       sockets.add(socket);
