@@ -73,7 +73,8 @@ test("a server left by a killed supervisor is stopped and replaced", async () =>
 test("a server that is killed comes back on the same socket, and stop() ends it for good", async () => {
   const told: string[] = [];
   const dataDir = join(dir, "data");
-  const server = await startPostgres({ dataDir, log: () => undefined, onRestart: (why) => told.push(why) });
+  const onRestart = (why: string) => told.push(why);
+  const server = await startPostgres({ dataDir, durable: false, log: () => undefined, onRestart });
   started.push(server);
   await query(server.superuserUrl(), "create table kept as select 7 as n");
   process.kill(Number(readLines(join(dataDir, "cluster", "postmaster.pid"))[0]), "SIGKILL");
