@@ -77,6 +77,7 @@ test("a server that is killed comes back on the same socket, and stop() ends it 
   const server = await startPostgres({ dataDir, durable: false, log: () => undefined, onRestart });
   started.push(server);
   await query(server.superuserUrl(), "create table kept as select 7 as n");
+  await query(server.superuserUrl(), "checkpoint"); // Nothing waits for the disk in this server.
   process.kill(Number(readLines(join(dataDir, "cluster", "postmaster.pid"))[0]), "SIGKILL");
   await expect
     .poll(() => query(server.superuserUrl(), "select n from kept").catch(() => "away"), { timeout: 20_000 })
