@@ -18,6 +18,7 @@ export default defineConfig({
           exclude: [...ignored, "**/*.live.test.ts"],
           // These tests keep to their own process and leave nothing behind in it.
           isolate: false,
+          testTimeout: 20_000,
           maxWorkers: 2,
         },
       },

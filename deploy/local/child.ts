@@ -45,6 +45,7 @@ function permissions(name: Process, layout: Layout): string[] {
     "--allow-net",
     ...readable,
     "--disable-proto=throw",
+    "--disable-sigusr1",
     "--disable-warning=SecurityWarning",
     "--disable-warning=ExperimentalWarning",
   ];
@@ -57,7 +58,9 @@ export async function startChild(
   env: Readonly<Record<string, string>>,
   layout: Layout,
 ): Promise<Child> {
-  const child = spawn(process.execPath, [...permissions(name, layout), join(repository, entry[name])], {
+  const program = [process.execPath, ...permissions(name, layout), join(repository, entry[name])];
+  // Security: no core dump, which would hold keys. The shell sets the limit and is the process that it becomes.
+  const child = spawn("/bin/sh", ["-c", 'ulimit -c 0 && exec "$0" "$@"', ...program], {
     cwd: repository,
     env: { ...env, NODE_ENV: "production" },
     // The channel tells the process that its supervisor died, even by kill -9.

@@ -6,6 +6,7 @@ import { type Record as AuditRecord, RecordScope } from "@sallyport/proto/gen/sa
 import { EnrollRequestSchema } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { exchange } from "../infra/index.ts";
 import { loginOwner, makeSecrets, makeToken, startDeployment } from "../system/deployment.ts";
 
 const addresses = 300;
@@ -36,25 +37,6 @@ function connectFrom(localAddress: string): ClientHttp2Session {
   return connect(url, { createConnection: () => connectTls({ ...tls, ALPNProtocols: ["h2"] }) });
 }
 
-function send(
-  session: ClientHttp2Session,
-  path: string,
-  headers: Readonly<Record<string, string>>,
-  body: Uint8Array,
-): Promise<{ readonly status: number; readonly text: string }> {
-  return new Promise((resolve, reject) => {
-    const stream = session.request({ ":method": "POST", ":path": path, ...headers });
-    let [status, text] = [0, ""];
-    stream.setEncoding("utf8");
-    stream
-      .on("response", (response) => (status = response[":status"] ?? 0))
-      .on("data", (data: string) => (text += data))
-      .once("end", () => resolve({ status, text }))
-      .once("error", reject);
-    stream.end(body);
-  });
-}
-
 const readPath = "/sallyport.gateway.v1.ReadService/ReadSecrets";
 const enrollPath = "/sallyport.identity.v1.EnrollmentService/Enroll";
 const contentType = "application/proto";
@@ -64,7 +46,7 @@ function rejected(session: ClientHttp2Session) {
   const signer = createSigner(newSeed(), newId("mch"));
   const target = { authority: new URL(deployment.endpoint.url).host, path: readPath, contentType };
   const { headers } = signer.sign(target, new Uint8Array());
-  return send(session, readPath, { "content-type": contentType, ...headers }, new Uint8Array());
+  return exchange(session, readPath, { "content-type": contentType, ...headers }, new Uint8Array());
 }
 
 /** An enrollment, properly signed, that does not hold the token that it names; every other token is made up. */
@@ -83,7 +65,7 @@ function refused(session: ClientHttp2Session, known: boolean) {
   const body = toBinary(EnrollRequestSchema, request);
   const target = { authority: new URL(deployment.endpoint.url).host, path: enrollPath, contentType };
   const { headers } = signer.sign(target, body);
-  return send(session, enrollPath, { "content-type": contentType, ...headers }, body);
+  return exchange(session, enrollPath, { "content-type": contentType, ...headers }, body);
 }
 
 async function recordsOf(action: string, scope: RecordScope): Promise<AuditRecord[]> {

@@ -2,10 +2,13 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { catalogue } from "@sallyport/cli/catalogue";
 import { differences } from "@sallyport/cli/shape";
+import { MachineState } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { describeCompletion } from "./cli/completion.ts";
 import { describeDoctor } from "./cli/doctor.ts";
 import { describeIdentities } from "./cli/identities.ts";
+import { describeMachines } from "./cli/machines.ts";
+import { describePeople } from "./cli/people.ts";
 import { describeProxy } from "./cli/proxy.ts";
 import { type Cli, startCli } from "./cli/state.ts";
 import { describeValues } from "./cli/values.ts";
@@ -24,6 +27,8 @@ describeValues(started);
 describeIdentities(started);
 describeDoctor(started);
 describeProxy(started);
+describePeople(started);
+describeMachines(started);
 describeCompletion(started);
 
 test("what every command prints as JSON is what is documented, to the last key", async () => {
@@ -39,7 +44,7 @@ test("what every command prints as JSON is what is documented, to the last key",
   )) as {
     machineId: string;
   };
-  cli.printed.set("machine revoke", await cli.home.json(["machine", "revoke", spareId]));
+  cli.printed.set("machine revoke", await cli.home.json(["machine", "revoke", spareId, "--yes"]));
   cli.printed.set("logout", await cli.home.json(["logout", "--identity", join(cli.home.dir, "spare.json")]));
   for (const { path, load } of catalogue) {
     const { json } = await load();
@@ -57,14 +62,22 @@ test("a refusal is JSON on standard error with --json, and records name the prog
   expect(records[0]?.client).toMatch(/^sallyport-cli\/\d/);
 });
 
-test("logout overwrites and removes the keys, and the vault is no longer the current one", async () => {
+test("logout ends the keys at the server, overwrites and removes them; the last owner's only on demand", async () => {
   const vault = cli.vaultFolder();
+  const kept = await cli.home.run(["logout", "--as", "user"]);
+  expect(kept).toMatchObject({ code: 5, out: "" });
+  expect(kept.err).toMatch(/ada is the last owner.*\[LAST_OWNER\]\n {2}→ .*--local-only/);
+  expect(readdirSync(vault).toSorted()).toEqual(["machine.json", "user.json"]);
   expect(await cli.home.json(["logout", "--as", "machine"])).toEqual({
     removed: [join(vault, "machine.json")],
+    ended: [cli.machineId],
+    notEnded: [],
   });
+  const { machine } = await cli.admin.services.machines.getMachine({ machineId: cli.machineId });
+  expect(machine?.state).toBe(MachineState.REVOKED);
   expect(readdirSync(vault)).toEqual(["user.json"]);
   expect((await cli.home.run(["list"])).code).toBe(4);
-  await cli.home.run(["logout"]);
+  expect((await cli.home.run(["logout", "--local-only"])).out).toMatch(/! the server was not told/);
   expect(readdirSync(vault)).toEqual([]);
   expect(existsSync(join(cli.folder(), "current"))).toBe(false);
   expect((await cli.home.run(["whoami"])).code).toBe(4);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { type Client, createClient } from "@connectrpc/connect";
 import { type Identity, createSigner, enroll, openSallyport } from "@sallyport/client";
-import { type Process, metricsPorts, processes } from "@sallyport/deploy/local";
+import { type Process, type System, metricsPorts, processes } from "@sallyport/deploy/local";
 import { OpenService } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
 import {
@@ -128,7 +128,7 @@ async function asGateway(
 }
 
 /** The metrics of every process, as the operator reads them. */
-export async function scrape({ deployment: { system } }: ObservedJob): Promise<ReadonlyMap<Process, string>> {
+export async function scrape(system: System): Promise<ReadonlyMap<Process, string>> {
   const ports = metricsPorts(system.addresses);
   const texts = processes.map(
     async (name) => [name, await getMetrics(system.operator, ports.get(name) ?? 0)] as const,

@@ -45,7 +45,7 @@ beforeAll(async () => {
   });
   const told = (): void => expect(onTheWay.isSubsetOf(servicesOf(traceId))).toBe(true);
   await vi.waitFor(told, { timeout: 30_000, interval: 200 });
-  shown = await scrape(job);
+  shown = await scrape(job.deployment.system);
 });
 afterAll(async () => {
   job.admin.close();
@@ -272,10 +272,10 @@ describe("metrics", () => {
         [...seriesOf(text).keys()].map((series) => `${process} ${series}`),
       );
     await machineDay(job, "again"); // What only a second machine brings, such as an answer of a warm cache.
-    const before = keysOf(await scrape(job));
+    const before = keysOf(await scrape(job.deployment.system));
     for (let machine = 0; machine < 6; machine += 1) await machineDay(job, `machine-${machine}`);
     await sleep(100);
-    expect(keysOf(await scrape(job)).toSorted()).toEqual(before.toSorted());
+    expect(keysOf(await scrape(job.deployment.system)).toSorted()).toEqual(before.toSorted());
   });
 
   test("have no reason but ours, and no method but those that are served", () => {

@@ -56,13 +56,18 @@ test("a reason that is newer than this client is a refusal, a fault of its own u
   expect(adviceOf("constructor").exitCode).toBe(3);
 });
 
+test("what the sentence does not say of a reason's details is added to it", () => {
+  const error = new SallyportError("UNREACHABLE", "no answer", { metadata: { cause: "ECONNREFUSED" } });
+  expect(explanationLines(explain(error))[0]).toBe("sallyport: no answer [UNREACHABLE, cause ECONNREFUSED]");
+});
+
 test("people read two lines", () => {
   const error = new SallyportError({ told: "NOT_FOUND" }, "x", {
     metadata: { field: "project_id" },
     cause: 1,
   });
   expect(explanationLines(explain(error))).toEqual([
-    "sallyport: there is no such thing in this vault (project_id) [NOT_FOUND, field project_id]",
+    "sallyport: there is no such thing in this vault (project_id) [NOT_FOUND]",
     '  → check the name or id, and the vault with "sallyport vault show"',
   ]);
 });

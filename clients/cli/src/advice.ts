@@ -9,8 +9,10 @@ export type CliReason =
   | "IDENTITY_UNFIT"
   | "IDENTITY_EXPIRED"
   | "NAME_AMBIGUOUS"
+  | "MACHINE_ENDED"
   | "NAME_UNFIT"
   | "NAME_DANGEROUS"
+  | "LAST_OWNER"
   | "VALUE_UNFIT"
   | "OUTPUT_FAILED"
   | "LISTEN_FAILED"
@@ -148,7 +150,7 @@ const all: Readonly<Record<KnownReason, Advice>> = {
   LAST_OWNER: {
     exitCode: 5,
     what: () => "the vault would be left without an owner",
-    next: () => "make another owner first",
+    next: () => 'make another owner first: "sallyport user invite --role owner"',
   },
   PROJECT_NOT_EMPTY: {
     exitCode: 5,
@@ -202,6 +204,10 @@ const all: Readonly<Record<KnownReason, Advice>> = {
   IDENTITY_UNFIT: { exitCode: 4, next: () => "use the identity of the other kind, or leave --identity out" },
   IDENTITY_EXPIRED: { exitCode: 4, next: () => "log in or enroll again" },
   NAME_AMBIGUOUS: { exitCode: 2, next: () => "choose with --project, or name it by its id" },
+  MACHINE_ENDED: {
+    exitCode: 5,
+    next: () => 'that is for good: enroll another with a token of "sallyport token create"',
+  },
   NAME_UNFIT: { exitCode: 2, next: () => "give it another with --map NEW_NAME=secret" },
   VALUE_UNFIT: { exitCode: 2, next: () => "leave it out with --only, or choose another format" },
   OUTPUT_FAILED: { exitCode: 1, next: () => "choose another place with --output" },

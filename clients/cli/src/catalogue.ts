@@ -12,11 +12,13 @@ export type Entry = {
 
 /** What the first word of two means. */
 export const groups: Readonly<Record<string, string>> = {
-  vault: "The vaults that this computer knows",
+  vault: "Vaults, and those that this computer knows",
   project: "Projects",
   secret: "Secrets",
   token: "Enrollment tokens",
   machine: "Machines",
+  user: "The people of the vault",
+  device: "The computers of people",
   audit: "The record of what happened",
 };
 
@@ -89,10 +91,130 @@ export const catalogue: readonly Entry[] = [
     load: async () => (await import("./commands/token-create.ts")).tokenCreate,
   },
   {
+    path: "token list",
+    summary: "List enrollment tokens with their uses",
+    section: "Manage",
+    load: async () => (await import("./commands/token-list.ts")).tokenList,
+  },
+  {
+    path: "token show",
+    summary: "Show what an enrollment token may do",
+    section: "Manage",
+    load: async () => (await import("./commands/token-show.ts")).tokenShow,
+  },
+  {
+    path: "token check",
+    summary: "Say what an enrollment token would enroll, without using it",
+    section: "Manage",
+    load: async () => (await import("./commands/token-check.ts")).tokenCheck,
+  },
+  {
+    path: "token revoke",
+    summary: "End an enrollment token, and the machines that it made",
+    section: "Manage",
+    load: async () => (await import("./commands/token-revoke.ts")).tokenRevoke,
+  },
+  {
+    path: "machine list",
+    summary: "List machines, when they were seen and from where",
+    section: "Manage",
+    load: async () => (await import("./commands/machine-list.ts")).machineList,
+  },
+  {
+    path: "machine show",
+    summary: "Show everything about a machine",
+    section: "Manage",
+    load: async () => (await import("./commands/machine-show.ts")).machineShow,
+  },
+  {
+    path: "machine access",
+    summary: "Show what a machine can read, or why not",
+    section: "Manage",
+    load: async () => (await import("./commands/machine-access.ts")).machineAccess,
+  },
+  {
+    path: "machine rename",
+    summary: "Give a machine another name",
+    section: "Manage",
+    load: async () => (await import("./commands/machine-rename.ts")).machineRename,
+  },
+  {
+    path: "machine disable",
+    summary: "Stop a machine until it is enabled again",
+    section: "Manage",
+    load: async () => (await import("./commands/machine-disable.ts")).machineDisable,
+  },
+  {
+    path: "machine enable",
+    summary: "Let a disabled machine work again",
+    section: "Manage",
+    load: async () => (await import("./commands/machine-enable.ts")).machineEnable,
+  },
+  {
     path: "machine revoke",
     summary: "End a machine for good",
     section: "Manage",
     load: async () => (await import("./commands/machine-revoke.ts")).machineRevoke,
+  },
+  {
+    path: "user list",
+    summary: "List the people of the vault",
+    section: "Manage",
+    load: async () => (await import("./commands/user-list.ts")).userList,
+  },
+  {
+    path: "user show",
+    summary: "Show a user with their devices",
+    section: "Manage",
+    load: async () => (await import("./commands/user-show.ts")).userShow,
+  },
+  {
+    path: "user invite",
+    summary: "Make a login code that lets one person in; it is shown once",
+    section: "Manage",
+    load: async () => (await import("./commands/user-invite.ts")).userInvite,
+  },
+  {
+    path: "user codes",
+    summary: "List login codes, spent ones too",
+    section: "Manage",
+    load: async () => (await import("./commands/user-codes.ts")).userCodes,
+  },
+  {
+    path: "user revoke-code",
+    summary: "End a login code that was not redeemed",
+    section: "Manage",
+    load: async () => (await import("./commands/user-revoke-code.ts")).userRevokeCode,
+  },
+  {
+    path: "user remove",
+    summary: "End a user for good, with their devices and tokens",
+    section: "Manage",
+    load: async () => (await import("./commands/user-remove.ts")).userRemove,
+  },
+  {
+    path: "device list",
+    summary: "List devices of a user, or of everyone",
+    section: "Manage",
+    load: async () => (await import("./commands/device-list.ts")).deviceList,
+  },
+  {
+    path: "device add",
+    summary: "Make a login code for a further computer of yours",
+    section: "Manage",
+    load: async () => (await import("./commands/device-add.ts")).deviceAdd,
+  },
+  {
+    path: "device renew",
+    summary: "Give this computer a new key",
+    section: "Manage",
+    load: async () => (await import("./commands/device-renew.ts")).deviceRenew,
+  },
+  {
+    path: "device revoke",
+    summary: "End a device for good",
+    section: "Manage",
+    load: async () => (await import("./commands/device-revoke.ts")).deviceRevoke,
   },
   {
     path: "audit list",
@@ -119,8 +241,14 @@ export const catalogue: readonly Entry[] = [
     load: async () => (await import("./commands/vault-show.ts")).vaultShow,
   },
   {
+    path: "vault create",
+    summary: "Make another vault; its owner's login code is shown once",
+    section: "This computer",
+    load: async () => (await import("./commands/vault-create.ts")).vaultCreate,
+  },
+  {
     path: "logout",
-    summary: "Remove identities from this computer",
+    summary: "End the keys of this computer and remove them",
     section: "This computer",
     load: async () => (await import("./commands/logout.ts")).logout,
   },

@@ -1,6 +1,13 @@
 import type { Sallyport } from "@sallyport/client";
 import { SallyportError } from "@sallyport/client/error";
-import { type Identity, type Reader, openReader, retrying } from "@sallyport/client/reading";
+import {
+  type Identity,
+  type Reader,
+  openReader,
+  retrying,
+  toSallyportError,
+} from "@sallyport/client/reading";
+import { CliError } from "./failure.ts";
 import { type CallOptions, type Session, userAgent } from "./session.ts";
 import type { Progress } from "./terminal/progress.ts";
 import { durationText } from "./terminal/time.ts";
@@ -26,11 +33,21 @@ export function connectingSession(choice: Choice, timeoutMs: number, progress: P
     const untilMs = performance.now() + timeoutMs;
     const onWait = ({ message }: SallyportError, delayMs: number): void =>
       progress.say(`${message}; trying again in ${(delayMs / 1000).toFixed(1)} s`);
-    const attempt = (): Promise<T> => action(options);
+    // What the command line finds out by itself is no failure of the way, and is not tried again.
+    const attempt = (): Promise<{ readonly done: T } | CliError> =>
+      action(options).then(
+        (done) => ({ done }),
+        (error: unknown) => {
+          if (error instanceof CliError) return error;
+          throw toSallyportError(error);
+        },
+      );
     try {
-      return await progress.during(`waiting for ${where}`, () =>
+      const result = await progress.during(`waiting for ${where}`, () =>
         again ? retrying(attempt, { untilMs, onWait }) : attempt(),
       );
+      if (result instanceof CliError) throw result;
+      return result.done;
     } catch (error) {
       if (!options.signal.aborted) throw error;
       const seconds = Math.round(timeoutMs / 1000);

@@ -71,6 +71,8 @@ function shown(
 
 /** The two lines that people read of an error. */
 export function explanationLines({ reason, message, next, metadata }: Explanation): [string, string] {
-  const details = Object.entries(metadata).map(([key, value]) => `${key} ${value}`);
+  // What the sentence says already is not said twice.
+  const untold = Object.entries(metadata).filter(([, value]) => !message.includes(value));
+  const details = untold.map(([key, value]) => `${key} ${value}`);
   return [`sallyport: ${message} [${[reason, ...details].join(", ")}]`, `  → ${next}`];
 }

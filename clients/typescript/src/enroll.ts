@@ -21,6 +21,20 @@ export type EnrollOptions = ConnectionOptions & {
 /** Options of a login; a seed makes a retry use the same key. */
 export type LoginOptions = ConnectionOptions & { readonly seed?: Uint8Array };
 
+/** What an enrollment token would enroll now. */
+export type EnrollmentCheck = {
+  readonly vaultId: string;
+  readonly tokenId: string;
+  /** The name that the machine could get; one that the token makes differs each time. */
+  readonly machineName: string;
+  /** RFC 3339: when a machine that is enrolled now would stop working. */
+  readonly expiresAt: string;
+  readonly projectIds: readonly string[];
+  readonly secretIds: readonly string[];
+  /** How many machines the token can still make. */
+  readonly usesLeft: number;
+};
+
 /**
  * Enrolls this process as a machine with an enrollment token. The token itself is never sent: its key signs the new
  * machine's key. Throws a SallyportError.
@@ -30,8 +44,49 @@ export async function enroll(
   tokenText: string,
   options: EnrollOptions = {},
 ): Promise<Identity> {
-  const token = parseToken(tokenText, "enr");
   const seed = options.seed ?? newSeed();
+  const { token, answer } = await askToEnroll(endpoint, tokenText, { ...options, seed }, false);
+  return {
+    ...identityBase(endpoint, token, seed),
+    principalId: answer.machineId,
+    keyId: answer.machineId,
+    kind: "machine",
+    name: answer.machineName,
+    expiresAt: textOf(answer.expiresAt),
+  };
+}
+
+/**
+ * Has the server check an enrollment as `enroll` would ask for it, and tell what it would make: nothing is made and no use
+ * is spent. Throws a SallyportError with the reason for which the enrollment would be refused.
+ */
+export async function checkEnrollment(
+  endpoint: Endpoint,
+  tokenText: string,
+  options: EnrollOptions = {},
+): Promise<EnrollmentCheck> {
+  const seed = options.seed ?? newSeed();
+  const { token, answer } = await askToEnroll(endpoint, tokenText, { ...options, seed }, true);
+  const { machineName, projectIds, secretIds, usesLeft } = answer;
+  const expiresAt = textOf(answer.expiresAt);
+  return {
+    vaultId: token.vaultId,
+    tokenId: token.id,
+    machineName,
+    expiresAt,
+    projectIds,
+    secretIds,
+    usesLeft,
+  };
+}
+
+async function askToEnroll(
+  endpoint: Endpoint,
+  tokenText: string,
+  { seed, ...options }: EnrollOptions & { readonly seed: Uint8Array },
+  validateOnly: boolean,
+) {
+  const token = parseToken(tokenText, "enr");
   const { signer, transport, close } = openAsNewKey(endpoint, seed, options);
   const { publicKey, proof } = proveToken("enr", token.vaultId, token.seed, signer.publicKey);
   try {
@@ -43,15 +98,9 @@ export async function enroll(
       machinePublicKey: signer.publicKey,
       hostname: options.hostname ?? systemHostname(),
       machineName: options.name ?? "",
+      validateOnly,
     });
-    return {
-      ...identityBase(endpoint, token, seed),
-      principalId: answer.machineId,
-      keyId: answer.machineId,
-      kind: "machine",
-      name: answer.machineName,
-      expiresAt: textOf(answer.expiresAt),
-    };
+    return { token, answer };
   } catch (error) {
     throw toSallyportError(error);
   } finally {

@@ -1,6 +1,13 @@
 export { type NewSecret, type NewVersion, type Sallyport, type Services, openSallyport } from "./client.ts";
 export { type Clock, createClock, maxCorrectionMs } from "./clock.ts";
-export { type EnrollOptions, type LoginOptions, enroll, login } from "./enroll.ts";
+export {
+  type EnrollOptions,
+  type EnrollmentCheck,
+  type LoginOptions,
+  checkEnrollment,
+  enroll,
+  login,
+} from "./enroll.ts";
 export { newSeed, privateKeyOf, rawPublicKey, signBytes, verifyBytes } from "./keys.ts";
 export { type TrustedKeys, verifyKeyset } from "./keyset.ts";
 export { openReply } from "./reply.ts";

@@ -73,7 +73,7 @@ export function describeCompletion(cli: () => Cli): void {
       expect(
         (await inShell("bash", ["--norc", "-c", script])).split("\n").map((line) => line.trim()),
       ).toEqual([
-        "list use show",
+        "list use show create",
         "BINARY DB DB_URL ODD my-key",
         "DB DB_URL",
         "DB_URL,ODD",

@@ -1,8 +1,15 @@
 import { text as readText } from "node:stream/consumers";
-import { login as redeem, parseToken } from "@sallyport/client";
+import {
+  type Endpoint,
+  type Identity,
+  type LoginOptions,
+  login as redeem,
+  parseToken,
+  toSallyportError,
+} from "@sallyport/client";
 import { defineCommand } from "../command/define.ts";
-import { textOr } from "../command/options.ts";
-import { nullable, object, text, time } from "../command/shape.ts";
+import { text } from "../command/options.ts";
+import { nullable, object, text as word, time } from "../command/shape.ts";
 import { UsageError } from "../failure.ts";
 import { promptHidden } from "../input.ts";
 import { relativeTime } from "../terminal/time.ts";
@@ -15,22 +22,27 @@ import { withPendingKey } from "../vaults/pending.ts";
 /** `sallyport login`: turns a login code into this computer's user identity, and chooses its vault. */
 export const login = defineCommand({
   description:
-    "Reads the login code from standard input or asks for it. SALLYPORT_URL says where the gateway answers, SALLYPORT_CA what its certificate is signed by; the identity keeps both.",
+    'Reads the login code from standard input or asks for it. A code of "device add" makes this computer a further device of the same user. SALLYPORT_URL says where the gateway answers, SALLYPORT_CA what its certificate is signed by; the identity keeps both.',
   args: {},
   options: {
-    name: textOr(process.env["USER"] || "owner", "how you are shown in lists and records", { value: "name" }),
+    name: text(
+      "how you are shown in lists and records; for a further device, your name (your login name here if not given)",
+      {
+        value: "name",
+      },
+    ),
   },
   examples: [
     ["sallyport login --name ada", "asks for the code without showing it"],
     ["sallyport login --name ada < login-code", "takes it from a file"],
   ],
   json: object({
-    userId: text("your id"),
-    name: text("your name"),
-    vaultId: text("the vault's id"),
-    vaultName: nullable(text("the vault's name; null when the server could not be asked")),
+    userId: word("your id"),
+    name: word("your name"),
+    vaultId: word("the vault's id"),
+    vaultName: nullable(word("the vault's name; null when the server could not be asked")),
     expiresAt: time("when this computer's key stops working"),
-    identity: text("the file that holds the key"),
+    identity: word("the file that holds the key"),
   }),
   async run({ options: { name }, context }) {
     const endpoint = await endpointOf(context.env);
@@ -43,12 +55,12 @@ export const login = defineCommand({
     const path = chosen ?? identityFile(context.env, vaultId, "user");
     const identity = await context.session.patiently(new URL(endpoint.url).host, (options) =>
       withPendingKey(path, id, async (seed) =>
-        keepIdentity(path, await redeem(endpoint, code, name, { ...options, seed }), options),
+        keepIdentity(path, await redeemAs(endpoint, code, name, { ...options, seed }), options),
       ),
     );
     if (chosen === undefined) await writeCurrentVault(context.env, vaultId);
     const { principalId, vaultName = null, expiresAt } = identity;
-    return { userId: principalId, name, vaultId, vaultName, expiresAt, identity: path };
+    return { userId: principalId, name: identity.name, vaultId, vaultName, expiresAt, identity: path };
   },
   show({ name, userId, vaultName, vaultId, expiresAt }, screen) {
     screen.mark(
@@ -58,3 +70,18 @@ export const login = defineCommand({
     );
   },
 });
+
+// Only the server knows whether a code is for a further device. Such a code takes its user's name, or none.
+async function redeemAs(
+  endpoint: Endpoint,
+  code: string,
+  name: string | undefined,
+  options: LoginOptions,
+): Promise<Identity> {
+  if (name !== undefined) return redeem(endpoint, code, name, options);
+  return redeem(endpoint, code, process.env["USER"] || "owner", options).catch((error: unknown) => {
+    const { reason, metadata } = toSallyportError(error);
+    if (reason !== "FIELD_INVALID" || metadata["field"] !== "user_name") throw error;
+    return redeem(endpoint, code, "", options);
+  });
+}

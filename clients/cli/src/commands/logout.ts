@@ -1,41 +1,107 @@
+import {
+  type Identity,
+  type SallyportError,
+  loadIdentity,
+  openSallyport,
+  toSallyportError,
+} from "@sallyport/client";
 import { erasePrivateFile } from "@sallyport/client/private-file";
 import { defineCommand } from "../command/define.ts";
 import { choice, flag } from "../command/options.ts";
 import { listOf, object, text } from "../command/shape.ts";
+import type { Context } from "../context.ts";
+import { CliError } from "../failure.ts";
+import { userAgent } from "../session.ts";
 import { chooseVault, identityPathOf } from "../vaults/choose.ts";
 import { forgetCurrentVault, identityFile, localVaults, readCurrentVault } from "../vaults/folder.ts";
-import type { Context } from "../context.ts";
 
 const kinds = ["user", "machine"] as const;
 type Kind = (typeof kinds)[number];
 
-/** `sallyport logout`: removes identities from this computer. */
+/** `sallyport logout`: ends this computer's keys at the server and removes their identities from this computer. */
 export const logout = defineCommand({
   description:
-    "Overwrites the keys of the current vault (or of --vault) and removes their files. The server is not told: a key that may be in other hands is revoked there.",
+    "Ends the keys of the current vault (or of --vault) at the server, overwrites them here and removes their files. A machine is thereby revoked. When the server cannot be reached the files go all the same, and it says what to end there by hand. The last key of a vault's last owner stays.",
   args: {},
   options: {
     as: choice("only this identity; both if not given", kinds),
     all: flag("of every vault"),
+    localOnly: flag("only remove the files; the server is not told, and the keys go on working"),
   },
   examples: [
     ["sallyport logout", "leave the current vault"],
     ["sallyport logout --as machine", "the machine's identity alone"],
+    ["sallyport logout --all --local-only", "clean a computer that has no way to its servers"],
   ],
-  json: object({ removed: listOf(text("a file that was removed")) }),
-  async run({ options: { as, all }, context }) {
+  json: object({
+    removed: listOf(text("a file that was removed")),
+    ended: listOf(text("the keyid of a key that no longer works")),
+    notEnded: listOf(
+      object({ keyId: text("the key's keyid"), reason: text("why it was not ended") }),
+      "keys that may go on working",
+    ),
+  }),
+  async run({ options: { as, all, localOnly }, context }) {
     const removed: string[] = [];
+    const ended: string[] = [];
+    const notEnded: { keyId: string; reason: string }[] = [];
     for (const path of await pathsOf(context, as === undefined ? kinds : [as], all)) {
+      const identity = await loadIdentity(path).catch(() => undefined);
+      const failure = identity && !localOnly ? await signOut(identity, context) : undefined;
+      if (identity && failure) notEnded.push({ keyId: identity.keyId, reason: failure.reason });
+      else if (identity && !localOnly) ended.push(identity.keyId);
       for (const file of [path, `${path}.pending`]) if (await erasePrivateFile(file)) removed.push(file);
     }
     await forgetIfGone(context);
-    return { removed };
+    return { removed, ended, notEnded };
   },
-  show({ removed }, screen) {
+  show({ removed, ended, notEnded }, screen, { options: { localOnly } }) {
     if (removed.length === 0) screen.line("There was nothing to remove.");
     for (const path of removed) screen.mark("ok", `removed ${path}`);
+    for (const keyId of ended) screen.mark("ok", `ended at the server: ${keyId}`);
+    for (const { keyId, reason } of notEnded) {
+      screen.mark("warn", `not ended at the server (${reason}): ${keyId}`);
+      screen.line(`  ${byHand(keyId)}`);
+    }
+    if (localOnly && removed.length > 0)
+      screen.mark("warn", "the server was not told: the keys work until they expire, for whoever has a copy");
   },
 });
+
+function byHand(keyId: string): string {
+  return keyId.startsWith("mch_")
+    ? `An admin ends it with "sallyport machine revoke ${keyId}".`
+    : `An owner ends it with "sallyport device revoke ${keyId}".`;
+}
+
+const patienceMs = 10_000;
+
+/** Ends a key at the server; what it fails with, unless the key had ended before. Throws CliError for the last owner. */
+async function signOut(identity: Identity, context: Context): Promise<SallyportError | undefined> {
+  if (Date.parse(identity.expiresAt) <= Date.now()) return undefined;
+  const signal = AbortSignal.timeout(Math.min(context.globals.timeoutMs, patienceMs));
+  const client = openSallyport(identity, "connect", { userAgent, signal });
+  try {
+    await context.progress.during(`waiting for ${new URL(identity.url).host}`, () =>
+      client.services.users.signOut({}),
+    );
+    return undefined;
+  } catch (error) {
+    const failure = toSallyportError(error);
+    if (failure.reason === "LAST_OWNER")
+      throw new CliError("LAST_OWNER", `${identity.name} is the last owner, and this is their last device`, {
+        next: '"sallyport user invite --role owner" or "sallyport device add" first, or give the vault up with --local-only',
+      });
+    return hadEnded(identity, failure) ? undefined : failure;
+  } finally {
+    client.close();
+  }
+}
+
+// A machine that is disabled can be enabled again; a device cannot.
+function hadEnded({ kind }: Identity, { reason }: SallyportError): boolean {
+  return reason === "MACHINE_EXPIRED" || (kind === "user" && reason === "MACHINE_DISABLED");
+}
 
 async function pathsOf(context: Context, wanted: readonly Kind[], all: boolean): Promise<string[]> {
   const { env, choice } = context;

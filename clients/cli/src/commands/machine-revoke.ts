@@ -1,19 +1,40 @@
+import { reasonOption } from "../command/bounded.ts";
 import { defineCommand } from "../command/define.ts";
-import { required, textOr } from "../command/options.ts";
-import { object, text } from "../command/shape.ts";
+import { flag, required } from "../command/options.ts";
+import { boolean, object, text } from "../command/shape.ts";
+import { confirmed } from "../confirm.ts";
+import { changeMachine, machineToChange } from "../machine-change.ts";
+import { stateWord } from "../views/machine.ts";
 
-/** `sallyport machine revoke ID`. */
+/** `sallyport machine revoke MACHINE`: ends a machine for good. */
 export const machineRevoke = defineCommand({
-  description: "Its grants and memberships go with it, at once and for good.",
-  args: { machine: required("the machine's id") },
-  options: { reason: textOr("", "kept in the record") },
-  examples: [['sallyport machine revoke mch_0123456789abcdefghjk --reason "laptop lost"', "with a reason"]],
-  json: object({ machineId: text("the machine's id"), state: text("`revoked`") }),
-  async run({ args: { machine: machineId }, options: { reason }, context }) {
-    await context.session.asUserOnce((client) =>
-      client.services.machines.revokeMachine({ machineId, reason }),
-    );
-    return { machineId, state: "revoked" };
+  description:
+    "Its grants and memberships go with it, at once and for good; enroll anew to replace it. Revoking it again changes nothing. Asks on a terminal, and needs --yes without one.",
+  args: { machine: required("the machine's name or id", { complete: "machines" }) },
+  options: { reason: reasonOption, yes: flag("do not ask") },
+  examples: [
+    ['sallyport machine revoke runner-1 --reason "laptop lost"', "asks first"],
+    ["sallyport machine revoke mch_0123456789abcdefghjk --yes", "in a script"],
+  ],
+  json: object({
+    machineId: text("the machine's id"),
+    name: text("its name"),
+    state: text("`revoked`"),
+    already: boolean("whether it was revoked before"),
+  }),
+  async run({ args, options: { reason, yes }, context }) {
+    const found = await machineToChange(context, args.machine);
+    const { machineId, name } = found;
+    const already = stateWord(found) === "revoked";
+    if (!already) await confirmed(`Revoke ${name} (${machineId}) for good?`, yes);
+    // One that is revoked is revoked again: that finishes what a failure may have left.
+    await changeMachine(context, (machines) => machines.revokeMachine({ machineId, reason }));
+    return { machineId, name, state: "revoked", already };
   },
-  show: ({ machineId }, screen) => screen.mark("ok", `revoked ${machineId}`),
+  show: ({ machineId, name, already }, screen) =>
+    screen.mark(
+      "ok",
+      `${name} ${already ? "was revoked already" : "is revoked: it reads nothing any more"}`,
+      machineId,
+    ),
 });

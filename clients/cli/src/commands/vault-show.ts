@@ -1,8 +1,9 @@
-import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { SallyportError } from "@sallyport/client/error";
 import { defineCommand } from "../command/define.ts";
 import { optional } from "../command/options.ts";
-import { nullable, object, text, time } from "../command/shape.ts";
+import { integer, nullable, object, text, time } from "../command/shape.ts";
 import { relativeTime } from "../terminal/time.ts";
+import { momentOf } from "../views/moment.ts";
 
 /** `sallyport vault show`: a vault as its server describes it. */
 export const vaultShow = defineCommand({
@@ -15,6 +16,8 @@ export const vaultShow = defineCommand({
     vaultId: text("the vault's id"),
     name: text("its name"),
     createdAt: nullable(time("when it was made")),
+    machines: integer("how many machines it has that are neither revoked nor expired"),
+    machineCap: integer("how many such machines it may have"),
     url: text("where its gateway answers"),
     rootFingerprint: text("the fingerprint of the deployment's root that this computer has pinned"),
   }),
@@ -22,15 +25,18 @@ export const vaultShow = defineCommand({
     const session = args.vault === undefined ? context.session : context.sessionIn(args.vault);
     return session.asUser(async (client, { url, rootFingerprint }) => {
       const { vault } = await client.services.vaults.getVault({});
-      const createdAt = vault?.createdAt ? timestampDate(vault.createdAt).toISOString() : null;
-      return { vaultId: vault?.vaultId ?? "", name: vault?.name ?? "", createdAt, url, rootFingerprint };
+      if (!vault) throw new SallyportError("INTERNAL", "the server described no vault");
+      const { vaultId, name, machines, machineCap } = vault;
+      const createdAt = momentOf(vault.createdAt);
+      return { vaultId, name, createdAt, machines, machineCap, url, rootFingerprint };
     });
   },
-  show({ vaultId, name, createdAt, url, rootFingerprint }, screen) {
+  show({ vaultId, name, createdAt, machines, machineCap, url, rootFingerprint }, screen) {
     screen.facts([
       ["name", name],
       ["id", vaultId],
       ["made", relativeTime(createdAt)],
+      ["machines", `${machines} of ${machineCap}`],
       ["gateway", url],
       ["root", rootFingerprint],
     ]);

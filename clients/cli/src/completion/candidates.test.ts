@@ -17,7 +17,7 @@ describe("what is offered", () => {
   });
 
   test("after a group: its commands; after help: everything", async () => {
-    expect((await offered("vault", "")).words).toEqual(["list", "use", "show"]);
+    expect((await offered("vault", "")).words).toEqual(["list", "use", "show", "create"]);
     expect((await offered("vault", "u")).words).toEqual(["use"]);
     expect((await offered("help", "ge")).words).toEqual(["get"]);
   });

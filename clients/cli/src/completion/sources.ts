@@ -1,4 +1,5 @@
 import type { Context } from "../context.ts";
+import { deviceName } from "../people.ts";
 import { localVaults } from "../vaults/folder.ts";
 
 /** Where names come from that the shell offers: asked of the server, or read from this computer. */
@@ -21,5 +22,32 @@ export const sources = {
   projects: ({ session }: Context) =>
     session.asUser(async (client) =>
       (await client.services.projects.listProjects({ pageSize: 200 })).projects.map(({ name }) => name),
+    ),
+  machines: ({ session }: Context) =>
+    session.asUser(async ({ services }) => {
+      const { MachineState } = await import("@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts");
+      const states = [MachineState.ACTIVE, MachineState.DISABLED];
+      const { machines } = await services.machines.listMachines({ pageSize: 200, states });
+      return unique(machines.map(({ name }) => name));
+    }),
+  users: ({ session }: Context) =>
+    session.asUser(async ({ services: { users } }) =>
+      (await users.listUsers({ pageSize: 200 })).users.map(({ name }) => name),
+    ),
+  tokens: ({ session }: Context) =>
+    session.asUser(async ({ services: { enrollment } }) =>
+      (await enrollment.listTokens({ pageSize: 200 })).tokens.map(({ tokenId }) => tokenId),
+    ),
+  devices: ({ session }: Context) =>
+    session.asUser(async ({ services: { users } }) =>
+      (await users.listUsers({ pageSize: 200 })).users.flatMap(({ devices }) =>
+        devices.map(({ keyId }) => deviceName(keyId)),
+      ),
+    ),
+  loginCodes: ({ session }: Context) =>
+    session.asUser(async ({ services: { users } }) =>
+      (await users.listLoginCodes({ pageSize: 200 })).loginCodes.flatMap(
+        ({ codeId, redeemedAt, revokedAt }) => ((redeemedAt ?? revokedAt) ? [] : [codeId]),
+      ),
     ),
 } satisfies Readonly<Record<string, (context: Context) => Promise<readonly string[]>>>;

@@ -1,0 +1,53 @@
+import { privateKeyOf, proveRenewal, rawPublicKey, saveIdentity } from "@sallyport/client";
+import { defineCommand } from "../command/define.ts";
+import { object, text, time } from "../command/shape.ts";
+import { relativeTime } from "../terminal/time.ts";
+import { iso } from "../timestamp.ts";
+import { identityPathOf } from "../vaults/choose.ts";
+import { identityFile } from "../vaults/folder.ts";
+import { withPendingKey } from "../vaults/pending.ts";
+
+/** `sallyport device renew`: puts a new key in the place of this computer's. */
+export const deviceRenew = defineCommand({
+  description:
+    "The identity file gets the new key; the old one works for 5 minutes more. The new key is kept in a file before it is sent: when the reply is lost, run this again within those 5 minutes and the same key is taken up.",
+  args: {},
+  options: {},
+  examples: [
+    ["sallyport device renew", "such as every month: a key that nobody renews works for 90 days"],
+    ["sallyport device renew --vault staging", "the key of another vault"],
+  ],
+  json: object({
+    keyId: text("the keyid of requests from now on"),
+    expiresAt: time("when the new key stops working"),
+    oldKeyId: text("the keyid before"),
+    oldKeyEndsAt: time("when the old key stops working"),
+    identity: text("the file that holds the new key"),
+  }),
+  // Asked again after a lost reply, the server answers the same for the same new key: so this may be tried again.
+  run: ({ context }) =>
+    context.session.asUser(async (client, identity) => {
+      const path = identityPathOf(context.choice) ?? identityFile(context.env, identity.vaultId, "user");
+      const presentKey = rawPublicKey(privateKeyOf(Buffer.from(identity.seed, "base64")));
+      return withPendingKey(path, pendingName(identity.keyId), async (seed) => {
+        const renewed = await client.services.users.renewDevice(
+          proveRenewal(identity.vaultId, presentKey, seed),
+        );
+        const { keyId } = renewed;
+        const expiresAt = iso(renewed.keyExpiresAt);
+        const newSeed = Buffer.from(seed).toString("base64");
+        await saveIdentity(path, { ...identity, keyId, expiresAt, seed: newSeed });
+        const oldKeyEndsAt = iso(renewed.oldKeyEndsAt);
+        return { keyId, expiresAt, oldKeyId: identity.keyId, oldKeyEndsAt, identity: path };
+      });
+    }),
+  show({ keyId, expiresAt, oldKeyEndsAt }, screen) {
+    screen.mark("ok", `this computer has a new key, which expires ${relativeTime(expiresAt)}`, keyId);
+    screen.line(`  The old one ends ${relativeTime(oldKeyEndsAt)}.`);
+  },
+});
+
+// A key kept for the renewal of one key is not taken for that of another, nor for a login.
+function pendingName(keyId: string): string {
+  return `renew_${keyId.replace(".", "_")}`;
+}

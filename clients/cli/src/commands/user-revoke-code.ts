@@ -1,0 +1,33 @@
+import { SallyportError } from "@sallyport/client";
+import { isId } from "@sallyport/proto/ids";
+import { defineCommand } from "../command/define.ts";
+import { required } from "../command/options.ts";
+import { UsageError } from "../failure.ts";
+import { undefinedIfAbsent } from "../lookup.ts";
+import { loginCodeShape, plainCode } from "../views/login-code.ts";
+
+/** `sallyport user revoke-code CODE`: ends a login code that was not redeemed. */
+export const userRevokeCode = defineCommand({
+  description:
+    'Takes an owner. "sallyport user codes --open" shows the ids. Whoever has redeemed a code is removed instead, or their device revoked.',
+  args: { code: required("the code's id, not its text", { complete: "loginCodes" }) },
+  options: {},
+  examples: [
+    ["sallyport user revoke-code tok_0123456789abcdefghjk", "nobody can log in with it any more"],
+    ["sallyport user revoke-code tok_0123456789abcdefghjk --vault staging", "in another vault"],
+  ],
+  json: loginCodeShape,
+  async run({ args: { code: codeId }, context }) {
+    if (!isId("tok", codeId))
+      throw new UsageError(
+        "a code is named by its id, tok_ and 20 characters, not by its text",
+        '"sallyport user codes" shows the ids',
+      );
+    const answer = await context.session.asUserOnce((client) =>
+      client.services.users.revokeLoginCode({ codeId }).catch(undefinedIfAbsent),
+    );
+    if (!answer?.loginCode) throw new SallyportError("NOT_FOUND", `there is no login code ${codeId}`);
+    return plainCode(answer.loginCode);
+  },
+  show: ({ codeId }, screen) => screen.mark("ok", `revoked ${codeId}: nobody can log in with it`),
+});

@@ -1,0 +1,73 @@
+import type { User } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
+import { type ValueOf, listOf, nullable, object, text, time } from "../command/shape.ts";
+import { deviceName } from "../people.ts";
+import type { Screen } from "../terminal/screen.ts";
+import type { Column } from "../terminal/table.ts";
+import { relativeTime } from "../terminal/time.ts";
+import { iso } from "../timestamp.ts";
+import { type PlainDevice, deviceShape, plainDevice } from "./device.ts";
+import { momentOf } from "./moment.ts";
+import { roleWord } from "./role.ts";
+
+/** A user as --json shows them. */
+export const userShape = object({
+  userId: text("the user's id"),
+  name: text("the user's name"),
+  role: text("`owner`, `admin`, `developer` or `auditor`"),
+  createdAt: time("when the login code was redeemed"),
+  removedAt: nullable(time("when the user was removed; null when not")),
+  devices: listOf(deviceShape, "the device keys that work, newest first"),
+});
+
+/** A user. */
+export type PlainUser = ValueOf<typeof userShape>;
+
+/** A user as --json shows them, from what the server says. */
+export function plainUser(user: User): PlainUser {
+  const { userId, name, role, createdAt, removedAt, devices } = user;
+  return {
+    userId,
+    name,
+    role: roleWord(role),
+    createdAt: iso(createdAt),
+    removedAt: momentOf(removedAt),
+    devices: devices.map(plainDevice),
+  };
+}
+
+/** When any device of a user last signed a request; null for never. */
+export function lastSeen(devices: readonly PlainDevice[]): string | null {
+  return (
+    devices
+      .flatMap(({ lastSeenAt }) => lastSeenAt ?? [])
+      .toSorted()
+      .at(-1) ?? null
+  );
+}
+
+/** When something was last seen; a clock that is a moment ahead makes it no future. */
+export function seenText(lastSeenAt: string | null): string {
+  return lastSeenAt !== null && Date.parse(lastSeenAt) >= Date.now() ? "now" : relativeTime(lastSeenAt);
+}
+
+/** The columns of a device, which is shown as it may be typed. */
+export const deviceColumns: readonly Column<PlainDevice>[] = [
+  { title: "DEVICE", cell: ({ keyId }) => deviceName(keyId) },
+  { title: "LAST SEEN", cell: ({ lastSeenAt }) => seenText(lastSeenAt) },
+  { title: "EXPIRES", cell: ({ expiresAt }) => relativeTime(expiresAt) },
+  { title: "FROM", cell: ({ lastSourceIp }) => lastSourceIp || "-", min: 9 },
+  { title: "CLIENT", cell: ({ client }) => client || "-", min: 6, style: () => "dim" },
+];
+
+/** Shows one user whole. */
+export function showUser(user: PlainUser, screen: Screen): void {
+  screen.facts([
+    ["name", user.name],
+    ["role", user.role],
+    ["id", user.userId],
+    ["joined", relativeTime(user.createdAt)],
+    ...(user.removedAt === null ? [] : ([["removed", relativeTime(user.removedAt)]] as const)),
+  ]);
+  screen.line("");
+  screen.table(deviceColumns, user.devices, "No device key of this user works.");
+}

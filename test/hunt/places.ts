@@ -1,0 +1,89 @@
+import { execFileSync } from "node:child_process";
+import { type Dirent, readFileSync, readdirSync, statSync } from "node:fs";
+import { join, relative } from "node:path";
+import { Client } from "pg";
+import type { Search } from "./canary.ts";
+
+/** Where canaries were found: lines `place: canary`, sorted. */
+export type Found = readonly string[];
+
+/** Searches every file under a folder, but not installed packages, nor the paths that are left out. */
+export function searchFiles(folder: string, search: Search, options: Choice = {}): Found {
+  const { newerThanMs = 0, leaveOut = [] } = options;
+  const found: string[] = [];
+  for (const file of filesUnder(folder, leaveOut)) {
+    const bytes = readOrNothing(file, newerThanMs);
+    for (const name of search(bytes).keys()) found.push(`${relative(folder, file)}: ${name}`);
+  }
+  return found.toSorted();
+}
+
+/** Which files to search. */
+export type Choice = { readonly newerThanMs?: number; readonly leaveOut?: readonly string[] };
+
+function* filesUnder(folder: string, leaveOut: readonly string[]): Generator<string> {
+  for (const entry of entriesOf(folder)) {
+    const path = join(folder, entry.name);
+    if (leaveOut.includes(path) || entry.name === "node_modules") continue;
+    if (entry.isDirectory()) yield* filesUnder(path, leaveOut);
+    else if (entry.isFile()) yield path;
+  }
+}
+
+// Others' files may go while they are listed.
+function entriesOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch {
+    return [];
+  }
+}
+
+function readOrNothing(file: string, newerThanMs: number): Buffer {
+  try {
+    return statSync(file).mtimeMs >= newerThanMs ? readFileSync(file) : Buffer.alloc(0);
+  } catch {
+    return Buffer.alloc(0);
+  }
+}
+
+/** Searches every row of every table of a database, as text; bytes are hex there. */
+export async function searchDatabase(url: string, search: Search): Promise<Found> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    const tables = await client.query<{ name: string }>(
+      "select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname not in ('pg_catalog', 'information_schema')",
+    );
+    const found: string[] = [];
+    for (const { name } of tables.rows) {
+      const { rows } = await client.query<{ text: string }>(`select t::text as text from ${name} t`);
+      const text = Buffer.from(rows.map((row) => row.text).join("\n"));
+      for (const canary of search(text).keys()) found.push(`${name}: ${canary}`);
+    }
+    return found;
+  } finally {
+    await client.end();
+  }
+}
+
+/** The processes under one, with itself. */
+export function processTree(root: number): number[] {
+  const lines = execFileSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" }).trim().split("\n");
+  const parents = lines.map((line) => line.trim().split(/\s+/).map(Number));
+  const below = (pid: number): number[] => [
+    pid,
+    ...parents.filter(([, parent]) => parent === pid).flatMap(([child = 0]) => below(child)),
+  ];
+  return below(root);
+}
+
+/** Searches the arguments and the environment of processes. */
+export function searchArguments(pids: readonly number[], search: Search): Found {
+  return pids.flatMap((pid) =>
+    ["cmdline", "environ"].flatMap((part) => {
+      const bytes = readOrNothing(`/proc/${pid}/${part}`, 0);
+      return [...search(bytes).keys()].map((name) => `${part}: ${name}`);
+    }),
+  );
+}
