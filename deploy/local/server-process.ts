@@ -40,6 +40,7 @@ export async function startServerProcess(options: ServerProgram): Promise<Server
       const next = await launchAgain(options, stopping.signal);
       if (next === undefined) return;
       current = next;
+      if (stopping.signal.aborted) return end(next, options);
     }
   };
   const exited = keep();

@@ -163,7 +163,10 @@ async function runEnroller(load: Load): Promise<void> {
   const scope = { projectId: stock.projectId, secretIds: Object.values(stock.secrets), uses: tokenUses };
   while (!stopped.aborted) {
     const token = await makeToken(admin, stock.owner, scope).catch(() => undefined);
-    if (!token) continue;
+    if (!token) {
+      await sleep(200);
+      continue;
+    }
     await Promise.all(Array.from({ length: tokenUses + 1 }, (_, n) => enrollKey(load, token, 60 * n)));
   }
   admin.close();
