@@ -3,7 +3,7 @@ import { auditSink, reportStart } from "@sallyport/reports";
 import { connectPeer } from "@sallyport/rpc";
 import { type Logger, createLogger } from "@sallyport/telemetry";
 import type { GatewayConfig } from "./config.ts";
-import { openEdge } from "./edge.ts";
+import { type Patience, openEdge } from "./edge.ts";
 import { createFront } from "./front.ts";
 import { type Rates, createAddressLimiter, defaultRates } from "./limits.ts";
 import { counted, observeHeld } from "./metrics.ts";
@@ -26,6 +26,7 @@ export type GatewayOverrides = {
   readonly transports?: PeerTransports | undefined;
   readonly rates?: Rates;
   readonly certificatePollMs?: number;
+  readonly patience?: Partial<Patience>;
   readonly logger?: Logger;
 };
 
@@ -67,6 +68,7 @@ export async function startGateway(
       ),
       logger,
       certificatePollMs: overrides.certificatePollMs,
+      patience: overrides.patience,
     }),
   );
   const start = { emitter: "gateway", config, port: edge.port, keysetEpoch: epoch } as const;
