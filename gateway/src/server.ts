@@ -48,10 +48,11 @@ export async function startGateway(
   const nonces = stack.use(connectNonces(config.redisUrl, config.clockWindowSeconds));
   const refusals = stack.use(createRefusalLog(peers.append, logger));
   const sightings = stack.use(createSightings(peers.keys, clock, logger));
-  const keys = createKeyCache(peers.keys, clock);
+  const steady = (): number => performance.now();
+  const keys = createKeyCache(peers.keys, { time: clock, steady });
   stack.use(watchRevocations(peers.keys, keys));
   await nonces.ready();
-  const limiters = createLimiters(overrides.rates ?? defaultRates, clock);
+  const limiters = createLimiters(overrides.rates ?? defaultRates, steady);
   stack.use(observeHeld({ ...limiters, keys }));
   const { probeListen } = config;
   const probe = probeListen && stack.use(await serveProbe(probeListen, config, transports, nonces, logger));
