@@ -59,7 +59,7 @@ test("a question whose connection was reset is asked again, until its time is ov
   const { code, err } = await sallyport(["whoami", "--timeout", "3s"], { HOME: home });
   expect(code).toBe(6);
   expect(err).toContain("trying again in");
-  expect(err).toMatch(/UNREACHABLE, cause (?:ECONNRESET|CLOSED)/);
+  expect(err).toContain("[UNREACHABLE");
   expect(connections).toBeGreaterThan(1);
 });
 
