@@ -29,16 +29,17 @@ const mostVaults = 1_000;
  */
 export async function sweepExpired(parts: SweepParts): Promise<number> {
   let ended = 0;
-  let failure: unknown;
+  let failure: Error | undefined;
   for (const vaultId of await vaultsWithDue(parts.database, new Date(parts.clock()), mostVaults)) {
     try {
       ended += await sweepVault(parts, vaultId);
     } catch (error) {
-      if (failureOf(error).reason === Reason.DEPENDENCY_UNAVAILABLE) throw error;
-      failure ??= error;
+      const told = failureOf(error);
+      if (told.reason === Reason.DEPENDENCY_UNAVAILABLE) throw told;
+      failure ??= told;
     }
   }
-  if (failure !== undefined) throw failure;
+  if (failure) throw failure;
   return ended;
 }
 

@@ -27,7 +27,8 @@ describe("logout", () => {
     writeFileSync(file, "not to be lost", { mode: 0o600 });
     for (const named of [["--identity", file], []]) {
       const { code, err } = await logout(named, { SALLYPORT_IDENTITY: file });
-      expect({ code, err }).toMatchObject({ code: 4, err: expect.stringContaining("IDENTITY_INVALID") });
+      expect(code).toBe(4);
+      expect(err).toContain("IDENTITY_INVALID");
     }
     expect(readFileSync(file, "utf8")).toBe("not to be lost");
   });
@@ -46,7 +47,8 @@ describe("logout", () => {
       ["--vault", "staging"],
     ]) {
       const { code, err } = await logout(args, { SALLYPORT_IDENTITY: path });
-      expect({ code, err }).toMatchObject({ code: 4, err: expect.stringContaining("IDENTITY_UNFIT") });
+      expect(code).toBe(4);
+      expect(err).toContain("IDENTITY_UNFIT");
     }
     const { code, out } = await logout(["--as", "machine", "--vault", "prod", "--json"], {
       SALLYPORT_IDENTITY: path,

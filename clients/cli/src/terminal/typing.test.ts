@@ -3,8 +3,8 @@ import { type Typed, createTyping } from "./typing.ts";
 
 /** What comes of keys, as they arrive in parts. */
 function typing(...parts: string[]): Typed {
-  const { take } = createTyping();
-  return parts.map((keys) => take(keys)).at(-1) ?? "more";
+  const answer = createTyping();
+  return parts.map((keys) => answer.take(keys)).at(-1) ?? "more";
 }
 
 describe("an answer that is not shown", () => {
