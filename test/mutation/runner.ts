@@ -1,0 +1,149 @@
+import { appendFileSync, readFileSync } from "node:fs";
+import { type RunnerTask, type RunnerTestFile, TestRunner, vi } from "vitest";
+import { startTests } from "vitest/internal/browser";
+import type { Line, Outcome } from "./lines.ts";
+
+/** What the switches in instrumented code look at; the names are the instrumenter's. */
+type Switches = {
+  activeMutant?: string | undefined;
+  currentTestId?: string | undefined;
+  hitCount?: number;
+  hitLimit?: number;
+  mutantCoverage?: { static: Record<string, number>; perTest: Record<string, Record<string, number>> };
+};
+
+/** A mutant that was switched on more often than this goes round in circles. */
+const hitLimit = 1_000_000;
+/** After so many mutants that tests noticed, the tests must pass again without any. */
+const batch = 25;
+
+const scope = globalThis as typeof globalThis & { __stryker__?: Switches };
+const switches: Switches = (scope.__stryker__ ??= {});
+const { SALLYPORT_MUTATION_OPEN: openFile = "", SALLYPORT_MUTATION_LINES: linesFile = "" } = process.env;
+const open = new Set<unknown>(JSON.parse(readFileSync(openFile, "utf8")) as unknown[]);
+
+/**
+ * Runs a test file as it is and notes which mutants it reaches, then once more for each of them in the same process, up
+ * to the first test that fails. Modules are loaded again only for mutants in code that runs while they load.
+ */
+export default class MutationRunner extends TestRunner {
+  #loading: ReadonlySet<string> = new Set();
+
+  onBeforeCollect(): void {
+    vi.resetModules();
+    switches.mutantCoverage = { static: {}, perTest: {} };
+  }
+
+  onBeforeRunFiles(): void {
+    this.#loading = new Set(Object.keys(switches.mutantCoverage?.static ?? {}));
+  }
+
+  override async onBeforeRunTask(test: Parameters<TestRunner["onBeforeRunTask"]>[0]): Promise<void> {
+    switches.currentTestId = test.id;
+    await super.onBeforeRunTask(test);
+  }
+
+  override onAfterRunTask(test: Parameters<TestRunner["onAfterRunTask"]>[0]): void {
+    super.onAfterRunTask(test);
+    switches.currentTestId = undefined;
+  }
+
+  // oxlint-disable-next-line typescript/no-misused-promises -- the base class says void, its caller waits
+  override async onAfterRunFiles(files: RunnerTestFile[]): Promise<void> {
+    super.onAfterRunFiles(files);
+    for (const file of files) {
+      if (failureOf(file) === undefined) await this.#runMutants(file.filepath, reachedMutants());
+      else write({ broken: file.name, why: failureOf(file) ?? "" });
+    }
+  }
+
+  async #runMutants(file: string, reached: readonly string[]): Promise<void> {
+    let noticed: string[] = [];
+    for (const id of reached) {
+      write({ started: id });
+      const { outcome, by } = await this.#outcomeOf(file, id);
+      write({ id, outcome, by });
+      if (outcome !== "survived") noticed.push(id);
+      if (noticed.length === batch) noticed = await this.#prove(file, noticed);
+    }
+    await this.#prove(file, noticed);
+  }
+
+  // A mutant may leave something behind that fails the tests of the next ones. Then each is asked again by itself.
+  async #prove(file: string, noticed: readonly string[]): Promise<string[]> {
+    if ((await this.#run(file, undefined)).outcome === "survived") return [];
+    for (const id of noticed) {
+      vi.resetModules();
+      write({ id, ...(await this.#run(file, id)) });
+    }
+    vi.resetModules();
+    const { outcome, by } = await this.#run(file, undefined);
+    if (outcome !== "survived") write({ broken: file, why: `after mutants: ${by}` });
+    return [];
+  }
+
+  async #outcomeOf(file: string, id: string): Promise<Found> {
+    const found = await this.#run(file, id);
+    if (found.outcome !== "survived" || !this.#loading.has(id)) return found;
+    vi.resetModules();
+    const anew = await this.#run(file, id);
+    vi.resetModules();
+    return anew;
+  }
+
+  async #run(file: string, id: string | undefined): Promise<Found> {
+    const runner = silentRunner(this);
+    Object.assign(switches, { activeMutant: id, hitCount: 0, hitLimit });
+    try {
+      const [result] = await startTests([file], runner);
+      const by = result ? failureOf(result) : "the file was not run";
+      return by === undefined ? { outcome: "survived", by: "" } : { outcome: outcomeOf(by), by };
+    } finally {
+      switches.activeMutant = undefined;
+    }
+  }
+}
+
+type Found = { readonly outcome: Outcome; readonly by: string };
+
+/** The same runner, telling nobody what it finds, and stopping at the first failure. */
+function silentRunner(outer: TestRunner): TestRunner {
+  const silent = {
+    onBeforeCollect: () => undefined,
+    onCollectStart: () => undefined,
+    onCollected: () => undefined,
+    onBeforeRunFiles: () => undefined,
+    onAfterRunFiles: () => undefined,
+    onTaskUpdate: () => Promise.resolve(),
+    cancelRun: false,
+    onAfterRunTask(test: RunnerTask) {
+      if (test.result?.state === "fail") silent.cancelRun = true;
+    },
+    onBeforeRunTask(test: RunnerTask) {
+      if (silent.cancelRun) test.mode = "skip";
+    },
+  };
+  return Object.setPrototypeOf(silent, outer) as TestRunner;
+}
+
+function reachedMutants(): string[] {
+  const { static: loading = {}, perTest = {} } = switches.mutantCoverage ?? {};
+  const hits = [loading, ...Object.values(perTest)].flatMap((counts) => Object.keys(counts));
+  return [...new Set(hits)].filter((id) => open.has(id));
+}
+
+function failureOf(task: RunnerTask): string | undefined {
+  const inner =
+    "tasks" in task ? task.tasks.map(failureOf).find((failure) => failure !== undefined) : undefined;
+  if (inner !== undefined || task.result?.state !== "fail") return inner;
+  return `${task.name}: ${task.result.errors?.[0]?.message ?? "failed"}`;
+}
+
+function outcomeOf(failure: string): Outcome {
+  return /timed out in \d+ms|Hit count limit reached/.test(failure) ? "timeout" : "killed";
+}
+
+function write(line: Line): void {
+  if ("outcome" in line && line.outcome !== "survived") open.delete(line.id);
+  appendFileSync(linesFile, `${JSON.stringify(line)}\n`);
+}
