@@ -28,7 +28,8 @@ type InstrumenterModule = { readonly Instrumenter: new (logger: object) => Instr
 
 /** Puts every mutant of the files into the tree, each behind a switch, and lists them. */
 export async function instrument(dir: string, globs: readonly string[]): Promise<Mutant[]> {
-  const names = globs.flatMap((glob) => globSync(glob, { cwd: dir, exclude: isTest })).sort();
+  const found = globs.flatMap((glob) => globSync(glob, { cwd: dir }));
+  const names = found.filter((name) => !isTest(name)).sort();
   const files = names.map((name) => ({ name, content: readFileSync(join(dir, name), "utf8"), mutate: true }));
   const instrumenter = await loadInstrumenter();
   const options = { plugins: null, excludedMutations: [], ignorers: [] };

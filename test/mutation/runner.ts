@@ -27,7 +27,10 @@ const open = new Set<unknown>(JSON.parse(readFileSync(openFile, "utf8")) as unkn
  * to the first test that fails. Modules are loaded again only for mutants in code that runs while they load.
  */
 export default class MutationRunner extends TestRunner {
+  /** The mutants that code reaches while it loads, which is before any test. */
   #loading: ReadonlySet<string> = new Set();
+  /** The tests by the mutants that they reach; mutants that are reached outside of any test are absent. */
+  #tests: ReadonlyMap<string, ReadonlySet<string>> = new Map();
 
   onBeforeCollect(): void {
     vi.resetModules();
@@ -52,14 +55,16 @@ export default class MutationRunner extends TestRunner {
   override async onAfterRunFiles(files: RunnerTestFile[]): Promise<void> {
     super.onAfterRunFiles(files);
     for (const file of files) {
-      if (failureOf(file) === undefined) await this.#runMutants(file.filepath, reachedMutants());
+      const { mutants, tests } = reached();
+      this.#tests = tests;
+      if (failureOf(file) === undefined) await this.#runMutants(file.filepath, mutants);
       else write({ broken: file.name, why: failureOf(file) ?? "" });
     }
   }
 
-  async #runMutants(file: string, reached: readonly string[]): Promise<void> {
+  async #runMutants(file: string, mutants: readonly string[]): Promise<void> {
     let noticed: string[] = [];
-    for (const id of reached) {
+    for (const id of mutants) {
       write({ started: id });
       const { outcome, by } = await this.#outcomeOf(file, id);
       write({ id, outcome, by });
@@ -92,7 +97,7 @@ export default class MutationRunner extends TestRunner {
   }
 
   async #run(file: string, id: string | undefined): Promise<Found> {
-    const runner = silentRunner(this);
+    const runner = silentRunner(this, id === undefined ? undefined : this.#tests.get(id));
     Object.assign(switches, { activeMutant: id, hitCount: 0, hitLimit });
     try {
       const [result] = await startTests([file], runner);
@@ -106,8 +111,8 @@ export default class MutationRunner extends TestRunner {
 
 type Found = { readonly outcome: Outcome; readonly by: string };
 
-/** The same runner, telling nobody what it finds, and stopping at the first failure. */
-function silentRunner(outer: TestRunner): TestRunner {
+/** The same runner, telling nobody what it finds, running some tests only, and stopping at the first failure. */
+function silentRunner(outer: TestRunner, chosen: ReadonlySet<string> | undefined): TestRunner {
   const silent = {
     onBeforeCollect: () => undefined,
     onCollectStart: () => undefined,
@@ -120,16 +125,21 @@ function silentRunner(outer: TestRunner): TestRunner {
       if (test.result?.state === "fail") silent.cancelRun = true;
     },
     onBeforeRunTask(test: RunnerTask) {
-      if (silent.cancelRun) test.mode = "skip";
+      if (silent.cancelRun || chosen?.has(test.id) === false) test.mode = "skip";
     },
   };
   return Object.setPrototypeOf(silent, outer) as TestRunner;
 }
 
-function reachedMutants(): string[] {
-  const { static: loading = {}, perTest = {} } = switches.mutantCoverage ?? {};
-  const hits = [loading, ...Object.values(perTest)].flatMap((counts) => Object.keys(counts));
-  return [...new Set(hits)].filter((id) => open.has(id));
+function reached() {
+  const { static: outside = {}, perTest = {} } = switches.mutantCoverage ?? {};
+  const tests = new Map<string, Set<string>>();
+  for (const [test, hits] of Object.entries(perTest)) {
+    for (const id of Object.keys(hits)) tests.set(id, (tests.get(id) ?? new Set<string>()).add(test));
+  }
+  for (const id of Object.keys(outside)) tests.delete(id);
+  const mutants = [...Object.keys(outside), ...tests.keys()].filter((id) => open.has(id));
+  return { mutants, tests };
 }
 
 function failureOf(task: RunnerTask): string | undefined {

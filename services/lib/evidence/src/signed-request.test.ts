@@ -74,6 +74,35 @@ test.each([-60, 60])("the window's edge, %i s, is inside", (offset) => {
   expect(at(offset + Math.sign(offset) / 1000)).toBe("created");
 });
 
+test.each([
+  ["content-type: it is not accepted", { contentType: "text/plain" }],
+  ["content-digest: it is not one SHA-256", { contentDigest: "md5=:AA==:" }],
+])("the log is told of the form that %s", (message, change) => {
+  const [vector] = valid.requests;
+  if (!vector) throw new Error("no vector");
+  expect(() => parseRequest({ ...signedOf(vector), ...change })).toThrow(message);
+});
+
+test.each([
+  ["signature", "it does not hold"],
+  ["method", "it is not POST"],
+  ["authority", "it is not ours"],
+  ["path", "it is not a method's path"],
+  ["created", "it is outside the window"],
+  ["content-digest", "it is another body's"],
+  ["binding", "the keyid is another one's"],
+])("the log is told at %s that %s", (step, why) => {
+  const said = invalid.requests.map((vector) => {
+    const expected = expectedOf(vector, invalid, vector.nowSeconds);
+    try {
+      return verifySignedRequest(signedOf(vector), expected);
+    } catch (error) {
+      return String(error);
+    }
+  });
+  expect(said).toContain(`EvidenceError: ${step}: ${why}`);
+});
+
 test("any byte of any covered part changed is refused", () => {
   const [vector] = valid.requests;
   if (!vector) throw new Error("no vector");
