@@ -15,6 +15,7 @@ import {
 import { newId } from "@sallyport/proto/ids";
 import { expect, test } from "vitest";
 import { newKey } from "../aead.ts";
+import { sealingPublicKeyOf } from "../hpke.ts";
 import { createFileKek } from "../kek.ts";
 import { unwrapProjectKey, wrapProjectKey } from "../project-key.ts";
 import { createAuditContract } from "../testing/audit-contract.ts";
@@ -266,6 +267,33 @@ const cases: readonly Case[] = [
     name: "another version than decided on",
     plan: { asked: { version: 2 } },
     stored: [first],
+  },
+  {
+    step: "body",
+    says: "it asks for another project than the permit is about",
+    name: "a project, where a secret of another one was decided on as well",
+    plan: {
+      asked: { secretIds: [], projectId },
+      permit: {
+        secrets: [
+          { secretId: first.secretId, projectId },
+          { secretId: second.secretId, projectId: other.projectId },
+        ],
+      },
+    },
+  },
+  {
+    step: "body",
+    says: "it asks for another version than the permit is about",
+    name: "the current version, where a named one of one secret was decided on",
+    plan: {
+      permit: {
+        secrets: [
+          { secretId: first.secretId, projectId },
+          { secretId: second.secretId, projectId, requestedVersion: 3 },
+        ],
+      },
+    },
   },
   {
     step: "body",
@@ -525,6 +553,24 @@ test("a valid read is opened: what the cases below change one thing of", async (
       (await replica.open(planRead(deployment, stored, { asked: { secretIds: [], allGranted: true } })))[0],
     ),
   ).toBe("opened");
+});
+
+test("a sealed reply is made where policy allows no other, and a named version is opened", async () => {
+  const replica = await startReplica(deployment, createAuditContract());
+  const recipient = {
+    suite: SealingSuite.HPKE_X25519_SHA256_AES256GCM,
+    publicKey: sealingPublicKeyOf(newKey()),
+  };
+  const sealedOnly = planRead(deployment, stored, {
+    asked: { secretIds: ids, recipient },
+    permit: { sealedOnly: true },
+  });
+  const named = planRead(deployment, [first], {
+    asked: { secretIds: [first.secretId], version: 3 },
+    permit: { secrets: [{ secretId: first.secretId, projectId, requestedVersion: 3 }] },
+    slip: { requestedVersion: 3 },
+  });
+  for (const item of [sealedOnly, named]) expect(verdictOf((await replica.open(item))[0])).toBe("opened");
 });
 
 test.each([-65_000, 65_000])(
