@@ -37,6 +37,8 @@ if (chosen.length < names.length) throw new Error(`areas: ${areas.map(({ name })
 // One Postgres and one Redis for all of it: a test runner that is killed for its time could not stop its own.
 const servers = new Map<string, string>();
 const stop = await setup({ provide: (name, value) => void servers.set(name, value) });
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => void stop().finally(() => process.exit(1)));
 try {
   process.env["SALLYPORT_TEST_DATABASE_URL"] = servers.get("databaseUrl");
   process.env["SALLYPORT_TEST_REDIS_URL"] = servers.get("redisUrl");

@@ -99,6 +99,12 @@ describe("a head", () => {
       );
   });
 
+  test("with a name behind the last header is read without it", () => {
+    const head = headOf(covered);
+    const rawHeaders = [...head.rawHeaders, "signature"];
+    expect(readSignedHead({ ...head, rawHeaders }).signature).toBe("sp=:AA==:");
+  });
+
   test("of 64 headers is read, of 65 is not", () => {
     const more = (count: number): Header[] => Array.from({ length: count }, (_, at) => [`x-${at}`, "1"]);
     expect(readSignedHead(headOf([...covered, ...more(59)])).path).toBe(path);
