@@ -27,7 +27,12 @@ export const areas: readonly Area[] = [
   },
   {
     name: "verify",
-    mutate: ["gateway/src/verify/*.ts"],
-    tests: ["gateway/src/verify/*.test.ts"],
+    mutate: ["gateway/src/verify/!(nonces|redis).ts"],
+    tests: ["gateway/src/verify/!(*.live).test.ts", "gateway/src/verify/checklist.live.test.ts"],
+  },
+  {
+    name: "nonces",
+    mutate: ["gateway/src/verify/{nonces,redis}.ts"],
+    tests: ["gateway/src/verify/nonces.live.test.ts", "gateway/src/verify/checklist.live.test.ts"],
   },
 ];

@@ -12,8 +12,9 @@ type Switches = {
   mutantCoverage?: { static: Record<string, number>; perTest: Record<string, Record<string, number>> };
 };
 
-/** A mutant that was switched on more often than this goes round in circles. */
-const hitLimit = 1_000_000;
+/** A mutant that is switched on so many times as often as its place was reached without it goes round in circles. */
+const hitFactor = 10;
+const leastHits = 1000;
 /** After so many mutants that tests noticed, the tests must pass again without any. */
 const batch = 25;
 
@@ -31,6 +32,8 @@ export default class MutationRunner extends TestRunner {
   #loading: ReadonlySet<string> = new Set();
   /** The tests by the mutants that they reach; mutants that are reached outside of any test are absent. */
   #tests: ReadonlyMap<string, ReadonlySet<string>> = new Map();
+  /** How often the place of each mutant was reached. */
+  #hits: ReadonlyMap<string, number> = new Map();
 
   onBeforeCollect(): void {
     vi.resetModules();
@@ -55,8 +58,9 @@ export default class MutationRunner extends TestRunner {
   override async onAfterRunFiles(files: RunnerTestFile[]): Promise<void> {
     super.onAfterRunFiles(files);
     for (const file of files) {
-      const { mutants, tests } = reached();
+      const { mutants, tests, hits } = reached();
       this.#tests = tests;
+      this.#hits = hits;
       if (failureOf(file) === undefined) await this.#runMutants(file.filepath, mutants);
       else write({ broken: file.name, why: failureOf(file) ?? "" });
     }
@@ -98,6 +102,7 @@ export default class MutationRunner extends TestRunner {
 
   async #run(file: string, id: string | undefined): Promise<Found> {
     const runner = silentRunner(this, id === undefined ? undefined : this.#tests.get(id));
+    const hitLimit = leastHits + hitFactor * (this.#hits.get(id ?? "") ?? 0);
     Object.assign(switches, { activeMutant: id, hitCount: 0, hitLimit });
     try {
       const [result] = await startTests([file], runner);
@@ -134,12 +139,15 @@ function silentRunner(outer: TestRunner, chosen: ReadonlySet<string> | undefined
 function reached() {
   const { static: outside = {}, perTest = {} } = switches.mutantCoverage ?? {};
   const tests = new Map<string, Set<string>>();
-  for (const [test, hits] of Object.entries(perTest)) {
-    for (const id of Object.keys(hits)) tests.set(id, (tests.get(id) ?? new Set<string>()).add(test));
+  const hits = new Map(Object.entries(outside));
+  for (const [test, counts] of Object.entries(perTest)) {
+    for (const [id, count] of Object.entries(counts)) {
+      tests.set(id, (tests.get(id) ?? new Set<string>()).add(test));
+      hits.set(id, (hits.get(id) ?? 0) + count);
+    }
   }
   for (const id of Object.keys(outside)) tests.delete(id);
-  const mutants = [...Object.keys(outside), ...tests.keys()].filter((id) => open.has(id));
-  return { mutants, tests };
+  return { mutants: [...hits.keys()].filter((id) => open.has(id)), tests, hits };
 }
 
 function failureOf(task: RunnerTask): string | undefined {
