@@ -119,6 +119,11 @@ describe("credential", () => {
       "do not agree",
     ],
     [
+      "a keyid that is none",
+      resigned(bytesOf({ ...credentialClaims, keyId: "nobody" })),
+      "the keyid is malformed",
+    ],
+    [
       "a keyid of a new key",
       resigned(bytesOf({ ...credentialClaims, keyId: `key:${"A".repeat(43)}` })),
       "do not agree",

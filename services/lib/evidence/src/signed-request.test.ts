@@ -4,7 +4,9 @@ import {
   type SignedRequest,
   SignedRequestSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { contentDigest, signatureBase, signatureParams } from "@sallyport/proto/signing";
 import { expect, test } from "vitest";
+import { publicKeyOf, signEd25519 } from "./ed25519.ts";
 import { EvidenceError } from "./evidence-error.ts";
 import { parseRequest, verifySignedRequest } from "./signed-request.ts";
 
@@ -140,4 +142,33 @@ test("parsing checks form only, and names the step", () => {
   expect(stepOf(() => parseRequest({ ...signed, contentDigest: "md5=:AA==:" }))).toBe("content-digest");
   expect(stepOf(() => parseRequest({ ...signed, signatureInput: "sp=()" }))).toBe("signature");
   expect(stepOf(() => parseRequest({ ...signed, signature: "sp=:AA==:" }))).toBe("signature");
+});
+
+test("an authority that is none is refused as such, however well it is signed", () => {
+  const seed = new Uint8Array(32).fill(7);
+  const keyId = "mch_0123456789abcdefghjk";
+  const body = new Uint8Array();
+  const params = signatureParams({ created: valid.nowSeconds, nonce: "AAAAAAAAAAAAAAAAAAAAAA", keyId });
+  const covered = {
+    method: "POST",
+    authority: "localhost:99999",
+    path: "/a.B/C",
+    contentType: "application/json",
+    contentDigest: contentDigest(body),
+  };
+  const signature = signEd25519(seed, signatureBase({ ...covered, signatureParams: params }));
+  const signed = create(SignedRequestSchema, {
+    ...covered,
+    signatureInput: `sp=${params}`,
+    signature: `sp=:${Buffer.from(signature).toString("base64")}:`,
+    body,
+  });
+  const expected = {
+    publicKey: publicKeyOf(seed),
+    keyId,
+    authorities: valid.authorities,
+    windowSeconds: 60,
+    nowMs: valid.nowSeconds * 1000,
+  };
+  expect(stepOf(() => verifySignedRequest(signed, expected))).toBe("authority");
 });
