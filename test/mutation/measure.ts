@@ -9,7 +9,7 @@ import type { Finding } from "./judge.ts";
 import type { Line, Outcome } from "./lines.ts";
 
 /** How long a test process may be silent before the mutant that it runs is taken to hang it. */
-const silenceMs = 120_000;
+const silenceMs = 60_000;
 
 /** Mutates an area of a copied tree and finds out which mutants its tests notice. Throws when they fail unmutated. */
 export async function measure(dir: string, { mutate, tests }: Area): Promise<Finding[]> {
