@@ -17,7 +17,10 @@ let strangers: number;
 
 beforeEach(() => {
   peers = createTestPeers(trust);
-  keys = createKeyCache(createClient(KeyService, peers.transports.identity), Date.now);
+  keys = createKeyCache(createClient(KeyService, peers.transports.identity), {
+    time: Date.now,
+    steady: Date.now,
+  });
   strangers = 0;
 });
 
