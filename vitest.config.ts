@@ -41,8 +41,8 @@ export default defineConfig({
           globalSetup: servers,
           include: ["test/**/*.test.ts"],
           exclude: [...ignored, boundaries, alone],
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          testTimeout: 180_000,
+          hookTimeout: 240_000,
           // Each file starts a whole deployment of eight processes, and then waits more than it computes.
           maxWorkers: 2,
         },
