@@ -1,0 +1,140 @@
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { Failure } from "@sallyport/rpc";
+import type { Logger } from "@sallyport/telemetry";
+import { type Bounds, createAdaptiveBound } from "./adaptive-bound.ts";
+import type { RateClass } from "./limits.ts";
+import { countLimit } from "./metrics.ts";
+
+/** There are more requests than can be worked at now; nothing was spent on this one. */
+export class NoPlaceError extends Failure {}
+
+/** One request's place among those that are worked at. */
+export type Place = {
+  /**
+   * Takes it. RATE_LIMITED when the address has its share, DEPENDENCY_UNAVAILABLE when there is none left, both with a
+   * delay. Slow contents are waited for before it, and slow readers after: neither keeps a place.
+   */
+  take(): void;
+  /** Counts it among a principal's, whose signature held; RATE_LIMITED when that one has its share. */
+  countFor(principalId: string): void;
+  /** Works at the request, and gives the place back after that; a client that has gone meanwhile does not end the work. */
+  work<T>(run: () => Promise<T>): Promise<T>;
+  /** Gives it back unless work is done in it. */
+  leave(): void;
+};
+
+/** The places of a gateway. */
+export type Places = {
+  /** A place for a request of such a method from an address, which is yet to be taken. */
+  open(rateClass: RateClass, address: string): Place;
+  /** How many are taken. */
+  taken(): number;
+  /** How many there are now. */
+  bound(): number;
+};
+
+/** How many places there are unless a test says otherwise. */
+export const defaultPlaces: Bounds = { most: 256, fewest: 64 };
+
+// Security: what one may have of all places, so that who is noisy leaves some to the others. Methods have a share so that
+// an admin can still revoke a machine while machines read as fast as they can.
+const shares = { methods: 3 / 4, address: 1 / 2, principal: 1 / 4 };
+const [shortestMs, longestMs] = [500, 1500];
+const tellMs = 10_000;
+
+/** Makes the places; `clock` gives milliseconds and runs evenly. Tells the operator every 10 seconds while there are too few. */
+export function createPlaces(bounds: Bounds, clock: () => number, logger: Pick<Logger, "warn">): Places {
+  const bound = createAdaptiveBound(bounds, clock);
+  const held = createCounts();
+  const tell = teller(clock, logger);
+  let taken = 0;
+  const now = (): number => bound.current(taken);
+  const has = (key: string, share: number): boolean => held.of(key) >= Math.ceil(now() * share);
+  return {
+    open: (rateClass, address) => {
+      const keys: string[] = [];
+      let state: "open" | "taken" | "working" | "left" = "open";
+      let sinceMs = 0;
+      const hold = (key: string): void => {
+        held.add(key, 1);
+        keys.push(key);
+      };
+      const occupy = (): void => {
+        state = "taken";
+        sinceMs = clock();
+        taken += 1;
+        for (const key of [`methods ${rateClass}`, `address ${address}`]) hold(key);
+      };
+      const giveBack = (): void => {
+        if (state === "open" || state === "left") return;
+        state = "left";
+        taken -= 1;
+        for (const key of keys.splice(0)) held.add(key, -1);
+      };
+      return {
+        take() {
+          letIn("in_flight_address", !has(`address ${address}`, shares.address), Reason.RATE_LIMITED);
+          const free = taken < now() && !has(`methods ${rateClass}`, shares.methods);
+          if (!free) tell();
+          letIn("in_flight", free, Reason.DEPENDENCY_UNAVAILABLE);
+          occupy();
+        },
+        countFor(principalId) {
+          const key = `principal ${principalId}`;
+          letIn("in_flight_principal", !has(key, shares.principal), Reason.RATE_LIMITED);
+          hold(key);
+        },
+        async work(run) {
+          if (state !== "taken") occupy(); // Its client has just gone, and the work begins all the same.
+          state = "working";
+          try {
+            return await run();
+          } finally {
+            bound.answered(clock() - sinceMs);
+            giveBack();
+          }
+        },
+        leave() {
+          if (state !== "working") giveBack();
+        },
+      };
+    },
+    taken: () => taken,
+    bound: now,
+  };
+}
+
+type PlaceLimit = "in_flight" | "in_flight_address" | "in_flight_principal";
+
+// Those who are refused at once do not come back at once.
+function letIn(limit: PlaceLimit, free: boolean, reason: Reason): void {
+  countLimit(limit, free);
+  if (free) return;
+  const retryAfterMs = Math.round(shortestMs + Math.random() * (longestMs - shortestMs));
+  throw new NoPlaceError(reason, { retryAfterMs });
+}
+
+function createCounts() {
+  const counts = new Map<string, number>();
+  return {
+    of: (key: string): number => counts.get(key) ?? 0,
+    add(key: string, by: number): void {
+      const count = (counts.get(key) ?? 0) + by;
+      if (count > 0) counts.set(key, count);
+      else counts.delete(key);
+    },
+  };
+}
+
+// One line for a crowd: one for each request would cost more than the request.
+function teller(clock: () => number, logger: Pick<Logger, "warn">): () => void {
+  let toldMs = Number.NEGATIVE_INFINITY;
+  let refused = 0;
+  return () => {
+    refused += 1;
+    if (clock() - toldMs < tellMs) return;
+    logger.warn({ refused }, "more requests than can be worked at: some were told to come again");
+    toldMs = clock();
+    refused = 0;
+  };
+}
