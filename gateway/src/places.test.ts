@@ -10,7 +10,7 @@ beforeEach(() => {
   nowMs = 0;
   told = [];
   const logger = { warn: (fields: object) => void told.push(fields) };
-  places = createPlaces({ most: 16, fewest: 8 }, () => nowMs, logger);
+  places = createPlaces({ most: 32, fewest: 16 }, () => nowMs, logger);
 });
 
 function take(address = "a", rateClass: RateClass = "read", principal?: string): Place {
@@ -33,41 +33,54 @@ function reasonOf(run: () => unknown): Reason | undefined {
   }
 }
 
+/** Works slowly until there are the fewest places. */
+async function slowly(): Promise<void> {
+  for (let n = 0; n < 10; n += 1) {
+    const place = take();
+    nowMs += 300;
+    await place.work(async () => undefined);
+  }
+}
+
 const { RATE_LIMITED, DEPENDENCY_UNAVAILABLE } = Reason;
 const many = <T>(count: number, run: (index: number) => T): T[] =>
   Array.from({ length: count }, (_, index) => run(index));
 
 describe("shares", () => {
   test("an address has half of the places, and others the rest", () => {
-    many(8, () => take("noisy"));
+    many(16, () => take("noisy"));
     expect(reasonOf(() => take("noisy"))).toBe(RATE_LIMITED);
-    many(4, () => take("other"));
+    many(8, () => take("other"));
     expect(reasonOf(() => take("noisy"))).toBe(RATE_LIMITED);
   });
 
   test("a principal has a quarter, from wherever it asks, and others the rest", () => {
-    many(4, (index) => take(`address ${index}`, "read", "noisy"));
+    many(8, (index) => take(`address ${index}`, "read", "noisy"));
     expect(reasonOf(() => take("elsewhere", "read", "noisy"))).toBe(RATE_LIMITED);
     expect(reasonOf(() => take("elsewhere", "read", "other"))).toBe(undefined);
   });
 
   test("methods of a class have three quarters, and those of another the rest", () => {
-    many(12, (index) => take(`address ${index}`, "read"));
+    many(24, (index) => take(`address ${index}`, "read"));
     expect(reasonOf(() => take("another", "read"))).toBe(DEPENDENCY_UNAVAILABLE);
-    many(4, (index) => take(`address ${index}`, "manage"));
+    many(8, (index) => take(`address ${index}`, "manage"));
     expect(reasonOf(() => take("another", "manage"))).toBe(DEPENDENCY_UNAVAILABLE);
-    expect(places.taken()).toBe(16);
+    expect(places.taken()).toBe(32);
   });
 
   test("shrink with the places", async () => {
-    for (let n = 0; n < 10; n += 1) {
-      const place = take();
-      nowMs += 300;
-      await place.work(async () => undefined);
-    }
-    expect(places.bound()).toBe(8);
-    many(4, () => take("noisy"));
+    await slowly();
+    expect(places.bound()).toBe(16);
+    many(8, () => take("noisy"));
     expect(reasonOf(() => take("noisy"))).toBe(RATE_LIMITED);
+    many(4, (index) => take(`address ${index}`));
+    expect(reasonOf(() => take("another"))).toBe(DEPENDENCY_UNAVAILABLE);
+  });
+
+  test("are eight at least", async () => {
+    await slowly();
+    many(8, (index) => take(`address ${index}`, "read", "noisy"));
+    expect(reasonOf(() => take("another", "read", "noisy"))).toBe(RATE_LIMITED);
   });
 });
 
@@ -78,27 +91,27 @@ describe("a place", () => {
     place.leave();
     place.leave();
     expect(places.taken()).toBe(0);
-    many(4, () => take("a", "read", "p"));
+    many(8, () => take("a", "read", "p"));
     expect(reasonOf(() => take("a", "read", "p"))).toBe(RATE_LIMITED);
   });
 
   test("that was refused is none", () => {
-    many(8, () => take("noisy"));
+    many(16, () => take("noisy"));
     const refused = places.open("read", "noisy");
     expect(reasonOf(() => refused.take())).toBe(RATE_LIMITED);
     refused.leave();
-    expect(places.taken()).toBe(8);
+    expect(places.taken()).toBe(16);
     expect(reasonOf(() => take("noisy"))).toBe(RATE_LIMITED);
   });
 
   test("of a principal that has its share stays taken until it is left", () => {
-    many(4, () => take("a", "read", "p"));
+    many(8, () => take("a", "read", "p"));
     const refused = places.open("read", "a");
     refused.take();
     expect(reasonOf(() => refused.countFor("p"))).toBe(RATE_LIMITED);
-    expect(places.taken()).toBe(5);
+    expect(places.taken()).toBe(9);
     refused.leave();
-    expect(places.taken()).toBe(4);
+    expect(places.taken()).toBe(8);
   });
 
   test("is kept while work is done in it, whoever leaves", async () => {
@@ -131,7 +144,7 @@ describe("a place", () => {
 });
 
 test("the operator is told of a crowd once in 10 seconds, with how many were refused", () => {
-  const crowd = () => many(12, (index) => take(`address ${index}`));
+  const crowd = () => many(24, (index) => take(`address ${index}`));
   const held = crowd();
   many(5, () => reasonOf(() => take("another")));
   expect(told).toEqual([{ refused: 1 }]);

@@ -34,11 +34,16 @@ export type Places = {
 };
 
 /** How many places there are unless a test says otherwise. */
-export const defaultPlaces: Bounds = { most: 256, fewest: 64 };
+export const defaultPlaces: Bounds = { most: 256, fewest: 32 };
 
 // Security: what one may have of all places, so that who is noisy leaves some to the others. Methods have a share so that
 // an admin can still revoke a machine while machines read as fast as they can.
-const shares = { methods: 3 / 4, address: 1 / 2, principal: 1 / 4 };
+const shares = {
+  methods: (places: number) => (places * 3) / 4,
+  address: (places: number) => Math.max(leastShare, places / 2),
+  principal: (places: number) => Math.max(leastShare, places / 4),
+};
+const leastShare = 8; // What a client of ours asks at a time.
 const [shortestMs, longestMs] = [500, 1500];
 const tellMs = 10_000;
 
@@ -49,7 +54,7 @@ export function createPlaces(bounds: Bounds, clock: () => number, logger: Pick<L
   const tell = teller(clock, logger);
   let taken = 0;
   const now = (): number => bound.current(taken);
-  const has = (key: string, share: number): boolean => held.of(key) >= Math.ceil(now() * share);
+  const has = (key: string, share: (places: number) => number): boolean => held.of(key) >= share(now());
   return {
     open: (rateClass, address) => {
       const keys: string[] = [];

@@ -195,6 +195,12 @@ export const catalogue = {
     labels: ["cpu.mode"],
   },
   "process.memory.usage": { kind: "gauge", unit: "By", help: "Resident memory of the process", labels: [] },
+  "v8js.memory.heap.used": {
+    kind: "gauge",
+    unit: "By",
+    help: "Used memory of the JavaScript heap",
+    labels: [],
+  },
 } as const satisfies Readonly<Record<string, MetricDefinition>>;
 
 type Catalogue = typeof catalogue;
