@@ -3,6 +3,7 @@ import { defineConfig } from "vitest/config";
 const boundaries = "test/boundaries.test.ts";
 const servers = "./test/infra/global-setup.ts";
 const ignored = ["**/node_modules/**", "**/dist/**"];
+const alone = "test/{chaos,load}/**/*.test.ts";
 const code = "{proto,services,gateway,clients,deploy}/**";
 
 export default defineConfig({
@@ -39,11 +40,23 @@ export default defineConfig({
           name: "system",
           globalSetup: servers,
           include: ["test/**/*.test.ts"],
-          exclude: [...ignored, boundaries],
+          exclude: [...ignored, boundaries, alone],
           testTimeout: 60_000,
           hookTimeout: 120_000,
           // Each file starts a whole deployment of eight processes, and then waits more than it computes.
           maxWorkers: 2,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "alone",
+          include: [alone],
+          exclude: ignored,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          // These measure times: nothing else runs beside them.
+          fileParallelism: false,
         },
       },
     ],

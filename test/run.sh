@@ -22,10 +22,10 @@ done
 say "checks: drift, contracts, format, lint, types, boundaries"
 npm run --silent check && check=passed || check=failed
 
-for project in unit live system; do
+for project in unit live system alone; do
   say "$project tests"
   vitest run --project "$project" --passWithNoTests --reporter=default --reporter=json \
     --outputFile.json="$results/$project.json" || true
 done
 
-node test/sum.ts "$check" "$results/unit.json" "$results/live.json" "$results/system.json"
+node test/sum.ts "$check" "$results/unit.json" "$results/live.json" "$results/system.json" "$results/alone.json"

@@ -34,7 +34,7 @@ export type Places = {
 };
 
 /** How many places there are unless a test says otherwise. */
-export const defaultPlaces: Bounds = { most: 256, fewest: 32 };
+export const defaultPlaces: Bounds = { most: 128, fewest: 32 };
 
 // Security: what one may have of all places, so that who is noisy leaves some to the others. Methods have a share so that
 // an admin can still revoke a machine while machines read as fast as they can.

@@ -59,10 +59,16 @@ export function keysOf(machines: readonly Identity[]): Group["keys"] {
 }
 
 async function told(generator: ChildProcess, order: Order): Promise<Report> {
-  const ended = once(generator, "exit").then(() => ({ kind: "failed", message: "it ended" }) as const);
-  const said = once(generator, "message").then(([report]) => report as Report);
+  const heard = new AbortController();
+  const { signal } = heard;
+  const ended = once(generator, "exit", { signal }).then(
+    () => ({ kind: "failed", message: "it ended" }) as const,
+  );
+  const said = once(generator, "message", { signal }).then(([report]) => report as Report);
   generator.send(order);
   const report = await Promise.race([said, ended]);
+  for (const other of [said, ended]) other.catch(() => undefined);
+  heard.abort();
   if (report.kind === "failed") throw new Error(`the generator failed: ${report.message}`);
   return report;
 }

@@ -1,23 +1,29 @@
 import { type Figures, dueIn, figuresOf } from "./figures.ts";
 import { type Ground, keysOf } from "./ground.ts";
-import { measureCpu } from "./processes.ts";
 import type { Group, Sample } from "./plan.ts";
+import { measureCpu } from "./processes.ts";
 
-/** The most that a deployment answers, and what it answers at three times that. */
+/** The most that a deployment answers. */
+export type Peak = {
+  /** Answers a second to 32 clients who wait for theirs before they ask again. */
+  readonly perSecond: number;
+  readonly figures: Figures;
+  /** CPU microseconds of each process for one answer. */
+  readonly cpuMicroseconds: ReadonlyMap<string, number>;
+};
+
+/** What is answered while three times the peak is asked. */
 export type Overload = {
-  /** Answers a second to 32 who wait for theirs before they ask again. */
-  readonly peak: number;
   readonly offered: number;
-  /** Answers a second while so much is asked. */
+  /** Answers a second, of those that come while so much is asked. */
   readonly goodput: number;
-  readonly during: Figures;
+  readonly figures: Figures;
   /** Milliseconds from the end of the overload until nine of ten are answered within half a second. */
   readonly recoveryMs: number;
-  /** CPU microseconds of each process for one answer, at the peak. */
-  readonly cpu: ReadonlyMap<string, number>;
 };
 
 const workers = 32;
+const warmUpSeconds = 2;
 const times = 3;
 const afterwardsSeconds = 4;
 const mostPerSecond = 1500;
@@ -26,35 +32,41 @@ const [sliceMs, quickMs] = [100, 500];
 /** The loopback addresses that clients send from. */
 export const addresses = Array.from({ length: 8 }, (_, index) => `127.0.0.${index + 11}`);
 
-/** Answers a second at the most, in so many seconds, after two to warm up. */
-export async function measurePeak(ground: Ground, seconds: number): Promise<Pick<Overload, "peak" | "cpu">> {
+/** Asks as fast as answers come for so many seconds, after two to warm up. */
+export async function measurePeak(ground: Ground, seconds: number): Promise<Peak> {
   const ask = (length: number): Group[] => [
     everybody(ground, { workers, seconds: length, perSecond: mostPerSecond }),
   ];
-  await ground.send(ask(2));
-  let cpu = measureCpu(ground.deployment);
-  const { all = [] } = await ground.send(ask(seconds), () => (cpu = measureCpu(ground.deployment)));
-  const used = cpu();
-  const { ok } = figuresOf(all);
+  await ground.send(ask(warmUpSeconds));
+  let used = measureCpu(ground.deployment);
+  const { all = [] } = await ground.send(ask(seconds), () => (used = measureCpu(ground.deployment)));
+  const cpu = [...used()];
+  const figures = figuresOf(all);
   const lastMs = Math.max(...all.map(({ dueMs, tookMs }) => dueMs + tookMs));
   return {
-    peak: (ok * 1000) / lastMs,
-    cpu: new Map([...used].map(([name, cpuSeconds]) => [name, (cpuSeconds * 1e6) / ok])),
+    perSecond: (figures.ok * 1000) / lastMs,
+    figures,
+    cpuMicroseconds: new Map(cpu.map(([name, cpuSeconds]) => [name, (cpuSeconds * 1e6) / figures.ok])),
   };
 }
 
-/** Measures the peak, asks three times as much for so many seconds, and then half of it. */
-export async function overload(ground: Ground, seconds: number): Promise<Overload> {
-  const { peak, cpu } = await measurePeak(ground, seconds);
-  const offered = peak * times;
+/** Asks three times the peak for so many seconds, and then half of it for four. */
+export async function overload(ground: Ground, peak: Peak, seconds: number): Promise<Overload> {
+  const offered = peak.perSecond * times;
   const load = [
     { perSecond: offered, seconds },
-    { perSecond: peak / 2, seconds: afterwardsSeconds },
+    { perSecond: peak.perSecond / 2, seconds: afterwardsSeconds },
   ];
   const { all = [] } = await ground.send([everybody(ground, load)]);
   const endMs = seconds * 1000;
-  const during = figuresOf(dueIn(all, 0, endMs));
-  return { peak, offered, goodput: during.ok / seconds, during, recoveryMs: recoveryOf(all, endMs), cpu };
+  const during = dueIn(all, 0, endMs);
+  const inTime = during.filter(({ outcome, dueMs, tookMs }) => outcome === "ok" && dueMs + tookMs < endMs);
+  return {
+    offered,
+    goodput: inTime.length / seconds,
+    figures: figuresOf(during),
+    recoveryMs: recoveryOf(all, endMs),
+  };
 }
 
 function everybody({ machines }: Ground, load: Group["load"]): Group {
