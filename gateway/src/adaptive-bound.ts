@@ -4,9 +4,9 @@ export type Bounds = { readonly most: number; readonly fewest: number };
 /** A bound that goes down while answers are slow, and up again when they are not. */
 export type AdaptiveBound = {
   /** The bound now, while so many requests are worked at. */
-  current(underWay: number): number;
+  readonly current: (underWay: number) => number;
   /** Takes note of an answer that took so many milliseconds. */
-  answered(durationMs: number): void;
+  readonly answered: (durationMs: number) => void;
 };
 
 const windowMs = 200;

@@ -27,7 +27,7 @@ const start = (places?: Bounds) =>
   startTestGateway({
     certificates: pki,
     redisUrl: testRedisUrl(),
-    overrides: { ...(places ? { places } : {}) },
+    overrides: places ? { places } : {},
   });
 const read = (gateway: TestGateway, key: TestKey, wire = connectJson) =>
   call(wire, gateway, key, readSecrets, { secretIds: [newId("sec")] });

@@ -1,7 +1,7 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { Failure } from "@sallyport/rpc";
 import type { Logger } from "@sallyport/telemetry";
-import { type Bounds, createAdaptiveBound } from "./adaptive-bound.ts";
+import { type AdaptiveBound, type Bounds, createAdaptiveBound } from "./adaptive-bound.ts";
 import type { RateClass } from "./limits.ts";
 import { countLimit } from "./metrics.ts";
 
@@ -39,6 +39,7 @@ export const defaultPlaces: Bounds = { most: 128, fewest: 32 };
 // Security: what one may have of all places, so that who is noisy leaves some to the others. Methods have a share so that
 // an admin can still revoke a machine while machines read as fast as they can.
 const shares = {
+  everybody: (places: number) => places,
   methods: (places: number) => (places * 3) / 4,
   address: (places: number) => Math.max(leastShare, places / 2),
   principal: (places: number) => Math.max(leastShare, places / 4),
@@ -49,63 +50,77 @@ const tellMs = 10_000;
 
 /** Makes the places; `clock` gives milliseconds and runs evenly. Tells the operator every 10 seconds while there are too few. */
 export function createPlaces(bounds: Bounds, clock: () => number, logger: Pick<Logger, "warn">): Places {
-  const bound = createAdaptiveBound(bounds, clock);
+  const { current, answered } = createAdaptiveBound(bounds, clock);
   const held = createCounts();
-  const tell = teller(clock, logger);
-  let taken = 0;
-  const now = (): number => bound.current(taken);
-  const has = (key: string, share: (places: number) => number): boolean => held.of(key) >= share(now());
+  const taken = (): number => held.of(everybody);
+  const bound = (): number => current(taken());
+  const crowd: Crowd = {
+    clock,
+    held,
+    answered,
+    isFree: (key, share) => held.of(key) < share(bound()),
+    tell: teller(clock, logger),
+  };
   return {
-    open: (rateClass, address) => {
-      const keys: string[] = [];
-      let state: "open" | "taken" | "working" | "left" = "open";
-      let sinceMs = 0;
-      const hold = (key: string): void => {
-        held.add(key, 1);
-        keys.push(key);
-      };
-      const occupy = (): void => {
-        state = "taken";
-        sinceMs = clock();
-        taken += 1;
-        for (const key of [`methods ${rateClass}`, `address ${address}`]) hold(key);
-      };
-      const giveBack = (): void => {
-        if (state === "open" || state === "left") return;
-        state = "left";
-        taken -= 1;
-        for (const key of keys.splice(0)) held.add(key, -1);
-      };
-      return {
-        take() {
-          letIn("in_flight_address", !has(`address ${address}`, shares.address), Reason.RATE_LIMITED);
-          const free = taken < now() && !has(`methods ${rateClass}`, shares.methods);
-          if (!free) tell();
-          letIn("in_flight", free, Reason.DEPENDENCY_UNAVAILABLE);
-          occupy();
-        },
-        countFor(principalId) {
-          const key = `principal ${principalId}`;
-          letIn("in_flight_principal", !has(key, shares.principal), Reason.RATE_LIMITED);
-          hold(key);
-        },
-        async work(run) {
-          if (state !== "taken") occupy(); // Its client has just gone, and the work begins all the same.
-          state = "working";
-          try {
-            return await run();
-          } finally {
-            bound.answered(clock() - sinceMs);
-            giveBack();
-          }
-        },
-        leave() {
-          if (state !== "working") giveBack();
-        },
-      };
+    open: (rateClass, address) => openPlace(crowd, `methods ${rateClass}`, `address ${address}`),
+    taken,
+    bound,
+  };
+}
+
+type Share = (places: number) => number;
+type Crowd = Pick<AdaptiveBound, "answered"> & {
+  readonly clock: () => number;
+  readonly held: Counts;
+  /** Whether less than that share of the places is held under a key. */
+  readonly isFree: (key: string, share: Share) => boolean;
+  readonly tell: () => void;
+};
+
+const everybody = "everybody";
+
+function openPlace({ clock, held, answered, isFree, tell }: Crowd, methods: string, address: string): Place {
+  let keys: string[] = [];
+  let sinceMs = 0;
+  let working = false;
+  const hold = (...more: string[]): void => {
+    for (const key of more) held.add(key, 1);
+    keys.push(...more);
+  };
+  const occupy = (): void => {
+    sinceMs = clock();
+    hold(everybody, methods, address);
+  };
+  const giveBack = (): void => {
+    for (const key of keys) held.add(key, -1);
+    keys = [];
+  };
+  return {
+    take() {
+      letIn("in_flight_address", isFree(address, shares.address), Reason.RATE_LIMITED);
+      const free = isFree(everybody, shares.everybody) && isFree(methods, shares.methods);
+      if (!free) tell();
+      letIn("in_flight", free, Reason.DEPENDENCY_UNAVAILABLE);
+      occupy();
     },
-    taken: () => taken,
-    bound: now,
+    countFor(principalId) {
+      const principal = `principal ${principalId}`;
+      letIn("in_flight_principal", isFree(principal, shares.principal), Reason.RATE_LIMITED);
+      hold(principal);
+    },
+    async work(run) {
+      if (keys.length === 0) occupy(); // Its client has just gone, and the work begins all the same.
+      working = true;
+      try {
+        return await run();
+      } finally {
+        answered(clock() - sinceMs);
+        giveBack();
+      }
+    },
+    leave() {
+      if (!working) giveBack();
+    },
   };
 }
 
@@ -119,7 +134,9 @@ function letIn(limit: PlaceLimit, free: boolean, reason: Reason): void {
   throw new NoPlaceError(reason, { retryAfterMs });
 }
 
-function createCounts() {
+type Counts = { of(key: string): number; add(key: string, by: number): void };
+
+function createCounts(): Counts {
   const counts = new Map<string, number>();
   return {
     of: (key: string): number => counts.get(key) ?? 0,
