@@ -1,3 +1,4 @@
+export { type Child, startChild } from "./child.ts";
 export { AlreadyRunningError } from "./claim.ts";
 export { UnreachableDirectoryError } from "./account.ts";
 export {

@@ -2,6 +2,7 @@ import { type Http2SecureServer, createSecureServer } from "node:http2";
 import type { Logger } from "@sallyport/telemetry";
 import { type Certificate, type CertificateFiles, readCertificate, watchCertificate } from "./certificate.ts";
 import { type ExchangeParts, answer } from "./exchange.ts";
+import { type SessionPatience, endIdleSessions } from "./idle-sessions.ts";
 import { observeContent } from "./metrics.ts";
 import { followSockets } from "./sockets.ts";
 import { createContentBudget } from "./verify/body.ts";
@@ -13,10 +14,27 @@ export type EdgeOptions = Pick<ExchangeParts, "handlers" | "judge" | "places"> &
   readonly logger: Logger;
   /** How often to look for a changed certificate, in milliseconds. */
   readonly certificatePollMs?: number | undefined;
+  /** How long a client may take; a test has less time. */
+  readonly patience?: Partial<Patience> | undefined;
+};
+
+/** How long a client may take, in milliseconds. */
+export type Patience = SessionPatience & {
+  /** For the headers of an HTTP/1.1 request. */
+  readonly headersMs: number;
+  /** To read its answer. */
+  readonly answerMs: number;
 };
 
 const contentBytes = 256 * 1024 * 1024;
 const defaultPollMs = 5_000;
+// No client of ours waits for its answer for longer than 10 seconds.
+const defaultPatience: Patience = {
+  firstMs: 10_000,
+  nextMs: 120_000,
+  headersMs: 10_000,
+  answerMs: 15_000,
+};
 const drainMs = 6_000; // Longer than a request may take.
 
 /**
@@ -26,7 +44,9 @@ const drainMs = 6_000; // Longer than a request may take.
 export async function openEdge(options: EdgeOptions): Promise<{ port: number } & AsyncDisposable> {
   const { logger, certificate: files, certificatePollMs = defaultPollMs } = options;
   const certificate = readCertificate(files);
-  const server = createServer(certificate);
+  const patience = { ...defaultPatience, ...options.patience };
+  const server = createServer(certificate, patience);
+  endIdleSessions(server, patience);
   const sockets = followSockets(server);
   const draining = new AbortController();
   const budget = createContentBudget(contentBytes);
@@ -37,6 +57,7 @@ export async function openEdge(options: EdgeOptions): Promise<{ port: number } &
     places: options.places,
     budget,
     draining: draining.signal,
+    answerMs: patience.answerMs,
     onFault: (error) => logger.error({ err: error }, "a request was not answered"),
   };
   server.on("request", (request, response) => void answer(request, response, parts));
@@ -64,14 +85,19 @@ function secureContext(certificate: Certificate) {
   return { ...certificate, minVersion: "TLSv1.3" } as const;
 }
 
-function createServer(certificate: Certificate): Http2SecureServer {
+function createServer(certificate: Certificate, { headersMs }: Patience): Http2SecureServer {
+  // What Node takes for HTTP/1.1 here too; its types do not say so.
+  const http1 = { headersTimeout: headersMs, connectionsCheckingInterval: Math.ceil(headersMs / 5) };
   const server = createSecureServer({
     ...secureContext(certificate),
+    ...http1,
     allowHTTP1: true,
     handshakeTimeout: 10_000,
     unknownProtocolTimeout: 5_000,
     maxHeaderListPairs: 100,
     maxSessionInvalidFrames: 100,
+    streamResetBurst: 300,
+    streamResetRate: 30,
     settings: { maxConcurrentStreams: 100, maxHeaderListSize: 16 * 1024, enablePush: false },
   });
   server.setTimeout(120_000);

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { type Http2ServerRequest, type Http2ServerResponse, constants } from "node:http2";
 import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
 import { universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { newId } from "@sallyport/proto/ids";
@@ -27,6 +27,8 @@ export type ExchangeParts = {
   readonly places: Pick<Places, "open">;
   /** Aborts when the server stops taking connections. */
   readonly draining: AbortSignal;
+  /** How long a client may take to read its answer, in milliseconds. */
+  readonly answerMs: number;
   onFault(error: unknown): void;
 };
 
@@ -77,6 +79,7 @@ async function exchange(
     if (isHttp1(response) && (parts.draining.aborted || !request.complete))
       response.setHeader("connection", "close");
     tidyGrpcMessage(answered.trailer);
+    endUnread(response, parts.answerMs);
     // What writes waits for an event that a response does not have, and may wait for ever: its end is its close.
     await Promise.race([universalResponseToNodeResponse(answered, response), aborted(gone)]);
   } catch (error) {
@@ -164,6 +167,15 @@ function releaseUnread(request: Request, response: Response): void {
   response.once("finish", () => {
     if (!request.complete) setTimeout(() => request.destroy(), unreadMs).unref();
   });
+}
+
+// A client that opens no window for its answer would keep it, and us, waiting.
+function endUnread(response: Response, afterMs: number): void {
+  const timer = setTimeout(() => {
+    if (isHttp1(response)) response.destroy();
+    else response.stream.close(constants.NGHTTP2_CANCEL);
+  }, afterMs);
+  response.once("close", () => clearTimeout(timer));
 }
 
 function addressOf(request: Request): string {

@@ -127,6 +127,12 @@ const cases: readonly Case[] = [
     on: http(1),
   },
   {
+    name: "two Hosts that agree",
+    send: (wire) => withHeader(goodRead(wire), "host", gateway.authority),
+    ...invalid("authority"),
+    on: http(1),
+  },
+  {
     name: "a Host that is not the :authority",
     send: (wire) => withHeader(goodRead(wire), "host", "elsewhere.example"),
     ...invalid("authority"),

@@ -4,7 +4,7 @@ import { connectPeer } from "@sallyport/rpc";
 import { type Logger, createLogger } from "@sallyport/telemetry";
 import type { Bounds } from "./adaptive-bound.ts";
 import type { GatewayConfig } from "./config.ts";
-import { openEdge } from "./edge.ts";
+import { type Patience, openEdge } from "./edge.ts";
 import { createFront } from "./front.ts";
 import { type Rates, createAddressLimiter, defaultRates } from "./limits.ts";
 import { counted, observeHeld } from "./metrics.ts";
@@ -29,6 +29,7 @@ export type GatewayOverrides = {
   readonly rates?: Rates;
   readonly places?: Bounds;
   readonly certificatePollMs?: number;
+  readonly patience?: Partial<Patience>;
   readonly logger?: Logger;
 };
 
@@ -71,6 +72,7 @@ export async function startGateway(
       places,
       logger,
       certificatePollMs: overrides.certificatePollMs,
+      patience: overrides.patience,
     }),
   );
   const start = { emitter: "gateway", config, port: edge.port, keysetEpoch: epoch } as const;

@@ -1,8 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { keyFile } from "@sallyport/config";
-import { createFileKek } from "@sallyport/crypto/kek";
-import { openKeyring } from "@sallyport/crypto/keyring";
+import { createFileKek, openKeyring } from "@sallyport/crypto/server";
 import { type Process, type System, processes } from "@sallyport/deploy/local";
 import { type Canary, bytesCanary, pemCanary } from "./canary.ts";
 

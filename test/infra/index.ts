@@ -3,6 +3,17 @@ export { createServiceDatabase, type ServiceTestDatabase } from "./database.ts";
 export { type Answer, exchange } from "./exchange.ts";
 export { fillLog, filledLog } from "./filled-log.ts";
 export { type ShownMetric, parseMetrics, seriesOf } from "./prometheus.ts";
+export {
+  type FuzzReport,
+  type FuzzRun,
+  type FuzzTarget,
+  type Random,
+  corpusOf,
+  fuzz,
+  fuzzRun,
+  randomJson,
+  randomOf,
+} from "./fuzz/index.ts";
 export { createTestPki, testPeers, type TestPki } from "./pki.ts";
 export { testRedisUrl } from "./redis.ts";
 export { createSignedDeployment, newUser, type SigningUser } from "./signed-deployment.ts";

@@ -5,11 +5,14 @@ import { differences } from "@sallyport/cli/shape";
 import { MachineState } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { describeCompletion } from "./cli/completion.ts";
+import { describeProjects, describeSecrets } from "./cli/contents.ts";
 import { describeDoctor } from "./cli/doctor.ts";
+import { describeGrants } from "./cli/grants.ts";
 import { describeIdentities } from "./cli/identities.ts";
 import { describeMachines } from "./cli/machines.ts";
 import { describePeople } from "./cli/people.ts";
 import { describeProxy } from "./cli/proxy.ts";
+import { describeRecords } from "./cli/records.ts";
 import { type Cli, startCli } from "./cli/state.ts";
 import { describeValues } from "./cli/values.ts";
 
@@ -30,10 +33,13 @@ describeProxy(started);
 describePeople(started);
 describeMachines(started);
 describeCompletion(started);
+describeProjects(started);
+describeSecrets(started);
+describeGrants(started);
+describeRecords(started);
 
 test("what every command prints as JSON is what is documented, to the last key", async () => {
   cli.printed.set("version", await cli.home.json(["version"]));
-  cli.printed.set("audit list", await cli.home.json(["audit", "list", "--limit", "5"]));
   const spare = await cli.home.json(["token", "create", "--project", "web", "--secret", "DB_URL"]);
   const env = { SALLYPORT_ENROLLMENT_TOKEN: (spare as { token: string }).token };
   const { machineId: spareId } = (await cli.home.json(

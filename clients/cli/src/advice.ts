@@ -36,6 +36,16 @@ export type Advice = {
 
 const field = (metadata: Metadata): string => metadata["field"] ?? "a field";
 
+/** What is not there and what to do then, where it is no thing that was named. */
+const missing: Readonly<Record<string, readonly [what: string, next: string] | undefined>> = {
+  membership: [
+    "the machine has no membership in this project",
+    'put it in with "sallyport member add", or see its projects with "sallyport member list"',
+  ],
+  version: ["the secret has no such version", 'list them with "sallyport secret versions SECRET"'],
+  grant: ["the machine has no such grant", 'see who can read a secret with "sallyport secret access SECRET"'],
+};
+
 function unreachableNext({ cause = "" }: Metadata): string {
   if (/CERT|SELF_SIGNED|UNABLE_TO|ALTNAME|ISSUER/.test(cause))
     return 'set SALLYPORT_CA to the PEM file of the gateway\'s CA and log in or enroll again; "sallyport doctor" checks it';
@@ -64,8 +74,8 @@ const all: Readonly<Record<KnownReason, Advice>> = {
   },
   MACHINE_DISABLED: {
     exitCode: 4,
-    what: () => "this machine was disabled or revoked",
-    next: () => "ask an admin of the vault to enable it, or for a token to enroll a new one",
+    what: () => "this identity's key was disabled or revoked",
+    next: () => "ask an admin of the vault to enable it, or for a new enrollment token or login code",
   },
   ROLE_REQUIRED: {
     exitCode: 3,
@@ -80,12 +90,14 @@ const all: Readonly<Record<KnownReason, Advice>> = {
   },
   NOT_FOUND: {
     exitCode: 5,
-    what: (metadata) => `there is no such thing in this vault (${field(metadata)})`,
-    next: () => 'check the name or id, and the vault with "sallyport vault show"',
+    what: (metadata) =>
+      missing[field(metadata)]?.[0] ?? `there is no such thing in this vault (${field(metadata)})`,
+    next: (metadata) =>
+      missing[field(metadata)]?.[1] ?? 'check the name or id, and the vault with "sallyport vault show"',
   },
   ALREADY_EXISTS: {
     exitCode: 5,
-    what: (metadata) => `that is taken already (${field(metadata)})`,
+    what: (metadata) => `that ${field(metadata).replaceAll("_", " ")} is taken already`,
     next: () => "choose another name",
   },
   FIELD_INVALID: {
@@ -97,7 +109,7 @@ const all: Readonly<Record<KnownReason, Advice>> = {
     exitCode: 3,
     what: ({ name, description }) =>
       `a variable ${name ?? "of this name"} is dangerous: ${description ?? "it runs code"}`,
-    next: () => "choose another name, or allow it: --help says how",
+    next: () => "choose another name, or allow it with --allow-dangerous-name",
   },
   TOO_LARGE: {
     exitCode: 2,
@@ -109,7 +121,7 @@ const all: Readonly<Record<KnownReason, Advice>> = {
     exitCode: 5,
     what: ({ current_version: version }) =>
       `the secret has changed since: it is at version ${version ?? "another"} now`,
-    next: () => "look at the current version, then do it again",
+    next: () => 'see who changed it with "sallyport secret versions", then do it again',
   },
   TOKEN_EXPIRED: {
     exitCode: 3,
@@ -154,8 +166,8 @@ const all: Readonly<Record<KnownReason, Advice>> = {
   },
   PROJECT_NOT_EMPTY: {
     exitCode: 5,
-    what: ({ secrets }) => `the project still holds ${secrets ?? "some"} secrets`,
-    next: () => "delete them first",
+    what: ({ secrets = "some" }) => `the project still holds ${secrets} secret${secrets === "1" ? "" : "s"}`,
+    next: () => 'delete them first: "sallyport secret list" shows them, "sallyport secret rm" deletes one',
   },
   RATE_LIMITED: {
     exitCode: 6,

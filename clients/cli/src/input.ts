@@ -48,3 +48,8 @@ export function promptHidden(question: string): Promise<string> {
     stdin.resume();
   });
 }
+
+/** Whether somebody can be asked. */
+export function canAsk(): boolean {
+  return process.stdin.isTTY;
+}

@@ -37,6 +37,8 @@ export type NewSecret = {
   readonly plaintext: Uint8Array;
   readonly kind?: ValueKind;
   readonly allowDangerousName?: boolean;
+  /** For people; it is not sealed. */
+  readonly note?: string;
 };
 
 /** A value to store in a secret that exists; both names are as the user means them (see NewSecret). */
@@ -82,6 +84,7 @@ export function openSallyport(
         plaintext,
         kind = ValueKind.SINGLE,
         allowDangerousName = false,
+        note = "",
       }: NewSecret) => {
         const secretId = newId("sec");
         const target = {
@@ -100,6 +103,7 @@ export function openSallyport(
           name,
           value,
           allowDangerousName,
+          note,
         });
         return stored(secret);
       },

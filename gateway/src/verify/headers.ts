@@ -76,9 +76,11 @@ function countedHeaders(rawHeaders: readonly string[]): Map<string, string[]> {
   return headers;
 }
 
-// HTTP/2 has :authority, HTTP/1.1 has Host; a request with both must not be ambiguous.
+// HTTP/2 has :authority, HTTP/1.1 has Host; a request with both must not be ambiguous, and neither comes twice.
 function authorityOf(headers: Map<string, string[]>): string {
-  const names = [...(headers.get(":authority") ?? []), ...(headers.get("host") ?? [])];
+  const given = [headers.get(":authority") ?? [], headers.get("host") ?? []];
+  if (given.some((values) => values.length > 1)) refuse("authority", "exactly one authority is needed");
+  const names = given.flat();
   const [first, ...others] = names.map(normalisedOrEmpty);
   if (!first || others.some((name) => name !== first))
     return refuse("authority", "exactly one authority is needed");

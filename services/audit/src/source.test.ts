@@ -5,6 +5,7 @@ import { ListRecordsRequestSchema } from "@sallyport/proto/gen/sallyport/audit/v
 import { OpenItemSchema } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
 import { ForwardRequestSchema } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
 import { AuthorizeItemSchema } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { describe, expect, test } from "vitest";
 import { comparable, isAddress, networkOf } from "./source.ts";
 
@@ -91,5 +92,12 @@ describe("the filter", () => {
     "fe80::%eth0/10",
   ])("%s breaks the contract", (text) => {
     expect(keeps(text)).toBe("invalid");
+  });
+
+  test("of nine groups keeps the contract, and is refused", () => {
+    for (const text of ["1:2:3:4:5:6::7:192.0.2.0", "1:2:3:4:5:6::7:192.0.2.0/128"]) {
+      expect(keeps(text)).toBe("valid");
+      expect(() => networkOf(text)).toThrow(expect.objectContaining({ reason: Reason.FIELD_INVALID }));
+    }
   });
 });

@@ -1,4 +1,6 @@
 import { isIP, isIPv4 } from "node:net";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { fail } from "@sallyport/rpc";
 
 const mappedBits = 96;
 
@@ -22,10 +24,13 @@ export function comparable(address: string): string {
 
 /**
  * Reads a filter "address" or "address/bits" that keeps its contract, into a text that Postgres reads as inet. An IPv4-mapped
- * network is the IPv4 one: its prefix has 96 bits and more, for none is set after it.
+ * network is the IPv4 one: its prefix has 96 bits and more, for none is set after it. Throws Failure FIELD_INVALID for an
+ * IPv6 address of nine groups, such as "1:2:3:4:5:6::7:192.0.2.0", which the contract takes.
  */
 export function networkOf(filter: string): string {
   const [address = "", bits] = filter.split("/");
+  if (!isAddress(address))
+    throw fail(Reason.FIELD_INVALID, { field: "source_cidr", description: "is not an address or a network" });
   const plain = comparable(address);
   if (bits === undefined) return plain;
   const mapped = isIPv4(plain) && !isIPv4(address);

@@ -19,6 +19,8 @@ import { createSealService } from "./rpc/seal.ts";
 import type { SealingKeys } from "./seal/seal-value.ts";
 
 export type { CryptoConfig } from "./config.ts";
+export { createFileKek } from "./kek.ts";
+export { openKeyring } from "./keyring.ts";
 
 /**
  * Starts crypto; resolves once it listens. A keyset, KEK or keyring that do not belong together stop the start with one

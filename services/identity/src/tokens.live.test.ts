@@ -162,6 +162,7 @@ describe("CreateToken", () => {
     "010.0.0.0/8",
     "2001:db8::1/32",
     "fe80::%eth0/64",
+    "1:2:3:4:5:6::7:192.0.2.0/128",
     "all",
   ])("refuses the address range %s and says what one looks like", async (range) => {
     const projectId = newId("prj");

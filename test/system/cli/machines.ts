@@ -89,7 +89,7 @@ export function describeMachines(cli: () => Cli): void {
         "web",
       ]);
       const text = (await cli().home.run(["token", "show", made.tokenId])).out;
-      expect(text).toMatch(/^projects +web, api\nsecrets +DB_URL, API_KEY\nversions +all\nuses +0 of 3$/m);
+      expect(text).toMatch(/^projects +api, web\nsecrets +API_KEY, DB_URL\nversions +all\nuses +0 of 3$/m);
       expect(text).toMatch(/^machines live +30 min$/m);
       const { name } = await enrolled(made.token);
       expect(name).toMatch(/^ci-[0-9a-z]{8}$/);

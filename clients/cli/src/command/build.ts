@@ -69,7 +69,13 @@ function valuesOf(parsed: Readonly<Record<string, unknown>>, { options }: AnyCom
     key,
     option.absent,
   ]);
-  return { ...Object.fromEntries(absent), ...parsed };
+  // The parser says true for an option that may stand without its value.
+  const bare = Object.entries(options).flatMap(([key, option]) =>
+    option.bare !== undefined && parsed[key] === true
+      ? [[key, option.read(option.bare, flagOf(key, option))] as const]
+      : [],
+  );
+  return { ...Object.fromEntries(absent), ...parsed, ...Object.fromEntries(bare) };
 }
 
 function helpAfter({ examples, json }: AnyCommand): string {

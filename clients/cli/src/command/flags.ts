@@ -10,13 +10,20 @@ export function flagOf(key: string, option: Option<unknown>): string {
 export function declarationOf(key: string, option: Option<unknown>): string {
   const short = option.short === undefined ? "" : `${option.short}, `;
   const takesValue = option.kind === "value" || option.kind === "list";
-  const value = takesValue ? ` <${option.value ?? "text"}>` : "";
-  return `${short}${flagOf(key, option)}${value}`;
+  const name = option.value ?? "text";
+  const value = option.bare === undefined ? ` <${name}>` : ` [${name}]`;
+  return `${short}${flagOf(key, option)}${takesValue ? value : ""}`;
 }
 
 /** How an argument is declared to the parser. */
 export function argumentDeclarationOf(key: string, argument: Argument<unknown>): string {
   const name = argument.value ?? key;
-  const declarations = { required: `<${name}>`, optional: `[${name}]`, rest: `<${name}...>` };
+  const declarations = {
+    required: `<${name}>`,
+    optional: `[${name}]`,
+    several: `<${name}...>`,
+    any: `[${name}...]`,
+    rest: `<${name}...>`,
+  };
   return declarations[argument.kind];
 }

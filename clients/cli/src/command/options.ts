@@ -9,6 +9,8 @@ export type Option<T> = Hints & {
   readonly kind: "value" | "list" | "flag" | "unless";
   readonly summary: string;
   readonly required: boolean;
+  /** What is read when it is typed without a value; undefined when it takes one. */
+  readonly bare?: string;
   /** The value when the option is not given. */
   readonly absent: T | undefined;
   /** Reads what was typed; throws UsageError. */
@@ -17,7 +19,7 @@ export type Option<T> = Hints & {
 
 /** An argument of a command. */
 export type Argument<T> = Hints & {
-  readonly kind: "required" | "optional" | "rest";
+  readonly kind: "required" | "optional" | "several" | "any" | "rest";
   readonly summary: string;
   /** Never read: it carries the type of the value. */
   readonly type?: T;
@@ -42,6 +44,16 @@ export function requiredText(summary: string, hints: Hints = {}): Option<string>
 /** An option that takes a text and has a value without it. */
 export function textOr(absent: string, summary: string, hints: Hints = {}): Option<string> {
   return { ...text(summary, hints), absent, read: asText };
+}
+
+/** An option that takes a whole number within bounds, or stands for one when it is typed without. */
+export function integerOrBare(
+  bare: number,
+  summary: string,
+  bounds: Bounds,
+  hints: Hints = {},
+): Option<number | undefined> {
+  return { ...integer(summary, bounds, hints), bare: String(bare) };
 }
 
 type Bounds = { readonly min: number; readonly max: number };
@@ -92,6 +104,28 @@ export function durationOr(absent: string, summary: string, hints: Hints = {}): 
   };
 }
 
+/** The same, with nothing when it is not given. */
+export function duration(summary: string, hints: Hints = {}): Option<number | undefined> {
+  return value(summary, { value: "duration", ...hints }, parseDuration);
+}
+
+/** Reads "2026-03-14", "2026-03-14T15:09:26Z" or how long ago, such as "2h", as milliseconds since 1970; UsageError. */
+export function parseMoment(typed: string, nowMs: number = Date.now()): number {
+  if (/^\d{1,9}[smhd]$/.test(typed)) return nowMs - parseDuration(typed) * 1000;
+  const form = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/;
+  const ms = form.test(typed) ? Date.parse(typed) : Number.NaN;
+  if (Number.isNaN(ms))
+    throw new UsageError(
+      `"${typed}" is not a time: write 2026-03-14, 2026-03-14T15:09:26Z (or +01:00), or how long ago, such as 2h`,
+    );
+  return ms;
+}
+
+/** An option that takes a time, or how long ago, and gives it in milliseconds since 1970. */
+export function moment(summary: string, hints: Hints = {}): Option<number | undefined> {
+  return value(summary, { value: "time", ...hints }, (typed) => parseMoment(typed));
+}
+
 /** An option that takes one of some words. */
 export function choice<const T extends string>(
   summary: string,
@@ -128,7 +162,12 @@ export function list(summary: string, hints: Hints = {}): Option<readonly string
   return { kind: "list", summary, required: false, absent: [], read, ...hints };
 }
 
-/** The same, which has to be given. */
+/** An option that takes a text each time it is given; commas are part of it. */
+export function repeated(summary: string, hints: Hints = {}): Option<readonly string[]> {
+  return { ...list(summary, hints), read: (typed) => [typed] };
+}
+
+/** The same as list, which has to be given. */
 export function requiredList(summary: string, hints: Hints = {}): Option<readonly string[]> {
   return { ...list(summary, hints), required: true };
 }
@@ -151,6 +190,16 @@ export function required(summary: string, hints: Hints = {}): Argument<string> {
 /** An argument that may be left out. */
 export function optional(summary: string, hints: Hints = {}): Argument<string | undefined> {
   return { kind: "optional", summary, ...hints };
+}
+
+/** All arguments that are left, at least one; options may stand among them. */
+export function several(summary: string, hints: Hints = {}): Argument<readonly string[]> {
+  return { kind: "several", summary, ...hints };
+}
+
+/** The same, or none. */
+export function anyNumber(summary: string, hints: Hints = {}): Argument<readonly string[]> {
+  return { kind: "any", summary, ...hints };
 }
 
 /** All arguments from here on, at least one. What looks like an option among them is not taken as ours. */

@@ -1,82 +1,74 @@
-import { timestampDate } from "@bufbuild/protobuf/wkt";
-import {
-  OutcomeSchema,
-  type Record as AuditRecord,
-} from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
-import { enumName } from "@sallyport/proto/names";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { RecordOrder } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { defineCommand } from "../command/define.ts";
-import { integerOr, list, textOr } from "../command/options.ts";
-import { listOf, mapOf, object, text, time } from "../command/shape.ts";
+import { flag, integer, moment } from "../command/options.ts";
+import { listOf } from "../command/shape.ts";
+import { UsageError } from "../failure.ts";
+import { everyPage } from "../pages.ts";
+import { filterOptions, queryOf } from "../records/filters.ts";
 import { relativeTime } from "../terminal/time.ts";
+import { actorText, recordShape, recordViews, resultText } from "../views/record.ts";
 
-/** `sallyport audit list`: the newest records of the vault. */
+const defaultLimit = 50;
+
+/** `sallyport audit list`: records of the vault, newest first. */
 export const auditList = defineCommand({
+  description: "The newest 50 unless told otherwise. All filters that are given must hold.",
   args: {},
   options: {
-    limit: integerOr(50, "how many", { min: 1, max: 200 }),
-    machine: textOr("", "only what concerns this machine", { value: "id" }),
-    action: list("only these actions", { value: "names" }),
+    limit: integer(`how many; ${defaultLimit} if not given`, { min: 1, max: 1_000_000 }),
+    all: flag("all of them, however many"),
+    oldestFirst: flag("begin with the oldest"),
+    since: moment(
+      "recorded at this time or later: 2026-03-14, 2026-03-14T15:09Z, or how long ago, such as 2h",
+    ),
+    until: moment("recorded before this time"),
+    ...filterOptions,
   },
   examples: [
-    ["sallyport audit list --action secret.read,secret.read.denied", "who read what"],
-    ["sallyport audit list --machine mch_0123456789abcdefghjk", "what one machine did"],
+    ["sallyport audit list --action secret.read,secret.read.denied --since 24h", "who read what today"],
+    ["sallyport audit list --machine runner-1 --outcome denied", "what one machine was refused"],
+    ["sallyport audit list --secret DB_URL --project web", "everything about one secret"],
+    ["sallyport audit list --since 2026-03-01 --until 2026-04-01 --all --json > march.json", "a month"],
   ],
-  json: listOf(
-    object({
-      seq: text("the record's number, as text since it may pass what JSON numbers hold"),
-      time: time("when it happened"),
-      action: text("what happened"),
-      outcome: text("`allowed` or `denied`"),
-      actor: text("who did it; empty for a stranger"),
-      object: text("the secret, machine, project or other thing concerned; empty when none is"),
-      reason: text("why it was refused; empty when it was not"),
-      sourceIp: text("the client's address, as the gateway says"),
-      client: text("the program that the client said it is"),
-      eventId: text("the record's id"),
-      decisionId: text("policy's decision; empty when there was none"),
-      detail: mapOf(text("what the catalogue allows for the action"), "more of it"),
-    }),
-  ),
-  async run({ options: { limit: pageSize, machine: machineId, action }, context }) {
-    const query = { pageSize, machineId, actions: [...action] };
-    const { records } = await context.session.asUser((client) => client.services.audit.listRecords(query));
-    return records.map(plain);
+  json: listOf(recordShape),
+  async run({ options: { limit, all, oldestFirst, since, until, ...filters }, context }) {
+    if (all && limit !== undefined) throw new UsageError("--all and --limit exclude each other", "give one");
+    const wanted = all ? Number.MAX_SAFE_INTEGER : (limit ?? defaultLimit);
+    const { views, more } = await context.session.asUser(async (client) => {
+      const query = {
+        ...(await queryOf(client, filters)),
+        order: oldestFirst ? RecordOrder.OLDEST_FIRST : RecordOrder.NEWEST_FIRST,
+        ...(since === undefined ? {} : { afterTime: timestampFromMs(since) }),
+        ...(until === undefined ? {} : { beforeTime: timestampFromMs(until) }),
+      };
+      const pageSize = Math.min(wanted + 1, 200);
+      const records = await everyPage(async (pageToken) => {
+        const page = await client.services.audit.listRecords({ ...query, pageSize, pageToken });
+        return { items: page.records, nextPageToken: page.nextPageToken };
+      }, wanted + 1);
+      const shown = await recordViews(client, records.slice(0, wanted));
+      return { ...shown, more: records.length > wanted };
+    });
+    if (more) context.progress.say(`more follow: --limit ${wanted * 10} or --all shows them`);
+    return views;
   },
   show(records, screen) {
     screen.table(
       [
         { title: "SEQ", cell: ({ seq }) => seq, align: "right" },
-        { title: "WHEN", cell: ({ time: when }) => relativeTime(when) },
-        { title: "ACTION", cell: ({ action }) => action, min: 14 },
+        { title: "WHEN", cell: ({ time }) => relativeTime(time) },
+        { title: "ACTION", cell: ({ action }) => action },
+        { title: "ACTOR", cell: actorText, min: 8 },
+        { title: "ABOUT", cell: ({ about }) => about || "-", min: 12 },
         {
-          title: "OUTCOME",
-          cell: ({ outcome }) => outcome,
+          title: "RESULT",
+          cell: resultText,
           style: ({ outcome }) => (outcome === "denied" ? "red" : undefined),
         },
-        { title: "ACTOR", cell: ({ actor }) => actor || "-", min: 8 },
-        { title: "OBJECT", cell: ({ object: of }) => of || "-", min: 8 },
-        { title: "REASON", cell: ({ reason }) => reason, min: 8 },
       ],
       records,
       "There are no such records.",
     );
   },
 });
-
-function plain(record: AuditRecord) {
-  const { action, reason, sourceIp, client, eventId, decisionId, detail } = record;
-  return {
-    seq: String(record.seq),
-    time: record.time ? timestampDate(record.time).toISOString() : "1970-01-01T00:00:00.000Z",
-    action,
-    outcome: enumName(OutcomeSchema, record.outcome).toLowerCase(),
-    actor: record.actorId,
-    object: record.secretId || record.subjectId || record.machineId || record.projectId,
-    reason,
-    sourceIp,
-    client,
-    eventId,
-    decisionId,
-    detail,
-  };
-}

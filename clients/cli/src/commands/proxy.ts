@@ -7,6 +7,7 @@ import { parseListen } from "../proxy/address.ts";
 import { ProxyRefusal } from "../proxy/refusal.ts";
 import { startProxyServer } from "../proxy/server.ts";
 import { type Upstream, openUpstream } from "../proxy/upstream.ts";
+import { stopSignal } from "../stop-signal.ts";
 import { chooseIdentity } from "../vaults/choose.ts";
 
 type Kind = "user" | "machine";
@@ -70,12 +71,6 @@ export const proxy = defineCommand({
     );
   },
 });
-
-function stopSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => resolve());
-  });
-}
 
 // Before anything is signed for others: the gateway is the one that was pinned, and what time it has.
 async function checkedClock({ session }: Context, kinds: readonly Kind[]) {

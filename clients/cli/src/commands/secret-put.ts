@@ -1,41 +1,49 @@
-import { type Sallyport, type Services, toSallyportError } from "@sallyport/client";
+import { type Sallyport, type Services, SallyportError } from "@sallyport/client";
 import type { Secret } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { defineCommand } from "../command/define.ts";
-import { flag, required, requiredText, text } from "../command/options.ts";
-import { integer, object, text as word } from "../command/shape.ts";
-import { readValue } from "../input.ts";
-import { findProject, findSecret } from "../lookup.ts";
+import { flag, integer, required, requiredText } from "../command/options.ts";
+import { boolean, integer as whole, object, text as word } from "../command/shape.ts";
+import { findProject, findSecret, undefinedIfAbsent } from "../lookup.ts";
+import { type GivenValue, givenOptions, readGiven } from "../values/given.ts";
 
-/** `sallyport secret put NAME`: makes a secret or its next version; the value is sealed before it is sent. */
+/** `sallyport secret put NAME`: stores the next version of a secret, or makes it. */
 export const secretPut = defineCommand({
   description:
-    "The value comes from standard input, a file or a prompt, never from the command line, where other programs could see it. One newline at the end of piped input is dropped.",
-  args: { name: required("the secret's name") },
+    "The value comes from standard input, a file or a prompt, never from the command line, where other programs could " +
+    "see it. One newline at the end of piped input is dropped. Fields are stored anew as a whole: those that are not " +
+    "given are not kept. Machines read the new version at once; the older ones stay, for machines that may read them.",
+  args: { name: required("the secret's name", { complete: "secrets" }) },
   options: {
     project: requiredText("its project, by name or id", { value: "project", complete: "projects" }),
-    file: text("read the value from a file, byte for byte", { value: "file", complete: "files" }),
-    exact: flag("keep a newline at the end of piped input"),
+    ...givenOptions,
+    expectedVersion: integer(
+      "refuse unless this is the current version; 0: unless there is no such secret yet",
+      { min: 0, max: 4_294_967_294 },
+    ),
     allowDangerousName: flag("allow a name that makes programs run code, such as LD_PRELOAD"),
   },
   examples: [
     ["sallyport secret put DB_URL --project web", "asks for the value without showing it"],
     ['printf %s "$DB_URL" | sallyport secret put DB_URL --project web', "from a pipe"],
     ["sallyport secret put TLS_KEY --project web --file key.pem", "from a file"],
+    ["sallyport secret put API_KEY --project web --generate --expected-version 3", "only after version 3"],
   ],
   json: object({
     secretId: word("the secret's id"),
     name: word("its name"),
-    version: integer("the version that was stored"),
+    version: whole("the version that was stored"),
+    created: boolean("whether the secret was made by this"),
   }),
   async run({ args: { name }, options, context }) {
-    const { file, exact } = options;
-    const prompt = `Value of ${name}: `;
-    const plaintext = await readValue({ prompt, exact, ...(file === undefined ? {} : { file }) });
-    const secret = await context.session.asUserOnce((client) => put(client, name, plaintext, options));
-    return { secretId: secret.secretId, name, version: secret.currentVersion };
+    const value = await readGiven(name, options);
+    const secret = await context.session.asUserOnce((client) => put(client, name, value, options));
+    const { secretId, currentVersion: version } = secret;
+    return { secretId, name, version, created: version === 1 };
   },
-  show: ({ secretId, name, version }, screen) =>
-    screen.mark("ok", `stored ${name}, version ${version}`, secretId),
+  show({ secretId, name, version, created }, screen, { context, options: { project } }) {
+    screen.mark("ok", `stored ${name}, version ${version}`, secretId);
+    if (created) context.progress.say(`${name} is new in ${project}: no machine may read it before a grant`);
+  },
 });
 
 /** What storing a value needs of a client. */
@@ -43,22 +51,25 @@ export type Writer = Pick<Sallyport, "createSecret" | "addVersion"> & {
   readonly services: Pick<Services, "projects" | "secrets">;
 };
 
+type Place = {
+  readonly project: string;
+  readonly allowDangerousName: boolean;
+  readonly expectedVersion?: number | undefined;
+};
+
 /** Makes a secret or its next version. The value is sealed for the names as they were typed, not as they were looked up. */
 export async function put(
   client: Writer,
   name: string,
-  plaintext: Uint8Array,
-  { project, allowDangerousName }: { readonly project: string; readonly allowDangerousName: boolean },
+  value: GivenValue,
+  { project, allowDangerousName, expectedVersion }: Place,
 ): Promise<Secret> {
   const { projectId, name: projectName } = await findProject(client, project);
-  const existing = await findSecret(client, projectId, name).catch(absent);
-  if (!existing) return client.createSecret({ projectId, projectName, name, plaintext, allowDangerousName });
-  const { secretId, currentVersion: expectedVersion } = existing;
-  return client.addVersion({ secretId, name, projectId, projectName, expectedVersion, plaintext });
-}
-
-function absent(error: unknown): undefined {
-  const known = toSallyportError(error);
-  if (known.reason === "NOT_FOUND") return undefined;
-  throw known;
+  const existing = await findSecret(client, projectId, name).catch(undefinedIfAbsent);
+  const current = existing?.currentVersion ?? 0;
+  if (expectedVersion !== undefined && expectedVersion !== current)
+    throw new SallyportError("VERSION_CONFLICT", `${name} is at version ${current}, not ${expectedVersion}`);
+  if (!existing) return client.createSecret({ projectId, projectName, name, ...value, allowDangerousName });
+  const { secretId } = existing;
+  return client.addVersion({ secretId, name, projectId, projectName, expectedVersion: current, ...value });
 }

@@ -83,6 +83,7 @@ function optionOf(word: string | undefined, command: AnyCommand | undefined): Op
   return optionsOf(command).find(
     ([key, option]) =>
       (option.kind === "value" || option.kind === "list") &&
+      option.bare === undefined &&
       (word === flagOf(key, option) || (option.short !== undefined && word === option.short)),
   )?.[1];
 }
@@ -98,7 +99,9 @@ function optionNames(command: AnyCommand): Candidate[] {
 function argumentAt({ command, words }: Scope): Argument<unknown> | undefined {
   const position = withoutOptions(words, command).length;
   const args = Object.values(command?.args ?? {});
-  return args[position] ?? args.findLast(({ kind }) => kind === "rest");
+  return (
+    args[position] ?? args.findLast(({ kind }) => kind === "several" || kind === "any" || kind === "rest")
+  );
 }
 
 async function fromSource(

@@ -30,6 +30,21 @@ export const sources = {
       const { machines } = await services.machines.listMachines({ pageSize: 200, states });
       return unique(machines.map(({ name }) => name));
     }),
+  secrets: ({ session }: Context) =>
+    session.asUser(async (client) => {
+      const [{ everyProject, everySecret }, { fewAtOnce }] = await Promise.all([
+        import("../lookup.ts"),
+        import("../pages.ts"),
+      ]);
+      const projects = await everyProject(client);
+      const secrets = await fewAtOnce(projects, ({ projectId }) => everySecret(client, projectId));
+      return unique(secrets.flat().map(({ name }) => name));
+    }),
+  deletedProjects: ({ session }: Context) =>
+    session.asUser(async ({ services }) => {
+      const { projects } = await services.projects.listProjects({ pageSize: 200, showDeleted: true });
+      return unique(projects.flatMap(({ name, deletedAt }) => (deletedAt ? [name] : [])));
+    }),
   users: ({ session }: Context) =>
     session.asUser(async ({ services: { users } }) =>
       (await users.listUsers({ pageSize: 200 })).users.map(({ name }) => name),

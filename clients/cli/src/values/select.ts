@@ -1,5 +1,5 @@
 import { SallyportError } from "@sallyport/client/error";
-import type { ReadResult, Reader } from "@sallyport/client/reading";
+import { type ReadResult, type Reader, toSallyportError } from "@sallyport/client/reading";
 import { isId } from "@sallyport/proto/ids";
 import { CliError } from "../failure.ts";
 
@@ -49,8 +49,13 @@ export async function readOne(
 ): Promise<ReadSecret> {
   const [secretId = ""] = await idsOf(client, { project, named: [name] });
   const target = { secretIds: [secretId], ...(version === undefined ? {} : { version }) };
+  const results = await client.read(target).catch((error: unknown) => {
+    const known = toSallyportError(error);
+    if (known.reason !== "NOT_GRANTED" || version === undefined) throw known;
+    throw new SallyportError("NOT_GRANTED", `no grant covers version ${version} of ${name}`);
+  });
   return checkName(
-    valuesOf(await client.read(target)).find((secret) => secret.secretId === secretId),
+    valuesOf(results).find((secret) => secret.secretId === secretId),
     name,
   );
 }

@@ -24,11 +24,13 @@ export const grantShape = object({
 /** A grant as commands print it. */
 export type GrantView = ValueOf<typeof grantShape>;
 
-/** What the server tells of grants, as commands print it. */
+/** What the server tells of grants, as commands print it, by the names of machines and secrets. */
 export async function grantViews(client: NameSource, grants: readonly Grant[]): Promise<GrantView[]> {
   const ids = grants.flatMap(({ machineId, secretId, createdBy }) => [machineId, secretId, createdBy]);
   const names = await namesOf(client, ids);
-  return grants.map((grant) => viewOf(grant, names));
+  const key = ({ machine, secret }: GrantView): string => `${machine ?? ""}\n${secret ?? ""}`;
+  const views = grants.map((grant) => viewOf(grant, names));
+  return views.toSorted((a, b) => (key(a) < key(b) ? -1 : Number(key(a) > key(b))));
 }
 
 function viewOf(grant: Grant, names: Names): GrantView {

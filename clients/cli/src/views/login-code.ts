@@ -4,6 +4,7 @@ import { type ValueOf, nullable, object, text, time } from "../command/shape.ts"
 import { iso } from "../timestamp.ts";
 import { momentOf } from "./moment.ts";
 import { roleWord } from "./role.ts";
+import { wordOr } from "../terminal/word.ts";
 
 const keys = {
   codeId: text("the code's id"),
@@ -67,7 +68,7 @@ export function codeText(
  * Security: it will be copied into a shell, and the name came from a server once: one that is more than a word is left out.
  */
 export function loginCommand(identity: Pick<Identity, "url" | "ca">, name: string): string {
-  return `${gatewayOf(identity)} sallyport login --name ${/^[A-Za-z0-9@._+-]+$/.test(name) ? name : "NAME"}`;
+  return `${gatewayOf(identity)} sallyport login --name ${wordOr(name, "NAME")}`;
 }
 
 /** The variables that name a gateway where there is no identity yet. */

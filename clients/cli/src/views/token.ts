@@ -99,7 +99,10 @@ export async function scopeNames(
 
 /** Ids as people read them: by name where one is known. */
 export function namedText(ids: readonly string[], names: Readonly<Record<string, string>>): string {
-  return ids.map((id) => names[id] ?? id).join(", ");
+  return ids
+    .map((id) => names[id] ?? id)
+    .toSorted()
+    .join(", ");
 }
 
 /** Shows what a token is, each restriction that it has, and what its machines get. */

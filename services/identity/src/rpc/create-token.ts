@@ -17,6 +17,7 @@ import { holdSigner } from "../people.ts";
 import { type PolicyScope, validateScope } from "../policy.ts";
 import { actorOf, originOf, signerOf } from "../reports.ts";
 import { type NewToken, insertToken } from "../store/tokens.ts";
+import { isRange } from "../source.ts";
 import { checkPrintable } from "../text.ts";
 
 /** What making tokens works with. */
@@ -32,6 +33,7 @@ export function createCreateToken(
 ): ForwardHandlers<typeof EnrollmentService>["createToken"] {
   return async (context, request) => {
     checkPrintable("description", request.description);
+    checkRanges(request.sourceCidrs);
     checkPattern("hostname_pattern", () => parseGlob(request.hostnamePattern));
     checkPattern("machine_name_pattern", () => parseNamePattern(request.machineNamePattern));
     const { vaultId } = signerOf(context);
@@ -73,6 +75,14 @@ function newTokenOf(context: ForwardContext, request: CreateTokenRequest, nowMs:
     machineNamePattern: request.machineNamePattern,
     anyVersion: request.anyVersion,
   };
+}
+
+function checkRanges(ranges: readonly string[]): void {
+  const index = ranges.findIndex((range) => !isRange(range));
+  if (index < 0) return;
+  const description =
+    "must be an address range such as 10.1.0.0/16 or 2001:db8::/32, with all host bits zero";
+  throw fail(Reason.FIELD_INVALID, { field: `source_cidrs[${index}]`, description });
 }
 
 function checkPattern(field: string, parse: () => unknown): void {

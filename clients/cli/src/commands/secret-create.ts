@@ -1,0 +1,42 @@
+import { defineCommand } from "../command/define.ts";
+import { flag, required, requiredText, textOr } from "../command/options.ts";
+import { findProject } from "../lookup.ts";
+import { givenOptions, readGiven } from "../values/given.ts";
+import { secretShape, secretView } from "../views/secret.ts";
+import { wordOr } from "../terminal/word.ts";
+
+/** `sallyport secret create NAME`: makes a secret, never a version of one that is there. */
+export const secretCreate = defineCommand({
+  description:
+    "The value comes from standard input, a file or a prompt, or is made up and never shown; it is sealed before it is " +
+    "sent. One newline at the end of piped input is dropped. A secret with fields holds several texts under names.",
+  args: { name: required("letters, digits and _ . -, 128 at most") },
+  options: {
+    project: requiredText("its project, by name or id", { value: "project", complete: "projects" }),
+    ...givenOptions,
+    note: textOr("", "for people; it is not sealed: everyone who may list secrets sees it"),
+    allowDangerousName: flag("allow a name that makes programs run code, such as LD_PRELOAD"),
+  },
+  examples: [
+    ["sallyport secret create DB_URL --project web", "asks for the value without showing it"],
+    ["sallyport secret create SESSION_KEY --project web --generate=48", "a random one that nobody sees"],
+    ["sallyport secret create DB --project web --field user --field password", "asks for two fields"],
+    ["sallyport secret create TLS --project web --field key=@key.pem --field cert=@cert.pem", "from files"],
+  ],
+  json: secretShape,
+  async run({ args: { name }, options, context }) {
+    const value = await readGiven(name, options);
+    const { project, note, allowDangerousName } = options;
+    return context.session.asUserOnce(async (client) => {
+      const { projectId, name: projectName } = await findProject(client, project);
+      const place = { projectId, projectName, name };
+      return secretView(client, await client.createSecret({ ...place, ...value, note, allowDangerousName }));
+    });
+  },
+  show({ secretId, name, project }, screen, { context }) {
+    screen.mark("ok", `made ${name}, version 1`, secretId);
+    context.progress.say(
+      `let a machine read it: sallyport grant MACHINE ${wordOr(name, "SECRET")} --project ${wordOr(project, "PROJECT")}`,
+    );
+  },
+});

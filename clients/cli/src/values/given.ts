@@ -1,0 +1,125 @@
+import { isUtf8 } from "node:buffer";
+import { readFile } from "node:fs/promises";
+import { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { flag, integerOrBare, repeated, text } from "../command/options.ts";
+import { UsageError } from "../failure.ts";
+import { canAsk, readValue } from "../input.ts";
+import { generateValue } from "./generate.ts";
+
+/** The options that say where a value to store comes from. */
+export const givenOptions = {
+  file: text("read the value from a file, byte for byte", { value: "file", complete: "files" }),
+  exact: flag("keep a newline at the end of piped input"),
+  generate: integerOrBare(
+    32,
+    "make one up: so many random letters and digits (--generate=48; 32 if no number is given)",
+    { min: 16, max: 1024 },
+    { value: "=length" },
+  ),
+  field: repeated("a field to ask for, or to read from a file with NAME=@FILE; give it once for each field", {
+    value: "name[=@file]",
+  }),
+  fieldsFile: text("read all fields from a JSON object of texts", { value: "file", complete: "files" }),
+};
+
+/** What those options say. */
+export type Given = {
+  readonly file: string | undefined;
+  readonly exact: boolean;
+  readonly generate: number | undefined;
+  readonly field: readonly string[];
+  readonly fieldsFile: string | undefined;
+};
+
+/** A value to store, and its layout. */
+export type GivenValue = { readonly plaintext: Uint8Array; readonly kind: ValueKind };
+
+/** Reads the value of a secret from where it was said to be; UsageError when that is unclear or does not fit. */
+export async function readGiven(name: string, given: Given): Promise<GivenValue> {
+  const { file, exact, generate, field, fieldsFile } = given;
+  const sources = [file, generate, fieldsFile, field.length > 0 || undefined].filter(
+    (of) => of !== undefined,
+  );
+  if (sources.length > 1)
+    throw new UsageError(
+      "the value has several sources",
+      "give one of --file, --generate, --field and --fields-file",
+    );
+  if (generate !== undefined) return single(generateValue(generate));
+  if (fieldsFile !== undefined) return fields(await readFields(fieldsFile));
+  if (field.length > 0) return fields(await askFields(name, field));
+  const prompt = `Value of ${name}: `;
+  return single(await readValue({ prompt, exact, ...(file === undefined ? {} : { file }) }));
+}
+
+function single(plaintext: Uint8Array): GivenValue {
+  return { plaintext, kind: ValueKind.SINGLE };
+}
+
+function fields(plaintext: Uint8Array): GivenValue {
+  return { plaintext, kind: ValueKind.FIELDS };
+}
+
+// Checked here for a clear word; sent byte for byte, since the server checks what is stored.
+async function readFields(file: string): Promise<Uint8Array> {
+  const content = await readValue({ file, prompt: "" });
+  const value = parsed(content);
+  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+  if (!isObject || !Object.values(value).every((each) => typeof each === "string"))
+    throw new UsageError(`${file} does not hold fields`, 'write one JSON object of texts: {"user": "…"}');
+  return content;
+}
+
+function parsed(content: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(content).toString("utf8")) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+const nameForm = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
+
+async function askFields(secret: string, given: readonly string[]): Promise<Uint8Array> {
+  const all = given.map((each) => splitField(each));
+  const twice = all.find(({ name }, index) => all.findIndex((other) => other.name === name) !== index);
+  if (twice) throw new UsageError(`the field ${twice.name} is given twice`, "give each field once");
+  const values = new Map<string, string>();
+  for (const { name, file } of all)
+    values.set(name, file === undefined ? await ask(secret, name) : await textOf(file));
+  return Buffer.from(JSON.stringify(Object.fromEntries(values)));
+}
+
+function splitField(given: string): { name: string; file: string | undefined } {
+  const [, name = "", source] = /^([^=]*)(?:=(.*))?$/s.exec(given) ?? [];
+  if (!nameForm.test(name))
+    throw new UsageError(`"${name}" cannot be a field's name`, "use letters, digits and _, no digit first");
+  if (source !== undefined && !source.startsWith("@"))
+    throw new UsageError(
+      `the value of ${name} may not stand on the command line, where other programs see it`,
+      `read it from a file with --field ${name}=@FILE, or leave =… out to be asked for it`,
+    );
+  return { name, file: source?.slice(1) };
+}
+
+async function ask(secret: string, name: string): Promise<string> {
+  if (!canAsk())
+    throw new UsageError(
+      `there is no terminal to ask for the field ${name} on`,
+      `read it from a file with --field ${name}=@FILE`,
+    );
+  const value = await readValue({ prompt: `Field ${name} of ${secret}: ` });
+  return Buffer.from(value).toString("utf8");
+}
+
+async function textOf(file: string): Promise<string> {
+  const content = await readFile(file).catch(() => {
+    throw new UsageError(`${file} cannot be read`, "name a file that can");
+  });
+  if (!isUtf8(content))
+    throw new UsageError(
+      `${file} is not text in UTF-8, and fields are texts`,
+      "store it as a secret of its own",
+    );
+  return content.toString("utf8");
+}

@@ -1,0 +1,190 @@
+import { createHmac, randomBytes } from "node:crypto";
+import { type DescMessage, create, equals, fromBinary, fromJson, toBinary } from "@bufbuild/protobuf";
+import { SallyportError, verifyKeyset } from "@sallyport/client";
+import {
+  EvidenceError,
+  loadTrust,
+  openCredential,
+  openPermit,
+  openSlip,
+  publicKeyOf,
+  signEd25519,
+} from "@sallyport/evidence";
+import {
+  CredentialClaimsSchema,
+  CredentialSchema,
+  KeyUse,
+  KeysetClaimsSchema,
+  KeysetSchema,
+  PermitClaimsSchema,
+  PermitSchema,
+  PrincipalKind,
+  SlipClaimsSchema,
+  SlipSchema,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { FormatError, LABELS, labelled, rootFingerprint } from "@sallyport/proto/signing";
+import { type FuzzTarget, type Random, corpusOf, randomJson } from "@sallyport/test/infra";
+
+const nowMs = Date.parse("2026-01-01T00:00:00Z") - 5_000;
+const macKey = { keyId: "k1", key: randomBytes(32) };
+const seed = randomBytes(32);
+const rootPublicKey = publicKeyOf(seed);
+const fingerprint = rootFingerprint(rootPublicKey);
+const keys = [KeyUse.CREDENTIAL, KeyUse.SEALING, KeyUse.REPLY, KeyUse.LOG].map((use) => ({
+  keyId: "k1",
+  use,
+  publicKey: rootPublicKey,
+}));
+const goodKeyset = toBinary(
+  KeysetClaimsSchema,
+  create(KeysetClaimsSchema, { epoch: 1, notAfter: { seconds: 4_000_000_000n }, keys }),
+);
+
+const id = "0123456789abcdefghjk";
+const expiresAt = { seconds: BigInt(nowMs / 1000 + 5), nanos: 0 };
+const digest = randomBytes(32);
+const vaultId = `vlt_${id}`;
+const secretId = `sec_${id}`;
+const goodPermit = create(PermitClaimsSchema, {
+  machineId: `mch_${id}`,
+  vaultId,
+  requestDigest: digest,
+  secrets: [{ secretId }],
+  decisionId: `dec_${id}`,
+  policyVersion: 1,
+  expiresAt,
+});
+const goodSlip = create(SlipClaimsSchema, {
+  vaultId,
+  projectId: `prj_${id}`,
+  secretId,
+  name: "DB_URL",
+  version: 1,
+  envelopeSha256: digest,
+  requestDigest: digest,
+  expiresAt,
+});
+const goodCredential = create(CredentialClaimsSchema, {
+  principalId: `mch_${id}`,
+  kind: PrincipalKind.MACHINE,
+  vaultId,
+  publicKey: rootPublicKey,
+  keyId: `mch_${id}`,
+  issuedAt: { seconds: BigInt(nowMs / 1000), nanos: 0 },
+  expiresAt,
+  serial: randomBytes(16),
+});
+
+function macOf(label: string, payload: Uint8Array): Uint8Array {
+  return createHmac("sha256", macKey.key).update(labelled(label, payload)).digest();
+}
+
+/** A target whose input is a payload that somebody vouches for, as whoever stole the key could. */
+function claimsTarget(
+  name: string,
+  schema: DescMessage,
+  open: (payload: Uint8Array<ArrayBuffer>) => Parameters<typeof toBinary>[1] | undefined,
+  more: readonly Uint8Array[] = [],
+): FuzzTarget {
+  return {
+    name,
+    seeds: [...corpusOf("evidence"), ...more],
+    generate: (random: Random) => encoded(schema, random),
+    accepts(input) {
+      let claims: ReturnType<typeof open>;
+      try {
+        claims = open(new Uint8Array(input));
+      } catch (error) {
+        if (isRefusal(error)) return false;
+        throw error;
+      }
+      if (claims && !equals(schema, fromBinary(schema, toBinary(schema, claims)), claims))
+        throw new Error("written again it is another message");
+      return true;
+    },
+  };
+}
+
+// What a keyset lacks is told the operator in a sentence, by a plain Error, when a process starts.
+function isRefusal(error: unknown): boolean {
+  if (error instanceof EvidenceError || error instanceof FormatError || error instanceof SallyportError)
+    return true;
+  return error instanceof Error && error.constructor === Error && /^the keyset\b/.test(error.message);
+}
+
+function encoded(schema: DescMessage, random: Random): Uint8Array {
+  try {
+    return toBinary(schema, fromJson(schema, randomJson(schema, random)));
+  } catch {
+    return new Uint8Array(); // What is out of every bound has no binary form.
+  }
+}
+
+function signedKeyset(payload: Uint8Array<ArrayBuffer>) {
+  const signature = signEd25519(seed, labelled(LABELS.keyset, payload));
+  return create(KeysetSchema, { payload, rootPublicKey, signature });
+}
+
+const trust = { publicKey: () => rootPublicKey, notAfterMs: Number.MAX_SAFE_INTEGER };
+
+/** What travels with a request, vouched for: the decoding behind the MAC or signature. */
+export const evidenceTargets: readonly FuzzTarget[] = [
+  claimsTarget(
+    "permit",
+    PermitClaimsSchema,
+    (payload) =>
+      openPermit(
+        create(PermitSchema, { payload, keyId: "k1", mac: macOf(LABELS.permit, payload) }),
+        [macKey],
+        nowMs,
+      ),
+    [toBinary(PermitClaimsSchema, goodPermit)],
+  ),
+  claimsTarget(
+    "slip",
+    SlipClaimsSchema,
+    (payload) =>
+      openSlip(
+        create(SlipSchema, { payload, keyId: "k1", mac: macOf(LABELS.slip, payload) }),
+        [macKey],
+        nowMs,
+      ),
+    [toBinary(SlipClaimsSchema, goodSlip)],
+  ),
+  claimsTarget(
+    "credential",
+    CredentialClaimsSchema,
+    (payload) =>
+      openCredential(
+        create(CredentialSchema, {
+          payload,
+          keyId: "k1",
+          signature: signEd25519(seed, labelled(LABELS.credential, payload)),
+        }),
+        trust,
+        nowMs,
+      ),
+    [toBinary(CredentialClaimsSchema, goodCredential)],
+  ),
+  claimsTarget(
+    "keyset, as a service loads it",
+    KeysetClaimsSchema,
+    (payload) => {
+      loadTrust(toBinary(KeysetSchema, signedKeyset(payload)), fingerprint, nowMs);
+      return fromBinary(KeysetClaimsSchema, payload);
+    },
+    [goodKeyset],
+  ),
+  claimsTarget(
+    "keyset, as a client verifies it",
+    KeysetClaimsSchema,
+    (payload) => {
+      verifyKeyset(signedKeyset(payload), fingerprint, nowMs);
+      return fromBinary(KeysetClaimsSchema, payload);
+    },
+    [goodKeyset],
+  ),
+  claimsTarget("keyset, its envelope", KeysetSchema, (bytes) => loadTrust(bytes, fingerprint, nowMs).keyset, [
+    toBinary(KeysetSchema, signedKeyset(goodKeyset)),
+  ]),
+];

@@ -1,0 +1,110 @@
+import { type ClientHttp2Session, connect } from "node:http2";
+import { type DescMethodUnary, create, fromBinary, toBinary, toJson } from "@bufbuild/protobuf";
+import { type Endpoint, type Signer, createSigner, newSeed } from "@sallyport/client";
+import { ErrorInfoSchema } from "@sallyport/proto/gen/google/rpc/error_details_pb.ts";
+
+/** How a request was answered. */
+export type Answer = {
+  readonly status: number;
+  /** The Connect code, "ok" when it was done. */
+  readonly code: string;
+  /** The ErrorInfo's reason, "done" when there was no error. */
+  readonly outcome: string;
+  /** Headers and content as they came. */
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly body: Buffer;
+};
+
+/** Signs a request as a key and sends it as it is: no client of ours stands in between. */
+export type Sender = Disposable & {
+  send(signer: Signer, method: DescMethodUnary, request: object): Promise<Answer>;
+};
+
+const contentType = "application/proto";
+
+/** Opens one HTTP/2 connection for everybody. */
+export function openSender({ url, ca }: Endpoint): Sender {
+  const session = connect(url, ca === undefined ? {} : { ca });
+  session.on("error", () => undefined);
+  const authority = new URL(url).host;
+  return {
+    async send(signer, method, request) {
+      const path = `/${method.parent.typeName}/${method.name}`;
+      const body = toBinary(method.input, create(method.input, { ...request }));
+      const { headers } = signer.sign({ authority, path, contentType }, body);
+      return exchange(session, { ":path": path, "content-type": contentType, ...headers }, body);
+    },
+    [Symbol.dispose]: () => session.destroy(),
+  };
+}
+
+/** A key that nobody enrolled: under a machine's name that is made up, or under its own. */
+export function newSigner(keyId?: string): Signer {
+  return createSigner(newSeed(), keyId);
+}
+
+function exchange(
+  session: ClientHttp2Session,
+  headers: Readonly<Record<string, string>>,
+  body: Uint8Array,
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const stream = session.request({ ":method": "POST", ...headers });
+    const chunks: Buffer[] = [];
+    let received: Record<string, unknown> = {};
+    stream
+      .on("response", (response) => (received = { ...response }))
+      .on("data", (chunk: Buffer) => chunks.push(chunk))
+      .once("end", () => resolve(answerOf(received, Buffer.concat(chunks))))
+      .once("error", reject);
+    stream.end(body);
+  });
+}
+
+function answerOf(headers: Readonly<Record<string, unknown>>, body: Buffer): Answer {
+  const status = Number(headers[":status"]);
+  if (status === 200) return { status, code: "ok", outcome: "done", headers, body };
+  const error: unknown = JSON.parse(body.toString());
+  const code = String(field(error, "code"));
+  const outcomes = detailsOf(error).map((value) => fromBinary(ErrorInfoSchema, value).reason);
+  return { status, code, outcome: outcomes[0] ?? "none", headers, body };
+}
+
+/**
+ * An answer as a text in which the names of what was asked for are blanked, to compare what is told of two of them byte
+ * for byte. Of a success that is the message without what is new in each: times, signatures, the log's end.
+ */
+export function comparable(method: DescMethodUnary, answer: Answer, names: readonly string[]): string {
+  const text =
+    answer.status === 200
+      ? JSON.stringify(toJson(method.output, fromBinary(method.output, answer.body)), withoutNews)
+      : unfolded(answer.body);
+  return names
+    .filter((name) => name !== "")
+    .reduce((blanked, name) => blanked.replaceAll(name, "…"), headersOf(answer) + text);
+}
+
+const news = new Set(["reply", "decisionId", "newestSeq", "serverTime"]);
+const withoutNews = (key: string, value: unknown): unknown => (news.has(key) ? undefined : value);
+
+function headersOf({ headers }: Answer): string {
+  const kept = Object.entries(headers).filter(([name]) => name !== "date" && name !== "content-length");
+  return JSON.stringify(kept);
+}
+
+// Names inside of details are in base64; names of a kind have one length, so nothing else can hide behind that.
+function unfolded(body: Buffer): string {
+  const error: unknown = JSON.parse(body.toString());
+  const details = detailsOf(error).map((value) => Buffer.from(value).toString("latin1"));
+  return JSON.stringify({ code: field(error, "code"), message: field(error, "message"), details });
+}
+
+function detailsOf(error: unknown): Buffer[] {
+  const details = field(error, "details");
+  if (!Array.isArray(details)) return [];
+  return details.map((detail: unknown) => Buffer.from(String(field(detail, "value")), "base64"));
+}
+
+function field(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+}
