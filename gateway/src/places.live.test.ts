@@ -14,7 +14,7 @@ import type { Bounds } from "./adaptive-bound.ts";
 import { call, signedRequest } from "./testing/calls.ts";
 import { type TestGateway, startTestGateway } from "./testing/gateway.ts";
 import { type TestKey, newMachine, newUser } from "./testing/keys.ts";
-import { type Answer, type Sent, connectJson, grpc, readAnswer, wires } from "./testing/wires.ts";
+import { type Answer, type Sent, type Wire, connectJson, grpc, readAnswer, wires } from "./testing/wires.ts";
 
 let pki: TestPki;
 beforeAll(async () => {
@@ -22,6 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => pki[Symbol.asyncDispose]());
 
+const patience = { timeout: 8_000 };
 const { readSecrets } = ReadService.method;
 const start = (places?: Bounds) =>
   startTestGateway({
@@ -53,13 +54,26 @@ function holdReads({ peers }: TestGateway) {
   return { go };
 }
 
+/** Holds every look-up of a key at identity until `go`. */
+function holdKeys({ peers }: TestGateway) {
+  const { promise, resolve: go } = Promise.withResolvers<void>();
+  const { resolveKeys } = peers.steps;
+  let waiting = 0;
+  peers.steps.resolveKeys = async (request, context) => {
+    waiting += 1;
+    await promise;
+    return resolveKeys(request, context);
+  };
+  return { go, waiting: () => waiting };
+}
+
 /** Begins so many reads, by each key in turn, and resolves when all have a place. */
 async function occupy(gateway: TestGateway, keys: readonly TestKey[], count: number) {
   const before = (await taken()) ?? 0;
   const reads = Array.from({ length: count }, (_, index) =>
     read(gateway, keys[index % keys.length] ?? newMachine(), index % 2 ? connectJson : grpc),
   );
-  await expect.poll(taken).toBe(before + count);
+  await expect.poll(taken, patience).toBe(before + count);
   return reads;
 }
 
@@ -142,11 +156,11 @@ describe("with every place taken", () => {
     for (const wire of wires) expect(await read(gateway, late, wire)).toMatchObject(limited);
     const elsewhere = signedRequest(connectJson, gateway, late, readSecrets, { secretIds: [newId("sec")] });
     const other = sendFrom(gateway, "127.0.0.9", elsewhere);
-    await expect.poll(taken).toBe(9);
+    await expect.poll(taken, patience).toBe(9);
     go();
     expect((await other).status).toBe(200);
     await Promise.all(reads);
-    await expect.poll(() => gateway.peers.events).not.toHaveLength(0);
+    await expect.poll(() => gateway.peers.events, patience).not.toHaveLength(0);
     expect(gateway.peers.events[0]).toMatchObject({
       reason: "RATE_LIMITED",
       sourceIp: "127.0.0.1",
@@ -167,7 +181,7 @@ describe("a principal with its share", () => {
     const others = await occupy(gateway, [other], 1);
     go();
     for (const reading of [...reads, ...others]) expect(await reading).toMatchObject(answered);
-    await expect.poll(() => gateway.peers.events).toHaveLength(1);
+    await expect.poll(() => gateway.peers.events, patience).toHaveLength(1);
     expect(gateway.peers.events[0]).toMatchObject({ reason: "RATE_LIMITED", actorId: noisy.principalId });
     expect(await read(gateway, noisy)).toMatchObject(answered);
   });
@@ -175,12 +189,7 @@ describe("a principal with its share", () => {
   test("has it by its proven name: who only claims it takes none of it", async () => {
     await using gateway = await start(places);
     const [victim = newMachine()] = machines(gateway, 1);
-    const { resolveKeys } = gateway.peers.steps;
-    const { promise, resolve: go } = Promise.withResolvers<void>();
-    gateway.peers.steps.resolveKeys = async (request, context) => {
-      await promise;
-      return resolveKeys(request, context);
-    };
+    const { go } = holdKeys(gateway);
     const impostor = { ...newMachine(), keyId: victim.keyId };
     const forged = await occupy(gateway, [impostor], 8);
     const own = await occupy(gateway, [victim], 1);
@@ -191,41 +200,68 @@ describe("a principal with its share", () => {
   });
 });
 
+/** Begins a read over a session of its own, whose client gives its answer so many bytes of window. */
+function begin(gateway: TestGateway, key: TestKey, wire: Wire, initialWindowSize = 65_535) {
+  const { ca, authority } = gateway;
+  const session = connect(`https://${authority}`, { ca, settings: { initialWindowSize } });
+  session.on("error", () => undefined);
+  const sent = signedRequest(wire, gateway, key, readSecrets, { secretIds: [newId("sec")] });
+  const stream = session.request({
+    ":method": "POST",
+    ":path": sent.url,
+    ...Object.fromEntries(sent.headers),
+  });
+  stream.on("error", () => undefined);
+  return { session, stream, body: sent.body };
+}
+
 describe("a place", () => {
   test("is kept while work goes on for a client that has gone", async () => {
     await using gateway = await start();
     const [machine = newMachine()] = machines(gateway, 1);
     const { go } = holdReads(gateway);
-    const session = connect(`https://${gateway.authority}`, { ca: gateway.ca });
-    session.on("error", () => undefined);
-    const { url, headers, body } = signedRequest(grpc, gateway, machine, readSecrets, {
-      secretIds: [newId("sec")],
-    });
-    const stream = session.request({ ":method": "POST", ":path": url, ...Object.fromEntries(headers) });
-    stream.on("error", () => undefined).end(body);
-    await expect.poll(() => gateway.peers.reached).toContain("policy.authorize");
+    const { session, stream, body } = begin(gateway, machine, grpc);
+    stream.end(body);
+    await expect.poll(() => gateway.peers.reached, patience).toContain("policy.authorize");
     session.destroy();
     await sleep(200);
     expect(await taken()).toBe(1);
     go();
-    await expect.poll(taken).toBe(0);
+    await expect.poll(taken, patience).toBe(0);
   });
 
-  test("is not kept by who sends slowly, nor by who reads slowly", async () => {
+  test("is not kept for a client that has gone before the work began", async () => {
     await using gateway = await start();
     const [machine = newMachine()] = machines(gateway, 1);
-    const session = connect(`https://${gateway.authority}`, {
-      ca: gateway.ca,
-      settings: { initialWindowSize: 0 },
-    });
-    const { url, headers, body } = signedRequest(connectJson, gateway, machine, readSecrets, {
-      secretIds: [newId("sec")],
-    });
-    const stream = session.request({ ":method": "POST", ":path": url, ...Object.fromEntries(headers) });
+    const { go, waiting } = holdKeys(gateway);
+    const { session, stream, body } = begin(gateway, machine, grpc);
+    stream.end(body);
+    await expect.poll(waiting, patience).toBe(1);
+    session.destroy();
+    await sleep(200);
+    go();
+    await expect.poll(taken, patience).toBe(0);
+    expect(gateway.peers.reached).toEqual([]);
+  });
+
+  test("is not kept by who sends slowly", async () => {
+    await using gateway = await start();
+    const [machine = newMachine()] = machines(gateway, 1);
+    const { session, stream, body } = begin(gateway, machine, connectJson);
     stream.write(body.subarray(0, 3));
     await sleep(100);
     expect(await taken()).toBe(0);
     stream.end(body.subarray(3));
+    await once(stream, "response");
+    session.destroy();
+  });
+
+  test.each(["an answer", "a refusal"])("is not kept by who does not read %s", async (what) => {
+    await using gateway = await start();
+    const machine = newMachine();
+    if (what === "an answer") gateway.peers.enroll(machine);
+    const { session, stream, body } = begin(gateway, machine, connectJson, 0);
+    stream.end(body);
     await once(stream, "response"); // Its content finds no window.
     expect(await taken()).toBe(0);
     session.destroy();
