@@ -27,13 +27,16 @@ let ready: readonly Ready[] = [];
 
 async function prepare({ authority, ca, secretIds, groups }: Plan): Promise<void> {
   const recipient = await createRecipient();
-  const prepared: Ready[] = [];
+  const prepared: Omit<Ready, "sender">[] = [];
   for (const group of groups) {
-    const sender = await openSender(authority, ca, group.addresses);
     const requests = prepareReads(group.keys, secretIds, recipient, authority, countOf(group.load));
-    prepared.push({ group, requests, sender });
+    prepared.push({ group, requests });
   }
-  ready = prepared;
+  // A session that asks nothing is ended after a while, so they come last.
+  const open = async (one: Omit<Ready, "sender">): Promise<Ready> => {
+    return { ...one, sender: await openSender(authority, ca, one.group.addresses) };
+  };
+  ready = await Promise.all(prepared.map(open));
 }
 
 async function run(): Promise<Results> {

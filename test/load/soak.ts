@@ -1,7 +1,8 @@
 /**
  * npm run soak -- --minutes 10: sealed reads at 70 % of what the deployment can answer, and what its processes hold
  * meanwhile. Fails when one holds more and more: between the second third of the time and the last, the median of its
- * resident memory may grow by 10 % or 16 MiB, the least of its heap by 10 % or 8 MiB, its open descriptors by 8.
+ * resident memory may grow by 10 % or 16 MiB, the least of its heap by 10 % or 8 MiB, its open descriptors by 8. Less than
+ * five minutes are too short to be judged.
  * Options: --minutes N (10), --machines N (64), --share N (0.7).
  */
 import { parseArgs } from "node:util";
@@ -39,8 +40,9 @@ console.log(
 );
 const faults: string[] = [];
 for (const name of processes) console.log(lineOf(name, looks.get(name) ?? [], faults));
-for (const fault of faults) console.log(`FAILED: ${fault}`);
-if (faults.length > 0) process.exitCode = 1;
+const judged = Number(options.minutes) >= 5;
+for (const fault of faults) console.log(`${judged ? "FAILED" : "not judged"}: ${fault}`);
+if (judged && faults.length > 0) process.exitCode = 1;
 
 /** Asks evenly for so long, and looks at what each process holds after each slice of the time. */
 async function soak(
