@@ -1,32 +1,38 @@
 import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Client } from "pg";
 import { runProgram } from "./command.ts";
 import { type DatabaseOwner, type Layout, databaseOwners } from "./layout.ts";
 import type { Postgres } from "./postgres.ts";
+import type { Wiring } from "./wiring.ts";
 
 /**
  * Makes one database for each service that owns one, with two roles: the owner, which only migrations use, and the
  * serving role. Both get a new password at every start; the service is given the serving one only.
  */
-export async function prepareDatabases(postgres: Postgres, layout: Layout): Promise<void> {
+export async function prepareDatabases(postgres: Postgres, layout: Layout, wiring: Wiring): Promise<void> {
   const client = new Client({ connectionString: postgres.superuserUrl() });
   await client.connect();
   try {
-    for (const service of databaseOwners) await prepareDatabase(client, postgres, layout, service);
+    for (const service of databaseOwners)
+      await prepareDatabase({ client, postgres, layout, wiring, service });
   } finally {
     await client.end();
   }
   await Promise.all(databaseOwners.map((service) => migrateDatabase(layout, service)));
 }
 
-async function prepareDatabase(
-  client: Client,
-  postgres: Postgres,
-  layout: Layout,
-  service: DatabaseOwner,
-): Promise<void> {
+type Preparation = {
+  readonly client: Client;
+  readonly postgres: Postgres;
+  readonly layout: Layout;
+  readonly wiring: Wiring;
+  readonly service: DatabaseOwner;
+};
+
+async function prepareDatabase(preparation: Preparation): Promise<void> {
+  const { client, postgres, layout, wiring, service } = preparation;
   const database = `sallyport_${service}`;
   const owner = await renewRole(client, `${database}_owner`);
   const serving = await renewRole(client, database);
@@ -36,12 +42,12 @@ async function prepareDatabase(
     await client.query(`revoke all on database ${database} from public`);
     await client.query(`grant connect on database ${database} to ${serving.name}`);
   }
-  const url = ({ name, password }: Role): string => {
-    const socket = encodeURIComponent(postgres.socketDir);
-    return `postgres://${name}:${password}@localhost/${database}?host=${socket}&port=${postgres.port}`;
-  };
-  writeFileSync(ownerUrlFile(layout, service), url(owner), { mode: 0o600 });
-  writeFileSync(join(layout.folder(service), "database.url"), url(serving), { mode: 0o600 });
+  const { port, socketDir } = postgres;
+  const url = ({ name, password }: Role, folder: string): string =>
+    `postgres://${name}:${password}@localhost/${database}?host=${encodeURIComponent(folder)}&port=${port}`;
+  const seen = dirname(wiring.socket(service, "postgres", join(socketDir, `.s.PGSQL.${port}`)));
+  writeFileSync(ownerUrlFile(layout, service), url(owner, socketDir), { mode: 0o600 });
+  writeFileSync(join(layout.folder(service), "database.url"), url(serving, seen), { mode: 0o600 });
 }
 
 type Role = { readonly name: string; readonly password: string };

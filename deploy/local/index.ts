@@ -15,4 +15,6 @@ export { type Redis, RedisMissingError, type RedisOptions, startRedis } from "./
 export type { RedisUser } from "./redis-config.ts";
 export { type Process, processes, services } from "./layout.ts";
 export { metricsPorts, settingsOf, type Tracing } from "./settings.ts";
+export { type Server, type Wiring, direct } from "./wiring.ts";
+export { freePort } from "./ports.ts";
 export { type System, type SystemOptions, startSystem } from "./system.ts";

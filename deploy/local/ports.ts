@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -6,9 +7,30 @@ export class PortInUseError extends Error {
   override readonly name = "PortInUseError";
 }
 
-/** Finds a TCP port on the loopback that is free now. */
+const lowestPort = 10_240;
+const highestPort = 32_767;
+const tries = 100;
+const given = new Set<number>();
+
+/**
+ * Finds a TCP port on the loopback that is free now, and that this process was not given before. It is below those that
+ * systems take for outgoing connections, since one of these would take it before it is listened on.
+ */
 export async function freePort(): Promise<number> {
-  return bind(0);
+  for (let attempt = 0; attempt < tries; attempt += 1) {
+    const port = randomInt(lowestPort, highestPort + 1);
+    if (given.has(port)) continue;
+    given.add(port);
+    if (await isFree(port)) return port;
+  }
+  throw new PortInUseError(`no free port was found between ${lowestPort} and ${highestPort}`);
+}
+
+function isFree(port: number): Promise<boolean> {
+  return bind(port).then(
+    () => true,
+    () => false,
+  );
 }
 
 /**
@@ -33,14 +55,10 @@ export async function requirePort(port: number, patienceMs: number): Promise<voi
   }
 }
 
-function bind(port: number): Promise<number> {
+function bind(port: number): Promise<void> {
   const server = createServer();
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen(port, "127.0.0.1", () => {
-      const address = server.address();
-      const bound = typeof address === "object" && address ? address.port : port;
-      server.close(() => resolve(bound));
-    });
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve()));
   });
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client } from "pg";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { AlreadyRunningError } from "./claim.ts";
+import { AlreadyRunningError, readLines } from "./claim.ts";
 import { type Postgres, startPostgres } from "./postgres.ts";
 import { isRunning, startOf } from "./process.ts";
 
@@ -68,6 +68,24 @@ test("a server left by a killed supervisor is stopped and replaced", async () =>
   const next = await start();
   await left.exited;
   expect(await query(next.superuserUrl(), "select n from kept")).toEqual([{ n: 7 }]);
+});
+
+test("a server that is killed comes back on the same socket, and stop() ends it for good", async () => {
+  const told: string[] = [];
+  const dataDir = join(dir, "data");
+  const onRestart = (why: string) => told.push(why);
+  const server = await startPostgres({ dataDir, durable: false, log: () => undefined, onRestart });
+  started.push(server);
+  await query(server.superuserUrl(), "create table kept as select 7 as n");
+  await query(server.superuserUrl(), "checkpoint"); // Nothing waits for the disk in this server.
+  process.kill(Number(readLines(join(dataDir, "cluster", "postmaster.pid"))[0]), "SIGKILL");
+  await expect
+    .poll(() => query(server.superuserUrl(), "select n from kept").catch(() => "away"), { timeout: 20_000 })
+    .toEqual([{ n: 7 }]);
+  expect(told).toEqual(["it was ended by SIGKILL"]);
+  await server.stop();
+  await server.exited;
+  await expect(query(server.superuserUrl(), "select 1")).rejects.toThrow(/ENOENT/);
 });
 
 test("a long data directory gets a short socket", async () => {

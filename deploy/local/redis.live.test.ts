@@ -51,6 +51,22 @@ test("a user may do what its rules say and nothing else", async () => {
   expect((await talk(server, "GET nonce:1"))[0]).toMatch(/^-NOAUTH/);
 });
 
+test("a server that is killed comes back on the same socket, and stop() ends it for good", async () => {
+  const told: string[] = [];
+  const home = join(dir, "redis");
+  const onRestart = (why: string) => told.push(why);
+  const server = await startRedis({ dir: home, users: [gateway], log: () => undefined, onRestart });
+  started.push(server);
+  process.kill(Number(readFileSync(join(home, "redis.pid"), "utf8")), "SIGKILL");
+  await expect
+    .poll(() => talk(server, auth, "PING").catch(() => ["away"]), { timeout: 20_000 })
+    .toEqual(expect.arrayContaining(["+OK", "+PONG"]));
+  expect(told).toEqual(["it was ended by SIGKILL"]);
+  await server.stop();
+  await server.exited;
+  await expect(talk(server, auth)).rejects.toThrow(/ENOENT|ECONNREFUSED/);
+});
+
 test("files are for the owner alone and hold no password", async () => {
   await start(false);
   const home = join(dir, "redis");

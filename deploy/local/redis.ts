@@ -13,13 +13,15 @@ export type RedisOptions = {
   readonly users: readonly [RedisUser, ...RedisUser[]];
   readonly log: (line: string) => void;
   readonly appendOnly?: boolean;
+  /** Given, a Redis that ends by itself is started again, and this is told why it ended. */
+  readonly onRestart?: (sentence: string) => void;
 };
 
 /** A running Redis; stop() waits until it is down. */
 export type Redis = ServerProcess & {
   readonly socketPath: string;
-  /** Returns `unix:///path.sock?username=…&password=…` for that user. */
-  url(user: RedisUser): string;
+  /** Returns `unix:///path.sock?username=…&password=…` for that user; the path is the server's unless another is given. */
+  url(user: RedisUser, path?: string): string;
 };
 
 /** Says that neither redis-server nor valkey-server is on the PATH. */
@@ -37,7 +39,8 @@ const stopSteps: readonly StopStep[] = [
  * Starts Redis on a Unix socket only, with nobody but the given users. Stops a server that a killed supervisor left
  * behind; throws AlreadyRunningError while that supervisor lives, RedisMissingError without a server on the PATH.
  */
-export async function startRedis({ dir, users, log, appendOnly = true }: RedisOptions): Promise<Redis> {
+export async function startRedis(options: RedisOptions): Promise<Redis> {
+  const { dir, users, log, appendOnly = true, onRestart } = options;
   const program = findRedisServer(process.env["PATH"] ?? "");
   const home = resolve(dir);
   mkdirSync(home, { recursive: true, mode: 0o700 });
@@ -58,6 +61,7 @@ export async function startRedis({ dir, users, log, appendOnly = true }: RedisOp
       log,
       stopSteps,
       isReady: () => isRedisReady(socketPath, users[0]),
+      onRestart,
     });
     const stop = (): Promise<void> => server.stop().finally(finish);
     return {
@@ -65,7 +69,7 @@ export async function startRedis({ dir, users, log, appendOnly = true }: RedisOp
       stop,
       [Symbol.asyncDispose]: stop,
       socketPath,
-      url: (user) => socketUrl(socketPath, user),
+      url: (user, path = socketPath) => socketUrl(path, user),
     };
   } catch (error) {
     finish();

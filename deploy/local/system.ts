@@ -13,6 +13,7 @@ import { freePort, requirePort } from "./ports.ts";
 import { startPostgres } from "./postgres.ts";
 import { type Redis, startRedis } from "./redis.ts";
 import { type Addresses, type Tracing, settingsOf } from "./settings.ts";
+import { type Server, type Wiring, direct } from "./wiring.ts";
 
 /** How to start a local deployment. */
 export type SystemOptions = {
@@ -22,8 +23,10 @@ export type SystemOptions = {
   readonly tracing?: Tracing;
   /** Wraps each step, so that a person sees how far it is. */
   readonly step: <T>(title: string, run: () => Promise<T>) => Promise<T>;
-  /** Told when a process ended by itself and is started again. */
-  readonly onRestart: (name: Process, sentence: string) => void;
+  /** Told when a process or a server ended by itself and is started again. */
+  readonly onRestart: (name: Process | Server, sentence: string) => void;
+  /** How the processes reach each other; directly unless given. */
+  readonly wiring?: Wiring;
 };
 
 /** A running deployment: real Postgres, real Redis and the six processes. */
@@ -35,7 +38,7 @@ export type System = AsyncDisposable & {
   readonly owner: OwnerCode;
   readonly operator: Operator;
   readonly addresses: Addresses;
-  /** Resolves with a sentence when Postgres or Redis ends by itself: nothing can go on without them. */
+  /** Resolves with a sentence when Postgres or Redis ended by itself and does not come back: nothing can go on without. */
   readonly failed: Promise<string>;
   /** The process of a name as it runs now; its pid changes with every restart. */
   child(name: Process): Child;
@@ -47,24 +50,28 @@ export type System = AsyncDisposable & {
 
 const publicName = "localhost";
 const leftoverPatienceMs = 8000;
-const restartMs = 500;
+const restartMs = 100;
 
 /** Starts everything in order. What was started is stopped again, in reverse, when a step fails or on disposal. */
 export async function startSystem(options: SystemOptions): Promise<System> {
-  const { step } = options;
+  const { step, onRestart, wiring = direct } = options;
   await using stack = new AsyncDisposableStack();
   const layout = layOut(options.data);
   stack.defer(claimDirectory(layout.supervisor));
   const port = options.port === 0 ? await freePort() : options.port;
   await requirePort(port, leftoverPatienceMs);
   const postgres = await step("start Postgres", () =>
-    startPostgres({ dataDir: layout.postgres, log: logTo(layout, "postgres") }),
+    startPostgres({
+      dataDir: layout.postgres,
+      log: logTo(layout, "postgres"),
+      onRestart: (sentence) => onRestart("postgres", sentence),
+    }),
   );
   stack.defer(() => postgres.stop());
-  const redis = await step("start Redis", () => startGatewayRedis(layout));
+  const redis = await step("start Redis", () => startGatewayRedis(layout, wiring, onRestart));
   stack.defer(() => redis.stop());
   const deployment = await step("hold the key ceremony", () => holdCeremony(layout, publicName));
-  await step("prepare the databases", () => prepareDatabases(postgres, layout));
+  await step("prepare the databases", () => prepareDatabases(postgres, layout, wiring));
   const owner = await step("prepare the vault", () => prepareOwner(layout, deployment.rootFingerprint));
   const addresses = await chooseAddresses(port, options.tracing);
   const operator = await prepareOperator(layout, addresses);
@@ -92,7 +99,11 @@ async function chooseAddresses(gateway: number, tracing: Tracing = {}): Promise<
 }
 
 // The gateway's user may run the nonce script on its own keys, and nothing else.
-async function startGatewayRedis(layout: Layout): Promise<Redis> {
+async function startGatewayRedis(
+  layout: Layout,
+  wiring: Wiring,
+  onRestart: SystemOptions["onRestart"],
+): Promise<Redis> {
   const commands = [
     "+auth",
     "+hello",
@@ -107,8 +118,14 @@ async function startGatewayRedis(layout: Layout): Promise<Redis> {
     "+quit",
   ];
   const user = { name: "gateway", password: randomBytes(24).toString("hex"), keys: ["gw:*"], commands };
-  const redis = await startRedis({ dir: layout.redis, users: [user], log: logTo(layout, "redis") });
-  writeFileSync(join(layout.folder("gateway"), "redis.url"), redis.url(user), { mode: 0o600 });
+  const redis = await startRedis({
+    dir: layout.redis,
+    users: [user],
+    log: logTo(layout, "redis"),
+    onRestart: (sentence) => onRestart("redis", sentence),
+  });
+  const url = redis.url(user, wiring.socket("gateway", "redis", redis.socketPath));
+  writeFileSync(join(layout.folder("gateway"), "redis.url"), url, { mode: 0o600 });
   return redis;
 }
 
@@ -118,7 +135,7 @@ async function ended(
   { logs }: Layout,
 ): Promise<string> {
   await server.exited;
-  return `${name} ended by itself: ${join(logs, `${name.toLowerCase()}.log`)} says why`;
+  return `${name} ended by itself and does not come back: ${join(logs, `${name.toLowerCase()}.log`)} says why`;
 }
 
 function logTo(layout: Layout, name: string): (line: string) => void {
@@ -126,11 +143,18 @@ function logTo(layout: Layout, name: string): (line: string) => void {
   return (line) => appendFileSync(file, `${line}\n`, { mode: 0o600 });
 }
 
+// A process is told its own port, and those of its peers as they are wired to it.
+function portsSeenBy(name: Process, ports: Addresses["ports"], wiring: Wiring): Addresses["ports"] {
+  const seen = { ...ports };
+  for (const peer of services) if (peer !== name) seen[peer] = wiring.port(name, peer, ports[peer]);
+  return seen;
+}
+
 type Family = Pick<System, "child" | "stopProcess" | "startProcess"> & AsyncDisposable;
 
 // The six processes. One that ends by itself is started again; one that was stopped on purpose is not.
 async function startFamily(
-  { step, onRestart }: SystemOptions,
+  { step, onRestart, wiring = direct }: SystemOptions,
   layout: Layout,
   addresses: Addresses,
   { rootFingerprint }: Deployment,
@@ -139,8 +163,10 @@ async function startFamily(
   const children = new Map<Process, Child>();
   const wanted = new Set<Process>();
   const begin = async (name: Process): Promise<void> => {
-    const env = settingsOf(name, layout, addresses, rootFingerprint, vaultId);
-    const child = await startChild(name, addresses.ports[name], env, layout);
+    const seen = { ...addresses, ports: portsSeenBy(name, addresses.ports, wiring) };
+    const env = settingsOf(name, layout, seen, rootFingerprint, vaultId);
+    const added = wiring.environment(name, layout.folder(name));
+    const child = await startChild(name, addresses.ports[name], { ...env, ...added }, layout);
     children.set(name, child);
     wanted.add(name);
     void watch(name, child);

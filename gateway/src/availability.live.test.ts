@@ -24,11 +24,11 @@ beforeAll(async () => {
 afterAll(() => pki[Symbol.asyncDispose]());
 
 const { readSecrets, listReadableSecrets } = ReadService.method;
-const start = (redisUrl = testRedisUrl(), rates: Partial<Rates> = {}) =>
+const start = (redisUrl = testRedisUrl(), rates: Partial<Rates> = {}, clock = Date.now) =>
   startTestGateway({
     certificates: pki,
     redisUrl,
-    overrides: { rates: { ...defaultRates, ...rates } },
+    overrides: { rates: { ...defaultRates, ...rates }, clock },
   });
 const read = (gateway: TestGateway, key: TestKey, wire = connectJson) =>
   call(wire, gateway, key, readSecrets, { secretIds: [newId("sec")] });
@@ -46,6 +46,16 @@ const unavailable = {
     metadata: {},
   },
 };
+
+test("a time of day that was set forward and back leaves nobody refused", async () => {
+  let wrongByMs = 0;
+  await using gateway = await start(testRedisUrl(), {}, () => Date.now() + wrongByMs);
+  const machine = gateway.peers.enroll(newMachine());
+  wrongByMs = 600_000;
+  expect(await read(gateway, machine)).toMatchObject({ refusal: { reason: "CLOCK_SKEW" } });
+  wrongByMs = 0;
+  expect(await read(gateway, machine)).toMatchObject({ kind: "reply" });
+});
 
 describe("limits", () => {
   test("an address may send so much, whoever signs, and is told when it may again", async () => {

@@ -127,7 +127,10 @@ export type AddressLimiter = {
   readonly capacity: number;
 };
 
-/** Makes buckets in memory, for at most `capacity` addresses. */
+/**
+ * Makes buckets in memory, for at most `capacity` addresses. `clock` gives milliseconds and runs evenly: by one that is set
+ * forward and back, everybody would be refused until the time is that late again.
+ */
 export function createAddressLimiter(rate: Rate, clock: () => number, capacity = 100_000): AddressLimiter {
   // One number an address: when its bucket will be full again (the "theoretical arrival time" of GCRA), in ms.
   const fullAt = new Map<string, number>();

@@ -51,11 +51,12 @@ export async function startGateway(
   const nonces = stack.use(connectNonces(config.redisUrl, config.clockWindowSeconds));
   const refusals = stack.use(createRefusalLog(peers.append, logger));
   const sightings = stack.use(createSightings(peers.keys, clock, logger));
-  const keys = createKeyCache(peers.keys, clock);
+  const steady = (): number => performance.now();
+  const keys = createKeyCache(peers.keys, { time: clock, steady });
   stack.use(watchRevocations(peers.keys, keys));
   await nonces.ready();
-  const limiters = createLimiters(overrides.rates ?? defaultRates, clock);
-  const places = createPlaces(overrides.places ?? defaultPlaces, () => performance.now(), logger);
+  const limiters = createLimiters(overrides.rates ?? defaultRates, steady);
+  const places = createPlaces(overrides.places ?? defaultPlaces, steady, logger);
   stack.use(observeHeld({ ...limiters, keys, places }));
   const { probeListen } = config;
   const probe = probeListen && stack.use(await serveProbe(probeListen, config, transports, nonces, logger));

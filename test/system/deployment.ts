@@ -13,7 +13,7 @@ import {
   newTokenSecret,
   openSallyport,
 } from "@sallyport/client";
-import { type System, type Tracing, startSystem } from "@sallyport/deploy/local";
+import { type System, type Tracing, type Wiring, direct, startSystem } from "@sallyport/deploy/local";
 
 /** A whole deployment of its own in a temporary directory: real servers, six real processes. */
 export type Deployment = AsyncDisposable & {
@@ -24,15 +24,20 @@ export type Deployment = AsyncDisposable & {
 
 /**
  * Starts a deployment; `dir` continues an earlier one, whose directory is then left alone on disposal. Nothing is traced
- * unless `tracing` says so.
+ * unless `tracing` says so, and nothing is between the processes unless `wiring` puts it there.
  */
-export async function startDeployment(dir?: string, tracing: Tracing = {}): Promise<Deployment> {
+export async function startDeployment(
+  dir?: string,
+  tracing: Tracing = {},
+  wiring: Wiring = direct,
+): Promise<Deployment> {
   const data = dir ?? mkdtempSync(join(tmpdir(), "sallyport-system-"));
   chmodSync(data, 0o711); // Postgres runs as a user of its own when this runs as root.
   const system = await startSystem({
     data,
     port: 0,
     tracing,
+    wiring,
     step: (_, run) => run(),
     onRestart: () => undefined,
   });

@@ -1,21 +1,22 @@
-/** What signatures are dated by: the system's clock, corrected at most once by what a server says. */
+/** What signatures are dated by: the system's clock, corrected by what a server says. */
 export type Clock = {
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** Whether it was set by a server's time. */
-  readonly isCorrected: () => boolean;
+  /** How often it was set by a server's time. */
+  readonly corrections: () => number;
   /**
-   * Sets the clock by a server's time (RFC 3339) and returns the correction in milliseconds. Undefined, and nothing
-   * changes, when it was set before, is right within a second, or is off by more than `maxCorrectionMs`.
+   * Sets the clock by a server's time (RFC 3339) and returns how far it then is from the system's, in milliseconds.
+   * Undefined, and nothing changes, when it is right within a second, or when the server is off from the system's clock by
+   * more than `maxCorrectionMs`. It can be set again: a server whose own clock was wrong for a while is followed back.
    */
   readonly correct: (serverTime: string) => number | undefined;
 };
 
 /**
- * The largest correction, 15 minutes.
+ * The furthest that the clock is ever from the system's, 15 minutes.
  *
  * Security: whoever says the time decides until when the signatures made by it are good. A hostile gateway that keeps a
- * request back gains these minutes and no more.
+ * request back gains these minutes and no more, however often it says another time.
  */
 export const maxCorrectionMs = 15 * 60_000;
 
@@ -23,15 +24,17 @@ const rightWithinMs = 1000;
 
 /** Makes a clock over the system's. */
 export function createClock(system: () => number = Date.now): Clock {
-  let offsetMs: number | undefined;
+  let offsetMs = 0;
+  let corrections = 0;
   return {
-    now: () => system() + (offsetMs ?? 0),
-    isCorrected: () => offsetMs !== undefined,
+    now: () => system() + offsetMs,
+    corrections: () => corrections,
     correct(serverTime) {
       const difference = Date.parse(serverTime) - system();
-      const sensible = Math.abs(difference) > rightWithinMs && Math.abs(difference) <= maxCorrectionMs;
-      if (offsetMs !== undefined || !sensible) return undefined;
+      const wrong = Math.abs(difference - offsetMs) > rightWithinMs;
+      if (!wrong || !(Math.abs(difference) <= maxCorrectionMs)) return undefined;
       offsetMs = difference;
+      corrections += 1;
       return difference;
     },
   };

@@ -11,11 +11,13 @@ const unreachableCodes = new Set([
   Code.Internal,
   Code.Unknown,
   Code.Canceled,
+  Code.Aborted, // How the transport calls a connection that broke; no refusal of ours has this code.
 ]);
 
 /**
  * Turns what a Connect call threw into a SallyportError. A failure of the transport becomes UNREACHABLE, with the
- * system's own code for it, such as ECONNREFUSED, as metadata `cause`.
+ * system's own code for it, such as ECONNREFUSED, as metadata `cause`; that is TIMEOUT where no answer came in time, and
+ * CLOSED where the connection ended below the request.
  */
 export function toSallyportError(error: unknown): SallyportError {
   if (error instanceof SallyportError) return error;
@@ -37,8 +39,12 @@ export function toSallyportError(error: unknown): SallyportError {
   });
 }
 
+// The transport's sentence for it has no code.
+const closedStream = /^http\/2 stream closed with error code CANCEL/;
+
 function causeOf(error: ConnectError): string | undefined {
   if (error.code === Code.DeadlineExceeded) return "TIMEOUT";
+  if (closedStream.test(error.rawMessage)) return "CLOSED";
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     if ("code" in cause && typeof cause.code === "string") return cause.code;
   }

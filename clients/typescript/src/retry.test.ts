@@ -41,12 +41,13 @@ test.each([
   expect(calls()).toBe(1);
 });
 
-test("a gateway that refuses connections is tried again", async () => {
-  const { action } = failing(
-    new SallyportError("UNREACHABLE", "no", { metadata: { cause: "ECONNREFUSED" } }),
-  );
-  expect(await retrying(action, { untilMs: soon(5000) })).toBe("done");
-});
+test.each(["ECONNREFUSED", "ECONNRESET", "CLOSED"])(
+  "a gateway out of reach by %s is tried again",
+  async (cause) => {
+    const { action } = failing(new SallyportError("UNREACHABLE", "no", { metadata: { cause } }));
+    expect(await retrying(action, { untilMs: soon(5000) })).toBe("done");
+  },
+);
 
 test("it gives up at once when the delay ends after the time that is left", async () => {
   const { action, calls } = failing(limited(60_000));

@@ -11,7 +11,7 @@ export type RetryOptions = {
 };
 
 const passing = new Set(["RATE_LIMITED", "DEPENDENCY_UNAVAILABLE"]);
-const passingCauses = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "TIMEOUT"]);
+const passingCauses = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "TIMEOUT", "CLOSED"]);
 const firstDelayMs = 200;
 const maxDelayMs = 5_000;
 

@@ -7,7 +7,7 @@ import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.
 import { parseSignatureInput } from "@sallyport/proto/signing";
 import { afterEach, describe, expect, test } from "vitest";
 import { createClock } from "./clock.ts";
-import { toSallyportError } from "./errors.ts";
+import { SallyportError, toSallyportError } from "./errors.ts";
 import { newSeed } from "./keys.ts";
 import { createSigner } from "./signer.ts";
 import { type ConnectionOptions, createSignedTransport } from "./transport.ts";
@@ -72,6 +72,17 @@ describe.each(["connect", "grpc"] as const)("over %s", (protocol) => {
     expect(corrections).toHaveLength(1);
   });
 
+  test("a server whose clock was wrong for a while is followed back", async () => {
+    let offsetMs = 300_000;
+    const gateway = await gatewayAt(() => Date.now() + offsetMs);
+    const users = usersAt(gateway.url, protocol);
+    for (const next of [300_000, 0, -300_000]) {
+      offsetMs = next;
+      expect((await users.whoAmI({})).name).toBe("me");
+    }
+    expect(gateway.seen).toHaveLength(6);
+  });
+
   test("a time that is too far off is not believed", async () => {
     const gateway = await gatewayAt(() => Date.now() + 3_600_000);
     const failure = await usersAt(gateway.url, protocol).whoAmI({}).catch(toSallyportError);
@@ -113,6 +124,18 @@ describe("a gateway that does not answer", () => {
       .whoAmI({})
       .catch(toSallyportError);
     expect(failure).toMatchObject({ reason: "UNREACHABLE", metadata: { cause: "TIMEOUT" } });
+  });
+
+  test("or breaks off is out of reach, and no failure of the server's", async () => {
+    const server = createTcpServer((socket) => socket.once("data", () => socket.resetAndDestroy()));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    stops.push(() => void server.close());
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const failure = await usersAt(url, "connect").whoAmI({}).catch(toSallyportError);
+    expect(failure).toMatchObject({ reason: "UNREACHABLE" });
+    expect(["CLOSED", "ECONNRESET"]).toContain(
+      failure instanceof SallyportError && failure.metadata["cause"],
+    );
   });
 
   test("is left when the caller's own time is over", async () => {

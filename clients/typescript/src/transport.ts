@@ -19,7 +19,7 @@ export type ConnectionOptions = {
   readonly attemptMs?: number;
   /** Ends every call, whatever it waits for. */
   readonly signal?: AbortSignal;
-  /** Told once when the gateway's CLOCK_SKEW made the client correct its clock, by how many milliseconds. */
+  /** Told when the gateway's CLOCK_SKEW made the client correct its clock: how far it is now from the system's, in ms. */
   readonly onClockSet?: (correctionMs: number) => void;
 };
 
@@ -89,14 +89,14 @@ function signing(send: UniversalClientFn, signer: Signer, options: ConnectionOpt
 
 function correcting(clock: Clock, onClockSet: ConnectionOptions["onClockSet"]): Interceptor {
   return (next) => async (request) => {
-    const signedUncorrected = !clock.isCorrected();
+    const before = clock.corrections();
     try {
       return await next(request);
     } catch (error) {
       const { reason, metadata } = toSallyportError(error);
-      if (reason !== "CLOCK_SKEW" || !signedUncorrected) throw error;
+      if (reason !== "CLOCK_SKEW") throw error;
       // Of requests under way together, the first to be refused corrects the clock, and the others profit.
-      if (!clock.isCorrected()) {
+      if (clock.corrections() === before) {
         const corrected = clock.correct(metadata["server_time"] ?? "");
         if (corrected === undefined) throw error;
         onClockSet?.(corrected);

@@ -46,7 +46,7 @@ export async function readBody(
   refuseAbove(Number(stream.headers["content-length"] ?? 0));
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of withDeadline(stream, Date.now() + timeoutMs)) {
+  for await (const chunk of withDeadline(stream, performance.now() + timeoutMs)) {
     if (!(chunk instanceof Uint8Array))
       throw new TypeError("the request stream gave something other than bytes");
     length += chunk.length;
@@ -71,7 +71,7 @@ async function* withDeadline(stream: AsyncIterable<unknown>, deadline: number): 
     const description = "the content did not arrive in time";
     const timer = setTimeout(
       () => reject(fail(Reason.FIELD_INVALID, { field: "body", description })),
-      deadline - Date.now(),
+      deadline - performance.now(),
     );
     try {
       const next = await Promise.race([iterator.next(), promise]);

@@ -12,6 +12,7 @@ const trust = createTestTrust();
 let peers: TestPeers;
 let asked: string[][];
 let nowMs: number;
+let steadyMs: number;
 let keys: KeyCache;
 let machine: TestPrincipal;
 
@@ -19,13 +20,14 @@ beforeEach(() => {
   peers = createTestPeers(trust);
   asked = [];
   nowMs = Date.now();
+  steadyMs = 0;
   const { resolveKeys } = peers.steps;
   peers.steps.resolveKeys = (request, context) => {
     asked.push(request.keyIds);
     return resolveKeys(request, context);
   };
   const identity = createClient(KeyService, peers.transports.identity);
-  keys = createKeyCache(identity, () => nowMs, 3);
+  keys = createKeyCache(identity, { time: () => nowMs, steady: () => steadyMs }, 3);
   keys.setWatched(true);
   machine = peers.enroll(newMachine());
 });
@@ -81,10 +83,10 @@ describe("looking up", () => {
 describe("remembering", () => {
   test("lasts 5 seconds while revocations are heard", async () => {
     await keys.find(machine.keyId);
-    nowMs += 4999;
+    steadyMs += 4999;
     await keys.find(machine.keyId);
     expect(asked).toHaveLength(1);
-    nowMs += 1;
+    steadyMs += 1;
     await keys.find(machine.keyId);
     expect(asked).toHaveLength(2);
   });
@@ -92,10 +94,10 @@ describe("remembering", () => {
   test("lasts one second for what identity does not know", async () => {
     const { keyId } = newMachine();
     expect(await keys.find(keyId)).toBeUndefined();
-    nowMs += 999;
+    steadyMs += 999;
     expect(await keys.find(keyId)).toBeUndefined();
     expect(asked).toHaveLength(1);
-    nowMs += 1;
+    steadyMs += 1;
     await keys.find(keyId);
     expect(asked).toHaveLength(2);
   });
@@ -112,6 +114,35 @@ describe("remembering", () => {
     nowMs = Date.now() + 2000;
     await keys.find(machine.keyId);
     expect(asked).toHaveLength(2);
+  });
+
+  test("does not keep a credential that was made while a clock was wrong", async () => {
+    nowMs -= 10_000;
+    await keys.find(machine.keyId);
+    await keys.find(machine.keyId);
+    expect(asked).toHaveLength(2);
+    nowMs += 10_000;
+    await keys.find(machine.keyId);
+    await keys.find(machine.keyId);
+    expect(asked).toHaveLength(2);
+  });
+
+  test("ends after its seconds where the time of day is set back meanwhile", async () => {
+    await keys.find(machine.keyId);
+    nowMs -= 600_000;
+    steadyMs += 5000;
+    await keys.find(machine.keyId);
+    expect(asked).toHaveLength(2);
+  });
+
+  test("of an unknown key ends after its second where the time of day was wrong then", async () => {
+    const stranger = newMachine();
+    nowMs += 600_000;
+    await keys.find(stranger.keyId);
+    nowMs -= 600_000;
+    peers.enroll(stranger);
+    steadyMs += 1000;
+    expect((await keys.find(stranger.keyId))?.claims?.principalId).toBe(stranger.principalId);
   });
 
   test("is for so many keys; the oldest goes first", async () => {
@@ -155,10 +186,10 @@ describe("without word of revocations", () => {
     keys.setWatched(false);
     await keys.find(machine.keyId);
     expect(asked).toHaveLength(2);
-    nowMs += 999;
+    steadyMs += 999;
     await keys.find(machine.keyId);
     expect(asked).toHaveLength(2);
-    nowMs += 1;
+    steadyMs += 1;
     await keys.find(machine.keyId);
     expect(asked).toHaveLength(3);
   });

@@ -1,6 +1,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
+import { credentialLifetimeMs, maxSkewMs } from "@sallyport/evidence";
 import {
   type CredentialClaims,
   CredentialClaimsSchema,
@@ -12,12 +13,21 @@ import { countKeyLookup } from "../metrics.ts";
 /** What is known of a keyid, with the credential's claims decoded; undefined when identity does not know it. */
 export type KnownKey = { readonly resolved: ResolvedKey; readonly claims: CredentialClaims | undefined };
 
-type Entry = { readonly key: KnownKey | undefined; readonly goodUntilMs: number };
+type Entry = {
+  readonly key: KnownKey | undefined;
+  /** By the steady clock. */
+  readonly freshUntilMs: number;
+  /** By the time of day: when the credential ends; undefined where there is none. */
+  readonly expiresMs: number | undefined;
+};
 type LookUp = Promise<KnownKey | undefined>;
 
 const cacheMs = { known: 5000, unwatched: 1000, unknown: 1000 };
 const maxBatch = 256;
 const defaultCapacity = 100_000;
+
+/** Milliseconds: the time of day, and a clock that runs evenly whatever the time of day is set to. */
+export type Clocks = { readonly time: () => number; readonly steady: () => number };
 
 /** Keys by keyid: cached for seconds, looked up in batches, each keyid once at a time. */
 export type KeyCache = {
@@ -31,10 +41,10 @@ export type KeyCache = {
   size(): number;
 };
 
-/** Makes the cache in front of identity's ResolveKeys, for at most `capacity` keys; `clock` gives milliseconds. */
+/** Makes the cache in front of identity's ResolveKeys, for at most `capacity` keys. */
 export function createKeyCache(
   identity: Pick<Client<typeof KeyService>, "resolveKeys">,
-  clock: () => number,
+  clocks: Clocks,
   capacity = defaultCapacity,
 ): KeyCache {
   const entries = new Map<string, Entry>();
@@ -53,11 +63,19 @@ export function createKeyCache(
 
   function remember(keyId: string, key: KnownKey | undefined): void {
     const lifetime = key === undefined ? cacheMs.unknown : watched ? cacheMs.known : cacheMs.unwatched;
-    const expiry = key?.claims?.expiresAt ? timestampMs(key.claims.expiresAt) : Number.POSITIVE_INFINITY;
+    const expiresMs = key?.claims?.expiresAt && timestampMs(key.claims.expiresAt);
     entries.delete(keyId);
-    entries.set(keyId, { key, goodUntilMs: Math.min(clock() + lifetime, expiry) });
+    entries.set(keyId, { key, freshUntilMs: clocks.steady() + lifetime, expiresMs });
     const oldest = entries.size > capacity ? entries.keys().next().value : undefined;
     if (oldest !== undefined) entries.delete(oldest);
+  }
+
+  // A credential that nobody would take is not kept: it is over, or was made while a clock of ours was wrong.
+  function isGood({ freshUntilMs, expiresMs }: Entry): boolean {
+    if (clocks.steady() >= freshUntilMs) return false;
+    if (expiresMs === undefined) return true;
+    const leftMs = expiresMs - clocks.time();
+    return leftMs > 0 && leftMs <= credentialLifetimeMs + maxSkewMs;
   }
 
   function startOver(): void {
@@ -68,7 +86,7 @@ export function createKeyCache(
   return {
     async find(keyId) {
       const entry = entries.get(keyId);
-      if (entry && clock() < entry.goodUntilMs) {
+      if (entry && isGood(entry)) {
         countKeyLookup("hit");
         return entry.key;
       }

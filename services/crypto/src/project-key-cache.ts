@@ -12,7 +12,10 @@ export type ProjectKeyCache = {
   get(owner: KeyOwner, wrapped: Uint8Array): Promise<HeldProjectKey>;
 } & Disposable;
 
-/** How long to keep a key in milliseconds (5 minutes), how many at most (1,000), and the clock for it. */
+/**
+ * How long to keep a key in milliseconds (5 minutes), how many at most (1,000), and the clock for it: one that runs evenly,
+ * whatever the time is set to.
+ */
 export type CacheOptions = {
   readonly ttlMs?: number;
   readonly maxKeys?: number;
@@ -26,7 +29,7 @@ type Kept = ProjectKey & { readonly untilMs: number };
 
 /** Makes a cache over a KEK. Keys are zeroed when their time is over, when there are too many, and on disposal. */
 export function createProjectKeyCache(kek: KekProvider, options: CacheOptions = {}): ProjectKeyCache {
-  const { ttlMs = 300_000, maxKeys = 1_000, clock = Date.now } = options;
+  const { ttlMs = 300_000, maxKeys = 1_000, clock = () => performance.now() } = options;
   for (const result of ["hit", "miss"]) lookups({ cache, result }, 0);
   const kept = new Map<string, Kept>(); // In the order of their end, since all live equally long.
   const drop = (name: string, { key }: Kept): void => {

@@ -37,7 +37,7 @@ export async function startCrypto(
   const keyring = stack.adopt(await openKeyring(kek, config.keyring), wipeKeyring);
   const sealingKeys = await importSealingKeys(keyring);
   checkPublished(keyring, sealingKeys, trust);
-  const projectKeys = stack.use(createProjectKeyCache(kek, { clock }));
+  const projectKeys = stack.use(createProjectKeyCache(kek));
 
   const tls = { certFile: config.certFile, keyFile: config.keyFile, caFile: config.caFile };
   const { trustDomain } = config;

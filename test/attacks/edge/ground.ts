@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { type Identity, createSigner, openReader } from "@sallyport/client";
-import { type Child, settingsOf, startChild } from "@sallyport/deploy/local";
+import { type Child, freePort, settingsOf, startChild } from "@sallyport/deploy/local";
 import { expect } from "vitest";
 import { startMainJob } from "../../system/deployment.ts";
 
@@ -97,16 +96,4 @@ export function residentBytes(pid: number): number {
 /** A signer of the machine, whose clock may be off by so many milliseconds. */
 export function signerOf({ seed, keyId }: Identity, aheadMs = 0) {
   return createSigner(Buffer.from(seed, "base64"), keyId, () => Date.now() + aheadMs);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      const port = typeof address === "object" && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -286,7 +286,9 @@ export function describeSecrets(cli: () => Cli): void {
       expect((await run(["access", "PIPED"])).out).toMatch(/\nrunner-1 +MACHINE_DISABLED .* ada +mch_/);
       await cli().admin.services.machines.enableMachine({ machineId });
       expect((await run(["access", "PIPED"])).out).toMatch(/\nrunner-1 +current version/);
-      expect((await run(["access", "API_KEY"])).out).toBe("No machine may read API_KEY.\n");
+      await cli().home.run(["secret", "create", "ALONE", "--project", "web"], { input: "one" });
+      expect((await run(["access", "ALONE"])).out).toBe("No machine may read ALONE.\n");
+      await cli().home.run(["secret", "rm", "ALONE"]);
     });
 
     test("rm ends reading at once, and restore brings it back with its grants", async () => {

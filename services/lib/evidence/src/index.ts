@@ -1,5 +1,6 @@
 export { type Access, type AccessTable, type Caller, access, mayCall } from "./access.ts";
 export { decodeBody } from "./body.ts";
+export { maxSkewMs } from "./claims.ts";
 export { credentialLifetimeMs, openCredential, signCredential } from "./credential.ts";
 export { publicKeyOf, signEd25519, verifyEd25519 } from "./ed25519.ts";
 export { EvidenceError, type EvidenceStep } from "./evidence-error.ts";
