@@ -6,7 +6,7 @@ import { fairnessLines, overloadLines, peakLines } from "./print.ts";
 
 // The short form of `npm run load`. Bounds are ratios to what was measured just before on the same machine, with room for
 // what else it does.
-const seconds = 4;
+const seconds = 3;
 const machines = 16;
 
 const print = (lines: readonly string[]): void => console.log(lines.join("\n"));
@@ -27,11 +27,11 @@ describe.runIf(process.platform === "linux")("a deployment", () => {
     let result: Overload;
     beforeAll(async () => {
       result = await overload(ground, peak, seconds);
-      print(overloadLines(peak, result));
+      print(overloadLines(result));
     });
 
     test("leaves most of what can be answered", () => {
-      expect(result.goodput / peak.perSecond).toBeGreaterThan(0.6);
+      expect(result.goodput / result.peak).toBeGreaterThan(0.5);
     });
 
     test("is refused for want of a place, sooner than others are answered, with a delay", () => {

@@ -22,5 +22,5 @@ await using ground = await startGround(Number(options.machines));
 print([machineLine()]);
 const peak = await measurePeak(ground, seconds);
 print(peakLines(peak));
-print(overloadLines(peak, await overload(ground, peak, seconds)));
+print(overloadLines(await overload(ground, peak, seconds)));
 print(fairnessLines(await fairness(ground, peak, seconds)));

@@ -24,13 +24,10 @@ export function peakLines({ perSecond, figures, cpuMicroseconds }: Peak): string
 }
 
 /** The lines on the overload. */
-export function overloadLines(
-  { perSecond }: Peak,
-  { offered, goodput, figures, recoveryMs }: Overload,
-): string[] {
+export function overloadLines({ peak, offered, goodput, figures, recoveryMs }: Overload): string[] {
   return [
-    `overload, ${offered.toFixed(0)} reads/s offered:`,
-    `  goodput ${goodput.toFixed(0)} reads/s, ${percent(goodput / perSecond)} of the peak; ${answered(figures)}`,
+    `overload, ${offered.toFixed(0)} reads/s offered, ${(offered / peak).toFixed(1)} × the peak of ${peak.toFixed(0)}:`,
+    `  goodput ${goodput.toFixed(0)} reads/s, ${percent(goodput / peak)} of the peak; ${answered(figures)}`,
     `  ${refused(figures)}`,
     `  recovered ${ms(recoveryMs)} after its end`,
   ];
