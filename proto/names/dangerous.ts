@@ -321,6 +321,12 @@ export const dangerousNames: readonly DangerousNames[] = [
     ],
     why: "Ansible takes settings and code from there",
   },
+  {
+    names: ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"],
+    why: "the AWS tools run the commands that the named file gives as credential processes",
+  },
+  { names: ["DOCKER_CONFIG"], why: "docker runs plug-ins and credential helpers by the named folder" },
+  { names: ["CLOUDSDK_PYTHON"], why: "gcloud is run by it instead of Python" },
   { names: ["PSQLRC", "PGSYSCONFDIR"], why: "psql runs the start-up file that it names" },
   { names: ["LIBMYSQL_PLUGINS", "LIBMYSQL_PLUGIN_DIR"], why: "MySQL's clients load the named libraries" },
   { names: ["ODBCSYSINI", "ODBCINSTINI"], why: "ODBC loads drivers, which are code, by it" },

@@ -17,7 +17,7 @@ declare module "vitest" {
 type Started = { readonly url: string; stop(): Promise<void> };
 
 /** Starts one Postgres and one Redis for the whole run, or uses the ones whose URLs are given. */
-export async function setup(project: TestProject): Promise<() => Promise<void>> {
+export async function setup(project: Pick<TestProject, "provide">): Promise<() => Promise<void>> {
   const dir = mkdtempSync(join(tmpdir(), "sallyport-test-"));
   chmodSync(dir, 0o711); // user postgres passes through when this runs as root
   const started: Started[] = [];

@@ -36,6 +36,14 @@ export type Advice = {
 
 const field = (metadata: Metadata): string => metadata["field"] ?? "a field";
 
+/** What to do next, unless what was asked for may have been done without an answer. */
+function unlessDone(otherwise: (metadata: Metadata) => string): Advice["next"] {
+  return (metadata) =>
+    metadata["done"] === "unknown"
+      ? "it may have been done all the same: look, and do it again if it was not"
+      : otherwise(metadata);
+}
+
 /** What is not there and what to do then, where it is no thing that was named. */
 const missing: Readonly<Record<string, readonly [what: string, next: string] | undefined>> = {
   membership: [
@@ -68,9 +76,9 @@ const all: Readonly<Record<KnownReason, Advice>> = {
   },
   MACHINE_EXPIRED: {
     exitCode: 4,
-    what: () => "this machine's lifetime is over",
+    what: () => "the lifetime of this identity's key is over",
     next: () =>
-      'enroll a new one: put an enrollment token into SALLYPORT_ENROLLMENT_TOKEN and run "sallyport enroll"',
+      'as a machine enroll anew with a token ("sallyport enroll"); as a person log in with a new code ("sallyport login")',
   },
   MACHINE_DISABLED: {
     exitCode: 4,
@@ -177,12 +185,12 @@ const all: Readonly<Record<KnownReason, Advice>> = {
   DEPENDENCY_UNAVAILABLE: {
     exitCode: 6,
     what: () => "a part of the system cannot answer now; nothing was given out",
-    next: () => "do it again later, or give it longer with --timeout",
+    next: unlessDone(() => "do it again later, or give it longer with --timeout"),
   },
   INTERNAL: {
     exitCode: 1,
     what: ({ request_id: id }) => `the server failed${id === undefined ? "" : ` (request ${id})`}`,
-    next: () => "tell whoever runs the server, with the request's id",
+    next: unlessDone(() => "tell whoever runs the server, with the request's id"),
   },
   REPLY_UNTRUSTED: {
     exitCode: 3,
@@ -194,7 +202,7 @@ const all: Readonly<Record<KnownReason, Advice>> = {
     next: () =>
       "do not go on before an operator has confirmed the new fingerprint; then log in or enroll again",
   },
-  UNREACHABLE: { exitCode: 6, next: unreachableNext },
+  UNREACHABLE: { exitCode: 6, next: unlessDone(unreachableNext) },
   IDENTITY_MISSING: {
     exitCode: 4,
     next: () => 'run "sallyport login" as a person or "sallyport enroll" as a machine',

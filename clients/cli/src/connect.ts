@@ -49,11 +49,15 @@ export function connectingSession(choice: Choice, timeoutMs: number, progress: P
       if (result instanceof CliError) throw result;
       return result.done;
     } catch (error) {
-      if (!options.signal.aborted) throw error;
-      const seconds = Math.round(timeoutMs / 1000);
-      const metadata = { cause: "TIMEOUT" };
-      throw new SallyportError("UNREACHABLE", `no answer from ${where} within ${seconds} s`, { metadata });
+      const told = options.signal.aborted ? timedOut(where) : error;
+      throw again ? told : inDoubt(told);
     }
+  }
+
+  function timedOut(where: string): SallyportError {
+    const seconds = Math.round(timeoutMs / 1000);
+    const metadata = { cause: "TIMEOUT" };
+    return new SallyportError("UNREACHABLE", `no answer from ${where} within ${seconds} s`, { metadata });
   }
 
   async function acting<C extends { readonly close: () => void }, T>(
@@ -86,4 +90,21 @@ export function connectingSession(choice: Choice, timeoutMs: number, progress: P
     asAny: (kinds, action) => acting(kinds, openFull, action, true),
     patiently: (where, action) => waiting(where, action, true),
   };
+}
+
+// What was asked for once and not answered may have been done; not where nothing can have arrived.
+const unclear = new Set(["UNREACHABLE", "DEPENDENCY_UNAVAILABLE", "INTERNAL"]);
+const neverSent =
+  /^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$|CERT|SELF_SIGNED|UNABLE_TO|ISSUER/;
+
+function inDoubt(error: unknown): unknown {
+  if (!(error instanceof SallyportError)) return error;
+  const { reason, message, metadata, retryAfterMs, cause } = error;
+  if (!unclear.has(reason) || neverSent.test(metadata["cause"] ?? "")) return error;
+  const details = { metadata: { ...metadata, done: "unknown" }, cause };
+  return new SallyportError(
+    { told: reason },
+    message,
+    retryAfterMs === undefined ? details : { ...details, retryAfterMs },
+  );
 }

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
 import { UsageError } from "./failure.ts";
+import { createTyping } from "./terminal/typing.ts";
 
 /**
  * Reads a value from a file, from standard input, or from a prompt that does not echo. Never from the command line,
@@ -21,15 +22,15 @@ export async function readValue(options: {
   return options.exact !== true && value.at(-1) === 0x0a ? value.subarray(0, -1) : value;
 }
 
-/** Asks on the terminal without echo; Ctrl-C ends with a UsageError. */
+/** Asks on the terminal without echo; UsageError for Ctrl-C, and for lines that were pasted. */
 export function promptHidden(question: string): Promise<string> {
   const { stdin, stderr } = process;
   stdin.setRawMode(true);
   stdin.setEncoding("utf8");
   // After that: whatever is typed from now on, even before the answer is waited for, is not echoed.
   stderr.write(question);
+  const typing = createTyping();
   return new Promise((resolve, reject) => {
-    let typed = "";
     const done = (settle: () => void): void => {
       stdin.off("data", take);
       stdin.setRawMode(false);
@@ -38,15 +39,22 @@ export function promptHidden(question: string): Promise<string> {
       settle();
     };
     const take = (keys: string): void => {
-      for (const key of keys) {
-        if (key === "\r" || key === "\n") return done(() => resolve(typed));
-        if (key === "\u0003") return done(() => reject(new UsageError("stopped")));
-        typed = key === "\u007f" ? typed.slice(0, -1) : typed + key;
-      }
+      const typed = typing.take(keys);
+      if (typed === "more") return;
+      if (typed === "stopped") return done(() => reject(new UsageError("stopped")));
+      if (typed === "lines") return done(() => reject(severalLines()));
+      done(() => resolve(typed.text));
     };
     stdin.on("data", take);
     stdin.resume();
   });
+}
+
+function severalLines(): UsageError {
+  return new UsageError(
+    "several lines were pasted, and an answer is one line: nothing was taken",
+    "put them into a file and pipe it in, or name it with --file where there is one",
+  );
 }
 
 /** Whether somebody can be asked. */

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,7 +7,7 @@ import { afterAll, describe, expect, test, vi } from "vitest";
 import { catalogue, groups } from "./catalogue.ts";
 import { commandOf } from "./command/build.ts";
 import { parseDuration } from "./command/options.ts";
-import { sallyport } from "./testing/sallyport.ts";
+import { program, sallyport } from "./testing/sallyport.ts";
 
 const home = mkdtempSync(join(tmpdir(), "sallyport-cli-"));
 afterAll(() => rmSync(home, { recursive: true, force: true }));
@@ -42,6 +43,18 @@ describe("the command line", () => {
     ["a wrong choice", ["export", "--format", "xml"], 2, /--format takes dotenv, json, yaml.*not "xml"/],
     ["a wrong number", ["get", "A", "--version", "0"], 2, /--version takes a number from 1/],
     ["a wrong duration", ["list", "--timeout", "5"], 2, /"5" is not a duration/],
+    [
+      "a time to try that no timer can hold",
+      ["list", "--timeout", "30d"],
+      2,
+      /--timeout takes 1s to 1d, not 30d/,
+    ],
+    [
+      "a pause that no timer can hold",
+      ["audit", "tail", "--every", "30d"],
+      2,
+      /--every takes 1s to 1h, not 30d/,
+    ],
     ["an empty item", ["run", "--only", "A,", "--", "true"], 2, /empty item/],
     ["no identity", ["get", "A"], 4, /no machine's identity.*\n.*sallyport enroll/],
     ["no identity for people", ["project", "create", "x"], 4, /no user's identity/],
@@ -130,6 +143,24 @@ describe("every command", () => {
     expect(code).toBe(0);
     for (const verb of ["list", "use", "show"]) expect(out).toContain(verb);
   });
+});
+
+/** Processor time of one run of a program and its children, in milliseconds, as a shell tells it. */
+function processorMs(args: readonly string[]): number {
+  const { stdout } = spawnSync("sh", ["-c", '"$0" "$@" > /dev/null; times', process.execPath, ...args], {
+    encoding: "utf8",
+  });
+  const [user, system] = [...(stdout.trim().split("\n").at(-1) ?? "").matchAll(/(\d+)m([\d.]+)s/g)].map(
+    ([, minutes, seconds]) => Number(minutes) * 60_000 + Number(seconds) * 1000,
+  );
+  return (user ?? Number.NaN) + (system ?? Number.NaN);
+}
+
+// On a machine that does nothing else it starts in the time that it computes; on a busy one the clock tells of the others.
+test("--version takes no more than 150 ms", () => {
+  const runs = Array.from({ length: 5 }, () => processorMs([program, "--version"]));
+  console.info(`--version computes for ${Math.min(...runs).toFixed(0)} ms`);
+  expect(Math.min(...runs)).toBeLessThanOrEqual(150);
 });
 
 test("durations", () => {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { type ContentStream, createContentBudget, maxBodyBytes, readBody } from "./body.ts";
 
 type Chunk = Uint8Array | number;
@@ -37,7 +37,10 @@ test("takes exactly the limit and not a byte more", async () => {
   const { stream } = content([new Uint8Array(maxBodyBytes)]);
   expect(await readBody(stream, 1000, plenty)).toHaveLength(maxBodyBytes);
   const { stream: more } = content([new Uint8Array(maxBodyBytes), Uint8Array.of(1)]);
-  await expect(readBody(more, 1000, plenty)).rejects.toMatchObject({ reason: Reason.TOO_LARGE });
+  await expect(readBody(more, 1000, plenty)).rejects.toMatchObject({
+    reason: Reason.TOO_LARGE,
+    metadata: { limit_bytes: "1048576" },
+  });
 });
 
 test("reads nothing of a content that says to be too large, and not on in one that is", async () => {
@@ -53,14 +56,17 @@ test("waits for the whole content and not for each chunk", async () => {
   const trickle = content(Array.from({ length: 50 }, (_, at) => (at % 2 ? 20 : kilobytes(1))));
   await expect(readBody(trickle.stream, 100, plenty)).rejects.toMatchObject({
     reason: Reason.FIELD_INVALID,
-    metadata: { field: "body" },
+    metadata: { field: "body", description: "the content did not arrive in time" },
   });
   expect(trickle.seen.taken).toBeLessThan(25 * 1024);
 });
 
 test("refuses trailers", async () => {
   const { stream } = content([kilobytes(1)], { rawTrailers: ["x-late", "1"] });
-  await expect(readBody(stream, 1000, plenty)).rejects.toMatchObject({ metadata: { field: "trailer" } });
+  await expect(readBody(stream, 1000, plenty)).rejects.toMatchObject({
+    reason: Reason.FIELD_INVALID,
+    metadata: { field: "trailer", description: "it is not accepted" },
+  });
 });
 
 test("takes from the budget what it keeps, and refuses when there is none left", async () => {
@@ -70,4 +76,39 @@ test("takes from the budget what it keeps, and refuses when there is none left",
   await expect(second()).rejects.toMatchObject({ reason: Reason.RATE_LIMITED, retryAfterMs: 1000 });
   budget.give(2 * 1024);
   expect(await second()).toHaveLength(2048);
+});
+
+test("takes its time for a content that comes slowly, but within it", async () => {
+  const { stream } = content([kilobytes(1), 30, kilobytes(1), 30, kilobytes(1)]);
+  expect(await readBody(stream, 5000, plenty)).toHaveLength(3072);
+});
+
+test("leaves no timer behind", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    await readBody(content([kilobytes(1), kilobytes(1)]).stream, 1000, plenty);
+    expect(vi.getTimerCount()).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("is of bytes and nothing else", async () => {
+  const { stream } = content([], {
+    async *[Symbol.asyncIterator]() {
+      yield "text";
+    },
+  });
+  await expect(readBody(stream, 1000, plenty)).rejects.toThrow(
+    new TypeError("the request stream gave something other than bytes"),
+  );
+});
+
+test("a budget can be used up to its last byte, and counts", () => {
+  const budget = createContentBudget(10);
+  budget.take(10);
+  expect(budget.used()).toBe(10);
+  expect(() => budget.take(1)).toThrow(expect.objectContaining({ reason: Reason.RATE_LIMITED }));
+  budget.give(4);
+  expect(budget.used()).toBe(6);
 });

@@ -67,6 +67,46 @@ describe("looking up", () => {
     expect(asked.map(({ length }) => length)).toEqual([256, 256, 88]);
   });
 
+  test("joins a look-up on its way, also one that began after a revocation", async () => {
+    const answers = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const { resolveKeys } = peers.steps;
+    let calls = 0;
+    peers.steps.resolveKeys = async (request, context) => {
+      const known = await resolveKeys(request, context);
+      await answers[calls++]?.promise;
+      return known;
+    };
+    const first = keys.find(machine.keyId);
+    await turn();
+    const joined = keys.find(machine.keyId);
+    await turn();
+    expect(asked).toHaveLength(1);
+    keys.forget([machine.principalId]);
+    const second = keys.find(machine.keyId);
+    await turn();
+    answers[0]?.resolve();
+    await Promise.all([first, joined]);
+    const third = keys.find(machine.keyId);
+    await turn();
+    answers[1]?.resolve();
+    await Promise.all([second, third]);
+    expect(asked).toHaveLength(2);
+  });
+
+  test.each([
+    ["a heartbeat", () => keys.forget([])],
+    ["word that revocations are still heard", () => keys.setWatched(true)],
+  ])("is not undone by %s", async (_, happens) => {
+    const held = holdAnswers();
+    const found = keys.find(machine.keyId);
+    await turn();
+    happens();
+    held.release();
+    await found;
+    await keys.find(machine.keyId);
+    expect(asked).toHaveLength(1);
+  });
+
   test("fails for all who wait when identity does not answer, and is not kept", async () => {
     const { resolveKeys } = peers.steps;
     peers.steps.resolveKeys = () => {
@@ -151,6 +191,18 @@ describe("remembering", () => {
     asked.splice(0);
     await keys.find(machine.keyId);
     expect(asked).toEqual([[machine.keyId]]);
+    expect(keys.size()).toBe(3);
+  });
+
+  test("begins anew for a key that is looked up again", async () => {
+    await keys.find(machine.keyId);
+    for (let n = 0; n < 2; n += 1) await keys.find(newMachine().keyId);
+    steadyMs += 5000;
+    await keys.find(machine.keyId);
+    await keys.find(newMachine().keyId);
+    asked.splice(0);
+    await keys.find(machine.keyId);
+    expect(asked).toEqual([]);
   });
 });
 
@@ -192,6 +244,21 @@ describe("without word of revocations", () => {
     steadyMs += 1;
     await keys.find(machine.keyId);
     expect(asked).toHaveLength(3);
+  });
+
+  test("lasts one second before the first word, and is kept when it comes", async () => {
+    keys = createKeyCache(createClient(KeyService, peers.transports.identity), {
+      time: () => nowMs,
+      steady: () => steadyMs,
+    });
+    await keys.find(machine.keyId);
+    steadyMs += 999;
+    keys.setWatched(true);
+    await keys.find(machine.keyId);
+    expect(asked).toHaveLength(1);
+    steadyMs += 1;
+    await keys.find(machine.keyId);
+    expect(asked).toHaveLength(2);
   });
 
   test("an answer that was on its way when the watch began is not kept", async () => {

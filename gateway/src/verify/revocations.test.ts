@@ -85,3 +85,19 @@ test("stops when it is disposed", async () => {
   await sleep(100);
   expect(streams - before).toBeLessThanOrEqual(1);
 });
+
+test("waits for seconds, unless told otherwise", async () => {
+  peers.steps.watchRevocations = async function* (_request, { signal }) {
+    yield {};
+    await sleep(60_000, undefined, { signal });
+  };
+  const identity = createClient(KeyService, peers.transports.identity);
+  const listener = {
+    setWatched: (watched: boolean) => void heard.push(String(watched)),
+    forget: () => undefined,
+  };
+  watch = watchRevocations(identity, listener);
+  await expect.poll(() => heard).toEqual(["true"]);
+  await sleep(300);
+  expect(heard).toEqual(["true"]);
+});

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,7 +10,7 @@ import { newKey } from "./aead.ts";
 import { type CeremonyFiles, type CeremonyResult, holdCeremony } from "./ceremony.ts";
 import { sealingPublicKeyOf } from "./hpke.ts";
 import { createFileKek, textOf } from "./kek.ts";
-import { openKeyring } from "./keyring.ts";
+import { openKeyring, sealKeyring } from "./keyring.ts";
 
 let folder: string;
 let files: CeremonyFiles;
@@ -41,6 +41,10 @@ test("makes four files for their owner alone, which belong together", async () =
   expect(kekFingerprint).toBe(textOf(kek.describe().fingerprint));
   expect(keysOf(files.permitKeyFile)).toEqual(keyring.permit);
   expect(keysOf(files.slipKeyFile)).toEqual(keyring.slip);
+  const idsOf = (keys: readonly { readonly keyId: string }[]) => keys.map(({ keyId }) => keyId);
+  expect(idsOf(keysOf(files.kekFile))).toEqual([expect.stringMatching(/^kek-[0-9a-f]{8}$/)]);
+  for (const use of ["permit", "slip", "sealing", "reply"] as const)
+    expect(idsOf(keyring[use])).toEqual([expect.stringMatching(new RegExp(`^${use}-[0-9a-f]{8}$`))]);
   expect(keys).toEqual([
     ...keyring.sealing.map(({ keyId, key }) => ({
       keyId,
@@ -71,11 +75,59 @@ test("never makes a new KEK for a keyring that has one, and names the one needed
   );
 });
 
-test("refuses MAC keys that are not the keyring's", async () => {
+test("refuses a KEK file with two keys, and one that holds none, naming the setting", async () => {
+  writeKeyFile(files.kekFile, [
+    { keyId: "kek-1", key: newKey() },
+    { keyId: "kek-2", key: newKey() },
+  ]);
+  await expect(holdCeremony(files)).rejects.toThrow("SALLYPORT_KEK_FILE names a file with more than one key");
+  rmSync(files.kekFile);
+  writeFileSync(files.kekFile, "no key", { mode: 0o600 });
+  await expect(holdCeremony(files)).rejects.toThrow(
+    /^SALLYPORT_KEK_FILE names a key file whose line 1 is not /,
+  );
+  expect(readdirSync(folder)).toEqual(["kek"]);
+});
+
+test("keeps MAC keys that are the keyring's, in any order, and refuses all others", async () => {
   await holdCeremony(files);
-  rmSync(files.permitKeyFile);
-  writeKeyFile(files.permitKeyFile, [{ keyId: "permit-1", key: newKey() }]);
-  await expect(holdCeremony(files)).rejects.toThrow("does not hold the keys of the keyring");
+  const kek = createFileKek(keysOf(files.kekFile)[0]?.key ?? new Uint8Array());
+  const keyring = await openKeyring(kek, readFileSync(files.keyringFile));
+  const one = { keyId: "permit-1", key: newKey() };
+  const two = { keyId: "permit-2", key: newKey() };
+  const both = { ...keyring, permit: [one, two] };
+  rmSync(files.keyringFile);
+  writeFileSync(files.keyringFile, await sealKeyring(kek, both), { mode: 0o600 });
+  const permitKeys = async (...keys: readonly (typeof one)[]) => {
+    rmSync(files.permitKeyFile);
+    writeKeyFile(files.permitKeyFile, keys);
+    return holdCeremony(files);
+  };
+  await permitKeys(one, two);
+  await permitKeys(two, one);
+  const other = { keyId: "permit-3", key: newKey() };
+  const refused = [
+    [one],
+    [one, other],
+    [other, two],
+    [one, { ...two, key: newKey() }],
+    [one, { ...two, keyId: "permit-3" }],
+    [one, two, other],
+    [other],
+  ];
+  for (const keys of refused)
+    await expect(permitKeys(...keys)).rejects.toThrow(
+      `${files.permitKeyFile} does not hold the keys of the keyring`,
+    );
+});
+
+test.each([
+  ["SALLYPORT_PERMIT_KEY_FILE", "permitKeyFile"],
+  ["SALLYPORT_SLIP_KEY_FILE", "slipKeyFile"],
+] as const)("names %s when its file holds no keys", async (setting, name) => {
+  await holdCeremony(files);
+  writeFileSync(files[name], "no key");
+  await expect(holdCeremony(files)).rejects.toThrow(`${setting} names a key file whose line 1 is not `);
 });
 
 test("the command prints the public half as JSON and no key", () => {

@@ -41,8 +41,8 @@ export async function holdCeremony(files: CeremonyFiles): Promise<CeremonyResult
   const kek = createFileKek(keptOrNewKek(files));
   const keyring = await keptOrNewKeyring(files.keyringFile, kek);
   try {
-    shareMacKeys(files.permitKeyFile, keyring.permit);
-    shareMacKeys(files.slipKeyFile, keyring.slip);
+    shareMacKeys("SALLYPORT_PERMIT_KEY_FILE", files.permitKeyFile, keyring.permit);
+    shareMacKeys("SALLYPORT_SLIP_KEY_FILE", files.slipKeyFile, keyring.slip);
     return {
       kekFingerprint: textOf(kek.describe().fingerprint),
       keys: [
@@ -57,7 +57,7 @@ export async function holdCeremony(files: CeremonyFiles): Promise<CeremonyResult
 
 function keptOrNewKek({ kekFile, keyringFile }: CeremonyFiles): Uint8Array {
   if (existsSync(kekFile)) {
-    const [kek, ...others] = keyFile("SALLYPORT_KEK_FILE").read(kekFile);
+    const [kek, ...others] = readKeys("SALLYPORT_KEK_FILE", kekFile);
     if (!kek || others.length > 0) throw new Error("SALLYPORT_KEK_FILE names a file with more than one key");
     return kek.key;
   }
@@ -83,13 +83,25 @@ async function keptOrNewKeyring(file: string, kek: KekProvider): Promise<Keyring
 }
 
 // The other process must have just these keys, or every permit and slip would be refused.
-function shareMacKeys(file: string, keys: readonly KeyringEntry[]): void {
+function shareMacKeys(setting: string, file: string, keys: readonly KeyringEntry[]): void {
   if (!existsSync(file)) return writeKeysOnce(file, keys);
-  const kept = keyFile("").read(file);
+  const kept = readKeys(setting, file);
   const same = keys.every(({ keyId, key }) =>
     kept.some((other) => other.keyId === keyId && sameBytes(other.key, key)),
   );
   if (!same || kept.length !== keys.length) throw new Error(`${file} does not hold the keys of the keyring`);
+}
+
+// A setting's reader leaves the subject of its sentence to its caller.
+function readKeys(setting: string, file: string): readonly KeyringEntry[] {
+  const { variable, read } = keyFile(setting);
+  try {
+    return read(file);
+  } catch (error) {
+    throw new Error(`${variable} ${error instanceof Error ? error.message : "cannot be read"}`, {
+      cause: error,
+    });
+  }
 }
 
 function published(

@@ -50,7 +50,7 @@ test("seals 64 KiB and not a byte more", () => {
   expect(openEnvelope(envelope, place, projectKey).plaintext.length).toBe(maxPlaintextBytes);
   expect(() =>
     sealEnvelope(new Uint8Array(maxPlaintextBytes + 1), ValueKind.SINGLE, place, projectKey),
-  ).toThrow(EnvelopeError);
+  ).toThrow(new EnvelopeError("a plaintext has at most 65,536 bytes"));
 });
 
 test("the same value twice shares no bytes after the header", () => {

@@ -37,6 +37,48 @@ function read<Input, Output>(name: string): Vectors<Input, Output> {
   return JSON.parse(readFileSync(file, "utf8")) as Vectors<Input, Output>;
 }
 
+/** Which check refuses an invalid vector, by what it says; those that are not here are refused by a tag. */
+const said: Readonly<Record<"projectKey" | "envelope" | "keyring", Readonly<Record<string, string>>>> = {
+  projectKey: {
+    "generation 0": "a project key has generation 0",
+    "another KEK": "needs the KEK",
+    "a bit of the fingerprint": "needs the KEK",
+    "another magic": "not a wrapped project key",
+    "one byte short": "a wrapped project key has 84 bytes",
+    "one byte long": "a wrapped project key has 84 bytes",
+    empty: "a wrapped project key has 84 bytes",
+    "a key of 31 bytes, sealed as such": "a wrapped project key has 84 bytes",
+    "a key of 33 bytes, sealed as such": "a wrapped project key has 84 bytes",
+  },
+  envelope: {
+    "generation is not the key's": "the envelope is of another generation than the key",
+    "generation 0": "an envelope has generation 0",
+    "kind 0": "an envelope is of no known kind",
+    "kind 3, sealed as such": "an envelope is of no known kind",
+    "another magic": "not an envelope",
+    "96 bytes": "an envelope has 97 to 65,633 bytes",
+    empty: "an envelope has 97 to 65,633 bytes",
+  },
+  keyring: {
+    "another KEK": "needs the KEK",
+    "another magic": "not a keyring",
+    "107 bytes": "the keyring is cut short",
+    "no entries": "a keyring has no permit key",
+    "no permit key": "a keyring has no permit key",
+    "no reply key": "a keyring has no reply key",
+    "unknown use": "a keyring entry has another form",
+    "use 0": "a keyring entry has another form",
+    "last key cut short": "a keyring entry has another form",
+    "trailing byte": "a keyring entry has another form",
+    "key id twice in one use": "a keyring has a key id twice",
+    "empty key id": "a keyring entry has another key id",
+    "key id of 65 characters": "a keyring entry has another key id",
+    "key id with upper case": "a keyring entry has another key id",
+    "key id with a byte above 127": "a keyring entry has another key id",
+  },
+};
+const byTag = "a tag does not hold";
+
 const bytes = (hex: string) => new Uint8Array(Buffer.from(hex, "hex"));
 const hex = (value: Uint8Array) => Buffer.from(value).toString("hex");
 const refused = (error: unknown) => error instanceof EnvelopeError || error instanceof WrongKekError;
@@ -57,6 +99,7 @@ describe("wrapped project keys (ENVELOPE §2)", () => {
   });
   test.each(vectors.invalid)("§$section refused: $name", async (vector) => {
     await expect(unwrap(vector)).rejects.toSatisfy(refused);
+    await expect(unwrap(vector)).rejects.toThrow(said.projectKey[vector.name] ?? byTag);
   });
 });
 
@@ -81,6 +124,7 @@ describe("envelopes (ENVELOPE §3)", () => {
   });
   test.each(vectors.invalid)("§$section refused: $name", (vector) => {
     expect(() => open(vector)).toThrow(EnvelopeError);
+    expect(() => open(vector)).toThrow(said.envelope[vector.name] ?? byTag);
   });
 });
 
@@ -97,5 +141,6 @@ describe("keyring files (ENVELOPE §4)", () => {
   });
   test.each(vectors.invalid)("§$section refused: $name", async (vector) => {
     await expect(open(vector)).rejects.toSatisfy(refused);
+    await expect(open(vector)).rejects.toThrow(said.keyring[vector.name] ?? byTag);
   });
 });

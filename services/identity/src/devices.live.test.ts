@@ -10,7 +10,15 @@ import { newId } from "@sallyport/proto/ids";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { deviceKeyLifetimeMs, renewedKeyMs } from "./device-key.ts";
 import { makeMachine } from "./testing/fleet.ts";
-import { type TestUser, addDevice, addUser, renewRequest } from "./testing/people.ts";
+import {
+  type TestUser,
+  addDevice,
+  addUser,
+  makeDeviceCode,
+  makeLoginCode,
+  redeem,
+  renewRequest,
+} from "./testing/people.ts";
 import { type TestKey, newKey } from "./testing/signing.ts";
 import { type World, startWorld } from "./testing/world.ts";
 
@@ -204,6 +212,25 @@ describe("RevokeDevice", () => {
       expect(await refusalOf(renewed)).toBe(Reason.MACHINE_DISABLED);
       await expect(renew(renewed)).rejects.toBeDefined();
     }
+  });
+
+  test("ends the codes that the user made, and no other's: a thief may have made one for a device of his own", async () => {
+    const user = await addUser(world, Role.OWNER);
+    const lost = await addDevice(world, user);
+    const codes = [await makeDeviceCode(world, lost), await makeLoginCode(world, Role.ADMIN, lost)];
+    const others = await makeLoginCode(world, Role.ADMIN);
+    await world.call(world.owner, revokeDevice, { keyId: lost.keyId });
+    for (const code of codes) {
+      const name = code === codes[0] ? "" : undefined;
+      await expect(redeem(world, code, newKey(), name)).rejects.toMatchObject({
+        reason: Reason.TOKEN_REVOKED,
+      });
+      const records = world.audit.events.filter(({ subjectId }) => subjectId === code.codeId);
+      expect(records.map(({ action }) => action)).toContain("login_code.revoked");
+    }
+    expect((await redeem(world, others, newKey())).keyId).not.toBe("");
+    const later = await addDevice(world, user);
+    expect(await refusalOf(later)).toBe(Reason.UNSPECIFIED);
   });
 
   test("an unknown key is NOT_FOUND", async () => {

@@ -8,6 +8,7 @@ import { createLogger } from "@sallyport/telemetry";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type SweepParts, startSweeping, sweepExpired } from "./sweep.ts";
 import { type TestToken, addMachines, enrollKey, makeToken } from "./testing/fleet.ts";
+import { addVault } from "./testing/people.ts";
 import { newKey } from "./testing/signing.ts";
 import { type World, startWorld } from "./testing/world.ts";
 
@@ -87,6 +88,27 @@ describe("a sweep", () => {
     world.policy.away = "";
     expect(await sweepExpired(parts)).toBe(3);
     expect(expiries()).toHaveLength(3);
+  });
+
+  test("is not held up by a vault of which policy cannot end the machines", async () => {
+    const others = [await addVault(world, "one"), await addVault(world, "two")];
+    const tokens = [token, ...(await Promise.all(others.map((owner) => makeToken(world, {}, owner))))];
+    for (const each of tokens) await addMachines(world, each, 1, 1000);
+    world.clock.nowMs += 1000;
+    const { revokePrincipals } = parts.policy;
+    for (const { vaultId: broken } of tokens) {
+      const policy: SweepParts["policy"] = {
+        revokePrincipals: (request) =>
+          request.vaultId === broken ? Promise.reject(new Error("broken")) : revokePrincipals(request),
+      };
+      await expect(sweepExpired({ ...parts, policy })).rejects.toMatchObject({ reason: Reason.INTERNAL });
+      const left = await world.database.query<{ vault_id: string }>(
+        "select vault_id from machines where state <> 'expired'",
+      );
+      expect(left).toEqual([{ vault_id: broken }]);
+      await world.database.query("update machines set state = 'active'");
+    }
+    expect(await sweepExpired(parts)).toBe(3);
   });
 
   test("piles up no more records than of one batch while audit is away, and loses none", async () => {

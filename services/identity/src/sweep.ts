@@ -1,7 +1,9 @@
 import type { Outbox } from "@sallyport/outbox";
 import type { Database, Tx } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { PrincipalStatus } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
+import { failureOf } from "@sallyport/rpc";
 import type { Logger } from "@sallyport/telemetry";
 import { type PolicyScope, endMachines, mostEnded } from "./policy.ts";
 import { ownOrigin } from "./reports.ts";
@@ -23,20 +25,33 @@ const mostVaults = 1_000;
  * Ends the machines whose lifetime is over: policy takes their rights, then it is stored and recorded. They are refused
  * from the instant of their end without it. Any number of replicas may sweep at once: each takes what no other works on.
  * Returns how many ended; throws Failure DEPENDENCY_UNAVAILABLE when policy or audit is away, and the next sweep goes on.
+ * What else fails for one vault keeps no other from its turn, and is thrown in the end.
  */
 export async function sweepExpired(parts: SweepParts): Promise<number> {
   let ended = 0;
+  let failure: Error | undefined;
   for (const vaultId of await vaultsWithDue(parts.database, new Date(parts.clock()), mostVaults)) {
-    let batch = mostEnded;
-    while (batch === mostEnded) {
-      await parts.outbox.ready();
-      const [size, own] = await parts.database.transaction(
-        async (tx) => [await endDue(tx, parts, vaultId), tx] as const,
-      );
-      if (size > 0) await parts.outbox.drain(own);
-      batch = size;
-      ended += batch;
+    try {
+      ended += await sweepVault(parts, vaultId);
+    } catch (error) {
+      const told = failureOf(error);
+      if (told.reason === Reason.DEPENDENCY_UNAVAILABLE) throw told;
+      failure ??= told;
     }
+  }
+  if (failure) throw failure;
+  return ended;
+}
+
+async function sweepVault(parts: SweepParts, vaultId: string): Promise<number> {
+  let ended = 0;
+  for (let batch = mostEnded; batch === mostEnded; ended += batch) {
+    await parts.outbox.ready();
+    const [size, own] = await parts.database.transaction(
+      async (tx) => [await endDue(tx, parts, vaultId), tx] as const,
+    );
+    if (size > 0) await parts.outbox.drain(own);
+    batch = size;
   }
   return ended;
 }

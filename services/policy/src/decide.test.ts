@@ -46,6 +46,9 @@ describe("decideRead", () => {
     const principal = { status: "active", expiresAtMs: now } as const;
     expect(decideRead(facts([readable], { principal }), current, false).refusal).toBe(Reason.MACHINE_EXPIRED);
     expect(decideRead(facts([], { principal }), current, false).refusal).toBe(Reason.MACHINE_EXPIRED);
+    expect(decideRead(facts([], { principal, memberOfTarget: false }), current, false).refusal).toBe(
+      Reason.MACHINE_EXPIRED,
+    );
   });
 });
 

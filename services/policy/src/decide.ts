@@ -33,7 +33,7 @@ export function decideRead(facts: RequestFacts, asked: Asked, allOrNothing: bool
   const secrets = decideSecrets(facts, asked);
   if (secrets.length === 0) return { secrets, refusal: refusalOfTarget(facts, asked.nowMs) };
   const refused = secrets.filter(({ refusal }) => refusal !== Reason.UNSPECIFIED);
-  const whole = allOrNothing ? refused.length > 0 : refused.length === secrets.length;
+  const whole = allOrNothing || refused.length === secrets.length;
   return { secrets, refusal: (whole ? refused[0]?.refusal : undefined) ?? Reason.UNSPECIFIED };
 }
 

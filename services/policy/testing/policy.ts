@@ -48,7 +48,9 @@ export async function startTestPolicy(given?: ServiceTestDatabase) {
   const decisions = openDatabase({ url: urls.servingUrl, applicationName: "test-decisions" });
   const memory = createMemoryAudit();
   const audit = createClient(AppendService, memory.transport);
-  const logger = createLogger({ service: "policy", level: "silent" });
+  const logged: unknown[] = [];
+  const stream = { write: (line: string) => void logged.push(JSON.parse(line)) };
+  const logger = createLogger({ service: "policy", level: "error", stream });
   const outbox = createOutbox({ database, audit, logger });
   const hooks: TestHooks = { beforeRecord: () => Promise.resolve() };
   const record: Outbox["record"] = async (tx, ...events) => {
@@ -67,6 +69,8 @@ export async function startTestPolicy(given?: ServiceTestDatabase) {
     time,
     database,
     audit: memory,
+    /** The errors that were logged, a parsed line each. */
+    logged,
     hooks,
     permitKeys,
     deployment,

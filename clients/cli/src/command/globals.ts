@@ -1,11 +1,12 @@
 import type { Globals } from "../context.ts";
-import { type Option, durationOr, flag, text } from "./options.ts";
+import { durationWithin } from "./bounded.ts";
+import { type Option, flag, text } from "./options.ts";
 
 /** The options that every command takes, before or after its name. */
 export const globalOptions = {
   vault: text("the vault to act in, by id or name", { value: "vault", complete: "vaults" }),
   identity: text("the identity file to use", { value: "file", complete: "files" }),
-  timeout: durationOr("30s", "how long to go on trying"),
+  timeout: durationWithin("30s", "how long to go on trying", { min: "1s", max: "1d" }),
   json: flag("print results, and errors on standard error, as JSON"),
 } satisfies Readonly<Record<string, Option<unknown>>>;
 

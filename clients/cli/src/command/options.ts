@@ -93,22 +93,6 @@ export function parseDuration(typed: string): number {
   return Number(count) * size;
 }
 
-/** An option that takes a duration, such as 15m, and gives it in seconds. */
-export function durationOr(absent: string, summary: string, hints: Hints = {}): Option<number> {
-  const option = value(summary, { value: "duration", ...hints }, parseDuration);
-  return {
-    ...option,
-    summary: `${summary} (${absent} if not given)`,
-    absent: parseDuration(absent),
-    read: parseDuration,
-  };
-}
-
-/** The same, with nothing when it is not given. */
-export function duration(summary: string, hints: Hints = {}): Option<number | undefined> {
-  return value(summary, { value: "duration", ...hints }, parseDuration);
-}
-
 /** Reads "2026-03-14", "2026-03-14T15:09:26Z" or how long ago, such as "2h", as milliseconds since 1970; UsageError. */
 export function parseMoment(typed: string, nowMs: number = Date.now()): number {
   if (/^\d{1,9}[smhd]$/.test(typed)) return nowMs - parseDuration(typed) * 1000;

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Record as AuditRecord } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { defineCommand } from "../command/define.ts";
-import { durationOr, integerOr } from "../command/options.ts";
+import { durationWithin } from "../command/bounded.ts";
+import { integerOr } from "../command/options.ts";
 import type { Names } from "../names.ts";
 import { type Filters, filterOptions, queryOf } from "../records/filters.ts";
 import { after, newest } from "../records/follow.ts";
@@ -18,7 +19,7 @@ export const auditTail = defineCommand({
   args: {},
   options: {
     last: integerOr(10, "how many of those that are there already (10 if not given)", { min: 0, max: 200 }),
-    every: durationOr("2s", "how often to ask"),
+    every: durationWithin("2s", "how often to ask", { min: "1s", max: "1h" }),
     ...filterOptions,
   },
   examples: [
@@ -37,7 +38,7 @@ export const auditTail = defineCommand({
       ({ names } = shown);
       shown.views.forEach(emit);
     };
-    await Promise.race([stopped, tail(session, filters, { last, pauseMs: Math.max(every, 1) * 1000 }, show)]);
+    await Promise.race([stopped, tail(session, filters, { last, pauseMs: every * 1000 }, show)]);
     // What is on its way then need not be waited for.
     setTimeout(() => process.exit(), 200).unref();
     return undefined;

@@ -23,5 +23,5 @@ export const completion = defineCommand({
       throw new UsageError(`there is no completion for ${args.shell}`, `choose ${shells.join(", ")}`);
     return { shell, script: scripts[shell] };
   },
-  show: ({ script }, screen) => screen.value(Buffer.from(script)),
+  show: ({ script }, screen) => screen.value(Buffer.from(script), "the script"),
 });

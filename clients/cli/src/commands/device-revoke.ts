@@ -9,7 +9,7 @@ import { checkDevice, findDevice } from "../people.ts";
 /** `sallyport device revoke DEVICE`: ends a device key for good. */
 export const deviceRevoke = defineCommand({
   description:
-    'Takes an owner. Ends the key, what it was renewed from and what it was renewed to, at once and for good. Your own computer leaves with "sallyport logout". Asks on a terminal, and needs --yes without one.',
+    'Takes an owner. Ends the key, what it was renewed from and what it was renewed to, at once and for good, and the unused login codes that its user made. Look at "token list" too when a thief may have it. Your own computer leaves with "sallyport logout". Asks on a terminal, and needs --yes without one.',
   args: { device: required('the device, as "device list" shows it, or its keyid', { complete: "devices" }) },
   options: { reason: reasonOption, yes: flag("do not ask") },
   examples: [

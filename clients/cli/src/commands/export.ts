@@ -38,5 +38,5 @@ export const exportCommand = defineCommand({
     context.progress.say(`${variables.length} variables to ${output}`);
     return context.globals.json ? { format, content: "" } : undefined;
   },
-  show: ({ content }, screen) => screen.value(Buffer.from(content)),
+  show: ({ content }, screen) => screen.value(Buffer.from(content), "what would be written"),
 });

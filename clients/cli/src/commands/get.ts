@@ -2,7 +2,6 @@ import { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_p
 import { defineCommand } from "../command/define.ts";
 import { integer, required, text } from "../command/options.ts";
 import { integer as whole, object, text as word } from "../command/shape.ts";
-import { CliError } from "../failure.ts";
 import { saveOutput } from "../output-file.ts";
 import { fieldOf } from "../values/fields.ts";
 import { readOne } from "../values/select.ts";
@@ -56,11 +55,7 @@ export const get = defineCommand({
   },
   show({ name, value }, screen) {
     const content = Buffer.from(value, "base64");
-    if (screen.isTerminal && /[^\P{Cc}\n\r\t]/u.test(content.toString("utf8")))
-      throw new CliError("VALUE_UNFIT", `${name} holds control characters, which a terminal would obey`, {
-        next: "write it to a file with --output, or pipe it into a program",
-      });
-    screen.value(content);
+    screen.value(content, name);
     if (screen.isTerminal && content.at(-1) !== 0x0a) screen.line("");
   },
 });

@@ -1,6 +1,6 @@
 import {
   type Identity,
-  type SallyportError,
+  SallyportError,
   loadIdentity,
   openSallyport,
   toSallyportError,
@@ -12,7 +12,7 @@ import { listOf, object, text } from "../command/shape.ts";
 import type { Context } from "../context.ts";
 import { CliError } from "../failure.ts";
 import { userAgent } from "../session.ts";
-import { chooseVault, identityPathOf } from "../vaults/choose.ts";
+import { chooseVault, identityPathOf, namedVaultOf } from "../vaults/choose.ts";
 import { forgetCurrentVault, identityFile, localVaults, readCurrentVault } from "../vaults/folder.ts";
 
 const kinds = ["user", "machine"] as const;
@@ -46,7 +46,7 @@ export const logout = defineCommand({
     const ended: string[] = [];
     const notEnded: { keyId: string; reason: string }[] = [];
     for (const path of await pathsOf(context, as === undefined ? kinds : [as], all)) {
-      const identity = await loadIdentity(path).catch(() => undefined);
+      const identity = await identityAt(path, context, as);
       const failure = identity && !localOnly ? await signOut(identity, context) : undefined;
       if (identity && failure) notEnded.push({ keyId: identity.keyId, reason: failure.reason });
       else if (identity && !localOnly) ended.push(identity.keyId);
@@ -67,6 +67,25 @@ export const logout = defineCommand({
       screen.mark("warn", "the server was not told: the keys work until they expire, for whoever has a copy");
   },
 });
+
+// What is no identity is not ours to remove, and of one that others may read the key has to end: neither is passed over.
+async function identityAt(path: string, { choice }: Context, as?: Kind): Promise<Identity | undefined> {
+  const identity = await loadIdentity(path).catch((error: unknown) => {
+    if (error instanceof SallyportError && error.reason === "IDENTITY_MISSING") return undefined;
+    throw error;
+  });
+  if (!identity) return undefined;
+  const { kind, vaultId, vaultName } = identity;
+  const vault = namedVaultOf(choice);
+  if ((as ?? kind) === kind && (vault === undefined || [vaultId, vaultName].includes(vault))) return identity;
+  throw new CliError(
+    "IDENTITY_UNFIT",
+    `${path} is a ${kind}'s identity of ${vaultId}, and another was named`,
+    {
+      next: "leave --identity, SALLYPORT_IDENTITY or what names the other out",
+    },
+  );
+}
 
 function byHand(keyId: string): string {
   return keyId.startsWith("mch_")

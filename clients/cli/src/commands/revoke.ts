@@ -1,3 +1,4 @@
+import { SallyportError, toSallyportError } from "@sallyport/client";
 import { defineCommand } from "../command/define.ts";
 import { required, several, text } from "../command/options.ts";
 import { listOf, object, text as word } from "../command/shape.ts";
@@ -32,10 +33,38 @@ export const revoke = defineCommand({
   run: ({ args, options: { project }, context }) =>
     context.session.asUserOnce(async (client) => {
       const { machineId, name: machine } = await findMachine(client, args.machine);
-      const found = await fewAtOnce(args.secret, (key) => locateSecret(client, key, project));
-      for (const { secretId } of found) await client.services.grants.removeGrant({ machineId, secretId });
+      const located = await fewAtOnce(args.secret, (key) => locateSecret(client, key, project));
+      const found = [...new Map(located.map((secret) => [secret.secretId, secret])).values()];
+      await takeBack(machine, found, ({ secretId }) =>
+        client.services.grants.removeGrant({ machineId, secretId }),
+      );
       return { machineId, machine, secrets: found.map(({ secretId, name }) => ({ secretId, name })) };
     }),
   show: ({ machine, machineId, secrets }, screen) =>
     screen.mark("ok", `${machine} may read ${secrets.map(({ name }) => name).join(", ")} no more`, machineId),
 });
+
+type Named = { readonly secretId: string; readonly name: string };
+
+/**
+ * Takes back one grant after the other. One that there is not keeps no other from being taken back. Throws NOT_FOUND, which
+ * says which there were not, or what else the server failed with.
+ */
+export async function takeBack(
+  machine: string,
+  secrets: readonly Named[],
+  remove: (secret: Named) => Promise<unknown>,
+): Promise<void> {
+  const absent: Named[] = [];
+  for (const secret of secrets) {
+    const error = await remove(secret).then(() => undefined, toSallyportError);
+    if (error && (error.reason !== "NOT_FOUND" || secrets.length === 1)) throw error;
+    if (error) absent.push(secret);
+  }
+  if (absent.length === 0) return;
+  const names = absent.map(({ name }) => name).join(", ");
+  const others = absent.length < secrets.length ? "; the others were taken back" : "";
+  throw new SallyportError("NOT_FOUND", `${machine} had no grant of ${names}${others}`, {
+    metadata: { field: "grant" },
+  });
+}

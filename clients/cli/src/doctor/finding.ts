@@ -1,3 +1,5 @@
+import { explain } from "../failure.ts";
+
 /** What a check found: well, worth a look, or wrong; and what to do about it. */
 export type Finding = {
   readonly check: string;
@@ -16,6 +18,12 @@ export function ok(check: string, detail: string): Finding {
 /** A check that found something worth a look. */
 export function warn(check: string, detail: string, fix: string): Finding {
   return { check, status: "warn", detail, fix, exitCode: 0 };
+}
+
+/** A check that failed with an error, in the words that a command would say: 6 for what may pass, else 4. */
+export function failed(check: string, error: unknown): Finding {
+  const { message, next, exitCode } = explain(error);
+  return bad(check, message, next, exitCode === 6 ? 6 : 4);
 }
 
 /** A check that found a fault. */

@@ -1,13 +1,12 @@
 import { connect as connectTcp } from "node:net";
 import { type TLSSocket, connect as connectTls } from "node:tls";
 import type { Sallyport } from "@sallyport/client";
-import { SallyportError } from "@sallyport/client/error";
 import type { Identity } from "@sallyport/client/identity";
 import type { Context } from "../context.ts";
 import { explain } from "../failure.ts";
 import { durationText } from "../terminal/time.ts";
 import { chooseIdentity } from "../vaults/choose.ts";
-import { type Finding, bad, ok, warn } from "./finding.ts";
+import { type Finding, bad, failed, ok, warn } from "./finding.ts";
 
 const connectMs = 5_000;
 const daySeconds = 86_400;
@@ -113,9 +112,7 @@ async function checkDeployment({ session }: Context): Promise<Finding[]> {
     const root = ok("root", `the pinned one; keyset ${epoch}, good for ${left}`);
     return [root, ...(serverTimeMs === undefined ? [] : [clockFinding(serverTimeMs - halfwayMs)])];
   } catch (error) {
-    const { message, next, reason } = explain(error);
-    const check = reason === "CLOCK_SKEW" ? "clock" : "root";
-    return [bad(check, message, next, reason === "UNREACHABLE" ? 6 : 4)];
+    return [failed(explain(error).reason === "CLOCK_SKEW" ? "clock" : "root", error)];
   }
 }
 
@@ -134,8 +131,6 @@ async function checkAccepted({ session }: Context): Promise<Finding[]> {
     );
     return [ok("accepted", `the server knows ${me.name} (${me.principalId}) in ${me.vaultName}`)];
   } catch (error) {
-    const { message, next } = explain(error);
-    const refused = error instanceof SallyportError && error.reason !== "UNREACHABLE";
-    return [bad("accepted", message, next, refused ? 4 : 6)];
+    return [failed("accepted", error)];
   }
 }

@@ -50,6 +50,14 @@ test.skipIf(lackingPty !== "")(`a login code is asked for without showing it${la
   expect(out).not.toContain("typed-in");
 });
 
+test.skipIf(lackingPty !== "")(`lines that are pasted at a prompt are refused${lackingPty}`, () => {
+  const steps = ["until:Login code", "type:sp_login_one\\nsp_login_two\\n"];
+  const out = shown(["login"], { SALLYPORT_URL: "https://localhost:1" }, steps);
+  expect(out).toMatch(/^exit 2/);
+  expect(out).toContain("several lines were pasted");
+  expect(out).not.toMatch(/sp_login_(?:one|two)/);
+});
+
 test.skipIf(lackingPty !== "")(
   `what takes its time is said on a terminal, and taken away again${lackingPty}`,
   () => {

@@ -1,3 +1,4 @@
+import { CliError } from "../failure.ts";
 import { sanitise } from "./sanitise.ts";
 import { type Column, type Style, layTable } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
@@ -18,8 +19,11 @@ export type Screen = {
   facts(pairs: readonly (readonly [label: string, value: string])[]): void;
   /** A text that the user asked for whole, such as a token or a script, with its line breaks. */
   text(content: string): void;
-  /** A value that the user asked for, byte for byte. */
-  value(content: Uint8Array): void;
+  /**
+   * What holds values that the user asked for, byte for byte; `what` is how an error calls it. Throws VALUE_UNFIT for
+   * control characters that a terminal would obey: who stored the value is not who reads it.
+   */
+  value(content: Uint8Array, what: string): void;
 };
 
 const signs: Readonly<Record<Mark, readonly [Style, string]>> = {
@@ -27,6 +31,8 @@ const signs: Readonly<Record<Mark, readonly [Style, string]>> = {
   warn: ["yellow", "!"],
   bad: ["red", "✗"],
 };
+
+const obeyed = /[^\P{Cc}\n\r\t]/u;
 
 /** Makes the screen over standard output. */
 export function createScreen(terminal: Terminal): Screen {
@@ -49,6 +55,12 @@ export function createScreen(terminal: Terminal): Screen {
         print(`${terminal.paint("dim", pad(label, width))}  ${sanitise(value)}`);
     },
     text: (content) => print(content.split("\n").map(sanitise).join("\n").replace(/\n$/, "")),
-    value: (content) => terminal.write(content),
+    value(content, what) {
+      if (terminal.isTerminal && obeyed.test(Buffer.from(content).toString("utf8")))
+        throw new CliError("VALUE_UNFIT", `${what} holds control characters, which a terminal would obey`, {
+          next: "write it to a file with --output, or pipe it into a program",
+        });
+      terminal.write(content);
+    },
   };
 }

@@ -55,6 +55,15 @@ describe("names", () => {
     ]);
   });
 
+  test("are given by --map to nothing but what was read: else a program would run without the variable", () => {
+    for (const mapping of ["X=B", "X=B:user", "X=sec_00000000000000000009"]) {
+      const mappings = parseMappings([mapping]);
+      expect(() => shown([secret("A")], { mappings })).toThrow(
+        expect.objectContaining({ reason: "NOT_GRANTED" }),
+      );
+    }
+  });
+
   test("that are no identifiers are refused with the mapping that helps", () => {
     for (const [name, suggestion] of [
       ["my-key", "MY_KEY=my-key"],
@@ -66,6 +75,12 @@ describe("names", () => {
       );
     }
     expect(shown([secret("my-key")], { identifiers: false })).toEqual([["my-key", "x"]]);
+  });
+
+  test("of a secret that was named twice, by name and by id, are there once", () => {
+    const a = secret("A");
+    expect(shown([a, a])).toEqual([["A", "x"]]);
+    expect(shown([a, a], { mappings: parseMappings([`X=${a.secretId}`]) })).toEqual([["X", "x"]]);
   });
 
   test("that would be there twice are refused", () => {

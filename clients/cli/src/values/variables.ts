@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import { SallyportError } from "@sallyport/client/error";
 import { isId } from "@sallyport/proto/ids";
 import { dangerOf } from "@sallyport/proto/names/dangerous";
 import { CliError, UsageError } from "../failure.ts";
@@ -34,10 +35,14 @@ export function parseMappings(texts: readonly string[]): Mapping[] {
 /**
  * Names secrets: a mapped one as its --map says, any other by the prefix and its own name, and a field by the secret's
  * name and its own in capitals, as in DB_PASSWORD. Throws NAME_UNFIT for what cannot be a variable's name or would be
- * there twice, NAME_DANGEROUS for one that makes programs run code.
+ * there twice, NAME_DANGEROUS for one that makes programs run code, and NOT_GRANTED for a --map of what was not read: a
+ * program would run without the variable.
  */
 export function variablesOf(secrets: readonly ReadSecret[], naming: Naming): Variable[] {
-  const variables = secrets.flatMap((secret) => namedOf(secret, naming));
+  const idle = naming.mappings.find((mapping) => !secrets.some((secret) => isOf(mapping, secret)));
+  if (idle) throw new SallyportError("NOT_GRANTED", `no grant covers ${idle.secret}, which --map names`);
+  // One that was named twice, by name and by id, is one.
+  const variables = [...new Set(secrets)].flatMap((secret) => namedOf(secret, naming));
   const seen = new Map<string, string>();
   for (const { name, of } of variables) {
     checkName(name, of, naming);
@@ -54,15 +59,17 @@ export function variablesOf(secrets: readonly ReadSecret[], naming: Naming): Var
 type Named = Variable & { readonly of: string };
 
 function namedOf(secret: ReadSecret, { mappings, prefix }: Naming): Named[] {
-  const own = mappings.filter(({ secret: key }) =>
-    isId("sec", key) ? key === secret.secretId : key === secret.name,
-  );
+  const own = mappings.filter((mapping) => isOf(mapping, secret));
   if (own.length === 0) return wholeOf(secret, prefix + secret.name);
   return own.flatMap(({ name, field }) =>
     field === undefined
       ? wholeOf(secret, name)
       : [{ name, plaintext: Buffer.from(fieldOf(secret, field)), of: `${secret.name}:${field}` }],
   );
+}
+
+function isOf({ secret: key }: Mapping, { secretId, name }: ReadSecret): boolean {
+  return isId("sec", key) ? key === secretId : key === name;
 }
 
 function wholeOf(secret: ReadSecret, name: string): Named[] {

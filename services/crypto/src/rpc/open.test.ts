@@ -18,6 +18,7 @@ import {
 import { newId } from "@sallyport/proto/ids";
 import { LABELS, labelled, readAad, readInfo } from "@sallyport/proto/signing";
 import { beforeEach, describe, expect, test } from "vitest";
+import { createFileKek } from "../kek.ts";
 import { type AuditContract, createAuditContract } from "../testing/audit-contract.ts";
 import { createDeployment, nowMs } from "../testing/deployment.ts";
 import { type ReadPlan, type StoredSecret, planRead, storeSecret } from "../testing/read.ts";
@@ -290,4 +291,32 @@ test("no log line and no refusal holds a value", async () => {
   for (const text of [...shown, replica.logged()])
     for (const form of [canary, Buffer.from(canary).toString("base64"), Buffer.from(canary).toString("hex")])
       expect(text).not.toContain(form);
+});
+
+test("a fault of our own is INTERNAL, tells no more than the request's id, and is logged as an error", async () => {
+  const away = {
+    ...createFileKek(deployment.kek),
+    unwrap: () => Promise.reject(new Error("the KMS is away")),
+  };
+  replica = await startReplica(deployment, log, away);
+  const result = await read();
+  expect(verdictOf(result)).toBe("INTERNAL "); // No gateway gave this call an id.
+  expect(log.calls()).toBe(0);
+  expect(JSON.parse(replica.logged())).toMatchObject({
+    level: "error",
+    msg: "failed to open",
+    reason: "INTERNAL",
+    request_id: "",
+    err: { cause: { message: "the KMS is away" } },
+  });
+});
+
+test("a refusal is logged as a warning, with its reason", async () => {
+  expect(verdictOf(await read({ request: { method: "PUT" } }))).toBe("EVIDENCE_INVALID method");
+  expect(JSON.parse(replica.logged())).toMatchObject({
+    level: "warn",
+    msg: "refused to open",
+    reason: "EVIDENCE_INVALID",
+    request_id: "",
+  });
 });

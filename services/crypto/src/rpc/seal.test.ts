@@ -141,6 +141,21 @@ test.each(cases)("$step: $name", async ({ step, plan }) => {
   expect([failure.reason, failure.metadata]).toEqual([Reason.EVIDENCE_INVALID, { step }]);
 });
 
+test.each([
+  ["a read", "path: it is neither CreateSecret nor AddVersion"],
+  ["auditor", "role: the signer may not write secrets"],
+  ["machine", "role: the signer may not write secrets"],
+  ["project key of another project", "binding: the project key is not the one of this vault and project"],
+  [
+    "another name than the signed body gives a new secret",
+    "binding: the name is not the one in the signed body",
+  ],
+])("the log is told of %s: %s", async (name, message) => {
+  const refused = cases.find((found) => found.name === name);
+  await refusalOf(seal(refused?.plan ?? {}));
+  expect(replica.thrown.at(-1)).toMatchObject({ cause: { message } });
+});
+
 test.each([Role.OWNER, Role.ADMIN, Role.DEVELOPER])("role %i may write", async (role) => {
   expect((await seal({ credential: { role } })).envelope.length).toBe(97 + 6);
 });

@@ -51,9 +51,28 @@ test.each([
   { name: "a string that ends in an escape", json: '{"A":"\\' },
   { name: "an open object", json: '{"A":"1"' },
   { name: "text after the object", json: '{"A":"1"}x' },
+  { name: "another opening", json: '["A":"1"}' },
+  { name: "another closing", json: '{"A":"1"]' },
+  { name: "another sign for a colon", json: '{"A";"1"}' },
+  { name: "a name without its first quote", json: '{xA":"1"}' },
+  { name: "a value without its first quote", json: '{"A":x1"}' },
+  { name: "an unknown escape before four digits", json: String.raw`{"A":"\x0041"}` },
+  { name: "an escape without digits", json: String.raw`{"A":"\uzzzz"}` },
   { name: "a byte order mark", json: '\uFEFF{"A":"1"}' },
 ])("refuses $name", ({ json }) => {
   expect(() => fieldNamesOf(Buffer.from(json))).toThrow(FieldsError);
+});
+
+test.each([
+  ["{}", "is not one JSON object of named strings"],
+  ['{"A-B":"1"}', "has a field whose name is not an identifier of at most 128 characters"],
+  [objectOf(["n".repeat(129)]), "has a field whose name is not an identifier of at most 128 characters"],
+  ['{"A":"1","A":"1"}', "has a field twice"],
+  [objectOf(names(65)), "has more than 64 fields"],
+])("says of %s that it %s", (json, message) => {
+  expect(() => fieldNamesOf(Buffer.from(json))).toThrow(
+    expect.objectContaining({ name: "FieldsError", message }),
+  );
 });
 
 test("refuses what is not UTF-8", () => {

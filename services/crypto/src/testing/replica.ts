@@ -11,17 +11,21 @@ import { newId } from "@sallyport/proto/ids";
 import { failureOf, toConnectError } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
 import { createSealingKey } from "../hpke.ts";
-import { createFileKek } from "../kek.ts";
+import { type KekProvider, createFileKek } from "../kek.ts";
 import { createProjectKeyCache } from "../project-key-cache.ts";
 import { createOpenService } from "../rpc/open.ts";
 import { createSealService } from "../rpc/seal.ts";
 import type { AuditContract } from "./audit-contract.ts";
 import { type TestDeployment, nowMs, publicName } from "./deployment.ts";
 
-/** Starts crypto's services in memory, with the deployment's keys. Give several the same audit to have replicas. */
+/**
+ * Starts crypto's services in memory, with the deployment's keys, or the KEK of a KMS. Give several the same audit to have
+ * replicas.
+ */
 export async function startReplica(
   { trust, keyring, kek: kekBytes }: TestDeployment,
   { audit }: AuditContract,
+  kek: KekProvider = createFileKek(kekBytes),
 ) {
   const logged: string[] = [];
   const logger = createLogger({
@@ -29,7 +33,6 @@ export async function startReplica(
     level: "trace",
     stream: { write: (line) => void logged.push(line) },
   });
-  const kek = createFileKek(kekBytes);
   const projectKeys = createProjectKeyCache(kek);
   const [reply, sealing] = [keyring.reply[0], keyring.sealing[0]];
   if (!reply || !sealing) throw new Error("the deployment has no keys");

@@ -9,11 +9,11 @@ import { holdSigner, requireOwner } from "../people.ts";
 import { actorOf, originOf, signerOf } from "../reports.ts";
 import { recordKeyChanges } from "../store/key-changes.ts";
 import { lockPeopleOf } from "../store/locks.ts";
-import { revokeCodesOf } from "../store/login-codes.ts";
 import { revokeTokensOf } from "../store/tokens.ts";
 import { revokeKeysOf } from "../store/user-keys.ts";
 import { type User, findUser, markRemoved } from "../store/users.ts";
 import { checkPrintable } from "../text.ts";
+import { endCodes } from "./end-codes.ts";
 import { viewUser } from "./user-views.ts";
 
 /** What removing users works with. */
@@ -60,10 +60,10 @@ async function remove(
   if (role === "owner") await requireOwner(tx, vaultId, now);
   const why = reason === "" ? "its maker was removed" : `its maker was removed: ${reason}`;
   const tokens = await revokeTokensOf(tx, vaultId, userId, why, now);
-  const codes = await revokeCodesOf(tx, vaultId, userId, now);
+  const loginCodesRevoked = await endCodes(tx, outbox, context, user, now);
   await recordKeyChanges(tx, [userId]);
   const about = { ...actorOf(context), ...originOf(context, now.getTime()), vaultId };
-  const counts = { tokens: `${tokens.length}`, login_codes: `${codes.length}` };
+  const counts = { tokens: `${tokens.length}`, login_codes: `${loginCodesRevoked}` };
   await outbox.record(
     tx,
     newEvent("identity", "user.removed", {
@@ -74,17 +74,10 @@ async function remove(
     ...tokens.map((tokenId) =>
       newEvent("identity", "token.revoked", { ...about, subjectId: tokenId, detail: { revoke_reason: why } }),
     ),
-    ...codes.map((code) =>
-      newEvent("identity", "login_code.revoked", {
-        ...about,
-        subjectId: code.codeId,
-        detail: { role: code.role },
-      }),
-    ),
   );
   return {
     user: { ...user, removedAt: now },
     tokensRevoked: tokens.length,
-    loginCodesRevoked: codes.length,
+    loginCodesRevoked,
   };
 }

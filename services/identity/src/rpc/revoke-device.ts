@@ -10,6 +10,7 @@ import { lockPeopleOf } from "../store/locks.ts";
 import { findUserKey } from "../store/user-keys.ts";
 import { findUser } from "../store/users.ts";
 import { checkPrintable } from "../text.ts";
+import { endCodes } from "./end-codes.ts";
 import { endDevice } from "./end-device.ts";
 import { viewUser } from "./user-views.ts";
 
@@ -36,6 +37,8 @@ export function createRevokeDevice({
       const key = await findUserKey(tx, keyId);
       if (key?.vaultId !== vaultId) throw fail(Reason.NOT_FOUND);
       await endDevice(tx, outbox, context, key, reason, now);
+      // Whoever has the device may have made a code with it, for a device that this would not end.
+      await endCodes(tx, outbox, context, key, now);
       return findUser(tx, vaultId, key.userId);
     });
     if (!user) throw fail(Reason.INTERNAL, {}, new Error("a device key without its user"));

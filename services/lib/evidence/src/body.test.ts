@@ -46,6 +46,15 @@ test("a refusal names the field and never repeats what was sent", () => {
     expect(inspect(error, { depth: 9 })).not.toContain("hunter2");
 });
 
+test.each([
+  ["application/json", '{"allGranted":true,"allGranted":true}', "body: the message gives a field twice"],
+  ["application/json", '{"allGranted":true,"all_granted":true}', "body: the message gives a field twice"],
+  ["application/json", '{"never":1}', "body: the message is malformed or has unknown fields"],
+  ["text/plain", "{}", "content-type: it is not accepted"],
+])("the log is told what is wrong with %s %s", (contentType, text, message) => {
+  expect(caught({ contentType, body: Buffer.from(text) })).toMatchObject({ name: "EvidenceError", message });
+});
+
 function caught(signed: Parameters<typeof decodeBody>[1]): unknown {
   try {
     return decodeBody(ReadSecretsRequestSchema, signed);

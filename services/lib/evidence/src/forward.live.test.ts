@@ -43,7 +43,8 @@ import { createServiceDatabase } from "@sallyport/test/infra";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { signCredential } from "./credential.ts";
 import { publicKeyOf, signEd25519 } from "./ed25519.ts";
-import { forwardMethods } from "./forward-methods.ts";
+import { EvidenceError } from "./evidence-error.ts";
+import { type ForwardContext, forwardMethods } from "./forward-methods.ts";
 import { createForwarder } from "./forward.ts";
 import { loadTrust } from "./trust.ts";
 
@@ -59,11 +60,13 @@ let nowMs = startMs;
 let events: string[] = [];
 let logDown = false;
 let changedIn: Tx | undefined;
+let received: ForwardContext | undefined;
 let stack: AsyncDisposableStack;
 let database: Database;
 let forward: (request: Forwarded) => Promise<ForwardResponse>;
+let forwardWithoutHooks: typeof forward;
 
-type Forwarded = { signedRequest: SignedRequest; credential?: ReturnType<typeof credentialOf> };
+type Forwarded = { signedRequest?: SignedRequest; credential?: ReturnType<typeof credentialOf> };
 
 function seed(fill: number): Uint8Array {
   return new Uint8Array(32).fill(fill);
@@ -122,6 +125,7 @@ function signed(path: string, body: unknown, signer = { seed: seeds.user, keyId:
 
 const projects = forwardMethods(ProjectService, {
   async createProject(context, { name }) {
+    received = context;
     return context.mutate(async (tx) => {
       if (name === "taken") throw fail(Reason.ALREADY_EXISTS, { field: "name" });
       await tx.query("insert into projects (name, maker) values ($1, $2)", [name, context.principal?.id]);
@@ -135,8 +139,9 @@ const projects = forwardMethods(ProjectService, {
     const rows = await database.query<{ name: string }>("select name from projects order by name");
     return { projects: rows.map(({ name }) => ({ name })) };
   },
-  deleteProject: () => Promise.resolve({}),
-  restoreProject: () => Promise.resolve({}),
+  deleteProject: () => Promise.reject(new EvidenceError("permit", "it is expired")),
+  restoreProject: () =>
+    Promise.reject(fail(Reason.INTERNAL, { request_id: requestId }, new Error("insert broke"))),
 });
 
 const enrollment = forwardMethods(EnrollmentService, {
@@ -164,19 +169,28 @@ beforeAll(async () => {
     events.push(event);
     if (logDown) throw fail(Reason.DEPENDENCY_UNAVAILABLE);
   };
-  const forwarder = createForwarder({
+  const options = {
     trust: trust(),
     authorities: ["sallyport.example:8443"],
     windowSeconds: 60,
     clock: () => nowMs,
     database,
+    methods: [projects, enrollment],
+  };
+  forwardWithoutHooks = forwarding(createForwarder(options));
+  const forwarder = createForwarder({
+    ...options,
     beforeMutation: note("before"),
     afterCommit: (own) => note(own === changedIn ? "after" : "after another change")(),
     onReplay: async ({ principal, signedRequest }) => {
       events.push(`replay of ${signedRequest.path} by ${principal?.id ?? "a stranger"}`);
     },
-    methods: [projects, enrollment],
   });
+  forward = forwarding(forwarder);
+});
+
+/** Calls a forwarder as its peer does, without the network. */
+function forwarding(forwarder: ReturnType<typeof createForwarder>): typeof forward {
   // The error boundary of a real server, without its network.
   const boundary: Interceptor = (next) => (request) =>
     next(request).catch((error: unknown) => {
@@ -187,11 +201,13 @@ beforeAll(async () => {
     ForwardService,
     createRouterTransport(routes, { router: { interceptors: [boundary] } }),
   );
-  forward = (request) =>
-    client.forward({ sourceIp: "192.0.2.1", requestId, ...request }).catch((error: unknown) => {
-      throw failureOf(error);
-    });
-});
+  return (request) =>
+    client
+      .forward({ sourceIp: "192.0.2.1", client: "test/1", requestId, ...request })
+      .catch((error: unknown) => {
+        throw failureOf(error);
+      });
+}
 
 afterAll(() => stack.disposeAsync());
 
@@ -213,15 +229,22 @@ const stepOf = (request: Forwarded) =>
   );
 
 test("a change is made and recorded before its answer", async () => {
-  const answer = await forward({
-    signedRequest: signed(createPath, { name: "web" }),
-    credential: credentialOf(),
-  });
+  const request = { signedRequest: signed(createPath, { name: "web" }), credential: credentialOf() };
+  const answer = await forward(request);
   if (answer.result.case !== "response") throw new Error("refused");
   expect(fromBinary(CreateProjectResponseSchema, answer.result.value).project?.name).toBe("web");
   expect(answer.requestDigest).toHaveLength(32);
   expect(events).toEqual(["before", "changed", "after"]);
   expect(await database.query("select maker from projects")).toEqual([{ maker: userId }]);
+  expect(received).toMatchObject({ ...request, sourceIp: "192.0.2.1", client: "test/1", requestId });
+  expect(received?.requestDigest).toEqual(answer.requestDigest);
+});
+
+test("an owner without hooks changes once, too", async () => {
+  const request = { signedRequest: signed(createPath, { name: "web" }), credential: credentialOf() };
+  expect(refusalOf(await forwardWithoutHooks(request))).toBe("response");
+  expect(refusalOf(await forwardWithoutHooks(request))).toBe(Reason.REQUEST_REJECTED);
+  expect(events).toEqual(["changed"]);
 });
 
 test("a replayed change is refused, told of, and changes nothing", async () => {
@@ -273,6 +296,31 @@ test("a mark outlives the window in which its request is accepted, and is forgot
   expect(await marks()).toBe(1);
 });
 
+test("a sweep on the last millisecond of a request's window leaves its mark", async () => {
+  nowMs = startMs + 2_000_000;
+  const request = { signedRequest: signed(createPath, { name: "web" }), credential: credentialOf() };
+  expect(refusalOf(await forward(request))).toBe("response");
+  nowMs += 65_000;
+  const other = { signedRequest: signed(createPath, { name: "api" }), credential: credentialOf() };
+  expect(refusalOf(await forward(other))).toBe("response");
+  expect(refusalOf(await forward({ ...request, credential: credentialOf() }))).toBe(Reason.REQUEST_REJECTED);
+});
+
+test("marks are swept once a minute", async () => {
+  nowMs = startMs + 4_000_000;
+  const change = async (name: string) => {
+    await forward({ signedRequest: signed(createPath, { name }), credential: credentialOf() });
+    return (await database.query("select from seen_requests where request_digest = $1", [old])).length;
+  };
+  const old = new Uint8Array(32);
+  await change("a");
+  await database.query("insert into seen_requests values ($1, $2)", [old, new Date(startMs)]);
+  nowMs += 59_999;
+  expect(await change("b")).toBe(1);
+  nowMs += 1;
+  expect(await change("c")).toBe(0);
+});
+
 test("the role table is asked again", async () => {
   const list = { signedRequest: signed(listPath, {}), credential: credentialOf(Role.AUDITOR) };
   expect(refusalOf(await forward(list))).toBe("response");
@@ -307,6 +355,7 @@ test("a key that is not enrolled reaches its own methods and no others", async (
 });
 
 test.each([
+  ["signature", "no request at all", () => ({ credential: credentialOf() })],
   [
     "credential",
     "an enrolled keyid without a credential",
@@ -348,14 +397,14 @@ test.each([
 test("a malformed body and a broken bound are told to the signer", async () => {
   const send = async (body: unknown) => {
     const { result } = await forward({ signedRequest: signed(createPath, body), credential: credentialOf() });
-    return result.case === "refusal" ? [result.value.reason, result.value.metadata["field"]] : result.case;
+    if (result.case !== "refusal") return result.case;
+    const { reason, metadata } = result.value;
+    return [reason, metadata["field"], metadata["description"]];
   };
-  expect(await send({ name: "web", color: "red" })).toEqual([Reason.FIELD_INVALID, "body"]);
-  expect(await send(new TextEncoder().encode('{"name":"a","name":"b"}'))).toEqual([
-    Reason.FIELD_INVALID,
-    "body",
-  ]);
-  expect(await send({ name: "not a name" })).toEqual([Reason.FIELD_INVALID, "name"]);
+  const malformed = [Reason.FIELD_INVALID, "body", "is malformed, or has unknown or repeated fields"];
+  expect(await send({ name: "web", color: "red" })).toEqual(malformed);
+  expect(await send(new TextEncoder().encode('{"name":"a","name":"b"}'))).toEqual(malformed);
+  expect(await send({ name: "not a name" })).toEqual([Reason.FIELD_INVALID, "name", expect.any(String)]);
 });
 
 test("a fault of our own is INTERNAL and says nothing", async () => {
@@ -366,5 +415,18 @@ test("a fault of our own is INTERNAL and says nothing", async () => {
   await expect(forward(request)).rejects.toMatchObject({
     reason: Reason.INTERNAL,
     metadata: { request_id: requestId },
+  });
+});
+
+test("a fault that says so is INTERNAL, and evidence that an owner finds not to hold is EVIDENCE_INVALID", async () => {
+  const send = (method: string, body: object) => {
+    const signedRequest = signed(`/sallyport.secrets.v1.ProjectService/${method}`, body);
+    return forward({ signedRequest, credential: credentialOf() });
+  };
+  const projectId = "prj_0123456789abcdefghjk";
+  await expect(send("RestoreProject", { projectId })).rejects.toMatchObject({ reason: Reason.INTERNAL });
+  await expect(send("DeleteProject", { projectId, name: "web" })).rejects.toMatchObject({
+    reason: Reason.EVIDENCE_INVALID,
+    metadata: { step: "permit" },
   });
 });

@@ -4,7 +4,9 @@ import {
   type SignedRequest,
   SignedRequestSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { contentDigest, signatureBase, signatureParams } from "@sallyport/proto/signing";
 import { expect, test } from "vitest";
+import { publicKeyOf, signEd25519 } from "./ed25519.ts";
 import { EvidenceError } from "./evidence-error.ts";
 import { parseRequest, verifySignedRequest } from "./signed-request.ts";
 
@@ -74,6 +76,35 @@ test.each([-60, 60])("the window's edge, %i s, is inside", (offset) => {
   expect(at(offset + Math.sign(offset) / 1000)).toBe("created");
 });
 
+test.each([
+  ["content-type: it is not accepted", { contentType: "text/plain" }],
+  ["content-digest: it is not one SHA-256", { contentDigest: "md5=:AA==:" }],
+])("the log is told of the form that %s", (message, change) => {
+  const [vector] = valid.requests;
+  if (!vector) throw new Error("no vector");
+  expect(() => parseRequest({ ...signedOf(vector), ...change })).toThrow(message);
+});
+
+test.each([
+  ["signature", "it does not hold"],
+  ["method", "it is not POST"],
+  ["authority", "it is not ours"],
+  ["path", "it is not a method's path"],
+  ["created", "it is outside the window"],
+  ["content-digest", "it is another body's"],
+  ["binding", "the keyid is another one's"],
+])("the log is told at %s that %s", (step, why) => {
+  const said = invalid.requests.map((vector) => {
+    const expected = expectedOf(vector, invalid, vector.nowSeconds);
+    try {
+      return verifySignedRequest(signedOf(vector), expected);
+    } catch (error) {
+      return String(error);
+    }
+  });
+  expect(said).toContain(`EvidenceError: ${step}: ${why}`);
+});
+
 test("any byte of any covered part changed is refused", () => {
   const [vector] = valid.requests;
   if (!vector) throw new Error("no vector");
@@ -111,4 +142,33 @@ test("parsing checks form only, and names the step", () => {
   expect(stepOf(() => parseRequest({ ...signed, contentDigest: "md5=:AA==:" }))).toBe("content-digest");
   expect(stepOf(() => parseRequest({ ...signed, signatureInput: "sp=()" }))).toBe("signature");
   expect(stepOf(() => parseRequest({ ...signed, signature: "sp=:AA==:" }))).toBe("signature");
+});
+
+test("an authority that is none is refused as such, however well it is signed", () => {
+  const seed = new Uint8Array(32).fill(7);
+  const keyId = "mch_0123456789abcdefghjk";
+  const body = new Uint8Array();
+  const params = signatureParams({ created: valid.nowSeconds, nonce: "AAAAAAAAAAAAAAAAAAAAAA", keyId });
+  const covered = {
+    method: "POST",
+    authority: "localhost:99999",
+    path: "/a.B/C",
+    contentType: "application/json",
+    contentDigest: contentDigest(body),
+  };
+  const signature = signEd25519(seed, signatureBase({ ...covered, signatureParams: params }));
+  const signed = create(SignedRequestSchema, {
+    ...covered,
+    signatureInput: `sp=${params}`,
+    signature: `sp=:${Buffer.from(signature).toString("base64")}:`,
+    body,
+  });
+  const expected = {
+    publicKey: publicKeyOf(seed),
+    keyId,
+    authorities: valid.authorities,
+    windowSeconds: 60,
+    nowMs: valid.nowSeconds * 1000,
+  };
+  expect(stepOf(() => verifySignedRequest(signed, expected))).toBe("authority");
 });

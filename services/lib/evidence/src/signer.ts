@@ -19,7 +19,7 @@ export type Signer = {
  */
 export function signerOf(
   { signedRequest, credential }: Pick<ForwardRequest, "signedRequest" | "credential">,
-  trust: Trust,
+  trust: Pick<Trust, "publicKey" | "notAfterMs">,
   nowMs: number,
 ): Signer {
   if (!signedRequest) throw new EvidenceError("signature", "there is no request");

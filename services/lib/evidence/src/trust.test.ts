@@ -38,6 +38,7 @@ test("keys are found by use and id, the first of a use is preferred", () => {
   expect(trust.publicKey(KeyUse.REPLY, "key-9")).toEqual(newer.publicKey);
   expect(trust.publicKey(KeyUse.CREDENTIAL, "key-9")).toBeUndefined();
   expect(trust.preferred(KeyUse.REPLY).keyId).toBe(`key-${KeyUse.REPLY}`);
+  expect(() => trust.preferred(KeyUse.UNSPECIFIED)).toThrow("the keyset has no key of use 0");
   expect(trust.epoch).toBe(1);
 });
 

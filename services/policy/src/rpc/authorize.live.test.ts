@@ -68,6 +68,7 @@ describe("a read of named secrets", () => {
     const claims = claimsOf(result);
     expect(claims).toMatchObject({ machineId, vaultId: project.vaultId, requestDigest, policyVersion: 2 });
     expect(claims).toMatchObject({ projectId: "", allGranted: false, pageToken: "", nextPageToken: "" });
+    expect(claims.sealedOnly).toBe(false);
     expect(claims.decisionId).toBe(result.decisionId);
     expect(claims.secrets.map(({ secretId }) => secretId)).toEqual([second, first]);
     expect(claims.secrets.every(({ refusal }) => refusal === Reason.UNSPECIFIED)).toBe(true);
@@ -155,10 +156,20 @@ describe("a read of named secrets", () => {
 
   test("a denial that cannot be recorded is unavailable, though another secret is allowed", async () => {
     policy.audit.down = true;
-    const result = await decide({ secretIds: [first, ungranted] });
+    policy.logged.length = 0;
+    const requestId = newId("req");
+    const result = await decide({ secretIds: [first, ungranted], requestId });
     expect(result.permit).toBeUndefined();
     expect(result.refusal?.reason).toBe(Reason.DEPENDENCY_UNAVAILABLE);
     expect(result.secrets).toEqual([]);
+    expect(policy.logged).toMatchObject([
+      {
+        msg: "denial not recorded",
+        err: { message: "[unavailable] the log is away" },
+        decision_id: result.decisionId,
+        request_id: requestId,
+      },
+    ]);
   });
 
   test("a secret of another vault and one that does not exist are refused alike", async () => {
@@ -189,6 +200,19 @@ describe("a read of named secrets", () => {
     expect(byDigest(good.requestDigest)?.permit).toBeDefined();
     expect(byDigest(bad.requestDigest)?.refusal?.reason).toBe(Reason.NOT_GRANTED);
   });
+
+  test("items of every kind of target go together in a batch, each with its own page", async () => {
+    const { vaultId, projectId } = project;
+    const named = readOf(vaultId, machineId, [ungranted]);
+    const ofProject = { ...readOf(vaultId, machineId, []), projectId };
+    const none = readOf(vaultId, machineId, []);
+    const { results } = await policy.authorization.authorize({ items: [ofProject, none, named] });
+    expect(results.map(({ secrets }) => secrets.map(({ secretId }) => secretId))).toEqual([
+      [first, second],
+      [],
+      [ungranted],
+    ]);
+  });
 });
 
 describe("the machine itself", () => {
@@ -196,7 +220,9 @@ describe("the machine itself", () => {
     policy.time.nowMs = testStartMs + 3_600_000 - 1;
     expect((await decide({ secretIds: [first] })).permit).toBeDefined();
     policy.time.nowMs += 1;
-    expect((await decide({ secretIds: [first] })).refusal?.reason).toBe(Reason.MACHINE_EXPIRED);
+    const { refusal } = await decide({ secretIds: [first] });
+    expect(refusal?.reason).toBe(Reason.MACHINE_EXPIRED);
+    expect(refusal?.metadata).toEqual({});
     expect(policy.audit.events).toMatchObject([{ reason: "MACHINE_EXPIRED", secretId: first }]);
   });
 
@@ -272,10 +298,24 @@ describe("a read of what was granted", () => {
   });
 
   test("an item that names no target, or two, is refused", async () => {
-    expect((await decide({})).refusal?.reason).toBe(Reason.FIELD_INVALID);
-    expect((await decide({ secretIds: [first], allGranted: true })).refusal?.reason).toBe(
-      Reason.FIELD_INVALID,
-    );
+    const { projectId } = project;
+    const unclear: Item[] = [
+      {},
+      { secretIds: [first], allGranted: true },
+      { secretIds: [first], projectId },
+      { projectId, allGranted: true },
+      { secretIds: [first], projectId, allGranted: true },
+    ];
+    for (const item of unclear) {
+      const { refusal, permit, decisionId } = await decide(item);
+      expect(refusal).toMatchObject({
+        reason: Reason.FIELD_INVALID,
+        metadata: { field: "secret_ids", description: "name exactly one target" },
+      });
+      expect(permit).toBeUndefined();
+      expect(decisionId).toMatch(/^dec_/);
+    }
+    expect(policy.audit.events).toEqual([]);
   });
 });
 

@@ -1051,8 +1051,9 @@ export const UserService: GenService<{
     output: typeof RemoveUserResponseSchema;
   },
   /**
-   * RevokeDevice ends a device key, what it was renewed from and what it was renewed to. Callers: owner. Recorded:
-   * device.revoked. Reasons: NOT_FOUND, LAST_OWNER, MACHINE_DISABLED (the caller was removed meanwhile).
+   * RevokeDevice ends a device key, what it was renewed from and what it was renewed to, and every unused login code that
+   * its user made: one may have been made with the device. Callers: owner. Recorded: device.revoked, and
+   * login_code.revoked for each. Reasons: NOT_FOUND, LAST_OWNER, MACHINE_DISABLED (the caller was removed meanwhile).
    *
    * @generated from rpc sallyport.identity.v1.UserService.RevokeDevice
    */

@@ -1,0 +1,89 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { writeKeyFile } from "@sallyport/config";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { newKey } from "./aead.ts";
+import { readCeremonyConfig, readCryptoConfig } from "./config.ts";
+
+let folder: string;
+let env: Record<string, string>;
+const kek = { keyId: "kek-1", key: new Uint8Array(newKey()) };
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "config-"));
+  writeFileSync(join(folder, "keyset"), "keyset");
+  writeFileSync(join(folder, "keyring"), "keyring", { mode: 0o600 });
+  writeKeyFile(join(folder, "kek"), [kek]);
+  env = {
+    SALLYPORT_LISTEN: "127.0.0.1:9104",
+    SALLYPORT_TRUST_DOMAIN: "sallyport.test",
+    SALLYPORT_TLS_CERT_FILE: "/pki/cert.pem",
+    SALLYPORT_TLS_KEY_FILE: "/pki/key.pem",
+    SALLYPORT_CA_FILE: "/pki/ca.pem",
+    SALLYPORT_PUBLIC_NAMES: "sallyport.example:8443",
+    SALLYPORT_KEYSET_FILE: join(folder, "keyset"),
+    SALLYPORT_ROOT_FINGERPRINT: "root",
+    SALLYPORT_KEK_FILE: join(folder, "kek"),
+    SALLYPORT_KEYRING_FILE: join(folder, "keyring"),
+    SALLYPORT_AUDIT_URL: "https://audit.test:9105",
+  };
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+test("every setting is read from its variable", () => {
+  const optional = {
+    SALLYPORT_CLOCK_WINDOW: "300",
+    SALLYPORT_LOG_LEVEL: "debug",
+    SALLYPORT_OTLP_URL: "http://collector.test:4318",
+  };
+  expect(readCryptoConfig({ ...env, ...optional })).toMatchObject({
+    listen: { host: "127.0.0.1", port: 9104 },
+    trustDomain: "sallyport.test",
+    certFile: "/pki/cert.pem",
+    keyFile: "/pki/key.pem",
+    caFile: "/pki/ca.pem",
+    publicNames: ["sallyport.example:8443"],
+    clockWindowSeconds: 300,
+    keyset: Buffer.from("keyset"),
+    rootFingerprint: "root",
+    kekKeys: [kek],
+    keyring: Buffer.from("keyring"),
+    logLevel: "debug",
+  });
+  const { auditUrl, otlpUrl } = readCryptoConfig({ ...env, ...optional });
+  expect(auditUrl).toContain("https://audit.test:9105");
+  expect(otlpUrl).toContain("http://collector.test:4318");
+});
+
+test("the window is 60 seconds unless it is set, from 1 to 300", () => {
+  expect(readCryptoConfig(env).clockWindowSeconds).toBe(60);
+  expect(readCryptoConfig({ ...env, SALLYPORT_CLOCK_WINDOW: "1" }).clockWindowSeconds).toBe(1);
+  for (const window of ["0", "301"])
+    expect(() => readCryptoConfig({ ...env, SALLYPORT_CLOCK_WINDOW: window })).toThrow(
+      "SALLYPORT_CLOCK_WINDOW",
+    );
+});
+
+test("a missing setting is named", () => {
+  for (const name of Object.keys(env)) {
+    const { [name]: _, ...others } = env;
+    expect(() => readCryptoConfig(others)).toThrow(name);
+  }
+});
+
+test("the ceremony needs its four files, each from its variable", () => {
+  const files = {
+    SALLYPORT_KEK_FILE: "/keys/kek",
+    SALLYPORT_KEYRING_FILE: "/keys/keyring",
+    SALLYPORT_PERMIT_KEY_FILE: "/keys/permit",
+    SALLYPORT_SLIP_KEY_FILE: "/keys/slip",
+  };
+  expect(readCeremonyConfig(files)).toEqual({
+    kekFile: "/keys/kek",
+    keyringFile: "/keys/keyring",
+    permitKeyFile: "/keys/permit",
+    slipKeyFile: "/keys/slip",
+  });
+  expect(() => readCeremonyConfig({})).toThrow("SALLYPORT_KEK_FILE");
+});
