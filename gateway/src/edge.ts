@@ -7,8 +7,8 @@ import { observeContent } from "./metrics.ts";
 import { followSockets } from "./sockets.ts";
 import { createContentBudget } from "./verify/body.ts";
 
-/** What the edge needs: where to listen, its certificate, the front's verdict and the handlers behind it. */
-export type EdgeOptions = Pick<ExchangeParts, "handlers" | "judge"> & {
+/** What the edge needs: where to listen, its certificate, the front's verdict, places and the handlers behind it. */
+export type EdgeOptions = Pick<ExchangeParts, "handlers" | "judge" | "places"> & {
   readonly listen: { readonly host: string; readonly port: number };
   readonly certificate: CertificateFiles;
   readonly logger: Logger;
@@ -54,6 +54,7 @@ export async function openEdge(options: EdgeOptions): Promise<{ port: number } &
   const parts: ExchangeParts = {
     handlers: options.handlers,
     judge: options.judge,
+    places: options.places,
     budget,
     draining: draining.signal,
     answerMs: patience.answerMs,

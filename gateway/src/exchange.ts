@@ -4,23 +4,27 @@ import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/conne
 import { universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { newId } from "@sallyport/proto/ids";
 import { contentTypeOf } from "@sallyport/proto/signing";
+import { sourceUnitOf } from "@sallyport/reports";
 import { spansOf } from "@sallyport/rpc";
 import { inCallersTrace, inSpan, traceparentHeader } from "@sallyport/telemetry";
 import { timeoutOf } from "./deadline.ts";
 import type { Judge } from "./front.ts";
 import { tidyGrpcMessage } from "./grpc-message.ts";
+import { rateClassOf } from "./limits.ts";
 import { countLimit } from "./metrics.ts";
+import type { Place, Places } from "./places.ts";
 import { type Verdict, verdictValues } from "./verdict.ts";
 import { type ContentBudget, readBody } from "./verify/body.ts";
 
 type Request = IncomingMessage | Http2ServerRequest;
 type Response = ServerResponse | Http2ServerResponse;
 
-/** What one exchange needs: the handlers by path, the front, memory for contents, and where our own faults are told. */
+/** What one exchange needs: handlers by path, the front, memory for contents, places, and where our own faults are told. */
 export type ExchangeParts = {
   readonly handlers: ReadonlyMap<string, UniversalHandler>;
   readonly judge: Judge;
   readonly budget: ContentBudget;
+  readonly places: Pick<Places, "open">;
   /** Aborts when the server stops taking connections. */
   readonly draining: AbortSignal;
   /** How long a client may take to read its answer, in milliseconds. */
@@ -67,8 +71,9 @@ async function exchange(
   parts: ExchangeParts,
 ): Promise<void> {
   const memory = meter(parts.budget);
+  const place = parts.places.open(rateClassOf(path), sourceUnitOf(addressOf(request)));
   try {
-    const verdict = await judged(request, path, requestId, memory, parts);
+    const verdict = await judged({ request, path, requestId, memory, place }, parts);
     if (gone.aborted) return;
     const answered = await handler(toUniversal(request, path, verdict, gone));
     if (isHttp1(response) && (parts.draining.aborted || !request.complete))
@@ -83,6 +88,7 @@ async function exchange(
     end(response, 500);
   } finally {
     memory.giveBack();
+    place.leave();
   }
 }
 
@@ -93,11 +99,13 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
+type Arrival = Pick<Exchange, "request" | "path" | "requestId"> & {
+  readonly memory: Memory;
+  readonly place: Place;
+};
+
 function judged(
-  request: Request,
-  path: string,
-  requestId: string,
-  memory: Memory,
+  { request, path, requestId, memory, place }: Arrival,
   { judge }: ExchangeParts,
 ): Promise<Verdict> {
   const arrived = {
@@ -106,6 +114,7 @@ function judged(
     rawHeaders: request.rawHeaders,
     sourceIp: addressOf(request),
     client: clientOf(request),
+    place,
     readBody: () => readBody(request, bodyTimeoutMs, memory),
   };
   const call = {

@@ -1,3 +1,4 @@
+import type { Place } from "./places.ts";
 import type { RefusalLog } from "./refusals.ts";
 import type { Sightings } from "./sightings.ts";
 import type { Call, Verdict } from "./verdict.ts";
@@ -9,7 +10,11 @@ import {
 } from "./verify/checklist.ts";
 
 /** Judges a request before the router sees it; never throws. */
-export type Judge = (request: ArrivedRequest, path: string, call: Call) => Promise<Verdict>;
+export type Judge = (
+  request: ArrivedRequest & { readonly place: Place },
+  path: string,
+  call: Call,
+) => Promise<Verdict>;
 
 /** Makes the front: the checklist, a note of every refusal for the log, and one of each enrolled key that was used. */
 export function createFront(
@@ -22,8 +27,9 @@ export function createFront(
     try {
       const verified = await verifyArrived(request, checklist, progress);
       if (verified.principal) sightings.note(verified);
-      return { ...call, kind: "verified", request: verified };
+      return { ...call, kind: "verified", request: verified, place: request.place };
     } catch (error) {
+      request.place.leave();
       refusals.note({ sourceIp: request.sourceIp, client: request.client, path, error, progress });
       return { ...call, kind: "refused", error, principalId: progress.claims?.principalId };
     }

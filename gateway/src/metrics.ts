@@ -1,17 +1,28 @@
 import { EvidenceError, countRefusedStep } from "@sallyport/evidence";
 import { type LabelsOf, counter, observe } from "@sallyport/telemetry";
 import type { AddressLimiter, RateClass } from "./limits.ts";
+import type { Places } from "./places.ts";
 import type { ContentBudget } from "./verify/body.ts";
 import type { Step } from "./verify/checklist.ts";
 import type { KeyCache } from "./verify/credentials.ts";
 
 /** The limits of the gateway, as metrics name them. */
-export type LimitName = "address" | "new_key" | "content_memory" | `principal_${Exclude<RateClass, "none">}`;
+export type LimitName =
+  | "address"
+  | "new_key"
+  | "content_memory"
+  | "in_flight"
+  | "in_flight_address"
+  | "in_flight_principal"
+  | `principal_${Exclude<RateClass, "none">}`;
 
 const limits: readonly LimitName[] = [
   "address",
   "new_key",
   "content_memory",
+  "in_flight",
+  "in_flight_address",
+  "in_flight_principal",
   "principal_read",
   "principal_manage",
 ];
@@ -52,10 +63,11 @@ export type Held = {
   readonly addresses: AddressLimiter;
   readonly newKeyAddresses: AddressLimiter;
   readonly keys: Pick<KeyCache, "size">;
+  readonly places: Pick<Places, "taken" | "bound">;
 };
 
 /** Shows every series of the gateway's limits and caches from the start, and has what they hold looked at. */
-export function observeHeld({ addresses, newKeyAddresses, keys }: Held): Disposable {
+export function observeHeld({ addresses, newKeyAddresses, keys, places }: Held): Disposable {
   for (const limit of limits) for (const outcome of ["allowed", "refused"]) requests({ limit, outcome }, 0);
   for (const result of ["hit", "miss", "joined"]) lookups({ cache: "keys", result }, 0);
   const limiters = [
@@ -67,6 +79,8 @@ export function observeHeld({ addresses, newKeyAddresses, keys }: Held): Disposa
   using stack = new DisposableStack();
   stack.use(observe("sallyport.limit.addresses", () => each((limiter) => limiter.size())));
   stack.use(observe("sallyport.limit.addresses.max", () => each((limiter) => limiter.capacity)));
+  stack.use(observe("sallyport.in_flight.requests", () => [{ value: places.taken(), labels: {} }]));
+  stack.use(observe("sallyport.in_flight.max", () => [{ value: places.bound(), labels: {} }]));
   stack.use(observe("sallyport.cache.entries", () => [{ value: keys.size(), labels: { cache: "keys" } }]));
   return stack.move();
 }

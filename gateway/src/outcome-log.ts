@@ -3,6 +3,7 @@ import { Reason, ReasonSchema } from "@sallyport/proto/gen/sallyport/errors/v1/r
 import { enumName } from "@sallyport/proto/names";
 import { type Failure, codeOf, concludeServed } from "@sallyport/rpc";
 import { type Logger, currentSpan } from "@sallyport/telemetry";
+import { NoPlaceError } from "./places.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** Told of every answer that the router gives, with the public failure when it is a refusal. */
@@ -10,7 +11,7 @@ export type OutcomeListener = (rpc: string, verdict: Verdict, failure?: Failure)
 
 /**
  * Measures each request and logs one line for it (DESIGN §11): "debug" when it was answered, and for strangers who were refused, since
- * they could fill a disk; "info" for a principal's refusal, "warn" when a dependency was missing, "error" when the fault
+ * they could fill a disk, and for whom there was no place; "info" for a principal's refusal, "warn" when a dependency was missing, "error" when the fault
  * is ours, the last two with the whole cause chain.
  */
 export function createOutcomeLog(logger: Logger): OutcomeListener {
@@ -31,6 +32,7 @@ export function createOutcomeLog(logger: Logger): OutcomeListener {
       reason: enumName(ReasonSchema, reason),
       err: failure,
     };
+    if (failure instanceof NoPlaceError) return logger.debug(refused, "refused");
     if (reason === Reason.INTERNAL) return logger.error(refused, "failed");
     if (reason === Reason.DEPENDENCY_UNAVAILABLE) return logger.warn(refused, "unavailable");
     logger[principal === undefined ? "debug" : "info"](refused, "refused");

@@ -44,7 +44,7 @@ export function createPublicHandlers(
     const rpc = pathOf(request.method);
     try {
       if (verdict.kind === "refused") throw verdict.error;
-      const response = await inCall(verdict, () => next(request));
+      const response = await verdict.place.work(() => inCall(verdict, () => next(request)));
       onOutcome(rpc, verdict);
       return response;
     } catch (error) {

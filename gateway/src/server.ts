@@ -2,6 +2,7 @@ import { loadTrust } from "@sallyport/evidence";
 import { auditSink, reportStart } from "@sallyport/reports";
 import { connectPeer } from "@sallyport/rpc";
 import { type Logger, createLogger } from "@sallyport/telemetry";
+import type { Bounds } from "./adaptive-bound.ts";
 import type { GatewayConfig } from "./config.ts";
 import { type Patience, openEdge } from "./edge.ts";
 import { createFront } from "./front.ts";
@@ -9,6 +10,7 @@ import { type Rates, createAddressLimiter, defaultRates } from "./limits.ts";
 import { counted, observeHeld } from "./metrics.ts";
 import { createOutcomeLog } from "./outcome-log.ts";
 import { type PeerTransports, createPeers } from "./peers.ts";
+import { createPlaces, defaultPlaces } from "./places.ts";
 import { serveProbe } from "./probe.ts";
 import { createRefusalLog } from "./refusals.ts";
 import { createPublicHandlers } from "./router.ts";
@@ -20,11 +22,12 @@ import { watchRevocations } from "./verify/revocations.ts";
 
 export type { GatewayConfig } from "./config.ts";
 
-/** What a test may replace: clock and look for a new certificate (milliseconds), ways to the peers, limits, logger. */
+/** What a test may replace: clock and look for a new certificate (milliseconds), ways to the peers, limits, places, logger. */
 export type GatewayOverrides = {
   readonly clock?: () => number;
   readonly transports?: PeerTransports | undefined;
   readonly rates?: Rates;
+  readonly places?: Bounds;
   readonly certificatePollMs?: number;
   readonly patience?: Partial<Patience>;
   readonly logger?: Logger;
@@ -53,7 +56,8 @@ export async function startGateway(
   stack.use(watchRevocations(peers.keys, keys));
   await nonces.ready();
   const limiters = createLimiters(overrides.rates ?? defaultRates, steady);
-  stack.use(observeHeld({ ...limiters, keys }));
+  const places = createPlaces(overrides.places ?? defaultPlaces, steady, logger);
+  stack.use(observeHeld({ ...limiters, keys, places }));
   const { probeListen } = config;
   const probe = probeListen && stack.use(await serveProbe(probeListen, config, transports, nonces, logger));
   const edge = stack.use(
@@ -66,6 +70,7 @@ export async function startGateway(
         refusals,
         sightings,
       ),
+      places,
       logger,
       certificatePollMs: overrides.certificatePollMs,
       patience: overrides.patience,

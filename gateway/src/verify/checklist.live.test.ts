@@ -29,6 +29,7 @@ let nonces: NonceStore;
 let peers: TestPeers;
 let parts: ChecklistParts;
 let progress: Progress;
+let placed: string[];
 let offsetMs: number;
 
 beforeAll(async () => {
@@ -40,6 +41,7 @@ beforeAll(async () => {
 beforeEach(() => {
   peers = createTestPeers(trust);
   progress = {};
+  placed = [];
   offsetMs = 0;
   const clock = () => Date.now() + offsetMs;
   const plenty = { perSecond: 1000, burst: 1000 };
@@ -82,6 +84,10 @@ function arrived(key: TestKey, { path = readPath, createdSeconds, contentType, b
     rawHeaders: headers.flat(),
     sourceIp: "192.0.2.1",
     client: "test/1",
+    place: {
+      take: () => void placed.push("taken"),
+      countFor: (principalId) => void placed.push(principalId),
+    },
     readBody: () => Promise.resolve(sent),
   } satisfies ArrivedRequest;
 }
@@ -135,6 +141,26 @@ test("an address has its limit, before anything is read", async () => {
   expect(read).toBe(false);
   expect(progress).toEqual({});
   await verify({ ...arrived(machine), sourceIp: "192.0.2.2" });
+});
+
+test("a place is taken before anything is looked at, and counted for whose signature held", async () => {
+  const machine = peers.enroll(newMachine());
+  await verify(arrived(machine));
+  await verify(arrived(newKey(), { path: enrollPath }));
+  await refusalOf(arrived({ ...newKey(), keyId: machine.keyId }));
+  expect(placed).toEqual(["taken", machine.principalId, "taken", "taken"]);
+
+  const none = () => {
+    throw new Failure(Reason.DEPENDENCY_UNAVAILABLE);
+  };
+  const good = arrived(machine);
+  const unread = { ...good, method: "GET", place: { ...good.place, take: none } };
+  expect(await refusalOf(unread)).toMatchObject({ reason: Reason.DEPENDENCY_UNAVAILABLE });
+  expect(progress).toEqual({ step: "place" });
+  const crowded = { ...good, place: { ...good.place, countFor: none } };
+  expect(await refusalOf(crowded)).toMatchObject({ reason: Reason.DEPENDENCY_UNAVAILABLE });
+  expect(progress).toMatchObject({ step: "place", claims: { principalId: machine.principalId } });
+  await verify(good); // Its nonce was not spent.
 });
 
 test.each([

@@ -12,6 +12,7 @@ import { sourceUnitOf } from "@sallyport/reports";
 import { Failure, fail } from "@sallyport/rpc";
 import { type AddressLimiter, type Rates, rateClassOf } from "../limits.ts";
 import { type LimitName, countLimit } from "../metrics.ts";
+import type { Place } from "../places.ts";
 import type { KeyCache } from "./credentials.ts";
 import { type RequestHead, checkContentType, checkFrame, readSignedHead } from "./headers.ts";
 import type { NonceStore } from "./nonces.ts";
@@ -22,6 +23,8 @@ export type ArrivedRequest = RequestHead & {
   readonly sourceIp: string;
   /** What the client says it is: printable, at most 64 characters. */
   readonly client: string;
+  /** Its place among those that are worked at, not yet taken. */
+  readonly place: Pick<Place, "take" | "countFor">;
   readBody(): Promise<Uint8Array>;
 };
 
@@ -52,6 +55,7 @@ export type ChecklistParts = {
 export type Step =
   | "address"
   | "content"
+  | "place"
   | "head"
   | "created"
   | "content-digest"
@@ -88,6 +92,8 @@ export async function verifyArrived(
   limitAddress(parts.addresses, sourceIp);
   progress.step = "content";
   const body = await request.readBody();
+  progress.step = "place";
+  request.place.take();
   progress.step = "head";
   const head = readSignedHead(request);
   checkContentType(head.contentType, request.rawHeaders);
@@ -112,6 +118,9 @@ export async function verifyArrived(
   // Only the holder of the key learns that its machine is expired or disabled.
   if (refusal !== Reason.UNSPECIFIED) throw fail(refusal);
   if (principal) progress.claims = principal.claims;
+  progress.step = "place";
+  // Security: by its proven name; by the name that a request claims, strangers could use up its share.
+  if (principal) request.place.countFor(principal.claims.principalId);
   progress.step = "admission";
   const limit = limitOf(head.path, principal, parts.principalRates);
   await admitOnce({ keyId, nonce, createdSeconds: created, limit }, parts, progress);

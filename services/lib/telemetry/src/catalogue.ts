@@ -96,6 +96,18 @@ export const catalogue = {
     help: "Most addresses whose buckets are remembered",
     labels: ["limit"],
   },
+  "sallyport.in_flight.requests": {
+    kind: "gauge",
+    unit: "{request}",
+    help: "Requests that are worked at",
+    labels: [],
+  },
+  "sallyport.in_flight.max": {
+    kind: "gauge",
+    unit: "{request}",
+    help: "Most requests that may be worked at now; less while answers are slow",
+    labels: [],
+  },
   "sallyport.content.memory.usage": {
     kind: "gauge",
     unit: "By",
@@ -183,6 +195,12 @@ export const catalogue = {
     labels: ["cpu.mode"],
   },
   "process.memory.usage": { kind: "gauge", unit: "By", help: "Resident memory of the process", labels: [] },
+  "v8js.memory.heap.used": {
+    kind: "gauge",
+    unit: "By",
+    help: "Used memory of the JavaScript heap",
+    labels: [],
+  },
 } as const satisfies Readonly<Record<string, MetricDefinition>>;
 
 type Catalogue = typeof catalogue;

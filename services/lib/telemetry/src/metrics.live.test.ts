@@ -98,6 +98,7 @@ test("a process shows its processor time, its memory and the delay of its event 
     Number(new RegExp(`^${name.replaceAll(/[{}]/g, "\\$&")} (.+)$`, "m").exec(text)?.[1]);
   expect(valueOf('process_cpu_time_seconds_total{cpu_mode="user"}')).toBeGreaterThan(0.1);
   expect(valueOf("process_memory_usage_bytes")).toBeGreaterThan(10_000_000);
+  expect(valueOf("v8js_memory_heap_used_bytes")).toBeGreaterThan(1_000_000);
   const [max, p99, mean] = ["max", "p99", "mean"].map((what) =>
     valueOf(`nodejs_eventloop_delay_${what}_seconds`),
   );

@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import { getHeapStatistics } from "node:v8";
 import { observe } from "./metrics.ts";
 
 const nanosecondsPerSecond = 1e9;
@@ -34,5 +35,8 @@ export function observeProcess(): Disposable {
     }),
   );
   stack.use(observe("process.memory.usage", () => [{ value: process.memoryUsage.rss(), labels: {} }]));
+  stack.use(
+    observe("v8js.memory.heap.used", () => [{ value: getHeapStatistics().used_heap_size, labels: {} }]),
+  );
   return stack.move();
 }

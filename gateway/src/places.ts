@@ -1,0 +1,162 @@
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { Failure } from "@sallyport/rpc";
+import type { Logger } from "@sallyport/telemetry";
+import { type AdaptiveBound, type Bounds, createAdaptiveBound } from "./adaptive-bound.ts";
+import type { RateClass } from "./limits.ts";
+import { countLimit } from "./metrics.ts";
+
+/** There are more requests than can be worked at now; nothing was spent on this one. */
+export class NoPlaceError extends Failure {}
+
+/** One request's place among those that are worked at. */
+export type Place = {
+  /**
+   * Takes it. RATE_LIMITED when the address has its share, DEPENDENCY_UNAVAILABLE when there is none left, both with a
+   * delay. Slow contents are waited for before it, and slow readers after: neither keeps a place.
+   */
+  take(): void;
+  /** Counts it among a principal's, whose signature held; RATE_LIMITED when that one has its share. */
+  countFor(principalId: string): void;
+  /** Works at the request, and gives the place back after that; a client that has gone meanwhile does not end the work. */
+  work<T>(run: () => Promise<T>): Promise<T>;
+  /** Gives it back unless work is done in it. */
+  leave(): void;
+};
+
+/** The places of a gateway. */
+export type Places = {
+  /** A place for a request of such a method from an address, which is yet to be taken. */
+  open(rateClass: RateClass, address: string): Place;
+  /** How many are taken. */
+  taken(): number;
+  /** How many there are now. */
+  bound(): number;
+};
+
+/** How many places there are unless a test says otherwise. */
+export const defaultPlaces: Bounds = { most: 128, fewest: 32 };
+
+// Security: what one may have of all places, so that who is noisy leaves some to the others. Methods have a share so that
+// an admin can still revoke a machine while machines read as fast as they can.
+const shares = {
+  everybody: (places: number) => places,
+  methods: (places: number) => (places * 3) / 4,
+  address: (places: number) => Math.max(leastShare, places / 2),
+  principal: (places: number) => Math.max(leastShare, places / 4),
+};
+const leastShare = 8; // What a client of ours asks at a time.
+const [shortestMs, longestMs] = [500, 1500];
+const tellMs = 10_000;
+
+/** Makes the places; `clock` gives milliseconds and runs evenly. Tells the operator every 10 seconds while there are too few. */
+export function createPlaces(bounds: Bounds, clock: () => number, logger: Pick<Logger, "warn">): Places {
+  const { current, answered } = createAdaptiveBound(bounds, clock);
+  const held = createCounts();
+  const taken = (): number => held.of(everybody);
+  const bound = (): number => current(taken());
+  const crowd: Crowd = {
+    clock,
+    held,
+    answered,
+    isFree: (key, share) => held.of(key) < share(bound()),
+    tell: teller(clock, logger),
+  };
+  return {
+    open: (rateClass, address) => openPlace(crowd, `methods ${rateClass}`, `address ${address}`),
+    taken,
+    bound,
+  };
+}
+
+type Share = (places: number) => number;
+type Crowd = Pick<AdaptiveBound, "answered"> & {
+  readonly clock: () => number;
+  readonly held: Counts;
+  /** Whether less than that share of the places is held under a key. */
+  readonly isFree: (key: string, share: Share) => boolean;
+  readonly tell: () => void;
+};
+
+const everybody = "everybody";
+
+function openPlace({ clock, held, answered, isFree, tell }: Crowd, methods: string, address: string): Place {
+  let keys: string[] = [];
+  let sinceMs = 0;
+  let working = false;
+  const hold = (...more: string[]): void => {
+    for (const key of more) held.add(key, 1);
+    keys.push(...more);
+  };
+  const occupy = (): void => {
+    sinceMs = clock();
+    hold(everybody, methods, address);
+  };
+  const giveBack = (): void => {
+    for (const key of keys) held.add(key, -1);
+    keys = [];
+  };
+  return {
+    take() {
+      letIn("in_flight_address", isFree(address, shares.address), Reason.RATE_LIMITED);
+      const free = isFree(everybody, shares.everybody) && isFree(methods, shares.methods);
+      if (!free) tell();
+      letIn("in_flight", free, Reason.DEPENDENCY_UNAVAILABLE);
+      occupy();
+    },
+    countFor(principalId) {
+      const principal = `principal ${principalId}`;
+      letIn("in_flight_principal", isFree(principal, shares.principal), Reason.RATE_LIMITED);
+      hold(principal);
+    },
+    async work(run) {
+      if (keys.length === 0) occupy(); // Its client has just gone, and the work begins all the same.
+      working = true;
+      try {
+        return await run();
+      } finally {
+        answered(clock() - sinceMs);
+        giveBack();
+      }
+    },
+    leave() {
+      if (!working) giveBack();
+    },
+  };
+}
+
+type PlaceLimit = "in_flight" | "in_flight_address" | "in_flight_principal";
+
+// Those who are refused at once do not come back at once.
+function letIn(limit: PlaceLimit, free: boolean, reason: Reason): void {
+  countLimit(limit, free);
+  if (free) return;
+  const retryAfterMs = Math.round(shortestMs + Math.random() * (longestMs - shortestMs));
+  throw new NoPlaceError(reason, { retryAfterMs });
+}
+
+type Counts = { of(key: string): number; add(key: string, by: number): void };
+
+function createCounts(): Counts {
+  const counts = new Map<string, number>();
+  return {
+    of: (key: string): number => counts.get(key) ?? 0,
+    add(key: string, by: number): void {
+      const count = (counts.get(key) ?? 0) + by;
+      if (count > 0) counts.set(key, count);
+      else counts.delete(key);
+    },
+  };
+}
+
+// One line for a crowd: one for each request would cost more than the request.
+function teller(clock: () => number, logger: Pick<Logger, "warn">): () => void {
+  let toldMs = Number.NEGATIVE_INFINITY;
+  let refused = 0;
+  return () => {
+    refused += 1;
+    if (clock() - toldMs < tellMs) return;
+    logger.warn({ refused }, "more requests than can be worked at: some were told to come again");
+    toldMs = clock();
+    refused = 0;
+  };
+}
