@@ -27,6 +27,14 @@ export function createLogger({ service, level = "info", stream }: LoggerOptions)
       serializers: { err: describeError },
       mixin: traceIds,
     },
-    stream ?? destination({ dest: 2, sync: false }),
+    stream ?? toStderr(),
   );
+}
+
+// At its exit a process writes out what waits. A supervisor that died reads it no more, and the writing would be tried for
+// ever: the process would stay.
+function toStderr(): DestinationStream {
+  const stream = destination({ dest: 2, sync: false });
+  process.once("disconnect", () => (stream.flushSync = () => undefined));
+  return stream;
 }
