@@ -5,6 +5,8 @@ type Region = { readonly from: number; readonly to: number };
 
 const chunkBytes = 32 * 1024 * 1024;
 const overlapBytes = 256;
+const pageBytes = 4096;
+const entryBytes = 8;
 
 /** Whether the memory of a process can be read here: it takes Linux and the rights of a debugger. */
 export function canReadMemory(pid: number): boolean {
@@ -28,7 +30,7 @@ export function countInMemory(
   const memory = openSync(`/proc/${pid}/mem`, "r");
   const counts = new Map<string, number>();
   try {
-    for (const chunk of chunksOf(memory, changedRegions(pid, shared)))
+    for (const chunk of chunksOf(pid, memory, changedRegions(pid, shared)))
       for (const [name, count] of search(chunk)) counts.set(name, (counts.get(name) ?? 0) + count);
   } finally {
     closeSync(memory);
@@ -36,14 +38,37 @@ export function countInMemory(
   return counts;
 }
 
-function* chunksOf(memory: number, regions: readonly Region[]): Generator<Buffer> {
-  for (const { from, to } of regions) {
-    for (let at = from; at < to; at += chunkBytes) {
-      const bytes = Buffer.alloc(Math.min(chunkBytes + overlapBytes, to - at));
-      const length = readOrNothing(memory, bytes, at);
-      if (length > 0) yield bytes.subarray(0, length);
+function* chunksOf(pid: number, memory: number, regions: readonly Region[]): Generator<Buffer> {
+  const pages = openSync(`/proc/${pid}/pagemap`, "r");
+  try {
+    for (const region of regions) {
+      for (const { from, to } of presentIn(pages, region)) {
+        for (let at = from; at < to; at += chunkBytes) {
+          const bytes = Buffer.alloc(Math.min(chunkBytes + overlapBytes, to - at));
+          const length = readOrNothing(memory, bytes, at);
+          if (length > 0) yield bytes.subarray(0, length);
+        }
+      }
     }
+  } finally {
+    closeSync(pages);
   }
+}
+
+// Most of a large region was never touched. Of each page the kernel tells in eight bytes whether it is in memory or
+// swapped out: the two highest bits.
+function presentIn(pages: number, { from, to }: Region): Region[] {
+  const entries = Buffer.alloc(((to - from) / pageBytes) * entryBytes);
+  const length = readOrNothing(pages, entries, (from / pageBytes) * entryBytes);
+  const present: { from: number; to: number }[] = [];
+  for (let entry = 0; entry < length; entry += entryBytes) {
+    if (((entries[entry + entryBytes - 1] ?? 0) & 0xc0) === 0) continue;
+    const at = from + (entry / entryBytes) * pageBytes;
+    const last = present.at(-1);
+    if (last?.to === at) last.to = at + pageBytes;
+    else present.push({ from: at, to: at + pageBytes });
+  }
+  return present;
 }
 
 // A region may go while it is read.
