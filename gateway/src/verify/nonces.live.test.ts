@@ -55,6 +55,13 @@ describe("a nonce", () => {
   });
 });
 
+test("a store that was disposed asks Redis nothing more", async () => {
+  const nonces = connectNonces(testRedisUrl(), 60);
+  await nonces.ready();
+  await nonces[Symbol.asyncDispose]();
+  await expect(nonces.admit(claim())).rejects.toMatchObject(unavailable);
+});
+
 describe("a rate", () => {
   const limit = (bucket: string) => ({ bucket, rate: { perSecond: 10, burst: 3 } });
 
