@@ -1,4 +1,6 @@
+import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { createClient } from "@connectrpc/connect";
+import { credentialLifetimeMs, maxSkewMs } from "@sallyport/evidence";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { KeyService } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
 import { fail } from "@sallyport/rpc";
@@ -163,6 +165,18 @@ describe("remembering", () => {
     expect(asked).toHaveLength(2);
     nowMs += 10_000;
     await keys.find(machine.keyId);
+    await keys.find(machine.keyId);
+    expect(asked).toHaveLength(2);
+  });
+
+  test("keeps a credential of the longest life that a clock may give it, and not of a longer one", async () => {
+    const known = await keys.find(machine.keyId);
+    const { expiresAt } = known?.claims ?? {};
+    if (!expiresAt) throw new Error("no credential");
+    nowMs = timestampMs(expiresAt) - credentialLifetimeMs - maxSkewMs;
+    await keys.find(machine.keyId);
+    expect(asked).toHaveLength(1);
+    nowMs -= 1;
     await keys.find(machine.keyId);
     expect(asked).toHaveLength(2);
   });
