@@ -169,16 +169,18 @@ describe("remembering", () => {
     expect(asked).toHaveLength(2);
   });
 
-  test("keeps a credential of the longest life that a clock may give it, and not of a longer one", async () => {
+  test.each([
+    { name: "in its last millisecond", beforeEndMs: 1, calls: 1 },
+    { name: "at its end", beforeEndMs: 0, calls: 2 },
+    { name: "with the longest life it may have", beforeEndMs: credentialLifetimeMs + maxSkewMs, calls: 1 },
+    { name: "with a longer one", beforeEndMs: credentialLifetimeMs + maxSkewMs + 1, calls: 2 },
+  ])("of a credential $name takes $calls call(s)", async ({ beforeEndMs, calls }) => {
     const known = await keys.find(machine.keyId);
     const { expiresAt } = known?.claims ?? {};
     if (!expiresAt) throw new Error("no credential");
-    nowMs = timestampMs(expiresAt) - credentialLifetimeMs - maxSkewMs;
+    nowMs = timestampMs(expiresAt) - beforeEndMs;
     await keys.find(machine.keyId);
-    expect(asked).toHaveLength(1);
-    nowMs -= 1;
-    await keys.find(machine.keyId);
-    expect(asked).toHaveLength(2);
+    expect(asked).toHaveLength(calls);
   });
 
   test("ends after its seconds where the time of day is set back meanwhile", async () => {
