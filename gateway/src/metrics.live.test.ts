@@ -173,7 +173,7 @@ describe("a client's traceparent", () => {
       expect(answered).toMatchObject({ trace_id: traceId });
     }
     const [redis, request] = collector.spans;
-    expect(redis).toMatchObject({ name: "EVALSHA", traceId, parentSpanId: request?.spanId });
+    expect(redis).toMatchObject({ name: "EVALSHA", kind: 3, traceId, parentSpanId: request?.spanId });
     expect(request).toMatchObject({
       name: "sallyport.gateway.v1.ReadService/ReadSecrets",
       kind: 2,

@@ -28,11 +28,18 @@ export const areas: readonly Area[] = [
   {
     name: "verify",
     mutate: ["gateway/src/verify/!(nonces|redis).ts"],
-    tests: ["gateway/src/verify/!(*.live).test.ts", "gateway/src/verify/checklist.live.test.ts"],
+    tests: [
+      "gateway/src/verify/!(redis|*.live).test.ts",
+      "gateway/src/verify/checklist.live.test.ts",
+      "gateway/src/metrics.live.test.ts",
+    ],
   },
   {
     name: "nonces",
     mutate: ["gateway/src/verify/{nonces,redis}.ts"],
-    tests: ["gateway/src/verify/nonces.live.test.ts", "gateway/src/verify/checklist.live.test.ts"],
+    tests: [
+      "gateway/src/verify/{redis,nonces.live,checklist.live}.test.ts",
+      "gateway/src/metrics.live.test.ts",
+    ],
   },
 ];

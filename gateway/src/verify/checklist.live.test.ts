@@ -16,6 +16,7 @@ import {
   signatureHeaders,
 } from "../testing/keys.ts";
 import { type TestPeers, createTestPeers } from "../testing/peers.ts";
+import { startTestRedis } from "../testing/redis.ts";
 import { type ArrivedRequest, type ChecklistParts, type Progress, verifyArrived } from "./checklist.ts";
 import { createKeyCache } from "./credentials.ts";
 import { type NonceStore, connectNonces } from "./nonces.ts";
@@ -322,6 +323,16 @@ test("a request from before the store's memory is told the time, and no delay wh
   expect(refused instanceof Failure && refused.metadata["server_time"]).toMatch(/^\d{4}-\d\d-\d\dT/);
   expect(refused instanceof Failure && refused.retryAfterMs).toBeUndefined();
   expect(progress.step).toBe("admission");
+});
+
+test("a request from a second before the store's memory begins is told how long that is", async () => {
+  await using redis = await startTestRedis();
+  await using young = connectNonces(redis.url, 60);
+  parts = { ...parts, nonces: young };
+  const refused = await refusalOf(arrived(peers.enroll(newMachine())));
+  expect(refused).toMatchObject({ reason: Reason.CLOCK_SKEW });
+  expect(refused instanceof Failure && refused.retryAfterMs).toBeGreaterThan(0);
+  expect(refused instanceof Failure && refused.retryAfterMs).toBeLessThanOrEqual(1000);
 });
 
 test.each([

@@ -1,4 +1,6 @@
+import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { createClient } from "@connectrpc/connect";
+import { credentialLifetimeMs, maxSkewMs } from "@sallyport/evidence";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { KeyService } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
 import { fail } from "@sallyport/rpc";
@@ -165,6 +167,20 @@ describe("remembering", () => {
     await keys.find(machine.keyId);
     await keys.find(machine.keyId);
     expect(asked).toHaveLength(2);
+  });
+
+  test.each([
+    { name: "in its last millisecond", beforeEndMs: 1, calls: 1 },
+    { name: "at its end", beforeEndMs: 0, calls: 2 },
+    { name: "with the longest life it may have", beforeEndMs: credentialLifetimeMs + maxSkewMs, calls: 1 },
+    { name: "with a longer one", beforeEndMs: credentialLifetimeMs + maxSkewMs + 1, calls: 2 },
+  ])("of a credential $name takes $calls call(s)", async ({ beforeEndMs, calls }) => {
+    const known = await keys.find(machine.keyId);
+    const { expiresAt } = known?.claims ?? {};
+    if (!expiresAt) throw new Error("no credential");
+    nowMs = timestampMs(expiresAt) - beforeEndMs;
+    await keys.find(machine.keyId);
+    expect(asked).toHaveLength(calls);
   });
 
   test("ends after its seconds where the time of day is set back meanwhile", async () => {

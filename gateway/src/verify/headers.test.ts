@@ -156,6 +156,13 @@ describe("the authority", () => {
       ],
     },
     {
+      name: "the same in a second Host",
+      headers: [
+        ["host", "sallyport.example"],
+        ["host", "sallyport.example"],
+      ],
+    },
+    {
       name: "another in a second Host",
       headers: [
         ["host", "sallyport.example"],

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { testRedisUrl } from "@sallyport/test/infra";
+import { exposeMetrics } from "@sallyport/telemetry";
+import { seriesOf, testRedisUrl } from "@sallyport/test/infra";
 import { afterEach, describe, expect, test } from "vitest";
 import { startTestRedis } from "../testing/redis.ts";
 import { type Claim, type NonceStore, connectNonces } from "./nonces.ts";
@@ -26,6 +27,18 @@ function claim(change: Partial<Claim> = {}): Claim {
     limit: undefined,
     ...change,
   };
+}
+
+/** How many calls of Redis ended so, and how long all of them took. */
+async function callsOfRedis(
+  errorType: string,
+): Promise<{ readonly count: number; readonly seconds: number }> {
+  const series = seriesOf(await exposeMetrics());
+  const labels = `{db_system_name="redis",db_operation_name="EVALSHA",error_type="${errorType}"}`;
+  const [count = 0, seconds = 0] = ["count", "sum"].map(
+    (what) => series.get(`db_client_operation_duration_seconds_${what}${labels}`) ?? 0,
+  );
+  return { count, seconds };
 }
 
 const unavailable = { reason: Reason.DEPENDENCY_UNAVAILABLE, retryAfterMs: 1000 };
@@ -53,6 +66,13 @@ describe("a nonce", () => {
     await nonces.admit({ keyId, nonce, ...rest });
     expect(await redis.command("TTL", `gw:nonce:${keyId}:${nonce}`)).toBeGreaterThanOrEqual(600);
   });
+});
+
+test("a store that was disposed asks Redis nothing more", async () => {
+  const nonces = connectNonces(testRedisUrl(), 60);
+  await nonces.ready();
+  await nonces[Symbol.asyncDispose]();
+  await expect(nonces.admit(claim())).rejects.toMatchObject(unavailable);
 });
 
 describe("a rate", () => {
@@ -141,7 +161,12 @@ describe("a Redis that is away", () => {
     await using redis = await startTestRedis();
     const nonces = await connect(redis.url);
     await redis.command("CLIENT", "PAUSE", "3000", "ALL");
+    const before = await callsOfRedis("connection");
     await expect(nonces.admit(claim())).rejects.toMatchObject(unavailable);
+    const after = await callsOfRedis("connection");
+    expect(after.count - before.count).toBe(1);
+    expect(after.seconds - before.seconds).toBeGreaterThan(0.9);
+    expect(after.seconds - before.seconds).toBeLessThan(2.5);
   });
 
   test("that wants another password is unavailable", async () => {

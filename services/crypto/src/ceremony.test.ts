@@ -128,6 +128,7 @@ test.each([
   await holdCeremony(files);
   writeFileSync(files[name], "no key");
   await expect(holdCeremony(files)).rejects.toThrow(`${setting} names a key file whose line 1 is not `);
+  await expect(holdCeremony(files)).rejects.toHaveProperty("cause.message");
 });
 
 test("the command prints the public half as JSON and no key", () => {

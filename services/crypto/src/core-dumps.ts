@@ -3,7 +3,6 @@
  * plaintext is in memory. The soft limit decides, and a process cannot raise it through Node.
  */
 export function requireNoCoreDumps(): void {
-  if (!process.report) throw new Error("the limits of this process cannot be read");
   if (coreLimitOf(process.report.getReport()) !== 0)
     throw new Error("core dumps are on, and would hold the keys: start crypto with `ulimit -c 0`");
 }

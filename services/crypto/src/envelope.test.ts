@@ -53,6 +53,14 @@ test("seals 64 KiB and not a byte more", () => {
   ).toThrow(new EnvelopeError("a plaintext has at most 65,536 bytes"));
 });
 
+test("an envelope that is too long for any plaintext is refused for its length", () => {
+  const envelope = sealEnvelope(new Uint8Array(maxPlaintextBytes), ValueKind.SINGLE, place, projectKey);
+  expect(envelope).toHaveLength(65_633);
+  expect(outlineEnvelope(envelope).plaintextBytes).toBe(maxPlaintextBytes);
+  const longer = Buffer.concat([envelope, Uint8Array.of(0)]);
+  expect(() => outlineEnvelope(longer)).toThrow(new EnvelopeError("an envelope has 97 to 65,633 bytes"));
+});
+
 test("the same value twice shares no bytes after the header", () => {
   const [first, second] = [0, 1].map(() =>
     Buffer.from(sealEnvelope(plaintext, ValueKind.SINGLE, place, projectKey)),

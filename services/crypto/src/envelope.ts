@@ -25,7 +25,7 @@ export type EnvelopeOutline = {
 /** The longest plaintext, in bytes. */
 export const maxPlaintextBytes = 65_536;
 
-const magic = Buffer.from("SPE1", "ascii");
+const magic = Buffer.from("SPE1");
 const headerBytes = magic.length + 1 + 4;
 const valueAt = headerBytes + wrappedKeyBytes;
 const overheadBytes = valueAt + sealOverheadBytes;

@@ -25,6 +25,11 @@ test("what it wrapped it unwraps, with the same associated data", async () => {
   expect(refused).toMatchObject({ name: "EnvelopeError", message: "a tag does not hold" });
 });
 
+test("what is too short to have a tag is refused for that", async () => {
+  const refused = createFileKek(newKey()).unwrap(new Uint8Array(27), Buffer.from("aad"));
+  await expect(refused).rejects.toThrow(new EnvelopeError("a sealed text is cut short"));
+});
+
 test("another KEK's fingerprint is refused by both their names", () => {
   const [needed, given] = [createFileKek(newKey()), createFileKek(newKey())];
   const fingerprint = needed.describe().fingerprint;

@@ -22,7 +22,7 @@ type Use = keyof Keyring;
 const codes: Readonly<Record<Use, number>> = { permit: 1, slip: 2, sealing: 3, reply: 4 };
 const uses = ["permit", "slip", "sealing", "reply"] as const satisfies readonly Use[];
 
-const magic = Buffer.from("SPR1", "ascii");
+const magic = Buffer.from("SPR1");
 const headerBytes = magic.length + fingerprintBytes;
 const entriesAt = headerBytes + wrappedKeyBytes;
 const minBytes = entriesAt + sealOverheadBytes;
@@ -72,7 +72,7 @@ function entriesAad(header: Uint8Array): Uint8Array {
 function encodeEntries(keyring: Keyring): Uint8Array {
   const entries = uses.flatMap((use) =>
     keyring[use].flatMap(({ keyId, key }) => {
-      const id = Buffer.from(keyId, "ascii");
+      const id = Buffer.from(keyId);
       return [Buffer.of(codes[use], id.length), id, key];
     }),
   );

@@ -58,6 +58,17 @@ test("zeroes a key when its time is over, not one in use", async () => {
   expect(Buffer.compare(held.key, key)).toBe(0);
 });
 
+test("of two who unwrap one key at a time the later's is kept, and the other zeroed", async () => {
+  using cache = createProjectKeyCache(kek);
+  const key = newKey();
+  const wrapped = await wrap(key);
+  const held = await Promise.all([cache.get(owner, wrapped), cache.get(owner, wrapped)]);
+  expect(unwrapped.map(isZero)).toEqual([true, false]);
+  expect(held.map((each) => Buffer.compare(each.key, key))).toEqual([0, 0]);
+  (await cache.get(owner, wrapped))[Symbol.dispose]();
+  expect(unwrapped).toHaveLength(2);
+});
+
 test("keeps no more keys than it may, and none after its end", async () => {
   const cache = createProjectKeyCache(kek, { maxKeys: 2 });
   for (let count = 0; count < 3; count += 1) (await cache.get(owner, await wrap(newKey())))[Symbol.dispose]();

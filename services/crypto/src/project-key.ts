@@ -8,7 +8,7 @@ export type KeyOwner = { readonly vaultId: string; readonly projectId: string };
 /** A project key in the clear: 32 bytes that whoever holds it zeroes. */
 export type ProjectKey = { readonly generation: number; readonly key: Uint8Array };
 
-const magic = Buffer.from("SPK1", "ascii");
+const magic = Buffer.from("SPK1");
 const generationAt = magic.length + fingerprintBytes;
 const wrappedAt = generationAt + 4;
 const length = wrappedAt + wrappedKeyBytes;

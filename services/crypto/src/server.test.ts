@@ -136,6 +136,11 @@ test.each([
     keyId: "sealing-1",
     sentence: "the keyring does not have the keyset's sealing key sealing-1",
   },
+  {
+    use: KeyUse.SEALING,
+    keyId: "sealing-9",
+    sentence: "the keyring does not have the keyset's sealing key sealing-9",
+  },
 ])("a keyset with another key $keyId stops the start", async ({ use, keyId, sentence }) => {
   const { rootSeed, trust } = deployment;
   const keys = [KeyUse.CREDENTIAL, KeyUse.SEALING, KeyUse.REPLY, KeyUse.LOG].map((each) => ({
@@ -147,4 +152,35 @@ test.each([
   );
   const keyset = signKeyset(rootSeed, changed);
   await expect(startCrypto({ ...config, keyset }, { clock: () => nowMs })).rejects.toThrow(sentence);
+});
+
+test.each([
+  { name: "no key", kekKeys: [] },
+  {
+    name: "two keys",
+    kekKeys: ["kek-1", "kek-2"].map((keyId) => ({ keyId, key: deployment.kek })),
+  },
+])("a KEK file with $name stops the start", async ({ kekKeys }) => {
+  await expect(startCrypto({ ...config, kekKeys }, { clock: () => nowMs })).rejects.toThrow(
+    new Error("SALLYPORT_KEK_FILE names a file with more than one key"),
+  );
+});
+
+test("the start is on record, with the fingerprint of the KEK", async () => {
+  const started = () => log.events.find(({ action }) => action === "process.started");
+  await expect.poll(() => started()?.detail["kek_fingerprint"]).toMatch(/^[0-9a-f]{32}$/);
+});
+
+test("answers nobody once it was disposed", async () => {
+  const server = await startCrypto(config, { clock: () => nowMs });
+  const stopped = connectPeer({
+    peer: "crypto",
+    url: `https://127.0.0.1:${server.port}`,
+    tls: pki.tls("operator"),
+    trustDomain: pki.trustDomain,
+  });
+  running.use(stopped);
+  await checkHealth(stopped.transport, "live");
+  await server[Symbol.asyncDispose]();
+  await expect(checkHealth(stopped.transport, "live")).rejects.toThrow(Error);
 });

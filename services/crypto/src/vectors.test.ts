@@ -41,8 +41,8 @@ function read<Input, Output>(name: string): Vectors<Input, Output> {
 const said: Readonly<Record<"projectKey" | "envelope" | "keyring", Readonly<Record<string, string>>>> = {
   projectKey: {
     "generation 0": "a project key has generation 0",
-    "another KEK": "needs the KEK",
-    "a bit of the fingerprint": "needs the KEK",
+    "another KEK": "the project key needs the KEK",
+    "a bit of the fingerprint": "the project key needs the KEK",
     "another magic": "not a wrapped project key",
     "one byte short": "a wrapped project key has 84 bytes",
     "one byte long": "a wrapped project key has 84 bytes",
@@ -60,7 +60,7 @@ const said: Readonly<Record<"projectKey" | "envelope" | "keyring", Readonly<Reco
     empty: "an envelope has 97 to 65,633 bytes",
   },
   keyring: {
-    "another KEK": "needs the KEK",
+    "another KEK": "the keyring needs the KEK",
     "another magic": "not a keyring",
     "107 bytes": "the keyring is cut short",
     "no entries": "a keyring has no permit key",

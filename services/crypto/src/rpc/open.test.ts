@@ -17,6 +17,7 @@ import {
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { LABELS, labelled, readAad, readInfo } from "@sallyport/proto/signing";
+import { fail } from "@sallyport/rpc";
 import { beforeEach, describe, expect, test } from "vitest";
 import { createFileKek } from "../kek.ts";
 import { type AuditContract, createAuditContract } from "../testing/audit-contract.ts";
@@ -254,12 +255,29 @@ describe("no record, no value", () => {
   test("an event that audit does not confirm counts as not recorded", async () => {
     log.trouble("unconfirmed");
     expect(verdictOf(await read())).toBe("DEPENDENCY_UNAVAILABLE");
+    expect(JSON.parse(replica.logged())).toMatchObject({
+      err: { cause: { message: "audit did not confirm an event" } },
+    });
   });
 
   test("a record that audit refuses opens nothing, and nothing beside it", async () => {
     log.trouble("refused");
     expect(verdictOf(await read())).toMatch(/^INTERNAL/);
     expect(log.calls()).toBe(1);
+    expect(JSON.parse(replica.logged())).toMatchObject({
+      err: { cause: { message: "audit refused a read's record" } },
+    });
+  });
+
+  test("a call that audit refuses is our own fault, and not tried again", async () => {
+    let calls = 0;
+    const append = () => {
+      calls += 1;
+      return Promise.reject(fail(Reason.FIELD_INVALID));
+    };
+    replica = await startReplica(deployment, { ...log, audit: { append } });
+    expect(verdictOf(await read())).toMatch(/^INTERNAL/);
+    expect(calls).toBe(1);
   });
 
   test("a reply over 3 MiB is refused before anything is recorded", async () => {

@@ -201,6 +201,16 @@ test.each<{ name: string; plan: WritePlan; description: RegExp }>([
   expect(metadata["description"]).toMatch(description);
 });
 
+test("a KEK that is away is not taken for evidence that does not hold", async () => {
+  const away = {
+    ...createFileKek(deployment.kek),
+    unwrap: () => Promise.reject(new Error("the KMS is away")),
+  };
+  replica = await startReplica(deployment, createAuditContract(), away);
+  expect(await refusalOf(seal())).toMatchObject({ reason: Reason.INTERNAL });
+  expect(replica.thrown.at(-1)).toMatchObject({ cause: { message: "the KMS is away" } });
+});
+
 test("a field out of its bounds is named", async () => {
   const { reason, metadata } = await refusalOf(seal({ value: { suite: SealingSuite.UNSPECIFIED } }));
   expect([reason, metadata["field"]]).toEqual([Reason.FIELD_INVALID, "value.suite"]);

@@ -65,6 +65,7 @@ test.each([
 
 test.each([
   ["{}", "is not one JSON object of named strings"],
+  ['{"A', "is not one JSON object of named strings"],
   ['{"A-B":"1"}', "has a field whose name is not an identifier of at most 128 characters"],
   [objectOf(["n".repeat(129)]), "has a field whose name is not an identifier of at most 128 characters"],
   ['{"A":"1","A":"1"}', "has a field twice"],
