@@ -36,7 +36,7 @@ test("the README's commands do the main job", async () => {
     const output = execFileSync("sh", ["-eu", "-c", commands], { cwd: repository, env, encoding: "utf8" });
     expect(output).toContain("postgres://app@db/app");
     expect(output).toContain("deploying with an address of 21 characters");
-    expect(output).toMatch(/secret\.read +allowed/);
+    expect(output).toMatch(/secret\.read +runner-1 +DB_URL +ok/);
   } finally {
     rmSync(home, { recursive: true, force: true });
   }
