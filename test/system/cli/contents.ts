@@ -286,7 +286,8 @@ export function describeSecrets(cli: () => Cli): void {
       expect((await run(["access", "PIPED"])).out).toMatch(/\nrunner-1 +MACHINE_DISABLED .* ada +mch_/);
       await cli().admin.services.machines.enableMachine({ machineId });
       expect((await run(["access", "PIPED"])).out).toMatch(/\nrunner-1 +current version/);
-      expect((await run(["access", "MADE_UP"])).out).toBe("No machine may read MADE_UP.\n");
+      const other = await run(["access", "LOGIN", "--project", "api"]);
+      expect(other.out).toBe("No machine may read LOGIN.\n");
     });
 
     test("rm ends reading at once, and restore brings it back with its grants", async () => {
