@@ -31,3 +31,17 @@ logger.info("started");`,
   expect(await ended).toEqual([7, null]);
   clearTimeout(killer);
 }, 20_000);
+
+test("a logger does not keep a process from ending that has a supervisor", async () => {
+  const program = join(dir, "program.mjs");
+  const logger = JSON.stringify(join(import.meta.dirname, "logger.ts"));
+  writeFileSync(
+    program,
+    `import { createLogger } from ${logger};\ncreateLogger({ service: "audit" }).info("all done");`,
+  );
+  const child = fork(program, { stdio: ["ignore", "ignore", "pipe", "ipc"] });
+  const ended = once(child, "exit");
+  const killer = setTimeout(() => child.kill("SIGKILL"), 8_000);
+  expect(await ended).toEqual([0, null]);
+  clearTimeout(killer);
+}, 20_000);

@@ -32,9 +32,12 @@ export function createLogger({ service, level = "info", stream }: LoggerOptions)
 }
 
 // At its exit a process writes out what waits. A supervisor that died reads it no more, and the writing would be tried for
-// ever: the process would stay.
+// ever: the process would stay. (Listening for the end of its channel instead would keep every process from ending.)
 function toStderr(): DestinationStream {
   const stream = destination({ dest: 2, sync: false });
-  process.once("disconnect", () => (stream.flushSync = () => undefined));
+  const flush = stream.flushSync.bind(stream);
+  stream.flushSync = () => {
+    if (process.connected !== false) flush();
+  };
   return stream;
 }
