@@ -37,7 +37,9 @@ function toStderr(): DestinationStream {
   const stream = destination({ dest: 2, sync: false });
   const flush = stream.flushSync.bind(stream);
   stream.flushSync = () => {
-    if (process.connected !== false) flush();
+    // Without a supervisor there is no such property.
+    const isOrphan = "connected" in process && !process.connected;
+    if (!isOrphan) flush();
   };
   return stream;
 }
