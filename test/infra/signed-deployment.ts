@@ -12,6 +12,7 @@ import {
   KeysetSchema,
   PrincipalKind,
   Role,
+  SignedRequestSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import {
@@ -30,6 +31,9 @@ export type SigningUser = {
   readonly role: Role;
   readonly seed: Uint8Array;
 };
+
+type Signer = Pick<SigningUser, "keyId" | "seed">;
+type Content = { readonly contentType: string; readonly body: Uint8Array<ArrayBuffer> };
 
 const authority = "localhost:8443";
 const credentialKeyId = "credential-1";
@@ -53,6 +57,11 @@ export function createSignedDeployment(clock: () => number) {
   };
   return {
     config,
+    /** The credential that identity gives out for the person now. */
+    credentialOf: (user: SigningUser) => credentialOf(user, identitySeed, clock()),
+    /** Signs a POST of just these bytes, with any key under any id. */
+    signRequest: (signer: Signer, path: string, content: Content) =>
+      create(SignedRequestSchema, signedBy(signer, path, content, clock())),
     /** Signs a request as the user and returns it as the gateway would forward it. */
     forwardRequest<M extends DescMethodUnary>(
       user: SigningUser,
@@ -61,7 +70,8 @@ export function createSignedDeployment(clock: () => number) {
     ): ForwardRequest {
       const body = toBinary(method.input, create(method.input, request));
       const credential = credentialOf(user, identitySeed, clock());
-      const signedRequest = signedBy(user, `/${method.parent.typeName}/${method.name}`, body, clock());
+      const path = `/${method.parent.typeName}/${method.name}`;
+      const signedRequest = signedBy(user, path, { contentType: "application/proto", body }, clock());
       return create(ForwardRequestSchema, {
         signedRequest,
         credential,
@@ -73,14 +83,8 @@ export function createSignedDeployment(clock: () => number) {
   };
 }
 
-function signedBy(user: SigningUser, path: string, body: Uint8Array<ArrayBuffer>, nowMs: number) {
-  const parts = {
-    method: "POST",
-    authority,
-    path,
-    contentType: "application/proto",
-    contentDigest: contentDigest(body),
-  };
+function signedBy(user: Signer, path: string, { contentType, body }: Content, nowMs: number) {
+  const parts = { method: "POST", authority, path, contentType, contentDigest: contentDigest(body) };
   const nonce = randomBytes(16).toString("base64url");
   const params = signatureParams({ created: Math.floor(nowMs / 1000), nonce, keyId: user.keyId });
   const signature = signEd25519(user.seed, signatureBase({ ...parts, signatureParams: params }));

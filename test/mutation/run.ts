@@ -4,13 +4,10 @@ import { setup } from "../infra/global-setup.ts";
 import { type Area, areas } from "./areas.ts";
 import { type Finding, judge, leastScore } from "./judge.ts";
 import { measure } from "./measure.ts";
-import { survivors } from "./survivors.ts";
 import { copyTree } from "./tree.ts";
 
 function report(area: Area, findings: readonly Finding[], seconds: number): boolean {
-  const files = new Set(findings.map(({ file }) => file));
-  const explained = survivors.filter(({ file }) => files.has(file));
-  const { counts, score, unexplained, stale, stands } = judge(findings, explained);
+  const { counts, score, unexplained, stale, stands } = judge(findings, area.survivors);
   for (const { file, line, code, change, outcome } of unexplained)
     console.log(`${outcome}: ${file}:${line}\n  ${code}\n  ${change}`);
   for (const { file, code, change } of stale)
@@ -18,7 +15,7 @@ function report(area: Area, findings: readonly Finding[], seconds: number): bool
   const figures = Object.entries(counts).map(([outcome, count]) => `${count} ${outcome}`);
   console.log(
     `${area.name}: ${findings.length} mutants, ${figures.join(", ")}; score ${(score * 100).toFixed(1)} % ` +
-      `(least ${leastScore * 100} %), ${explained.length} survivors explained, ${seconds} s: ${stands ? "stands" : "FAILS"}`,
+      `(least ${leastScore * 100} %), ${area.survivors.length} survivors explained, ${seconds} s: ${stands ? "stands" : "FAILS"}`,
   );
   return stands;
 }

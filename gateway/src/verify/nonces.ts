@@ -81,7 +81,7 @@ export function connectNonces(redisUrl: string, windowSeconds: number): NonceSto
     },
     async ready() {
       const [, waitMs] = await run("gw:none", "gw:none", "", 0, "", "");
-      if (waitMs > 0) await sleep(waitMs);
+      await sleep(waitMs);
     },
     async [Symbol.asyncDispose]() {
       redis.disconnect();

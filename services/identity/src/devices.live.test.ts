@@ -46,7 +46,7 @@ async function refusalOf({ keyId }: TestKey): Promise<Reason> {
 }
 
 function recordsOf(action: string, { userId }: TestUser) {
-  return world.audit.events.filter((event) => event.action === action && event.subjectId === userId);
+  return world.audit.recordsOf(action, userId);
 }
 
 describe("RenewDevice", () => {

@@ -43,8 +43,7 @@ test("counts exactly: 3,000 keys at once on 1,000 uses make 1,000 machines", asy
     [tokenId],
   );
   expect(machinesStored).toHaveLength(1000);
-  const recordsOf = (action: string) =>
-    world.audit.events.filter((event) => event.action === action && event.subjectId === tokenId);
+  const recordsOf = (action: string) => world.audit.recordsOf(action, tokenId);
   expect(new Set(recordsOf("machine.enrolled").map(({ machineId }) => machineId)).size).toBe(1000);
   expect(recordsOf("machine.enrolled")).toHaveLength(1000);
   expect(recordsOf("token.refused").map(({ reason }) => reason)).toEqual(

@@ -37,10 +37,6 @@ async function machinesOf({ tokenId }: TestToken): Promise<number> {
   return row?.machines ?? -1;
 }
 
-function recordsOf(action: string, subjectId: string) {
-  return world.audit.events.filter((event) => event.action === action && event.subjectId === subjectId);
-}
-
 describe("Enroll", () => {
   test("makes a machine that policy knows and that gets a credential, and records it once", async () => {
     const token = await makeToken(world, { machineLifetimeMs: 120_000 });
@@ -52,7 +48,7 @@ describe("Enroll", () => {
     const resolved = await world.resolve(answer.machineId);
     expect(resolved.credential).toBeDefined();
     expect(Buffer.from(resolved.publicKey)).toEqual(Buffer.from(machine.publicKey));
-    const [record, ...more] = recordsOf("machine.enrolled", token.tokenId);
+    const [record, ...more] = world.audit.recordsOf("machine.enrolled", token.tokenId);
     expect(more).toEqual([]);
     expect(record).toMatchObject({
       outcome: Outcome.ALLOWED,
@@ -70,7 +66,7 @@ describe("Enroll", () => {
     const answers = await Promise.all(Array.from({ length: 10 }, () => enrollKey(world, token, machine)));
     expect(new Set(answers.map(({ machineId }) => machineId)).size).toBe(1);
     expect(await usesOf(token)).toBe(1);
-    expect(recordsOf("machine.enrolled", token.tokenId)).toHaveLength(1);
+    expect(world.audit.recordsOf("machine.enrolled", token.tokenId)).toHaveLength(1);
   });
 
   test("names a machine by what was asked, else by a hostname that can be a name, else by its id", async () => {
@@ -211,7 +207,7 @@ describe("the holder of a token is told why it makes no machine", () => {
     ] as const;
     for (const [token, reason, name] of cases) {
       await expect(enrollKey(world, token, newKey())).rejects.toMatchObject({ reason });
-      expect(recordsOf("token.refused", token.tokenId)).toMatchObject([
+      expect(world.audit.recordsOf("token.refused", token.tokenId)).toMatchObject([
         { reason: name, vaultId: world.vaultId },
       ]);
     }
@@ -227,7 +223,7 @@ describe("a retry with the same key", () => {
     const again = await enrollKey(world, token, machine);
     expect(again).toEqual(first);
     expect(await usesOf(token)).toBe(1);
-    expect(recordsOf("machine.enrolled", token.tokenId)).toHaveLength(1);
+    expect(world.audit.recordsOf("machine.enrolled", token.tokenId)).toHaveLength(1);
   });
 
   test("finishes an enrollment that policy did not take over; until then there is no credential", async () => {
@@ -245,11 +241,11 @@ describe("a retry with the same key", () => {
     const resolved = await world.resolve(row?.machine_id ?? "");
     expect(resolved.publicKey).toHaveLength(0);
     expect(resolved.credential).toBeUndefined();
-    expect(recordsOf("machine.enrolled", token.tokenId)).toEqual([]);
+    expect(world.audit.recordsOf("machine.enrolled", token.tokenId)).toEqual([]);
     world.policy.away = "";
     expect((await enrollKey(world, token, machine)).machineId).toBe(row?.machine_id);
     expect(await usesOf(token)).toBe(1);
-    expect(recordsOf("machine.enrolled", token.tokenId)).toHaveLength(1);
+    expect(world.audit.recordsOf("machine.enrolled", token.tokenId)).toHaveLength(1);
   });
 
   test("is refused once the token is revoked, or the machine disabled, revoked or expired", async () => {
@@ -298,7 +294,7 @@ describe("a retry with the same key", () => {
     });
     expect(await late.running).toMatchObject({ reason: Reason.REQUEST_REJECTED });
     expect(await usesOf(second)).toBe(0);
-    expect(recordsOf("token.refused", second.tokenId)).toHaveLength(1);
+    expect(world.audit.recordsOf("token.refused", second.tokenId)).toHaveLength(1);
   });
 
   test("with two tokens at once makes one machine and spends one use", async () => {
@@ -328,7 +324,7 @@ test("a machine that is stopped while it enrolls stays stopped, here and in poli
   await expect(enrollKey(world, token, machine)).rejects.toMatchObject({ reason: Reason.MACHINE_DISABLED });
   expect(world.policy.principals.get(machineId)).toBe(PrincipalStatus.REVOKED);
   expect((await world.resolve(machineId)).refusal).toBe(Reason.MACHINE_DISABLED);
-  expect(recordsOf("machine.enrolled", token.tokenId)).toEqual([]);
+  expect(world.audit.recordsOf("machine.enrolled", token.tokenId)).toEqual([]);
 });
 
 test("a token that is revoked in the very moment makes no machine", async () => {
@@ -370,5 +366,5 @@ test("while records are held up nothing is enrolled", async () => {
   expect(await usesOf(token)).toBe(1);
   world.audit.away = false;
   await enrollKey(world, token, machine);
-  expect(recordsOf("machine.enrolled", token.tokenId)).toHaveLength(1);
+  expect(world.audit.recordsOf("machine.enrolled", token.tokenId)).toHaveLength(1);
 });

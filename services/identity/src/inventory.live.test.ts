@@ -21,8 +21,6 @@ beforeEach(() => {
   world.clock.nowMs += 1000;
 });
 
-const ownerId = () => world.owner.keyId.split(".")[0];
-
 async function machineOf(machineId: string) {
   const { machine } = await world.call(world.owner, getMachine, { machineId });
   if (!machine) throw new Error("no machine");
@@ -110,14 +108,14 @@ describe("RenameMachine", () => {
       changedBy,
     ]);
     expect(told).toEqual([
-      ["second", world.clock.nowMs, ownerId()],
-      ["runner-1", firstMs, ownerId()],
+      ["second", world.clock.nowMs, world.ownerId],
+      ["runner-1", firstMs, world.ownerId],
     ]);
     expect(await machineOf(machineId)).toEqual(machine);
     expect(world.audit.events.filter(({ action }) => action === "machine.renamed").at(-1)).toMatchObject({
       machineId,
       vaultId: world.vaultId,
-      actorId: ownerId(),
+      actorId: world.ownerId,
       detail: { name: "third", former_name: "second" },
     });
   });

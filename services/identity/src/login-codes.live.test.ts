@@ -31,12 +31,6 @@ beforeEach(() => {
   world.clock.nowMs += 1000;
 });
 
-const ownerId = () => world.owner.keyId.split(".")[0] ?? "";
-
-function recordsOf(action: string, subjectId: string) {
-  return world.audit.events.filter((event) => event.action === action && event.subjectId === subjectId);
-}
-
 async function codeOf({ codeId }: TestCode) {
   const { loginCodes } = await world.call(world.owner, listLoginCodes, { pageSize: 200 });
   return loginCodes.find((code) => code.codeId === codeId);
@@ -49,13 +43,13 @@ describe("CreateLoginCode", () => {
     const answer = await redeem(world, code, newKey(), name);
     expect(answer).toMatchObject({ role, userName: name, vaultId: world.vaultId });
     await expect(redeem(world, code, newKey())).rejects.toMatchObject({ reason: Reason.TOKEN_EXHAUSTED });
-    expect(recordsOf("login_code.created", code.codeId)).toMatchObject([
-      { actorId: ownerId(), vaultId: world.vaultId, outcome: Outcome.ALLOWED },
+    expect(world.audit.recordsOf("login_code.created", code.codeId)).toMatchObject([
+      { actorId: world.ownerId, vaultId: world.vaultId, outcome: Outcome.ALLOWED },
     ]);
     expect(await codeOf(code)).toMatchObject({
       role,
       userId: "",
-      createdBy: ownerId(),
+      createdBy: world.ownerId,
       createdByName: "ada",
       redeemedBy: answer.keyId,
       redeemedAt: timestampFromMs(world.clock.nowMs),
@@ -91,7 +85,7 @@ describe("CreateLoginCode", () => {
     const code = await makeLoginCode(world, AUDITOR);
     world.clock.nowMs += 60_000;
     await expect(redeem(world, code, newKey())).rejects.toMatchObject({ reason: Reason.TOKEN_EXPIRED });
-    expect(recordsOf("login_code.refused", code.codeId)).toMatchObject([
+    expect(world.audit.recordsOf("login_code.refused", code.codeId)).toMatchObject([
       { reason: "TOKEN_EXPIRED", detail: { step: "expired" } },
     ]);
   });
@@ -105,7 +99,7 @@ describe("the names of users", () => {
     const taken = { reason: Reason.ALREADY_EXISTS, metadata: { field: "user_name" } };
     await expect(redeem(world, second, newKey(), name)).rejects.toMatchObject(taken);
     await expect(redeem(world, second, newKey(), name.toUpperCase())).rejects.toMatchObject(taken);
-    expect(recordsOf("login_code.refused", second.codeId)).toHaveLength(2);
+    expect(world.audit.recordsOf("login_code.refused", second.codeId)).toHaveLength(2);
     expect((await codeOf(second))?.redeemedBy).toBe("");
     await world.call(world.owner, removeUser, { userId });
     expect((await redeem(world, second, newKey(), name)).userName).toBe(name);
@@ -142,10 +136,10 @@ describe("CreateDeviceCode", () => {
       expect(answer.keyId).not.toBe(user.keyId);
       const { principalId, name } = await world.call({ ...device, keyId: answer.keyId }, whoAmI, {});
       expect([principalId, name]).toEqual([user.userId, user.name]);
-      expect(recordsOf("device.added", user.userId)).toMatchObject([
+      expect(world.audit.recordsOf("device.added", user.userId)).toMatchObject([
         { actorId: user.userId, detail: { key_id: answer.keyId, login_code_id: code.codeId } },
       ]);
-      expect(recordsOf("login_code.created", code.codeId)).toMatchObject([
+      expect(world.audit.recordsOf("login_code.created", code.codeId)).toMatchObject([
         { actorId: user.userId, detail: { user_id: user.userId } },
       ]);
       expect((await redeem(world, code, device, user.name)).keyId).toBe(answer.keyId);
@@ -197,7 +191,7 @@ describe("RevokeLoginCode", () => {
     const { loginCode } = await world.call(world.owner, revokeLoginCode, { codeId });
     expect(loginCode?.revokedAt).toBeDefined();
     expect((await world.call(world.owner, revokeLoginCode, { codeId })).loginCode).toEqual(loginCode);
-    expect(recordsOf("login_code.revoked", codeId)).toMatchObject([{ actorId: ownerId() }]);
+    expect(world.audit.recordsOf("login_code.revoked", codeId)).toMatchObject([{ actorId: world.ownerId }]);
     await expect(redeem(world, code, newKey())).rejects.toMatchObject({ reason: Reason.TOKEN_REVOKED });
     const spent = await makeLoginCode(world, AUDITOR);
     await redeem(world, spent, newKey());

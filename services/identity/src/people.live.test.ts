@@ -34,12 +34,6 @@ beforeEach(() => {
   world.clock.nowMs += 1000;
 });
 
-const ownerId = () => world.owner.keyId.split(".")[0] ?? "";
-
-function recordsOf(action: string, subjectId: string) {
-  return world.audit.events.filter((event) => event.action === action && event.subjectId === subjectId);
-}
-
 describe("ListUsers and GetUser", () => {
   test("describe people with the devices that work, and when those were last seen", async () => {
     const user = await addUser(world, ADMIN);
@@ -77,7 +71,7 @@ describe("ListUsers and GetUser", () => {
     } while (pageToken !== "");
     expect(new Set(listed).size).toBe(listed.length);
     expect(listed).toContain(stays.userId);
-    expect(listed).toContain(ownerId());
+    expect(listed).toContain(world.ownerId);
     expect(listed).not.toContain(gone.userId);
     const { user } = await world.call(world.owner, getUser, { userId: gone.userId });
     expect(user?.removedAt).toBeDefined();
@@ -127,9 +121,9 @@ describe("RemoveUser", () => {
     for (const code of [invitation, deviceCode])
       await expect(redeem(world, code, newKey(), "")).rejects.toMatchObject({ reason: Reason.TOKEN_REVOKED });
     expect((await world.resolve(machineId)).credential).toBeDefined();
-    expect(recordsOf("user.removed", owner.userId)).toMatchObject([
+    expect(world.audit.recordsOf("user.removed", owner.userId)).toMatchObject([
       {
-        actorId: ownerId(),
+        actorId: world.ownerId,
         vaultId: world.vaultId,
         detail: {
           name: owner.name,
@@ -141,10 +135,10 @@ describe("RemoveUser", () => {
         },
       },
     ]);
-    expect(recordsOf("token.revoked", tokenId)).toHaveLength(1);
+    expect(world.audit.recordsOf("token.revoked", tokenId)).toHaveLength(1);
     for (const { codeId } of [invitation, deviceCode])
-      expect(recordsOf("login_code.revoked", codeId)).toHaveLength(1);
-    expect(recordsOf("login_code.revoked", spent.codeId)).toEqual([]);
+      expect(world.audit.recordsOf("login_code.revoked", codeId)).toHaveLength(1);
+    expect(world.audit.recordsOf("login_code.revoked", spent.codeId)).toEqual([]);
   });
 
   test("stops every key of the user, also one that itself was not revoked", async () => {

@@ -33,7 +33,7 @@ async function usesOf({ tokenId }: TestToken): Promise<number> {
 }
 
 function recordsOf(action: string, { tokenId }: TestToken) {
-  return world.audit.events.filter((event) => event.action === action && event.subjectId === tokenId);
+  return world.audit.recordsOf(action, tokenId);
 }
 
 /** What comes of an enrollment that is refused: what its caller is told, what is recorded of it, what it spent. */

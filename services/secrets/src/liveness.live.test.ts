@@ -1,6 +1,6 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { createServiceDatabase, type SigningUser, newUser } from "@sallyport/test/infra";
+import { type SigningUser, newUser } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, expect, test } from "vitest";
 import { resetPeers } from "../testing/memory-peers.ts";
 import {
@@ -20,12 +20,8 @@ let living: Resource;
 let deleted: Resource;
 
 beforeAll(async () => {
-  const database = await createServiceDatabase("secrets");
-  secrets = await startTestSecrets(database);
-  return async () => {
-    await secrets[Symbol.asyncDispose]();
-    await database[Symbol.asyncDispose]();
-  };
+  secrets = await startTestSecrets();
+  return () => secrets[Symbol.asyncDispose]();
 });
 
 beforeEach(async () => {

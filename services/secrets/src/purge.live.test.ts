@@ -3,7 +3,7 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
-import { createServiceDatabase, type SigningUser, newUser } from "@sallyport/test/infra";
+import { type SigningUser, newUser } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { faults, mend } from "../testing/faults.ts";
 import { resetPeers } from "../testing/memory-peers.ts";
@@ -28,13 +28,9 @@ let projectId: string;
 let secretId: string;
 
 beforeAll(async () => {
-  const created = await createServiceDatabase("secrets");
-  secrets = await startTestSecrets(created);
+  secrets = await startTestSecrets();
   database = secrets.database;
-  return async () => {
-    await secrets[Symbol.asyncDispose]();
-    await created[Symbol.asyncDispose]();
-  };
+  return () => secrets[Symbol.asyncDispose]();
 });
 
 beforeEach(async () => {

@@ -22,7 +22,7 @@ import { createPeers } from "../src/peers.ts";
 import { createPurge } from "../src/purge.ts";
 import { secretsRoutes } from "../src/server.ts";
 import { createMemoryPeers, inMemory } from "./memory-peers.ts";
-import { type SigningUser, createSignedDeployment } from "@sallyport/test/infra";
+import { type SigningUser, createServiceDatabase, createSignedDeployment } from "@sallyport/test/infra";
 
 /** The instant at which tests begin, in milliseconds. */
 export const testStartMs = 1_800_000_000_000;
@@ -30,8 +30,9 @@ export const testStartMs = 1_800_000_000_000;
 /** Secrets on a real database, reached in memory, with peers in memory and a clock that a test may move. */
 export type TestSecrets = Awaited<ReturnType<typeof startTestSecrets>>;
 
-/** Migrates the database and serves secrets on it. */
-export async function startTestSecrets(urls: { readonly ownerUrl: string; readonly servingUrl: string }) {
+/** Makes a database and serves secrets on it; disposing drops it. */
+export async function startTestSecrets() {
+  const urls = await createServiceDatabase("secrets");
   await migrate({ url: urls.ownerUrl, folder: new URL("../migrations", import.meta.url) });
   const time = { nowMs: testStartMs };
   const clock = () => time.nowMs;
@@ -80,6 +81,7 @@ export async function startTestSecrets(urls: { readonly ownerUrl: string; readon
       await outbox[Symbol.asyncDispose]();
       await reads[Symbol.asyncDispose]();
       await writes[Symbol.asyncDispose]();
+      await urls[Symbol.asyncDispose]();
     },
   };
 }

@@ -33,6 +33,8 @@ export type PolicyPeer = {
 export type AuditPeer = {
   readonly transport: Transport;
   readonly events: Event[];
+  /** The events of one action about one subject, in order. */
+  recordsOf(action: string, subjectId: string): Event[];
   away: boolean;
   /** Runs before events are taken. */
   beforeAppend: (events: readonly Event[]) => Promise<void>;
@@ -108,7 +110,14 @@ export function createAuditPeer(): AuditPeer {
       },
     });
   });
-  const self: AuditPeer = { transport, events, away: false, beforeAppend: () => Promise.resolve() };
+  const self: AuditPeer = {
+    transport,
+    events,
+    recordsOf: (action, subjectId) =>
+      events.filter((event) => event.action === action && event.subjectId === subjectId),
+    away: false,
+    beforeAppend: () => Promise.resolve(),
+  };
   return self;
 }
 

@@ -77,6 +77,8 @@ export type World = Replica & {
   readonly clock: { nowMs: number };
   readonly vaultId: string;
   readonly owner: TestKey;
+  /** The owner's user id. */
+  readonly ownerId: string;
   readonly urls: Pick<ServiceTestDatabase, "ownerUrl" | "servingUrl">;
   /** Starts another process on the same database. */
   startReplica(): Replica;
@@ -133,6 +135,7 @@ async function createWorld(
     clock,
     vaultId,
     owner,
+    ownerId: answer.userId,
     urls,
     startReplica: start,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),

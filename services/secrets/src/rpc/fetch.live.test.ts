@@ -6,7 +6,7 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import type { FetchResult } from "@sallyport/proto/gen/sallyport/secrets/internal/v1/fetch_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { createServiceDatabase, type SigningUser, newUser } from "@sallyport/test/infra";
+import { type SigningUser, newUser } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import {
   type TestSecrets,
@@ -18,20 +18,14 @@ import {
 } from "../../testing/secrets.ts";
 
 let secrets: TestSecrets;
-let ownerUrl: string;
 let owner: SigningUser;
 let projectId: string;
 let first: string;
 let second: string;
 
 beforeAll(async () => {
-  const database = await createServiceDatabase("secrets");
-  ownerUrl = database.ownerUrl;
-  secrets = await startTestSecrets(database);
-  return async () => {
-    await secrets[Symbol.asyncDispose]();
-    await database[Symbol.asyncDispose]();
-  };
+  secrets = await startTestSecrets();
+  return () => secrets[Symbol.asyncDispose]();
 });
 
 beforeEach(async () => {
@@ -105,7 +99,7 @@ describe("Fetch", () => {
   });
 
   test("refuses what would not fit into a reply", async () => {
-    await using database = openDatabase({ url: ownerUrl, applicationName: "test-owner" });
+    await using database = openDatabase({ url: secrets.ownerUrl, applicationName: "test-owner" });
     await database.query("update versions set envelope = $2 where secret_id = $1", [
       second,
       Buffer.alloc(3_200_000),

@@ -4,7 +4,7 @@ import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts"
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { createServiceDatabase, type SigningUser, newUser } from "@sallyport/test/infra";
+import { type SigningUser, newUser } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import {
   type TestSecrets,
@@ -25,12 +25,8 @@ let owner: SigningUser;
 let projectId: string;
 
 beforeAll(async () => {
-  const database = await createServiceDatabase("secrets");
-  secrets = await startTestSecrets(database);
-  return async () => {
-    await secrets[Symbol.asyncDispose]();
-    await database[Symbol.asyncDispose]();
-  };
+  secrets = await startTestSecrets();
+  return () => secrets[Symbol.asyncDispose]();
 });
 
 beforeEach(async () => {

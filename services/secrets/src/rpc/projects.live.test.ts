@@ -2,7 +2,7 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { failureOf } from "@sallyport/rpc";
-import { createServiceDatabase, type SigningUser, newUser } from "@sallyport/test/infra";
+import { type SigningUser, newUser } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type TestSecrets, addTestProject, reasonOf, startTestSecrets } from "../../testing/secrets.ts";
 
@@ -12,12 +12,8 @@ let secrets: TestSecrets;
 let owner: SigningUser;
 
 beforeAll(async () => {
-  const database = await createServiceDatabase("secrets");
-  secrets = await startTestSecrets(database);
-  return async () => {
-    await secrets[Symbol.asyncDispose]();
-    await database[Symbol.asyncDispose]();
-  };
+  secrets = await startTestSecrets();
+  return () => secrets[Symbol.asyncDispose]();
 });
 
 beforeEach(() => {

@@ -4,7 +4,7 @@ import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/projec
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { failureOf } from "@sallyport/rpc";
-import { createServiceDatabase, type SigningUser, newUser } from "@sallyport/test/infra";
+import { type SigningUser, newUser } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { resetPeers } from "../../testing/memory-peers.ts";
 import {
@@ -27,12 +27,8 @@ let projectId: string;
 let secretId: string;
 
 beforeAll(async () => {
-  const database = await createServiceDatabase("secrets");
-  secrets = await startTestSecrets(database);
-  return async () => {
-    await secrets[Symbol.asyncDispose]();
-    await database[Symbol.asyncDispose]();
-  };
+  secrets = await startTestSecrets();
+  return () => secrets[Symbol.asyncDispose]();
 });
 
 beforeEach(async () => {

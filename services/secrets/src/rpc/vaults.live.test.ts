@@ -4,7 +4,7 @@ import { FetchService } from "@sallyport/proto/gen/sallyport/secrets/internal/v1
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { createServiceDatabase, type SigningUser, newUser } from "@sallyport/test/infra";
+import { type SigningUser, newUser } from "@sallyport/test/infra";
 import { beforeAll, describe, expect, test } from "vitest";
 import {
   type TestSecrets,
@@ -33,8 +33,7 @@ let stranger: SigningUser;
 let strangersProject: string;
 
 beforeAll(async () => {
-  const database = await createServiceDatabase("secrets");
-  secrets = await startTestSecrets(database);
+  secrets = await startTestSecrets();
   owner = newUser();
   const projectId = await addTestProject(secrets, owner, "web");
   const secretId = await addTestSecret(secrets, owner, projectId, "DB_URL");
@@ -47,10 +46,7 @@ beforeAll(async () => {
   known = { projectId, secretId, deletedId, deletedProjectId };
   stranger = newUser();
   strangersProject = await addTestProject(secrets, stranger, "mine");
-  return async () => {
-    await secrets[Symbol.asyncDispose]();
-    await database[Symbol.asyncDispose]();
-  };
+  return () => secrets[Symbol.asyncDispose]();
 });
 
 /** Ids that nothing bears: what a stranger is told about these he is told about the ids of others. */

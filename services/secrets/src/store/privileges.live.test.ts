@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type Database, openDatabase } from "@sallyport/postgres";
 import { newId } from "@sallyport/proto/ids";
-import { createServiceDatabase, newUser } from "@sallyport/test/infra";
+import { newUser } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import {
   type TestSecrets,
@@ -18,14 +18,12 @@ let secretId: string;
 let projectId: string;
 
 beforeAll(async () => {
-  const created = await createServiceDatabase("secrets");
-  secrets = await startTestSecrets(created);
+  secrets = await startTestSecrets();
   serving = secrets.database;
-  owner = openDatabase({ url: created.ownerUrl, applicationName: "test-owner" });
+  owner = openDatabase({ url: secrets.ownerUrl, applicationName: "test-owner" });
   return async () => {
     await owner[Symbol.asyncDispose]();
     await secrets[Symbol.asyncDispose]();
-    await created[Symbol.asyncDispose]();
   };
 });
 

@@ -1,0 +1,167 @@
+import type { Survivor } from "../judge.ts";
+
+/** Every mutant of evidence that may survive, and why. */
+export const evidence: readonly Survivor[] = [
+  {
+    file: "services/lib/evidence/src/body.ts",
+    code: "default:",
+    change: "default: throw new Error(`unknown content type ${String(con… → default:",
+    why: "the compiler knows that nothing arrives here",
+  },
+  {
+    file: "services/lib/evidence/src/body.ts",
+    code: "throw new Error(`unknown content type ${String(contentType satisfies never)}`);",
+    change: "`unknown content type ${String(contentType satisfies never)… → ``",
+    why: "the compiler knows that nothing arrives here",
+  },
+  {
+    file: "services/lib/evidence/src/ed25519.ts",
+    code: "} finally {",
+    change: "{ secretKey.fill(0); } → {}",
+    why: "it wipes memory at which no test can look",
+  },
+  {
+    file: "services/lib/evidence/src/ed25519.ts",
+    code: "secretKey.fill(0);",
+    change: "secretKey.fill(0); → ;",
+    why: "it wipes memory at which no test can look",
+  },
+  {
+    file: "services/lib/evidence/src/forward.ts",
+    code: 'const replay = fail(Reason.REQUEST_REJECTED, {}, new Error("replay: the request was seen before"));',
+    change: '"replay: the request was seen before" → ""',
+    why: "text for the log alone: the peer gets the reason",
+  },
+  {
+    file: "services/lib/evidence/src/forward.ts",
+    code: 'if (!signedRequest) throw new EvidenceError("signature", "there is no request");',
+    change: "!signedRequest → false",
+    why: "for the compiler: signerOf refuses the same before",
+  },
+  {
+    file: "services/lib/evidence/src/forward.ts",
+    code: 'if (!signedRequest) throw new EvidenceError("signature", "there is no request");',
+    change: '"there is no request" → ""',
+    why: "for the compiler: signerOf refuses the same before",
+  },
+  {
+    file: "services/lib/evidence/src/forward.ts",
+    code: 'if (!run) throw new EvidenceError("path", "it is not a method of this service");',
+    change: '"it is not a method of this service" → ""',
+    why: "text for the log alone: the peer gets the step, which is tested",
+  },
+  {
+    file: "services/lib/evidence/src/forward.ts",
+    code: 'throw new EvidenceError("role", "the key is not enrolled");',
+    change: '"the key is not enrolled" → ""',
+    why: "text for the log alone: the peer gets the step, which is tested",
+  },
+  {
+    file: "services/lib/evidence/src/forward.ts",
+    code: 'if (!signedRequest) throw new Error("verified without a request");',
+    change: "!signedRequest → false",
+    why: "for the compiler: signerOf refuses the same before",
+  },
+  {
+    file: "services/lib/evidence/src/forward.ts",
+    code: 'if (!signedRequest) throw new Error("verified without a request");',
+    change: '"verified without a request" → ""',
+    why: "for the compiler: signerOf refuses the same before",
+  },
+  {
+    file: "services/lib/evidence/src/forward.ts",
+    code: "countRefusedStep(error);",
+    change: "countRefusedStep(error); → ;",
+    why: "a metric: test/system/telemetry.test.ts reads it from a whole deployment",
+  },
+  {
+    file: "services/lib/evidence/src/json-keys.ts",
+    code: "const open: (Set<string> | undefined)[] = [];",
+    change: '[] → ["Stryker was here"]',
+    why: "nothing is a key outside of every object, so the outermost is never asked",
+  },
+  {
+    file: "services/lib/evidence/src/json-keys.ts",
+    code: "for (let index = 0; index < text.length; index += 1) {",
+    change: "index < text.length → index <= text.length",
+    why: "in a text that JSON.parse took every string ends, and behind its end there is no character",
+  },
+  {
+    file: "services/lib/evidence/src/json-keys.ts",
+    code: 'while (index < text.length && text[index] !== \'"\') index += text[index] === "\\\\" ? 2 : 1;',
+    change: "index < text.length → true",
+    why: "in a text that JSON.parse took every string ends, and behind its end there is no character",
+  },
+  {
+    file: "services/lib/evidence/src/json-keys.ts",
+    code: 'while (index < text.length && text[index] !== \'"\') index += text[index] === "\\\\" ? 2 : 1;',
+    change: "index < text.length → index <= text.length",
+    why: "in a text that JSON.parse took every string ends, and behind its end there is no character",
+  },
+  {
+    file: "services/lib/evidence/src/json-keys.ts",
+    code: "if (!message) return [];",
+    change: '[] → ["Stryker was here"]',
+    why: "what is no message has no fields to look at",
+  },
+  {
+    file: "services/lib/evidence/src/refused-steps.ts",
+    code: "export function countRefusedStep({ step }: EvidenceError): void {",
+    change: "{ refusals({ step }); } → {}",
+    why: "a metric: test/system/telemetry.test.ts reads it from a whole deployment",
+  },
+  {
+    file: "services/lib/evidence/src/refused-steps.ts",
+    code: "refusals({ step });",
+    change: "{ step } → {}",
+    why: "a metric: test/system/telemetry.test.ts reads it from a whole deployment",
+  },
+  {
+    file: "services/lib/evidence/src/signer.ts",
+    code: 'const named = atStep("signature", () => parseKeyId(keyId));',
+    change: '"signature" → ""',
+    why: "parseRequest took the keyid before, so parseKeyId does not throw",
+  },
+  {
+    file: "services/lib/evidence/src/validate.ts",
+    code: "const validator = createValidator({ failFast: true });",
+    change: "{ failFast: true } → {}",
+    why: "only the first violation is read either way; this saves the search for others",
+  },
+  {
+    file: "services/lib/evidence/src/validate.ts",
+    code: "const validator = createValidator({ failFast: true });",
+    change: "true → false",
+    why: "only the first violation is read either way; this saves the search for others",
+  },
+  {
+    file: "services/lib/evidence/src/validate.ts",
+    code: 'if (result.kind === "error") throw result.error;',
+    change: 'result.kind === "error" → false',
+    why: "a rule that cannot be evaluated: the contracts have none",
+  },
+  {
+    file: "services/lib/evidence/src/validate.ts",
+    code: 'if (result.kind === "error") throw result.error;',
+    change: '"error" → ""',
+    why: "a rule that cannot be evaluated: the contracts have none",
+  },
+  {
+    file: "services/lib/evidence/src/validate.ts",
+    code: 'const field = violation ? pathToString(violation.field) : "";',
+    change: '"" → "Stryker was here!"',
+    why: "for the compiler: what is not valid has a violation",
+  },
+  {
+    file: "services/lib/evidence/src/validate.ts",
+    code: 'return { field, description: violation?.message ?? "is not valid" };',
+    change: "violation?.message → violation.message",
+    why: "for the compiler: what is not valid has a violation",
+  },
+  {
+    file: "services/lib/evidence/src/validate.ts",
+    code: 'return { field, description: violation?.message ?? "is not valid" };',
+    change: '"is not valid" → ""',
+    why: "for the compiler: what is not valid has a violation",
+  },
+];
