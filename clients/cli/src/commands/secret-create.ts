@@ -36,7 +36,7 @@ export const secretCreate = defineCommand({
   show({ secretId, name, project }, screen, { context }) {
     screen.mark("ok", `made ${name}, version 1`, secretId);
     context.progress.say(
-      `let a machine read it: sallyport grant MACHINE ${wordOr(name, "SECRET")} --project ${wordOr(project, "PROJECT")}`,
+      `an owner or admin lets a machine read it: sallyport grant MACHINE ${wordOr(name, "SECRET")} --project ${wordOr(project, "PROJECT")}`,
     );
   },
 });
