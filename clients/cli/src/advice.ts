@@ -13,6 +13,7 @@ export type CliReason =
   | "NAME_UNFIT"
   | "NAME_DANGEROUS"
   | "LAST_OWNER"
+  | "ALREADY_EXISTS"
   | "VALUE_UNFIT"
   | "OUTPUT_FAILED"
   | "LISTEN_FAILED"
