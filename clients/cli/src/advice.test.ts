@@ -70,4 +70,6 @@ test("people read two lines", () => {
     "sallyport: there is no such thing in this vault (project_id) [NOT_FOUND]",
     '  → check the name or id, and the vault with "sallyport vault show"',
   ]);
+  const bare = new SallyportError({ told: "NOT_FOUND" }, "x", { cause: 1 });
+  expect(explain(bare).message).toBe("there is no such thing in this vault");
 });

@@ -13,6 +13,7 @@ export type CliReason =
   | "NAME_UNFIT"
   | "NAME_DANGEROUS"
   | "LAST_OWNER"
+  | "ALREADY_EXISTS"
   | "VALUE_UNFIT"
   | "OUTPUT_FAILED"
   | "LISTEN_FAILED"
@@ -98,10 +99,10 @@ const all: Readonly<Record<KnownReason, Advice>> = {
   },
   NOT_FOUND: {
     exitCode: 5,
-    what: (metadata) =>
-      missing[field(metadata)]?.[0] ?? `there is no such thing in this vault (${field(metadata)})`,
-    next: (metadata) =>
-      missing[field(metadata)]?.[1] ?? 'check the name or id, and the vault with "sallyport vault show"',
+    what: ({ field: of = "" }) =>
+      missing[of]?.[0] ?? `there is no such thing in this vault${of === "" ? "" : ` (${of})`}`,
+    next: ({ field: of = "" }) =>
+      missing[of]?.[1] ?? 'check the name or id, and the vault with "sallyport vault show"',
   },
   ALREADY_EXISTS: {
     exitCode: 5,

@@ -36,8 +36,9 @@ const introduction = `# What \`sallyport … --json\` prints
 
 Generated from the commands: \`npx vitest run --project unit clients/cli/src/json.test.ts -u\` writes it anew.
 
-Keys are only ever added. A key that has no value is \`null\` and never left out. Times are RFC 3339 in UTC. Results go to
-standard output. An error goes to standard error as one object, and the exit code says its kind:
+Keys are only ever added. A key is never left out: one that has no value is \`null\`, or empty or 0 where its meaning says so.
+Times are RFC 3339 in UTC. Results go to standard output. An error goes to standard error as one object, and the exit code
+says its kind:
 
 \`\`\`json
 {"error": {"reason": "NOT_GRANTED", "message": "no grant covers DB_URL", "next": "see what this machine may read …", "metadata": {}}}

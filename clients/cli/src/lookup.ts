@@ -29,12 +29,8 @@ export async function describeProject(client: With<"projects">, key: string): Pr
   const request = isId("prj", key)
     ? { key: { case: "projectId" as const, value: key }, showDeleted: true }
     : { key: { case: "name" as const, value: key } };
-  const { project } = await absentAs(
-    `there is no project ${key}`,
-    client.services.projects.getProject(request),
-  );
-  if (!project) throw new SallyportError("NOT_FOUND", `there is no project ${key}`);
-  return project;
+  const answer = await client.services.projects.getProject(request).catch(undefinedIfAbsent);
+  return present(answer?.project, `project ${key}`);
 }
 
 /** All projects of the vault by name, the deleted ones too when asked. */
@@ -95,8 +91,8 @@ export function everySecret(
 }
 
 function onlyOne(ids: readonly string[], what: string): string {
-  const [only] = ids;
-  if (only === undefined) throw new SallyportError("NOT_FOUND", `there is no ${what}`);
+  const [first] = ids;
+  const only = present(first, what);
   if (ids.length === 1) return only;
   throw new CliError("NAME_AMBIGUOUS", `${ids.length} were called so: ${ids.join(", ")}`, {
     next: "choose one of them by its id",
@@ -105,12 +101,8 @@ function onlyOne(ids: readonly string[], what: string): string {
 
 /** Finds a secret by name in a project. Throws NOT_FOUND. */
 export async function findSecret(client: With<"secrets">, projectId: string, name: string): Promise<Secret> {
-  const { secret } = await absentAs(
-    `there is no secret ${name} in this project`,
-    client.services.secrets.getSecret({ projectId, name }),
-  );
-  if (!secret) throw new SallyportError("NOT_FOUND", `there is no secret ${name} in this project`);
-  return secret;
+  const answer = await client.services.secrets.getSecret({ projectId, name }).catch(undefinedIfAbsent);
+  return present(answer?.secret, `secret ${name} in this project`);
 }
 
 /**
@@ -129,20 +121,17 @@ export async function locateSecret(
     findSecret(client, projectId, key).catch(undefinedIfAbsent),
   );
   const secrets = found.filter((secret) => secret !== undefined);
-  const [only] = secrets;
-  if (!only) throw new SallyportError("NOT_FOUND", `there is no secret ${key}`);
+  const [first] = secrets;
+  const only = present(first, `secret ${key}`);
   if (secrets.length === 1) return only;
   const names = projects.flatMap(({ name }, index) => (found[index] ? [name] : []));
   throw new CliError("NAME_AMBIGUOUS", `${key} is in ${names.join(" and ")}`);
 }
 
 async function describeSecret(client: With<"secrets">, secretId: string): Promise<Secret> {
-  const { secret } = await absentAs(
-    `there is no secret ${secretId}`,
-    client.services.secrets.getSecret({ secretId, showDeleted: true }),
-  );
-  if (!secret) throw new SallyportError("NOT_FOUND", `there is no secret ${secretId}`);
-  return secret;
+  const request = { secretId, showDeleted: true };
+  const answer = await client.services.secrets.getSecret(request).catch(undefinedIfAbsent);
+  return present(answer?.secret, `secret ${secretId}`);
 }
 
 const living: ReadonlySet<MachineState> = new Set([
@@ -157,10 +146,8 @@ const living: ReadonlySet<MachineState> = new Set([
  */
 export async function findMachine(client: With<"machines">, key: string): Promise<Machine> {
   if (isId("mch", key)) {
-    const asked = client.services.machines.getMachine({ machineId: key });
-    const { machine } = await absentAs(`there is no machine ${key}`, asked);
-    if (!machine) throw new SallyportError("NOT_FOUND", `there is no machine ${key}`);
-    return machine;
+    const answer = await client.services.machines.getMachine({ machineId: key }).catch(undefinedIfAbsent);
+    return present(answer?.machine, `machine ${key}`);
   }
   const named = await everyPage(async (pageToken) => {
     const { machines, nextPageToken } = await client.services.machines.listMachines({
@@ -172,8 +159,8 @@ export async function findMachine(client: With<"machines">, key: string): Promis
   });
   const alive = named.filter(({ state }) => living.has(state));
   const candidates = alive.length > 0 ? alive : named;
-  const [only] = candidates;
-  if (!only) throw new SallyportError("NOT_FOUND", `there is no machine ${key}`);
+  const [first] = candidates;
+  const only = present(first, `machine ${key}`);
   if (candidates.length === 1) return only;
   const ids = candidates.slice(0, 3).map(({ machineId }) => machineId);
   throw new CliError(
@@ -192,12 +179,8 @@ export function undefinedIfAbsent(error: unknown): undefined {
   throw known;
 }
 
-// In the words of what was typed: the server does not repeat them.
-async function absentAs<T>(message: string, asked: Promise<T>): Promise<T> {
-  try {
-    return await asked;
-  } catch (error) {
-    const known = toSallyportError(error);
-    throw known.reason === "NOT_FOUND" ? new SallyportError("NOT_FOUND", message) : known;
-  }
+/** What was looked for. Throws NOT_FOUND, in the words of what was typed: the server does not repeat them. */
+export function present<T>(found: T | undefined, what: string): T {
+  if (found === undefined) throw new SallyportError("NOT_FOUND", `there is no ${what}`);
+  return found;
 }

@@ -1,9 +1,8 @@
 import type { Services } from "@sallyport/client";
-import { SallyportError } from "@sallyport/client/error";
 import type { User } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
 import { isId } from "@sallyport/proto/ids";
 import { UsageError } from "./failure.ts";
-import { undefinedIfAbsent } from "./lookup.ts";
+import { present, undefinedIfAbsent } from "./lookup.ts";
 import { everyPage } from "./pages.ts";
 
 type Users = { readonly services: Pick<Services, "users"> };
@@ -21,8 +20,7 @@ export async function findUser(client: Users, key: string): Promise<User> {
   const found = isId("usr", key)
     ? (await client.services.users.getUser({ userId: key }).catch(undefinedIfAbsent))?.user
     : (await allUsers(client)).find(({ name }) => name.toLowerCase() === key.toLowerCase());
-  if (!found) throw new SallyportError("NOT_FOUND", `there is no user ${key}`);
-  return found;
+  return present(found, `user ${key}`);
 }
 
 const deviceKey = /^usr_[0-9a-hjkmnp-tv-z]{20}\.[0-9a-hjkmnp-tv-z]{20}$/;
@@ -47,6 +45,5 @@ export async function findDevice(client: Users, typed: string): Promise<string> 
   if (deviceKey.test(typed)) return typed;
   const keyIds = (await allUsers(client)).flatMap(({ devices }) => devices.map(({ keyId }) => keyId));
   const keyId = keyIds.find((each) => deviceName(each) === typed);
-  if (keyId === undefined) throw new SallyportError("NOT_FOUND", `there is no device ${typed} that works`);
-  return keyId;
+  return present(keyId, `device ${typed} that works`);
 }

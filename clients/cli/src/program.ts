@@ -12,9 +12,9 @@ import { wrap } from "./terminal/wrap.ts";
 
 const environment = `
 Environment:
-  SALLYPORT_URL               where the gateway answers, for login and enroll
+  SALLYPORT_URL               where the gateway answers, for login, enroll and token check
   SALLYPORT_CA                PEM file of the gateway's CA, when the system does not know it
-  SALLYPORT_ENROLLMENT_TOKEN  token for enroll
+  SALLYPORT_ENROLLMENT_TOKEN  token for enroll and token check
   SALLYPORT_IDENTITY          identity file to use instead of those under ~/.config/sallyport
   SALLYPORT_VAULT             vault to act in, by id or name
   NO_COLOR                    no colours

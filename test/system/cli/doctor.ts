@@ -27,9 +27,9 @@ export function describeDoctor(cli: () => Cli): void {
       expect((await cli().home.run(["doctor"])).out).toMatch(/^✓ runtime {6}Node \d+/);
     });
 
-    async function withIdentity(change: Partial<Identity>) {
+    async function withIdentity(change: Partial<Identity>, kind: Identity["kind"] = "machine") {
       const path = join(cli().home.dir, "changed.json");
-      const identity = { ...(await loadIdentity(join(cli().vaultFolder(), "machine.json"))), ...change };
+      const identity = { ...(await loadIdentity(join(cli().vaultFolder(), `${kind}.json`))), ...change };
       writeFileSync(path, JSON.stringify(identity), { mode: 0o600 });
       return findings({ SALLYPORT_IDENTITY: path });
     }
@@ -50,6 +50,15 @@ export function describeDoctor(cli: () => Cli): void {
       const result = await withIdentity(change);
       expect(result.code, JSON.stringify(result.found)).toBe(code);
       expect(faultOf(result.found)).toMatchObject({ check, fix: expect.stringMatching(fix) as unknown });
+    });
+
+    test("says how a key goes on that ends soon", async () => {
+      const expiresAt = new Date(Date.now() + 3_600_000).toISOString();
+      const { code, found } = await withIdentity({ expiresAt }, "user");
+      expect(code).toBe(0);
+      expect(found.filter(({ status }) => status === "warn")).toMatchObject([
+        { check: "identity", fix: 'run "sallyport device renew" while the key works' },
+      ]);
     });
 
     test("finds loose modes, misspelt variables and broken settings", async () => {

@@ -224,6 +224,15 @@ export function describePeople(cli: () => Cli): void {
       expect(existsSync(cut)).toBe(false);
       await laptop.json(["logout"]);
     });
+
+    test("that are unknown are said to be, typed whole or by their end", async () => {
+      const end = "00000000000000000000";
+      for (const typed of [end, `usr_${end}.${end}`])
+        expect(await refused(["device", "revoke", typed, "--yes"])).toEqual({
+          code: 5,
+          err: expect.stringContaining(`there is no device ${typed}`) as string,
+        });
+    });
   });
 
   describe("vaults", () => {

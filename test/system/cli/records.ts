@@ -113,7 +113,10 @@ export function describeRecords(cli: () => Cli): void {
         code: 5,
         said: "sallyport: there is no record 99999999 [NOT_FOUND]",
       });
-      expect(await refused("show", "evt_00000000000000000000")).toMatchObject({ code: 5 });
+      expect(await refused("show", "evt_00000000000000000000")).toMatchObject({
+        code: 5,
+        said: "sallyport: there is no record evt_00000000000000000000 [NOT_FOUND]",
+      });
       expect(await refused("show", "x")).toMatchObject({
         code: 2,
         next: "give its number, or its id (evt_…)",

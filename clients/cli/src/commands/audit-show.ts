@@ -1,5 +1,4 @@
 import type { Sallyport } from "@sallyport/client";
-import { SallyportError } from "@sallyport/client/error";
 import {
   type Record as AuditRecord,
   RecordOrder,
@@ -11,13 +10,14 @@ import { defineCommand } from "../command/define.ts";
 import { flag, required } from "../command/options.ts";
 import { object, mapOf, text } from "../command/shape.ts";
 import { UsageError } from "../failure.ts";
+import { present, undefinedIfAbsent } from "../lookup.ts";
 import { momentText } from "../terminal/time.ts";
 import { actorText, recordShape, recordViews, resultText } from "../views/record.ts";
 
 /** `sallyport audit show RECORD`: one record, every field. */
 export const auditShow = defineCommand({
   args: { record: required("its number (SEQ) or its id (evt_…)") },
-  options: { deployment: flag("a number of what belongs to no vault") },
+  options: { deployment: flag("the number is of a record that belongs to no vault; only in the operator's vault") },
   examples: [
     ["sallyport audit show 42", "the record of this number"],
     ["sallyport audit show evt_0123456789abcdefghjk --json", "by its id, for programs"],
@@ -28,12 +28,9 @@ export const auditShow = defineCommand({
   }),
   run: ({ args, options: { deployment }, context }) =>
     context.session.asUser(async (client) => {
-      const record = await find(client, args.record, deployment);
-      if (!record) throw new SallyportError("NOT_FOUND", `there is no record ${args.record}`);
-      const { views, names } = await recordViews(client, [record]);
-      const [view] = views;
-      if (!view) throw new SallyportError("NOT_FOUND", `there is no record ${args.record}`);
-      return { record: view, names: Object.fromEntries(names) };
+      const found = await find(client, args.record, deployment);
+      const { views, names } = await recordViews(client, found ? [found] : []);
+      return { record: present(views[0], `record ${args.record}`), names: Object.fromEntries(names) };
     }),
   show({ record, names }, screen) {
     const named = (id: string): string => (names[id] === undefined ? id : `${names[id]} (${id})`);
@@ -66,7 +63,7 @@ export const auditShow = defineCommand({
 
 async function find(client: Sallyport, key: string, deployment: boolean): Promise<AuditRecord | undefined> {
   const { audit } = client.services;
-  if (isId("evt", key)) return (await audit.getRecord({ eventId: key })).record;
+  if (isId("evt", key)) return (await audit.getRecord({ eventId: key }).catch(undefinedIfAbsent))?.record;
   const seq = /^[1-9]\d{0,17}$/.test(key) ? BigInt(key) : undefined;
   if (seq === undefined) throw new UsageError(`"${key}" is no record`, "give its number, or its id (evt_…)");
   const { records } = await audit.listRecords({

@@ -8,7 +8,7 @@ import { UsageError } from "../failure.ts";
 /** `sallyport completion SHELL`: the completion script of a shell. */
 export const completion = defineCommand({
   description:
-    "It completes commands and options, and names of secrets, projects and vaults, which it asks the server for.",
+    "It completes commands, options, and the names and ids that they take, which it asks the server for.",
   args: { shell: required(shells.join(", "), { complete: { words: shells } }) },
   options: {},
   examples: [

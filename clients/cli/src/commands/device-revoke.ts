@@ -4,6 +4,7 @@ import { defineCommand } from "../command/define.ts";
 import { flag, required } from "../command/options.ts";
 import { integer, object, text } from "../command/shape.ts";
 import { confirmed } from "../confirm.ts";
+import { present, undefinedIfAbsent } from "../lookup.ts";
 import { checkDevice, findDevice } from "../people.ts";
 
 /** `sallyport device revoke DEVICE`: ends a device key for good. */
@@ -26,9 +27,10 @@ export const deviceRevoke = defineCommand({
     checkDevice(args.device);
     const keyId = await context.session.asUser((client) => findDevice(client, args.device));
     await confirmed(`Revoke the device key ${keyId} for good?`, yes);
-    const { user } = await context.session.asUserOnce((client) =>
-      client.services.users.revokeDevice({ keyId, reason }),
+    const answer = await context.session.asUserOnce((client) =>
+      client.services.users.revokeDevice({ keyId, reason }).catch(undefinedIfAbsent),
     );
+    const { user } = present(answer, `device ${keyId}`);
     if (!user) throw new SallyportError("INTERNAL", "the server described no user");
     return { keyId, userId: user.userId, userName: user.name, devicesLeft: user.devices.length };
   },

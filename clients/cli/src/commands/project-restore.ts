@@ -2,6 +2,7 @@ import { SallyportError } from "@sallyport/client";
 import { defineCommand } from "../command/define.ts";
 import { required } from "../command/options.ts";
 import { findDeletedProject } from "../lookup.ts";
+import { notRestored } from "../restoring.ts";
 import { projectShape, projectView } from "../views/project.ts";
 
 /** `sallyport project restore PROJECT`. */
@@ -17,7 +18,7 @@ export const projectRestore = defineCommand({
   run: ({ args, context }) =>
     context.session.asUserOnce(async (client) => {
       const projectId = await findDeletedProject(client, args.project);
-      const { project } = await client.services.projects.restoreProject({ projectId });
+      const { project } = await client.services.projects.restoreProject({ projectId }).catch(notRestored);
       if (!project) throw new SallyportError("INTERNAL", "the server described no project");
       return projectView(client, project);
     }),

@@ -14,7 +14,7 @@ export const secretCreate = defineCommand({
   options: {
     project: requiredText("its project, by name or id", { value: "project", complete: "projects" }),
     ...givenOptions,
-    note: textOr("", "for people; it is not sealed: everyone who may list secrets sees it"),
+    note: textOr("", "for people, at most 1,000 bytes; it is not sealed: everyone who may list secrets sees it"),
     allowDangerousName: flag("allow a name that makes programs run code, such as LD_PRELOAD"),
   },
   examples: [
@@ -36,7 +36,7 @@ export const secretCreate = defineCommand({
   show({ secretId, name, project }, screen, { context }) {
     screen.mark("ok", `made ${name}, version 1`, secretId);
     context.progress.say(
-      `let a machine read it: sallyport grant MACHINE ${wordOr(name, "SECRET")} --project ${wordOr(project, "PROJECT")}`,
+      `an owner or admin lets a machine read it: sallyport grant MACHINE ${wordOr(name, "SECRET")} --project ${wordOr(project, "PROJECT")}`,
     );
   },
 });

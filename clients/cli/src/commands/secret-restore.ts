@@ -2,6 +2,7 @@ import { SallyportError } from "@sallyport/client";
 import { defineCommand } from "../command/define.ts";
 import { required } from "../command/options.ts";
 import { findDeletedSecret } from "../lookup.ts";
+import { notRestored } from "../restoring.ts";
 import { ofProject } from "../views/secret-options.ts";
 import { secretShape, secretView } from "../views/secret.ts";
 
@@ -18,7 +19,7 @@ export const secretRestore = defineCommand({
   run: ({ args, options: { project }, context }) =>
     context.session.asUserOnce(async (client) => {
       const secretId = await findDeletedSecret(client, args.secret, project);
-      const { secret } = await client.services.secrets.restoreSecret({ secretId });
+      const { secret } = await client.services.secrets.restoreSecret({ secretId }).catch(notRestored);
       if (!secret) throw new SallyportError("INTERNAL", "the server described no secret");
       return secretView(client, secret);
     }),

@@ -1,9 +1,8 @@
-import { SallyportError } from "@sallyport/client";
 import { isId } from "@sallyport/proto/ids";
 import { defineCommand } from "../command/define.ts";
 import { required } from "../command/options.ts";
 import { UsageError } from "../failure.ts";
-import { undefinedIfAbsent } from "../lookup.ts";
+import { present, undefinedIfAbsent } from "../lookup.ts";
 import { loginCodeShape, plainCode } from "../views/login-code.ts";
 
 /** `sallyport user revoke-code CODE`: ends a login code that was not redeemed. */
@@ -26,8 +25,7 @@ export const userRevokeCode = defineCommand({
     const answer = await context.session.asUserOnce((client) =>
       client.services.users.revokeLoginCode({ codeId }).catch(undefinedIfAbsent),
     );
-    if (!answer?.loginCode) throw new SallyportError("NOT_FOUND", `there is no login code ${codeId}`);
-    return plainCode(answer.loginCode);
+    return plainCode(present(answer?.loginCode, `login code ${codeId}`));
   },
   show: ({ codeId }, screen) => screen.mark("ok", `revoked ${codeId}: nobody can log in with it`),
 });

@@ -92,10 +92,12 @@ function ofVault({ identities, name, vaultId }: LocalVault): Finding[] {
 function lifetime(where: string, { kind, name, expiresAt }: Identity): Finding {
   const detail = `${kind} ${name} of ${where}, private to you, expires ${relativeTime(expiresAt)}`;
   const leftMs = Date.parse(expiresAt) - Date.now();
-  const renew =
+  const anew =
     kind === "user"
       ? 'ask for a login code and run "sallyport login"'
       : 'run "sallyport enroll" with a token';
-  if (leftMs <= 0) return bad("identity", `${kind} ${name} of ${where} has expired`, renew, 4);
-  return kind === "user" && leftMs < soonMs ? warn("identity", detail, renew) : ok("identity", detail);
+  if (leftMs <= 0) return bad("identity", `${kind} ${name} of ${where} has expired`, anew, 4);
+  return kind === "user" && leftMs < soonMs
+    ? warn("identity", detail, 'run "sallyport device renew" while the key works')
+    : ok("identity", detail);
 }

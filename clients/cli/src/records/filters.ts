@@ -34,7 +34,9 @@ export const filterOptions = {
   outcome: choice("what was allowed, or what was denied", ["allowed", "denied"]),
   reason: list("refused for these reasons, such as NOT_GRANTED", { value: "reasons" }),
   source: text("from this address, or network such as 192.0.2.0/24", { value: "address" }),
-  deployment: flag("what belongs to no vault: strangers turned away, processes started"),
+  deployment: flag(
+    "what belongs to no vault: strangers turned away, processes started; only in the operator's vault",
+  ),
 };
 
 /** What those options say. */

@@ -1,9 +1,8 @@
 import type { Services } from "@sallyport/client";
-import { SallyportError } from "@sallyport/client/error";
 import type { EnrollmentToken } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
 import { isId } from "@sallyport/proto/ids";
 import { UsageError } from "../failure.ts";
-import { undefinedIfAbsent } from "../lookup.ts";
+import { present, undefinedIfAbsent } from "../lookup.ts";
 
 /** Checks that a token is named by its id. Throws UsageError, which repeats nothing: it may be a token's text. */
 export function checkTokenId(typed: string): string {
@@ -21,6 +20,5 @@ export async function findToken(
   tokenId: string,
 ): Promise<EnrollmentToken> {
   const answer = await client.services.enrollment.getToken({ tokenId }).catch(undefinedIfAbsent);
-  if (!answer?.token) throw new SallyportError("NOT_FOUND", `there is no token ${tokenId}`);
-  return answer.token;
+  return present(answer?.token, `token ${tokenId}`);
 }

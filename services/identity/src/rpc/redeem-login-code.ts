@@ -12,7 +12,7 @@ import type {
 import { fail } from "@sallyport/rpc";
 import { type Verdict, judgeProof } from "../enrollment.ts";
 import { actorOf, originOf, reasonText } from "../reports.ts";
-import { type LoginCode, findLoginCode } from "../store/login-codes.ts";
+import { findLoginCode } from "../store/login-codes.ts";
 import { roleOf } from "../store/roles.ts";
 import { noteStranger } from "../strangers.ts";
 import { type Admitted, admitDevice } from "./admit-device.ts";
@@ -40,7 +40,7 @@ export function createRedeemLoginCode(
     const outcome = await context
       .mutate(async (tx) => {
         const decided = await admitDevice(tx, request, new Date(parts.clock()));
-        if (decided.kind === "refused") await recordRefusal(tx, parts, context, known, decided.verdict);
+        if (decided.kind === "refused") await recordRefusal(tx, parts, context, request, decided.verdict);
         else await recordAdmission(tx, parts, context, request, decided.admitted);
         return decided;
       })
@@ -73,19 +73,19 @@ function admissionOf({ newKey }: ForwardContext, request: RedeemLoginCodeRequest
   } as const;
 }
 
-// A vault and a code are named only when they exist: a stranger's guess must not show up in someone's log.
+// Of a code that exists: who holds none is a stranger.
 async function recordRefusal(
   tx: Tx,
   { outbox, clock }: RedeemParts,
   context: ForwardContext,
-  known: LoginCode | undefined,
+  { vaultId, codeId }: RedeemLoginCodeRequest,
   { reason, step }: Verdict,
 ): Promise<void> {
-  const concerned = known ? { vaultId: known.vaultId, subjectId: known.codeId } : {};
   const about = {
     ...actorOf(context),
     ...originOf(context, clock()),
-    ...concerned,
+    vaultId,
+    subjectId: codeId,
     reason: reasonText(reason),
   };
   await outbox.record(tx, newEvent("identity", "login_code.refused", { ...about, detail: { step } }));
