@@ -13,7 +13,7 @@ import { ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/
 import { newId } from "@sallyport/proto/ids";
 import { describe, expect, test } from "vitest";
 import { type Field, canaries } from "../field.ts";
-import { poseAs } from "../mesh.ts";
+import { poseAs } from "../../system/mesh.ts";
 import { openDatabase, readAs } from "./alone.ts";
 
 const hourMs = 3_600_000;

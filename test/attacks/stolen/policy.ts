@@ -8,7 +8,7 @@ import { describe, expect, test } from "vitest";
 import { type Field, canaries } from "../field.ts";
 import { type Cheat, takeOverGateway } from "../gateway/cheat.ts";
 import { askFor, sealTo } from "../gateway/stage.ts";
-import { signWith } from "../signed.ts";
+import { signWith } from "../../system/signed.ts";
 import { openDatabase, readAs } from "./alone.ts";
 
 /** What policy's keys and its database are good for. */
