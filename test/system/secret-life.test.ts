@@ -1,9 +1,9 @@
-import { readFileSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Identity, type Sallyport, enroll, openSallyport, toSallyportError } from "@sallyport/client";
-import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openDatabase } from "./databases.ts";
 import {
   type Deployment,
   loginOwner,
@@ -137,17 +137,15 @@ test("a project goes when no secret lives in it and comes back with its members,
 
 test("what was deleted 30 days ago is gone after the next start, from every table, with a record", async () => {
   await admin.services.secrets.deleteSecret({ secretId });
-  const client = new Client({
-    connectionString: readFileSync(join(deployment.system.layout.supervisor, "secrets-owner.url"), "utf8"),
-  });
-  await client.connect();
-  await client.query("alter table secrets disable trigger stamp_deletion");
-  await client.query(
-    "update secrets set deleted_at = now() - interval '30 days 1 minute' where secret_id = $1",
-    [secretId],
-  );
-  await client.query("alter table secrets enable trigger stamp_deletion");
-  await client.end();
+  {
+    await using client = await openDatabase(deployment.system, "secrets");
+    await client.query("alter table secrets disable trigger stamp_deletion");
+    await client.query(
+      "update secrets set deleted_at = now() - interval '30 days 1 minute' where secret_id = $1",
+      [secretId],
+    );
+    await client.query("alter table secrets enable trigger stamp_deletion");
+  }
   admin.close();
   reader.close();
   await deployment[Symbol.asyncDispose]();

@@ -38,7 +38,7 @@ export type World = AsyncDisposable & {
 export async function createWorld(): Promise<World> {
   await using stack = new AsyncDisposableStack();
   const deployment = stack.use(await startDeployment());
-  const databases = stack.use(await openDatabases(deployment.system.layout));
+  const databases = stack.use(await openDatabases(deployment.system));
   const owner = await loginOwner(deployment);
   const ours = await furnish(deployment.endpoint, owner);
   const theirs = await furnish(deployment.endpoint, await newVaultOwner(deployment, ours));
