@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Identity, type Sallyport, enroll, openSallyport, toSallyportError } from "@sallyport/client";
+import { type Identity, type Sallyport, enroll, openSallyport } from "@sallyport/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openDatabase } from "./databases.ts";
 import {
@@ -9,6 +9,7 @@ import {
   loginOwner,
   makeSecrets,
   makeToken,
+  refusal,
   startDeployment,
   valuesOf,
 } from "./deployment.ts";
@@ -39,13 +40,6 @@ afterAll(async () => {
   await deployment[Symbol.asyncDispose]();
   rmSync(dir, { recursive: true, force: true });
 });
-
-function refusal(action: Promise<unknown>): Promise<string> {
-  return action.then(
-    () => "not refused",
-    (error: unknown) => toSallyportError(error).reason,
-  );
-}
 
 const read = () => reader.read({ secretIds: [secretId] });
 const median = (times: number[]) => times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0;
