@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Identity, type Sallyport, enroll, openSallyport } from "@sallyport/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { percentile } from "../load/figures.ts";
 import { openDatabase } from "./databases.ts";
 import {
   type Deployment,
@@ -42,7 +43,7 @@ afterAll(async () => {
 });
 
 const read = () => reader.read({ secretIds: [secretId] });
-const median = (times: number[]) => times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0;
+const median = (times: readonly number[]) => percentile(times, 0.5);
 
 async function actions(about: string): Promise<string[]> {
   const { records } = await admin.services.audit.listRecords({ pageSize: 200, secretId: about });
