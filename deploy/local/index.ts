@@ -13,7 +13,14 @@ export {
 export { type Postgres, type PostgresOptions, startPostgres } from "./postgres.ts";
 export { type Redis, RedisMissingError, type RedisOptions, startRedis } from "./redis.ts";
 export type { RedisUser } from "./redis-config.ts";
-export { type Process, processes, services } from "./layout.ts";
+export {
+  type DatabaseOwner,
+  databaseOwners,
+  type Process,
+  processes,
+  services,
+  trustDomain,
+} from "./layout.ts";
 export { metricsPorts, settingsOf, type Tracing } from "./settings.ts";
 export { type Server, type Wiring, direct } from "./wiring.ts";
 export { freePort } from "./ports.ts";

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Process, System } from "@sallyport/deploy/local";
-import { Client } from "pg";
+import { openDatabase } from "../system/databases.ts";
 
 /** A record, as far as attacks leave traces in it. */
 export type Entry = {
@@ -31,10 +31,8 @@ const columns = "emitter, action, reason, actor_id, machine_id, secret_id, detai
 const patienceMs = 3_000;
 
 /** Opens the log with the role that owns its database. */
-export async function openLedger({ layout }: System): Promise<Ledger> {
-  const url = readFileSync(join(layout.supervisor, "audit-owner.url"), "utf8");
-  const client = new Client({ connectionString: url });
-  await client.connect();
+export async function openLedger(system: System): Promise<Ledger> {
+  const client = await openDatabase(system, "audit");
   const rows = async (condition: string, values: unknown[]): Promise<Entry[]> =>
     (await client.query<Entry>(`select ${columns} from records where ${condition} order by seq`, values))
       .rows;
@@ -46,7 +44,7 @@ export async function openLedger({ layout }: System): Promise<Ledger> {
       return Number(found.rows[0]?.end);
     },
     async refusalsOf(process, requestId) {
-      const file = join(layout.logs, `${process}.log`);
+      const file = join(system.layout.logs, `${process}.log`);
       for (const endMs = Date.now() + patienceMs; ; await sleep(20)) {
         const lines = readFileSync(file, "utf8").split("\n");
         const said = lines.filter((line) => line.includes(requestId)).flatMap(errorsIn);

@@ -1,12 +1,11 @@
-import { type ClientHttp2Session, connect } from "node:http2";
-import { connect as connectTls } from "node:tls";
+import type { ClientHttp2Session } from "node:http2";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { createSigner, newSeed, openSallyport, parseToken, proveToken } from "@sallyport/client";
 import { type Record as AuditRecord, RecordScope } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { EnrollRequestSchema } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { exchange } from "../infra/index.ts";
+import { connectFrom, exchange } from "../infra/index.ts";
 import { loginOwner, makeSecrets, makeToken, startDeployment } from "../system/deployment.ts";
 
 const addresses = 300;
@@ -28,14 +27,6 @@ beforeAll(async () => {
   admin.close();
 });
 afterAll(() => deployment[Symbol.asyncDispose]());
-
-/** A connection from another address of this machine: Linux answers for all of 127.0.0.0/8. */
-function connectFrom(localAddress: string): ClientHttp2Session {
-  const { url, ca } = deployment.endpoint;
-  const { port } = new URL(url);
-  const tls = { host: "127.0.0.1", port: Number(port), localAddress, servername: "localhost", ca };
-  return connect(url, { createConnection: () => connectTls({ ...tls, ALPNProtocols: ["h2"] }) });
-}
 
 const readPath = "/sallyport.gateway.v1.ReadService/ReadSecrets";
 const enrollPath = "/sallyport.identity.v1.EnrollmentService/Enroll";
@@ -98,7 +89,7 @@ test.runIf(process.platform === "linux")(
   async () => {
     const begunMs = Date.now();
     for (let n = 0; n < addresses; n += 1) {
-      const session = connectFrom(`127.0.${1 + (n >> 8)}.${n & 255}`);
+      const session = connectFrom(`127.0.${1 + (n >> 8)}.${n & 255}`, deployment.endpoint);
       const answers = await Promise.all([
         ...Array.from({ length: rejectedEach }, () => rejected(session)),
         ...Array.from({ length: enrollmentsEach }, (_, index) => refused(session, index === 0)),

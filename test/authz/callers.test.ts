@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
-import { createCa, issuePeerCertificate } from "@sallyport/deploy/local";
+import { createCa, issuePeerCertificate, trustDomain } from "@sallyport/deploy/local";
 import { ErrorInfoSchema } from "@sallyport/proto/gen/google/rpc/error_details_pb.ts";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { OpenService } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
@@ -17,6 +17,7 @@ import { ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/
 import { FetchService } from "@sallyport/proto/gen/sallyport/secrets/internal/v1/fetch_pb.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Deployment, startDeployment } from "../system/deployment.ts";
+import { tlsOf } from "../system/mesh.ts";
 import { isService } from "./matrix/methods.ts";
 
 const peers = ["gateway", "identity", "policy", "secrets", "crypto", "audit", "operator"] as const;
@@ -76,7 +77,6 @@ const foreignDir = mkdtempSync(join(tmpdir(), "sallyport-foreign-"));
 beforeAll(async () => {
   deployment = await startDeployment();
   const strangers = await createCa({ dir: join(foreignDir, "ca"), name: "foreign" });
-  const trustDomain = "sallyport.local";
   foreign = await issuePeerCertificate({ ca: strangers, dir: foreignDir, trustDomain, peer: "gateway" });
   const mesh = await createCa({ dir: join(deployment.system.layout.authorities, "mesh"), name: "mesh" });
   const dir = join(foreignDir, "elsewhere");
@@ -95,9 +95,8 @@ afterAll(async () => {
 
 type Tls = { readonly certFile: string; readonly keyFile: string };
 
-function tlsOf(peer: Peer): Tls {
-  const folder = join(deployment.system.layout.data, peer);
-  return { certFile: join(folder, `${peer}.pem`), keyFile: join(folder, `${peer}.key`) };
+function certificateOf(peer: Peer): Tls {
+  return peer === "operator" ? deployment.system.operator : tlsOf(deployment.system, peer);
 }
 
 type Call = (request: object, options: { timeoutMs: number }) => Promise<unknown> & AsyncIterable<unknown>;
@@ -136,7 +135,7 @@ describe("every internal method × every peer", () => {
         expect(expected, "the method has an expectation").toBeDefined();
         for (const peer of peers) {
           const want = expected?.includes(peer) ? "let in" : "refused";
-          expect(await meet(server, method, tlsOf(peer)), `${peer} → ${server}`).toBe(want);
+          expect(await meet(server, method, certificateOf(peer)), `${peer} → ${server}`).toBe(want);
         }
         expect(await meet(server, method, undefined), "without a certificate").toMatch(/^no connection/);
         expect(await meet(server, method, foreign), "with a foreign authority's certificate").toMatch(
@@ -168,9 +167,10 @@ describe("every internal method × every peer", () => {
         if (serving.includes(server)) continue;
         for (const method of service.methods)
           for (const peer of peers)
-            expect(await meet(server, method, tlsOf(peer)), `${peer} → ${server}: ${method.name}`).not.toBe(
-              "let in",
-            );
+            expect(
+              await meet(server, method, certificateOf(peer)),
+              `${peer} → ${server}: ${method.name}`,
+            ).not.toBe("let in");
       }
     }
   });

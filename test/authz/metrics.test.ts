@@ -1,15 +1,15 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { connect } from "node:http2";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createCa, issuePeerCertificate, metricsPorts, processes } from "@sallyport/deploy/local";
+import { createCa, issuePeerCertificate, metricsPorts, processes, trustDomain } from "@sallyport/deploy/local";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { exchange } from "../infra/index.ts";
 import { type Deployment, startDeployment } from "../system/deployment.ts";
+import { connectBare, tlsOf } from "../system/mesh.ts";
 
 type Tls = { readonly certFile: string; readonly keyFile: string };
 
 const dir = mkdtempSync(join(tmpdir(), "sallyport-strangers-"));
-const trustDomain = "sallyport.local";
 let deployment: Deployment;
 let foreign: Tls;
 let elsewhere: Tls;
@@ -34,20 +34,14 @@ afterAll(async () => {
 
 /** Asks for a path with a certificate; "no connection" when the server ends it instead of answering. */
 async function ask(port: number, tls: Tls | undefined, method = "GET", path = "/metrics"): Promise<string> {
-  const ca = readFileSync(deployment.system.operator.caFile);
-  const own = tls ? { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) } : {};
-  const session = connect(`https://localhost:${port}`, { ca, ...own });
-  const { promise, resolve } = Promise.withResolvers<string>();
-  session.on("error", () => resolve("no connection"));
-  const stream = session.request({ ":path": path, ":method": method });
-  let text = "";
-  let status = 0;
-  stream.on("response", (headers) => (status = headers[":status"] ?? 0));
-  stream.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-  stream.on("error", () => resolve("no connection"));
-  stream.on("end", () => resolve(status === 0 ? "no connection" : `${status} ${text}`));
-  stream.end();
-  return promise.finally(() => session.destroy());
+  const session = connectBare(port, deployment.system.operator.caFile, tls);
+  session.on("error", () => undefined);
+  return exchange(session, path, { ":method": method })
+    .then(
+      ({ status, text }) => `${status} ${text}`,
+      () => "no connection",
+    )
+    .finally(() => session.destroy());
 }
 
 describe.each(processes)("the metrics of %s", (name) => {
@@ -59,9 +53,8 @@ describe.each(processes)("the metrics of %s", (name) => {
 
   test("are for none of our own processes", async () => {
     for (const peer of processes) {
-      const folder = deployment.system.layout.folder(peer);
-      const tls = { certFile: join(folder, `${peer}.pem`), keyFile: join(folder, `${peer}.key`) };
-      expect(await ask(portOf(), tls), peer).toBe("403 only the operator may read metrics\n");
+      const met = await ask(portOf(), tlsOf(deployment.system, peer));
+      expect(met, peer).toBe("403 only the operator may read metrics\n");
     }
   });
 
@@ -82,15 +75,8 @@ describe.each(processes)("the metrics of %s", (name) => {
 
 test("the public listener shows no metrics", async () => {
   const { url, edgeCaFile, operator } = deployment.system;
-  const session = connect(url, {
-    ca: readFileSync(edgeCaFile),
-    cert: readFileSync(operator.certFile),
-    key: readFileSync(operator.keyFile),
-  });
-  const stream = session.request({ ":path": "/metrics" });
-  const status = await new Promise((resolve) =>
-    stream.once("response", (headers) => resolve(headers[":status"])),
-  );
+  const session = connectBare(Number(new URL(url).port), edgeCaFile, operator);
+  const { status } = await exchange(session, "/metrics", { ":method": "GET" });
   session.destroy();
   expect(status).toBe(404);
 });

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { openReader, retrying } from "@sallyport/client";
 import type { System } from "@sallyport/deploy/local";
-import { asOwner } from "./database.ts";
+import { openDatabase } from "../system/databases.ts";
 import type { EndState, LogRow, Received } from "./history.ts";
 import type { Stock } from "./stock.ts";
 
@@ -27,36 +27,33 @@ async function waitForDelivery(system: System): Promise<Record<string, number>> 
 }
 
 /** Events that wait and events that were refused alike: both are changes without their record. */
-function countOutbox(system: System, service: (typeof outboxes)[number]): Promise<number> {
-  return asOwner(system, service, async (client) => {
-    const { rows } = await client.query<{ n: number }>("select count(*)::int as n from outbox");
-    return rows[0]?.n ?? 0;
-  });
+async function countOutbox(system: System, service: (typeof outboxes)[number]): Promise<number> {
+  await using client = await openDatabase(system, service);
+  const { rows } = await client.query<{ n: number }>("select count(*)::int as n from outbox");
+  return rows[0]?.n ?? 0;
 }
 
-function readLog(system: System): Promise<LogRow[]> {
-  return asOwner(system, "audit", async (client) => {
-    const { rows } = await client.query<LogRow>(
-      `select seq::int, event_id as "eventId", action, encode(request_digest, 'hex') as digest,
-              secret_id as "secretId", secret_version::int as version, machine_id as "machineId"
-       from records order by seq`,
-    );
-    return rows;
-  });
+async function readLog(system: System): Promise<LogRow[]> {
+  await using client = await openDatabase(system, "audit");
+  const { rows } = await client.query<LogRow>(
+    `select seq::int, event_id as "eventId", action, encode(request_digest, 'hex') as digest,
+            secret_id as "secretId", secret_version::int as version, machine_id as "machineId"
+     from records order by seq`,
+  );
+  return rows;
 }
 
-function readIdentity(system: System): Promise<Pick<EndState, "tokens" | "machines">> {
-  return asOwner(system, "identity", async (client) => {
-    const tokens = await client.query<EndState["tokens"][number]>(
-      `select token_id as "tokenId", uses, max_uses as "maxUses" from enrollment_tokens`,
-    );
-    const machines = await client.query<EndState["machines"][number]>(
-      `select machine_id as "machineId", token_id as "tokenId", encode(public_key, 'hex') as key,
-              state = 'active' as active
-       from machines`,
-    );
-    return { tokens: tokens.rows, machines: machines.rows };
-  });
+async function readIdentity(system: System): Promise<Pick<EndState, "tokens" | "machines">> {
+  await using client = await openDatabase(system, "identity");
+  const tokens = await client.query<EndState["tokens"][number]>(
+    `select token_id as "tokenId", uses, max_uses as "maxUses" from enrollment_tokens`,
+  );
+  const machines = await client.query<EndState["machines"][number]>(
+    `select machine_id as "machineId", token_id as "tokenId", encode(public_key, 'hex') as key,
+            state = 'active' as active
+     from machines`,
+  );
+  return { tokens: tokens.rows, machines: machines.rows };
 }
 
 /** Opens every version that secrets holds, as a machine. */
@@ -75,12 +72,11 @@ async function readVersions(system: System, { verifier, secrets }: Stock): Promi
   return found;
 }
 
-function versionsOf(system: System, secretId: string): Promise<number[]> {
-  return asOwner(system, "secrets", async (client) => {
-    const { rows } = await client.query<{ version: number }>(
-      "select version::int as version from versions where secret_id = $1 order by version",
-      [secretId],
-    );
-    return rows.map(({ version }) => version);
-  });
+async function versionsOf(system: System, secretId: string): Promise<number[]> {
+  await using client = await openDatabase(system, "secrets");
+  const { rows } = await client.query<{ version: number }>(
+    "select version::int as version from versions where secret_id = $1 order by version",
+    [secretId],
+  );
+  return rows.map(({ version }) => version);
 }

@@ -11,6 +11,7 @@ import {
   toSallyportError,
 } from "@sallyport/client";
 import { ErrorInfoSchema, RetryInfoSchema } from "@sallyport/proto/gen/google/rpc/error_details_pb.ts";
+import { exchange } from "../infra/exchange.ts";
 import type { Answer } from "./history.ts";
 
 /** A signed request as it went over the wire. */
@@ -61,37 +62,19 @@ export async function answerOf<T>(action: () => Promise<T>): Promise<Answer<T>> 
 }
 
 /** Sends a captured request once more, byte for byte, over a connection of its own. */
-export async function replay({ url, ca }: Endpoint, captured: Captured): Promise<Answer<null>> {
+export async function replay({ url, ca }: Endpoint, { path, headers, body }: Captured): Promise<Answer<null>> {
+  const session = connect(url, { ca });
+  session.on("error", () => undefined); // The stream tells of it.
+  session.setTimeout(attemptMs, () => session.destroy(new Error("TIMEOUT")));
   try {
-    const { status, body } = await send(url, ca, captured);
+    const { status, text } = await exchange(session, path, headers, body);
     if (status === 200) return { kind: "done", value: null };
-    return refusalOf(body) ?? { kind: "unanswered", cause: `HTTP ${status}` };
+    return refusalOf(text) ?? { kind: "unanswered", cause: `HTTP ${status}` };
   } catch (error) {
     return { kind: "unanswered", cause: error instanceof Error ? error.message : String(error) };
+  } finally {
+    session.destroy();
   }
-}
-
-function send(
-  url: string,
-  ca: string | undefined,
-  { path, headers, body }: Captured,
-): Promise<{ status: number; body: string }> {
-  const session = connect(url, ca === undefined ? {} : { ca });
-  return new Promise<{ status: number; body: string }>((resolve, reject) => {
-    session.once("error", reject);
-    session.setTimeout(attemptMs, () => reject(new Error("TIMEOUT")));
-    const stream = session.request({ ":method": "POST", ":path": path, ...headers });
-    let status = 0;
-    let text = "";
-    stream.setEncoding("utf8");
-    stream.on("response", (response) => (status = response[":status"] ?? 0));
-    stream.on("data", (chunk: string) => (text += chunk));
-    stream.once("error", reject);
-    stream.once("close", () =>
-      status === 0 ? reject(new Error("closed")) : resolve({ status, body: text }),
-    );
-    stream.end(body);
-  }).finally(() => session.destroy());
 }
 
 /** Reads a refusal of the Connect protocol; undefined when it is none of ours. */

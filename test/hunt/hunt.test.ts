@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Process, processes } from "@sallyport/deploy/local";
+import { type Process, databaseOwners, processes } from "@sallyport/deploy/local";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Collector, startCollector } from "../infra/index.ts";
+import { openDatabase } from "../system/databases.ts";
 import { type Deployment, startDeployment } from "../system/deployment.ts";
 import { scrape } from "../system/observed.ts";
 import { type Search, searchFor, textCanary } from "./canary.ts";
@@ -61,11 +62,12 @@ describe("nothing secret is", () => {
   });
 
   test("in a row of a database, whatever form it has on disk", async () => {
-    const databases = ["audit", "policy", "secrets", "identity"].map((service) => {
-      const file = join(deployment.system.layout.supervisor, `${service}-owner.url`);
-      return readFileSync(file, "utf8").trim();
-    });
-    const found = await Promise.all(databases.map((url) => searchDatabase(url, searchMore)));
+    const found = await Promise.all(
+      databaseOwners.map(async (owner) => {
+        await using client = await openDatabase(deployment.system, owner);
+        return searchDatabase(client, searchMore);
+      }),
+    );
     // The note is no secret: it shows that what is there is found.
     expect(found.flat()).toEqual(["public.secrets: control"]);
   });

@@ -1,7 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { type Dirent, readFileSync, readdirSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
-import { Client } from "pg";
+import type { Client } from "pg";
+import { tablesOf } from "../system/databases.ts";
 import type { Search } from "./canary.ts";
 
 /** Where canaries were found: lines `place: canary`, sorted. */
@@ -48,23 +49,14 @@ function readOrNothing(file: string, newerThanMs: number): Buffer {
 }
 
 /** Searches every row of every table of a database, as text; bytes are hex there. */
-export async function searchDatabase(url: string, search: Search): Promise<Found> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  try {
-    const tables = await client.query<{ name: string }>(
-      "select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname not in ('pg_catalog', 'information_schema')",
-    );
-    const found: string[] = [];
-    for (const { name } of tables.rows) {
-      const { rows } = await client.query<{ text: string }>(`select t::text as text from ${name} t`);
-      const text = Buffer.from(rows.map((row) => row.text).join("\n"));
-      for (const canary of search(text).keys()) found.push(`${name}: ${canary}`);
-    }
-    return found;
-  } finally {
-    await client.end();
+export async function searchDatabase(client: Client, search: Search): Promise<Found> {
+  const found: string[] = [];
+  for (const name of await tablesOf(client)) {
+    const { rows } = await client.query<{ text: string }>(`select t::text as text from ${name} t`);
+    const text = Buffer.from(rows.map((row) => row.text).join("\n"));
+    for (const canary of search(text).keys()) found.push(`${name}: ${canary}`);
   }
+  return found;
 }
 
 /** The processes under one, with itself. */

@@ -1,11 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { connect } from "node:http2";
 import { join } from "node:path";
 import { inspect } from "node:util";
 import { type Identity, createSigner, loadIdentity, openSallyport, parseToken } from "@sallyport/client";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
-import { type Answer, type Collector, exchange } from "../infra/index.ts";
+import { type Answer, type Collector, exchangeOnce } from "../infra/index.ts";
 import { type CliHome, type CliRun, createCliHome } from "../system/cli/home.ts";
 import type { Deployment } from "../system/deployment.ts";
 import { type Canary, bytesCanary, textCanary } from "./canary.ts";
@@ -150,22 +149,17 @@ async function misplace({ deployment, refusals }: Doer, machine: Identity): Prom
   refusals.push(...answers.map(({ text }) => text));
 }
 
-async function post(
-  { endpoint: { url, ca } }: Deployment,
+function post(
+  { endpoint }: Deployment,
   machine: Identity,
   path: string,
   contentType: string,
   body: Uint8Array,
   more: Readonly<Record<string, string>> = {},
 ): Promise<Answer> {
-  const session = connect(url, ca === undefined ? {} : { ca });
   const signer = createSigner(Buffer.from(machine.seed, "base64"), machine.keyId);
-  const { headers } = signer.sign({ authority: new URL(url).host, path, contentType }, body);
-  try {
-    return await exchange(session, path, { "content-type": contentType, ...headers, ...more }, body);
-  } finally {
-    session.close();
-  }
+  const { headers } = signer.sign({ authority: new URL(endpoint.url).host, path, contentType }, body);
+  return exchangeOnce(endpoint, path, { "content-type": contentType, ...headers, ...more }, body);
 }
 
 /** The traces of the day, once they have arrived. */

@@ -1,6 +1,6 @@
 export { type Collector, type ReceivedSpan, startCollector } from "./collector.ts";
 export { createServiceDatabase, type ServiceTestDatabase } from "./database.ts";
-export { type Answer, exchange } from "./exchange.ts";
+export { type Answer, connectFrom, exchange, exchangeOnce, reasonIn } from "./exchange.ts";
 export { fillLog, filledLog } from "./filled-log.ts";
 export { type ShownMetric, parseMetrics, seriesOf } from "./prometheus.ts";
 export {

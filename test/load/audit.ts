@@ -6,7 +6,7 @@
  * (Postgres has not learnt yet what is in the log).
  */
 import { randomBytes } from "node:crypto";
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -32,6 +32,8 @@ import { fillLog, filledLog } from "../infra/filled-log.ts";
 import { createTestPki } from "../infra/pki.ts";
 import { ensureRoles, withClient } from "../infra/roles.ts";
 import { createSignedDeployment, newUser } from "../infra/signed-deployment.ts";
+import { percentile } from "./figures.ts";
+import { cpuSecondsOf } from "./processes.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -53,8 +55,6 @@ const pki = stack.use(await createTestPki());
 const postgres = stack.use(await startPostgres({ dataDir: join(dir, "postgres"), log: () => undefined }));
 const deployment = createSignedDeployment(Date.now);
 const password = randomBytes(12).toString("hex");
-
-const ticksPerSecond = 100;
 
 async function newLog(root: string): Promise<{ readonly ownerUrl: string; readonly servingUrl: string }> {
   const database = `audit_${randomBytes(4).toString("hex")}`;
@@ -116,13 +116,6 @@ function reads(count: number) {
   );
 }
 
-/** CPU seconds that a process has used, from /proc. */
-function cpuSeconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
-}
-
 /** The backend of the one writer: what a record costs Postgres, whatever else this machine does. */
 async function writerOf(databaseUrl: string): Promise<number> {
   return withClient(databaseUrl, async (client) => {
@@ -149,7 +142,7 @@ async function appendFor(root: string): Promise<Appended> {
   if (!options.cold) await withClient(ownerUrl, (owner) => owner.query("analyze records"));
   committed = 0;
   const writer = await writerOf(servingUrl);
-  const cpuBefore = [cpuSeconds(writer), cpuSeconds(process.pid)] as const;
+  const cpuBefore = [cpuSecondsOf(writer), cpuSecondsOf(process.pid)] as const;
   const begun = performance.now();
   const end = begun + Number(options.seconds) * 1000;
   await Promise.all(
@@ -162,13 +155,10 @@ async function appendFor(root: string): Promise<Appended> {
   close();
   return {
     rate: committed / seconds,
-    postgresMicros: micros(cpuSeconds(writer) - cpuBefore[0]),
-    nodeMicros: micros(cpuSeconds(process.pid) - cpuBefore[1]),
+    postgresMicros: micros(cpuSecondsOf(writer) - cpuBefore[0]),
+    nodeMicros: micros(cpuSecondsOf(process.pid) - cpuBefore[1]),
   };
 }
-
-const percentile = (values: readonly number[], share: number): number =>
-  values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))] ?? 0;
 
 async function measureAppend(): Promise<void> {
   const other = options.against === undefined ? [] : [["other", options.against] as const];

@@ -19,6 +19,13 @@ export function measureCpu({ system }: Deployment): () => ReadonlyMap<Process, n
   return () => new Map(processes.map((name) => [name, used(name) - (before.get(name) ?? 0)]));
 }
 
+/** The bytes of memory that a process holds; 0 where the system does not tell. */
+export function residentBytesOf(pid: number): number {
+  if (process.platform !== "linux") return 0;
+  const [, kibis = "0"] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+  return Number(kibis) * kibi;
+}
+
 /** What a process holds: resident memory in bytes, and open descriptors. */
 export type Held = { readonly residentBytes: number; readonly descriptors: number };
 
@@ -27,9 +34,8 @@ export function heldBy({ system }: Deployment): ReadonlyMap<Process, Held> {
   return new Map(
     processes.map((name) => {
       const { pid } = system.child(name);
-      const resident = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
       const descriptors = readdirSync(`/proc/${pid}/fd`).length;
-      return [name, { residentBytes: Number(resident) * kibi, descriptors }];
+      return [name, { residentBytes: residentBytesOf(pid), descriptors }];
     }),
   );
 }

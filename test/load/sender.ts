@@ -1,5 +1,4 @@
-import { type ClientHttp2Session, connect } from "node:http2";
-import { connect as connectTls } from "node:tls";
+import { connectFrom, reasonIn } from "../infra/exchange.ts";
 import type { Sample } from "./plan.ts";
 import type { Prepared } from "./prepared.ts";
 
@@ -19,7 +18,9 @@ export async function openSender(
   addresses: readonly string[],
 ): Promise<Sender> {
   const sessions = addresses.flatMap((address) =>
-    Array.from({ length: sessionsEach }, () => openSession(authority, ca, address)),
+    Array.from({ length: sessionsEach }, () =>
+      connectFrom(address, { url: `https://${authority}`, ca }).on("error", () => undefined),
+    ),
   );
   await Promise.all(sessions.map((session) => new Promise((resolve) => session.once("connect", resolve))));
   let next = 0;
@@ -37,7 +38,9 @@ export async function openSender(
         stream
           .on("response", (response) => (status = response[":status"] ?? 0))
           .on("data", (data: Buffer) => (text += status === 200 ? "" : data.toString()))
-          .once("end", () => resolve(told(status === 200 ? "ok" : reasonOf(text), isDelayed(text))))
+          .once("end", () =>
+            resolve(told(status === 200 ? "ok" : (reasonIn(text) ?? "broken"), isDelayed(text))),
+          )
           .once("close", () => resolve(told("broken")))
           .once("error", () => resolve(told("broken")));
         stream.end(body);
@@ -49,12 +52,4 @@ export async function openSender(
   };
 }
 
-function openSession(authority: string, ca: string, localAddress: string): ClientHttp2Session {
-  const { hostname: servername, port } = new URL(`https://${authority}`);
-  const tls = { host: "127.0.0.1", port: Number(port), localAddress, servername, ca, ALPNProtocols: ["h2"] };
-  const session = connect(`https://${authority}`, { createConnection: () => connectTls(tls) });
-  return session.on("error", () => undefined);
-}
-
-const reasonOf = (text: string): string => /"reason":"([A-Z_]+)"/.exec(text)?.[1] ?? "broken";
 const isDelayed = (text: string): boolean => text.includes("google.rpc.RetryInfo");

@@ -12,6 +12,7 @@ import {
   login,
   newTokenSecret,
   openSallyport,
+  toSallyportError,
 } from "@sallyport/client";
 import { type System, type Tracing, type Wiring, direct, startSystem } from "@sallyport/deploy/local";
 
@@ -114,6 +115,14 @@ export function valuesOf(results: Awaited<ReturnType<Sallyport["read"]>>): Recor
     results.flatMap((result) =>
       result.kind === "value" ? [[result.name, Buffer.from(result.plaintext).toString()]] : [],
     ),
+  );
+}
+
+/** The reason for which something was refused; "not refused" when it was not. */
+export function refusal(action: Promise<unknown>): Promise<string> {
+  return action.then(
+    () => "not refused",
+    (error: unknown) => toSallyportError(error).reason,
   );
 }
 

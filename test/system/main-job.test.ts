@@ -1,9 +1,9 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { type Sallyport, enroll, openSallyport, toSallyportError } from "@sallyport/client";
+import { type Sallyport, enroll, openSallyport } from "@sallyport/client";
 import { Outcome } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { makeSecrets, makeToken, startMainJob, valuesOf } from "./deployment.ts";
+import { makeSecrets, makeToken, refusal, startMainJob, valuesOf } from "./deployment.ts";
 
 let job: Awaited<ReturnType<typeof startMainJob>>;
 let reader: Sallyport;
@@ -17,13 +17,6 @@ afterAll(async () => {
   job.admin.close();
   await job.deployment[Symbol.asyncDispose]();
 });
-
-function refusal(action: Promise<unknown>): Promise<string> {
-  return action.then(
-    () => "not refused",
-    (error: unknown) => toSallyportError(error).reason,
-  );
-}
 
 describe("the main job, through all six processes", () => {
   test("a machine reads what it was granted, over Connect and over gRPC", async () => {

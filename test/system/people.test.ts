@@ -15,11 +15,10 @@ import {
   privateKeyOf,
   proveRenewal,
   rawPublicKey,
-  toSallyportError,
 } from "@sallyport/client";
 import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { makeToken, startMainJob } from "./deployment.ts";
+import { makeToken, refusal, startMainJob } from "./deployment.ts";
 
 const lifetime = durationFromMs(600_000);
 
@@ -32,13 +31,6 @@ afterAll(async () => {
   job.admin.close();
   await job.deployment[Symbol.asyncDispose]();
 });
-
-function refusal(action: Promise<unknown>): Promise<string> {
-  return action.then(
-    () => "not refused",
-    (error: unknown) => toSallyportError(error).reason,
-  );
-}
 
 async function invite(role: Role, name: string): Promise<Identity> {
   const { seed, publicKeySha256 } = newTokenSecret();

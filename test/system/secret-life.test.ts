@@ -1,14 +1,16 @@
-import { readFileSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Identity, type Sallyport, enroll, openSallyport, toSallyportError } from "@sallyport/client";
-import { Client } from "pg";
+import { type Identity, type Sallyport, enroll, openSallyport } from "@sallyport/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { percentile } from "../load/figures.ts";
+import { openDatabase } from "./databases.ts";
 import {
   type Deployment,
   loginOwner,
   makeSecrets,
   makeToken,
+  refusal,
   startDeployment,
   valuesOf,
 } from "./deployment.ts";
@@ -40,15 +42,8 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-function refusal(action: Promise<unknown>): Promise<string> {
-  return action.then(
-    () => "not refused",
-    (error: unknown) => toSallyportError(error).reason,
-  );
-}
-
 const read = () => reader.read({ secretIds: [secretId] });
-const median = (times: number[]) => times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0;
+const median = (times: readonly number[]) => percentile(times, 0.5);
 
 async function actions(about: string): Promise<string[]> {
   const { records } = await admin.services.audit.listRecords({ pageSize: 200, secretId: about });
@@ -137,17 +132,15 @@ test("a project goes when no secret lives in it and comes back with its members,
 
 test("what was deleted 30 days ago is gone after the next start, from every table, with a record", async () => {
   await admin.services.secrets.deleteSecret({ secretId });
-  const client = new Client({
-    connectionString: readFileSync(join(deployment.system.layout.supervisor, "secrets-owner.url"), "utf8"),
-  });
-  await client.connect();
-  await client.query("alter table secrets disable trigger stamp_deletion");
-  await client.query(
-    "update secrets set deleted_at = now() - interval '30 days 1 minute' where secret_id = $1",
-    [secretId],
-  );
-  await client.query("alter table secrets enable trigger stamp_deletion");
-  await client.end();
+  {
+    await using client = await openDatabase(deployment.system, "secrets");
+    await client.query("alter table secrets disable trigger stamp_deletion");
+    await client.query(
+      "update secrets set deleted_at = now() - interval '30 days 1 minute' where secret_id = $1",
+      [secretId],
+    );
+    await client.query("alter table secrets enable trigger stamp_deletion");
+  }
   admin.close();
   reader.close();
   await deployment[Symbol.asyncDispose]();

@@ -16,8 +16,9 @@ import {
   startCollector,
 } from "../infra/index.ts";
 import { startMainJob } from "./deployment.ts";
-import { type ObservedJob, lieAsGateway, machineDay, scrape, send, signRead } from "./observed.ts";
+import { type ObservedJob, lieAsGateway, machineDay, scrape, signRead } from "./observed.ts";
 import { metricsIn } from "./promql.ts";
+import { sendSigned } from "./signed.ts";
 
 const repository = join(import.meta.dirname, "..", "..");
 const read = (...path: string[]): string => readFileSync(join(repository, ...path), "utf8");
@@ -36,7 +37,7 @@ beforeAll(async () => {
   machines = [(await machineDay(job, "canary-machine")).principalId];
   await lieAsGateway(job);
   watched = signRead(job.machine, job.granted);
-  await send(job.machine, watched, {
+  await sendSigned(job.machine, watched, {
     traceparent: `00-${traceId}-b7ad6b7169203331-00`,
     tracestate: "canary=state",
     baggage: "canary=baggage",
@@ -116,7 +117,7 @@ describe("the trace of one read", () => {
   test("is in the logs of who refuses, under the request's id", async () => {
     const machine = job.machine;
     const refused = "facade00facade00facade00facade00";
-    await send(machine, signRead(machine, [job.ids["OTHER"] ?? ""]), {
+    await sendSigned(machine, signRead(machine, [job.ids["OTHER"] ?? ""]), {
       traceparent: `00-${refused}-b7ad6b7169203331-01`,
     });
     const linesOf = (name: Process): Record<string, unknown>[] =>

@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
 import { type Identity, createSigner, openReader } from "@sallyport/client";
 import { type Child, freePort, settingsOf, startChild } from "@sallyport/deploy/local";
 import { expect } from "vitest";
+import { residentBytesOf } from "../../load/processes.ts";
 import { startMainJob } from "../../system/deployment.ts";
 
 /** A deployment under attack: two gateways over one Redis, an owner, and a machine that may read two secrets. */
@@ -58,7 +58,7 @@ async function startReplica({ deployment }: Ground["job"], port: number): Promis
 
 async function besieged<T>(machine: Identity, pid: number, attack: () => Promise<T>): Promise<T> {
   const reader = openReader(machine);
-  const before = residentBytes(pid);
+  const before = residentBytesOf(pid);
   const siege = { over: false };
   let [slowestMs, reads, peak] = [0, 0, before];
   const honest = (async () => {
@@ -67,7 +67,7 @@ async function besieged<T>(machine: Identity, pid: number, attack: () => Promise
       const results = await reader.read({ allGranted: true });
       expect(results.map(({ kind }) => kind)).toEqual(["value", "value"]);
       slowestMs = Math.max(slowestMs, performance.now() - begunMs);
-      peak = Math.max(peak, residentBytes(pid));
+      peak = Math.max(peak, residentBytesOf(pid));
       reads += 1;
       await new Promise((resolve) => setTimeout(resolve, restMs));
     }
@@ -84,13 +84,6 @@ async function besieged<T>(machine: Identity, pid: number, attack: () => Promise
     expect(slowestMs, "the slowest honest read").toBeLessThan(patienceMs);
     expect(peak - before, "what the gateway grew by").toBeLessThan(mostGrowthBytes);
   }
-}
-
-/** The memory that a process holds; 0 where the system does not tell. */
-export function residentBytes(pid: number): number {
-  if (process.platform !== "linux") return 0;
-  const [, kib = "0"] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
-  return Number(kib) * 1024;
 }
 
 /** A signer of the machine, whose clock may be off by so many milliseconds. */

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { privateKeyOf, rawPublicKey, signBytes } from "@sallyport/client";
 import { contentDigest, signatureBase } from "@sallyport/proto/signing";
 import { expect, test } from "vitest";
+import { reasonIn } from "../../infra/index.ts";
 import type { Ground } from "./ground.ts";
 import { openSession, send, signed, whoAmIPath } from "./wire.ts";
 
@@ -116,7 +117,7 @@ export function signatureTests(ground: () => Ground): void {
     const session = openSession(ground());
     const { status, text } = await send(session, path, headers, body);
     session.close();
-    return `${status} ${/"reason":"([A-Z_]+)"/.exec(text)?.[1] ?? ""}`;
+    return `${status} ${reasonIn(text) ?? ""}`;
   }
 
   test("the same request by the book is answered", async () => {

@@ -3,8 +3,9 @@ import { openSallyport } from "@sallyport/client";
 import { CreateProjectRequestSchema } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { expect, test } from "vitest";
+import { reasonIn } from "../../infra/index.ts";
 import type { Ground } from "./ground.ts";
-import { type Answer, type Signed, openSession, readPath, send, signed } from "./wire.ts";
+import { type Signed, type Told, openSession, readPath, send, signed } from "./wire.ts";
 
 const copies = 1_000;
 const perSession = 50;
@@ -16,7 +17,7 @@ const reasons: ReadonlyMap<number, string> = new Map([
 ]);
 
 /** Sends so many copies of one request at once, half of them to each gateway. */
-async function storm(ground: Ground, { path, headers, body }: Signed): Promise<Answer[]> {
+async function storm(ground: Ground, { path, headers, body }: Signed): Promise<Told[]> {
   const sessions = Array.from({ length: copies / perSession }, (_, index) =>
     openSession(ground, index % 2 === 0 ? 0 : 1),
   );
@@ -41,7 +42,7 @@ async function stormUntilAnswered(ground: Ground, sign: () => Signed): Promise<v
     const late = answers.filter(({ status }) => status === 503);
     expect(winners.length).toBeLessThanOrEqual(1);
     for (const { status, text } of answers.filter((answer) => !winners.includes(answer)))
-      expect(/"reason":"([A-Z_]+)"/.exec(text)?.[1]).toBe(reasons.get(status));
+      expect(reasonIn(text)).toBe(reasons.get(status));
     // The others found no place: an address and a principal have a share of them.
     expect(answers.filter(({ status }) => status === 401).length).toBeGreaterThanOrEqual(8);
     if (late.length > 0) console.log(`  ${late.length} copies were refused as too late`);

@@ -1,6 +1,7 @@
-import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
+import type { ClientHttp2Session } from "node:http2";
 import { type TLSSocket, connect } from "node:tls";
 import type { Identity } from "@sallyport/client";
+import { type Answer, connectFrom, exchange } from "../../infra/index.ts";
 import { type Ground, signerOf } from "./ground.ts";
 
 /** What a request is made of before it is sent. */
@@ -17,8 +18,8 @@ export type Signed = {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
 };
-/** An answer; the status is 0 when the stream ended without one, and gRPC's own is empty when there is none. */
-export type Answer = { readonly status: number; readonly text: string; readonly grpcStatus: string };
+/** An answer; the status is 0 when the stream ended without one. */
+export type Told = Pick<Answer, "status" | "text" | "grpcStatus">;
 
 /** Attackers come from another address of this machine, so that their limits are their own. */
 export const attackerAddress = process.platform === "linux" ? "127.0.0.66" : "127.0.0.1";
@@ -87,38 +88,13 @@ export async function openWire(
 
 /** Opens an ordinary HTTP/2 session from the attacker's address. */
 export function openSession({ ports, ca, authority }: Ground, replica: 0 | 1 = 0): ClientHttp2Session {
-  const tls = { host: "127.0.0.1", port: ports[replica], localAddress: attackerAddress };
-  const session = connectHttp2(`https://${authority}`, {
-    createConnection: () => connect({ ...tls, servername: "localhost", ca, ALPNProtocols: ["h2"] }),
-  });
-  session.on("error", () => undefined);
-  return session;
+  const session = connectFrom(attackerAddress, { url: `https://${authority}`, ca }, ports[replica]);
+  return session.on("error", () => undefined);
 }
 
-/** Sends over a session, headers as they are given; an array is sent as that many headers. */
-export function send(
-  session: ClientHttp2Session,
-  path: string,
-  headers: Readonly<Record<string, string | string[]>>,
-  body: Uint8Array,
-): Promise<Answer> {
-  return new Promise((resolve) => {
-    const stream = session.request({ ":method": "POST", ":path": path, ...headers });
-    let [status, text, grpcStatus] = [0, "", ""];
-    const look = (received: Readonly<Record<string, unknown>>): void => {
-      status = Number(received[":status"] ?? status);
-      const told = received["grpc-status"];
-      if (typeof told === "string") grpcStatus = told;
-    };
-    stream.setEncoding("utf8");
-    stream
-      .on("response", look)
-      .on("trailers", look)
-      .on("data", (data: string) => (text += data))
-      .on("error", () => undefined)
-      .once("close", () => resolve({ status, text, grpcStatus }));
-    stream.end(body);
-  });
+/** Sends over a session, headers as they are given; never rejects. */
+export function send(...request: Parameters<typeof exchange>): Promise<Told> {
+  return exchange(...request).catch(() => ({ status: 0, text: "", grpcStatus: "" }));
 }
 
 /** A request in HTTP/1.1, as text: a line, headers, content. */

@@ -34,8 +34,8 @@ import {
   FetchService,
 } from "@sallyport/proto/gen/sallyport/secrets/internal/v1/fetch_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { poseAs, told, verdictOf } from "../mesh.ts";
-import type { Signed } from "../signed.ts";
+import { poseAs, told, verdictOf } from "../../system/mesh.ts";
+import type { Signed } from "../../system/signed.ts";
 
 /** Where a read is cheated with; what is absent is as an honest gateway does it. Each changes its message in place. */
 export type ReadCheat = {

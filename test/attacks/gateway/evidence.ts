@@ -15,7 +15,7 @@ import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/projec
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { describe, expect, test } from "vitest";
 import type { Field } from "../field.ts";
-import { type Signed, signAs, signWith } from "../signed.ts";
+import { type Signed, signAs, signWith } from "../../system/signed.ts";
 import type { Stage } from "./stage.ts";
 
 type Owner = "identity" | "policy" | "secrets" | "audit";

@@ -12,7 +12,7 @@ import {
 import { ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { LABELS, labelled } from "@sallyport/proto/signing";
 import { describe } from "vitest";
-import { signWith } from "../signed.ts";
+import { signWith } from "../../system/signed.ts";
 import { claimsOf } from "./cheat.ts";
 import { type OpenAttack, type Stage, sealTo, testOpenAttacks } from "./stage.ts";
 

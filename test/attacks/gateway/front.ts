@@ -27,7 +27,7 @@ import {
 } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { Purpose } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import type { Signed } from "../signed.ts";
+import type { Signed } from "../../system/signed.ts";
 import { authorizeItemOf, claimsOf } from "./cheat.ts";
 import type { Stage } from "./stage.ts";
 

@@ -1,7 +1,4 @@
 import { type DescService, create, toBinary } from "@bufbuild/protobuf";
-import { connect } from "node:http2";
-import { readFileSync } from "node:fs";
-import { buffer } from "node:stream/consumers";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { OpenItemSchema, OpenService } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
@@ -10,7 +7,8 @@ import { AuthorizationService } from "@sallyport/proto/gen/sallyport/policy/inte
 import { FetchService } from "@sallyport/proto/gen/sallyport/secrets/internal/v1/fetch_pb.ts";
 import { assert, asyncProperty, uint8Array } from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Server, tlsOf } from "../mesh.ts";
+import { exchange } from "../../infra/index.ts";
+import { type Server, connectBare, tlsOf } from "../../system/mesh.ts";
 import { type Stage, askFor, firstOf } from "./stage.ts";
 
 /** Everything that a gateway may call, by whom it calls. */
@@ -41,18 +39,10 @@ export function describeNonsense(stage: () => Stage): void {
       "$server $path: random bytes are the caller's fault, and do no harm",
       async ({ server, path }) => {
         const { system } = stage().field;
-        const { caFile, certFile, keyFile } = tlsOf(system, "gateway");
-        const tls = { ca: readFileSync(caFile), cert: readFileSync(certFile), key: readFileSync(keyFile) };
-        const url = `https://localhost:${system.addresses.ports[server]}`;
-        const session = connect(url, tls);
-        const post = async (content: Uint8Array) => {
-          const headers = { ":method": "POST", ":path": path, "content-type": "application/proto" };
-          const stream = session.request(headers);
-          let status = 0;
-          stream.once("response", (response) => (status = response[":status"] ?? 0));
-          stream.end(content);
-          return { status, text: (await buffer(stream)).toString() };
-        };
+        const tls = tlsOf(system, "gateway");
+        const session = connectBare(system.addresses.ports[server], tls.caFile, tls);
+        const post = (content: Uint8Array) =>
+          exchange(session, path, { "content-type": "application/proto" }, content);
         try {
           await assert(
             asyncProperty(uint8Array({ maxLength: 256 }), async (content) => {

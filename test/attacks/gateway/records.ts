@@ -7,7 +7,7 @@ import { create } from "@bufbuild/protobuf";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "vitest";
 import type { Field } from "../field.ts";
-import { told } from "../mesh.ts";
+import { told } from "../../system/mesh.ts";
 import type { Stage } from "./stage.ts";
 
 const catalogue = Object.entries(events).map(([action, rule]) => ({ action, ...rule }));

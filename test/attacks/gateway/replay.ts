@@ -8,7 +8,7 @@ import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/projec
 import { newId } from "@sallyport/proto/ids";
 import { describe, expect, test } from "vitest";
 import { type Field, lifetime, newToken } from "../field.ts";
-import { type Signed, signAs } from "../signed.ts";
+import { type Signed, signAs } from "../../system/signed.ts";
 import { type Stage, askFor } from "./stage.ts";
 
 type Change = { readonly owner: "identity" | "policy" | "secrets"; readonly action: string };

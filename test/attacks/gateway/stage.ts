@@ -8,7 +8,7 @@ import {
 import type { Identity } from "@sallyport/client";
 import { expect, test } from "vitest";
 import { type Field, layOutField } from "../field.ts";
-import { type Signed, signAs } from "../signed.ts";
+import { type Signed, signAs } from "../../system/signed.ts";
 import { type Cheat, type ReadCheat, takeOverGateway } from "./cheat.ts";
 
 /** What the attacks have to work with: the deployment, and the gateway that cheats in it. */

@@ -6,7 +6,7 @@ import {
 import { fromBinary } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
 import { newToken } from "../field.ts";
-import { signWith } from "../signed.ts";
+import { signWith } from "../../system/signed.ts";
 import type { Stage } from "./stage.ts";
 
 /** The attacks on a token that a gateway watches being used. */

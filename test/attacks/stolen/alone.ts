@@ -2,30 +2,8 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { System } from "@sallyport/deploy/local";
 import { type SallyportError, openSallyport, toSallyportError } from "@sallyport/client";
-import { Client } from "pg";
 import { valuesOf } from "../../system/deployment.ts";
 import { type Field, canaries, formerValue } from "../field.ts";
-
-/** A service that owns a database. */
-export type DatabaseOwner = "identity" | "policy" | "secrets" | "audit";
-
-/** The role that a service works with, and the one that owns its tables. */
-export type Role = "serving" | "owner";
-
-/** A connection to one database, by somebody who has that role's password. */
-export async function openDatabase(
-  { layout }: System,
-  owner: DatabaseOwner,
-  role: Role,
-): Promise<Client & AsyncDisposable> {
-  const file =
-    role === "owner"
-      ? join(layout.supervisor, `${owner}-owner.url`)
-      : join(layout.folder(owner), "database.url");
-  const client = new Client({ connectionString: readFileSync(file, "utf8") });
-  await client.connect();
-  return Object.assign(client, { [Symbol.asyncDispose]: () => client.end() });
-}
 
 /** Everything that nobody should find outside its place: every value, former ones too, and the machines' seeds. */
 export function secretBytes({ machine, neighbour, foreign, owner, token }: Field): Buffer[] {

@@ -3,13 +3,14 @@ import {
   AppendStatus,
   type Event,
 } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import { trustDomain } from "@sallyport/deploy/local";
 import { route, serve } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Field, canaries } from "../field.ts";
 import { takeOverGateway } from "../gateway/cheat.ts";
 import { askFor } from "../gateway/stage.ts";
-import { tlsOf } from "../mesh.ts";
+import { tlsOf } from "../../system/mesh.ts";
 import { foundIn, readAs, secretBytes } from "./alone.ts";
 
 /** What stands in audit's place, with its certificate, and answers as it likes. */
@@ -27,7 +28,7 @@ export function describeAudit(field: () => Field): void {
         self: "audit",
         listen: { host: "127.0.0.1", port: system.addresses.ports.audit },
         tls: tlsOf(system, "audit"),
-        trustDomain: "sallyport.local",
+        trustDomain,
         dependencies: {},
         drainMs: 200,
         logger: createLogger({ service: "impostor", level: "silent" }),

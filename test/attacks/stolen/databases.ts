@@ -1,22 +1,15 @@
 import { describe, expect, test } from "vitest";
 import type { Client } from "pg";
+import { databaseOwners } from "@sallyport/deploy/local";
+import { openDatabase, tablesOf } from "../../system/databases.ts";
 import type { Field } from "../field.ts";
-import { type DatabaseOwner, foundIn, openDatabase, readAs, secretBytes } from "./alone.ts";
-
-const owners: readonly DatabaseOwner[] = ["identity", "policy", "secrets", "audit"];
-
-async function tablesOf(client: Client): Promise<string[]> {
-  const { rows } = await client.query<{ name: string }>(
-    "select tablename as name from pg_tables where schemaname = 'public' order by 1",
-  );
-  return rows.map(({ name }) => name);
-}
+import { foundIn, readAs, secretBytes } from "./alone.ts";
 
 /** Every cell of every table: byte strings as they are, the rest as text. */
 async function dump(client: Client): Promise<Buffer> {
   const parts: Buffer[] = [];
   for (const table of await tablesOf(client)) {
-    const { rows } = await client.query<Record<string, unknown>>(`select * from "${table}"`);
+    const { rows } = await client.query<Record<string, unknown>>(`select * from ${table}`);
     for (const cell of rows.flatMap((row) => Object.values(row)))
       parts.push(Buffer.isBuffer(cell) ? cell : Buffer.from(JSON.stringify(cell) ?? ""));
   }
@@ -41,7 +34,7 @@ const notAllowed = "42501";
 /** Each database alone, in full and by its serving role. */
 export function describeDatabases(field: () => Field): void {
   describe("a database, read to the last cell", () => {
-    test.each(owners)("%s: no value, no seed of a machine or user, no token", async (owner) => {
+    test.each(databaseOwners)("%s: no value, no seed of a machine or user, no token", async (owner) => {
       await using client = await openDatabase(field().system, owner, "owner");
       const bytes = await dump(client);
       expect(bytes.length).toBeGreaterThan(1000);
@@ -51,7 +44,7 @@ export function describeDatabases(field: () => Field): void {
     });
 
     test("the roles of one database do not open another", async () => {
-      for (const owner of owners) {
+      for (const owner of databaseOwners) {
         for (const role of ["serving", "owner"] as const) {
           await using client = await openDatabase(field().system, owner, role);
           const { rows } = await client.query<{ open: string[] }>(

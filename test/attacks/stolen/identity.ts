@@ -12,9 +12,10 @@ import { publicKeyOf } from "@sallyport/evidence";
 import { ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { describe, expect, test } from "vitest";
+import { openDatabase } from "../../system/databases.ts";
 import { type Field, canaries } from "../field.ts";
-import { poseAs } from "../mesh.ts";
-import { openDatabase, readAs } from "./alone.ts";
+import { poseAs } from "../../system/mesh.ts";
+import { readAs } from "./alone.ts";
 
 const hourMs = 3_600_000;
 

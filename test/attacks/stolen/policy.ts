@@ -5,11 +5,12 @@ import { openPermit, sealPermit } from "@sallyport/evidence";
 import { ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { describe, expect, test } from "vitest";
+import { openDatabase } from "../../system/databases.ts";
 import { type Field, canaries } from "../field.ts";
 import { type Cheat, takeOverGateway } from "../gateway/cheat.ts";
 import { askFor, sealTo } from "../gateway/stage.ts";
-import { signWith } from "../signed.ts";
-import { openDatabase, readAs } from "./alone.ts";
+import { signWith } from "../../system/signed.ts";
+import { readAs } from "./alone.ts";
 
 /** What policy's keys and its database are good for. */
 export function describePolicy(field: () => Field): void {

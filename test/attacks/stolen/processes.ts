@@ -13,7 +13,7 @@ import { FetchService } from "@sallyport/proto/gen/sallyport/secrets/internal/v1
 import { newId } from "@sallyport/proto/ids";
 import { describe, expect, test } from "vitest";
 import type { Field } from "../field.ts";
-import { poseAs, verdictOf } from "../mesh.ts";
+import { poseAs, verdictOf } from "../../system/mesh.ts";
 import { foundIn, folderOf, secretBytes } from "./alone.ts";
 
 const thieves = ["policy", "secrets", "audit", "crypto"] as const;

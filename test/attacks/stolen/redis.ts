@@ -1,36 +1,19 @@
 import { readFileSync, readdirSync } from "node:fs";
-import { connect } from "node:http2";
 import { join } from "node:path";
-import { buffer } from "node:stream/consumers";
 import { parseRequest } from "@sallyport/evidence";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { Redis } from "ioredis";
 import { describe, expect, test } from "vitest";
+import { reasonIn } from "../../infra/index.ts";
+import { type Signed, sendSigned, signAs } from "../../system/signed.ts";
 import type { Field } from "../field.ts";
 import { askFor } from "../gateway/stage.ts";
-import { type Signed, signAs } from "../signed.ts";
 import { foundIn, secretBytes } from "./alone.ts";
 
-/** Sends a request byte for byte, as often as it is called; the answer's text has the reason. */
-async function send({ deployment: { endpoint } }: Field, { signedRequest: signed }: Signed): Promise<string> {
-  const session = connect(endpoint.url, endpoint.ca === undefined ? {} : { ca: endpoint.ca });
-  try {
-    const stream = session.request({
-      ":method": "POST",
-      ":path": signed.path,
-      "content-type": signed.contentType,
-      "content-digest": signed.contentDigest,
-      "signature-input": signed.signatureInput,
-      signature: signed.signature,
-    });
-    let status = 0;
-    stream.once("response", (headers) => (status = headers[":status"] ?? 0));
-    stream.end(signed.body);
-    const text = (await buffer(stream)).toString("latin1");
-    return status === 200 ? "answered" : `${status} ${/"reason":"([A-Z_]+)"/.exec(text)?.[1] ?? text}`;
-  } finally {
-    session.close();
-  }
+/** Sends a request, as often as it is called; tells the status and the reason of a refusal. */
+async function send({ deployment }: Field, { signedRequest }: Signed): Promise<string> {
+  const { status, text } = await sendSigned(deployment.endpoint, signedRequest);
+  return status === 200 ? "answered" : `${status} ${reasonIn(text) ?? text}`;
 }
 
 /** The gateway's Redis, whose memory is all that a nonce is held by. */

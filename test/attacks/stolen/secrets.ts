@@ -20,8 +20,8 @@ import { describe, expect, test } from "vitest";
 import { type Field, canaries } from "../field.ts";
 import { takeOverGateway } from "../gateway/cheat.ts";
 import { askFor } from "../gateway/stage.ts";
-import { poseAs, verdictOf } from "../mesh.ts";
-import { signAs } from "../signed.ts";
+import { poseAs, verdictOf } from "../../system/mesh.ts";
+import { signAs } from "../../system/signed.ts";
 import { folderOf, foundIn, readAs, secretBytes } from "./alone.ts";
 
 /** What the slip key, and secrets' right to have values sealed, are good for. */

@@ -1,18 +1,15 @@
-import { type ClientHttp2Session, connect } from "node:http2";
+import { connect } from "node:http2";
 import { type DescMethodUnary, create, fromBinary, toBinary, toJson } from "@bufbuild/protobuf";
 import { type Endpoint, type Signer, createSigner, newSeed } from "@sallyport/client";
 import { ErrorInfoSchema } from "@sallyport/proto/gen/google/rpc/error_details_pb.ts";
+import { type Answer as RawAnswer, exchange } from "../../infra/index.ts";
 
 /** How a request was answered. */
-export type Answer = {
-  readonly status: number;
+export type Answer = RawAnswer & {
   /** The Connect code, "ok" when it was done. */
   readonly code: string;
   /** The ErrorInfo's reason, "done" when there was no error. */
   readonly outcome: string;
-  /** Headers and content as they came. */
-  readonly headers: Readonly<Record<string, unknown>>;
-  readonly body: Buffer;
 };
 
 /** Signs a request as a key and sends it as it is: no client of ours stands in between. */
@@ -24,7 +21,7 @@ const contentType = "application/proto";
 
 /** Opens one HTTP/2 connection for everybody. */
 export function openSender({ url, ca }: Endpoint): Sender {
-  const session = connect(url, ca === undefined ? {} : { ca });
+  const session = connect(url, { ca });
   session.on("error", () => undefined);
   const authority = new URL(url).host;
   return {
@@ -32,7 +29,7 @@ export function openSender({ url, ca }: Endpoint): Sender {
       const path = `/${method.parent.typeName}/${method.name}`;
       const body = toBinary(method.input, create(method.input, { ...request }));
       const { headers } = signer.sign({ authority, path, contentType }, body);
-      return exchange(session, { ":path": path, "content-type": contentType, ...headers }, body);
+      return answerOf(await exchange(session, path, { "content-type": contentType, ...headers }, body));
     },
     [Symbol.dispose]: () => session.destroy(),
   };
@@ -43,31 +40,11 @@ export function newSigner(keyId?: string): Signer {
   return createSigner(newSeed(), keyId);
 }
 
-function exchange(
-  session: ClientHttp2Session,
-  headers: Readonly<Record<string, string>>,
-  body: Uint8Array,
-): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const stream = session.request({ ":method": "POST", ...headers });
-    const chunks: Buffer[] = [];
-    let received: Record<string, unknown> = {};
-    stream
-      .on("response", (response) => (received = { ...response }))
-      .on("data", (chunk: Buffer) => chunks.push(chunk))
-      .once("end", () => resolve(answerOf(received, Buffer.concat(chunks))))
-      .once("error", reject);
-    stream.end(body);
-  });
-}
-
-function answerOf(headers: Readonly<Record<string, unknown>>, body: Buffer): Answer {
-  const status = Number(headers[":status"]);
-  if (status === 200) return { status, code: "ok", outcome: "done", headers, body };
-  const error: unknown = JSON.parse(body.toString());
-  const code = String(field(error, "code"));
-  const outcomes = detailsOf(error).map((value) => fromBinary(ErrorInfoSchema, value).reason);
-  return { status, code, outcome: outcomes[0] ?? "none", headers, body };
+function answerOf(raw: RawAnswer): Answer {
+  if (raw.status === 200) return { ...raw, code: "ok", outcome: "done" };
+  const error: unknown = JSON.parse(raw.text);
+  const [outcome = "none"] = detailsOf(error).map((value) => fromBinary(ErrorInfoSchema, value).reason);
+  return { ...raw, code: String(field(error, "code")), outcome };
 }
 
 /**

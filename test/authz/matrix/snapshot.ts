@@ -1,7 +1,6 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import type { System } from "@sallyport/deploy/local";
-import { Client } from "pg";
+import type { Client } from "pg";
+import { openDatabase, tablesOf } from "../../system/databases.ts";
 
 const owners = ["identity", "policy", "secrets"] as const;
 
@@ -14,17 +13,12 @@ export type Databases = AsyncDisposable & {
 };
 
 // What is written besides changes: sightings, and what is kept of the changes that were made.
-const besides = ["sightings", "outbox", "seen_requests"];
+const besides = ["public.sightings", "public.outbox", "public.seen_requests"];
 
 /** Opens them. Rows of the machines named as aged are left out: a sweep works on them at its own time. */
-export async function openDatabases({
-  supervisor,
-}: Pick<System["layout"], "supervisor">): Promise<Databases> {
-  const clients = owners.map(
-    (owner) => new Client({ connectionString: readFileSync(join(supervisor, `${owner}-owner.url`), "utf8") }),
-  );
-  await Promise.all(clients.map((client) => client.connect()));
-  const tables = await Promise.all(clients.map(tablesOf));
+export async function openDatabases(system: System): Promise<Databases> {
+  const clients = await Promise.all(owners.map((owner) => openDatabase(system, owner)));
+  const tables = await Promise.all(clients.map(keptTables));
   const aged: string[] = [];
   const rowsOf = async (client: Client, table: string): Promise<string> => {
     const { rows } = await client.query<{ row: string }>(`select t::text as row from ${table} t`);
@@ -55,9 +49,6 @@ export async function openDatabases({
   };
 }
 
-async function tablesOf(client: Client): Promise<string[]> {
-  const { rows } = await client.query<{ name: string }>(
-    "select table_name as name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE' order by 1",
-  );
-  return rows.map(({ name }) => name).filter((name) => !besides.includes(name));
+async function keptTables(client: Client): Promise<string[]> {
+  return (await tablesOf(client)).filter((name) => !besides.includes(name));
 }

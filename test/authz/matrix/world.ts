@@ -9,13 +9,12 @@ import {
   login,
   newTokenSecret,
   openSallyport,
-  toSallyportError,
   verifyKeyset,
 } from "@sallyport/client";
 import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { type Deployment, loginOwner, startDeployment } from "../../system/deployment.ts";
+import { type Deployment, loginOwner, refusal, startDeployment } from "../../system/deployment.ts";
 import { type Sender, newSigner, openSender } from "./call.ts";
 import type { Principal } from "./expectations.ts";
 import type { Asker } from "./requests.ts";
@@ -38,7 +37,7 @@ export type World = AsyncDisposable & {
 export async function createWorld(): Promise<World> {
   await using stack = new AsyncDisposableStack();
   const deployment = stack.use(await startDeployment());
-  const databases = stack.use(await openDatabases(deployment.system.layout));
+  const databases = stack.use(await openDatabases(deployment.system));
   const owner = await loginOwner(deployment);
   const ours = await furnish(deployment.endpoint, owner);
   const theirs = await furnish(deployment.endpoint, await newVaultOwner(deployment, ours));
@@ -106,16 +105,10 @@ async function settled({ expiredMachine, disabledMachine, revokedMachine, remove
   for (const identity of [expiredMachine, disabledMachine, revokedMachine, removedUser]) {
     const client = openSallyport(identity);
     const deadline = Date.now() + 10_000;
-    while (Date.now() < deadline && !(await isRefused(client.services.users.whoAmI({})))) continue;
+    const isRefused = async () => (await refusal(client.services.users.whoAmI({}))).startsWith("MACHINE_");
+    while (Date.now() < deadline && !(await isRefused())) continue;
     client.close();
   }
-}
-
-function isRefused(call: Promise<unknown>): Promise<boolean> {
-  return call.then(
-    () => false,
-    (error: unknown) => toSallyportError(error).reason.startsWith("MACHINE_"),
-  );
 }
 
 async function newVaultOwner({ endpoint }: Deployment, { client, owner }: Vault): Promise<Identity> {

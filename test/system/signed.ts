@@ -5,11 +5,12 @@ import {
   create,
   toBinary,
 } from "@bufbuild/protobuf";
-import { type Identity, type Signer, createSigner } from "@sallyport/client";
+import { type Endpoint, type Identity, type Signer, createSigner } from "@sallyport/client";
 import {
   type SignedRequest,
   SignedRequestSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { type Answer, exchangeOnce } from "../infra/exchange.ts";
 
 /** A request that its client signed, as the gateway has it in its hands. */
 export type Signed<M = unknown> = {
@@ -54,4 +55,20 @@ export function signWith<I extends DescMessage>(
     body,
   });
   return { keyId: signer.keyId, signedRequest, digest: requestDigest, message };
+}
+
+/** Sends a signed request byte for byte, with further headers. */
+export function sendSigned(
+  endpoint: Endpoint,
+  { path, contentType, contentDigest, signatureInput, signature, body }: SignedRequest,
+  more: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
+  const headers = {
+    "content-type": contentType,
+    "content-digest": contentDigest,
+    "signature-input": signatureInput,
+    signature,
+    ...more,
+  };
+  return exchangeOnce(endpoint, path, headers, body);
 }

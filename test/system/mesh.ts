@@ -1,7 +1,9 @@
+import { readFileSync } from "node:fs";
+import { type ClientHttp2Session, connect } from "node:http2";
 import { join } from "node:path";
 import type { DescService } from "@bufbuild/protobuf";
 import { type Client, ConnectError, createClient } from "@connectrpc/connect";
-import type { Process, System } from "@sallyport/deploy/local";
+import { type Process, type System, trustDomain } from "@sallyport/deploy/local";
 import { ErrorInfoSchema } from "@sallyport/proto/gen/google/rpc/error_details_pb.ts";
 import { type Refusal, ReasonSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { enumName } from "@sallyport/proto/names";
@@ -15,12 +17,20 @@ export type Impostor = Disposable & {
   client<S extends DescService>(service: S, server: Server): Client<S>;
 };
 
-const trustDomain = "sallyport.local";
-
 /** The certificate, the key and the authority that a process has in its folder. */
 export function tlsOf({ layout }: System, process: Process): TlsFiles {
   const file = (name: string) => join(layout.folder(process), name);
   return { certFile: file(`${process}.pem`), keyFile: file(`${process}.key`), caFile: file("ca.pem") };
+}
+
+/** A bare connection to a process's port, with that certificate or with none. */
+export function connectBare(
+  port: number,
+  caFile: string,
+  own?: Pick<TlsFiles, "certFile" | "keyFile">,
+): ClientHttp2Session {
+  const certificate = own ? { cert: readFileSync(own.certFile), key: readFileSync(own.keyFile) } : {};
+  return connect(`https://localhost:${port}`, { ca: readFileSync(caFile), ...certificate });
 }
 
 /** Calls the other processes as the one whose folder was stolen. */
