@@ -101,6 +101,8 @@ describe("with every place taken", () => {
     const keys = machines(gateway, forReads + 1);
     const { go } = holdReads(gateway);
     const reads = await occupy(gateway, keys, forReads);
+    const held = () => gateway.peers.reached.filter((method) => method === "policy.authorize").length;
+    await expect.poll(held, patience).toBe(forReads);
     gateway.peers.reached.splice(0);
     const late = keys[forReads] ?? newMachine();
     const secretIds = [newId("sec")];

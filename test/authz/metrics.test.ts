@@ -1,7 +1,13 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createCa, issuePeerCertificate, metricsPorts, processes, trustDomain } from "@sallyport/deploy/local";
+import {
+  createCa,
+  issuePeerCertificate,
+  metricsPorts,
+  processes,
+  trustDomain,
+} from "@sallyport/deploy/local";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { exchange } from "../infra/index.ts";
 import { type Deployment, startDeployment } from "../system/deployment.ts";

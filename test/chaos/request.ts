@@ -62,7 +62,10 @@ export async function answerOf<T>(action: () => Promise<T>): Promise<Answer<T>> 
 }
 
 /** Sends a captured request once more, byte for byte, over a connection of its own. */
-export async function replay({ url, ca }: Endpoint, { path, headers, body }: Captured): Promise<Answer<null>> {
+export async function replay(
+  { url, ca }: Endpoint,
+  { path, headers, body }: Captured,
+): Promise<Answer<null>> {
   const session = connect(url, { ca });
   session.on("error", () => undefined); // The stream tells of it.
   session.setTimeout(attemptMs, () => session.destroy(new Error("TIMEOUT")));

@@ -65,7 +65,7 @@ describe("nothing secret is", () => {
     const found = await Promise.all(
       databaseOwners.map(async (owner) => {
         await using client = await openDatabase(deployment.system, owner);
-        return searchDatabase(client, searchMore);
+        return await searchDatabase(client, searchMore);
       }),
     );
     // The note is no secret: it shows that what is there is found.

@@ -17,7 +17,9 @@ import { actorText, recordShape, recordViews, resultText } from "../views/record
 /** `sallyport audit show RECORD`: one record, every field. */
 export const auditShow = defineCommand({
   args: { record: required("its number (SEQ) or its id (evt_…)") },
-  options: { deployment: flag("the number is of a record that belongs to no vault; only in the operator's vault") },
+  options: {
+    deployment: flag("the number is of a record that belongs to no vault; only in the operator's vault"),
+  },
   examples: [
     ["sallyport audit show 42", "the record of this number"],
     ["sallyport audit show evt_0123456789abcdefghjk --json", "by its id, for programs"],

@@ -14,7 +14,10 @@ export const secretCreate = defineCommand({
   options: {
     project: requiredText("its project, by name or id", { value: "project", complete: "projects" }),
     ...givenOptions,
-    note: textOr("", "for people, at most 1,000 bytes; it is not sealed: everyone who may list secrets sees it"),
+    note: textOr(
+      "",
+      "for people, at most 1,000 bytes; it is not sealed: everyone who may list secrets sees it",
+    ),
     allowDangerousName: flag("allow a name that makes programs run code, such as LD_PRELOAD"),
   },
   examples: [
