@@ -79,7 +79,7 @@ async function exchange(
     if (isHttp1(response) && (parts.draining.aborted || !request.complete))
       response.setHeader("connection", "close");
     tidyGrpcMessage(answered.trailer);
-    endUnread(response, parts.answerMs);
+    if (!gone.aborted) endUnread(response, parts.answerMs);
     // What writes waits for an event that a response does not have, and may wait for ever: its end is its close.
     await Promise.race([universalResponseToNodeResponse(answered, response), aborted(gone)]);
   } catch (error) {

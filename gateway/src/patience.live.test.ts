@@ -5,7 +5,7 @@ import { connect as connectTls } from "node:tls";
 import { ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { type TestPki, createTestPki, testRedisUrl } from "@sallyport/test/infra";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { Patience } from "./edge.ts";
 import { signedRequest } from "./testing/calls.ts";
 import { type TestGateway, startTestGateway } from "./testing/gateway.ts";
@@ -72,6 +72,35 @@ test("an answer that nobody reads is taken back", async () => {
   await once(stream, "response");
   await once(stream, "close");
   expect(stream.rstCode).not.toBe(0);
+  session.destroy();
+});
+
+test("nobody who has gone is waited for: an answer made after that sets no clock", async () => {
+  const answerMs = 61_234;
+  await using gateway = await start({ answerMs });
+  const clocks = vi.spyOn(globalThis, "setTimeout");
+  const set = () => clocks.mock.calls.filter(([, delayMs]) => delayMs === answerMs).length;
+  const session = open(gateway);
+  await once(ask(gateway, session).resume(), "close");
+  expect(set()).toBe(1);
+
+  const { promise: asked, resolve: reach } = Promise.withResolvers<void>();
+  const { promise: left, resolve: leave } = Promise.withResolvers<void>();
+  const { open: opened } = gateway.peers.steps;
+  gateway.peers.steps.open = async (...call) => {
+    reach();
+    await left;
+    return opened(...call);
+  };
+  const stream = ask(gateway, session);
+  await asked;
+  stream.close();
+  await once(stream, "close");
+  await sleep(100); // Until the gateway knows.
+  leave();
+  await sleep(100); // Until its answer is made.
+  expect(set()).toBe(1);
+  clocks.mockRestore();
   session.destroy();
 });
 
