@@ -2,6 +2,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import type { Database } from "@sallyport/postgres";
 import { type Event, EventSchema } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { type Append, type RefusedEvent, appendEvents } from "@sallyport/reports";
+import type { Logger } from "@sallyport/telemetry";
 
 /** What became of the events that were pending. */
 export type Delivery = {
@@ -17,10 +18,14 @@ type Pending = { readonly event_id: string; readonly event: Uint8Array };
 
 /**
  * Delivers pending events, oldest first, until none is left that was there at the last look. One that audit refuses for
- * good is marked and passed over, so that it holds up nothing behind it. Throws what the database throws, and an Error when
- * audit is away or did not confirm an event: it then stays pending.
+ * good is marked, logged and passed over, so that it holds up nothing behind it. Throws what the database throws, and an
+ * Error when audit is away or did not confirm an event: it then stays pending.
  */
-export async function deliverPending(database: Query, audit: Append): Promise<Delivery> {
+export async function deliverPending(
+  database: Query,
+  audit: Append,
+  logger: Pick<Logger, "error">,
+): Promise<Delivery> {
   const acknowledged = new Set<string>();
   const refused: RefusedEvent[] = [];
   for (;;) {
@@ -33,7 +38,7 @@ export async function deliverPending(database: Query, audit: Append): Promise<De
     const appended = await appendEvents(audit, events);
     const lost = [...malformed, ...appended.refused];
     await forget(database, appended.acknowledged);
-    await setAside(database, lost);
+    await setAside(database, lost, logger);
     for (const eventId of appended.acknowledged) acknowledged.add(eventId);
     refused.push(...lost);
     if (appended.failure) throw appended.failure;
@@ -59,10 +64,17 @@ async function forget(database: Query, eventIds: readonly string[]): Promise<voi
   await database.query("delete from outbox where event_id = any($1::text[])", [eventIds]);
 }
 
-async function setAside(database: Query, refused: readonly RefusedEvent[]): Promise<void> {
-  for (const { eventId, reason } of refused)
+// Logged with the mark, whatever else the delivery meets: no later one looks at such an event.
+async function setAside(
+  database: Query,
+  refused: readonly RefusedEvent[],
+  logger: Pick<Logger, "error">,
+): Promise<void> {
+  for (const { eventId, action, reason } of refused) {
     await database.query("update outbox set refused_at = now(), refused_reason = $2 where event_id = $1", [
       eventId,
       reason,
     ]);
+    logger.error({ event_id: eventId, action, reason }, "audit refused a record for good: it stays here");
+  }
 }

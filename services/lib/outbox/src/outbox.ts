@@ -62,11 +62,9 @@ export function createOutbox(options: OutboxOptions): Outbox & AsyncDisposable {
 
   async function deliver(): Promise<Delivery> {
     try {
-      const delivery = await outsideOfCalls(deliverPending, database, audit);
+      const delivery = await outsideOfCalls(deliverPending, database, audit, logger);
       if (held) logger.info({ records: delivery.acknowledged.size }, "audit takes records again");
       held = false;
-      for (const { eventId, action, reason } of delivery.refused)
-        logger.error({ event_id: eventId, action, reason }, "audit refused a record for good: it stays here");
       return delivery;
     } catch (error) {
       if (!held) logger.warn({ err: error }, "records wait in the outbox");

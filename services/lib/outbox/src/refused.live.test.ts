@@ -4,7 +4,7 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { fail, toConnectError } from "@sallyport/rpc";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Outbox } from "./index.ts";
-import { createLog } from "./testing/log.ts";
+import { away, createLog } from "./testing/log.ts";
 import { type OutboxGround, createOutboxGround, newEvents } from "./testing/outbox.ts";
 
 const unavailable = { reason: Reason.DEPENDENCY_UNAVAILABLE };
@@ -126,4 +126,18 @@ test("an audit that lets us do nothing at all marks no event", async () => {
   await expect(outbox.drain()).rejects.toMatchObject(unavailable);
   expect(await ground.setAside()).toEqual([]);
   expect(await ground.pending()).toBe(5);
+});
+
+test("is logged, though audit is away before the next is taken", async () => {
+  const log = createLog();
+  await using outbox = ground.start(log);
+  const { eventId } = await ground.refusedChange(outbox, log, AppendStatus.REFUSED);
+  await ground.change(outbox);
+  log.after = async () => {
+    log.before = away;
+  };
+  await expect(outbox.drain()).rejects.toMatchObject(unavailable);
+  expect(ground.lines.filter((line) => line.includes(eventId))).toEqual([
+    expect.stringContaining('"level":"error"'),
+  ]);
 });
