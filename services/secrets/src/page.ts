@@ -1,4 +1,5 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { isId } from "@sallyport/proto/ids";
 import { fail } from "@sallyport/rpc";
 
 const defaultPageSize = 100;
@@ -17,8 +18,6 @@ export function pageOf<T>(rows: readonly T[], pageSize: number): { items: T[]; l
 /** Where a listing by name continues: names of the deleted may occur twice, so the id decides between them. */
 export type Place = { readonly name: string; readonly id: string };
 
-const placeToken = /^([A-Za-z0-9_-]+)\.((?:prj|sec)_[0-9a-hjkmnp-tv-z]{20})$/;
-
 /** The page token after a place: the name in base64url and the id, at most 196 characters for names of 128 bytes. */
 export function tokenOfPlace({ name, id }: Place): string {
   return `${Buffer.from(name).toString("base64url")}.${id}`;
@@ -27,9 +26,10 @@ export function tokenOfPlace({ name, id }: Place): string {
 /** The place that a page token continues after, before all others for the first page. Throws FIELD_INVALID for other texts. */
 export function placeOfToken(token: string): Place {
   if (token === "") return { name: "", id: "" };
-  const [, encoded = "", id = ""] = placeToken.exec(token) ?? [];
+  const [encoded = "", id = ""] = token.split(".");
   const place = { name: Buffer.from(encoded, "base64url").toString(), id };
-  if (tokenOfPlace(place) !== token || place.name.includes("\0")) throw invalidToken();
+  const isPlace = (isId("prj", id) || isId("sec", id)) && place.name !== "" && !place.name.includes("\0");
+  if (!isPlace || tokenOfPlace(place) !== token) throw invalidToken();
   return place;
 }
 
