@@ -1,11 +1,12 @@
 import type { ForwardContext } from "@sallyport/evidence";
-import { type Tx, isUniqueViolation } from "@sallyport/postgres";
+import type { Tx } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { DeleteProjectRequest } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { fail } from "@sallyport/rpc";
 import { holdProject, markDeleted, markRestored } from "../store/liveness.ts";
 import type { StoredProject } from "../store/projects.ts";
+import { orNameTaken } from "./names.ts";
 import { type PublicParts, callerOf, recordOf } from "./records.ts";
 
 /** Deletes a project in which no secret lives, policy first. Whoever puts one into it meanwhile waits, or is waited for. */
@@ -39,19 +40,11 @@ export async function restoreProject(
   const project = await requireHeld(tx, vaultId, projectId);
   await parts.liveness.promise(tx, { vaultId, id: projectId });
   if (!project.deletion) return project;
-  await restored(tx, projectId);
+  await orNameTaken(() => markRestored(tx, projectId));
   const { name } = project;
   const record = { ...recordOf(context, new Date(parts.clock())), projectId, detail: { name } };
   await parts.outbox.record(tx, newEvent("secrets", "project.restored", record));
   return requireHeld(tx, vaultId, projectId);
-}
-
-async function restored(tx: Tx, projectId: string): Promise<void> {
-  try {
-    await markRestored(tx, projectId);
-  } catch (error) {
-    throw isUniqueViolation(error, "projects_name") ? fail(Reason.ALREADY_EXISTS, { field: "name" }) : error;
-  }
 }
 
 async function requireHeld(tx: Tx, vaultId: string, projectId: string): Promise<StoredProject> {

@@ -1,5 +1,5 @@
 import { type ForwardContext, type ForwardMethods, forwardMethods } from "@sallyport/evidence";
-import { type Tx, isUniqueViolation } from "@sallyport/postgres";
+import type { Tx } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
@@ -14,6 +14,7 @@ import {
   listProjects,
 } from "../store/projects.ts";
 import { scopeOf, shownProject } from "./descriptions.ts";
+import { nameTaken, orNameTaken } from "./names.ts";
 import { deleteProject, restoreProject } from "./project-changes.ts";
 import { type PublicParts, callerOf, recordOf } from "./records.ts";
 
@@ -74,18 +75,10 @@ async function createProject(
   await peers.directory.registerResources({ vaultId, projectIds: [projectId] }).catch(rethrow);
   const createdAt = new Date(clock());
   const project = { projectId, vaultId, name, createdAt, createdBy: userId };
-  try {
-    await addProject(tx, project, { generation: firstGeneration, wrappedKey: projectKey });
-  } catch (error) {
-    throw isUniqueViolation(error, "projects_name") ? nameTaken() : error;
-  }
+  await orNameTaken(() => addProject(tx, project, { generation: firstGeneration, wrappedKey: projectKey }));
   const record = { ...recordOf(context, createdAt), projectId, detail: { name } };
   await outbox.record(tx, newEvent("secrets", "project.created", record));
   return { ...project, secrets: 0, deletion: undefined };
-}
-
-function nameTaken(): Error {
-  return fail(Reason.ALREADY_EXISTS, { field: "name" });
 }
 
 function rethrow(error: unknown): never {

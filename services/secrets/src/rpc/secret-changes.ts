@@ -1,14 +1,15 @@
 import type { ForwardContext } from "@sallyport/evidence";
-import { type Tx, isUniqueViolation } from "@sallyport/postgres";
+import type { Tx } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { UpdateSecretRequest } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { fail } from "@sallyport/rpc";
 import { holdSecret, markDeleted, markRestored } from "../store/liveness.ts";
 import { keepProject } from "../store/projects.ts";
-import { type StoredSecret, changeNote, findSecret } from "../store/secrets.ts";
-import type { Scope } from "../store/deletion.ts";
+import { type StoredSecret, changeNote } from "../store/secrets.ts";
+import { orNameTaken } from "./names.ts";
 import { type PublicParts, callerOf, recordOf } from "./records.ts";
+import { requireSecret } from "./required.ts";
 
 /** Replaces the note. The record says that it changed, not what it says: notes may hold more than a log should keep. */
 export async function updateSecret(
@@ -19,7 +20,7 @@ export async function updateSecret(
 ): Promise<StoredSecret> {
   const { vaultId } = callerOf(context);
   const changed = await changeNote(tx, vaultId, { secretId, note });
-  const secret = await requireSecret(tx, vaultId, secretId, "living");
+  const secret = await requireSecret(tx, vaultId, secretId);
   if (!changed) return secret;
   const { projectId, name } = secret;
   const record = { ...recordOf(context, new Date(parts.clock())), projectId, secretId };
@@ -64,23 +65,9 @@ export async function restoreSecret(
   if (!secret) throw fail(Reason.NOT_FOUND, { field: "secret_id" });
   await parts.liveness.promise(tx, { vaultId, id: secretId });
   if (!secret.deletion) return secret;
-  await restored(tx, secretId);
+  await orNameTaken(() => markRestored(tx, secretId));
   const { name } = secret;
   const record = { ...recordOf(context, new Date(parts.clock())), projectId, secretId, detail: { name } };
   await parts.outbox.record(tx, newEvent("secrets", "secret.restored", record));
-  return requireSecret(tx, vaultId, secretId, "living");
-}
-
-async function restored(tx: Tx, secretId: string): Promise<void> {
-  try {
-    await markRestored(tx, secretId);
-  } catch (error) {
-    throw isUniqueViolation(error, "secrets_name") ? fail(Reason.ALREADY_EXISTS, { field: "name" }) : error;
-  }
-}
-
-async function requireSecret(tx: Tx, vaultId: string, secretId: string, scope: Scope): Promise<StoredSecret> {
-  const secret = await findSecret(tx, vaultId, { secretId }, scope);
-  if (!secret) throw fail(Reason.NOT_FOUND, { field: "secret_id" });
-  return secret;
+  return requireSecret(tx, vaultId, secretId);
 }

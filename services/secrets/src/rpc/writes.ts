@@ -18,7 +18,9 @@ import {
   findSecret,
 } from "../store/secrets.ts";
 import { addVersion as storeVersion } from "../store/versions.ts";
+import { nameTaken, orNameTaken } from "./names.ts";
 import { type PublicParts, callerOf, recordOf } from "./records.ts";
+import { requireSecret } from "./required.ts";
 
 type Sealed = Pick<SealResponse, "envelope" | "kind" | "fieldNames"> & { readonly keyGeneration: number };
 
@@ -37,8 +39,7 @@ export async function createSecret(
   if (danger !== undefined) throw fail(Reason.NAME_DANGEROUS, { name, description: danger });
   if (!(await keepProject(tx, vaultId, projectId))) throw fail(Reason.NOT_FOUND, { field: "project_id" });
   const key = await requireKey(tx, vaultId, projectId);
-  if (await findSecret(tx, vaultId, { projectId, name }))
-    throw fail(Reason.ALREADY_EXISTS, { field: "name" });
+  if (await findSecret(tx, vaultId, { projectId, name })) throw nameTaken();
   const sealed = await seal(context, key, name, parts);
   await parts.peers.directory
     .registerResources({ vaultId, secrets: [{ secretId, projectId }] })
@@ -103,18 +104,11 @@ async function requireKey(tx: Tx, vaultId: string, projectId: string): Promise<C
 
 async function store(tx: Tx, secret: NewSecret): Promise<void> {
   try {
-    await addSecret(tx, secret);
+    await orNameTaken(() => addSecret(tx, secret));
   } catch (error) {
-    if (isUniqueViolation(error, "secrets_name")) throw fail(Reason.ALREADY_EXISTS, { field: "name" });
     if (isUniqueViolation(error, "secrets_id")) throw fail(Reason.ALREADY_EXISTS, { field: "secret_id" });
     throw error;
   }
-}
-
-async function requireSecret(tx: Tx, vaultId: string, secretId: string): Promise<StoredSecret> {
-  const secret = await findSecret(tx, vaultId, { secretId });
-  if (!secret) throw fail(Reason.NOT_FOUND, { field: "secret_id" });
-  return secret;
 }
 
 function conflict({ currentVersion }: StoredSecret): Error {
