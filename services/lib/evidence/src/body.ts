@@ -1,10 +1,10 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { SignedRequest } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { contentTypeOf, unframeMessage } from "@sallyport/proto/signing";
+import { contentTypeOf, fromStrictBinary, unframeMessage } from "@sallyport/proto/signing";
 import { fail } from "@sallyport/rpc";
 import { EvidenceError, atStep } from "./evidence-error.ts";
-import { fromStrictBinary, fromStrictJson } from "./strict-decode.ts";
+import { fromStrictJson } from "./strict-decode.ts";
 import { violationOf } from "./validate.ts";
 
 /**

@@ -6,8 +6,8 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
+import { fromStrictBinary } from "@sallyport/proto/signing";
 import { EvidenceError, type EvidenceStep, atStep } from "./evidence-error.ts";
-import { fromStrictBinary } from "./strict-decode.ts";
 import { violationOf } from "./validate.ts";
 
 /** How far two clocks of the deployment may differ, in milliseconds. */

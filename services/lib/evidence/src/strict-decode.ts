@@ -2,8 +2,6 @@ import { type DescMessage, type MessageShape, fromJson } from "@bufbuild/protobu
 import { FormatError } from "@sallyport/proto/signing";
 import { hasDoublyNamedFields, hasDuplicateKeys } from "./json-keys.ts";
 
-export { fromStrictBinary } from "@sallyport/proto/signing";
-
 /**
  * Decodes JSON and refuses what two readers could understand differently: invalid UTF-8, unknown fields, repeated keys,
  * one field under both of its names. Throws FormatError.

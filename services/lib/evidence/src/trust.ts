@@ -6,9 +6,8 @@ import {
   KeysetClaimsSchema,
   KeysetSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { keysetPreimage, rootFingerprint as fingerprintOf } from "@sallyport/proto/signing";
+import { fromStrictBinary, keysetPreimage, rootFingerprint as fingerprintOf } from "@sallyport/proto/signing";
 import { verifyEd25519 } from "./ed25519.ts";
-import { fromStrictBinary } from "./strict-decode.ts";
 import { violationOf } from "./validate.ts";
 
 /** The deployment's public keys, checked against the pinned root. */
