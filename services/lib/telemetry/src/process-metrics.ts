@@ -15,7 +15,7 @@ export function observeProcess(): Disposable {
     seen = { mean: delay.mean, p99: delay.percentile(99), max: delay.max };
     delay.reset();
   };
-  // Nothing was measured between two looks at the same instant: not a number then.
+  // Between two looks at the same instant nothing was measured, and the mean is not a number: none is shown then.
   const seconds = (nanoseconds: number) => [{ value: (nanoseconds || 0) / nanosecondsPerSecond, labels: {} }];
   stack.use(
     observe("nodejs.eventloop.delay.mean", () => {
