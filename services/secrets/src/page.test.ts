@@ -22,6 +22,9 @@ test.each([
   ["a second spelling of the name", `REJfVVJM=.${id}`],
   ["something behind the id", `${tokenOfPlace({ name: "DB_URL", id })}.`],
 ])("a token with %s is not taken", (_, token) => {
-  const refusal = { reason: Reason.FIELD_INVALID, metadata: { field: "page_token" } };
+  const refusal = {
+    reason: Reason.FIELD_INVALID,
+    metadata: { field: "page_token", description: "is not a token of this listing" },
+  };
   expect(() => placeOfToken(token)).toThrow(expect.objectContaining(refusal));
 });
