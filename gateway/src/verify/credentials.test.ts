@@ -4,6 +4,8 @@ import { credentialLifetimeMs, maxSkewMs } from "@sallyport/evidence";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { KeyService } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
 import { fail } from "@sallyport/rpc";
+import { exposeMetrics } from "@sallyport/telemetry";
+import { seriesOf } from "@sallyport/test/infra";
 import { beforeEach, describe, expect, test } from "vitest";
 import { type TestPrincipal, createTestTrust, newMachine, newUser } from "../testing/keys.ts";
 import { type TestPeers, createTestPeers } from "../testing/peers.ts";
@@ -48,6 +50,13 @@ function holdAnswers(): { readonly release: () => void } {
 
 const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
 
+async function lookups(): Promise<number[]> {
+  const series = seriesOf(await exposeMetrics());
+  return ["hit", "miss", "joined"].map(
+    (result) => series.get(`sallyport_cache_lookups_total{cache="keys",result="${result}"}`) ?? 0,
+  );
+}
+
 describe("looking up", () => {
   test("gives the key and the credential's claims", async () => {
     const known = await keys.find(machine.keyId);
@@ -57,11 +66,13 @@ describe("looking up", () => {
 
   test("asks once for many who ask for one key at a time, and once for many keys", async () => {
     const other = peers.enroll(newUser(Role.OWNER));
+    const [hits = 0, misses = 0, joined = 0] = await lookups();
     const found = await Promise.all([machine, machine, other, machine].map(({ keyId }) => keys.find(keyId)));
     expect(found.map((known) => known?.resolved.keyId)).toEqual(
       [machine, machine, other, machine].map(({ keyId }) => keyId),
     );
     expect(asked).toEqual([[machine.keyId, other.keyId]]);
+    expect(await lookups()).toEqual([hits, misses + 2, joined + 2]);
   });
 
   test("asks for 256 keys at a time", async () => {

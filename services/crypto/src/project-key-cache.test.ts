@@ -1,4 +1,6 @@
 import { newId } from "@sallyport/proto/ids";
+import { exposeMetrics } from "@sallyport/telemetry";
+import { seriesOf } from "@sallyport/test/infra";
 import { beforeEach, expect, test } from "vitest";
 import { EnvelopeError, newKey } from "./aead.ts";
 import { type KekProvider, createFileKek } from "./kek.ts";
@@ -81,4 +83,21 @@ test("the sweep needs no caller", async () => {
   using cache = createProjectKeyCache(kek, { ttlMs: 20 });
   (await cache.get(owner, await wrap(newKey())))[Symbol.dispose]();
   await expect.poll(() => isZero(unwrapped[0])).toBe(true);
+});
+
+async function shown(): Promise<(number | undefined)[]> {
+  const series = seriesOf(await exposeMetrics());
+  const lookups = ["hit", "miss"].map((result) =>
+    series.get(`sallyport_cache_lookups_total{cache="project_keys",result="${result}"}`),
+  );
+  return [...lookups, series.get('sallyport_cache_entries{cache="project_keys"}')];
+}
+
+test("tells how often it was asked, with what result, and how many keys it keeps", async () => {
+  using cache = createProjectKeyCache(kek);
+  const [hits = 0, misses = 0, entries] = await shown();
+  expect(entries).toBe(0);
+  const wrapped = await wrap(newKey());
+  for (let count = 0; count < 3; count += 1) (await cache.get(owner, wrapped))[Symbol.dispose]();
+  expect(await shown()).toEqual([hits + 2, misses + 1, 1]);
 });

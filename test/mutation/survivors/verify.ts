@@ -16,12 +16,6 @@ export const verify: readonly Survivor[] = [
   },
   {
     file: "gateway/src/verify/credentials.ts",
-    code: 'countKeyLookup(running ? "joined" : "miss");',
-    change: '"joined" → ""',
-    why: "a metric: gateway/src/metrics.live.test.ts reads it from a gateway",
-  },
-  {
-    file: "gateway/src/verify/credentials.ts",
     code: "if (waiting?.keyIds === keyIds) waiting = undefined;",
     change: "waiting?.keyIds === keyIds → true",
     why: "at worst one more call goes out: a batch that has begun answers those who are in it",

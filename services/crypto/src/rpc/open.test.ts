@@ -202,6 +202,14 @@ describe("no record, no value", () => {
     expect(log.events[0]?.attemptId.length).toBe(16);
   });
 
+  test("the record tells that a version was asked for by its number, and that its value was not sealed", async () => {
+    const [{ secretId }] = stored;
+    const asked = { version: 3 };
+    const permit = { secrets: [{ secretId, projectId, requestedVersion: 3 }] };
+    await read({ asked, permit, slip: { requestedVersion: 3 } }, stored.slice(0, 1));
+    expect(log.events).toMatchObject([{ detail: { selector: "3", sealed: "false" } }]);
+  });
+
   test("a permit opens once, whoever replays it, on however many replicas", async () => {
     const [one, two] = [replica, await startReplica(deployment, log)];
     const item = planRead(deployment, stored);
@@ -260,13 +268,22 @@ describe("no record, no value", () => {
     });
   });
 
-  test("a record that audit refuses opens nothing, and nothing beside it", async () => {
+  test.each([
+    ["alone", stored.slice(0, 1)],
+    ["behind others, which it holds back", stored],
+  ])("a record that audit refuses opens nothing: %s", async (_, secrets) => {
     log.trouble("refused");
-    expect(verdictOf(await read())).toMatch(/^INTERNAL/);
+    expect(verdictOf(await read({}, secrets))).toMatch(/^INTERNAL/);
     expect(log.calls()).toBe(1);
     expect(JSON.parse(replica.logged())).toMatchObject({
       err: { cause: { message: "audit refused a read's record" } },
     });
+  });
+
+  test("an audit that takes for ever is asked again", async () => {
+    log.trouble("stuck");
+    expect(verdictOf(await read())).toBe("opened");
+    expect(log.calls()).toBe(2);
   });
 
   test("a call that audit refuses is our own fault, and not tried again", async () => {

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
 import {
   AppendService,
@@ -8,9 +9,9 @@ import type { Append } from "../open/record.ts";
 
 /**
  * What goes wrong with the next call: it never arrives, its answer is lost after the commit, it is never confirmed, or its
- * first event is refused.
+ * last event is refused, or it takes for ever.
  */
-export type Trouble = "away" | "lost answer" | "unconfirmed" | "refused";
+export type Trouble = "away" | "lost answer" | "unconfirmed" | "refused" | "stuck";
 
 /** A log in memory, to be shared by replicas. */
 export type AuditContract = {
@@ -42,17 +43,18 @@ export function createAuditContract(): AuditContract {
     const own = !earlier || Buffer.compare(earlier.attemptId, event.attemptId) === 0;
     return { eventId: event.eventId, status: own ? AppendStatus.COMMITTED : AppendStatus.CONFLICT };
   };
-  const refuseFirst = ({ eventId }: Event, index: number) => {
-    return { eventId, status: index === 0 ? AppendStatus.REFUSED : AppendStatus.HELD_BACK };
+  const refuseLast = ({ eventId }: Event, index: number, { length }: readonly Event[]) => {
+    return { eventId, status: index === length - 1 ? AppendStatus.REFUSED : AppendStatus.HELD_BACK };
   };
   const transport = createRouterTransport(({ service }) => {
     service(AppendService, {
-      append(request) {
+      async append(request, { signal }) {
         calls += 1;
         const trouble = troubles.shift();
         if (trouble === "away") throw new ConnectError("audit is away", Code.Unavailable);
         if (trouble === "unconfirmed") return { results: [] };
-        if (trouble === "refused") return { results: request.events.map(refuseFirst) };
+        if (trouble === "refused") return { results: request.events.map(refuseLast) };
+        if (trouble === "stuck") await once(signal, "abort");
         const results = request.events.map(place);
         if (trouble === "lost answer") throw new ConnectError("the connection broke", Code.Unavailable);
         return { results };
