@@ -86,6 +86,13 @@ describe("ApplyScope", () => {
     expect(policy.audit.events.length).toBe(records);
   });
 
+  test("repeated at the same instant, again and again, is never an error", async () => {
+    for (let round = 0; round < 40; round += 1) {
+      const scope = scopeOf(project, []);
+      await Promise.all(Array.from({ length: 8 }, () => policy.scope.applyScope(scope)));
+    }
+  });
+
   test("repeated after a revocation gives nothing back", async () => {
     const scope = scopeOf(project, project.secretIds);
     const { vaultId, machineId } = scope;
@@ -176,6 +183,15 @@ describe("RegisterResources", () => {
       Reason.ALREADY_EXISTS,
     );
     expect(await register([], foreign.vaultId, [projectId])).toBe(Reason.ALREADY_EXISTS);
+  });
+
+  test("repeated at the same instant, again and again, is never an error", async () => {
+    const { vaultId } = project;
+    for (let round = 0; round < 40; round += 1) {
+      const projectId = newId("prj");
+      const request = { vaultId, projectIds: [projectId], secrets: [{ secretId: newId("sec"), projectId }] };
+      await Promise.all(Array.from({ length: 8 }, () => policy.directory.registerResources(request)));
+    }
   });
 
   test("puts no secret into a project of another vault, or of none", async () => {

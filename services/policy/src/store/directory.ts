@@ -6,6 +6,8 @@ export type SecretPlace = { readonly secretId: string; readonly projectId: strin
 /** Whether an id is there for everyone, hidden for now, or hidden for good. */
 export type State = "live" | "retired" | "purged";
 
+// "On conflict" names no index here: of two registrations at once, an index that is not named raises a unique violation.
+
 /** Makes projects known to a vault; false when an id is known with another vault, or was purged. */
 export async function registerProjects(
   tx: Tx,
@@ -15,7 +17,7 @@ export async function registerProjects(
   await tx.query(
     `insert into projects (project_id, vault_id)
      select distinct id, $1::text from unnest($2::text[]) as asked (id) order by id
-     on conflict (project_id) do nothing`,
+     on conflict do nothing`,
     [vaultId, projectIds],
   );
   const usable = await tx.query(
@@ -36,7 +38,7 @@ export async function registerSecrets(
     `insert into secrets (secret_id, project_id, vault_id)
      select distinct secret_id, project_id, $1::text
        from unnest($2::text[], $3::text[]) as asked (secret_id, project_id) order by secret_id
-     on conflict (secret_id) do nothing`,
+     on conflict do nothing`,
     [vaultId, secretIds, secrets.map(({ projectId }) => projectId)],
   );
   const places = await placesOf(tx, vaultId, secretIds);

@@ -16,10 +16,11 @@ export type NewPrincipal = {
  */
 export async function addPrincipal(tx: Tx, principal: NewPrincipal): Promise<"added" | "known" | "taken"> {
   const { machineId, vaultId, expiresAt, tokenId, createdBy } = principal;
+  // Whichever index meets it: of two at once, one named here would leave the other to raise a unique violation.
   const added = await tx.query(
     `insert into principals (machine_id, vault_id, status, expires_at, token_id, created_by)
      values ($1, $2, 'active', $3, $4, $5)
-     on conflict (machine_id) do nothing
+     on conflict do nothing
      returning machine_id`,
     [machineId, vaultId, expiresAt, tokenId, createdBy],
   );
