@@ -155,8 +155,8 @@ export function describeSecrets(cli: () => Cli): void {
       const create = (...args: string[]) => refused(["create", ...args, "--project", "web"], "x");
       expect(await create("PIPED")).toMatchObject({
         code: 5,
-        said: "sallyport: another has this name now [ALREADY_EXISTS]",
-        next: "delete the other first, or leave this one deleted",
+        said: "sallyport: that name is taken already [ALREADY_EXISTS]",
+        next: "choose another name",
       });
       expect(await create("LD_PRELOAD")).toMatchObject({
         code: 3,
@@ -313,7 +313,8 @@ export function describeSecrets(cli: () => Cli): void {
       await run(["create", "FILED", "--project", "web"], "x");
       expect(await refused(["restore", "FILED"])).toMatchObject({
         code: 5,
-        said: saying("ALREADY_EXISTS"),
+        said: "sallyport: another has this name now [ALREADY_EXISTS]",
+        next: "delete the other first, or leave this one deleted",
       });
     });
   });
