@@ -1,7 +1,5 @@
-import { codeToString } from "@connectrpc/connect/protocol-connect";
-import { Reason, ReasonSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { enumName } from "@sallyport/proto/names";
-import { type Failure, codeOf, concludeServed } from "@sallyport/rpc";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { type Failure, concludeServed, endingOf } from "@sallyport/rpc";
 import { type Logger, currentSpan } from "@sallyport/telemetry";
 import { NoPlaceError } from "./places.ts";
 import type { Verdict } from "./verdict.ts";
@@ -26,12 +24,7 @@ export function createOutcomeLog(logger: Logger): OutcomeListener {
     };
     if (!failure) return logger.debug({ ...fields, code: "ok" }, "answered");
     const { reason } = failure;
-    const refused = {
-      ...fields,
-      code: codeToString(codeOf(reason)),
-      reason: enumName(ReasonSchema, reason),
-      err: failure,
-    };
+    const refused = { ...fields, ...endingOf(failure), err: failure };
     if (failure instanceof NoPlaceError) return logger.debug(refused, "refused");
     if (reason === Reason.INTERNAL) return logger.error(refused, "failed");
     if (reason === Reason.DEPENDENCY_UNAVAILABLE) return logger.warn(refused, "unavailable");

@@ -4,9 +4,15 @@ import { type EventFields, newEvent } from "@sallyport/proto/catalogue";
 import type { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { Reason, ReasonSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { PrincipalKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { enumName } from "@sallyport/proto/names";
-import { type Refusal, type TallyOptions, auditSink, createTally, sourceUnitOf } from "@sallyport/reports";
+import {
+  type Refusal,
+  type TallyOptions,
+  actorOf,
+  auditSink,
+  createTally,
+  sourceUnitOf,
+} from "@sallyport/reports";
 import type { Logger } from "@sallyport/telemetry";
 import { publicFailureOf } from "./errors.ts";
 import { countRefusal } from "./metrics.ts";
@@ -79,13 +85,10 @@ function fieldsOf(
   count: number,
 ): Fields {
   const { claims, claimedKeyId, digest } = progress;
-  const machine = claims?.kind === PrincipalKind.MACHINE;
   return {
     reason,
-    actorKind: claims === undefined ? ActorKind.UNKNOWN : machine ? ActorKind.MACHINE : ActorKind.USER,
-    actorId: claims?.principalId ?? "",
+    ...actorOf(claims && { id: claims.principalId, kind: claims.kind }),
     vaultId: claims?.vaultId ?? "",
-    machineId: machine ? claims.principalId : "",
     sourceIp,
     client,
     requestDigest: digest ?? new Uint8Array(),

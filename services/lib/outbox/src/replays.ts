@@ -1,6 +1,7 @@
 import { newEvent } from "@sallyport/proto/catalogue";
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
-import { PrincipalKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import type { PrincipalKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { actorOf } from "@sallyport/reports";
 import type { Outbox } from "./outbox.ts";
 
 /** What is told of a request that arrived a second time; the principal is absent for a key that is not enrolled. */
@@ -44,12 +45,9 @@ export function createReplayRecorder(
 }
 
 function fieldsOf({ principal, sourceIp, client, requestDigest, signedRequest }: Replayed, count: number) {
-  const machine = principal?.kind === PrincipalKind.MACHINE;
   return {
-    actorKind: principal === undefined ? ActorKind.UNKNOWN : machine ? ActorKind.MACHINE : ActorKind.USER,
-    actorId: principal?.id ?? "",
+    ...actorOf(principal),
     vaultId: principal?.vaultId ?? "",
-    machineId: machine ? principal.id : "",
     sourceIp,
     client,
     requestDigest,

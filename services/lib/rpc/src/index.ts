@@ -3,7 +3,7 @@ export { type Callers, type Route, route } from "./callers.ts";
 export { type PeerConnection, type PeerOptions, connectPeer } from "./client.ts";
 export { Failure, codeOf, fail, fromRefusal, toRefusal } from "./failure.ts";
 export { checkHealth } from "./health-client.ts";
-export { concludeServed, spansOf } from "./measure.ts";
+export { concludeServed, endingOf, spansOf } from "./measure.ts";
 export { type Peer, peerOf, peerValues, requestIdOf } from "./peer.ts";
 export { type ServeOptions, serve } from "./server.ts";
 export { untilStopped } from "./stopped.ts";

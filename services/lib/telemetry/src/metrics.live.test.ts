@@ -112,3 +112,13 @@ test("a process shows its processor time, its memory and the delay of its event 
     `nodejs_eventloop_delay_max_seconds ${max}`,
   ]);
 });
+
+test("an event loop that is not delayed shows no delay", async () => {
+  await using _ = await startTelemetry({ service: "policy", otlpUrl: undefined });
+  const mean = async (): Promise<number> => {
+    await sleep(200);
+    const [line] = await shown("nodejs_eventloop_delay_mean_seconds ");
+    return Number(line?.split(" ")[1]);
+  };
+  await expect.poll(mean, { timeout: 5_000 }).toBeLessThan(0.01);
+});
