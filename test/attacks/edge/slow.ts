@@ -61,13 +61,13 @@ const attacks: readonly {
     },
   },
   {
-    name: "HTTP/2 headers that end never, with a PING each second",
+    name: "HTTP/2 headers, a byte each second",
     run: async (ground) => {
       const wire = await openWire(ground, "h2");
       wire.socket.write(preface());
-      void drip(wire, (index) =>
-        index === 0 ? frame(frameType.headers, 0, 1, headersOf(ground, {}, readPath)) : Buffer.alloc(0),
-      );
+      const headers = headersOf(ground, { "x-more": "x".repeat(1000) }, readPath);
+      const sent = frame(frameType.headers, flag.endHeaders, 1, headers);
+      void drip(wire, (index) => sent.subarray(index, index + 1));
       return wire;
     },
   },
