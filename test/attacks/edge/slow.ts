@@ -5,7 +5,7 @@ import { flag, frame, frameType, headerBlock, preface } from "./frames.ts";
 import type { Ground } from "./ground.ts";
 import { type Wire, attackerAddress, http1, openWire, readPath, signed } from "./wire.ts";
 
-const endMs = 30_000;
+const endMs = 60_000;
 const handshake = "a TLS handshake that never goes on";
 
 /** Sends a little every second for as long as the connection lives. */
