@@ -3,21 +3,16 @@
 cd "$(dirname "$0")/.." || exit 1
 . deploy/local/install.sh
 
-# The recipe of SIGNING §11.1 runs in each of these; a test whose program is missing is skipped and says so.
-for program in curl openssl dash bash busybox; do
-  command -v "$program" >/dev/null 2>&1 || install_package "$program" "$program" "$program" ||
-    say "$program is missing and cannot be installed here"
+# The recipe of SIGNING §11.1 needs curl and openssl, and is walked in shells of every kind; export and completion are
+# tested through shells too. A test whose program cannot be had is skipped and says so.
+for program in curl openssl dash bash busybox zsh fish; do
+  command -v "$program" >/dev/null 2>&1 && continue
+  say "installing $program by the distribution's package, for the tests"
+  install_package "$program" "$program" "$program" || say "$program cannot be installed here: its tests are skipped"
 done
 
 results=$(mktemp -d) || die "no temporary directory can be made"
 trap 'rm -rf "$results"' EXIT
-
-# The shells that export and completion are tested through. The tests of one that cannot be had are skipped and say so.
-for shell in dash busybox zsh fish; do
-  command -v "$shell" >/dev/null 2>&1 && continue
-  say "installing $shell by the distribution's package, for the tests"
-  install_package "$shell" "$shell" "$shell" || say "$shell cannot be installed here: its tests are skipped"
-done
 
 say "checks: drift, contracts, format, lint, types, boundaries"
 npm run --silent check && check=passed || check=failed

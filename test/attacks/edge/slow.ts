@@ -5,7 +5,7 @@ import { flag, frame, frameType, headerBlock, preface } from "./frames.ts";
 import type { Ground } from "./ground.ts";
 import { type Wire, attackerAddress, http1, openWire, readPath, signed } from "./wire.ts";
 
-const endMs = 30_000;
+const endMs = 60_000;
 const handshake = "a TLS handshake that never goes on";
 
 /** Sends a little every second for as long as the connection lives. */
@@ -61,13 +61,13 @@ const attacks: readonly {
     },
   },
   {
-    name: "HTTP/2 headers that end never, with a PING each second",
+    name: "HTTP/2 headers, a byte each second",
     run: async (ground) => {
       const wire = await openWire(ground, "h2");
       wire.socket.write(preface());
-      void drip(wire, (index) =>
-        index === 0 ? frame(frameType.headers, 0, 1, headersOf(ground, {}, readPath)) : Buffer.alloc(0),
-      );
+      const headers = headersOf(ground, { "x-more": "x".repeat(1000) }, readPath);
+      const sent = frame(frameType.headers, flag.endHeaders, 1, headers);
+      void drip(wire, (index) => sent.subarray(index, index + 1));
       return wire;
     },
   },
