@@ -89,7 +89,8 @@ describe("ApplyScope", () => {
   test("repeated at the same instant, again and again, is never an error", async () => {
     for (let round = 0; round < 40; round += 1) {
       const scope = scopeOf(project, []);
-      await Promise.all(Array.from({ length: 8 }, () => policy.scope.applyScope(scope)));
+      const repeats = Array.from({ length: 8 }, () => policy.scope.applyScope(scope));
+      await expect(Promise.all(repeats)).resolves.toHaveLength(8);
     }
   });
 
@@ -190,7 +191,8 @@ describe("RegisterResources", () => {
     for (let round = 0; round < 40; round += 1) {
       const projectId = newId("prj");
       const request = { vaultId, projectIds: [projectId], secrets: [{ secretId: newId("sec"), projectId }] };
-      await Promise.all(Array.from({ length: 8 }, () => policy.directory.registerResources(request)));
+      const repeats = Array.from({ length: 8 }, () => policy.directory.registerResources(request));
+      await expect(Promise.all(repeats)).resolves.toHaveLength(8);
     }
   });
 
