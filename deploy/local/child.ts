@@ -51,12 +51,16 @@ function permissions(name: Process, layout: Layout): string[] {
   ];
 }
 
-/** Starts a process and resolves once its port answers; rejects with its own last sentence when it ends before. */
+/**
+ * Starts a process and resolves once its port answers, or it is no longer wanted; rejects with its own last sentence when
+ * it ends before.
+ */
 export async function startChild(
   name: Process,
   port: number,
   env: Readonly<Record<string, string>>,
   layout: Layout,
+  isWanted: () => boolean = () => true,
 ): Promise<Child> {
   const program = [process.execPath, ...permissions(name, layout), join(repository, entry[name])];
   // Security: no core dump, which would hold keys. The shell sets the limit and is the process that it becomes.
@@ -70,7 +74,7 @@ export async function startChild(
   const ended = followOutput(child, name, layout);
   let over = false;
   void ended.then(() => (over = true));
-  await answers(port, () => over);
+  await answers(port, () => over || !isWanted());
   if (over) throw new CommandError(`${name} did not start: ${await ended}`);
   return { name, pid: child.pid ?? 0, ended, stop: () => stop(child, ended) };
 }

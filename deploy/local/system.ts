@@ -161,22 +161,29 @@ async function startFamily(
   { vaultId }: OwnerCode,
 ): Promise<Family> {
   const children = new Map<Process, Child>();
+  const starting = new Map<Process, Promise<Child>>();
   const wanted = new Set<Process>();
   const begin = async (name: Process): Promise<void> => {
+    wanted.add(name);
+    const start = launch(name);
+    starting.set(name, start);
+    const child = await start;
+    children.set(name, child);
+    void watch(name, child);
+  };
+  const launch = (name: Process): Promise<Child> => {
     const seen = { ...addresses, ports: portsSeenBy(name, addresses.ports, wiring) };
     const env = settingsOf(name, layout, seen, rootFingerprint, vaultId);
     const added = wiring.environment(name, layout.folder(name));
-    const child = await startChild(name, addresses.ports[name], { ...env, ...added }, layout);
-    children.set(name, child);
-    wanted.add(name);
-    void watch(name, child);
+    return startChild(name, addresses.ports[name], { ...env, ...added }, layout, () => wanted.has(name));
   };
   const watch = async (name: Process, child: Child): Promise<void> => {
     const sentence = await child.ended;
     if (!wanted.has(name) || children.get(name) !== child) return;
     onRestart(name, sentence);
-    for (let started = false; !started && wanted.has(name);) {
+    for (let started = false; !started;) {
       await sleep(restartMs);
+      if (!wanted.has(name)) return;
       started = await begin(name).then(
         () => true,
         () => false,
@@ -185,7 +192,9 @@ async function startFamily(
   };
   const end = async (name: Process): Promise<void> => {
     wanted.delete(name);
-    await children.get(name)?.stop();
+    // Also one that is just being started again: it must not outlive what it needs.
+    const child = await starting.get(name)?.catch(() => undefined);
+    await child?.stop();
   };
   const endAll = async (): Promise<void> => {
     for (const name of processes.toReversed()) await end(name);

@@ -1,5 +1,6 @@
 import { execFile, spawnSync } from "node:child_process";
 import { chmodSync, existsSync, lstatSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
 import { request as requestHttp } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { connect as connectTcp } from "node:net";
@@ -164,6 +165,27 @@ describe("on one port", () => {
       expect(await call(0)).toBe("200");
       expect(await call(65_534)).toBe("000");
       expect(forwarded).toHaveLength(1);
+    },
+  );
+
+  test.skipIf(!setpriv)(
+    `another user is turned away who takes the port of this user's tool${setpriv ? "" : " (needs root and setpriv)"}`,
+    async () => {
+      const url = await onPort();
+      const { port } = new URL(url);
+      const own = connectTcp({ host: "127.0.0.1", port: Number(port) });
+      await once(own, "connect");
+      try {
+        for (const address of ["127.0.0.1", "127.0.0.2", "127.255.0.1"]) {
+          const curl = `curl -s -m 5 -o /dev/null -w '%{http_code}' --interface ${address} --local-port ${own.localPort}`;
+          const call = `${curl} -H 'content-type: application/json' -d '{}' ${url}${path}; true`;
+          const args = ["--reuid=65534", "--clear-groups", "sh", "-c", call];
+          expect((await promisify(execFile)("setpriv", args)).stdout).toBe("000");
+        }
+      } finally {
+        own.destroy();
+      }
+      expect(forwarded).toEqual([]);
     },
   );
 

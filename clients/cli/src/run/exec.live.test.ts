@@ -169,6 +169,21 @@ describe("filtered", () => {
     expect(performance.now() - started).toBeLessThan(15_000);
   });
 
+  test("what it said at its end reaches a reader that is slow", () => {
+    const slow = `
+const { readSync } = require("node:fs");
+const [buffer, clock] = [Buffer.alloc(65536), new Int32Array(new SharedArrayBuffer(4))];
+let total = 0;
+for (let read = -1; read !== 0; total += read) {
+  if (total > 150_000 && total < 420_000) Atomics.wait(clock, 0, 0, 3000);
+  read = readSync(0, buffer);
+}
+console.log(total);`;
+    const line = `"$0" "$1" filtered sh -c 'printf %0450000d 0' | "$0" -e '${slow}'`;
+    const { stdout } = spawnSync("sh", ["-c", line, process.execPath, runner], { env, encoding: "utf8" });
+    expect(stdout).toBe("450000\n");
+  });
+
   test("a reader that goes away ends the command by its broken pipe", async () => {
     const line = `"$0" "$1" filtered sh -c 'while :; do echo more; done' | head -1`;
     const { stdout } = spawnSync("sh", ["-c", line, process.execPath, runner], {

@@ -58,6 +58,17 @@ test.skipIf(lackingPty !== "")(`lines that are pasted at a prompt are refused${l
   expect(out).not.toMatch(/sp_login_(?:one|two)/);
 });
 
+test.skipIf(lackingPty !== "")(`whoever leaves at a question has changed nothing${lackingPty}`, () => {
+  const confirm = JSON.stringify(join(import.meta.dirname, "..", "confirm.ts"));
+  const ask = `import(${confirm}).then(({ confirmed }) => confirmed("Sure?", false)).catch(({ name, message }) => console.log(name, message))`;
+  for (const key of ["\\x03", "\\x04"])
+    expect(
+      inPty(["until:[y/N]", `type:${key}`], [process.execPath, "-e", ask], {
+        PATH: process.env["PATH"] ?? "",
+      }),
+    ).toContain("UsageError nothing was changed");
+});
+
 test.skipIf(lackingPty !== "")(
   `what takes its time is said on a terminal, and taken away again${lackingPty}`,
   () => {
