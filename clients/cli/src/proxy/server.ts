@@ -47,7 +47,7 @@ export async function startProxyServer(
 
 // Both versions of HTTP come to one port: the first bytes of a connection say which it is.
 function splitter(handling: Handling, sockets: Set<Socket>, checkOwner: boolean) {
-  const http1 = createHttp1({ requestTimeout: 60_000 }, (request, response) => {
+  const http1 = createHttp1((request, response) => {
     void answerHttp(request, 1, handling).then((answer) => writeHttp1(response, answer));
   });
   const http2 = createHttp2((request, response) => {
