@@ -81,6 +81,23 @@ describe("the purge", () => {
     expect(actionsOf(secrets)).toEqual(["secret.purged"]);
   });
 
+  test("takes nothing more while audit takes no records", async () => {
+    const other = await addTestSecret(secrets, owner, projectId, "OTHER");
+    await deleteTestSecret(secrets, owner, other);
+    const isLeft = async () =>
+      (await database.query("select from secrets where secret_id = $1", [other])).length > 0;
+    secrets.memory.down.audit = true;
+    await ageDeletion(secrets, secretId);
+    await expect(secrets.purge()).rejects.toMatchObject({ reason: Reason.DEPENDENCY_UNAVAILABLE });
+    expect(await stored()).toEqual([0, 0]);
+    await ageDeletion(secrets, other);
+    await expect(secrets.purge()).rejects.toMatchObject({ reason: Reason.DEPENDENCY_UNAVAILABLE });
+    expect(await isLeft()).toBe(true);
+    mend(secrets);
+    await secrets.purge();
+    expect(await isLeft()).toBe(false);
+  });
+
   test("lets nobody have the id again", async () => {
     await ageDeletion(secrets, secretId);
     await secrets.purge();

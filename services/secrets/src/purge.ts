@@ -10,7 +10,7 @@ import { type Due, holdDueProjects, holdDueSecrets, purgeProjects, purgeSecrets 
 export type PurgeParts = {
   readonly writes: Pick<Database, "transaction">;
   readonly directory: Pick<Peers["directory"], "retireResources">;
-  readonly outbox: Pick<Outbox, "record" | "drain">;
+  readonly outbox: Pick<Outbox, "ready" | "record" | "drain">;
 };
 
 type Kind = {
@@ -39,13 +39,17 @@ const batchSize = 50;
 
 /**
  * Returns what removes for good whatever was deleted more than 30 days ago. It works in batches, each a transaction of
- * its own; replicas take different ones.
+ * its own; replicas take different ones. Nothing goes while audit takes no records.
  */
 export function createPurge({ writes, directory, outbox }: PurgeParts): () => Promise<void> {
   return async () => {
     for (const kind of kinds) {
-      while ((await writes.transaction((tx) => purgeBatch(tx, kind, { directory, outbox }))) > 0)
+      let purged: number;
+      do {
+        await outbox.ready();
+        purged = await writes.transaction((tx) => purgeBatch(tx, kind, { directory, outbox }));
         await outbox.drain();
+      } while (purged > 0);
     }
   };
 }
