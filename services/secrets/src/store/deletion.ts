@@ -12,10 +12,13 @@ export function deletionColumns(alias: "p" | "s"): string {
   return `${alias}.deleted_at, ${alias}.deleted_by, ${alias}.deleted_at + purge_delay() as purge_at`;
 }
 
-/** The condition that a row of the alias is in the scope: its parameter is `scope === "restorable"`. */
+/**
+ * The condition that a row of the alias is in the scope: its parameter is `scope === "restorable"`. By the clock and not
+ * by the transaction's beginning: who waited for a purge's lock must not restore what policy was told is gone.
+ */
 export function inScope(alias: "p" | "s", parameter: `$${number}`): string {
   return `(${alias}.deleted_at is null
-           or (${parameter}::boolean and ${alias}.deleted_at > now() - purge_delay()))`;
+           or (${parameter}::boolean and ${alias}.deleted_at > clock_timestamp() - purge_delay()))`;
 }
 
 /** Reads the deletion of a row; undefined for the living. */
