@@ -266,3 +266,18 @@ test("there are few statements, and each is planned for its values", async () =>
   expect(statements.length).toBeLessThanOrEqual(22);
   expect(statements.filter(({ generic }) => generic > 0)).toEqual([]);
 });
+
+test("of a network come no records that are newer than the look at its addresses", async () => {
+  // As if the last ten had come between the two looks: one of them may be from an address that was not there before.
+  const newest = size - 10;
+  const earlier: Pick<Database, "query"> = {
+    async query<R extends object>(text: string, values?: readonly unknown[]): Promise<R[]> {
+      const found = await database.query<R>(text, values);
+      return text.includes(" as newest") ? found.map((row) => ({ ...row, newest: BigInt(newest) })) : found;
+    },
+  };
+  const asked = { sourceCidr: "0.0.0.0/0", order: OLDEST_FIRST, afterSeq: BigInt(size - 40) };
+  const { seqs } = await list(asked, earlier);
+  expect(seqs).toEqual((await list(asked)).seqs.filter((seq) => seq <= newest));
+  expect(seqs.length).toBeGreaterThan(0);
+});

@@ -47,7 +47,11 @@ export function auditMethods({ database, operatorVault }: AuditParts) {
       const found = await listRecords(database, {
         vaultId,
         aboveSeq: highest(bounds.aboveSeq, request.afterSeq, oldestFirst ? (from ?? 0n) : 0n),
-        belowSeq: lowest(bounds.belowSeq, oldestFirst ? endlessSeq : (from ?? endlessSeq)),
+        belowSeq: lowest(
+          // The addresses of a network are looked up before: a later one's records would be passed over.
+          network === undefined ? bounds.belowSeq : lowest(bounds.belowSeq, bounds.newestSeq + 1n),
+          oldestFirst ? endlessSeq : (from ?? endlessSeq),
+        ),
         oldestFirst,
         limit: limit + 1,
         filters: {
