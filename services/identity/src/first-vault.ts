@@ -28,7 +28,8 @@ type Transactions = Pick<Database, "transaction">;
 
 /**
  * Makes the first vault and a login code for its owner, once: repeated with the same key it returns the same code. While
- * nobody has logged in, another key replaces the code; afterwards nothing changes.
+ * nobody has logged in, another key replaces the code; afterwards nothing changes. Throws an Error with a sentence for the
+ * operator when the key is that of a code that was revoked.
  */
 export function makeFirstVault(
   database: Transactions,
@@ -39,13 +40,18 @@ export function makeFirstVault(
     const vaultId = (await lockFirstVault(tx))?.vaultId ?? (await makeVault(tx, name, nowMs));
     const codes = await allLoginCodes(tx, vaultId);
     const mine = codes.find(({ keySha256 }) => Buffer.compare(keySha256, ownerKeySha256) === 0);
-    const settled = mine ?? ((await hasUsers(tx, vaultId)) ? codes.at(-1) : undefined);
+    const entered = await hasUsers(tx, vaultId);
+    const settled = mine ?? (entered ? codes.at(-1) : undefined);
     if (!settled) {
       await revokeLoginCodes(tx, vaultId, new Date(nowMs));
       const codeId = await makeCode(tx, vaultId, ownerKeySha256, nowMs, ownerCodeLifetimeMs, {});
       return { vaultId, codeId, created: true };
     }
-    if (mine) await extendLoginCode(tx, mine.codeId, new Date(nowMs + ownerCodeLifetimeMs));
+    if (mine && !entered) {
+      if (mine.revokedAt)
+        throw new Error(`the login code ${mine.codeId} was revoked: take the key of another`);
+      await extendLoginCode(tx, mine.codeId, new Date(nowMs + ownerCodeLifetimeMs));
+    }
     return { vaultId, codeId: settled.codeId, created: false };
   });
 }

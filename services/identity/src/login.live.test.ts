@@ -231,6 +231,21 @@ describe("makeFirstVault", () => {
     expect(codes.filter(({ revoked_at }) => revoked_at === null).map(({ code_id }) => code_id)).toEqual([
       second.codeId,
     ]);
+    await expect(make(one, nowMs)).rejects.toThrow(`the login code ${first.codeId} was revoked`);
+  });
+
+  test("repeated once somebody has logged in gives an old code no new time", async () => {
+    await using other = await startWorld();
+    const ends = () => other.database.query<{ ends: Date }>("select expires_at as ends from login_codes");
+    await using owner = openDatabase({ url: other.urls.ownerUrl, applicationName: "test" });
+    await owner.query("update login_codes set redeemed_by = null, redeemed_at = null");
+    const before = await ends();
+    const [{ key_sha256 } = { key_sha256: new Uint8Array() }] = await owner.query<{ key_sha256: Uint8Array }>(
+      "select key_sha256 from login_codes",
+    );
+    const again = { name: "x", ownerKeySha256: key_sha256 };
+    await makeFirstVault(other.ownerDatabase, again, other.clock.nowMs + ownerCodeLifetimeMs);
+    expect(await ends()).toEqual(before);
   });
 });
 
