@@ -7,7 +7,7 @@ import { PrincipalStatus } from "@sallyport/proto/gen/sallyport/policy/internal/
 import { fail } from "@sallyport/rpc";
 import { applyScope, setStatus } from "../policy.ts";
 import { originOf } from "../reports.ts";
-import { type Machine, type StoredState, activateMachine, findMachine } from "../store/machines.ts";
+import { type Machine, type StoredState, activateMachine, lockMachine } from "../store/machines.ts";
 import type { Token } from "../store/tokens.ts";
 import type { EnrollParts } from "./enrollment-refusal.ts";
 
@@ -28,9 +28,8 @@ export async function provision(
     await parts.outbox.drain(own);
     return active;
   }
-  const now = await findMachine(parts.database, machine.vaultId, machine.machineId);
+  const now = await undo(parts, machine);
   if (now?.state === "active") return now; // A retry that ran beside this one was faster.
-  if (now) await undo(parts, now);
   throw fail(now?.state === "expired" ? Reason.MACHINE_EXPIRED : Reason.MACHINE_DISABLED);
 }
 
@@ -55,9 +54,17 @@ const statuses: Readonly<Record<StoredState, PrincipalStatus>> = {
   expired: PrincipalStatus.EXPIRED,
 };
 
-// Whoever stopped the machine meanwhile may have told policy before policy knew it.
-async function undo({ policy }: EnrollParts, machine: Machine): Promise<void> {
-  await setStatus(policy, machine, statuses[machine.state]);
+// Whoever stopped the machine meanwhile may have told policy before policy knew it. Under the lock: what policy is told
+// last must be what the machine is then.
+function undo(
+  { database, policy }: EnrollParts,
+  { vaultId, machineId }: Machine,
+): Promise<Machine | undefined> {
+  return database.transaction(async (tx) => {
+    const now = await lockMachine(tx, vaultId, machineId);
+    if (now && now.state !== "active") await setStatus(policy, now, statuses[now.state]);
+    return now;
+  });
 }
 
 function enrolled(machine: Machine, context: ForwardContext, nowMs: number) {
