@@ -233,6 +233,7 @@ sys.exit(9)"`;
         "until:ready",
         "type:\\x1a",
         "until:Stopped",
+        "until:rc=14", // 148: the shell is back.
         "type:fg; echo rc=$?\\n",
         "until:rc=4",
         "type:exit\\n",
