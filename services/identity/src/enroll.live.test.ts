@@ -21,6 +21,7 @@ beforeEach(() => {
   world.clock.nowMs += 1000;
   world.policy.away = "";
   world.policy.beforeApply = () => Promise.resolve();
+  world.policy.beforeStatus = () => Promise.resolve();
   world.audit.away = false;
 });
 
@@ -265,6 +266,31 @@ describe("a retry with the same key", () => {
     await expect(retry(three)).rejects.toMatchObject({ reason: Reason.MACHINE_DISABLED });
     world.clock.nowMs += 60_000;
     await expect(retry(four)).rejects.toMatchObject({ reason: Reason.MACHINE_EXPIRED });
+  });
+
+  test("of a machine that was disabled meanwhile takes nothing back from one who enables it again", async () => {
+    const { disableMachine, enableMachine } = MachineService.method;
+    const token = await makeToken(world);
+    let machineId = "";
+    let enabling: Promise<unknown> | undefined;
+    world.policy.beforeApply = async () => {
+      const [row] = await world.database.query<{ machine_id: string }>(
+        "select machine_id from machines where token_id = $1",
+        [token.tokenId],
+      );
+      machineId = row?.machine_id ?? "";
+      await world.call(world.owner, disableMachine, { machineId });
+    };
+    world.policy.beforeStatus = async (status) => {
+      if (status !== PrincipalStatus.DISABLED || enabling) return;
+      enabling = world.call(world.owner, enableMachine, { machineId });
+      await sleep(300);
+    };
+    await expect(enrollKey(world, token, newKey())).rejects.toMatchObject({
+      reason: Reason.MACHINE_DISABLED,
+    });
+    await enabling;
+    expect(world.policy.principals.get(machineId)).toBe(PrincipalStatus.ACTIVE);
   });
 
   test("with another token is refused and spends nothing of it", async () => {

@@ -27,6 +27,8 @@ export type PolicyPeer = {
   away: "" | "validateScope" | "applyScope" | "setPrincipalStatus" | "revokePrincipals";
   /** Runs before a scope is applied. */
   beforeApply: () => Promise<void>;
+  /** Runs before the status of a machine that policy knows is set. */
+  beforeStatus: (status: PrincipalStatus) => Promise<void>;
 };
 
 /** A stand-in for audit that keeps the contract of AppendService in memory. */
@@ -51,6 +53,7 @@ export function createPolicyPeer(): PolicyPeer {
     calls: [],
     away: "",
     beforeApply: () => Promise.resolve(),
+    beforeStatus: () => Promise.resolve(),
   };
   const begin = (name: PolicyPeer["away"]): void => {
     if (self.away === name) throw refused(Reason.DEPENDENCY_UNAVAILABLE);
@@ -73,9 +76,10 @@ export function createPolicyPeer(): PolicyPeer {
         if (!self.principals.has(machineId)) self.principals.set(machineId, PrincipalStatus.ACTIVE);
         return {};
       },
-      setPrincipalStatus({ machineId, status }) {
+      async setPrincipalStatus({ machineId, status }) {
         begin("setPrincipalStatus");
         if (!self.principals.has(machineId)) throw refused(Reason.NOT_FOUND);
+        await self.beforeStatus(status);
         self.principals.set(machineId, status);
         return {};
       },
