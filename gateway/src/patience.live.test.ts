@@ -112,6 +112,6 @@ test("HTTP/1.1 headers that do not end are ended", async () => {
   await once(socket, "secureConnect");
   socket.write("POST / HTTP/1.1\r\n");
   const lines = setInterval(() => socket.write("x: 1\r\n"), 50);
-  await once(socket.resume(), "close").finally(() => clearInterval(lines));
+  await new Promise((resolve) => socket.resume().once("close", resolve)).finally(() => clearInterval(lines));
   expect(socket.destroyed).toBe(true);
 });
