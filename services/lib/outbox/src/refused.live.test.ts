@@ -131,11 +131,14 @@ test("an audit that lets us do nothing at all marks no event", async () => {
 test("is logged, though audit is away before the next is taken", async () => {
   const log = createLog();
   await using outbox = ground.start(log);
-  const { eventId } = await ground.refusedChange(outbox, log, AppendStatus.REFUSED);
-  await ground.change(outbox);
+  await deliver(outbox);
+  const events = newEvents(2);
+  const eventId = events[0]?.eventId ?? "";
+  log.refused.set(eventId, AppendStatus.REFUSED);
   log.after = async () => {
     log.before = away;
   };
+  await ground.database.transaction((tx) => outbox.record(tx, ...events));
   await expect(outbox.drain()).rejects.toMatchObject(unavailable);
   expect(ground.lines.filter((line) => line.includes(eventId))).toEqual([
     expect.stringContaining('"level":"error"'),
