@@ -1,6 +1,6 @@
 import { AppendStatus, type Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Copied, type TestLog, append, createTestLog, event, read, upTo } from "./testing/writer.ts";
 import type { Writer } from "./writer.ts";
 
@@ -36,54 +36,58 @@ test("the same event is committed once and answers with its first seq", async ()
   expect(await log.seqs()).toEqual([1, 2, 3, 4]);
 });
 
-test.each([
-  ["in a later call", false],
-  ["in one batch", true],
-])("a decision opens a secret once, %s", async (_, together) => {
-  await using writer = await log.start();
-  const first = read();
-  const rest = [
-    read(), // crypto's own retry under a new event id
-    read({ attemptId: other, requestDigest: otherRequest }), // a replayed permit
-    read({ requestDigest: otherRequest }),
-    read({ eventId: first.eventId, requestDigest: otherRequest }),
-    read({ attemptId: other, secretId: "sec_2" }),
-    read({ attemptId: other, decisionId: "dec_2", requestDigest: otherRequest }),
-  ];
-  expect(await appendAll(writer, [first, ...rest], together)).toEqual([
-    [COMMITTED, 1n],
-    [COMMITTED, 1n],
-    [CONFLICT, 0n],
-    [CONFLICT, 0n],
-    [CONFLICT, 0n],
-    [COMMITTED, 2n],
-    [COMMITTED, 3n],
-  ]);
-  expect(await log.seqs()).toEqual([1, 2, 3]);
-});
+/** What follows a first read, and what becomes of all of them. */
+const replays = [
+  {
+    what: "a decision",
+    rest: (first: Event) => [
+      read(), // crypto's own retry under a new event id
+      read({ attemptId: other, requestDigest: otherRequest }), // a replayed permit
+      read({ requestDigest: otherRequest }),
+      read({ eventId: first.eventId, requestDigest: otherRequest }),
+      read({ attemptId: other, secretId: "sec_2" }),
+      read({ attemptId: other, decisionId: "dec_2", requestDigest: otherRequest }),
+    ],
+    outcomes: [
+      [COMMITTED, 1n],
+      [COMMITTED, 1n],
+      [CONFLICT, 0n],
+      [CONFLICT, 0n],
+      [CONFLICT, 0n],
+      [COMMITTED, 2n],
+      [COMMITTED, 3n],
+    ],
+  },
+  {
+    what: "a signed request, whatever was decided about it,",
+    rest: () => [
+      read(), // crypto's own retry under a new event id
+      read({ decisionId: "dec_2", attemptId: other }), // policy was asked again
+      read({ decisionId: "dec_3" }),
+      read({ decisionId: "dec_2", attemptId: other, secretId: "sec_2" }),
+      read({ decisionId: "dec_2", attemptId: other, requestDigest: otherRequest }),
+    ],
+    outcomes: [
+      [COMMITTED, 1n],
+      [COMMITTED, 1n],
+      [CONFLICT, 0n],
+      [CONFLICT, 0n],
+      [COMMITTED, 2n],
+      [COMMITTED, 3n],
+    ],
+  },
+];
 
-test.each([
-  ["in a later call", false],
-  ["in one batch", true],
-])("a signed request opens a secret once, whatever was decided about it, %s", async (_, together) => {
-  await using writer = await log.start();
-  const first = read();
-  const rest = [
-    read(), // crypto's own retry under a new event id
-    read({ decisionId: "dec_2", attemptId: other }), // policy was asked again
-    read({ decisionId: "dec_3" }),
-    read({ decisionId: "dec_2", attemptId: other, secretId: "sec_2" }),
-    read({ decisionId: "dec_2", attemptId: other, requestDigest: otherRequest }),
-  ];
-  expect(await appendAll(writer, [first, ...rest], together)).toEqual([
-    [COMMITTED, 1n],
-    [COMMITTED, 1n],
-    [CONFLICT, 0n],
-    [CONFLICT, 0n],
-    [COMMITTED, 2n],
-    [COMMITTED, 3n],
-  ]);
-  expect(await log.seqs()).toEqual([1, 2, 3]);
+describe.each([
+  { when: "in a later call", together: false },
+  { when: "in one batch", together: true },
+])("$when", ({ together }) => {
+  test.each(replays)("$what opens a secret once", async ({ rest, outcomes }) => {
+    await using writer = await log.start();
+    const first = read();
+    expect(await appendAll(writer, [first, ...rest(first)], together)).toEqual(outcomes);
+    expect(await log.seqs()).toEqual([1, 2, 3]);
+  });
 });
 
 test.each([
