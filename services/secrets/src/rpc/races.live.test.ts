@@ -3,6 +3,7 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { newId } from "@sallyport/proto/ids";
+import { openDatabase } from "@sallyport/postgres";
 import { failureOf } from "@sallyport/rpc";
 import { type SigningUser, newUser } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -57,6 +58,24 @@ async function overtaken(
 const remove = () => deleteTestSecret(secrets, owner, secretId);
 const removeProject = () => secrets.call(owner, deleteProject, { projectId, name: "payments" });
 const restore = () => secrets.call(owner, restoreSecret, { secretId });
+
+/** Holds the secret as a purge does until its time is over, and has `run` begin before that and wait. */
+async function amidThePurge(run: () => Promise<unknown>): Promise<Reason> {
+  await using database = openDatabase({ url: secrets.ownerUrl, applicationName: "test-owner" });
+  const { running } = await database.transaction(async (tx) => {
+    await tx.query("alter table secrets disable trigger stamp_deletion");
+    await tx.query(
+      `update secrets set deleted_at = clock_timestamp() - purge_delay() + interval '1 second'
+       where secret_id = $1`,
+      [secretId],
+    );
+    await tx.query("alter table secrets enable trigger stamp_deletion");
+    const begun = reasonOf(run());
+    await pause(1_200);
+    return { running: begun };
+  });
+  return running;
+}
 const add = () => addTestVersion(secrets, owner, { projectId, secretId, expectedVersion: 1 });
 
 async function storedVersions(): Promise<number> {
@@ -113,6 +132,11 @@ describe("what is overtaken", () => {
   test("the delete of a project by a restore in it: that waits, and finds no project", async () => {
     await remove();
     expect(await overtaken("policy", removeProject, restore)).toEqual([Reason.UNSPECIFIED, Reason.NOT_FOUND]);
+  });
+
+  test("a restore by the end of the 30 days, for which it waited: it finds nothing", async () => {
+    await remove();
+    expect(await amidThePurge(restore)).toBe(Reason.NOT_FOUND);
   });
 
   test("a restore, before policy hears of it, by a delete: policy hears last what is stored", async () => {
