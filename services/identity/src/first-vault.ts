@@ -49,7 +49,7 @@ export function makeFirstVault(
     }
     if (mine && !entered) {
       if (mine.revokedAt)
-        throw new Error(`the login code ${mine.codeId} was revoked: take the key of another`);
+        throw new Error(`the login code ${mine.codeId} was revoked: ask again with the key of a new code`);
       await extendLoginCode(tx, mine.codeId, new Date(nowMs + ownerCodeLifetimeMs));
     }
     return { vaultId, codeId: settled.codeId, created: false };

@@ -28,7 +28,7 @@ export async function provision(
     await parts.outbox.drain(own);
     return active;
   }
-  const now = await undo(parts, machine);
+  const now = await settle(parts, machine);
   if (now?.state === "active") return now; // A retry that ran beside this one was faster.
   throw fail(now?.state === "expired" ? Reason.MACHINE_EXPIRED : Reason.MACHINE_DISABLED);
 }
@@ -54,9 +54,9 @@ const statuses: Readonly<Record<StoredState, PrincipalStatus>> = {
   expired: PrincipalStatus.EXPIRED,
 };
 
-// Whoever stopped the machine meanwhile may have told policy before policy knew it. Under the lock: what policy is told
-// last must be what the machine is then.
-function undo(
+// Returns what became of the machine, and tells policy: whoever stopped it meanwhile may have done so before policy knew it.
+// Under the lock: what policy is told last must be what the machine is then.
+function settle(
   { database, policy }: EnrollParts,
   { vaultId, machineId }: Machine,
 ): Promise<Machine | undefined> {
