@@ -27,7 +27,12 @@ export async function startGround(machineCount: number): Promise<Ground> {
   const admin = openSallyport(owner);
   const { projectId, ids } = await makeSecrets(admin, "load", { SECRET: `value ${"x".repeat(40)}` });
   const secretIds = Object.values(ids);
-  const token = await makeToken(admin, owner, { projectId, secretIds, uses: machineCount });
+  const token = await makeToken(admin, owner, {
+    projectId,
+    secretIds,
+    uses: machineCount,
+    machineLifetimeMs: 86_400_000, // Longer than any run.
+  });
   admin.close();
   const machines: Identity[] = [];
   for (let index = 0; index < machineCount; index += 1)

@@ -78,7 +78,13 @@ export async function makeSecrets(
 export async function makeToken(
   admin: Sallyport,
   owner: Identity,
-  scope: { readonly projectId: string; readonly secretIds: readonly string[]; readonly uses?: number },
+  scope: {
+    readonly projectId: string;
+    readonly secretIds: readonly string[];
+    readonly uses?: number;
+    /** Ten minutes unless given. */
+    readonly machineLifetimeMs?: number;
+  },
 ): Promise<string> {
   const { seed, publicKeySha256 } = newTokenSecret();
   const { token } = await admin.services.enrollment.createToken({
@@ -86,7 +92,7 @@ export async function makeToken(
     projectIds: [scope.projectId],
     secretIds: [...scope.secretIds],
     tokenLifetime: durationFromMs(600_000),
-    machineLifetime: durationFromMs(600_000),
+    machineLifetime: durationFromMs(scope.machineLifetimeMs ?? 600_000),
     maxUses: scope.uses ?? 1,
     description: "test",
   });
