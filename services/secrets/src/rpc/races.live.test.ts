@@ -74,7 +74,7 @@ async function amidThePurge(run: () => Promise<unknown>): Promise<Reason> {
     await pause(1_200);
     return { running: begun };
   });
-  return running;
+  return await running;
 }
 const add = () => addTestVersion(secrets, owner, { projectId, secretId, expectedVersion: 1 });
 
