@@ -231,6 +231,7 @@ sys.exit(9)"`;
       const steps = [
         `type:PATH=${dirname(process.execPath)}:$PATH ${command}; echo rc=$?\\n`,
         "until:ready",
+        "wait:0.5", // A shell that is just starting sleep by vfork(2) would not stop.
         "type:\\x1a",
         "until:Stopped",
         "until:rc=14", // 148: the shell is back.
