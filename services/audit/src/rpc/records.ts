@@ -40,7 +40,8 @@ export function auditMethods({ database, operatorVault }: AuditParts) {
       const query = queryOf(vaultId, request);
       const oldestFirst = request.order === RecordOrder.OLDEST_FIRST;
       const from = request.pageToken === "" ? undefined : parsePageToken(request.pageToken, query);
-      // Before the records: what is recorded in between may be listed, but nothing up to newestSeq is passed over.
+      // What is recorded after this look is left to the next: who goes on after newestSeq is shown nothing twice, and of a
+      // network, whose addresses are looked up in between, nothing is passed over.
       const bounds = await findBounds(database, vaultId, timesOf(request));
       const network = request.sourceCidr === "" ? undefined : networkOf(request.sourceCidr);
       const limit = request.pageSize === 0 ? defaultPageSize : request.pageSize;
@@ -48,8 +49,8 @@ export function auditMethods({ database, operatorVault }: AuditParts) {
         vaultId,
         aboveSeq: highest(bounds.aboveSeq, request.afterSeq, oldestFirst ? (from ?? 0n) : 0n),
         belowSeq: lowest(
-          // The addresses of a network are looked up before: a later one's records would be passed over.
-          network === undefined ? bounds.belowSeq : lowest(bounds.belowSeq, bounds.newestSeq + 1n),
+          bounds.belowSeq,
+          bounds.newestSeq + 1n,
           oldestFirst ? endlessSeq : (from ?? endlessSeq),
         ),
         oldestFirst,

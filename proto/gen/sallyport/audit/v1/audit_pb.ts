@@ -342,7 +342,8 @@ export type ListRecordsResponse = Message<"sallyport.audit.v1.ListRecordsRespons
 
   /**
    * NewestSeq is the highest seq of the scope when the page was made, whether its record passes the filters or not; 0 in
-   * an empty log, never below after_seq. When no page follows, everything up to it that passes has been listed.
+   * an empty log, never below after_seq. When no page follows, everything up to it that passes has been listed, and
+   * nothing beyond it.
    *
    * @generated from field: uint64 newest_seq = 3;
    */
