@@ -1,8 +1,8 @@
-import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { newSeed, privateKeyOf, rawPublicKey, signBytes } from "@sallyport/client";
+import { newSeed, privateKeyOf, rawPublicKey, signBytes, writePrivateFile } from "@sallyport/client";
 import {
   KeyUse,
   KeysetClaimsSchema,
@@ -12,9 +12,7 @@ import { LABELS, labelled, rootFingerprint } from "@sallyport/proto/signing";
 import { createCa, issueEdgeCertificate, issuePeerCertificate } from "./pki.ts";
 import { runProgram } from "./command.ts";
 import { type Layout, processes, trustDomain } from "./layout.ts";
-
-/** What the ceremony leaves behind for every later start. */
-export type Deployment = { readonly rootFingerprint: string; readonly edgeCaFile: string };
+import { type Deployment, type Standing, markHeld } from "./standing.ts";
 
 type PublicKeyLine = {
   readonly keyId: string;
@@ -27,21 +25,29 @@ const keysetFile = "keyset.bin";
 
 /**
  * Makes everything that a deployment's trust rests on, once: the root key, the KEK and the keyring, the services' keys,
- * the keyset signed by the root, and the certificates. The marker is written last, so that a ceremony that was cut off
- * is done again from the start; nothing can have been sealed with its keys by then.
+ * the keyset signed by the root, and the certificates. One that was cut off is finished: every key that exists is kept.
  */
-export async function holdCeremony(layout: Layout, publicName: string): Promise<Deployment> {
-  const marker = join(layout.supervisor, "deployment.json");
-  if (existsSync(marker)) return JSON.parse(readFileSync(marker, "utf8")) as Deployment;
+export async function holdCeremony(
+  layout: Layout,
+  publicName: string,
+  standing: Standing,
+): Promise<Deployment> {
+  if (typeof standing === "object") return standing;
   const keys = await makeServiceKeys(layout);
-  const root = newSeed();
-  writeFileSync(join(layout.root, "root.key"), `${Buffer.from(root).toString("base64")}\n`, { mode: 0o600 });
+  const root = await keptOrNewRoot(join(layout.root, "root.key"));
   const keyset = signKeyset(root, keys);
-  for (const name of processes) writeFileSync(join(layout.folder(name), keysetFile), keyset, { mode: 0o600 });
+  for (const name of processes) await writePrivateFile(join(layout.folder(name), keysetFile), keyset);
   const edgeCaFile = await issueCertificates(layout, publicName);
   const deployment = { rootFingerprint: rootFingerprint(rawPublicKey(privateKeyOf(root))), edgeCaFile };
-  writeFileSync(marker, `${JSON.stringify(deployment, undefined, 2)}\n`, { mode: 0o600 });
+  await markHeld(layout, deployment);
   return deployment;
+}
+
+async function keptOrNewRoot(file: string): Promise<Uint8Array> {
+  if (!existsSync(file)) await writePrivateFile(file, `${Buffer.from(newSeed()).toString("base64")}\n`);
+  const root = Buffer.from(readFileSync(file, "utf8"), "base64");
+  if (root.length !== 32) throw new Error(`${file} does not hold a root key of 32 bytes in base64`);
+  return root;
 }
 
 async function makeServiceKeys(layout: Layout): Promise<PublicKeyLine[]> {
@@ -58,7 +64,6 @@ async function makeServiceKeys(layout: Layout): Promise<PublicKeyLine[]> {
   };
   const credential = { SALLYPORT_CREDENTIAL_KEY_FILE: join(layout.folder("identity"), "credential.key") };
   const log = { SALLYPORT_LOG_KEY_FILE: join(layout.folder("audit"), "log.key") };
-  for (const file of Object.values({ ...files, ...credential, ...log })) rmSync(file, { force: true });
   const outputs = await Promise.all([
     runProgram("services/crypto/src/keyring-create.ts", files),
     runProgram("services/identity/src/key-create.ts", credential),

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { formatToken, newTokenSecret } from "@sallyport/client";
+import { formatToken, newTokenSecret, writePrivateFile } from "@sallyport/client";
 import { runProgram } from "./command.ts";
 import { ownerUrlFile } from "./databases.ts";
 import type { Layout } from "./layout.ts";
@@ -26,7 +26,7 @@ export async function prepareOwner(layout: Layout, rootFingerprint: string): Pro
   const vaultFile = join(layout.supervisor, "first-vault");
   if (loggedIn && existsSync(vaultFile))
     return { codeFile, identityFile, loggedIn, vaultId: readFileSync(vaultFile, "utf8").trim() };
-  const { seed, publicKeySha256 } = savedSecret(join(layout.owner, "login-seed"));
+  const { seed, publicKeySha256 } = await savedSecret(join(layout.owner, "login-seed"));
   const env = { SALLYPORT_DATABASE_URL_FILE: ownerUrlFile(layout, "identity") };
   const args = ["--vault-name", "default", "--owner-key-sha256", publicKeySha256.toString("hex")];
   const { vaultId, codeId } = JSON.parse(
@@ -35,21 +35,21 @@ export async function prepareOwner(layout: Layout, rootFingerprint: string): Pro
     vaultId: string;
     codeId: string;
   };
-  writeFileSync(vaultFile, `${vaultId}\n`, { mode: 0o600 });
+  await writePrivateFile(vaultFile, `${vaultId}\n`);
   const code = formatToken("login", { id: codeId, vaultId, rootFingerprint, seed });
   if (!loggedIn) writeFileSync(codeFile, `${code}\n`, { mode: 0o600 });
   return { codeFile, identityFile, loggedIn, vaultId };
 }
 
 // Written before identity hears of it: a start that is cut off in between goes on with the same code.
-function savedSecret(file: string): { seed: Uint8Array; publicKeySha256: Buffer } {
+async function savedSecret(file: string): Promise<{ seed: Uint8Array; publicKeySha256: Buffer }> {
   if (!existsSync(file)) {
     const { seed, publicKeySha256 } = newTokenSecret();
     const saved = {
       seed: Buffer.from(seed).toString("base64"),
       publicKeySha256: Buffer.from(publicKeySha256).toString("hex"),
     };
-    writeFileSync(file, JSON.stringify(saved), { mode: 0o600 });
+    await writePrivateFile(file, JSON.stringify(saved));
   }
   const { seed, publicKeySha256 } = JSON.parse(readFileSync(file, "utf8")) as {
     seed: string;

@@ -15,7 +15,8 @@ import {
   X509Certificate,
   X509CertificateGenerator,
 } from "@peculiar/x509";
-import { keyToPem, readPem, writePrivately } from "./pem.ts";
+import { writePrivateFile } from "@sallyport/client";
+import { keyToPem, readPem } from "./pem.ts";
 
 /** A certificate authority; its certificate is the trust anchor that peers or clients get as their CA file. */
 export type CertificateAuthority = {
@@ -107,8 +108,8 @@ async function makeAuthority(certFile: string, keyFile: string, name: string): P
       await SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
-  writePrivately(keyFile, await keyToPem(keys.privateKey));
-  writePrivately(certFile, certificate.toString("pem"));
+  await writePrivateFile(keyFile, await keyToPem(keys.privateKey));
+  await writePrivateFile(certFile, certificate.toString("pem"));
 }
 
 async function issue(ca: CertificateAuthority, path: string, subject: Subject): Promise<CertificateFiles> {
@@ -130,8 +131,8 @@ async function issue(ca: CertificateAuthority, path: string, subject: Subject): 
     ],
   });
   const files = { certFile: `${path}.pem`, keyFile: `${path}.key`, caFile: ca.certFile };
-  writePrivately(files.keyFile, await keyToPem(keys.privateKey));
-  writePrivately(files.certFile, certificate.toString("pem"));
+  await writePrivateFile(files.keyFile, await keyToPem(keys.privateKey));
+  await writePrivateFile(files.certFile, certificate.toString("pem"));
   return files;
 }
 

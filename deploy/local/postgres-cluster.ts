@@ -14,6 +14,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { writePrivateFile } from "@sallyport/client";
 import { type Account, checkReachable } from "./account.ts";
 
 /** Where the Postgres programs of this platform are. */
@@ -49,7 +50,7 @@ export async function openCluster(dir: string, options: ClusterOptions): Promise
   if (account !== undefined) for (const needed of [path, binaries.postgres]) checkReachable(needed, account);
   if (!existsSync(path)) {
     const password = randomBytes(24).toString("base64url");
-    writeFileSync(passwordFile, password, { mode: 0o600 });
+    await writePrivateFile(passwordFile, password);
     await create(path, password, options);
   }
   return { path, password: readFileSync(passwordFile, "utf8") };

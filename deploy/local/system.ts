@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { appendFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Deployment, holdCeremony } from "./ceremony.ts";
+import { holdCeremony } from "./ceremony.ts";
 import { type Child, startChild } from "./child.ts";
 import { claimDirectory } from "./claim.ts";
 import { prepareDatabases } from "./databases.ts";
@@ -13,6 +13,7 @@ import { freePort, requirePort } from "./ports.ts";
 import { startPostgres } from "./postgres.ts";
 import { type Redis, startRedis } from "./redis.ts";
 import { type Addresses, type Tracing, settingsOf } from "./settings.ts";
+import { type Deployment, findStanding } from "./standing.ts";
 import { type Server, type Wiring, direct } from "./wiring.ts";
 
 /** How to start a local deployment. */
@@ -58,6 +59,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   await using stack = new AsyncDisposableStack();
   const layout = layOut(options.data);
   stack.defer(claimDirectory(layout.supervisor));
+  const standing = await findStanding(layout);
   const port = options.port === 0 ? await freePort() : options.port;
   await requirePort(port, leftoverPatienceMs);
   const postgres = await step("start Postgres", () =>
@@ -70,7 +72,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   stack.defer(() => postgres.stop());
   const redis = await step("start Redis", () => startGatewayRedis(layout, wiring, onRestart));
   stack.defer(() => redis.stop());
-  const deployment = await step("hold the key ceremony", () => holdCeremony(layout, publicName));
+  const deployment = await step("hold the key ceremony", () => holdCeremony(layout, publicName, standing));
   await step("prepare the databases", () => prepareDatabases(postgres, layout, wiring));
   const owner = await step("prepare the vault", () => prepareOwner(layout, deployment.rootFingerprint));
   const addresses = await chooseAddresses(port, options.tracing);

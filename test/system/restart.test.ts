@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
@@ -18,7 +18,7 @@ async function seqs(admin: ReturnType<typeof openSallyport>): Promise<bigint[]> 
   return [...own.records, ...others.records].map(({ seq }) => seq).toSorted((a, b) => Number(a - b));
 }
 
-test("a restart keeps everything: the machine reads, the log goes on without a gap, a wrong KEK is refused", async () => {
+test("a restart keeps everything: the machine reads, the log goes on without a gap; a wrong KEK and a lost marker are refused", async () => {
   let owner: Identity;
   let machine: Identity;
   let before: bigint[];
@@ -49,6 +49,10 @@ test("a restart keeps everything: the machine reads, the log goes on without a g
   writeFileSync(kek, `kek-wrong ${randomBytes(32).toString("base64")}\n`, { mode: 0o600 });
   await expect(startDeployment(dir)).rejects.toThrow(/KEK/);
   cpSync(join(dir, "kek.kept"), kek);
+  const marker = join(dir, "supervisor", "deployment.json");
+  renameSync(marker, `${marker}.kept`);
+  await expect(startDeployment(dir)).rejects.toThrow(/holds crypto\/kek\.key.*nothing was changed/);
+  renameSync(`${marker}.kept`, marker);
   await using deployment = await startDeployment(dir);
   const reader = openSallyport({ ...machine, ...deployment.endpoint });
   expect(valuesOf(await reader.read({ allGranted: true }))).toEqual({ DB_URL: "kept" });

@@ -19,6 +19,7 @@ export async function writePrivateFile(path: string, content: string | Uint8Arra
   try {
     await fill(file, content);
     await rename(partial, path);
+    await syncFolder(folder);
   } catch (error) {
     await unlink(partial).catch(() => undefined);
     throw error;
@@ -33,6 +34,14 @@ async function fill(file: FileHandle, content: string | Uint8Array): Promise<voi
   } finally {
     await file.close();
   }
+}
+
+// A file that was moved to its place is there after a power cut only if the folder is on the disk, too. Not every file
+// system can sync a folder, and the file is in its place already: that is no failure.
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, O_RDONLY).catch(() => undefined);
+  await folder?.sync().catch(() => undefined);
+  await folder?.close();
 }
 
 /**

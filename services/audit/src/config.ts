@@ -40,7 +40,7 @@ export function readMigrationConfig(env: NodeJS.ProcessEnv) {
   return readSettings(env, { databaseUrl: fileText("SALLYPORT_DATABASE_URL_FILE") });
 }
 
-/** Reads what making the log key needs: the path of a file that does not exist yet. */
+/** Reads what making the log key needs: the path of its file. */
 export function readKeyConfig(env: NodeJS.ProcessEnv) {
   return readSettings(env, { logKeyFile: path("SALLYPORT_LOG_KEY_FILE") });
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -16,7 +16,7 @@ function run(file: string): string {
   return execFileSync(process.execPath, [program], { env, encoding: "utf8", stdio: "pipe" });
 }
 
-test("makes the log key for its owner alone, tells the public half, and never overwrites a key", () => {
+test("makes the log key for its owner alone once, and tells the public half", () => {
   const file = join(folder, "log.key");
   const printed = run(file);
   const [keyId = "", base64 = ""] = readFileSync(file, "utf8").trimEnd().split(" ");
@@ -25,5 +25,9 @@ test("makes the log key for its owner alone, tells the public half, and never ov
   expect(keyId).toMatch(/^[a-z0-9-]{1,64}$/);
   expect(statSync(file).mode & 0o777).toBe(0o600);
   expect(printed).not.toContain(base64);
-  expect(() => run(file)).toThrow(/EEXIST/);
+  expect(run(file)).toBe(printed);
+  expect(readFileSync(file, "utf8")).toBe(`${keyId} ${base64}\n`);
+  writeFileSync(file, "no key");
+  expect(() => run(file)).toThrow(/SALLYPORT_LOG_KEY_FILE names a key file whose line 1 is not/);
+  expect(readFileSync(file, "utf8")).toBe("no key");
 });

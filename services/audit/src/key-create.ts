@@ -1,16 +1,12 @@
-import { randomBytes } from "node:crypto";
-import { writeKeyFile } from "@sallyport/config";
+import { keptOrNewKeys } from "@sallyport/config";
 import { publicKeyOf } from "@sallyport/evidence";
 import { readKeyConfig } from "./config.ts";
 
 // The ceremony's part of audit: makes the log-signing key once and prints its public half for the keyset.
 const { logKeyFile } = readKeyConfig(process.env);
-const seed = randomBytes(32);
-try {
-  const keyId = `log-${randomBytes(6).toString("hex")}`;
-  writeKeyFile(logKeyFile, [{ keyId, key: seed }]);
-  const publicKey = Buffer.from(publicKeyOf(seed)).toString("base64");
-  process.stdout.write(`${JSON.stringify({ keys: [{ keyId, use: "LOG", publicKey }] })}\n`);
-} finally {
-  seed.fill(0);
-}
+const keys = keptOrNewKeys("SALLYPORT_LOG_KEY_FILE", logKeyFile, "log").map(({ keyId, key }) => {
+  const publicKey = Buffer.from(publicKeyOf(key)).toString("base64");
+  key.fill(0);
+  return { keyId, use: "LOG", publicKey };
+});
+process.stdout.write(`${JSON.stringify({ keys })}\n`);

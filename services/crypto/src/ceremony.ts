@@ -1,8 +1,6 @@
-import { randomBytes } from "node:crypto";
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
-import { keyFile, writeKeyFile } from "@sallyport/config";
+import { existsSync, readFileSync } from "node:fs";
+import { newKeyFileEntry, readKeyFile, writeKeyFile, writeNewFile } from "@sallyport/config";
 import { publicKeyOf } from "@sallyport/evidence";
-import { newKey } from "./aead.ts";
 import { sameBytes } from "./evidence.ts";
 import { sealingPublicKeyOf } from "./hpke.ts";
 import { type KekProvider, createFileKek, textOf } from "./kek.ts";
@@ -57,7 +55,7 @@ export async function holdCeremony(files: CeremonyFiles): Promise<CeremonyResult
 
 function keptOrNewKek({ kekFile, keyringFile }: CeremonyFiles): Uint8Array {
   if (existsSync(kekFile)) {
-    const [kek, ...others] = readKeys("SALLYPORT_KEK_FILE", kekFile);
+    const [kek, ...others] = readKeyFile("SALLYPORT_KEK_FILE", kekFile);
     if (!kek || others.length > 0) throw new Error("SALLYPORT_KEK_FILE names a file with more than one key");
     return kek.key;
   }
@@ -65,43 +63,31 @@ function keptOrNewKek({ kekFile, keyringFile }: CeremonyFiles): Uint8Array {
     const needed = textOf(fingerprintOfKeyring(readFileSync(keyringFile)));
     throw new Error(`the keyring needs the KEK ${needed}, but ${kekFile} is missing`);
   }
-  const kek = newKey();
-  writeKeysOnce(kekFile, [{ keyId: newKeyId("kek"), key: kek }]);
-  return kek;
+  const kek = newKeyFileEntry("kek");
+  writeKeyFile(kekFile, [kek]);
+  return kek.key;
 }
 
 async function keptOrNewKeyring(file: string, kek: KekProvider): Promise<Keyring> {
   if (existsSync(file)) return openKeyring(kek, readFileSync(file));
   const keyring = {
-    permit: [{ keyId: newKeyId("permit"), key: newKey() }],
-    slip: [{ keyId: newKeyId("slip"), key: newKey() }],
-    sealing: [{ keyId: newKeyId("sealing"), key: newKey() }],
-    reply: [{ keyId: newKeyId("reply"), key: newKey() }],
+    permit: [newKeyFileEntry("permit")],
+    slip: [newKeyFileEntry("slip")],
+    sealing: [newKeyFileEntry("sealing")],
+    reply: [newKeyFileEntry("reply")],
   };
-  writeOnce(file, await sealKeyring(kek, keyring));
+  writeNewFile(file, await sealKeyring(kek, keyring));
   return keyring;
 }
 
 // The other process must have just these keys, or every permit and slip would be refused.
 function shareMacKeys(setting: string, file: string, keys: readonly KeyringEntry[]): void {
-  if (!existsSync(file)) return writeKeysOnce(file, keys);
-  const kept = readKeys(setting, file);
+  if (!existsSync(file)) return writeKeyFile(file, keys);
+  const kept = readKeyFile(setting, file);
   const same = keys.every(({ keyId, key }) =>
     kept.some((other) => other.keyId === keyId && sameBytes(other.key, key)),
   );
   if (!same || kept.length !== keys.length) throw new Error(`${file} does not hold the keys of the keyring`);
-}
-
-// A setting's reader leaves the subject of its sentence to its caller.
-function readKeys(setting: string, file: string): readonly KeyringEntry[] {
-  const { variable, read } = keyFile(setting);
-  try {
-    return read(file);
-  } catch (error) {
-    throw new Error(`${variable} ${error instanceof Error ? error.message : "cannot be read"}`, {
-      cause: error,
-    });
-  }
 }
 
 function published(
@@ -114,31 +100,4 @@ function published(
     use,
     publicKey: Buffer.from(publicKeyOf(key)).toString("base64"),
   }));
-}
-
-function newKeyId(use: string): string {
-  return `${use}-${randomBytes(4).toString("hex")}`;
-}
-
-// Written beside its place and then moved there, so that a file is whole or absent.
-function writeKeysOnce(file: string, keys: readonly KeyringEntry[]): void {
-  const draft = draftOf(file);
-  writeKeyFile(draft, keys);
-  renameSync(draft, file);
-}
-
-function writeOnce(file: string, bytes: Uint8Array): void {
-  const draft = draftOf(file);
-  const descriptor = openSync(draft, "wx", 0o600);
-  try {
-    writeSync(descriptor, bytes);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-  renameSync(draft, file);
-}
-
-function draftOf(file: string): string {
-  return `${file}.${randomBytes(4).toString("hex")}.new`;
 }

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -63,7 +63,7 @@ test("bootstrap.ts says how it is used", async () => {
     await expect(command("bootstrap.ts", {}, args)).rejects.toThrow("usage: bootstrap.ts");
 }, 60_000);
 
-test("key-create.ts writes a key for its owner alone, never over another, and prints the public half", async () => {
+test("key-create.ts makes a key for its owner alone once, and prints the public half", async () => {
   const file = join(dir, "credential.key");
   const env = { SALLYPORT_CREDENTIAL_KEY_FILE: file };
   const printed = await command("key-create.ts", env);
@@ -73,5 +73,12 @@ test("key-create.ts writes a key for its owner alone, never over another, and pr
   expect(printed).toEqual({ keys: [{ keyId: entry?.keyId, use: "CREDENTIAL", publicKey }] });
   expect(entry?.keyId).toMatch(/^[a-z0-9-]{1,64}$/);
   expect(statSync(file).mode & 0o777).toBe(0o600);
-  await expect(command("key-create.ts", env)).rejects.toThrow();
+  const before = readFileSync(file);
+  expect(await command("key-create.ts", env)).toEqual(printed);
+  expect(readFileSync(file)).toEqual(before);
+  writeFileSync(file, "no key");
+  await expect(command("key-create.ts", env)).rejects.toThrow(
+    /SALLYPORT_CREDENTIAL_KEY_FILE names a key file/,
+  );
+  expect(readFileSync(file, "utf8")).toBe("no key");
 }, 60_000);

@@ -1,14 +1,12 @@
-import { randomBytes } from "node:crypto";
-import { path, readSettings, writeKeyFile } from "@sallyport/config";
+import { keptOrNewKeys, path, readSettings } from "@sallyport/config";
 import { publicKeyOf } from "@sallyport/evidence";
 
-const { file } = readSettings(process.env, { file: path("SALLYPORT_CREDENTIAL_KEY_FILE") });
-const keyId = `credential-${randomBytes(4).toString("hex")}`;
-const seed = randomBytes(32);
-try {
-  writeKeyFile(file, [{ keyId, key: seed }]);
-  const publicKey = Buffer.from(publicKeyOf(seed)).toString("base64");
-  process.stdout.write(`${JSON.stringify({ keys: [{ keyId, use: "CREDENTIAL", publicKey }] })}\n`);
-} finally {
-  seed.fill(0);
-}
+// The ceremony's part of identity: makes the credential key once and prints its public half for the keyset.
+const variable = "SALLYPORT_CREDENTIAL_KEY_FILE";
+const { file } = readSettings(process.env, { file: path(variable) });
+const keys = keptOrNewKeys(variable, file, "credential").map(({ keyId, key }) => {
+  const publicKey = Buffer.from(publicKeyOf(key)).toString("base64");
+  key.fill(0);
+  return { keyId, use: "CREDENTIAL", publicKey };
+});
+process.stdout.write(`${JSON.stringify({ keys })}\n`);

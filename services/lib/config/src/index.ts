@@ -1,4 +1,12 @@
-export { type KeyFileEntry, keyFile, writeKeyFile } from "./key-file.ts";
+export {
+  type KeyFileEntry,
+  keptOrNewKeys,
+  keyFile,
+  newKeyFileEntry,
+  readKeyFile,
+  writeKeyFile,
+} from "./key-file.ts";
+export { writeNewFile } from "./new-file.ts";
 export { ConfigError, type Setting, type Settings, optional, readSettings } from "./read-settings.ts";
 export {
   type Bounds,

@@ -1,4 +1,6 @@
-import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { writeNewFile } from "./new-file.ts";
 import type { Setting } from "./read-settings.ts";
 
 /** A 32-byte symmetric key or Ed25519 seed, and the id under which others name it. */
@@ -16,20 +18,38 @@ export function keyFile(variable: string): Setting<readonly KeyFileEntry[]> {
 }
 
 /**
- * Writes a key file for its owner alone (0600) and syncs it. Throws when the file exists: a key is never overwritten.
+ * Reads a key file as keyFile does. Throws with a whole sentence, whose subject is the variable that names the file.
  */
+export function readKeyFile(variable: string, file: string): readonly KeyFileEntry[] {
+  try {
+    return readKeys(file);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : "cannot be read";
+    throw new Error(`${variable} ${reason}`, { cause: error });
+  }
+}
+
+/** The keys of a file, which is made with one new key `<use>-<hex>` when there is none; what exists is kept. */
+export function keptOrNewKeys(variable: string, file: string, use: string): readonly KeyFileEntry[] {
+  if (!existsSync(file)) writeKeyFile(file, [newKeyFileEntry(use)]);
+  return readKeyFile(variable, file);
+}
+
+/** A new random key under an id that tells its use. */
+export function newKeyFileEntry(use: string): KeyFileEntry {
+  return { keyId: `${use}-${randomBytes(4).toString("hex")}`, key: randomBytes(keyBytes) };
+}
+
+/** Writes a key file for its owner alone (0600), whole or not at all. Throws when it exists: a key is never overwritten. */
 export function writeKeyFile(file: string, keys: readonly KeyFileEntry[]): void {
   const lines = keys.map(({ keyId, key }) => `${keyId} ${Buffer.from(key).toString("base64")}\n`);
   if (lines.length === 0 || !lines.every((line) => keyLine.test(line.trimEnd())))
     throw new Error("a key file needs keys of 32 bytes with ids of letters, digits and ._:-");
   const content = Buffer.from(lines.join(""));
-  const descriptor = openSync(file, "wx", 0o600);
   try {
-    writeSync(descriptor, content);
-    fsyncSync(descriptor);
+    writeNewFile(file, content);
   } finally {
     content.fill(0);
-    closeSync(descriptor);
   }
 }
 
