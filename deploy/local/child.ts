@@ -51,35 +51,59 @@ function permissions(name: Process, layout: Layout): string[] {
   ];
 }
 
+/** What a start of one process needs. */
+export type ChildOptions = {
+  readonly name: Process;
+  /** The loopback port that it answers on once it has started. */
+  readonly port: number;
+  readonly env: Readonly<Record<string, string>>;
+  readonly layout: Layout;
+  /** Asked while it starts: false ends the start. Wanted to the end unless given. */
+  readonly isWanted?: () => boolean;
+  /** How long the port may take to answer (30,000). */
+  readonly patienceMs?: number;
+};
+
 /**
- * Starts a process and resolves once its port answers, or it is no longer wanted; rejects with its own last sentence when
- * it ends before.
+ * Starts a process and resolves once its port answers. Rejects with CommandError, the process being stopped, when it ends
+ * before, does not answer in time, or is no longer wanted.
  */
-export async function startChild(
-  name: Process,
-  port: number,
-  env: Readonly<Record<string, string>>,
-  layout: Layout,
-  isWanted: () => boolean = () => true,
-): Promise<Child> {
+export async function startChild(options: ChildOptions): Promise<Child> {
+  const { name, port, patienceMs = startMs, isWanted = () => true } = options;
+  const child = launch(options);
+  const output = followOutput(child, name, options.layout);
+  let over = false;
+  void output.ended.then(() => (over = true));
+  const isUp = await answers(port, patienceMs, () => over || !isWanted());
+  if (over) throw new CommandError(`${name} did not start: ${await output.ended}`);
+  if (!isUp) {
+    await stop(child, output.ended);
+    const why = isWanted() ? ` in ${patienceMs / 1000} s: ${output.lastSentence()}` : ": it was stopped";
+    throw new CommandError(`${name} did not start${why}`);
+  }
+  return {
+    name,
+    pid: child.pid ?? 0,
+    ended: output.ended,
+    stop: () => stop(child, output.ended),
+  };
+}
+
+function launch({ name, env, layout }: ChildOptions): ChildProcess {
   const program = [process.execPath, ...permissions(name, layout), join(repository, entry[name])];
   // Security: no core dump, which would hold keys. The shell sets the limit and is the process that it becomes.
-  const child = spawn("/bin/sh", ["-c", 'ulimit -c 0 && exec "$0" "$@"', ...program], {
+  return spawn("/bin/sh", ["-c", 'ulimit -c 0 && exec "$0" "$@"', ...program], {
     cwd: repository,
     env: { ...env, NODE_ENV: "production" },
     // The channel tells the process that its supervisor died, even by kill -9.
     stdio: ["ignore", "pipe", "pipe", "ipc"],
     detached: true, // Ctrl-C is for the supervisor, which stops the six in order.
   });
-  const ended = followOutput(child, name, layout);
-  let over = false;
-  void ended.then(() => (over = true));
-  await answers(port, () => over || !isWanted());
-  if (over) throw new CommandError(`${name} did not start: ${await ended}`);
-  return { name, pid: child.pid ?? 0, ended, stop: () => stop(child, ended) };
 }
 
-function followOutput(child: ChildProcess, name: Process, layout: Layout): Promise<string> {
+type Output = { readonly ended: Promise<string>; lastSentence(): string };
+
+function followOutput(child: ChildProcess, name: Process, layout: Layout): Output {
   const log = createWriteStream(join(layout.logs, `${name}.log`), { flags: "a", mode: 0o600 });
   let tail = "";
   for (const stream of [child.stdout, child.stderr]) {
@@ -88,21 +112,23 @@ function followOutput(child: ChildProcess, name: Process, layout: Layout): Promi
       tail = (tail + text).slice(-tailBytes);
     });
   }
-  return new Promise((resolve) => {
+  const ended = new Promise<string>((resolve) => {
     child.once("error", (error) => resolve(error.message));
     child.once("close", (code, signal) => {
       log.end();
       resolve(code === 0 ? "it stopped" : signal ? `it was ended by ${signal}` : lastSentence(tail));
     });
   });
+  return { ended, lastSentence: () => lastSentence(tail) };
 }
 
-async function answers(port: number, over: () => boolean): Promise<void> {
-  const deadline = Date.now() + startMs;
-  while (!over() && Date.now() < deadline) {
-    if (await accepts(port)) return;
+async function answers(port: number, patienceMs: number, isOver: () => boolean): Promise<boolean> {
+  const deadline = performance.now() + patienceMs;
+  while (!isOver() && performance.now() < deadline) {
+    if (await accepts(port)) return true;
     await sleep(25);
   }
+  return false;
 }
 
 function accepts(port: number): Promise<boolean> {

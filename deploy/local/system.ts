@@ -177,7 +177,13 @@ async function startFamily(
     const seen = { ...addresses, ports: portsSeenBy(name, addresses.ports, wiring) };
     const env = settingsOf(name, layout, seen, rootFingerprint, vaultId);
     const added = wiring.environment(name, layout.folder(name));
-    return startChild(name, addresses.ports[name], { ...env, ...added }, layout, () => wanted.has(name));
+    return startChild({
+      name,
+      port: addresses.ports[name],
+      env: { ...env, ...added },
+      layout,
+      isWanted: () => wanted.has(name),
+    });
   };
   const watch = async (name: Process, child: Child): Promise<void> => {
     const sentence = await child.ended;

@@ -53,7 +53,7 @@ async function startReplica({ deployment }: Ground["job"], port: number): Promis
     SALLYPORT_LISTEN: `127.0.0.1:${port}`,
     SALLYPORT_PROBE_LISTEN: `127.0.0.1:${await freePort()}`,
   };
-  return startChild("gateway", port, { ...settings, ...listening }, layout);
+  return startChild({ name: "gateway", port, env: { ...settings, ...listening }, layout });
 }
 
 async function besieged<T>(machine: Identity, pid: number, attack: () => Promise<T>): Promise<T> {
