@@ -20,6 +20,8 @@ import { createKeyCache } from "./verify/credentials.ts";
 import { connectNonces } from "./verify/nonces.ts";
 import { watchRevocations } from "./verify/revocations.ts";
 
+const manifest = new URL("../package.json", import.meta.url);
+
 export type { GatewayConfig } from "./config.ts";
 
 /** What a test may replace: clock and look for a new certificate (milliseconds), ways to the peers, limits, places, logger. */
@@ -76,7 +78,7 @@ export async function startGateway(
       patience: overrides.patience,
     }),
   );
-  const start = { emitter: "gateway", config, port: edge.port, keysetEpoch: epoch } as const;
+  const start = { emitter: "gateway", config, port: edge.port, keysetEpoch: epoch, manifest } as const;
   stack.use(reportStart(start, auditSink(peers.append, logger), logger));
   logger.info({ port: edge.port }, "listening");
   const running = stack.move();

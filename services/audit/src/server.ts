@@ -13,6 +13,8 @@ import { auditMethods } from "./rpc/records.ts";
 import { openListingDatabase } from "./store/listing.ts";
 import { type Writer, startWriter } from "./writer.ts";
 
+const manifest = new URL("../package.json", import.meta.url);
+
 export type { AuditConfig } from "./config.ts";
 
 /**
@@ -72,7 +74,7 @@ function reportOwnStart(
   logger: Logger,
 ): Disposable {
   const own = config.operatorVault === undefined ? {} : { operator_vault: config.operatorVault };
-  const start = { emitter: "audit", config, port, keysetEpoch, own } as const;
+  const start = { emitter: "audit", config, port, keysetEpoch, own, manifest } as const;
   const sink = async (events: readonly Event[]) =>
     void (await writer.append(events.map((event) => acceptEvent(event, "audit"))));
   return reportStart(start, sink, logger);

@@ -18,6 +18,8 @@ import { createOpenService } from "./rpc/open.ts";
 import { createSealService } from "./rpc/seal.ts";
 import type { SealingKeys } from "./seal/seal-value.ts";
 
+const manifest = new URL("../package.json", import.meta.url);
+
 export type { CryptoConfig } from "./config.ts";
 export { createFileKek } from "./kek.ts";
 export { openKeyring } from "./keyring.ts";
@@ -69,7 +71,14 @@ export async function startCrypto(
     }),
   );
   const own = { kek_fingerprint: textOf(kek.describe().fingerprint) };
-  const start = { emitter: "crypto", config, port: server.port, keysetEpoch: trust.epoch, own } as const;
+  const start = {
+    emitter: "crypto",
+    config,
+    port: server.port,
+    keysetEpoch: trust.epoch,
+    own,
+    manifest,
+  } as const;
   stack.use(reportStart(start, auditSink(appending, logger), logger));
   const running = stack.move();
   return { port: server.port, [Symbol.asyncDispose]: () => running.disposeAsync() };

@@ -18,6 +18,8 @@ import { createResolveKeys } from "./rpc/resolve-keys.ts";
 import { createWatchRevocations } from "./rpc/watch-revocations.ts";
 import { startSweeping } from "./sweep.ts";
 
+const manifest = new URL("../package.json", import.meta.url);
+
 export type { IdentityConfig } from "./config.ts";
 
 /** What a test may replace: the clock, in Unix milliseconds. */
@@ -88,7 +90,13 @@ export async function startIdentity(
       logger,
     }),
   );
-  const start = { emitter: "identity", config, port: server.port, keysetEpoch: trust.epoch } as const;
+  const start = {
+    emitter: "identity",
+    config,
+    port: server.port,
+    keysetEpoch: trust.epoch,
+    manifest,
+  } as const;
   stack.use(reportStart(start, outbox.send, logger));
   const running = stack.move();
   return { port: server.port, [Symbol.asyncDispose]: () => running.disposeAsync() };

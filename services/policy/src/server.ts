@@ -18,6 +18,8 @@ import { grantMethods } from "./rpc/grants.ts";
 import { membershipMethods } from "./rpc/memberships.ts";
 import { createScope } from "./rpc/scope.ts";
 
+const manifest = new URL("../package.json", import.meta.url);
+
 export type { PolicyConfig } from "./config.ts";
 
 /** What a test may replace: the clock, in milliseconds. */
@@ -69,7 +71,7 @@ export async function startPolicy(
   const running = stack.move();
   running.use(server); // Last in, first out: calls drain before what they work with goes.
   const { epoch: keysetEpoch } = loadTrust(config.keyset, config.rootFingerprint, clock());
-  const start = { emitter: "policy", config, port: server.port, keysetEpoch } as const;
+  const start = { emitter: "policy", config, port: server.port, keysetEpoch, manifest } as const;
   running.use(reportStart(start, outbox.send, logger));
   return { port: server.port, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }

@@ -16,6 +16,8 @@ import { projectMethods } from "./rpc/projects.ts";
 import { secretMethods } from "./rpc/secrets.ts";
 import { startSweep } from "./sweep.ts";
 
+const manifest = new URL("../package.json", import.meta.url);
+
 export type { SecretsConfig } from "./config.ts";
 
 const settleMs = 10_000;
@@ -84,7 +86,7 @@ export async function startSecrets(
   const running = stack.move();
   running.use(server); // Last in, first out: calls drain before what they work with goes.
   const { epoch: keysetEpoch } = loadTrust(config.keyset, config.rootFingerprint, clock());
-  const start = { emitter: "secrets", config, port: server.port, keysetEpoch } as const;
+  const start = { emitter: "secrets", config, port: server.port, keysetEpoch, manifest } as const;
   running.use(reportStart(start, outbox.send, logger));
   return { port: server.port, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }

@@ -1,12 +1,20 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import { ruleOf } from "@sallyport/proto/catalogue";
 import type { Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { createLogger } from "@sallyport/telemetry";
-import { expect, test, vi } from "vitest";
+import { afterAll, expect, test, vi } from "vitest";
 import type { Sink } from "./sink.ts";
 import { type Start, reportStart, startedEvent } from "./started.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "sallyport-started-"));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+const manifest = pathToFileURL(join(dir, "package.json"));
+writeFileSync(manifest, JSON.stringify({ name: "a-process", version: "7.8.9" }));
 
 const start: Start = {
   emitter: "crypto",
@@ -19,6 +27,7 @@ const start: Start = {
   },
   port: 9104,
   keysetEpoch: 3,
+  manifest,
   own: { kek_fingerprint: "00ff" },
 };
 
@@ -30,6 +39,7 @@ test("says who serves where, and with which configuration", () => {
     actorId: "crypto",
     vaultId: "",
     detail: {
+      version: "7.8.9",
       node: process.version,
       listen: "127.0.0.1:9104",
       trust_domain: "sallyport.example",
@@ -40,8 +50,6 @@ test("says who serves where, and with which configuration", () => {
       kek_fingerprint: "00ff",
     },
   });
-  const root = readFileSync(new URL("../../../../package.json", import.meta.url), "utf8");
-  expect(event.detail["version"]).toBe((JSON.parse(root) as { version: string }).version);
   expect(Object.keys(event.detail).every((key) => ruleOf("process.started")?.detail.includes(key))).toBe(
     true,
   );

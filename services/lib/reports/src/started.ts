@@ -22,17 +22,19 @@ export type Start = {
   };
   readonly port: number;
   readonly keysetEpoch: number;
+  /** The process's own package.json, whose version is reported. */
+  readonly manifest: URL;
   /** What only this process has. */
   readonly own?: Pick<Detail, "kek_fingerprint" | "operator_vault">;
 };
 
 /** Makes the record process.started. Each start has another instance, also of two replicas on one host. */
-export function startedEvent({ emitter, config, port, keysetEpoch, own = {} }: Start): Event {
+export function startedEvent({ emitter, config, port, keysetEpoch, manifest, own = {} }: Start): Event {
   return newEvent(emitter, "process.started", {
     actorKind: ActorKind.SERVICE,
     actorId: emitter,
     detail: {
-      version: versionOf(new URL("../package.json", import.meta.url)),
+      version: versionOf(manifest),
       node: process.version,
       instance: `${hostname()}-${randomBytes(4).toString("hex")}`,
       listen: `${config.listen.host}:${port}`,
