@@ -38,52 +38,54 @@ describe("the repository", () => {
 
 const closed = { "./server": "./src/server.ts" };
 
-const packages: readonly Package[] = [
-  { dir: "proto", name: "@sallyport/proto", tag: "contract", exports: {}, dependencies: [] },
-  {
-    dir: "services/lib/rpc",
-    name: "@sallyport/rpc",
-    tag: "lib",
-    exports: {},
-    dependencies: ["@sallyport/proto", "@sallyport/config"],
-  },
-  { dir: "services/lib/config", name: "@sallyport/config", tag: "lib", exports: {}, dependencies: [] },
-  {
-    dir: "services/secrets",
-    name: "@sallyport/secrets",
-    tag: "service",
-    exports: closed,
-    dependencies: ["@sallyport/rpc", "pg", "ioredis", "@hpke/core", "@opentelemetry/api"],
-  },
-  {
-    dir: "services/crypto",
-    name: "@sallyport/crypto",
-    tag: "service",
-    exports: closed,
-    dependencies: ["@hpke/core"],
-  },
-  {
-    dir: "gateway",
-    name: "@sallyport/gateway",
-    tag: "gateway",
-    exports: closed,
-    dependencies: ["ioredis", "pg"],
-  },
-  {
-    dir: "clients/typescript",
-    name: "@sallyport/client",
-    tag: "client",
-    exports: {},
-    dependencies: ["@sallyport/proto"],
-  },
-  {
-    dir: "deploy",
-    name: "@sallyport/deploy",
-    tag: "deploy",
-    exports: {},
-    dependencies: ["@sallyport/client", "pg"],
-  },
-];
+const packages: readonly Package[] = (
+  [
+    { dir: "proto", name: "@sallyport/proto", tag: "contract", exports: {}, dependencies: [] },
+    {
+      dir: "services/lib/rpc",
+      name: "@sallyport/rpc",
+      tag: "lib",
+      exports: {},
+      dependencies: ["@sallyport/proto", "@sallyport/config"],
+    },
+    { dir: "services/lib/config", name: "@sallyport/config", tag: "lib", exports: {}, dependencies: [] },
+    {
+      dir: "services/secrets",
+      name: "@sallyport/secrets",
+      tag: "service",
+      exports: closed,
+      dependencies: ["@sallyport/rpc", "pg", "ioredis", "@hpke/core", "@opentelemetry/api"],
+    },
+    {
+      dir: "services/crypto",
+      name: "@sallyport/crypto",
+      tag: "service",
+      exports: closed,
+      dependencies: ["@hpke/core"],
+    },
+    {
+      dir: "gateway",
+      name: "@sallyport/gateway",
+      tag: "gateway",
+      exports: closed,
+      dependencies: ["ioredis", "pg"],
+    },
+    {
+      dir: "clients/typescript",
+      name: "@sallyport/client",
+      tag: "client",
+      exports: {},
+      dependencies: ["@sallyport/proto"],
+    },
+    {
+      dir: "deploy",
+      name: "@sallyport/deploy",
+      tag: "deploy",
+      exports: {},
+      dependencies: ["@sallyport/client", "pg"],
+    },
+  ] satisfies Omit<Package, "shipped">[]
+).map((owner) => ({ ...owner, shipped: [] }));
 
 function treeWith(change: Partial<Tree>): Tree {
   return { tags: real.tags, packages, files: [], paths: [], ...change };
@@ -156,6 +158,19 @@ describe("the rules refuse", () => {
       file("gateway/src/x.ts", 'import left from "left-pad";'),
       /left-pad is not in gateway/,
     ],
+    [
+      "a dependency that nothing imports",
+      changed("gateway", { shipped: ["ioredis"] }),
+      /nothing imports ioredis/,
+    ],
+    [
+      "a dependency that only a test imports",
+      {
+        ...changed("gateway", { shipped: ["ioredis"] }),
+        ...file("gateway/src/x.test.ts", 'import { Redis } from "ioredis";'),
+      },
+      /nothing imports ioredis/,
+    ],
     ["an untagged package", changed("gateway", { tag: "" }), /no known tag/],
     [
       "a service that exports more",
@@ -204,6 +219,13 @@ describe("the rules allow", () => {
       file("services/secrets/testing/x.ts", 'import { x } from "@sallyport/test/infra";'),
     ],
     ["HPKE in crypto", file("services/crypto/src/open.ts", 'import { CipherSuite } from "@hpke/core";')],
+    [
+      "a dependency that is imported",
+      {
+        ...changed("gateway", { shipped: ["ioredis"] }),
+        ...file("gateway/src/x.ts", 'import type { Redis } from "ioredis";'),
+      },
+    ],
     ["deploy to client", file("deploy/x.ts", 'import { x } from "@sallyport/client";')],
     [
       "names that only contain a drawer's",

@@ -36,6 +36,7 @@ function readPackage(root: string, dir: string): Package {
     tag: existsSync(turbo) ? (texts(readJson(turbo)["tags"])[0] ?? "") : "",
     exports: record(manifest["exports"]),
     dependencies: fields.flatMap((field) => Object.keys(record(manifest[field]))),
+    shipped: Object.keys(record(manifest["dependencies"])),
   };
 }
 

@@ -47,7 +47,16 @@ function packageViolations(owner: Package, tree: Tree): string[] {
   return [
     ...(open ? [`${owner.dir}: exports something else than ./server`] : []),
     ...owner.dependencies.flatMap((name) => tagViolations(`${owner.dir}/package.json`, owner, name, tree)),
+    ...unusedDependencies(owner, tree).map((name) => `${owner.dir}/package.json: nothing imports ${name}`),
   ];
+}
+
+/** What is shipped with a package is what its product needs; tests find the rest in the root's node_modules. */
+function unusedDependencies(owner: Package, tree: Tree): string[] {
+  const sources = tree.files.filter(({ path }) => ownerOf(path, tree) === owner);
+  const counted = sources.filter((file) => owner.tag === "test" || !isTest(file));
+  const imported = new Set(counted.flatMap(({ text }) => importsOf(text)).map(packageOf));
+  return owner.shipped.filter((name) => !imported.has(name));
 }
 
 function fileViolations(file: SourceFile, tree: Tree): string[] {

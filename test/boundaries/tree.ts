@@ -6,6 +6,8 @@ export type Package = {
   readonly exports: Readonly<Record<string, unknown>>;
   /** Names in dependencies, devDependencies and optionalDependencies. */
   readonly dependencies: readonly string[];
+  /** Names in dependencies alone: what is installed with the package. */
+  readonly shipped: readonly string[];
 };
 
 /** A TypeScript file that people write; the path is relative to the repository's root. */
