@@ -53,8 +53,7 @@ function isTest(name: string): boolean {
 
 // Its declarations do not pass our compiler's checks of libraries, so what is used of it is declared above.
 async function loadInstrumenter(): Promise<Instrumenter> {
-  const module: unknown = await import("@stryker-mutator/instrumenter" as string);
-  const { Instrumenter } = module as InstrumenterModule;
+  const { Instrumenter } = (await import("@stryker-mutator/instrumenter" as string)) as InstrumenterModule;
   const silent = () => undefined;
   return new Instrumenter({ debug: silent, info: silent, warn: silent, isDebugEnabled: () => false });
 }
