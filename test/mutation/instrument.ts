@@ -53,7 +53,8 @@ function isTest(name: string): boolean {
 
 // Its declarations do not pass our compiler's checks of libraries, so what is used of it is declared above.
 async function loadInstrumenter(): Promise<Instrumenter> {
-  const { Instrumenter } = (await import("@stryker-mutator/instrumenter" as string)) as InstrumenterModule;
+  const module = import.meta.resolve("@stryker-mutator/instrumenter");
+  const { Instrumenter } = (await import(module)) as InstrumenterModule;
   const silent = () => undefined;
   return new Instrumenter({ debug: silent, info: silent, warn: silent, isDebugEnabled: () => false });
 }
