@@ -14,6 +14,7 @@ if (major < 24) {
   // Beside the program and never in a folder for temporary files or of the user: code is loaded from there, so only who
   // may change the program may write to it. Where it cannot be written, everything works and starts more slowly.
   module.enableCompileCache?.(join(import.meta.dirname, "..", ".cache"));
-  const { main } = await import("../src/main.ts");
+  const { withheldStreams } = await import("../src/terminal/withheld-streams.ts");
+  const { main } = await withheldStreams(() => import("../src/main.ts"));
   process.exitCode = await main(process.argv.slice(2));
 }

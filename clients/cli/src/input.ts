@@ -5,7 +5,8 @@ import { createTyping } from "./terminal/typing.ts";
 
 /**
  * Reads a value from a file, from standard input, or from a prompt that does not echo. Never from the command line,
- * where other processes could see it. One newline at the end of piped input is dropped unless `exact`.
+ * where other processes could see it. Of piped input one line end (LF or CR LF) and a byte order mark are dropped, both put
+ * there by programs and not by people, unless `exact`.
  */
 export async function readValue(options: {
   readonly file?: string;
@@ -19,7 +20,17 @@ export async function readValue(options: {
   }
   if (process.stdin.isTTY) return Buffer.from(await promptHidden(options.prompt), "utf8");
   const value = await buffer(process.stdin);
-  return options.exact !== true && value.at(-1) === 0x0a ? value.subarray(0, -1) : value;
+  return options.exact === true ? value : trimmed(value);
+}
+
+const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
+
+/** Piped input without one line end and without a byte order mark. */
+export function trimmed(input: Uint8Array): Uint8Array {
+  const marked = byteOrderMark.equals(input.subarray(0, byteOrderMark.length));
+  const value = marked ? input.subarray(byteOrderMark.length) : input;
+  if (value.at(-1) !== 0x0a) return value;
+  return value.subarray(0, value.at(-2) === 0x0d ? -2 : -1);
 }
 
 /** Asks on the terminal without echo; UsageError for Ctrl-C, and for lines that were pasted. */

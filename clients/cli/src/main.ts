@@ -1,12 +1,14 @@
 import { version } from "@sallyport/client/version";
+import { terminalOf } from "./terminal/terminal.ts";
+import { withheldStreams } from "./terminal/withheld-streams.ts";
 
 /** Runs one command line and returns its exit code. What asks for the version alone loads nothing else. */
 export async function main(args: readonly string[]): Promise<number> {
   const [first] = args;
   if (args.length === 1 && (first === "--version" || first === "-V")) {
-    process.stdout.write(`${version}\n`);
+    terminalOf("stdout", process.env).write(`${version}\n`);
     return 0;
   }
-  const { run } = await import("./program.ts");
+  const { run } = await withheldStreams(() => import("./program.ts"));
   return run(args);
 }

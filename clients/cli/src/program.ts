@@ -104,7 +104,11 @@ function prepare(command: Command): void {
   command
     .exitOverride()
     .configureHelp({ sortSubcommands: false })
-    .configureOutput({ outputError: () => undefined, writeErr: () => undefined });
+    .configureOutput({
+      writeOut: (text) => terminalOf("stdout", process.env).write(text),
+      outputError: () => undefined,
+      writeErr: () => undefined,
+    });
   for (const child of command.commands) prepare(child);
 }
 
@@ -122,9 +126,18 @@ function usageErrorOf(error: CommanderError, args: readonly string[]): UsageErro
     const missing = scope === undefined ? "no command was given" : `${scope} needs a second word`;
     return new UsageError(missing, help);
   }
-  const [message = "", suggestion] = error.message.replace(/^error: /, "").split("\n");
+  const [message = "", suggestion] = withoutTyped(error)
+    .replace(/^error: /, "")
+    .split("\n");
   const meant = /Did you mean (?:one of )?(.+)\?/.exec(suggestion ?? "")?.[1];
   return new UsageError(message, meant === undefined ? help : `did you mean ${meant}? ${help}`);
+}
+
+// Security: what was typed in the wrong place may be a value or a token, and this line ends up in the job's log.
+function withoutTyped({ code, message }: CommanderError): string {
+  if (code === "commander.excessArguments") return message.replace(/(but got \d+): .*$/s, "$1");
+  if (code === "commander.unknownOption") return message.replace(/(?<=option '[^'=]*)=[^]*?'/, "=…'");
+  return message;
 }
 
 function report(explanation: Explanation, json: boolean): void {

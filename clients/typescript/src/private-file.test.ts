@@ -51,6 +51,18 @@ describe("a private file", () => {
     expect(lstatSync(path).isSymbolicLink()).toBe(true);
   });
 
+  test("takes the place of nothing but a plain file", async () => {
+    const fifo = join(dir, "fifo");
+    execFileSync("mkfifo", [fifo]);
+    const folder = join(dir, "folder");
+    mkdirSync(folder);
+    for (const path of [fifo, folder, "/dev/null"]) {
+      const before = lstatSync(path).mode;
+      await expect(writePrivateFile(path, "secret"), path).rejects.toThrow(/is not a plain file/);
+      expect(lstatSync(path).mode, path).toBe(before);
+    }
+  });
+
   test("that others may read is refused with the command that mends it", async () => {
     const path = join(dir, "loose");
     await writePrivateFile(path, "x");
@@ -71,7 +83,7 @@ describe("a private file", () => {
   test("a pipe, a folder and nothing at all are not read", async () => {
     const pipe = join(dir, "pipe");
     execFileSync("mkfifo", ["-m", "600", pipe]);
-    await expect(readPrivateFile(pipe)).rejects.toThrow(/not a file/);
+    await expect(readPrivateFile(pipe)).rejects.toThrow(/not a plain file/);
     await expect(readPrivateFile(dir)).rejects.toThrow(invalid);
     expect(await readPrivateFile(join(dir, "none"))).toBeUndefined();
   });

@@ -7,13 +7,17 @@ import { SallyportError } from "./sallyport-error.ts";
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants;
 
 /**
- * Writes a file that only its owner may read: mode 0600, complete or not at all, never through a symbolic link. A folder
- * that is missing is made with mode 0700. Throws IDENTITY_INVALID for a link, else what the system says.
+ * Writes a file that only its owner may read: mode 0600, complete or not at all, never through a symbolic link and never
+ * in the place of anything but a plain file. A folder that is missing is made with mode 0700. Throws IDENTITY_INVALID for
+ * a link, a device, a FIFO, a socket or a folder, else what the system says.
  */
 export async function writePrivateFile(path: string, content: string | Uint8Array): Promise<void> {
   const folder = dirname(path);
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  if ((await lstat(path).catch(() => undefined))?.isSymbolicLink()) throw linked(path);
+  // A rename would put a file with the secret in the place of /dev/null, for everybody on the machine to read.
+  const found = await lstat(path).catch(() => undefined);
+  if (found?.isSymbolicLink()) throw linked(path);
+  if (found && !found.isFile()) throw notPlain(path);
   const partial = join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.part`);
   const file = await open(partial, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
@@ -95,9 +99,13 @@ async function openPlain(path: string, access: number): Promise<FileHandle | und
   });
   if (file && !(await file.stat()).isFile()) {
     await file.close();
-    throw new SallyportError("IDENTITY_INVALID", `${path} is not a file`);
+    throw notPlain(path);
   }
   return file;
+}
+
+function notPlain(path: string): SallyportError {
+  return new SallyportError("IDENTITY_INVALID", `${path} is not a plain file`);
 }
 
 function linked(path: string): SallyportError {

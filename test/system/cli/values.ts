@@ -3,6 +3,7 @@ import { readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
+import { cliProgram } from "./home.ts";
 import { type Cli, binary, odd } from "./state.ts";
 
 /** get, list, export and run. */
@@ -134,6 +135,45 @@ export function describeValues(cli: () => Cli): void {
       );
       expect(none.out).toContain("KEPT=k\n");
       expect(none.out).not.toContain("DROPPED");
+    });
+
+    test("run leaves the pipes that it was given as they were, for its command and for what comes after", async () => {
+      const flags = "grep -h flags /proc/self/fdinfo/[012] >&2";
+      const command = `sleep 0.2 | "$0" "$1" run --only DB_URL -- sh -c '${flags}' 2>&1 | cat; true | { "$0" "$1" run \
+        --only DB_URL -- true; ${flags}; } 2>&1 | cat`;
+      const args = ["-c", command, process.execPath, cliProgram];
+      const { stdout } = await promisify(execFile)("sh", args, { env: cli().home.env });
+      const lines = stdout.trim().split("\n");
+      expect(lines).toHaveLength(6);
+      const nonBlocking = 0o4000;
+      for (const line of lines) expect(Number.parseInt(line.split(/\s+/)[1] ?? "", 8) & nonBlocking).toBe(0);
+    });
+
+    test("export has a GitHub runner mask what it exports, and shows no value elsewhere", async () => {
+      const args = ["export", "--format", "github-env", "--only", "DB_URL"];
+      const { err } = await cli().home.run(args, { env: { GITHUB_ACTIONS: "true" } });
+      expect(err).toBe("::add-mask::postgres://db/2\n");
+      expect((await cli().home.run(args)).err).toBe("");
+    });
+
+    test("an empty value, and one on the command line, are refused and stored nowhere", async () => {
+      const versions = () => cli().home.json(["secret", "versions", "DB_URL", "--project", "web"]);
+      const before = await versions();
+      const put = ["secret", "put", "DB_URL", "--project", "web"];
+      for (const input of ["", "\n", "\r\n", "\ufeff"]) {
+        const { code, err } = await cli().home.run(put, { input });
+        expect(code).toBe(2);
+        expect(err).toMatch(/the value is empty: nothing was stored.*\n.*--allow-empty/);
+      }
+      for (const typed of [["DB_URL=s3cr3t"], ["DB_URL", "s3cr3t"]]) {
+        const run = await cli().home.run(["secret", "put", ...typed, "--project", "web"], { input: "x" });
+        expect(run.code).toBe(2);
+        expect(run.err).not.toContain("s3cr3t");
+      }
+      expect(await versions()).toEqual(before);
+      const empty = ["secret", "create", "EMPTY", "--project", "web", "--allow-empty"];
+      expect(await cli().home.run(empty, { input: "" })).toMatchObject({ code: 0 });
+      expect((await cli().home.run(["secret", "rm", "EMPTY", "--project", "web"])).code).toBe(0);
     });
 
     test("run says which values it does not filter, being too short", async () => {

@@ -2,7 +2,9 @@ import { defineCommand } from "../command/define.ts";
 import { requiredChoice, text } from "../command/options.ts";
 import { object, text as word } from "../command/shape.ts";
 import { formatNames, formats, writeFormat } from "../export/format.ts";
+import { githubMasks } from "../export/github-masks.ts";
 import { saveOutput } from "../output-file.ts";
+import { terminalOf } from "../terminal/terminal.ts";
 import { choiceOf, variableOptions } from "../values/options.ts";
 import { readSelected } from "../values/select.ts";
 import { variablesOf } from "../values/variables.ts";
@@ -10,7 +12,7 @@ import { variablesOf } from "../values/variables.ts";
 /** `sallyport export`: secrets in a format that other programs read back byte for byte. */
 export const exportCommand = defineCommand({
   description:
-    "What a format cannot hold is refused, and the formats that can are named. Fields become NAME_FIELD. Values that are not UTF-8 go into json and yaml as base64, and into nothing else.",
+    "What a format cannot hold is refused, and the formats that can are named. Fields become NAME_FIELD. Values that are not UTF-8 go into json and yaml as base64, and into nothing else. On a GitHub runner, github-env also has the values masked in the job's log.",
   args: {},
   options: {
     format: requiredChoice("how to write them", formatNames, { value: "format", short: "-f" }),
@@ -33,6 +35,10 @@ export const exportCommand = defineCommand({
     const secrets = await context.session.asMachine((client) => readSelected(client, selection));
     const variables = variablesOf(secrets, naming);
     const content = writeFormat(format, variables);
+    // The runner shows the environment at the head of each later step, and masks only what it was given. It reads commands
+    // from standard error too; anywhere else they would be values on a screen.
+    if (format === "github-env" && context.env["GITHUB_ACTIONS"] === "true")
+      terminalOf("stderr", context.env).write(githubMasks(variables));
     if (output === undefined) return { format, content };
     await saveOutput(output, content);
     context.progress.say(`${variables.length} variables to ${output}`);

@@ -9,7 +9,7 @@ import { wordOr } from "../terminal/word.ts";
 export const secretCreate = defineCommand({
   description:
     "The value comes from standard input, a file or a prompt, or is made up and never shown; it is sealed before it is " +
-    "sent. One newline at the end of piped input is dropped. A secret with fields holds several texts under names.",
+    "sent. One line end of piped input is dropped. A secret with fields holds several texts under names.",
   args: { name: required("letters, digits and _ . -, 128 at most") },
   options: {
     project: requiredText("its project, by name or id", { value: "project", complete: "projects" }),

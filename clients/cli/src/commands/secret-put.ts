@@ -10,7 +10,8 @@ import { type GivenValue, givenOptions, readGiven } from "../values/given.ts";
 export const secretPut = defineCommand({
   description:
     "The value comes from standard input, a file or a prompt, never from the command line, where other programs could " +
-    "see it. One newline at the end of piped input is dropped. Fields are stored anew as a whole: those that are not " +
+    "see it. One line end of piped input is dropped, and an empty value refused unless " +
+    "--allow-empty is given. Fields are stored anew as a whole: those that are not " +
     "given are not kept. Machines read the new version at once; the older ones stay, for machines that may read them.",
   args: { name: required("the secret's name", { complete: "secrets" }) },
   options: {

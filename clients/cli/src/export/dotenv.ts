@@ -2,8 +2,9 @@ import { refuseVariable, textIn } from "./content.ts";
 import type { Format } from "./format.ts";
 
 /**
- * `NAME='value'` as the dotenv package reads it. It has no escape for a quote and none for a backslash; so each value is
- * written in the first form in which none of it has a meaning, and a few values have no such form.
+ * `NAME='value'` as the dotenv package reads it, and in no form that a shell would run: `set -a; . ./.env` is how many jobs
+ * read such a file, and a value's author is not the one who deploys it. The format has no escape for a quote and none for
+ * a backslash, so a few values have no such form.
  */
 export const dotenv: Format = {
   identifiers: true,
@@ -11,7 +12,7 @@ export const dotenv: Format = {
     const refused = refuseVariable(content);
     if (refused !== undefined) return refused;
     return formOf(textIn(content)) === undefined
-      ? "mixes quotes, backslashes and line breaks in a way"
+      ? "mixes quotes with characters that a shell expands"
       : undefined;
   },
   write: (variables) =>
@@ -20,21 +21,8 @@ export const dotenv: Format = {
 
 function formOf(text: string): string | undefined {
   // A backslash before the closing quote would be taken for an escape of it.
-  const quotable = !text.endsWith("\\");
-  if (text.includes("\r"))
-    return quotable && isExpandable(text) ? `"${text.replaceAll("\r", "\\r")}"` : undefined;
-  if (quotable && !text.includes("'")) return `'${text}'`;
-  if (quotable && isExpandable(text)) return `"${text}"`;
-  if (quotable && !text.includes("`")) return `\`${text}\``;
-  return isPlain(text) ? text : undefined;
-}
-
-// Within double quotes \n and \r are line ends, and nothing else has a meaning.
-function isExpandable(text: string): boolean {
-  return !text.includes('"') && !/\\[nr]/.test(text);
-}
-
-// Without quotes a value goes to the end of its line or a #, and the space around it is dropped.
-function isPlain(text: string): boolean {
-  return text !== "" && text.trim() === text && !/[#\n\u2028\u2029]/.test(text) && !/^['"`]/.test(text);
+  if (!/['\r]/.test(text)) return text.endsWith("\\") ? undefined : `'${text}'`;
+  // Within double quotes a shell expands these, and the package takes \n and \r for line ends.
+  if (/["$`\\!]/.test(text)) return undefined;
+  return `"${text.replaceAll("\r", "\\r")}"`;
 }

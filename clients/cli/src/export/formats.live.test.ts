@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse as parseDotenv } from "dotenv";
@@ -202,6 +202,34 @@ describe("what a format cannot hold", () => {
   test("the few values that dotenv has no form for are refused rather than changed", () => {
     for (const text of ["all quotes ' \" ` \n and lines", '\r"', "line\nends in\\", "#\\"])
       expect(refusal("dotenv", bytes("A", Buffer.from(text)))).toMatch(/use --format json or yaml or shell/);
+  });
+
+  test("a dotenv file runs nothing when a shell reads it", () => {
+    const parts = [
+      "'",
+      '"',
+      "`",
+      "$(touch ran)",
+      "`touch ran`",
+      "; touch ran; ",
+      "\\",
+      "\r",
+      "!!",
+      "#",
+      "\n",
+    ];
+    const texts = parts.flatMap((first) => parts.map((second) => `it${first}s${second}x`));
+    const held = texts.filter((text) => holds("dotenv", text));
+    expect(held.length).toBeGreaterThan(30);
+    const file = join(dir, "sourced.env");
+    for (const text of held) {
+      writeFileSync(file, writeFormat("dotenv", variablesOf([text])));
+      const read = execFileSync("sh", ["-c", `set -a; . "${file}"; printf %s "$V_0"`], { cwd: dir });
+      if (!text.includes("\r")) expect(read.toString()).toBe(text);
+    }
+    expect(existsSync(join(dir, "ran"))).toBe(false);
+    for (const text of ["it's $(touch ran)", "it's `touch ran`", "a'\"$(touch ran)"])
+      expect(holds("dotenv", text)).toBe(false);
   });
 
   test("every format can be written without any variable", () => {

@@ -3,11 +3,16 @@ import { constants } from "node:os";
 import type { Readable, Transform, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
+import { CliError } from "../failure.ts";
 import { isForeground } from "./foreground.ts";
 import { createRedactor } from "./redact.ts";
-import { notFound, notStarted } from "./replace.ts";
+import { type OutputPipe, openOutputPipes } from "./output-pipe.ts";
+import { startFailure } from "./replace.ts";
 
 const forwarded = ["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const;
+// A shell goes on with the next line of a script unless the program itself died by Ctrl-C. Those that dump core are left
+// out: this process holds values.
+const diedBy: ReadonlySet<string> = new Set(["SIGINT", "SIGTERM", "SIGHUP"]);
 const fromTerminal = new Set<string>(["SIGINT", "SIGQUIT"]);
 
 // What a program leaves running in the background may keep its output open for ever, and may go on writing to it.
@@ -18,8 +23,9 @@ const lingerChunks = 64;
 type Filter = readonly [from: Readable, redactor: Transform, to: Writable];
 
 /**
- * Runs a program as a child whose output is filtered, and returns its exit code: 128 and the signal's number for one
- * that a signal ended. Signals are passed on. Throws COMMAND_NOT_FOUND or COMMAND_NOT_STARTED.
+ * Runs a program as a child whose output is filtered, and returns its exit code. A child that SIGINT, SIGTERM or SIGHUP
+ * ended ends this process in the same way once the output is out; for other signals the code is 128 and the signal's
+ * number. Signals are passed on. Throws COMMAND_NOT_FOUND or COMMAND_NOT_STARTED.
  */
 export async function runFiltered(
   command: readonly string[],
@@ -27,22 +33,29 @@ export async function runFiltered(
   forms: readonly Uint8Array[],
 ): Promise<number> {
   const [file = "", ...args] = command;
-  const child = spawn(file, args, { env, stdio: ["inherit", "pipe", "pipe"] });
+  const { child, outputs } = startChild(file, args, env);
   const stop = forwardSignals(child);
   const filters: readonly Filter[] = [
-    [child.stdout, createRedactor(forms), process.stdout],
-    [child.stderr, createRedactor(forms), process.stderr],
+    [outputs[0], createRedactor(forms), process.stdout],
+    [outputs[1], createRedactor(forms), process.stderr],
   ];
+  let failed: string | undefined;
   const filtered = Promise.all(
     filters.map(([from, redactor, to]) => pipeline(from, redactor, to, { end: false })),
-  ).catch(() => undefined); // Who reads our output has gone: the child hears of it by its own broken pipe.
+  ).catch((error: unknown) => void (failed ??= codeOf(error)));
   try {
-    const code = await endOf(child, file).finally(stop);
+    const { code, signal } = await endOf(child, file).finally(stop);
     await Promise.race([filtered, drained(filters)]);
-    return code;
+    // A reader that went away is no failure: the child heard of it by its own broken pipe.
+    if (failed !== undefined && failed !== "EPIPE" && code === 0)
+      throw new CliError("OUTPUT_FAILED", `the output of ${file} cannot be written (${failed})`, {
+        next: "make room, or send the output elsewhere",
+      });
+    if (signal === null) return code ?? 0;
+    if (diedBy.has(signal)) process.kill(process.pid, signal);
+    return 128 + constants.signals[signal];
   } finally {
-    child.stdout.destroy();
-    child.stderr.destroy();
+    for (const output of outputs) output.destroy();
   }
 }
 
@@ -66,12 +79,36 @@ function isHeld(filters: readonly Filter[]): boolean {
   );
 }
 
-function endOf(child: ChildProcess, file: string): Promise<number> {
+type Started = { readonly child: ChildProcess; readonly outputs: readonly [Readable, Readable] };
+
+function startChild(file: string, args: readonly string[], env: Readonly<Record<string, string>>): Started {
+  const [out, err] = openOutputPipes(2) as [OutputPipe, OutputPipe];
+  try {
+    const stdio = ["inherit", out.descriptor, err.descriptor] as const;
+    return { child: spawn(file, args, { env, stdio: [...stdio] }), outputs: [out.output, err.output] };
+  } catch (error) {
+    // What the system refuses at once, such as an environment that is too large.
+    for (const { output } of [out, err]) output.destroy();
+    throw failureOf(file, error);
+  } finally {
+    for (const pipe of [out, err]) pipe.handedOver();
+  }
+}
+
+function failureOf(file: string, error: unknown): CliError {
+  return startFailure(file, codeOf(error));
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : String(error);
+}
+
+type Ended = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
+
+function endOf(child: ChildProcess, file: string): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    child.once("error", (error: NodeJS.ErrnoException) =>
-      reject(error.code === "ENOENT" ? notFound(file) : notStarted(file, error.code ?? error.message)),
-    );
-    child.once("exit", (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)));
+    child.once("error", (error) => reject(failureOf(file, error)));
+    child.once("exit", (code, signal) => resolve({ code, signal }));
   });
 }
 

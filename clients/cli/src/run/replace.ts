@@ -1,5 +1,10 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { getSystemErrorName } from "node:util";
 import { CliError } from "../failure.ts";
+
+// Where a program is looked for without a PATH, as execvp(3) does.
+const defaultPath = "/bin:/usr/bin";
 
 // What the runtime ignores would stay ignored in the new program; what it handles goes back to the default.
 const ignoredByNode = ["SIGPIPE", "SIGXFSZ"] as const;
@@ -13,22 +18,37 @@ export function replaceBy(command: readonly string[], env: Readonly<Record<strin
   const [file = "", ...args] = command;
   for (const signal of ignoredByNode) process.on(signal, () => undefined);
   let failure: string | undefined;
-  for (const path of pathsOf(file, env["PATH"] ?? "")) {
+  for (const path of pathsOf(file, env["PATH"] ?? defaultPath)) {
     const code = attempt(path, [file, ...args], env);
     if (code === "ENOEXEC") return withoutInterpreter(file, path, args, env);
+    if (code === "ENOENT" && existsSync(path)) throw withoutProgram(file);
     if (code !== "ENOENT" && code !== "ENOTDIR") failure ??= code;
   }
   throw failure === undefined ? notFound(file) : notStarted(file, failure);
 }
 
-/** A program that is not there; a shell's exit code for it is 127. */
-export function notFound(file: string): CliError {
+/** Why a program could not be started, by the system's name of the error; a shell's exit code is 127 or 126. */
+export function startFailure(file: string, code: string): CliError {
+  if (code !== "ENOENT" && code !== "ENOTDIR") return notStarted(file, code);
+  return file.includes("/") && existsSync(file) ? withoutProgram(file) : notFound(file);
+}
+
+function notFound(file: string): CliError {
   return new CliError("COMMAND_NOT_FOUND", `${file}: there is no such command`);
 }
 
-/** A program that is there and cannot be started; a shell's exit code for it is 126. */
-export function notStarted(file: string, code: string): CliError {
-  return new CliError("COMMAND_NOT_STARTED", `${file} could not be started (${code})`);
+function notStarted(file: string, code: string): CliError {
+  if (code !== "E2BIG") return new CliError("COMMAND_NOT_STARTED", `${file} could not be started (${code})`);
+  return new CliError("COMMAND_NOT_STARTED", "the environment and the arguments are too large", {
+    next: "give it fewer secrets with --only, or less of the environment with --no-inherit",
+  });
+}
+
+// The file is there: what is missing is the program that its first line names, often by a carriage return at its end.
+function withoutProgram(file: string): CliError {
+  return new CliError("COMMAND_NOT_STARTED", `${file} names an interpreter that is not there`, {
+    next: "look at its first line: the path after #! must exist, and the line must not end in CR LF",
+  });
 }
 
 function pathsOf(file: string, path: string): string[] {
@@ -37,12 +57,22 @@ function pathsOf(file: string, path: string): string[] {
 
 function attempt(path: string, argv: readonly string[], env: Readonly<Record<string, string>>): string {
   if (!process.execve) return "this system has no exec";
+  const emitWarning = process.emitWarning.bind(process);
+  process.emitWarning = () => undefined; // That execve is experimental is of no use to the user.
   try {
     process.execve(path, argv, env);
   } catch (error) {
-    return error instanceof Error && "code" in error ? String(error.code) : String(error);
+    return codeOf(error);
+  } finally {
+    process.emitWarning = emitWarning;
   }
   return "EAGAIN"; // It does not return when it succeeds.
+}
+
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if ("errno" in error && typeof error.errno === "number") return getSystemErrorName(-Math.abs(error.errno));
+  return "code" in error ? String(error.code) : error.message;
 }
 
 // A script without #! is for the shell, as execvp(3) has it.

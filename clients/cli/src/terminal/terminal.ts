@@ -37,13 +37,17 @@ let opened = false;
 function writeOutput(content: string | Uint8Array): void {
   if (!opened) {
     opened = true;
-    // A reader that goes away, as in `sallyport list | head -1`, is no failure.
-    process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error;
-      process.exit(0);
-    });
+    process.stdout.on("error", endWithoutOutput);
   }
   process.stdout.write(content);
+}
+
+// A reader that goes away, as in `sallyport list | head -1`, is no failure; a disk that is full is one.
+function endWithoutOutput({ code = "unknown error" }: NodeJS.ErrnoException): void {
+  if (code === "EPIPE") process.exit(0);
+  const next = "make room, or send the output elsewhere";
+  writeMessage(`sallyport: standard output cannot be written (${code}) [OUTPUT_FAILED]\n  → ${next}\n`);
+  process.exit(1);
 }
 
 function writeMessage(text: string | Uint8Array): void {

@@ -9,7 +9,8 @@ import { generateValue } from "./generate.ts";
 /** The options that say where a value to store comes from. */
 export const givenOptions = {
   file: text("read the value from a file, byte for byte", { value: "file", complete: "files" }),
-  exact: flag("keep a newline at the end of piped input"),
+  exact: flag("keep a line end and a byte order mark of piped input"),
+  allowEmpty: flag("store a value that is empty"),
   generate: integerOrBare(
     32,
     "make one up: so many random letters and digits (--generate=48; 32 if no number is given)",
@@ -26,6 +27,7 @@ export const givenOptions = {
 export type Given = {
   readonly file: string | undefined;
   readonly exact: boolean;
+  readonly allowEmpty: boolean;
   readonly generate: number | undefined;
   readonly field: readonly string[];
   readonly fieldsFile: string | undefined;
@@ -34,9 +36,13 @@ export type Given = {
 /** A value to store, and its layout. */
 export type GivenValue = { readonly plaintext: Uint8Array; readonly kind: ValueKind };
 
-/** Reads the value of a secret from where it was said to be; UsageError when that is unclear or does not fit. */
+/**
+ * Reads the value of a secret from where it was said to be. UsageError when that is unclear or does not fit, and for an
+ * empty value that was not asked for: a pipe that failed, or Enter at a prompt, must not become what machines read next.
+ */
 export async function readGiven(name: string, given: Given): Promise<GivenValue> {
-  const { file, exact, generate, field, fieldsFile } = given;
+  refuseAssignment(name);
+  const { file, exact, generate, field, fieldsFile, allowEmpty } = given;
   const sources = [file, generate, fieldsFile, field.length > 0 || undefined].filter(
     (of) => of !== undefined,
   );
@@ -47,9 +53,28 @@ export async function readGiven(name: string, given: Given): Promise<GivenValue>
     );
   if (generate !== undefined) return single(generateValue(generate));
   if (fieldsFile !== undefined) return fields(await readFields(fieldsFile));
-  if (field.length > 0) return fields(await askFields(name, field));
+  if (field.length > 0) return fields(await askFields(name, field, allowEmpty));
   const prompt = `Value of ${name}: `;
-  return single(await readValue({ prompt, exact, ...(file === undefined ? {} : { file }) }));
+  const value = await readValue({ prompt, exact, ...(file === undefined ? {} : { file }) });
+  if (value.length === 0 && !allowEmpty) throw emptyValue("the value");
+  return single(value);
+}
+
+function emptyValue(what: string): UsageError {
+  return new UsageError(
+    `${what} is empty: nothing was stored`,
+    "check the program before the pipe, or the file; --allow-empty stores an empty value",
+  );
+}
+
+// Security: what stands behind the sign is not shown again, and goes nowhere.
+function refuseAssignment(name: string): void {
+  const at = name.indexOf("=");
+  if (at < 0) return;
+  throw new UsageError(
+    "a value may not stand on the command line, where other programs see it",
+    `give the name alone and pipe the value in: … | sallyport secret put ${name.slice(0, at)}`,
+  );
 }
 
 function single(plaintext: Uint8Array): GivenValue {
@@ -80,13 +105,16 @@ function parsed(content: Uint8Array): unknown {
 
 const nameForm = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 
-async function askFields(secret: string, given: readonly string[]): Promise<Uint8Array> {
+async function askFields(secret: string, given: readonly string[], allowEmpty: boolean): Promise<Uint8Array> {
   const all = given.map((each) => splitField(each));
   const twice = all.find(({ name }, index) => all.findIndex((other) => other.name === name) !== index);
   if (twice) throw new UsageError(`the field ${twice.name} is given twice`, "give each field once");
   const values = new Map<string, string>();
-  for (const { name, file } of all)
-    values.set(name, file === undefined ? await ask(secret, name) : await textOf(file));
+  for (const { name, file } of all) {
+    const value = file === undefined ? await ask(secret, name) : await textOf(file);
+    if (value === "" && !allowEmpty) throw emptyValue(`the field ${name}`);
+    values.set(name, value);
+  }
   return Buffer.from(JSON.stringify(Object.fromEntries(values)));
 }
 
