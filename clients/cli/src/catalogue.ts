@@ -183,7 +183,7 @@ export const catalogue: readonly Entry[] = [
   },
   {
     path: "token revoke",
-    summary: "End an enrollment token, and the machines that it made",
+    summary: "End an enrollment token, and with --cascade the machines that it made",
     section: "Manage",
     load: async () => (await import("./commands/token-revoke.ts")).tokenRevoke,
   },

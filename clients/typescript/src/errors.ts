@@ -16,8 +16,9 @@ const unreachableCodes = new Set([
 
 /**
  * Turns what a Connect call threw into a SallyportError. A failure of the transport becomes UNREACHABLE, with the
- * system's own code for it, such as ECONNREFUSED, as metadata `cause`; that is TIMEOUT where no answer came in time, and
- * CLOSED where the connection ended below the request.
+ * system's own code for it, such as ECONNREFUSED, as metadata `cause`; that is TIMEOUT where no answer came in time, CLOSED
+ * where the connection ended below the request, and UNAVAILABLE where something in front of the gateway answered with
+ * HTTP 429, 502, 503 or 504.
  */
 export function toSallyportError(error: unknown): SallyportError {
   if (error instanceof SallyportError) return error;
@@ -48,7 +49,7 @@ function causeOf(error: ConnectError): string | undefined {
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     if ("code" in cause && typeof cause.code === "string") return cause.code;
   }
-  return undefined;
+  return error.code === Code.Unavailable ? "UNAVAILABLE" : undefined;
 }
 
 /** The same function, whose failures are SallyportErrors. */

@@ -63,6 +63,19 @@ describe("a private file", () => {
     }
   });
 
+  test("says where it cannot be written, at once", async () => {
+    for (const path of ["/proc/none/of/it/file", "/dev/null/file"])
+      await expect(writePrivateFile(path, "x"), path).rejects.toThrow(
+        new RegExp(`${path} cannot be written \\(E`),
+      );
+  });
+
+  test("is erased by two at once", async () => {
+    const path = join(dir, "twice");
+    await writePrivateFile(path, "x");
+    await expect(Promise.all([erasePrivateFile(path), erasePrivateFile(path)])).resolves.toContain(true);
+  });
+
   test("that others may read is refused with the command that mends it", async () => {
     const path = join(dir, "loose");
     await writePrivateFile(path, "x");

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { type FileHandle, lstat, mkdir, open, rename, unlink } from "node:fs/promises";
+import { type FileHandle, lstat, mkdir, open, rename, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { SallyportError } from "./sallyport-error.ts";
 
@@ -9,11 +9,22 @@ const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = 
 /**
  * Writes a file that only its owner may read: mode 0600, complete or not at all, never through a symbolic link and never
  * in the place of anything but a plain file. A folder that is missing is made with mode 0700. Throws IDENTITY_INVALID for
- * a link, a device, a FIFO, a socket or a folder, else what the system says.
+ * a link, a device, a FIFO, a socket or a folder, and where it cannot be written.
  */
 export async function writePrivateFile(path: string, content: string | Uint8Array): Promise<void> {
+  try {
+    await writeWhole(path, content);
+  } catch (error) {
+    if (error instanceof SallyportError) throw error;
+    throw new SallyportError("IDENTITY_INVALID", `${path} cannot be written (${codeOf(error)})`, {
+      cause: error,
+    });
+  }
+}
+
+async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
   const folder = dirname(path);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder);
   // A rename would put a file with the secret in the place of /dev/null, for everybody on the machine to read.
   const found = await lstat(path).catch(() => undefined);
   if (found?.isSymbolicLink()) throw linked(path);
@@ -28,6 +39,37 @@ export async function writePrivateFile(path: string, content: string | Uint8Arra
     await unlink(partial).catch(() => undefined);
     throw error;
   }
+}
+
+// Parent by parent: Node's own recursive form never ends where a file system refuses new folders with ENOENT, as /proc does.
+async function makeFolder(path: string): Promise<void> {
+  const failed = await makeOne(path);
+  if (failed === undefined) return;
+  if (codeOf(failed) !== "ENOENT" || dirname(path) === path) throw failed;
+  await makeFolder(dirname(path));
+  const again = await makeOne(path);
+  if (again !== undefined) throw again;
+}
+
+async function makeOne(path: string): Promise<Error | undefined> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    const isThere = await stat(path).then(
+      (found) => found.isDirectory(),
+      () => false,
+    );
+    return isThere ? undefined : toError(error);
+  }
+  return undefined;
+}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : String(error);
 }
 
 async function fill(file: FileHandle, content: string | Uint8Array): Promise<void> {
@@ -84,16 +126,19 @@ export async function erasePrivateFile(path: string): Promise<boolean> {
   } finally {
     await file.close();
   }
-  await unlink(path);
+  // Another run of the same may have removed it meanwhile.
+  await unlink(path).catch((error: unknown) => {
+    if (codeOf(error) !== "ENOENT") throw error;
+  });
   return true;
 }
 
 async function openPlain(path: string, access: number): Promise<FileHandle | undefined> {
   const file = await open(path, access | O_NOFOLLOW | O_NONBLOCK).catch((error: unknown) => {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    const code = codeOf(error);
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     if (code === "ELOOP") throw linked(path);
-    throw new SallyportError("IDENTITY_INVALID", `${path} cannot be opened (${String(code)})`, {
+    throw new SallyportError("IDENTITY_INVALID", `${path} cannot be opened (${code})`, {
       cause: error,
     });
   });

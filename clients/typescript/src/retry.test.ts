@@ -41,7 +41,7 @@ test.each([
   expect(calls()).toBe(1);
 });
 
-test.each(["ECONNREFUSED", "ECONNRESET", "CLOSED"])(
+test.each(["ECONNREFUSED", "ECONNRESET", "CLOSED", "EAI_AGAIN", "ENETUNREACH", "UNAVAILABLE"])(
   "a gateway out of reach by %s is tried again",
   async (cause) => {
     const { action } = failing(new SallyportError("UNREACHABLE", "no", { metadata: { cause } }));

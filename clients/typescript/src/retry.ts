@@ -11,7 +11,21 @@ export type RetryOptions = {
 };
 
 const passing = new Set(["RATE_LIMITED", "DEPENDENCY_UNAVAILABLE"]);
-const passingCauses = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "TIMEOUT", "CLOSED"]);
+const passingCauses = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "TIMEOUT",
+  "CLOSED",
+  // A name server, a route or a balancer in front of the gateway that is not there for a moment.
+  "EAI_AGAIN",
+  "ENETDOWN",
+  "ENETUNREACH",
+  "EHOSTDOWN",
+  "EHOSTUNREACH",
+  "UNAVAILABLE",
+]);
 const firstDelayMs = 200;
 const maxDelayMs = 5_000;
 

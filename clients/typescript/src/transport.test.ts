@@ -147,6 +147,17 @@ describe("a gateway that does not answer", () => {
     expect(performance.now() - started).toBeLessThan(5_000);
   });
 
+  test("and a balancer that answers in its place has a cause of its own", async () => {
+    for (const status of [429, 502, 503, 504]) {
+      const server = createServer((_, response) => response.writeHead(status).end("<html>"));
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      stops.push(() => void server.close());
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const failure = await usersAt(url, "connect").whoAmI({}).catch(toSallyportError);
+      expect(failure).toMatchObject({ reason: "UNREACHABLE", metadata: { cause: "UNAVAILABLE" } });
+    }
+  });
+
   test("that refuses connections is named by the system's code", async () => {
     const failure = await usersAt("https://localhost:1", "connect").whoAmI({}).catch(toSallyportError);
     expect(failure).toMatchObject({ reason: "UNREACHABLE", metadata: { cause: "ECONNREFUSED" } });

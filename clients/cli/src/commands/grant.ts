@@ -67,12 +67,16 @@ async function addGrants(
 ): Promise<Given> {
   if (keys.length === 0) throw new UsageError("no secret was named", "name the secrets after the machine");
   const secrets = await fewAtOnce(keys, (key) => locateSecret(client, key, project));
-  const grants: Grant[] = [];
-  for (const { secretId } of secrets) {
-    const { grant: given } = await client.services.grants.addGrant({ machineId, secretId, anyVersion });
-    if (given) grants.push(given);
-  }
-  return { grants, removed: 0 };
+  // One after the other; a grant that is given twice is given once.
+  const given = await fewAtOnce(
+    secrets,
+    async ({ secretId }) => {
+      const { grant: added } = await client.services.grants.addGrant({ machineId, secretId, anyVersion });
+      return added ?? [];
+    },
+    1,
+  );
+  return { grants: given.flat(), removed: 0 };
 }
 
 async function setGrants(

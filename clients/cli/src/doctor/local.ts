@@ -1,4 +1,5 @@
 import { parseToken } from "@sallyport/client";
+import { maxCorrectionMs } from "@sallyport/client/clock";
 import { type Identity, loadIdentity } from "@sallyport/client/identity";
 import type { Context } from "../context.ts";
 import { explain } from "../failure.ts";
@@ -96,6 +97,8 @@ function lifetime(where: string, { kind, name, expiresAt }: Identity): Finding {
     kind === "user"
       ? 'ask for a login code and run "sallyport login"'
       : 'run "sallyport enroll" with a token';
+  if (leftMs <= 0 && leftMs > -maxCorrectionMs)
+    return warn("identity", `${detail} by this computer's clock`, "look at the clock below, and set it");
   if (leftMs <= 0) return bad("identity", `${kind} ${name} of ${where} has expired`, anew, 4);
   return kind === "user" && leftMs < soonMs
     ? warn("identity", detail, 'run "sallyport device renew" while the key works')

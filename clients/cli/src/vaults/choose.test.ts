@@ -69,6 +69,14 @@ describe("the identity that is used", () => {
     const ended = await placeIdentity(home, { expiresAt: "2020-01-01T00:00:00.000Z" });
     await expect(choose({ vault: ended })).rejects.toMatchObject({ reason: "IDENTITY_EXPIRED" });
   });
+
+  test("that ended by a clock which may be wrong is left to the server", async () => {
+    const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000).toISOString();
+    const recent = await placeIdentity(home, { expiresAt: minutesAgo(14) });
+    expect(await choose({ vault: recent })).toMatchObject({ vaultId: recent });
+    const past = await placeIdentity(home, { expiresAt: minutesAgo(16) });
+    await expect(choose({ vault: past })).rejects.toMatchObject({ reason: "IDENTITY_EXPIRED" });
+  });
 });
 
 describe("the folder of identities", () => {

@@ -1,4 +1,5 @@
 import { type Identity, loadIdentity } from "@sallyport/client/identity";
+import { maxCorrectionMs } from "@sallyport/client/clock";
 import { isId } from "@sallyport/proto/ids";
 import { CliError } from "../failure.ts";
 import { type LocalVault, localVaults, readCurrentVault } from "./folder.ts";
@@ -44,7 +45,8 @@ export async function chooseIdentity(choice: Choice, kinds: readonly Identity["k
         next: "name the vault of that identity, or leave one of the two out",
       },
     );
-  if (Date.parse(identity.expiresAt) <= Date.now())
+  // This computer's clock may be wrong by as much as is corrected: until then the server says whether it has expired.
+  if (Date.parse(identity.expiresAt) + maxCorrectionMs <= Date.now())
     throw new CliError(
       "IDENTITY_EXPIRED",
       `this ${identity.kind}'s identity has expired (${identity.expiresAt})`,
