@@ -3,7 +3,7 @@
 cd "$(dirname "$0")/.." || exit 1
 . deploy/local/install.sh
 
-# The recipe of SIGNING §11.1 needs curl and openssl, and is walked in shells of every kind; export and completion are
+# The recipe of SIGNING §12.1 needs curl and openssl, and is walked in shells of every kind; export and completion are
 # tested through shells too. A test whose program cannot be had is skipped and says so.
 for program in curl openssl dash bash busybox zsh fish; do
   command -v "$program" >/dev/null 2>&1 && continue

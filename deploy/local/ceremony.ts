@@ -8,7 +8,7 @@ import {
   KeysetClaimsSchema,
   KeysetSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { LABELS, labelled, rootFingerprint } from "@sallyport/proto/signing";
+import { type AnswerOwner, LABELS, labelled, rootFingerprint } from "@sallyport/proto/signing";
 import { createCa, issueEdgeCertificate, issuePeerCertificate } from "./pki.ts";
 import { runProgram } from "./command.ts";
 import { type Layout, processes, trustDomain } from "./layout.ts";
@@ -17,6 +17,7 @@ import { type Deployment, type Standing, markHeld } from "./standing.ts";
 type PublicKeyLine = {
   readonly keyId: string;
   readonly use: keyof typeof KeyUse;
+  readonly holder?: string;
   readonly publicKey: string;
 };
 
@@ -62,12 +63,17 @@ async function makeServiceKeys(layout: Layout): Promise<PublicKeyLine[]> {
     SALLYPORT_PERMIT_KEY_FILE: join(policy, "permit.key"),
     SALLYPORT_SLIP_KEY_FILE: join(secrets, "slip.key"),
   };
+  const answer = (owner: AnswerOwner) => ({
+    SALLYPORT_ANSWER_KEY_FILE: join(layout.folder(owner), "answer.key"),
+  });
   const credential = { SALLYPORT_CREDENTIAL_KEY_FILE: join(layout.folder("identity"), "credential.key") };
   const log = { SALLYPORT_LOG_KEY_FILE: join(layout.folder("audit"), "log.key") };
   const outputs = await Promise.all([
     runProgram("services/crypto/src/keyring-create.ts", files),
-    runProgram("services/identity/src/key-create.ts", credential),
-    runProgram("services/audit/src/key-create.ts", log),
+    runProgram("services/identity/src/key-create.ts", { ...credential, ...answer("identity") }),
+    runProgram("services/policy/src/key-create.ts", answer("policy")),
+    runProgram("services/secrets/src/key-create.ts", answer("secrets")),
+    runProgram("services/audit/src/key-create.ts", { ...log, ...answer("audit") }),
   ]);
   return outputs.flatMap((output) => (JSON.parse(output) as { keys: PublicKeyLine[] }).keys);
 }
@@ -77,9 +83,10 @@ function signKeyset(root: Uint8Array, keys: readonly PublicKeyLine[]): Uint8Arra
   const claims = create(KeysetClaimsSchema, {
     epoch: 1,
     notAfter,
-    keys: keys.map(({ keyId, use, publicKey }) => ({
+    keys: keys.map(({ keyId, use, holder = "", publicKey }) => ({
       keyId,
       use: KeyUse[use],
+      holder,
       publicKey: Buffer.from(publicKey, "base64"),
     })),
   });

@@ -41,13 +41,14 @@ export function settingsOf(
     SALLYPORT_PUBLIC_NAMES: `${addresses.publicName}:${addresses.ports.gateway}`,
   };
   const database = { SALLYPORT_DATABASE_URL_FILE: file("database.url") };
+  const answer = { SALLYPORT_ANSWER_KEY_FILE: file("answer.key") };
   const audit = { SALLYPORT_AUDIT_URL: url("audit") };
   const { otlpUrl, traceRatio } = addresses.tracing;
   const collector = otlpUrl === undefined ? {} : { SALLYPORT_OTLP_URL: otlpUrl };
   const base = { ...mesh, ...evidence, ...collector };
   switch (name) {
     case "audit":
-      return { ...base, ...database, SALLYPORT_OPERATOR_VAULT: operatorVault };
+      return { ...base, ...database, ...answer, SALLYPORT_OPERATOR_VAULT: operatorVault };
     case "crypto":
       return {
         ...base,
@@ -56,10 +57,23 @@ export function settingsOf(
         SALLYPORT_KEYRING_FILE: file("keyring.bin"),
       };
     case "policy":
-      return { ...base, ...database, ...audit, SALLYPORT_PERMIT_KEY_FILE: file("permit.key") };
+      return {
+        ...base,
+        ...database,
+        ...audit,
+        ...answer,
+        SALLYPORT_PERMIT_KEY_FILE: file("permit.key"),
+      };
     case "secrets": {
       const peers = { SALLYPORT_POLICY_URL: url("policy"), SALLYPORT_CRYPTO_URL: url("crypto") };
-      return { ...base, ...database, ...audit, ...peers, SALLYPORT_SLIP_KEY_FILE: file("slip.key") };
+      return {
+        ...base,
+        ...database,
+        ...audit,
+        ...answer,
+        ...peers,
+        SALLYPORT_SLIP_KEY_FILE: file("slip.key"),
+      };
     }
     case "identity": {
       const peers = { SALLYPORT_POLICY_URL: url("policy") };
@@ -67,6 +81,7 @@ export function settingsOf(
         ...base,
         ...database,
         ...audit,
+        ...answer,
         ...peers,
         SALLYPORT_CREDENTIAL_KEY_FILE: file("credential.key"),
       };

@@ -42,7 +42,7 @@ beforeEach(() => void gateway.peers.reached.splice(0));
 
 const { readSecrets } = ReadService.method;
 
-/** A recipe of SIGNING §11.2: the bytes that are sent are the bytes that are signed. */
+/** A recipe of SIGNING §12.2: the bytes that are sent are the bytes that are signed. */
 function signing(send: UniversalClientFn, key: TestKey): UniversalClientFn {
   return async (request) => {
     const chunks: Uint8Array[] = [];
@@ -126,7 +126,7 @@ describe.each([
   });
 });
 
-/** A recipe of SIGNING §11.3: the call is held until its message is known. */
+/** A recipe of SIGNING §12.3: the call is held until its message is known. */
 function grpcJs(key: TestKey): Client {
   const interceptor: Interceptor = (options, nextCall) => {
     const { path, requestSerialize } = options.method_definition;

@@ -3,16 +3,31 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { ConnectError } from "@connectrpc/connect";
 import { EvidenceError } from "@sallyport/evidence";
 import { ErrorInfoSchema, RetryInfoSchema } from "@sallyport/proto/gen/google/rpc/error_details_pb.ts";
-import { Reason, ReasonSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { publicErrors, publicMetadata, publicSentence } from "@sallyport/proto/errors";
+import { Reason, ReasonSchema, type Refusal } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import {
+  type SignedAnswer,
+  SignedAnswerSchema,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { enumName } from "@sallyport/proto/names";
-import { Failure, codeOf, fail, failureOf } from "@sallyport/rpc";
-import { publicErrors } from "./sentences.ts";
+import { Failure, codeOf, fail, failureOf, fromRefusal } from "@sallyport/rpc";
 
 const retryAfterMs = 1000;
 
 // What a peer may throw instead of answering. Its other refusals are data in its replies; thrown, they speak of what we
 // sent it, and that is our own fault.
 const thrownByPeers: readonly Reason[] = [Reason.DEPENDENCY_UNAVAILABLE, Reason.TOO_LARGE];
+
+/** An owner's refusal, with the owner's signature over it for the client. */
+export class SignedRefusal extends Failure {
+  readonly answer: SignedAnswer;
+
+  constructor(refusal: Refusal, answer: SignedAnswer) {
+    const { reason, metadata, retryAfterMs, cause } = fromRefusal(refusal);
+    super(reason, { metadata, retryAfterMs, cause });
+    this.answer = answer;
+  }
+}
 
 /** Turns what a call to a peer threw into a Failure: unavailable and too large as they are, all else INTERNAL. */
 export function peerFailure(error: unknown): Failure {
@@ -40,23 +55,21 @@ function malformedBody(cause: EvidenceError): Failure {
 
 /**
  * Writes a public failure for the wire, the only place where that happens: our sentence, the metadata that the reason
- * allows, a retry delay where waiting helps. Upstream codes, texts and headers never pass; INTERNAL has the request id.
+ * allows, a retry delay where waiting helps, the owner's signature where an owner refused. Upstream codes, texts and
+ * headers never pass; INTERNAL has the request id.
  */
-export function toPublicError(
-  { reason, metadata, retryAfterMs: given }: Failure,
-  requestId: string,
-): ConnectError {
-  const known = publicErrors[reason];
-  if (!known)
+export function toPublicError(failure: Failure, requestId: string): ConnectError {
+  const { reason, metadata, retryAfterMs: given } = failure;
+  const sentence = publicSentence(reason, metadata);
+  if (sentence === undefined)
     return connectError(Reason.INTERNAL, `something went wrong on our side: report ${requestId}`, {
       request_id: requestId,
     });
-  const allowed = Object.fromEntries(
-    Object.entries(metadata).filter(([key]) => known.metadata.includes(key)),
-  );
-  const hint = [allowed["field"], allowed["description"]].filter((part) => part !== undefined && part !== "");
   const delay = given ?? (reason === Reason.DEPENDENCY_UNAVAILABLE ? retryAfterMs : undefined);
-  return connectError(reason, [known.sentence, ...hint].join(": "), allowed, delay);
+  const error = connectError(reason, sentence, publicMetadata(reason, metadata), delay);
+  if (failure instanceof SignedRefusal)
+    error.details.push({ desc: SignedAnswerSchema, value: failure.answer });
+  return error;
 }
 
 function connectError(

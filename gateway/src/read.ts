@@ -37,7 +37,7 @@ export async function readSecrets(
   const fetch = (ids: string[]) => fetchEnvelopes(request, ids, wanted.version, peers);
   const early = wanted.secretIds.length > 0 ? fetch(wanted.secretIds) : undefined;
   early?.catch(() => undefined); // Awaited below, unless policy refuses first.
-  const decision = await authorize(request, wanted, Purpose.READ, requestId, peers);
+  const decision = await authorize(request, wanted, requestId, peers);
   const { permit } = decision;
   if (!permit) throw broken("policy", "gave no permit"); // There is one for nothing, too: crypto signs even that.
   const allowed = decision.secrets.filter((secret) => secret.refusal === Reason.UNSPECIFIED);
@@ -53,11 +53,10 @@ export async function readSecrets(
   return assemble(decision, await open(request, permit, secrets, peers));
 }
 
-/** Asks policy about one request; throws its refusal. Used by the read and by the listing. */
-export async function authorize(
+/** Asks policy about one request; throws its refusal. */
+async function authorize(
   { digest, principal, sourceIp, client }: MachineRequest,
-  wanted: Pick<ReadSecretsRequest, "projectId" | "pageToken"> & Partial<ReadSecretsRequest>,
-  purpose: Purpose,
+  wanted: ReadSecretsRequest,
   requestId: string,
   peers: Pick<Peers, "authorization">,
 ): Promise<AuthorizeResult> {
@@ -67,12 +66,12 @@ export async function authorize(
     machineId: principal.claims.principalId,
     sourceIp,
     client,
-    purpose,
-    secretIds: wanted.secretIds ?? [],
+    purpose: Purpose.READ,
+    secretIds: wanted.secretIds,
     projectId: wanted.projectId,
-    allGranted: wanted.allGranted ?? false,
-    requestedVersion: wanted.version ?? 0,
-    allOrNothing: wanted.allOrNothing ?? false,
+    allGranted: wanted.allGranted,
+    requestedVersion: wanted.version,
+    allOrNothing: wanted.allOrNothing,
     sealed: wanted.recipient !== undefined,
     pageToken: wanted.pageToken,
     requestId,

@@ -1,10 +1,14 @@
 import { globSync, readFileSync } from "node:fs";
-import { type DescMethod, type DescMethodUnary, create, toBinary } from "@bufbuild/protobuf";
+import { type DescMethod, type DescMethodUnary, create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import { mayCall } from "@sallyport/evidence";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { KeysetSchema, Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import {
+  KeysetSchema,
+  Role,
+  SignedAnswerSchema,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
 import {
@@ -12,14 +16,15 @@ import {
   ProjectService,
 } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { newId } from "@sallyport/proto/ids";
+import { answerHeader, answerOwnerOf, frameMessage } from "@sallyport/proto/signing";
 import { Failure, fail, toRefusal } from "@sallyport/rpc";
 import { type TestPki, createTestPki, testRedisUrl } from "@sallyport/test/infra";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { forwarded, pathOf, publicServices } from "./routes.ts";
+import { forwarded, forwardedRead, pathOf, publicServices } from "./routes.ts";
 import { call, signedRequest } from "./testing/calls.ts";
 import { type TestGateway, startTestGateway } from "./testing/gateway.ts";
 import { type TestKey, type TestPrincipal, newKey, newMachine, newUser } from "./testing/keys.ts";
-import { type PeerSteps, digestOf } from "./testing/peers.ts";
+import { type PeerSteps, answer as signature, answerTo, digestOf } from "./testing/peers.ts";
 import { grpc, wires } from "./testing/wires.ts";
 
 let pki: TestPki;
@@ -49,7 +54,7 @@ function isUnary(method: DescMethod): method is DescMethodUnary {
 type Result = Exclude<Awaited<ReturnType<PeerSteps["forward"]>>["result"], undefined>;
 
 function answerWith(result: Result): void {
-  gateway.peers.steps.forward = ({ signedRequest }) => ({ requestDigest: digestOf(signedRequest), result });
+  gateway.peers.steps.forward = ({ signedRequest }) => answerTo(signedRequest, result);
 }
 
 describe("every public method", () => {
@@ -67,11 +72,25 @@ describe("every public method", () => {
     for (const { service, owner } of forwarded) expect(service.typeName).toMatch(`sallyport.${owner}.v1.`);
   });
 
+  test("is answered by the owner whose signature clients ask for", () => {
+    const routed = new Map<string, string>(
+      publicServices[0]?.methods.map((method) => [pathOf(method), "itself"]),
+    );
+    routed.set(pathOf(forwardedRead.method), forwardedRead.owner);
+    for (const { service, owner } of forwarded)
+      for (const method of service.methods) routed.set(pathOf(method), owner);
+    expect(publicServices[0]).toBe(ReadService);
+    expect(new Map(methods.map((method) => [pathOf(method), answerOwnerOf(pathOf(method))]))).toEqual(routed);
+    expect(answerOwnerOf("/sallyport.crypto.v1.OpenService/Open")).toBeUndefined();
+    expect(answerOwnerOf("/sallyport.identity.internal.v1.KeyService/ResolveKeys")).toBeUndefined();
+    expect(answerOwnerOf("/sallyport.gateway.v1.ReadService/ReadSecret")).toBeUndefined();
+  });
+
   describe.each(methods.map((method) => ({ path: pathOf(method), method })))("$path", ({ path, method }) => {
-    const boundary = path.split(".")[1];
     const machine = newMachine();
     const users = [Role.OWNER, Role.ADMIN, Role.DEVELOPER, Role.AUDITOR].map(newUser);
-    const behind = boundary === "gateway" ? [] : [`${boundary}.forward`];
+    const owner = answerOwnerOf(path);
+    const behind = owner === "itself" ? [] : [`${owner}.forward`];
     const principal = [machine, ...users].find((one) => mayCall(path, one));
 
     test("answers whom the role table names, and the others reach nothing", async () => {
@@ -188,12 +207,34 @@ describe("a forwarded request", () => {
     expect(credential).toBeUndefined();
   });
 
-  test("is answered in the client's protocol with the owner's reply", async () => {
+  test.each(wires)("is answered with the owner's own bytes and signature: $name", async (wire) => {
     const reply = create(GetProjectResponseSchema, { project: { projectId: newId("prj"), name: "web" } });
-    answerWith({ case: "response", value: toBinary(GetProjectResponseSchema, reply) });
-    for (const wire of wires) {
-      const answer = await call(wire, gateway, owner, getProject, {});
-      expect(answer).toMatchObject({ kind: "reply", message: { project: { name: "web" } } });
+    const json = wire.contentType === "application/json";
+    // Written as no encoder of ours writes it: what is signed must not be encoded again.
+    const unusual = Buffer.from(`{ "project": {"name":"web"} , "x":1}`);
+    const value = json
+      ? unusual
+      : Buffer.concat([toBinary(GetProjectResponseSchema, reply), Buffer.from([0x78, 0x01])]);
+    answerWith({ case: "response", value });
+    const received = await wire.send(gateway, signedRequest(wire, gateway, owner, getProject, {}));
+    const isGrpc = wire.contentType.startsWith("application/grpc");
+    expect(Buffer.from(received.body)).toEqual(Buffer.from(isGrpc ? frameMessage(value) : value));
+    const header = new Uint8Array(Buffer.from(received.headers.get(answerHeader) ?? "", "base64url"));
+    expect(fromBinary(SignedAnswerSchema, header)).toMatchObject(signature);
+    expect(received.status).toBe(200);
+    expect(received.headers.get("content-type")).toBe(isGrpc ? "application/grpc+proto" : wire.contentType);
+    if (isGrpc) expect(received.trailers.get("grpc-status")).toBe("0");
+    else expect(received.headers.get("content-length")).toBe(String(value.length));
+  });
+
+  test("is answered alike, however little or much there is", async () => {
+    for (const length of [0, 1, 3 * 1024 * 1024]) {
+      answerWith({ case: "response", value: Buffer.alloc(length, 0x20) });
+      for (const wire of wires) {
+        const received = await wire.send(gateway, signedRequest(wire, gateway, owner, getProject, {}));
+        const framing = wire.contentType.startsWith("application/grpc") ? 5 : 0;
+        expect(received.body, wire.name).toHaveLength(length + framing);
+      }
     }
   });
 
@@ -208,20 +249,28 @@ describe("a forwarded request", () => {
     expect(await ask()).toMatchObject({ refusal: { reason: "RATE_LIMITED", retryAfterMs: 700 } });
   });
 
+  test("is refused with the owner's signature, and without one where the gateway itself refuses", async () => {
+    answerWith({ case: "refusal", value: toRefusal(fail(Reason.NOT_FOUND, { field: "project_id" })) });
+    for (const wire of wires) {
+      const refused = await call(wire, gateway, owner, getProject, {});
+      expect(refused, wire.name).toMatchObject({ refusal: { answers: [signature] } });
+      const ours = await call(wire, gateway, owner, UserService.method.redeemLoginCode, {});
+      expect(ours, wire.name).toMatchObject({ refusal: { reason: "ROLE_REQUIRED", answers: [] } });
+    }
+  });
+
   test.each([
-    ["an answer to another request", () => ({ requestDigest: new Uint8Array(32), result: noResult() })],
-    ["an answer without a result", (digest: Uint8Array) => ({ requestDigest: digest })],
     [
-      "a reply that is not the method's",
-      (digest: Uint8Array) => ({
-        requestDigest: digest,
-        result: { case: "response" as const, value: Uint8Array.of(0xff) },
-      }),
+      "an answer to another request",
+      () => ({ requestDigest: new Uint8Array(32), result: noResult(), answer: signature }),
     ],
+    ["an answer without a result", (digest: Uint8Array) => ({ requestDigest: digest, answer: signature })],
+    ["an answer that is not signed", (digest: Uint8Array) => ({ requestDigest: digest, result: noResult() })],
     [
       "a reason that is none of the public's business",
       (digest: Uint8Array) => ({
         requestDigest: digest,
+        answer: signature,
         result: { case: "refusal" as const, value: toRefusal(fail(Reason.PEER_NOT_ALLOWED)) },
       }),
     ],

@@ -1,4 +1,4 @@
-import { type DescMethod, type DescMethodUnary, type Message, create } from "@bufbuild/protobuf";
+import { type DescMethod, type DescMethodUnary, create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import {
   type ConnectRouter,
@@ -18,11 +18,11 @@ import {
 import { fail, inCall } from "@sallyport/rpc";
 import { publicFailureOf, toPublicError } from "./errors.ts";
 import { forward } from "./forward.ts";
-import { listReadableSecrets } from "./list.ts";
 import type { OutcomeListener } from "./outcome-log.ts";
 import type { Peers } from "./peers.ts";
 import { type MachineRequest, readSecrets } from "./read.ts";
-import { forwarded, pathOf } from "./routes.ts";
+import { type Owner, forwarded, forwardedRead, pathOf } from "./routes.ts";
+import { keepAnswer, verbatim } from "./verbatim.ts";
 import { verdictOf } from "./verdict.ts";
 import type { VerifiedRequest } from "./verify/checklist.ts";
 
@@ -56,7 +56,7 @@ export function createPublicHandlers(
   const router = createConnectRouter({ interceptors: [refuseOrRun], acceptCompression: [], grpcWeb: false });
   addRead(router, parts);
   addForwarded(router, parts.peers);
-  return new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  return new Map(router.handlers.map((handler) => [handler.requestPath, verbatim(handler)]));
 }
 
 function verifiedOf({ values }: HandlerContext): { request: VerifiedRequest; requestId: string } {
@@ -79,8 +79,8 @@ function addRead(router: ConnectRouter, { peers, keyset, clock }: RouterParts): 
       return readSecrets(request, requestId, peers);
     },
     async listReadableSecrets(_, context) {
-      const { request, requestId } = machineOf(context);
-      return listReadableSecrets(request, requestId, peers);
+      await forwardAsSigned(forwardedRead.owner, context, peers);
+      return {};
     },
     getKeyset(_, context) {
       decodeBody(GetKeysetRequestSchema, verifiedOf(context).request.signedRequest);
@@ -93,12 +93,18 @@ function addForwarded(router: ConnectRouter, peers: Peers): void {
   for (const { service, owner } of forwarded) {
     for (const method of service.methods) {
       if (!isUnary(method)) throw new Error(`${pathOf(method)} is not unary: only unary is signed`);
-      router.rpc(method, (_: Message, context: HandlerContext) => {
-        const { request, requestId } = verifiedOf(context);
-        return forward(method, owner, request, requestId, peers);
+      router.rpc(method, async (_, context) => {
+        await forwardAsSigned(owner, context, peers);
+        return create(method.output);
       });
     }
   }
+}
+
+// What the router encodes of these methods is an empty message, in whose place the owner's own bytes go.
+async function forwardAsSigned(owner: Owner, context: HandlerContext, peers: Peers): Promise<void> {
+  const { request, requestId } = verifiedOf(context);
+  keepAnswer(context.values, await forward(owner, request, requestId, peers));
 }
 
 function isUnary(method: DescMethod): method is DescMethodUnary {

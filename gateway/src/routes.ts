@@ -9,9 +9,10 @@ import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.
 import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
+import type { AnswerOwner } from "@sallyport/proto/signing";
 
-/** The service that implements a forwarded public service. */
-export type Owner = "identity" | "policy" | "secrets" | "audit";
+/** The service that answers a forwarded method. */
+export type Owner = AnswerOwner;
 
 /** Which owner answers which public service. A service that is not here cannot be reached. */
 export const forwarded: readonly { readonly service: DescService; readonly owner: Owner }[] = [
@@ -26,6 +27,9 @@ export const forwarded: readonly { readonly service: DescService; readonly owner
   { service: AuditService, owner: "audit" },
 ];
 
+/** The method of ReadService that is forwarded: which secrets there are is for secrets to say. */
+export const forwardedRead = { method: ReadService.method.listReadableSecrets, owner: "secrets" } as const;
+
 /** Every public service: the forwarded ones and the read, which the gateway composes itself. */
 export const publicServices: readonly DescService[] = [
   ReadService,
@@ -37,8 +41,9 @@ export function pathOf(method: DescMethod): string {
   return `/${method.parent.typeName}/${method.name}`;
 }
 
-/** The two methods that a key may call before it is enrolled. */
+/** The methods that a key may call before it is enrolled: two, and the one that verifies their answers. */
 export const newKeyPaths: ReadonlySet<string> = new Set([
   pathOf(EnrollmentService.method.enroll),
   pathOf(UserService.method.redeemLoginCode),
+  pathOf(ReadService.method.getKeyset),
 ]);

@@ -1,3 +1,4 @@
+export { type AnswerOwner, answerHeader, answerOwnerOf, answerOwners, answerPreimage } from "./answer.ts";
 export { normaliseAuthority } from "./authority.ts";
 export { baseOf, type CoveredComponents, requestDigest, signatureBase } from "./base.ts";
 export { contentDigest, isContentDigest } from "./content-digest.ts";

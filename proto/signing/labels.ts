@@ -10,6 +10,7 @@ export const LABELS = {
   slip: "sallyport-slip-v1",
   keyset: "sallyport-keyset-v1",
   reply: "sallyport-reply-v1",
+  answer: "sallyport-answer-v1",
   read: "sallyport-read-v1",
   write: "sallyport-write-v1",
 } as const;

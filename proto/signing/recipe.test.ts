@@ -35,7 +35,7 @@ beforeAll(() => {
 
 afterAll(() => rmSync(dir, { recursive: true }));
 
-test.skipIf(shells.length === 0)("SIGNING §11.1 signs what §4 says, in every shell found", () => {
+test.skipIf(shells.length === 0)("SIGNING §12.1 signs what §4 says, in every shell found", () => {
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
   writeFileSync(join(dir, "key.pem"), privateKey.export({ format: "pem", type: "pkcs8" }), { mode: 0o600 });
   for (const shell of shells) {
@@ -56,7 +56,7 @@ test.skipIf(shells.length === 0)("SIGNING §11.1 signs what §4 says, in every s
   }
 });
 
-test.skipIf(shells.length === 0)("SIGNING §11.1 makes a key of a token's seed", () => {
+test.skipIf(shells.length === 0)("SIGNING §12.1 makes a key of a token's seed", () => {
   const seed = Buffer.from("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60", "hex");
   writeFileSync(join(dir, "seed"), seed, { mode: 0o600 });
   for (const shell of shells) {

@@ -36,7 +36,7 @@ const allowed: readonly {
     methods: { ResolveKeys: ["gateway"], WatchRevocations: ["gateway"], ReportSightings: ["gateway"] },
   },
   { server: "identity", service: ForwardService, methods: { Forward: ["gateway"] } },
-  { server: "policy", service: AuthorizationService, methods: { Authorize: ["gateway"] } },
+  { server: "policy", service: AuthorizationService, methods: { Authorize: ["gateway", "secrets"] } },
   {
     server: "policy",
     service: ScopeService,
@@ -57,7 +57,7 @@ const allowed: readonly {
     },
   },
   { server: "policy", service: ForwardService, methods: { Forward: ["gateway"] } },
-  { server: "secrets", service: FetchService, methods: { Fetch: ["gateway"], Describe: ["gateway"] } },
+  { server: "secrets", service: FetchService, methods: { Fetch: ["gateway"] } },
   { server: "secrets", service: ForwardService, methods: { Forward: ["gateway"] } },
   { server: "crypto", service: OpenService, methods: { Open: ["gateway"] } },
   { server: "crypto", service: SealService, methods: { NewProjectKey: ["secrets"], Seal: ["secrets"] } },

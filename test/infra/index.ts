@@ -1,3 +1,4 @@
+export { type TestAnswerKeys, createAnswerKeys } from "./answer-keys.ts";
 export { type Collector, type ReceivedSpan, startCollector } from "./collector.ts";
 export { createServiceDatabase, type ServiceTestDatabase } from "./database.ts";
 export { type Answer, connectFrom, exchange, exchangeOnce, reasonIn } from "./exchange.ts";
@@ -16,4 +17,4 @@ export {
 } from "./fuzz/index.ts";
 export { createTestPki, testPeers, type TestPki } from "./pki.ts";
 export { testRedisUrl } from "./redis.ts";
-export { createSignedDeployment, newUser, type SigningUser } from "./signed-deployment.ts";
+export { createSignedDeployment, newMachine, newUser, type SigningUser } from "./signed-deployment.ts";

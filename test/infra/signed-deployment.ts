@@ -16,12 +16,14 @@ import {
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import {
+  type AnswerOwner,
   contentDigest,
   keysetPreimage,
   rootFingerprint,
   signatureBase,
   signatureParams,
 } from "@sallyport/proto/signing";
+import { type TestAnswerKeys, createAnswerKeys } from "./answer-keys.ts";
 
 /** A person of a vault with a device key. */
 export type SigningUser = {
@@ -44,19 +46,28 @@ export function newUser(vaultId = newId("vlt"), role: Role = Role.OWNER): Signin
   return { userId, keyId: `${userId}.${newId("req").slice(4)}`, vaultId, role, seed: randomBytes(32) };
 }
 
+/** Makes a machine, which signs as a person does, under its id. */
+export function newMachine(vaultId: string): SigningUser {
+  const userId = newId("mch");
+  return { userId, keyId: userId, vaultId, role: Role.UNSPECIFIED, seed: randomBytes(32) };
+}
+
 /** Makes a deployment's roots: what a service is configured with, and what signs requests as the gateway forwards them. */
 export function createSignedDeployment(clock: () => number) {
   const rootSeed = randomBytes(32);
   const identitySeed = randomBytes(32);
   const rootPublicKey = publicKeyOf(rootSeed);
+  const answers = createAnswerKeys();
   const config = {
-    keyset: signedKeyset(rootSeed, identitySeed, clock()),
+    keyset: signedKeyset(rootSeed, identitySeed, answers, clock()),
     rootFingerprint: rootFingerprint(rootPublicKey),
     publicNames: [authority],
     clockWindowSeconds: 60,
   };
   return {
     config,
+    /** An owner's answer key, as its file holds it. */
+    answerKeys: (owner: AnswerOwner) => answers.of(owner),
     /** The credential that identity gives out for the person now. */
     credentialOf: (user: SigningUser) => credentialOf(user, identitySeed, clock()),
     /** Signs a POST of just these bytes, with any key under any id. */
@@ -99,7 +110,7 @@ function signedBy(user: Signer, path: string, { contentType, body }: Content, no
 function credentialOf(user: SigningUser, identitySeed: Uint8Array, nowMs: number) {
   const claims = {
     principalId: user.userId,
-    kind: PrincipalKind.USER,
+    kind: user.userId.startsWith("mch_") ? PrincipalKind.MACHINE : PrincipalKind.USER,
     vaultId: user.vaultId,
     publicKey: publicKeyOf(user.seed),
     keyId: user.keyId,
@@ -111,7 +122,12 @@ function credentialOf(user: SigningUser, identitySeed: Uint8Array, nowMs: number
   return signCredential(claims, { keyId: credentialKeyId, seed: identitySeed });
 }
 
-function signedKeyset(rootSeed: Uint8Array, identitySeed: Uint8Array, nowMs: number): Uint8Array {
+function signedKeyset(
+  rootSeed: Uint8Array,
+  identitySeed: Uint8Array,
+  answers: TestAnswerKeys,
+  nowMs: number,
+): Uint8Array {
   const other = (keyId: string, use: KeyUse) => ({ keyId, use, publicKey: publicKeyOf(randomBytes(32)) });
   const claims = create(KeysetClaimsSchema, {
     epoch: 1,
@@ -121,6 +137,7 @@ function signedKeyset(rootSeed: Uint8Array, identitySeed: Uint8Array, nowMs: num
       other("sealing-1", KeyUse.SEALING),
       other("reply-1", KeyUse.REPLY),
       other("log-1", KeyUse.LOG),
+      ...answers.published,
     ],
   });
   const payload = toBinary(KeysetClaimsSchema, claims);

@@ -80,7 +80,8 @@ async function startAudit(root: string, databaseUrl: string) {
   const listen = { host: "127.0.0.1", port: 0 };
   const { trustDomain } = pki;
   const given = { ...deployment.config, ...pki.tls("audit"), listen, trustDomain, databaseUrl };
-  return start({ ...given, operatorVault: undefined, otlpUrl: undefined, logLevel: "silent" });
+  const answerKeys = deployment.answerKeys("audit");
+  return start({ ...given, answerKeys, operatorVault: undefined, otlpUrl: undefined, logLevel: "silent" });
 }
 
 function clientOf<S extends typeof AppendService | typeof ForwardService>(

@@ -10,10 +10,10 @@ import {
   type ReplySecret,
   ValueKind,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { FormatError, fromStrictBinary } from "@sallyport/proto/signing";
+import { FormatError, answerOwners, fromStrictBinary } from "@sallyport/proto/signing";
 import { SallyportError } from "./sallyport-error.ts";
 
-const uses: readonly KeyUse[] = [KeyUse.CREDENTIAL, KeyUse.SEALING, KeyUse.REPLY, KeyUse.LOG];
+const uses: readonly KeyUse[] = [KeyUse.CREDENTIAL, KeyUse.SEALING, KeyUse.REPLY, KeyUse.LOG, KeyUse.ANSWER];
 const keyIdForm = /^[a-z0-9-]{1,64}$/;
 const secretIdForm = /^sec_[0-9a-hjkmnp-tv-z]{20}$/;
 const sha256Bytes = 32;
@@ -23,7 +23,9 @@ export function decodeKeysetClaims(payload: Uint8Array): KeysetClaims {
   const claims = decode("keyset", () => fromStrictBinary(KeysetClaimsSchema, payload));
   const { epoch, notAfter, keys } = claims;
   const names = new Set(keys.map(({ use, keyId }) => `${use} ${keyId}`));
-  const complete = uses.every((use) => keys.some((key) => key.use === use));
+  const complete =
+    uses.every((use) => keys.some((key) => key.use === use)) &&
+    answerOwners.every((owner) => keys.some(({ holder }) => holder === owner));
   if (epoch < 1 || !notAfter || !Number.isFinite(timestampMs(notAfter)) || keys.length > 32)
     malformed("keyset");
   if (names.size !== keys.length || !complete || !keys.every(isKey)) malformed("keyset");
@@ -40,8 +42,10 @@ export function decodeReplyClaims(payload: Uint8Array): ReplyClaims {
   return claims;
 }
 
-function isKey({ keyId, use, publicKey }: PublicKey): boolean {
-  return keyIdForm.test(keyId) && uses.includes(use) && publicKey.length === 32;
+// An answer key names its holder, and no other key does.
+function isKey({ keyId, use, publicKey, holder }: PublicKey): boolean {
+  const held = use === KeyUse.ANSWER ? answerOwners.some((owner) => owner === holder) : holder === "";
+  return keyIdForm.test(keyId) && uses.includes(use) && publicKey.length === 32 && held;
 }
 
 // Either refused, with nothing in it, or opened, with everything.

@@ -5,7 +5,7 @@ import {
   KeysetClaimsSchema,
   KeysetSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { LABELS, labelled, rootFingerprint } from "@sallyport/proto/signing";
+import { LABELS, answerOwners, labelled, rootFingerprint } from "@sallyport/proto/signing";
 import { describe, expect, test } from "vitest";
 import { newSeed, privateKeyOf, rawPublicKey, signBytes } from "./keys.ts";
 import { verifyKeyset } from "./keyset.ts";
@@ -16,7 +16,15 @@ const uses = [KeyUse.CREDENTIAL, KeyUse.SEALING, KeyUse.REPLY, KeyUse.LOG];
 const nowMs = 1_800_000_000_000;
 
 function keyset(signer = root, epoch = 2, notAfterMs = nowMs + 1000) {
-  const keys = uses.map((use) => ({ keyId: `key-${use}`, use, publicKey: new Uint8Array(32).fill(use) }));
+  const keys = [
+    ...uses.map((use) => ({ keyId: `key-${use}`, use, publicKey: new Uint8Array(32).fill(use) })),
+    ...answerOwners.map((holder, at) => ({
+      keyId: `answer-${holder}`,
+      use: KeyUse.ANSWER,
+      holder,
+      publicKey: new Uint8Array(32).fill(10 + at),
+    })),
+  ];
   const payload = toBinary(
     KeysetClaimsSchema,
     create(KeysetClaimsSchema, { epoch, notAfter: timestampFromMs(notAfterMs), keys }),

@@ -18,6 +18,7 @@ import {
   signatureBase,
   signatureParams,
 } from "@sallyport/proto/signing";
+import { createAnswerKeys } from "@sallyport/test/infra";
 
 /** A key pair, and the keyid under which it signs. */
 export type TestKey = { readonly seed: Uint8Array; readonly publicKey: Uint8Array; readonly keyId: string };
@@ -92,6 +93,7 @@ export type TestTrust = {
 /** Makes a root, identity's key, and a keyset that names them. */
 export function createTestTrust(): TestTrust {
   const [root, identity] = [newKey(), newKey()];
+  const answers = createAnswerKeys();
   const others = [KeyUse.SEALING, KeyUse.REPLY, KeyUse.LOG];
   const claims = create(KeysetClaimsSchema, {
     epoch: 1,
@@ -99,6 +101,7 @@ export function createTestTrust(): TestTrust {
     keys: [
       { keyId: "credential-1", use: KeyUse.CREDENTIAL, publicKey: identity.publicKey },
       ...others.map((use) => ({ keyId: `other-${use}`, use, publicKey: newKey().publicKey })),
+      ...answers.published,
     ],
   });
   const payload = toBinary(KeysetClaimsSchema, claims);

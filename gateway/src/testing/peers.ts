@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { create, toBinary } from "@bufbuild/protobuf";
+import { type MessageInitShape, create, toBinary } from "@bufbuild/protobuf";
 import { type Interceptor, type ServiceImpl, createRouterTransport } from "@connectrpc/connect";
 import { parseRequest } from "@sallyport/evidence";
 import {
@@ -9,7 +9,10 @@ import {
 } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { OpenService } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
+import {
+  type ForwardResponseSchema,
+  ForwardService,
+} from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
 import {
   PermitClaimsSchema,
   ReplyClaimsSchema,
@@ -32,7 +35,6 @@ export type PeerSteps = {
   reportSightings: ServiceImpl<typeof KeyService>["reportSightings"];
   authorize: ServiceImpl<typeof AuthorizationService>["authorize"];
   fetch: ServiceImpl<typeof FetchService>["fetch"];
-  describe: ServiceImpl<typeof FetchService>["describe"];
   open: ServiceImpl<typeof OpenService>["open"];
   append: ServiceImpl<typeof AppendService>["append"];
   forward: ServiceImpl<typeof ForwardService>["forward"];
@@ -67,10 +69,10 @@ export function createTestPeers(trust: TestTrust): TestPeers {
       for (const event of more) (event.action === "process.started" ? starts : events).push(event);
       return { results: more.map(({ eventId }) => ({ eventId, status: AppendStatus.COMMITTED })) };
     },
-    forward: ({ signedRequest }) => ({
-      requestDigest: digestOf(signedRequest),
-      result: { case: "response", value: new Uint8Array() },
-    }),
+    forward: ({ signedRequest }) => {
+      const json = signedRequest?.contentType === "application/json";
+      return answerTo(signedRequest, { case: "response", value: Buffer.from(json ? "{}" : "") });
+    },
   };
   const routes = routesTo(steps, reached);
   return {
@@ -92,6 +94,21 @@ export function createTestPeers(trust: TestTrust): TestPeers {
       audit: inMemory(routes.audit),
     },
   };
+}
+
+/** A signature that a gateway hands on without looking at it. */
+export const answer = {
+  payload: new TextEncoder().encode("claims"),
+  keyId: "answer-1",
+  signature: new Uint8Array(64).fill(3),
+};
+
+/** What an owner answers to a request with that outcome. */
+export function answerTo(
+  signedRequest: SignedRequest | undefined,
+  result: NonNullable<MessageInitShape<typeof ForwardResponseSchema>["result"]>,
+) {
+  return { requestDigest: digestOf(signedRequest), result, answer };
 }
 
 /** The digest that a reply must echo. */
@@ -123,7 +140,7 @@ function identitySteps(
 }
 
 // Answers come in another order than was asked, behind the answer to another request.
-function readSteps(): Pick<PeerSteps, "authorize" | "fetch" | "describe" | "open"> {
+function readSteps(): Pick<PeerSteps, "authorize" | "fetch" | "open"> {
   const foreign = { requestDigest: new Uint8Array(32).fill(7) };
   return {
     authorize: ({ items }) => ({
@@ -154,16 +171,6 @@ function readSteps(): Pick<PeerSteps, "authorize" | "fetch" | "describe" | "open
           })),
         })),
       ],
-    }),
-    describe: ({ secretIds }) => ({
-      secrets: secretIds.toReversed().map((secretId) => ({
-        secretId,
-        name: `name-of-${secretId}`,
-        projectId: newId("prj"),
-        projectName: "web",
-        version: 3,
-        kind: ValueKind.SINGLE,
-      })),
     }),
     open: ({ items }) => ({
       results: [
@@ -235,14 +242,7 @@ function routesTo(steps: PeerSteps, reached: string[]): TestPeers["routes"] {
       owner("policy"),
     ],
     secrets: [
-      route(
-        FetchService,
-        { fetch: ["gateway"], describe: ["gateway"] },
-        {
-          fetch: noted("secrets.fetch", () => steps.fetch),
-          describe: noted("secrets.describe", () => steps.describe),
-        },
-      ),
+      route(FetchService, { fetch: ["gateway"] }, { fetch: noted("secrets.fetch", () => steps.fetch) }),
       owner("secrets"),
     ],
     crypto: [route(OpenService, { open: ["gateway"] }, { open: noted("crypto.open", () => steps.open) })],

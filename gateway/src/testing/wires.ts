@@ -14,6 +14,10 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { errorFromJson } from "@connectrpc/connect/protocol-connect";
 import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
 import { ErrorInfoSchema, RetryInfoSchema } from "@sallyport/proto/gen/google/rpc/error_details_pb.ts";
+import {
+  type SignedAnswer,
+  SignedAnswerSchema,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { frameMessage, unframeMessage } from "@sallyport/proto/signing";
 import type { TestGateway } from "./gateway.ts";
 
@@ -47,6 +51,8 @@ export type PublicRefusal = {
   readonly reason: string;
   readonly metadata: Readonly<Record<string, string>>;
   readonly retryAfterMs: number | undefined;
+  /** The signatures of owners among its details. */
+  readonly answers: readonly SignedAnswer[];
   readonly text: string;
 };
 
@@ -111,6 +117,7 @@ export function refusalOf(error: ConnectError): PublicRefusal {
     code: error.code,
     reason: detail.domain === "sallyport" ? detail.reason : "",
     metadata: detail.metadata,
+    answers: error.findDetails(SignedAnswerSchema),
     retryAfterMs: retry?.retryDelay && durationMs(retry.retryDelay),
     text: JSON.stringify([error.rawMessage, [...error.metadata], detail]),
   };

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { writeKeyFile } from "@sallyport/config";
 import { newId } from "@sallyport/proto/ids";
 import { afterAll, expect, test } from "vitest";
 import { readAuditConfig } from "./config.ts";
@@ -8,6 +9,8 @@ import { readAuditConfig } from "./config.ts";
 const folder = mkdtempSync(join(tmpdir(), "sallyport-audit-config-"));
 const file = join(folder, "content");
 writeFileSync(file, "content");
+const keys = join(folder, "answer.key");
+writeKeyFile(keys, [{ keyId: "answer-1", key: new Uint8Array(32) }]);
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const env = {
@@ -20,6 +23,7 @@ const env = {
   SALLYPORT_KEYSET_FILE: file,
   SALLYPORT_ROOT_FINGERPRINT: "root",
   SALLYPORT_DATABASE_URL_FILE: file,
+  SALLYPORT_ANSWER_KEY_FILE: keys,
 };
 
 test("the operator's vault is optional, and the id of a vault", () => {

@@ -2,6 +2,7 @@ import {
   type Setting,
   fileBytes,
   fileText,
+  keyFile,
   list,
   listen,
   optional,
@@ -29,6 +30,7 @@ export function readAuditConfig(env: NodeJS.ProcessEnv) {
     keyset: fileBytes("SALLYPORT_KEYSET_FILE"),
     rootFingerprint: text("SALLYPORT_ROOT_FINGERPRINT"),
     databaseUrl: fileText("SALLYPORT_DATABASE_URL_FILE"),
+    answerKeys: keyFile("SALLYPORT_ANSWER_KEY_FILE"),
     operatorVault: optional(vaultId("SALLYPORT_OPERATOR_VAULT")),
     logLevel: optional(text("SALLYPORT_LOG_LEVEL")),
     otlpUrl: optional(url("SALLYPORT_OTLP_URL", { plain: true })),
@@ -38,11 +40,6 @@ export function readAuditConfig(env: NodeJS.ProcessEnv) {
 /** Reads what migrating needs: the database as its owner. */
 export function readMigrationConfig(env: NodeJS.ProcessEnv) {
   return readSettings(env, { databaseUrl: fileText("SALLYPORT_DATABASE_URL_FILE") });
-}
-
-/** Reads what making the log key needs: the path of its file. */
-export function readKeyConfig(env: NodeJS.ProcessEnv) {
-  return readSettings(env, { logKeyFile: path("SALLYPORT_LOG_KEY_FILE") });
 }
 
 function vaultId(variable: string): Setting<string> {

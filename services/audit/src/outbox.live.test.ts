@@ -1,5 +1,5 @@
 import { createClient, createRouterTransport } from "@connectrpc/connect";
-import { type ForwardMethods, createForwarder, loadTrust } from "@sallyport/evidence";
+import { type ForwardMethods, createForwarder, loadTrust, pickAnswerKey } from "@sallyport/evidence";
 import { type Outbox, createOutbox } from "@sallyport/outbox";
 import { type Database, migrate, openDatabase } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
@@ -19,7 +19,7 @@ import {
   createTestPki,
 } from "@sallyport/test/infra";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { createRoots, forwarded } from "./fixture.ts";
+import { createRoots, forwarded } from "./testing/fixture.ts";
 import { startAudit } from "./server.ts";
 
 const roots = createRoots(Date.now());
@@ -60,6 +60,7 @@ function start(port: number) {
     clockWindowSeconds: 60,
     keyset: roots.keyset,
     rootFingerprint: roots.rootFingerprint,
+    answerKeys: roots.answerKeys,
     databaseUrl: log.servingUrl,
     operatorVault: undefined,
     logLevel: "silent",
@@ -184,8 +185,10 @@ describe("an event that the log never takes", () => {
         },
       ],
     ]);
+    const trust = loadTrust(roots.keyset, roots.rootFingerprint, nowMs);
     const forwarder = createForwarder({
-      trust: loadTrust(roots.keyset, roots.rootFingerprint, nowMs),
+      trust,
+      answerKey: pickAnswerKey(roots.answerKeys, "audit", trust),
       authorities: ["localhost:8443"],
       windowSeconds: 60,
       clock: () => nowMs,

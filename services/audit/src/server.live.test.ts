@@ -33,7 +33,7 @@ import {
   createTestPki,
 } from "@sallyport/test/infra";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { createRoots, forwarded } from "./fixture.ts";
+import { createRoots, forwarded } from "./testing/fixture.ts";
 import { auditMethods } from "./rpc/records.ts";
 import { startAudit } from "./server.ts";
 
@@ -58,6 +58,7 @@ beforeAll(async () => {
       clockWindowSeconds: 60,
       keyset: roots.keyset,
       rootFingerprint: roots.rootFingerprint,
+      answerKeys: roots.answerKeys,
       databaseUrl: testDatabase.servingUrl,
       operatorVault,
       logLevel: "silent",

@@ -1,4 +1,4 @@
-import { createForwarder, forwardMethods, loadTrust } from "@sallyport/evidence";
+import { createForwarder, forwardMethods, loadTrust, pickAnswerKey } from "@sallyport/evidence";
 import { AppendService, type Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { AuditService } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
@@ -28,6 +28,7 @@ export async function startAudit(
   const { clock = Date.now, lockWaitMs } = overrides;
   const logger = createLogger({ service: "audit", level: config.logLevel });
   const trust = loadTrust(config.keyset, config.rootFingerprint, clock());
+  const answerKey = pickAnswerKey(config.answerKeys, "audit", trust);
   await using stack = new AsyncDisposableStack();
   const database = stack.use(openListingDatabase(config.databaseUrl));
   const writer = stack.use(
@@ -40,6 +41,7 @@ export async function startAudit(
   );
   const forwarder = createForwarder({
     trust,
+    answerKey,
     authorities: config.publicNames,
     windowSeconds: config.clockWindowSeconds,
     clock,

@@ -7,7 +7,7 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { KeyUse } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { type Peer, checkHealth, connectPeer, failureOf, route, serve } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
-import { type TestPki, createTestPki } from "@sallyport/test/infra";
+import { type TestPki, createAnswerKeys, createTestPki } from "@sallyport/test/infra";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { newKey } from "./aead.ts";
 import { createFileKek, textOf } from "./kek.ts";
@@ -150,7 +150,7 @@ test.each([
   const changed = keys.map((key) =>
     key.use === use ? { ...key, keyId, publicKey: publicKeyOf(newKey()) } : key,
   );
-  const keyset = signKeyset(rootSeed, changed);
+  const keyset = signKeyset(rootSeed, [...changed, ...createAnswerKeys().published]);
   await expect(startCrypto({ ...config, keyset }, { clock: () => nowMs })).rejects.toThrow(sentence);
 });
 

@@ -63,22 +63,30 @@ test("bootstrap.ts says how it is used", async () => {
     await expect(command("bootstrap.ts", {}, args)).rejects.toThrow("usage: bootstrap.ts");
 }, 60_000);
 
-test("key-create.ts makes a key for its owner alone once, and prints the public half", async () => {
-  const file = join(dir, "credential.key");
-  const env = { SALLYPORT_CREDENTIAL_KEY_FILE: file };
+test("key-create.ts makes keys for their owner alone once, and prints the public halves", async () => {
+  const files = ["credential.key", "answer.key"].map((name) => join(dir, name));
+  const env = { SALLYPORT_CREDENTIAL_KEY_FILE: files[0] ?? "", SALLYPORT_ANSWER_KEY_FILE: files[1] ?? "" };
   const printed = await command("key-create.ts", env);
-  const { keys } = readSettings(env, { keys: keyFile("SALLYPORT_CREDENTIAL_KEY_FILE") });
-  const [entry] = keys;
-  const publicKey = Buffer.from(publicKeyOf(entry?.key ?? new Uint8Array())).toString("base64");
-  expect(printed).toEqual({ keys: [{ keyId: entry?.keyId, use: "CREDENTIAL", publicKey }] });
-  expect(entry?.keyId).toMatch(/^[a-z0-9-]{1,64}$/);
-  expect(statSync(file).mode & 0o777).toBe(0o600);
-  const before = readFileSync(file);
+  const { credential, answer } = readSettings(env, {
+    credential: keyFile("SALLYPORT_CREDENTIAL_KEY_FILE"),
+    answer: keyFile("SALLYPORT_ANSWER_KEY_FILE"),
+  });
+  const published = ([entry]: typeof credential) => ({
+    keyId: entry?.keyId,
+    publicKey: Buffer.from(publicKeyOf(entry?.key ?? new Uint8Array())).toString("base64"),
+  });
+  expect(printed).toEqual({
+    keys: [
+      { ...published(credential), use: "CREDENTIAL" },
+      { ...published(answer), use: "ANSWER", holder: "identity" },
+    ],
+  });
+  for (const [entry] of [credential, answer]) expect(entry?.keyId).toMatch(/^[a-z0-9-]{1,64}$/);
+  for (const file of files) expect(statSync(file).mode & 0o777).toBe(0o600);
+  const before = files.map((file) => readFileSync(file, "utf8"));
   expect(await command("key-create.ts", env)).toEqual(printed);
-  expect(readFileSync(file)).toEqual(before);
-  writeFileSync(file, "no key");
-  await expect(command("key-create.ts", env)).rejects.toThrow(
-    /SALLYPORT_CREDENTIAL_KEY_FILE names a key file/,
-  );
-  expect(readFileSync(file, "utf8")).toBe("no key");
+  expect(files.map((file) => readFileSync(file, "utf8"))).toEqual(before);
+  writeFileSync(files[1] ?? "", "no key");
+  await expect(command("key-create.ts", env)).rejects.toThrow(/SALLYPORT_ANSWER_KEY_FILE names a key file/);
+  expect(readFileSync(files[1] ?? "", "utf8")).toBe("no key");
 }, 60_000);

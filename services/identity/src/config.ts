@@ -33,6 +33,7 @@ export function readIdentityConfig(env: NodeJS.ProcessEnv) {
     auditUrl: url("SALLYPORT_AUDIT_URL"),
     machineCap: wholeNumber("SALLYPORT_MACHINE_CAP", { default: 10_000, min: 1, max: 1_000_000 }),
     credentialKeys: keyFile("SALLYPORT_CREDENTIAL_KEY_FILE"),
+    answerKeys: keyFile("SALLYPORT_ANSWER_KEY_FILE"),
     logLevel: optional(text("SALLYPORT_LOG_LEVEL")),
     otlpUrl: optional(url("SALLYPORT_OTLP_URL", { plain: true })),
   });

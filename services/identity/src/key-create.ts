@@ -1,12 +1,12 @@
-import { keptOrNewKeys, path, readSettings } from "@sallyport/config";
-import { publicKeyOf } from "@sallyport/evidence";
+import { path, readSettings } from "@sallyport/config";
+import { keptOrNewSigningKeys } from "@sallyport/evidence";
 
-// The ceremony's part of identity: makes the credential key once and prints its public half for the keyset.
-const variable = "SALLYPORT_CREDENTIAL_KEY_FILE";
-const { file } = readSettings(process.env, { file: path(variable) });
-const keys = keptOrNewKeys(variable, file, "credential").map(({ keyId, key }) => {
-  const publicKey = Buffer.from(publicKeyOf(key)).toString("base64");
-  key.fill(0);
-  return { keyId, use: "CREDENTIAL", publicKey };
-});
+// The ceremony's part of identity: makes its keys once and prints their public halves for the keyset.
+const credential = "SALLYPORT_CREDENTIAL_KEY_FILE";
+const answer = "SALLYPORT_ANSWER_KEY_FILE";
+const files = readSettings(process.env, { credential: path(credential), answer: path(answer) });
+const keys = [
+  ...keptOrNewSigningKeys({ variable: credential, file: files.credential, use: "CREDENTIAL" }),
+  ...keptOrNewSigningKeys({ variable: answer, file: files.answer, use: "ANSWER", holder: "identity" }),
+];
 process.stdout.write(`${JSON.stringify({ keys })}\n`);

@@ -29,6 +29,7 @@ function configOf(pki: TestPki, trust: TestTrust, databaseUrl: string, auditPort
     auditUrl: `https://127.0.0.1:${auditPort}`,
     machineCap: 10,
     credentialKeys: [{ keyId: trust.credentialKey.keyId, key: trust.credentialKey.seed }],
+    answerKeys: trust.answerKeys,
     logLevel: "silent",
     otlpUrl: undefined,
   };

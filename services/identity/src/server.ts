@@ -1,5 +1,5 @@
 import { createClient } from "@connectrpc/connect";
-import { createForwarder, loadTrust } from "@sallyport/evidence";
+import { createForwarder, loadTrust, pickAnswerKey } from "@sallyport/evidence";
 import { createOutbox, createReplayRecorder } from "@sallyport/outbox";
 import { openDatabase } from "@sallyport/postgres";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
@@ -27,7 +27,7 @@ export type IdentityOverrides = { readonly clock?: () => number };
 
 /**
  * Starts identity; resolves once it listens. Rejects when the keyset is not the pinned root's or does not hold the
- * credential key. Disposing drains it.
+ * credential key or the answer key. Disposing drains it.
  */
 export async function startIdentity(
   config: IdentityConfig,
@@ -36,6 +36,7 @@ export async function startIdentity(
   const logger = createLogger({ service: "identity", level: config.logLevel });
   const trust = loadTrust(config.keyset, config.rootFingerprint, clock());
   const key = pickCredentialKey(config.credentialKeys, trust);
+  const answerKey = pickAnswerKey(config.answerKeys, "identity", trust);
   await using stack = new AsyncDisposableStack();
   const tls = { certFile: config.certFile, keyFile: config.keyFile, caFile: config.caFile };
   const { trustDomain } = config;
@@ -60,6 +61,7 @@ export async function startIdentity(
   stack.use(startSweeping(parts, logger));
   const forwarder = createForwarder({
     trust,
+    answerKey,
     authorities: config.publicNames,
     windowSeconds: config.clockWindowSeconds,
     clock,

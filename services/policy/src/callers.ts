@@ -4,8 +4,10 @@ import type { DirectoryService } from "@sallyport/proto/gen/sallyport/policy/int
 import type { ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import type { Callers } from "@sallyport/rpc";
 
-/** Who may ask for decisions. */
-export const authorizationCallers: Callers<typeof AuthorizationService> = { authorize: ["gateway"] };
+/** Who may ask for decisions; secrets for a listing only, which createAuthorization sees to. */
+export const authorizationCallers: Callers<typeof AuthorizationService> = {
+  authorize: ["gateway", "secrets"],
+};
 
 /** Who may give machines their scope and stop them. */
 export const scopeCallers: Callers<typeof ScopeService> = {

@@ -29,6 +29,7 @@ export function readPolicyConfig(env: NodeJS.ProcessEnv) {
     rootFingerprint: text("SALLYPORT_ROOT_FINGERPRINT"),
     databaseUrl: fileText("SALLYPORT_DATABASE_URL_FILE"),
     permitKeys: keyFile("SALLYPORT_PERMIT_KEY_FILE"),
+    answerKeys: keyFile("SALLYPORT_ANSWER_KEY_FILE"),
     auditUrl: url("SALLYPORT_AUDIT_URL"),
     logLevel: optional(text("SALLYPORT_LOG_LEVEL")),
     otlpUrl: optional(url("SALLYPORT_OTLP_URL", { plain: true })),

@@ -28,8 +28,10 @@ test("policy serves over mutual TLS, each method to its callers only", async () 
     dependencies: {},
     logger: createLogger({ service: "audit", level: "silent" }),
   });
+  const deployment = createSignedDeployment(Date.now);
   await using server = await startPolicy({
-    ...createSignedDeployment(Date.now).config,
+    ...deployment.config,
+    answerKeys: deployment.answerKeys("policy"),
     ...pki.tls("policy"),
     listen,
     trustDomain,

@@ -1,5 +1,5 @@
 import { type Client, createClient } from "@connectrpc/connect";
-import { createForwarder, loadTrust } from "@sallyport/evidence";
+import { createForwarder, loadTrust, pickAnswerKey } from "@sallyport/evidence";
 import { type Outbox, createOutbox, createReplayRecorder } from "@sallyport/outbox";
 import { type Database, openDatabase } from "@sallyport/postgres";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
@@ -80,13 +80,15 @@ export async function startPolicy(
 export function policyRoutes(
   config: Pick<
     PolicyConfig,
-    "keyset" | "rootFingerprint" | "publicNames" | "clockWindowSeconds" | "permitKeys"
+    "keyset" | "rootFingerprint" | "publicNames" | "clockWindowSeconds" | "permitKeys" | "answerKeys"
   >,
   { database, decisions, outbox, audit, clock, logger }: PolicyParts,
 ): Route[] {
   const shown = { database, outbox, clock };
+  const trust = loadTrust(config.keyset, config.rootFingerprint, clock());
   const forwarder = createForwarder({
-    trust: loadTrust(config.keyset, config.rootFingerprint, clock()),
+    trust,
+    answerKey: pickAnswerKey(config.answerKeys, "policy", trust),
     authorities: config.publicNames,
     windowSeconds: config.clockWindowSeconds,
     clock,

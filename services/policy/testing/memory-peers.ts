@@ -10,7 +10,8 @@ import {
   AppendStatus,
   type Event,
 } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
-import { type Route, failureOf, toConnectError } from "@sallyport/rpc";
+import type { UniversalHandler, UniversalHandlerFn } from "@connectrpc/connect/protocol";
+import { type Peer, type Route, failureOf, peerValues, toConnectError } from "@sallyport/rpc";
 
 /** A log in memory that keeps audit's contract; while it is down it takes nothing. */
 export type MemoryAudit = { readonly transport: Transport; readonly events: Event[]; down: boolean };
@@ -33,8 +34,8 @@ export function createMemoryAudit(): MemoryAudit {
   return audit;
 }
 
-/** A way to routes without a network; errors cross it as they cross the real one. */
-export function inMemory(routes: readonly Route[]): Transport {
+/** A peer's way to routes without a network; errors cross it as they cross the real one. */
+export function inMemory(routes: readonly Route[], peer: Peer = "gateway"): Transport {
   const boundary: Interceptor = (next) => async (request) => {
     try {
       return await next(request);
@@ -45,7 +46,13 @@ export function inMemory(routes: readonly Route[]): Transport {
   return createRouterTransport(
     (router) => {
       for (const { register } of routes) register(router);
+      router.handlers.splice(0, Infinity, ...router.handlers.map((handler) => calledBy(peer, handler)));
     },
     { router: { interceptors: [boundary] } },
   );
+}
+
+function calledBy(peer: Peer, handler: UniversalHandler): UniversalHandler {
+  const called: UniversalHandlerFn = (request) => handler({ ...request, contextValues: peerValues(peer) });
+  return Object.assign(called, handler);
 }

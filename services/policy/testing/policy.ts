@@ -60,7 +60,7 @@ export async function startTestPolicy(given?: ServiceTestDatabase) {
   const deployment = createSignedDeployment(clock);
   const permitKeys = [{ keyId: "permit-1", key: new Uint8Array(32).fill(7) }];
   const routes = policyRoutes(
-    { ...deployment.config, permitKeys },
+    { ...deployment.config, permitKeys, answerKeys: deployment.answerKeys("policy") },
     { database, decisions, outbox: { ...outbox, record }, audit, clock, logger },
   );
   const transport = inMemory(routes);
@@ -76,6 +76,8 @@ export async function startTestPolicy(given?: ServiceTestDatabase) {
     deployment,
     forwarding,
     authorization: createClient(AuthorizationService, transport),
+    /** The same, asked by secrets. */
+    listing: createClient(AuthorizationService, inMemory(routes, "secrets")),
     scope: createClient(ScopeService, transport),
     directory: createClient(DirectoryService, transport),
     /** Calls a public method as the user; rejects with the Failure of a refusal. */

@@ -29,6 +29,7 @@ export function readSecretsConfig(env: NodeJS.ProcessEnv) {
     rootFingerprint: text("SALLYPORT_ROOT_FINGERPRINT"),
     databaseUrl: fileText("SALLYPORT_DATABASE_URL_FILE"),
     slipKeys: keyFile("SALLYPORT_SLIP_KEY_FILE"),
+    answerKeys: keyFile("SALLYPORT_ANSWER_KEY_FILE"),
     policyUrl: url("SALLYPORT_POLICY_URL"),
     cryptoUrl: url("SALLYPORT_CRYPTO_URL"),
     auditUrl: url("SALLYPORT_AUDIT_URL"),

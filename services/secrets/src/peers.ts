@@ -1,6 +1,7 @@
 import { type Client, type Transport, createClient } from "@connectrpc/connect";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { SealService } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/seal_pb.ts";
+import { AuthorizationService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
 import { DirectoryService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/directory_pb.ts";
 
 /** The ways to the processes that secrets calls. */
@@ -16,6 +17,7 @@ export type Peers = {
     Client<typeof DirectoryService>,
     "registerResources" | "retireResources" | "reinstateResources"
   >;
+  readonly authorization: Pick<Client<typeof AuthorizationService>, "authorize">;
   readonly seal: Pick<Client<typeof SealService>, "newProjectKey" | "seal">;
   readonly audit: Pick<Client<typeof AppendService>, "append">;
 };
@@ -24,6 +26,7 @@ export type Peers = {
 export function createPeers({ policy, crypto, audit }: PeerTransports): Peers {
   return {
     directory: createClient(DirectoryService, policy),
+    authorization: createClient(AuthorizationService, policy),
     seal: createClient(SealService, crypto),
     audit: createClient(AppendService, audit),
   };

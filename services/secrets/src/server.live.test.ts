@@ -22,8 +22,10 @@ test("secrets serves over mutual TLS, envelopes to the gateway only", async () =
     const { port } = stack.use(await serve(options));
     return `https://127.0.0.1:${port}`;
   };
+  const deployment = createSignedDeployment(Date.now);
   await using server = await startSecrets({
-    ...createSignedDeployment(Date.now).config,
+    ...deployment.config,
+    answerKeys: deployment.answerKeys("secrets"),
     ...pki.tls("secrets"),
     listen,
     trustDomain,

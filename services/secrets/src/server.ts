@@ -1,4 +1,4 @@
-import { createForwarder, loadTrust } from "@sallyport/evidence";
+import { createForwarder, loadTrust, pickAnswerKey } from "@sallyport/evidence";
 import { type Outbox, createOutbox, createReplayRecorder } from "@sallyport/outbox";
 import { type Database, openDatabase } from "@sallyport/postgres";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
@@ -13,6 +13,7 @@ import { type Peers, createPeers } from "./peers.ts";
 import { createPurge } from "./purge.ts";
 import { createFetch } from "./rpc/fetch.ts";
 import { projectMethods } from "./rpc/projects.ts";
+import { readableMethods } from "./rpc/readable.ts";
 import { secretMethods } from "./rpc/secrets.ts";
 import { startSweep } from "./sweep.ts";
 
@@ -32,7 +33,7 @@ export type SecretsParts = {
   readonly reads: Database;
   readonly writes: Database;
   readonly outbox: Outbox;
-  readonly peers: Pick<Peers, "directory" | "seal">;
+  readonly peers: Pick<Peers, "directory" | "authorization" | "seal">;
   readonly liveness: Liveness;
   readonly clock: () => number;
 };
@@ -95,13 +96,15 @@ export async function startSecrets(
 export function secretsRoutes(
   config: Pick<
     SecretsConfig,
-    "keyset" | "rootFingerprint" | "publicNames" | "clockWindowSeconds" | "slipKeys"
+    "keyset" | "rootFingerprint" | "publicNames" | "clockWindowSeconds" | "slipKeys" | "answerKeys"
   >,
   { reads, writes, outbox, peers, liveness, clock }: SecretsParts,
 ): Route[] {
   const shown = { database: reads, outbox, peers, liveness, clock };
+  const trust = loadTrust(config.keyset, config.rootFingerprint, clock());
   const forwarder = createForwarder({
-    trust: loadTrust(config.keyset, config.rootFingerprint, clock()),
+    trust,
+    answerKey: pickAnswerKey(config.answerKeys, "secrets", trust),
     authorities: config.publicNames,
     windowSeconds: config.clockWindowSeconds,
     clock,
@@ -109,7 +112,7 @@ export function secretsRoutes(
     beforeMutation: () => outbox.ready(),
     afterCommit: (own) => outbox.drain(own),
     onReplay: createReplayRecorder("secrets", outbox),
-    methods: [projectMethods(shown), secretMethods(shown)],
+    methods: [projectMethods(shown), secretMethods(shown), readableMethods(shown)],
   });
   const { slipKeys } = config;
   return [

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
   Code,
   ConnectError,
@@ -16,6 +17,11 @@ import { type SealRequest, SealService } from "@sallyport/proto/gen/sallyport/cr
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
+  AuthorizationService,
+  type AuthorizeItem,
+  type AuthorizeResultSchema,
+} from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
+import {
   DirectoryService,
   type RegisterResourcesRequest,
 } from "@sallyport/proto/gen/sallyport/policy/internal/v1/directory_pb.ts";
@@ -24,6 +30,12 @@ import {
   CreateSecretRequestSchema,
 } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { type Route, fail, failureOf, toConnectError } from "@sallyport/rpc";
+
+/** What policy decides about an item. */
+type Decided = Pick<
+  Extract<MessageInitShape<typeof AuthorizeResultSchema>, { readonly $typeName?: never }>,
+  "secrets" | "refusal" | "nextPageToken"
+>;
 
 /** Peers in memory that keep their contracts, and what they were asked. While one is down it answers nothing. */
 export type MemoryPeers = {
@@ -41,6 +53,9 @@ export type MemoryPeers = {
   readonly gate: { seal: Promise<void> | undefined; policy: Promise<void> | undefined };
   /** Policy does what it is asked and its answer gets lost. */
   readonly lost: { policy: boolean };
+  /** What policy was asked to decide, and how it does. */
+  readonly asked: AuthorizeItem[];
+  decide: (item: AuthorizeItem) => Decided;
   /** What crypto refuses a value with, and the id that policy refuses to reinstate, when not undefined. */
   readonly refuse: { seal: Reason | undefined; reinstate: string | undefined };
 };
@@ -50,6 +65,7 @@ export function createMemoryPeers(): MemoryPeers {
   const events: Event[] = [];
   const sealed: SealRequest[] = [];
   const registered: RegisterResourcesRequest[] = [];
+  const asked: AuthorizeItem[] = [];
   const retired: MemoryPeers["retired"] = new Set();
   const purged = new Set<string>();
   const told: MemoryPeers["told"] = [];
@@ -85,6 +101,13 @@ export function createMemoryPeers(): MemoryPeers {
     });
   });
   const policy = createRouterTransport(({ service }) => {
+    service(AuthorizationService, {
+      authorize({ items }) {
+        if (down.policy) throw away();
+        asked.push(...items);
+        return { results: items.map((item) => ({ requestDigest: item.requestDigest, ...decided(item) })) };
+      },
+    });
     service(DirectoryService, {
       registerResources(request) {
         if (down.policy) throw away();
@@ -112,7 +135,24 @@ export function createMemoryPeers(): MemoryPeers {
       },
     });
   });
-  return { audit, crypto, policy, events, sealed, registered, retired, told, down, gate, lost, refuse };
+  const decided = (item: AuthorizeItem) => peers.decide(item);
+  const peers: MemoryPeers = {
+    audit,
+    crypto,
+    policy,
+    events,
+    sealed,
+    registered,
+    retired,
+    told,
+    down,
+    gate,
+    lost,
+    refuse,
+    asked,
+    decide: () => ({}),
+  };
+  return peers;
 }
 
 function sealResponse({ signedRequest, projectKey }: SealRequest) {
@@ -136,8 +176,9 @@ function away(): ConnectError {
 
 /** Has the peers forget what they were asked, and answer again. */
 export function resetPeers(peers: MemoryPeers): void {
-  const { events, sealed, registered, told, down, gate, lost, refuse } = peers;
-  for (const list of [events, sealed, registered, told]) list.length = 0;
+  const { events, sealed, registered, told, asked, down, gate, lost, refuse } = peers;
+  for (const list of [events, sealed, registered, told, asked]) list.length = 0;
+  peers.decide = () => ({});
   Object.assign(down, { audit: false, crypto: false, policy: false });
   Object.assign(gate, { seal: undefined, policy: undefined });
   lost.policy = false;

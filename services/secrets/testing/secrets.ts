@@ -49,7 +49,10 @@ export async function startTestSecrets() {
   const { directory } = peers;
   const liveness = createLiveness({ reads, writes, directory });
   const parts = { reads, writes, outbox, peers, liveness, clock };
-  const routes = secretsRoutes({ ...deployment.config, slipKeys }, parts);
+  const routes = secretsRoutes(
+    { ...deployment.config, slipKeys, answerKeys: deployment.answerKeys("secrets") },
+    parts,
+  );
   const transport = inMemory(routes);
   const forwarding = createClient(ForwardService, transport);
   return {

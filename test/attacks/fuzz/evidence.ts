@@ -22,7 +22,7 @@ import {
   SlipClaimsSchema,
   SlipSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { FormatError, LABELS, labelled, rootFingerprint } from "@sallyport/proto/signing";
+import { FormatError, LABELS, answerOwners, labelled, rootFingerprint } from "@sallyport/proto/signing";
 import { type FuzzTarget, type Random, corpusOf, randomJson } from "@sallyport/test/infra";
 
 const nowMs = Date.parse("2026-01-01T00:00:00Z") - 5_000;
@@ -30,11 +30,15 @@ const macKey = { keyId: "k1", key: randomBytes(32) };
 const seed = randomBytes(32);
 const rootPublicKey = publicKeyOf(seed);
 const fingerprint = rootFingerprint(rootPublicKey);
-const keys = [KeyUse.CREDENTIAL, KeyUse.SEALING, KeyUse.REPLY, KeyUse.LOG].map((use) => ({
-  keyId: "k1",
-  use,
-  publicKey: rootPublicKey,
-}));
+const publicKey = rootPublicKey;
+const keys = [
+  ...[KeyUse.CREDENTIAL, KeyUse.SEALING, KeyUse.REPLY, KeyUse.LOG].map((use) => ({
+    keyId: "k1",
+    use,
+    publicKey,
+  })),
+  ...answerOwners.map((holder) => ({ keyId: holder, use: KeyUse.ANSWER, holder, publicKey })),
+];
 const goodKeyset = toBinary(
   KeysetClaimsSchema,
   create(KeysetClaimsSchema, { epoch: 1, notAfter: { seconds: 4_000_000_000n }, keys }),

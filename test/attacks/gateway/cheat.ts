@@ -8,11 +8,13 @@ import {
   OpenService,
   type OpenedRequest,
 } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
+import type { Refusal } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
 import {
   type Credential,
   type CredentialClaims,
   CredentialClaimsSchema,
+  type SignedAnswer,
   SignedRequestSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
@@ -54,6 +56,15 @@ export type ReadOutcome = {
 
 /** A read as an honest gateway would put it to crypto. */
 export type Prepared = { readonly item: OpenItem; readonly decision: AuthorizeResult };
+
+/** How an owner met a request, and what it signed of that. */
+export type Forwarded = {
+  readonly requestId: string;
+  readonly verdict: string;
+  readonly response?: Uint8Array;
+  readonly refusal?: Refusal;
+  readonly answer?: SignedAnswer;
+};
 
 /** A gateway that was taken over: it has the gateway's certificate, and calls whom it likes with what it likes. */
 export type Cheat = ReturnType<typeof takeOverGateway>;
@@ -156,7 +167,6 @@ export function takeOverGateway(system: System) {
       const asked = create(ReadSecretsRequestSchema, { secretIds });
       return authorize(authorizeItemOf({ vaultId, principalId }, requestDigest, asked, requestId), requestId);
     },
-    describe: envelopes.describe,
     append: audit.append,
     /** Reads as an honest gateway does, except where it cheats. */
     async read(signed: Signed<ReadSecretsRequest>, cheat: ReadCheat = {}): Promise<ReadOutcome> {
@@ -173,7 +183,7 @@ export function takeOverGateway(system: System) {
       { keyId, signedRequest }: Pick<Signed, "keyId" | "signedRequest">,
       credential?: Credential | "none",
       requestId = newId("req"),
-    ): Promise<{ readonly verdict: string; readonly response?: Uint8Array; readonly requestId: string }> {
+    ): Promise<Forwarded> {
       const given = credential ?? (keyId.startsWith("key:") ? "none" : await credentialOf(keyId));
       const evidence = given === "none" ? {} : { credential: given };
       const request = { signedRequest, ...evidence, sourceIp, client, requestId };
@@ -181,10 +191,12 @@ export function takeOverGateway(system: System) {
       const call = thief.client(ForwardService, owner).forward(request, { headers });
       const verdict = await verdictOf(call);
       if (verdict !== "answered") return { verdict, requestId };
-      const { result } = await call;
-      if (result.case === "refusal") return { verdict: told(result.value), requestId };
+      const { result, answer } = await call;
+      if (!answer) return { verdict: "not signed", requestId };
+      if (result.case === "refusal")
+        return { verdict: told(result.value), refusal: result.value, answer, requestId };
       return result.case === "response"
-        ? { verdict: "answered", response: result.value, requestId }
+        ? { verdict: "answered", response: result.value, answer, requestId }
         : { verdict: "nothing", requestId };
     },
     [Symbol.dispose]: () => thief[Symbol.dispose](),

@@ -8,41 +8,50 @@ import {
 } from "node:http2";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { type DescMessage, type MessageInitShape, create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
 import { parseRequest } from "@sallyport/evidence";
 import { OpenedRequestSchema } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
+import { ErrorInfoSchema } from "@sallyport/proto/gen/google/rpc/error_details_pb.ts";
+import { Reason, ReasonSchema, type Refusal } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import {
   KeysetSchema,
   ReplyClaimsSchema,
+  type SignedAnswer,
+  SignedAnswerSchema,
   SignedRequestSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
   GetKeysetResponseSchema,
-  ListReadableSecretsResponseSchema,
   type ReadSecretsRequest,
   ReadSecretsRequestSchema,
   type ReadSecretsResponse,
   ReadSecretsResponseSchema,
 } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
-import { Purpose } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
 import { newId } from "@sallyport/proto/ids";
+import { enumName } from "@sallyport/proto/names";
+import { answerHeader, answerOwnerOf } from "@sallyport/proto/signing";
 import type { Signed } from "../../system/signed.ts";
-import { authorizeItemOf, claimsOf } from "./cheat.ts";
 import type { Stage } from "./stage.ts";
 
-/** What clients see where the gateway was: honest, except for what it is told to do to a reply's message. */
+/** What clients see where the gateway was: honest, except for what it is told to do. */
 export type Front = AsyncDisposable & {
   reply: (path: string, message: Uint8Array) => Uint8Array | Promise<Uint8Array>;
+  /** What a request is met with; `honest` does what a gateway does and need not be called. */
+  meet: (signed: Signed, honest: () => Promise<Answer>) => Promise<Answer>;
   /** The last read that was signed. */
   asked?: Signed<ReadSecretsRequest>;
   /** Every request that arrived, in order, with what came of it. */
   readonly seen: { readonly path: string; readonly verdict: string }[];
 };
 
-type Answer = { readonly verdict: string; readonly message?: Uint8Array };
-
-const owners = ["identity", "policy", "secrets", "audit"] as const;
+/** What came of a request: a message or a refusal, with the signature of the owner whose method it is. */
+export type Answer = {
+  readonly verdict: string;
+  readonly message?: Uint8Array;
+  readonly refusal?: Refusal;
+  readonly answer?: SignedAnswer;
+};
 
 /** Takes the gateway's place, for good: its port, its public certificate, and for each request what a gateway does. */
 export async function takeFront(stage: Stage): Promise<Front> {
@@ -54,6 +63,7 @@ export async function takeFront(stage: Stage): Promise<Front> {
   server.on("session", (session: ServerHttp2Session) => void sessions.add(session));
   const front: Front = {
     reply: (_, message) => message,
+    meet: (_, honest) => honest(),
     seen: [],
     async [Symbol.asyncDispose]() {
       for (const session of sessions) session.destroy();
@@ -81,14 +91,35 @@ async function serve(
   const { path } = signed.signedRequest;
   if (path.endsWith("/ReadSecrets"))
     front.asked = { ...signed, message: fromBinary(ReadSecretsRequestSchema, signed.signedRequest.body) };
-  const { verdict, message } = await answer(stage, signed);
+  const met = await front.meet(signed, () => answer(stage, signed));
+  const { verdict, message, answer: signature } = met;
   front.seen.push({ path, verdict });
   if (!message) {
     stream.respond({ ":status": 403, "content-type": "application/json" });
-    return void stream.end(JSON.stringify({ code: "permission_denied", message: verdict }));
+    return void stream.end(JSON.stringify(errorOf(met)));
   }
-  stream.respond({ ":status": 200, "content-type": "application/proto" });
+  const header = signature && {
+    [answerHeader]: Buffer.from(toBinary(SignedAnswerSchema, signature)).toString("base64url"),
+  };
+  stream.respond({ ":status": 200, "content-type": "application/proto", ...header });
   stream.end(await front.reply(path, message));
+}
+
+function errorOf({ verdict, refusal, answer: signature }: Answer) {
+  const { reason, metadata } = refusal ?? { reason: Reason.UNSPECIFIED, metadata: {} };
+  const info = { reason: enumName(ReasonSchema, reason), domain: "sallyport", metadata };
+  const detail = <D extends DescMessage>(schema: D, value: MessageInitShape<D>) => ({
+    type: schema.typeName,
+    value: Buffer.from(toBinary(schema, create(schema, value))).toString("base64"),
+  });
+  return {
+    code: "permission_denied",
+    message: verdict,
+    details: [
+      ...(refusal ? [detail(ErrorInfoSchema, info)] : []),
+      ...(signature ? [detail<typeof SignedAnswerSchema>(SignedAnswerSchema, signature)] : []),
+    ],
+  };
 }
 
 function signedOf(headers: IncomingHttpHeaders, body: Buffer): Signed {
@@ -108,21 +139,18 @@ function signedOf(headers: IncomingHttpHeaders, body: Buffer): Signed {
 }
 
 async function answer(stage: Stage, signed: Signed): Promise<Answer> {
-  const [, owner = "", method = ""] = /^\/sallyport\.([a-z]+)\.v1\.[A-Za-z]+\/([A-Za-z]+)$/.exec(
-    signed.signedRequest.path,
-  ) ?? [""];
+  const { path } = signed.signedRequest;
+  const method: string = path.split("/").at(-1) ?? "";
   switch (method) {
     case "GetKeyset":
       return { verdict: "answered", message: keysetReply(stage) };
     case "ReadSecrets":
       return read(stage, signed);
-    case "ListReadableSecrets":
-      return { verdict: "answered", message: await listReadable(stage, signed) };
     default: {
-      const to = owners.find((name) => name === owner);
-      if (!to) return { verdict: "NOT_FOUND" };
-      const { verdict, response } = await stage.cheat.forward(to, signed);
-      return response ? { verdict, message: response } : { verdict };
+      const to = answerOwnerOf(path);
+      if (!to || to === "itself") return { verdict: "NOT_FOUND" };
+      const { response, ...forwarded } = await stage.cheat.forward(to, signed);
+      return { ...forwarded, ...(response ? { message: response } : {}) };
     }
   }
 }
@@ -153,27 +181,4 @@ async function read({ cheat }: Stage, signed: Signed): Promise<Answer> {
     decisionId: newId("dec"),
   });
   return { verdict, message: toBinary(ReadSecretsResponseSchema, response) };
-}
-
-async function listReadable({ cheat }: Stage, { keyId, digest }: Signed): Promise<Uint8Array> {
-  const claims = claimsOf(await cheat.credentialOf(keyId));
-  const requestId = newId("req");
-  const asked = create(ReadSecretsRequestSchema, { allGranted: true });
-  const item = authorizeItemOf(claims, digest, asked, requestId);
-  item.purpose = Purpose.LIST;
-  const { secrets } = await cheat.authorize(item, requestId);
-  const secretIds = secrets.map(({ secretId }) => secretId);
-  const described = await cheat.describe({ vaultId: claims.vaultId, secretIds });
-  const readable = described.secrets.map(({ secretId, name, projectId, projectName, version, kind }) => ({
-    secretId,
-    name,
-    projectId,
-    projectName,
-    version,
-    kind,
-  }));
-  return toBinary(
-    ListReadableSecretsResponseSchema,
-    create(ListReadableSecretsResponseSchema, { secrets: readable }),
-  );
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
 import { processes } from "@sallyport/deploy/local";
 import { newEvent } from "@sallyport/proto/catalogue";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
@@ -6,6 +7,7 @@ import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { OpenService } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
 import { SealService } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/seal_pb.ts";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
+import { ReadSecretsRequestSchema } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { KeyService } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
 import { AuthorizationService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
 import { ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
@@ -13,6 +15,7 @@ import { FetchService } from "@sallyport/proto/gen/sallyport/secrets/internal/v1
 import { newId } from "@sallyport/proto/ids";
 import { describe, expect, test } from "vitest";
 import type { Field } from "../field.ts";
+import { authorizeItemOf } from "../gateway/cheat.ts";
 import { poseAs, verdictOf } from "../../system/mesh.ts";
 import { foundIn, folderOf, secretBytes } from "./alone.ts";
 
@@ -21,10 +24,10 @@ const thieves = ["policy", "secrets", "audit", "crypto"] as const;
 /** What each process has on disk, besides its certificate, its key, the authority and the keyset. */
 const own = {
   gateway: ["edge.key", "edge.pem", "redis.url"],
-  identity: ["credential.key", "database.url"],
-  policy: ["database.url", "permit.key"],
-  secrets: ["database.url", "slip.key"],
-  audit: ["database.url", "log.key"],
+  identity: ["answer.key", "credential.key", "database.url"],
+  policy: ["answer.key", "database.url", "permit.key"],
+  secrets: ["answer.key", "database.url", "slip.key"],
+  audit: ["answer.key", "database.url", "log.key"],
   crypto: ["kek.key", "keyring.bin"],
 } as const;
 
@@ -32,11 +35,14 @@ const own = {
 export function describeProcesses(field: () => Field): void {
   describe.each(thieves)("%s, stolen", (name) => {
     test("may neither open, nor fetch, nor decide, nor forward, nor make a machine", async () => {
-      using thief = poseAs(field().system, name);
+      const { system, machine, granted } = field();
+      using thief = poseAs(system, name);
+      const asked = create(ReadSecretsRequestSchema, { secretIds: granted });
+      const read = authorizeItemOf(machine, randomBytes(32), asked, newId("req"));
       const calls = {
         open: () => thief.client(OpenService, "crypto").open({}),
         fetch: () => thief.client(FetchService, "secrets").fetch({}),
-        authorize: () => thief.client(AuthorizationService, "policy").authorize({}),
+        authorize: () => thief.client(AuthorizationService, "policy").authorize({ items: [read] }),
         resolveKeys: () => thief.client(KeyService, "identity").resolveKeys({}),
         applyScope: () => thief.client(ScopeService, "policy").applyScope({}),
         forward: () => thief.client(ForwardService, "secrets").forward({}),

@@ -103,7 +103,7 @@ export const expectations: Readonly<Record<string, Expectation>> = {
     granted: {},
   }),
   "ReadService/ListReadableSecrets": reads(machines, { nothing: {}, project: { foreign: "done" } }),
-  "ReadService/GetKeyset": reads(everyone, nothing),
+  "ReadService/GetKeyset": reads([...everyone, ...newKeys], nothing),
 
   "EnrollmentService/Enroll": changes(newKeys, {
     token: { foreign: "REQUEST_REJECTED" },

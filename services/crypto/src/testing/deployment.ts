@@ -1,13 +1,15 @@
-import { create, toBinary } from "@bufbuild/protobuf";
+import { type MessageInitShape, create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { loadTrust, publicKeyOf, signEd25519 } from "@sallyport/evidence";
 import {
   KeyUse,
   KeysetClaimsSchema,
   KeysetSchema,
+  type PublicKeySchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { keysetPreimage, rootFingerprint } from "@sallyport/proto/signing";
+import { createAnswerKeys } from "@sallyport/test/infra";
 import { newKey } from "../aead.ts";
 import { sealingPublicKeyOf } from "../hpke.ts";
 import type { Keyring } from "../keyring.ts";
@@ -41,6 +43,7 @@ export function createDeployment() {
     })),
     ...keyring.reply.map(({ keyId, key }) => ({ keyId, use: KeyUse.REPLY, publicKey: publicKeyOf(key) })),
     { keyId: "log-1", use: KeyUse.LOG, publicKey: publicKeyOf(newKey()) },
+    ...createAnswerKeys().published,
   ]);
   const fingerprint = rootFingerprint(publicKeyOf(rootSeed));
   return {
@@ -61,7 +64,7 @@ export function createDeployment() {
 /** Signs a keyset that is valid for a day. */
 export function signKeyset(
   rootSeed: Uint8Array,
-  keys: readonly { readonly keyId: string; readonly use: KeyUse; readonly publicKey: Uint8Array }[],
+  keys: readonly MessageInitShape<typeof PublicKeySchema>[],
 ): Uint8Array {
   const notAfter = timestampFromMs(nowMs + 86_400_000);
   const payload = toBinary(

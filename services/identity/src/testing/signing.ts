@@ -7,7 +7,14 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { type Trust, loadTrust, publicKeyOf, signEd25519 } from "@sallyport/evidence";
+import {
+  type AnswerKey,
+  type Trust,
+  loadTrust,
+  pickAnswerKey,
+  publicKeyOf,
+  signEd25519,
+} from "@sallyport/evidence";
 import {
   KeyUse,
   KeysetClaimsSchema,
@@ -24,6 +31,7 @@ import {
   signatureBase,
   signatureParams,
 } from "@sallyport/proto/signing";
+import { createAnswerKeys } from "@sallyport/test/infra";
 import type { CredentialKey } from "../credential.ts";
 
 /** The public name under which tests sign. */
@@ -85,17 +93,20 @@ export function signRequest<I extends DescMessage>(
   });
 }
 
-/** A deployment's keyset, in its serialised form and as trusted, and the credential key in it. */
+/** A deployment's keyset, in its serialised form and as trusted, and identity's keys in it. */
 export type TestTrust = {
   readonly keyset: Uint8Array;
   readonly rootFingerprint: string;
   readonly trust: Trust;
   readonly credentialKey: CredentialKey;
+  readonly answerKeys: ReturnType<ReturnType<typeof createAnswerKeys>["of"]>;
+  readonly answerKey: AnswerKey;
 };
 
 /** Makes a root, a credential key and a keyset. */
 export function createTestTrust(nowMs: number): TestTrust {
   const [root, credential] = [newKey(), newKey()];
+  const answers = createAnswerKeys();
   const others = [KeyUse.SEALING, KeyUse.REPLY, KeyUse.LOG];
   const claims = create(KeysetClaimsSchema, {
     epoch: 1,
@@ -103,6 +114,7 @@ export function createTestTrust(nowMs: number): TestTrust {
     keys: [
       { keyId: "credential-1", use: KeyUse.CREDENTIAL, publicKey: credential.publicKey },
       ...others.map((use) => ({ keyId: `other-${use}`, use, publicKey: newKey().publicKey })),
+      ...answers.published,
     ],
   });
   const payload = toBinary(KeysetClaimsSchema, claims);
@@ -112,10 +124,14 @@ export function createTestTrust(nowMs: number): TestTrust {
     create(KeysetSchema, { payload, rootPublicKey: root.publicKey, signature }),
   );
   const fingerprint = rootFingerprint(root.publicKey);
+  const trust = loadTrust(keyset, fingerprint, nowMs);
+  const answerKeys = answers.of("identity");
   return {
     keyset,
     rootFingerprint: fingerprint,
-    trust: loadTrust(keyset, fingerprint, nowMs),
+    trust,
+    answerKeys,
+    answerKey: pickAnswerKey(answerKeys, "identity", trust),
     credentialKey: { keyId: "credential-1", seed: credential.seed },
   };
 }

@@ -160,6 +160,7 @@ function startReplica(servingUrl: string, around: Surroundings): Replica {
       ForwardService,
       createForwarder({
         trust: trust.trust,
+        answerKey: trust.answerKey,
         authorities: [authority],
         windowSeconds: 60,
         clock: now,

@@ -33,7 +33,11 @@ const overseers: Access = { roles: [OWNER, ADMIN, AUDITOR] };
 
 /** The role table: the access to every public method by its path, "/package.Service/Method" (DESIGN §5). */
 export const access: ReadonlyMap<string, Access> = new Map([
-  ...rows(ReadService, { readSecrets: machines, listReadableSecrets: machines, getKeyset: everyone }),
+  ...rows(ReadService, {
+    readSecrets: machines,
+    listReadableSecrets: machines,
+    getKeyset: { ...everyone, ...newKeys },
+  }),
   ...rows(EnrollmentService, {
     enroll: newKeys,
     createToken: managers,

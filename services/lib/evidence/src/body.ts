@@ -1,4 +1,11 @@
-import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import {
+  type DescMessage,
+  type MessageInitShape,
+  type MessageShape,
+  create,
+  toBinary,
+  toJsonString,
+} from "@bufbuild/protobuf";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { SignedRequest } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { contentTypeOf, fromStrictBinary, unframeMessage } from "@sallyport/proto/signing";
@@ -35,4 +42,18 @@ function decode<D extends DescMessage>(schema: D, header: string, body: Uint8Arr
     default:
       throw new Error(`unknown content type ${String(contentType satisfies never)}`);
   }
+}
+
+/**
+ * Encodes a reply in the encoding of the request's content type, without a gRPC frame: JSON for application/json, binary
+ * for the others. These are the bytes that an owner signs and a client gets.
+ */
+export function encodeBody<D extends DescMessage>(
+  schema: D,
+  reply: MessageInitShape<D>,
+  { contentType }: Pick<SignedRequest, "contentType">,
+): Uint8Array<ArrayBuffer> {
+  const message = create(schema, reply);
+  if (contentTypeOf(contentType) !== "json") return toBinary(schema, message);
+  return new TextEncoder().encode(toJsonString(schema, message));
 }

@@ -1,12 +1,9 @@
 import {
   type DescMessage,
-  type DescMethod,
   type DescMethodUnary,
   type DescService,
   type MessageInitShape,
   type MessageShape,
-  create,
-  toBinary,
 } from "@bufbuild/protobuf";
 import type {
   Credential,
@@ -15,7 +12,7 @@ import type {
   SignedRequest,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import type { Tx } from "@sallyport/postgres";
-import { decodeBody } from "./body.ts";
+import { decodeBody, encodeBody } from "./body.ts";
 import { methodPath } from "./method-path.ts";
 
 /** Who signed a forwarded request, as the credential says. */
@@ -60,7 +57,7 @@ export type ForwardHandlers<S extends DescService> = {
     : never;
 };
 
-/** Runs one public method: decodes the signed body strictly and returns the reply in binary protobuf. */
+/** Runs one public method: decodes the signed body strictly and returns the reply as encodeBody writes it. */
 export type ForwardRun = (context: ForwardContext) => Promise<Uint8Array>;
 
 /** The methods of one public service by their paths. */
@@ -83,12 +80,20 @@ export function forwardMethods<S extends DescService>(
   );
 }
 
-function runnerOf(
-  { input, output }: Pick<DescMethod, "input" | "output">,
-  handler: Handler<DescMessage, DescMessage>,
+/** Joins one method and its handler for createForwarder, where an owner answers a part of a service only. */
+export function forwardMethod<I extends DescMessage, O extends DescMessage>(
+  method: DescMethodUnary<I, O>,
+  handler: Handler<I, O>,
+): ForwardMethods {
+  return new Map([[methodPath(method), runnerOf(method, handler)]]);
+}
+
+function runnerOf<I extends DescMessage, O extends DescMessage>(
+  { input, output }: { readonly input: I; readonly output: O },
+  handler: Handler<I, O>,
 ): ForwardRun {
   return async (context) => {
     const response = await handler(context, decodeBody(input, context.signedRequest));
-    return toBinary(output, create(output, response));
+    return encodeBody(output, response, context.signedRequest);
   };
 }

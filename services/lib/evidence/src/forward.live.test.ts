@@ -1,16 +1,23 @@
-import { create, fromBinary, toJson } from "@bufbuild/protobuf";
+import { createHash } from "node:crypto";
+import { type JsonValue, create, fromBinary, fromJson, toBinary, toJson } from "@bufbuild/protobuf";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { ForwardResponse } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
-import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { AnswerClaimsSchema, Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
   EnrollRequestSchema,
   EnrollResponseSchema,
 } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
-import { CreateProjectResponseSchema } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
+import {
+  CreateProjectResponseSchema,
+  ListProjectsRequestSchema,
+  ListProjectsResponseSchema,
+} from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
+import { answerPreimage, frameMessage } from "@sallyport/proto/signing";
 import { Failure } from "@sallyport/rpc";
 import { newUser } from "@sallyport/test/infra";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { publicKeyOf } from "./ed25519.ts";
+import { publicKeyOf, verifyEd25519 } from "./ed25519.ts";
+import { parseRequest } from "./signed-request.ts";
 import { type Forwarded, type TestOwner, createTestOwner, requestId, startMs } from "./testing/owner.ts";
 
 const user = newUser("vlt_0123456789abcdefghjk", Role.ADMIN);
@@ -34,6 +41,7 @@ const signed = (path: string, body: unknown, signer: Pick<typeof user, "keyId" |
   });
 const refusalOf = ({ result }: ForwardResponse) =>
   result.case === "refusal" ? result.value.reason : result.case;
+const jsonOf = (bytes: Uint8Array) => JSON.parse(Buffer.from(bytes).toString()) as JsonValue;
 const names = async () =>
   (await owner.database.query<{ name: string }>("select name from projects")).map(({ name }) => name);
 const stepOf = (request: Forwarded) =>
@@ -42,11 +50,61 @@ const stepOf = (request: Forwarded) =>
     (error: unknown) => (error instanceof Failure ? (error.metadata["step"] ?? error.reason) : String(error)),
   );
 
+/** What the answer's signature says, once it held under the owner's key. */
+function claimsOf({ answer }: ForwardResponse) {
+  if (!answer) throw new Error("not signed");
+  const [key] = owner.deployment.answerKeys("secrets");
+  const publicKey = publicKeyOf(key?.key ?? new Uint8Array());
+  expect(verifyEd25519(publicKey, answerPreimage(answer.payload), answer.signature)).toBe(true);
+  expect(answer.keyId).toBe(key?.keyId);
+  return fromBinary(AnswerClaimsSchema, answer.payload);
+}
+
+test("an answer is in the encoding of its request, and signed over exactly its bytes", async () => {
+  await owner.database.query("insert into projects values ('web', 'someone')");
+  const credential = credentialOf();
+  const binary = toBinary(ListProjectsRequestSchema, create(ListProjectsRequestSchema, {}));
+  const reply = create(ListProjectsResponseSchema, { projects: [{ name: "web" }] });
+  for (const [contentType, body, bytes] of [
+    ["application/json", Buffer.from("{}"), Buffer.from('{"projects":[{"name":"web"}]}')],
+    ["application/proto", binary, toBinary(ListProjectsResponseSchema, reply)],
+    ["application/grpc", frameMessage(binary), toBinary(ListProjectsResponseSchema, reply)],
+    ["application/grpc+proto", frameMessage(binary), toBinary(ListProjectsResponseSchema, reply)],
+  ] as const) {
+    const content = { contentType, body: new Uint8Array(body) };
+    const signedRequest = owner.deployment.signRequest(user, listPath, content);
+    const answer = await owner.forward({ signedRequest, credential });
+    if (answer.result.case !== "response") throw new Error("refused");
+    expect(Buffer.from(answer.result.value), contentType).toEqual(Buffer.from(bytes));
+    const contentSha256 = new Uint8Array(createHash("sha256").update(bytes).digest());
+    expect(claimsOf(answer)).toMatchObject({
+      requestDigest: parseRequest(signedRequest).digest,
+      keysetEpoch: 1,
+      outcome: { case: "contentSha256", value: contentSha256 },
+    });
+  }
+});
+
+test("a refusal is signed with what the public may know of it, and no more", async () => {
+  const taken = { signedRequest: signed(createPath, { name: "taken" }), credential: credentialOf() };
+  const refused = await owner.forward(taken);
+  expect(refusalOf(refused)).toBe(Reason.ALREADY_EXISTS);
+  const { outcome } = claimsOf(refused);
+  expect(outcome).toMatchObject({
+    case: "refusal",
+    value: { reason: Reason.ALREADY_EXISTS, metadata: { field: "name" } },
+  });
+  if (outcome.case !== "refusal") throw new Error("not refused");
+  expect(Object.keys(outcome.value.metadata)).toEqual(["field"]);
+  expect(outcome.value).toEqual(refused.result.value);
+});
+
 test("a change is made and recorded before its answer", async () => {
   const request = { signedRequest: signed(createPath, { name: "web" }), credential: credentialOf() };
   const answer = await owner.forward(request);
   if (answer.result.case !== "response") throw new Error("refused");
-  expect(fromBinary(CreateProjectResponseSchema, answer.result.value).project?.name).toBe("web");
+  const { project } = fromJson(CreateProjectResponseSchema, jsonOf(answer.result.value));
+  expect(project?.name).toBe("web");
   expect(answer.requestDigest).toHaveLength(32);
   expect(owner.state.events).toEqual(["before", "changed", "after"]);
   expect(await owner.database.query("select maker from projects")).toEqual([{ maker: user.userId }]);
@@ -172,7 +230,7 @@ test("a key that is not enrolled reaches its own methods and no others", async (
     signedRequest: signed("/sallyport.identity.v1.EnrollmentService/Enroll", body, signer),
   });
   if (answer.result.case !== "response") throw new Error("refused");
-  const { machineName } = fromBinary(EnrollResponseSchema, answer.result.value);
+  const { machineName } = fromJson(EnrollResponseSchema, jsonOf(answer.result.value));
   expect(machineName).toBe(`${Buffer.from(publicKey).toString("hex")} nobody`);
   expect(await stepOf({ signedRequest: signed(createPath, { name: "web" }, signer) })).toBe("role");
 });

@@ -1,15 +1,16 @@
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { Database, Tx } from "@sallyport/postgres";
-import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { publicErrors, publicMetadata } from "@sallyport/proto/errors";
+import { Reason, type Refusal } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import {
   type ForwardRequest,
-  type ForwardResponse,
   ForwardResponseSchema,
   type ForwardService,
 } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
 import { Failure, fail, toRefusal } from "@sallyport/rpc";
 import { mayCall } from "./access.ts";
+import { type AnswerKey, type AnswerOutcome, signAnswer } from "./answer.ts";
 import { maxSkewMs } from "./claims.ts";
 import { EvidenceError } from "./evidence-error.ts";
 import type { ForwardContext, ForwardMethods, ForwardRun } from "./forward-methods.ts";
@@ -22,6 +23,8 @@ import type { Trust } from "./trust.ts";
 /** What an owner of public methods gives to have requests forwarded to it. */
 export type ForwarderOptions = {
   readonly trust: Trust;
+  /** What signs every answer. */
+  readonly answerKey: AnswerKey;
   /** Our public names, such as "sallyport.example:8443". */
   readonly authorities: readonly string[];
   /** How far `created` may lie from now, in seconds. */
@@ -43,8 +46,9 @@ export type ForwarderOptions = {
 export type ReplayedRequest = Omit<ForwardContext, "mutate">;
 
 /**
- * Implements ForwardService: proves signature, freshness and path again, asks the role table, decodes the body and runs
- * the owner's handler. Refusals travel in the reply; evidence that does not hold is a Failure EVIDENCE_INVALID.
+ * Implements ForwardService: proves signature, freshness and path again, asks the role table, decodes the body, runs the
+ * owner's handler and signs what it came to. Refusals travel in the reply; evidence that does not hold is a Failure
+ * EVIDENCE_INVALID, and no answer.
  */
 export function createForwarder(options: ForwarderOptions): ServiceImpl<typeof ForwardService> {
   const methods = joined(options.methods);
@@ -70,7 +74,14 @@ export function createForwarder(options: ForwarderOptions): ServiceImpl<typeof F
         await sweep(options.clock());
         return result;
       }
-      return answer({ ...received, mutate }, run);
+      const context = { ...received, mutate };
+      const outcome = await outcomeOf(context, run);
+      const answer = signAnswer(context.requestDigest, outcome, options.answerKey);
+      return create(ForwardResponseSchema, {
+        requestDigest: context.requestDigest,
+        result: outcome,
+        answer,
+      });
     },
   };
 }
@@ -125,16 +136,20 @@ function contextOf(
   };
 }
 
-async function answer(context: ForwardContext, run: ForwardRun): Promise<ForwardResponse> {
-  const { requestDigest } = context;
+async function outcomeOf(context: ForwardContext, run: ForwardRun): Promise<AnswerOutcome> {
   try {
     if (!mayCall(context.signedRequest.path, context.principal)) throw fail(Reason.ROLE_REQUIRED);
-    const response = await run(context);
-    return create(ForwardResponseSchema, { requestDigest, result: { case: "response", value: response } });
+    return { case: "response", value: await run(context) };
   } catch (error) {
-    const value = toRefusal(refusalOf(error));
-    return create(ForwardResponseSchema, { requestDigest, result: { case: "refusal", value } });
+    return { case: "refusal", value: publicRefusal(refusalOf(error)) };
   }
+}
+
+// Security: the client gets what is signed as it is, so that nothing may be in it that the gateway would keep back.
+function publicRefusal(failure: Failure): Refusal {
+  const { reason, metadata, retryAfterMs } = failure;
+  if (!publicErrors[reason]) throw fail(Reason.INTERNAL, {}, failure);
+  return toRefusal(new Failure(reason, { metadata: publicMetadata(reason, metadata), retryAfterMs }));
 }
 
 // A malformed body under a good signature is the signer's own fault, and the signer is told. INTERNAL leaves as an

@@ -1,4 +1,5 @@
 export { type Access, type AccessTable, type Caller, access, mayCall } from "./access.ts";
+export { type AnswerKey, type AnswerOutcome, pickAnswerKey, signAnswer } from "./answer.ts";
 export { decodeBody } from "./body.ts";
 export { maxSkewMs } from "./claims.ts";
 export { credentialLifetimeMs, openCredential, signCredential } from "./credential.ts";
@@ -9,6 +10,7 @@ export {
   type ForwardHandlers,
   type ForwardMethods,
   type Principal,
+  forwardMethod,
   forwardMethods,
 } from "./forward-methods.ts";
 export { type ForwarderOptions, type ReplayedRequest, createForwarder } from "./forward.ts";
@@ -21,6 +23,7 @@ export {
   parseRequest,
   verifySignedRequest,
 } from "./signed-request.ts";
+export { type PublicKeyLine, type SigningKeyFile, keptOrNewSigningKeys } from "./signing-key-file.ts";
 export { countRefusedStep } from "./refused-steps.ts";
 export { openSlip, sealSlip, slipLifetimeMs } from "./slip.ts";
 export { type Trust, loadTrust } from "./trust.ts";

@@ -5,8 +5,15 @@ import {
   type KeysetClaims,
   KeysetClaimsSchema,
   KeysetSchema,
+  type PublicKey,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { fromStrictBinary, keysetPreimage, rootFingerprint as fingerprintOf } from "@sallyport/proto/signing";
+import {
+  type AnswerOwner,
+  answerOwners,
+  fromStrictBinary,
+  keysetPreimage,
+  rootFingerprint as fingerprintOf,
+} from "@sallyport/proto/signing";
 import { verifyEd25519 } from "./ed25519.ts";
 import { violationOf } from "./validate.ts";
 
@@ -18,6 +25,8 @@ export type Trust = {
   readonly notAfterMs: number;
   /** Finds a raw 32-byte key by use and id. */
   publicKey(use: KeyUse, keyId: string): Uint8Array | undefined;
+  /** Finds an owner's raw 32-byte answer key by its id; those of others are not found. */
+  answerKey(owner: AnswerOwner, keyId: string): Uint8Array | undefined;
   /** The key to prefer for a use: the first one. */
   preferred(use: KeyUse): { readonly keyId: string; readonly publicKey: Uint8Array };
 };
@@ -31,7 +40,8 @@ const uses = [
 
 /**
  * Reads a serialised Keyset and checks it against the pinned root fingerprint (SIGNING §10). Throws an Error with a
- * sentence for the operator: wrong root, wrong signature, past its time, malformed, or a use without a key.
+ * sentence for the operator: wrong root, wrong signature, past its time, malformed, a use without a key, or an owner
+ * without an answer key.
  */
 export function loadTrust(keysetBytes: Uint8Array, rootFingerprint: string, nowMs: number): Trust {
   const keyset = fromStrictBinary(KeysetSchema, keysetBytes);
@@ -58,10 +68,20 @@ function checkKeys({ keys }: KeysetClaims): void {
   for (const [use, name] of uses) {
     if (!keys.some((key) => key.use === use)) throw new Error(`the keyset has no ${name} key`);
   }
+  for (const owner of answerOwners) {
+    if (!keys.some((key) => isAnswerKey(key, owner)))
+      throw new Error(`the keyset has no answer key of ${owner}`);
+  }
 }
 
-function lookUps({ keys }: KeysetClaims): Pick<Trust, "publicKey" | "preferred"> {
+function isAnswerKey({ use, holder }: PublicKey, owner: AnswerOwner): boolean {
+  return use === KeyUse.ANSWER && holder === owner;
+}
+
+function lookUps({ keys }: KeysetClaims): Pick<Trust, "publicKey" | "answerKey" | "preferred"> {
   return {
+    answerKey: (owner, keyId) =>
+      keys.find((key) => isAnswerKey(key, owner) && key.keyId === keyId)?.publicKey,
     publicKey: (use, keyId) => keys.find((key) => key.use === use && key.keyId === keyId)?.publicKey,
     preferred(use) {
       const key = keys.find((candidate) => candidate.use === use);

@@ -1,4 +1,5 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { Code } from "@connectrpc/connect";
 import { openPermit } from "@sallyport/evidence";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import {
@@ -203,7 +204,7 @@ describe("a read of named secrets", () => {
 
   test("items of every kind of target go together in a batch, each with its own page", async () => {
     const { vaultId, projectId } = project;
-    const named = readOf(vaultId, machineId, [ungranted]);
+    const named = readOf(project.vaultId, machineId, [ungranted]);
     const ofProject = { ...readOf(vaultId, machineId, []), projectId };
     const none = readOf(vaultId, machineId, []);
     const { results } = await policy.authorization.authorize({ items: [ofProject, none, named] });
@@ -316,6 +317,18 @@ describe("a read of what was granted", () => {
       expect(decisionId).toMatch(/^dec_/);
     }
     expect(policy.audit.events).toEqual([]);
+  });
+
+  test("is all that secrets may ask for: a batch with a read in it is refused, and not recorded", async () => {
+    const item = readOf(project.vaultId, machineId, [ungranted]);
+    const list = { ...item, purpose: Purpose.LIST };
+    const { results } = await policy.listing.authorize({ items: [list] });
+    expect(results).toHaveLength(1);
+    const mixed = policy.listing.authorize({ items: [list, item] });
+    await expect(mixed).rejects.toMatchObject({ code: Code.PermissionDenied });
+    expect(policy.audit.events).toEqual([]);
+    await policy.authorization.authorize({ items: [list, item] });
+    expect(policy.audit.events).toHaveLength(1);
   });
 });
 

@@ -12,7 +12,7 @@ import {
   Purpose,
 } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { fail, toRefusal } from "@sallyport/rpc";
+import { fail, peerOf, toRefusal } from "@sallyport/rpc";
 import type { Logger } from "@sallyport/telemetry";
 import { type Decision, decideList, decideRead } from "../decide.ts";
 import { type Audit, denialsOf, recordDenials } from "../denials.ts";
@@ -33,7 +33,10 @@ type Result = MessageInitShape<typeof AuthorizeResultSchema>;
 /** Decides reads (DESIGN §3.3). A refusal is in the log before it is answered; what cannot be recorded is unavailable. */
 export function createAuthorization(parts: AuthorizationParts): ServiceImpl<typeof AuthorizationService> {
   return {
-    async authorize({ items }) {
+    async authorize({ items }, context) {
+      // Security: a stolen secrets gets no permit, and puts no refused read on record.
+      if (peerOf(context) === "secrets" && items.some(({ purpose }) => purpose !== Purpose.LIST))
+        throw fail(Reason.PEER_NOT_ALLOWED);
       const pages = await readPages(parts.database, items);
       const nowMs = parts.clock();
       const results = items.map((item) => answer(item, pages.get(item), nowMs, parts));

@@ -3,7 +3,6 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { openSlip } from "@sallyport/evidence";
 import { openDatabase } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import type { FetchResult } from "@sallyport/proto/gen/sallyport/secrets/internal/v1/fetch_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { type SigningUser, newUser } from "@sallyport/test/infra";
@@ -105,24 +104,5 @@ describe("Fetch", () => {
       Buffer.alloc(3_200_000),
     ]);
     expect(await reasonOf(fetch([second]))).toBe(Reason.TOO_LARGE);
-  });
-});
-
-describe("Describe", () => {
-  test("names what the vault has, without envelopes", async () => {
-    const secretIds = [first, newId("sec")];
-    const { secrets: described } = await secrets.fetching.describe({ vaultId: owner.vaultId, secretIds });
-    expect(described).toMatchObject([
-      {
-        secretId: first,
-        name: "DB_URL",
-        projectId,
-        projectName: "payments",
-        version: 2,
-        kind: ValueKind.SINGLE,
-      },
-    ]);
-    const foreign = await secrets.fetching.describe({ vaultId: newId("vlt"), secretIds });
-    expect(foreign.secrets).toEqual([]);
   });
 });

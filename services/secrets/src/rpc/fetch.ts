@@ -6,7 +6,7 @@ import type { Tx } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { FetchItem, FetchService } from "@sallyport/proto/gen/sallyport/secrets/internal/v1/fetch_pb.ts";
 import { fail } from "@sallyport/rpc";
-import { type FoundEnvelope, describeSecrets, findEnvelopes } from "../store/envelopes.ts";
+import { type FoundEnvelope, findEnvelopes } from "../store/envelopes.ts";
 
 /** What the fetch needs; the clock is in milliseconds, the first key seals. */
 export type FetchParts = {
@@ -28,9 +28,6 @@ export function createFetch(parts: FetchParts): ServiceImpl<typeof FetchService>
       return {
         results: items.map((item, index) => answer(item, found[index] ?? [], expiresAtMs, parts.slipKeys)),
       };
-    },
-    async describe({ vaultId, secretIds }) {
-      return { secrets: await describeSecrets(parts.database, vaultId, secretIds) };
     },
   };
 }

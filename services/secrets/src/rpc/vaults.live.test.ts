@@ -152,9 +152,8 @@ describe.each([
 });
 
 describe("FetchService, asked for another vault", () => {
-  const vaultId = () => stranger.vaultId;
   test("is all that there is to walk", () => {
-    expect(FetchService.methods.map(({ name }) => name)).toEqual(["Fetch", "Describe"]);
+    expect(FetchService.methods.map(({ name }) => name)).toEqual(["Fetch"]);
   });
 
   test("Fetch answers with nothing, whether secret, version and life exist or not", async () => {
@@ -178,10 +177,5 @@ describe("FetchService, asked for another vault", () => {
     }));
     const { results } = await secrets.fetching.fetch({ items });
     expect(results.map((result) => result.secrets)).toEqual(asked.map(() => []));
-  });
-
-  test("Describe names nothing", async () => {
-    const secretIds = [known.secretId, known.deletedId];
-    expect((await secrets.fetching.describe({ vaultId: vaultId(), secretIds })).secrets).toEqual([]);
   });
 });

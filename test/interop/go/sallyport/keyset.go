@@ -2,10 +2,14 @@ package sallyport
 
 import (
 	"regexp"
+	"slices"
 	"time"
 
 	evidence "sallyport.example/interop/gen/sallyport/evidence/v1"
 )
+
+// owners sign their answers, each with a key of its own (§11).
+var owners = []string{"identity", "policy", "secrets", "audit"}
 
 var keyForm = regexp.MustCompile(`^[a-z0-9-]{1,64}\z`)
 
@@ -52,13 +56,19 @@ func isWellFormed(claims *evidence.KeysetClaims) bool {
 	}
 	seen := map[string]bool{}
 	uses := map[evidence.KeyUse]bool{}
+	holders := map[string]bool{}
 	for _, key := range claims.Keys {
 		name := key.Use.String() + " " + key.KeyId
 		_, known := evidence.KeyUse_name[int32(key.Use)]
 		if !known || key.Use == 0 || !keyForm.MatchString(key.KeyId) || len(key.PublicKey) != 32 || seen[name] {
 			return false
 		}
-		seen[name], uses[key.Use] = true, true
+		if answers := key.Use == evidence.KeyUse_KEY_USE_ANSWER; answers != slices.Contains(owners, key.Holder) ||
+			!answers && key.Holder != "" {
+			return false
+		}
+		seen[name], uses[key.Use], holders[key.Holder] = true, true, true
 	}
-	return len(uses) == len(evidence.KeyUse_name)-1
+	delete(holders, "")
+	return len(uses) == len(evidence.KeyUse_name)-1 && len(holders) == len(owners)
 }

@@ -12,6 +12,7 @@ from .text import labelled
 from .token import fingerprint
 
 _KEY_FORM = re.compile("[a-z0-9-]{1,64}")
+_OWNERS = {"identity", "policy", "secrets", "audit"}
 _USES = set(evidence.KeyUse.values()) - {evidence.KEY_USE_UNSPECIFIED}
 
 
@@ -56,6 +57,8 @@ def _decode(payload: bytes) -> evidence.KeysetClaims:
         or len(claims.keys) > 32
         or len(names) != len(claims.keys)
         or {key.use for key in claims.keys} != _USES
+        or {key.holder for key in claims.keys if key.use == evidence.KEY_USE_ANSWER} != _OWNERS
+        or any(key.holder for key in claims.keys if key.use != evidence.KEY_USE_ANSWER)
         or any(_KEY_FORM.fullmatch(key.key_id) is None or len(key.public_key) != 32 for key in claims.keys)
     ):
         raise Untrusted("keyset-form")

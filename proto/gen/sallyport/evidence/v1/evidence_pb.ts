@@ -10,7 +10,7 @@ import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Reason } from "../../errors/v1/reason_pb.ts";
+import type { Reason, Refusal } from "../../errors/v1/reason_pb.ts";
 import { file_sallyport_errors_v1_reason } from "../../errors/v1/reason_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -18,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file sallyport/evidence/v1/evidence.proto.
  */
 export const file_sallyport_evidence_v1_evidence: GenFile = /*@__PURE__*/
-  fileDesc("CiRzYWxseXBvcnQvZXZpZGVuY2UvdjEvZXZpZGVuY2UucHJvdG8SFXNhbGx5cG9ydC5ldmlkZW5jZS52MSKIAgoNU2lnbmVkUmVxdWVzdBIZCgZtZXRob2QYASABKAlCCbpIBnIEEAEoEBIdCglhdXRob3JpdHkYAiABKAlCCrpIB3IFEAEorAISGAoEcGF0aBgDIAEoCUIKukgHcgUQASisAhIfCgxjb250ZW50X3R5cGUYBCABKAlCCbpIBnIEEAEoQBIiCg5jb250ZW50X2RpZ2VzdBgFIAEoCUIKukgHcgUQASiAARIjCg9zaWduYXR1cmVfaW5wdXQYBiABKAlCCrpIB3IFEAEogAgSHQoJc2lnbmF0dXJlGAcgASgJQgq6SAdyBRABKIACEhoKBGJvZHkYCCABKAxCDIABAbpIBnoEGICAQCJgCgpDcmVkZW50aWFsEhsKB3BheWxvYWQYASABKAxCCrpIB3oFEAEYgAgSGQoGa2V5X2lkGAIgASgJQgm6SAZyBBABKEASGgoJc2lnbmF0dXJlGAMgASgMQge6SAR6AmhAIr8DChBDcmVkZW50aWFsQ2xhaW1zEj8KDHByaW5jaXBhbF9pZBgBIAEoCUIpukgmciQyIl4obWNofHVzcilfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSPgoEa2luZBgCIAEoDjIkLnNhbGx5cG9ydC5ldmlkZW5jZS52MS5QcmluY2lwYWxLaW5kQgq6SAeCAQQQASAAEjUKCHZhdWx0X2lkGAMgASgJQiO6SCByHjIcXnZsdF9bMC05YS1oamttbnAtdHYtel17MjB9JBIbCgpwdWJsaWNfa2V5GAQgASgMQge6SAR6AmggEhkKBmtleV9pZBgFIAEoCUIJukgGcgQQAShAEjMKBHJvbGUYBiABKA4yGy5zYWxseXBvcnQuZXZpZGVuY2UudjEuUm9sZUIIukgFggECEAESNQoJaXNzdWVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEjYKCmV4cGlyZXNfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESFwoGc2VyaWFsGAkgASgMQge6SAR6AmgQIlcKBlBlcm1pdBIcCgdwYXlsb2FkGAEgASgMQgu6SAh6BhABGICAAhIZCgZrZXlfaWQYAiABKAlCCbpIBnIEEAEoQBIUCgNtYWMYAyABKAxCB7pIBHoCaCAizAQKDFBlcm1pdENsYWltcxI3CgptYWNoaW5lX2lkGAEgASgJQiO6SCByHjIcXm1jaF9bMC05YS1oamttbnAtdHYtel17MjB9JBI1Cgh2YXVsdF9pZBgCIAEoCUIjukggch4yHF52bHRfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSHwoOcmVxdWVzdF9kaWdlc3QYAyABKAxCB7pIBHoCaCASPgoHc2VjcmV0cxgEIAMoCzIjLnNhbGx5cG9ydC5ldmlkZW5jZS52MS5QZXJtaXRTZWNyZXRCCLpIBZIBAhBkEhMKC3NlYWxlZF9vbmx5GAUgASgIEjgKC2RlY2lzaW9uX2lkGAYgASgJQiO6SCByHjIcXmRlY19bMC05YS1oamttbnAtdHYtel17MjB9JBIWCg5wb2xpY3lfdmVyc2lvbhgHIAEoDRI2CgpleHBpcmVzX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEjoKCnByb2plY3RfaWQYCSABKAlCJrpII3IhMh9eKHByal9bMC05YS1oamttbnAtdHYtel17MjB9KT8kEhMKC2FsbF9ncmFudGVkGAogASgIEjoKCnBhZ2VfdG9rZW4YCyABKAlCJrpII3IhMh9eKHNlY19bMC05YS1oamttbnAtdHYtel17MjB9KT8kEj8KD25leHRfcGFnZV90b2tlbhgMIAEoCUImukgjciEyH14oc2VjX1swLTlhLWhqa21ucC10di16XXsyMH0pPyQi1QEKDFBlcm1pdFNlY3JldBI2CglzZWNyZXRfaWQYASABKAlCI7pIIHIeMhxec2VjX1swLTlhLWhqa21ucC10di16XXsyMH0kEjoKCnByb2plY3RfaWQYAiABKAlCJrpII3IhMh9eKHByal9bMC05YS1oamttbnAtdHYtel17MjB9KT8kEhkKEXJlcXVlc3RlZF92ZXJzaW9uGAMgASgNEjYKB3JlZnVzYWwYBCABKA4yGy5zYWxseXBvcnQuZXJyb3JzLnYxLlJlYXNvbkIIukgFggECEAEiVAoEU2xpcBIbCgdwYXlsb2FkGAEgASgMQgq6SAd6BRABGIAQEhkKBmtleV9pZBgCIAEoCUIJukgGcgQQAShAEhQKA21hYxgDIAEoDEIHukgEegJoICL+AgoKU2xpcENsYWltcxI1Cgh2YXVsdF9pZBgBIAEoCUIjukggch4yHF52bHRfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSNwoKcHJvamVjdF9pZBgCIAEoCUIjukggch4yHF5wcmpfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSNgoJc2VjcmV0X2lkGAMgASgJQiO6SCByHjIcXnNlY19bMC05YS1oamttbnAtdHYtel17MjB9JBIYCgRuYW1lGAQgASgJQgq6SAdyBRABKIABEhgKB3ZlcnNpb24YBSABKA1CB7pIBCoCKAESGQoRcmVxdWVzdGVkX3ZlcnNpb24YBiABKA0SIAoPZW52ZWxvcGVfc2hhMjU2GAcgASgMQge6SAR6AmggEh8KDnJlcXVlc3RfZGlnZXN0GAggASgMQge6SAR6AmggEjYKCmV4cGlyZXNfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQEiYwoGS2V5c2V0EhsKB3BheWxvYWQYASABKAxCCrpIB3oFEAEYgEASIAoPcm9vdF9wdWJsaWNfa2V5GAIgASgMQge6SAR6AmggEhoKCXNpZ25hdHVyZRgDIAEoDEIHukgEegJoQCKZAQoMS2V5c2V0Q2xhaW1zEhYKBWVwb2NoGAEgASgNQge6SAQqAigBEjUKCW5vdF9hZnRlchgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARI6CgRrZXlzGAMgAygLMiAuc2FsbHlwb3J0LmV2aWRlbmNlLnYxLlB1YmxpY0tleUIKukgHkgEECAQQICKKAQoJUHVibGljS2V5EigKBmtleV9pZBgBIAEoCUIYukgVchMyEV5bYS16MC05LV17MSw2NH0kEjYKA3VzZRgCIAEoDjIdLnNhbGx5cG9ydC5ldmlkZW5jZS52MS5LZXlVc2VCCrpIB4IBBBABIAASGwoKcHVibGljX2tleRgDIAEoDEIHukgEegJoICJiCgtTaWduZWRSZXBseRIcCgdwYXlsb2FkGAEgASgMQgu6SAh6BhABGICABBIZCgZrZXlfaWQYAiABKAlCCbpIBnIEEAEoQBIaCglzaWduYXR1cmUYAyABKAxCB7pIBHoCaEAirgEKC1JlcGx5Q2xhaW1zEh8KDnJlcXVlc3RfZGlnZXN0GAEgASgMQge6SAR6AmggEj0KB3NlY3JldHMYAiADKAsyIi5zYWxseXBvcnQuZXZpZGVuY2UudjEuUmVwbHlTZWNyZXRCCLpIBZIBAhBkEj8KD25leHRfcGFnZV90b2tlbhgDIAEoCUImukgjciEyH14oc2VjX1swLTlhLWhqa21ucC10di16XXsyMH0pPyQigQIKC1JlcGx5U2VjcmV0EjYKCXNlY3JldF9pZBgBIAEoCUIjukggch4yHF5zZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSFgoEbmFtZRgCIAEoCUIIukgFcgMogAESDwoHdmVyc2lvbhgDIAEoDRI4CgRraW5kGAQgASgOMiAuc2FsbHlwb3J0LmV2aWRlbmNlLnYxLlZhbHVlS2luZEIIukgFggECEAESNgoHcmVmdXNhbBgFIAEoDjIbLnNhbGx5cG9ydC5lcnJvcnMudjEuUmVhc29uQgi6SAWCAQIQARIfCg5jb250ZW50X3NoYTI1NhgGIAEoDEIHukgEegIYICpkCg1QcmluY2lwYWxLaW5kEh4KGlBSSU5DSVBBTF9LSU5EX1VOU1BFQ0lGSUVEEAASGgoWUFJJTkNJUEFMX0tJTkRfTUFDSElORRABEhcKE1BSSU5DSVBBTF9LSU5EX1VTRVIQAipiCgRSb2xlEhQKEFJPTEVfVU5TUEVDSUZJRUQQABIOCgpST0xFX09XTkVSEAESDgoKUk9MRV9BRE1JThACEhIKDlJPTEVfREVWRUxPUEVSEAMSEAoMUk9MRV9BVURJVE9SEAQqVQoJVmFsdWVLaW5kEhoKFlZBTFVFX0tJTkRfVU5TUEVDSUZJRUQQABIVChFWQUxVRV9LSU5EX1NJTkdMRRABEhUKEVZBTFVFX0tJTkRfRklFTERTEAIqXQoMU2VhbGluZ1N1aXRlEh0KGVNFQUxJTkdfU1VJVEVfVU5TUEVDSUZJRUQQABIuCipTRUFMSU5HX1NVSVRFX0hQS0VfWDI1NTE5X1NIQTI1Nl9BRVMyNTZHQ00QASpyCgZLZXlVc2USFwoTS0VZX1VTRV9VTlNQRUNJRklFRBAAEhYKEktFWV9VU0VfQ1JFREVOVElBTBABEhMKD0tFWV9VU0VfU0VBTElORxACEhEKDUtFWV9VU0VfUkVQTFkQAxIPCgtLRVlfVVNFX0xPRxAEYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_sallyport_errors_v1_reason]);
+  fileDesc("CiRzYWxseXBvcnQvZXZpZGVuY2UvdjEvZXZpZGVuY2UucHJvdG8SFXNhbGx5cG9ydC5ldmlkZW5jZS52MSKIAgoNU2lnbmVkUmVxdWVzdBIZCgZtZXRob2QYASABKAlCCbpIBnIEEAEoEBIdCglhdXRob3JpdHkYAiABKAlCCrpIB3IFEAEorAISGAoEcGF0aBgDIAEoCUIKukgHcgUQASisAhIfCgxjb250ZW50X3R5cGUYBCABKAlCCbpIBnIEEAEoQBIiCg5jb250ZW50X2RpZ2VzdBgFIAEoCUIKukgHcgUQASiAARIjCg9zaWduYXR1cmVfaW5wdXQYBiABKAlCCrpIB3IFEAEogAgSHQoJc2lnbmF0dXJlGAcgASgJQgq6SAdyBRABKIACEhoKBGJvZHkYCCABKAxCDIABAbpIBnoEGICAQCJgCgpDcmVkZW50aWFsEhsKB3BheWxvYWQYASABKAxCCrpIB3oFEAEYgAgSGQoGa2V5X2lkGAIgASgJQgm6SAZyBBABKEASGgoJc2lnbmF0dXJlGAMgASgMQge6SAR6AmhAIr8DChBDcmVkZW50aWFsQ2xhaW1zEj8KDHByaW5jaXBhbF9pZBgBIAEoCUIpukgmciQyIl4obWNofHVzcilfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSPgoEa2luZBgCIAEoDjIkLnNhbGx5cG9ydC5ldmlkZW5jZS52MS5QcmluY2lwYWxLaW5kQgq6SAeCAQQQASAAEjUKCHZhdWx0X2lkGAMgASgJQiO6SCByHjIcXnZsdF9bMC05YS1oamttbnAtdHYtel17MjB9JBIbCgpwdWJsaWNfa2V5GAQgASgMQge6SAR6AmggEhkKBmtleV9pZBgFIAEoCUIJukgGcgQQAShAEjMKBHJvbGUYBiABKA4yGy5zYWxseXBvcnQuZXZpZGVuY2UudjEuUm9sZUIIukgFggECEAESNQoJaXNzdWVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEjYKCmV4cGlyZXNfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESFwoGc2VyaWFsGAkgASgMQge6SAR6AmgQIlcKBlBlcm1pdBIcCgdwYXlsb2FkGAEgASgMQgu6SAh6BhABGICAAhIZCgZrZXlfaWQYAiABKAlCCbpIBnIEEAEoQBIUCgNtYWMYAyABKAxCB7pIBHoCaCAizAQKDFBlcm1pdENsYWltcxI3CgptYWNoaW5lX2lkGAEgASgJQiO6SCByHjIcXm1jaF9bMC05YS1oamttbnAtdHYtel17MjB9JBI1Cgh2YXVsdF9pZBgCIAEoCUIjukggch4yHF52bHRfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSHwoOcmVxdWVzdF9kaWdlc3QYAyABKAxCB7pIBHoCaCASPgoHc2VjcmV0cxgEIAMoCzIjLnNhbGx5cG9ydC5ldmlkZW5jZS52MS5QZXJtaXRTZWNyZXRCCLpIBZIBAhBkEhMKC3NlYWxlZF9vbmx5GAUgASgIEjgKC2RlY2lzaW9uX2lkGAYgASgJQiO6SCByHjIcXmRlY19bMC05YS1oamttbnAtdHYtel17MjB9JBIWCg5wb2xpY3lfdmVyc2lvbhgHIAEoDRI2CgpleHBpcmVzX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEjoKCnByb2plY3RfaWQYCSABKAlCJrpII3IhMh9eKHByal9bMC05YS1oamttbnAtdHYtel17MjB9KT8kEhMKC2FsbF9ncmFudGVkGAogASgIEjoKCnBhZ2VfdG9rZW4YCyABKAlCJrpII3IhMh9eKHNlY19bMC05YS1oamttbnAtdHYtel17MjB9KT8kEj8KD25leHRfcGFnZV90b2tlbhgMIAEoCUImukgjciEyH14oc2VjX1swLTlhLWhqa21ucC10di16XXsyMH0pPyQi1QEKDFBlcm1pdFNlY3JldBI2CglzZWNyZXRfaWQYASABKAlCI7pIIHIeMhxec2VjX1swLTlhLWhqa21ucC10di16XXsyMH0kEjoKCnByb2plY3RfaWQYAiABKAlCJrpII3IhMh9eKHByal9bMC05YS1oamttbnAtdHYtel17MjB9KT8kEhkKEXJlcXVlc3RlZF92ZXJzaW9uGAMgASgNEjYKB3JlZnVzYWwYBCABKA4yGy5zYWxseXBvcnQuZXJyb3JzLnYxLlJlYXNvbkIIukgFggECEAEiVAoEU2xpcBIbCgdwYXlsb2FkGAEgASgMQgq6SAd6BRABGIAQEhkKBmtleV9pZBgCIAEoCUIJukgGcgQQAShAEhQKA21hYxgDIAEoDEIHukgEegJoICL+AgoKU2xpcENsYWltcxI1Cgh2YXVsdF9pZBgBIAEoCUIjukggch4yHF52bHRfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSNwoKcHJvamVjdF9pZBgCIAEoCUIjukggch4yHF5wcmpfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSNgoJc2VjcmV0X2lkGAMgASgJQiO6SCByHjIcXnNlY19bMC05YS1oamttbnAtdHYtel17MjB9JBIYCgRuYW1lGAQgASgJQgq6SAdyBRABKIABEhgKB3ZlcnNpb24YBSABKA1CB7pIBCoCKAESGQoRcmVxdWVzdGVkX3ZlcnNpb24YBiABKA0SIAoPZW52ZWxvcGVfc2hhMjU2GAcgASgMQge6SAR6AmggEh8KDnJlcXVlc3RfZGlnZXN0GAggASgMQge6SAR6AmggEjYKCmV4cGlyZXNfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQEiYwoGS2V5c2V0EhsKB3BheWxvYWQYASABKAxCCrpIB3oFEAEYgEASIAoPcm9vdF9wdWJsaWNfa2V5GAIgASgMQge6SAR6AmggEhoKCXNpZ25hdHVyZRgDIAEoDEIHukgEegJoQCKZAQoMS2V5c2V0Q2xhaW1zEhYKBWVwb2NoGAEgASgNQge6SAQqAigBEjUKCW5vdF9hZnRlchgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARI6CgRrZXlzGAMgAygLMiAuc2FsbHlwb3J0LmV2aWRlbmNlLnYxLlB1YmxpY0tleUIKukgHkgEECAgQICK3AgoJUHVibGljS2V5EigKBmtleV9pZBgBIAEoCUIYukgVchMyEV5bYS16MC05LV17MSw2NH0kEjYKA3VzZRgCIAEoDjIdLnNhbGx5cG9ydC5ldmlkZW5jZS52MS5LZXlVc2VCCrpIB4IBBBABIAASGwoKcHVibGljX2tleRgDIAEoDEIHukgEegJoIBI5CgZob2xkZXIYBCABKAlCKbpIJnIkMiJeKGlkZW50aXR5fHBvbGljeXxzZWNyZXRzfGF1ZGl0KT8kOnC6SG0aawoKa2V5LmhvbGRlchI1YW4gYW5zd2VyIGtleSBuYW1lcyBpdHMgaG9sZGVyLCBhbmQgbm8gb3RoZXIga2V5IGRvZXMaJih0aGlzLnVzZSA9PSA1KSA9PSAodGhpcy5ob2xkZXIgIT0gJycpImIKC1NpZ25lZFJlcGx5EhwKB3BheWxvYWQYASABKAxCC7pICHoGEAEYgIAEEhkKBmtleV9pZBgCIAEoCUIJukgGcgQQAShAEhoKCXNpZ25hdHVyZRgDIAEoDEIHukgEegJoQCKuAQoLUmVwbHlDbGFpbXMSHwoOcmVxdWVzdF9kaWdlc3QYASABKAxCB7pIBHoCaCASPQoHc2VjcmV0cxgCIAMoCzIiLnNhbGx5cG9ydC5ldmlkZW5jZS52MS5SZXBseVNlY3JldEIIukgFkgECEGQSPwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJQia6SCNyITIfXihzZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSk/JCKBAgoLUmVwbHlTZWNyZXQSNgoJc2VjcmV0X2lkGAEgASgJQiO6SCByHjIcXnNlY19bMC05YS1oamttbnAtdHYtel17MjB9JBIWCgRuYW1lGAIgASgJQgi6SAVyAyiAARIPCgd2ZXJzaW9uGAMgASgNEjgKBGtpbmQYBCABKA4yIC5zYWxseXBvcnQuZXZpZGVuY2UudjEuVmFsdWVLaW5kQgi6SAWCAQIQARI2CgdyZWZ1c2FsGAUgASgOMhsuc2FsbHlwb3J0LmVycm9ycy52MS5SZWFzb25CCLpIBYIBAhABEh8KDmNvbnRlbnRfc2hhMjU2GAYgASgMQge6SAR6AhggImIKDFNpZ25lZEFuc3dlchIbCgdwYXlsb2FkGAEgASgMQgq6SAd6BRABGIAgEhkKBmtleV9pZBgCIAEoCUIJukgGcgQQAShAEhoKCXNpZ25hdHVyZRgDIAEoDEIHukgEegJoQCK0AQoMQW5zd2VyQ2xhaW1zEh8KDnJlcXVlc3RfZGlnZXN0GAEgASgMQge6SAR6AmggEiEKDmNvbnRlbnRfc2hhMjU2GAIgASgMQge6SAR6AmggSAASLwoHcmVmdXNhbBgDIAEoCzIcLnNhbGx5cG9ydC5lcnJvcnMudjEuUmVmdXNhbEgAEh0KDGtleXNldF9lcG9jaBgEIAEoDUIHukgEKgIoAUIQCgdvdXRjb21lEgW6SAIIASpkCg1QcmluY2lwYWxLaW5kEh4KGlBSSU5DSVBBTF9LSU5EX1VOU1BFQ0lGSUVEEAASGgoWUFJJTkNJUEFMX0tJTkRfTUFDSElORRABEhcKE1BSSU5DSVBBTF9LSU5EX1VTRVIQAipiCgRSb2xlEhQKEFJPTEVfVU5TUEVDSUZJRUQQABIOCgpST0xFX09XTkVSEAESDgoKUk9MRV9BRE1JThACEhIKDlJPTEVfREVWRUxPUEVSEAMSEAoMUk9MRV9BVURJVE9SEAQqVQoJVmFsdWVLaW5kEhoKFlZBTFVFX0tJTkRfVU5TUEVDSUZJRUQQABIVChFWQUxVRV9LSU5EX1NJTkdMRRABEhUKEVZBTFVFX0tJTkRfRklFTERTEAIqXQoMU2VhbGluZ1N1aXRlEh0KGVNFQUxJTkdfU1VJVEVfVU5TUEVDSUZJRUQQABIuCipTRUFMSU5HX1NVSVRFX0hQS0VfWDI1NTE5X1NIQTI1Nl9BRVMyNTZHQ00QASqGAQoGS2V5VXNlEhcKE0tFWV9VU0VfVU5TUEVDSUZJRUQQABIWChJLRVlfVVNFX0NSRURFTlRJQUwQARITCg9LRVlfVVNFX1NFQUxJTkcQAhIRCg1LRVlfVVNFX1JFUExZEAMSDwoLS0VZX1VTRV9MT0cQBBISCg5LRVlfVVNFX0FOU1dFUhAFYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_sallyport_errors_v1_reason]);
 
 /**
  * SignedRequest is a request as the gateway received it: the covered components, the signature and the body bytes.
@@ -545,7 +545,7 @@ export type KeysetClaims = Message<"sallyport.evidence.v1.KeysetClaims"> & {
   notAfter?: Timestamp | undefined;
 
   /**
-   * Keys holds one key or more for each use, the one to prefer first.
+   * Keys holds one key or more for each use, and an answer key of each holder; the one to prefer first.
    *
    * @generated from field: repeated sallyport.evidence.v1.PublicKey keys = 3;
    */
@@ -585,6 +585,13 @@ export type PublicKey = Message<"sallyport.evidence.v1.PublicKey"> & {
    * @generated from field: bytes public_key = 3;
    */
   publicKey: Uint8Array;
+
+  /**
+   * Holder is the process that signs with an answer key; what another owns is not believed from it. Else empty.
+   *
+   * @generated from field: string holder = 4;
+   */
+  holder: string;
 };
 
 /**
@@ -719,6 +726,93 @@ export type ReplySecret = Message<"sallyport.evidence.v1.ReplySecret"> & {
  */
 export const ReplySecretSchema: GenMessage<ReplySecret> = /*@__PURE__*/
   messageDesc(file_sallyport_evidence_v1_evidence, 13);
+
+/**
+ * SignedAnswer is an owner's signature over its answer to a forwarded request. The payload is an AnswerClaims, kept as
+ * bytes. It travels in the response header "sallyport-answer", or as a detail of the error (SIGNING §11).
+ *
+ * @generated from message sallyport.evidence.v1.SignedAnswer
+ */
+export type SignedAnswer = Message<"sallyport.evidence.v1.SignedAnswer"> & {
+  /**
+   * Payload is the serialised AnswerClaims; never serialised again.
+   *
+   * @generated from field: bytes payload = 1;
+   */
+  payload: Uint8Array;
+
+  /**
+   * KeyId names the owner's answer key of the keyset.
+   *
+   * @generated from field: string key_id = 2;
+   */
+  keyId: string;
+
+  /**
+   * Signature is Ed25519 over the label "sallyport-answer-v1", a zero byte and the payload.
+   *
+   * @generated from field: bytes signature = 3;
+   */
+  signature: Uint8Array;
+};
+
+/**
+ * Describes the message sallyport.evidence.v1.SignedAnswer.
+ * Use `create(SignedAnswerSchema)` to create a new message.
+ */
+export const SignedAnswerSchema: GenMessage<SignedAnswer> = /*@__PURE__*/
+  messageDesc(file_sallyport_evidence_v1_evidence, 14);
+
+/**
+ * AnswerClaims is what an owner answered to one request.
+ *
+ * @generated from message sallyport.evidence.v1.AnswerClaims
+ */
+export type AnswerClaims = Message<"sallyport.evidence.v1.AnswerClaims"> & {
+  /**
+   * RequestDigest is the digest of the request answered (SIGNING §6).
+   *
+   * @generated from field: bytes request_digest = 1;
+   */
+  requestDigest: Uint8Array;
+
+  /**
+   * Outcome is the content of the answer, or the refusal.
+   *
+   * @generated from oneof sallyport.evidence.v1.AnswerClaims.outcome
+   */
+  outcome: {
+    /**
+     * ContentSha256 is the SHA-256 of the response message as it is sent, without a gRPC frame.
+     *
+     * @generated from field: bytes content_sha256 = 2;
+     */
+    value: Uint8Array;
+    case: "contentSha256";
+  } | {
+    /**
+     * Refusal is why the request was refused, with what the public may know of it.
+     *
+     * @generated from field: sallyport.errors.v1.Refusal refusal = 3;
+     */
+    value: Refusal;
+    case: "refusal";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * KeysetEpoch is the epoch of the keyset that the owner holds.
+   *
+   * @generated from field: uint32 keyset_epoch = 4;
+   */
+  keysetEpoch: number;
+};
+
+/**
+ * Describes the message sallyport.evidence.v1.AnswerClaims.
+ * Use `create(AnswerClaimsSchema)` to create a new message.
+ */
+export const AnswerClaimsSchema: GenMessage<AnswerClaims> = /*@__PURE__*/
+  messageDesc(file_sallyport_evidence_v1_evidence, 15);
 
 /**
  * PrincipalKind tells a machine from a person.
@@ -931,6 +1025,13 @@ export const KeyUse = {
    * @generated from enum value: KEY_USE_LOG = 4;
    */
   LOG: 4,
+
+  /**
+   * KEY_USE_ANSWER verifies answers to forwarded requests: Ed25519, held by the process that PublicKey.holder names.
+   *
+   * @generated from enum value: KEY_USE_ANSWER = 5;
+   */
+  ANSWER: 5,
 } as const;
 
 /**

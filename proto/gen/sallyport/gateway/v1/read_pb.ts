@@ -414,7 +414,7 @@ export const ReadService: GenService<{
     output: typeof ReadSecretsResponseSchema;
   },
   /**
-   * ListReadableSecrets names the secrets that the machine may read, without values. Callers: machines.
+   * ListReadableSecrets names the secrets that the machine may read, without values; secrets answers. Callers: machines.
    * Recorded: nothing. Reasons: MACHINE_EXPIRED, MACHINE_DISABLED, DEPENDENCY_UNAVAILABLE.
    *
    * @generated from rpc sallyport.gateway.v1.ReadService.ListReadableSecrets
@@ -425,7 +425,8 @@ export const ReadService: GenService<{
     output: typeof ListReadableSecretsResponseSchema;
   },
   /**
-   * GetKeyset returns the deployment's public keys, signed by its root. Callers: machines and users.
+   * GetKeyset returns the deployment's public keys, signed by its root. Callers: machines, users and keys that are not
+   * enrolled yet, which verify the answer to their enrollment with it.
    * Recorded: nothing. Reasons: none of its own.
    *
    * @generated from rpc sallyport.gateway.v1.ReadService.GetKeyset

@@ -15,6 +15,7 @@ import { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/en
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { Failure, fail, failureOf, toConnectError } from "@sallyport/rpc";
 import { createServiceDatabase, createSignedDeployment } from "@sallyport/test/infra";
+import { pickAnswerKey } from "../answer.ts";
 import { EvidenceError } from "../evidence-error.ts";
 import { type ForwardContext, forwardMethods } from "../forward-methods.ts";
 import { type ForwarderOptions, createForwarder } from "../forward.ts";
@@ -59,10 +60,12 @@ export async function createTestOwner(): Promise<TestOwner> {
   const state: OwnerState = { nowMs: startMs, events: [], logDown: false, received: undefined };
   const deployment = createSignedDeployment(() => state.nowMs);
   const { keyset, rootFingerprint, publicNames, clockWindowSeconds } = deployment.config;
+  const trust = loadTrust(keyset, rootFingerprint, startMs);
   let changedIn: Tx | undefined;
   const projects = projectMethods(database, state, (tx) => (changedIn = tx));
   const options = {
-    trust: loadTrust(keyset, rootFingerprint, startMs),
+    trust,
+    answerKey: pickAnswerKey(deployment.answerKeys("secrets"), "secrets", trust),
     authorities: publicNames,
     windowSeconds: clockWindowSeconds,
     clock: () => state.nowMs,
@@ -108,7 +111,7 @@ function projectMethods(database: Database, state: OwnerState, onChange: (tx: Tx
     async createProject(context, { name }) {
       state.received = context;
       return context.mutate(async (tx) => {
-        if (name === "taken") throw fail(Reason.ALREADY_EXISTS, { field: "name" });
+        if (name === "taken") throw fail(Reason.ALREADY_EXISTS, { field: "name", sql: "insert" });
         const values = [name, context.principal?.id];
         await tx.query("insert into projects (name, maker) values ($1, $2)", values);
         state.events.push("changed");

@@ -9,7 +9,7 @@ import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Refusal } from "../../../errors/v1/reason_pb.ts";
 import { file_sallyport_errors_v1_reason } from "../../../errors/v1/reason_pb.ts";
-import type { Credential, SignedRequest } from "../../v1/evidence_pb.ts";
+import type { Credential, SignedAnswer, SignedRequest } from "../../v1/evidence_pb.ts";
 import { file_sallyport_evidence_v1_evidence } from "../../v1/evidence_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sallyport/evidence/internal/v1/forward.proto.
  */
 export const file_sallyport_evidence_internal_v1_forward: GenFile = /*@__PURE__*/
-  fileDesc("CixzYWxseXBvcnQvZXZpZGVuY2UvaW50ZXJuYWwvdjEvZm9yd2FyZC5wcm90bxIec2FsbHlwb3J0LmV2aWRlbmNlLmludGVybmFsLnYxIowCCg5Gb3J3YXJkUmVxdWVzdBJECg5zaWduZWRfcmVxdWVzdBgBIAEoCzIkLnNhbGx5cG9ydC5ldmlkZW5jZS52MS5TaWduZWRSZXF1ZXN0Qga6SAPIAQESNQoKY3JlZGVudGlhbBgCIAEoCzIhLnNhbGx5cG9ydC5ldmlkZW5jZS52MS5DcmVkZW50aWFsEh4KCXNvdXJjZV9pcBgDIAEoCUILukgIcga6AQElcAESNwoKcmVxdWVzdF9pZBgEIAEoCUIjukggch4yHF5yZXFfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSJAoGY2xpZW50GAUgASgJQhS6SBFyDzINXlsgLX5dezAsNjR9JCKIAQoPRm9yd2FyZFJlc3BvbnNlEh8KDnJlcXVlc3RfZGlnZXN0GAEgASgMQge6SAR6AmggEhIKCHJlc3BvbnNlGAIgASgMSAASLwoHcmVmdXNhbBgDIAEoCzIcLnNhbGx5cG9ydC5lcnJvcnMudjEuUmVmdXNhbEgAQg8KBnJlc3VsdBIFukgCCAEyfAoORm9yd2FyZFNlcnZpY2USagoHRm9yd2FyZBIuLnNhbGx5cG9ydC5ldmlkZW5jZS5pbnRlcm5hbC52MS5Gb3J3YXJkUmVxdWVzdBovLnNhbGx5cG9ydC5ldmlkZW5jZS5pbnRlcm5hbC52MS5Gb3J3YXJkUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_sallyport_errors_v1_reason, file_sallyport_evidence_v1_evidence]);
+  fileDesc("CixzYWxseXBvcnQvZXZpZGVuY2UvaW50ZXJuYWwvdjEvZm9yd2FyZC5wcm90bxIec2FsbHlwb3J0LmV2aWRlbmNlLmludGVybmFsLnYxIowCCg5Gb3J3YXJkUmVxdWVzdBJECg5zaWduZWRfcmVxdWVzdBgBIAEoCzIkLnNhbGx5cG9ydC5ldmlkZW5jZS52MS5TaWduZWRSZXF1ZXN0Qga6SAPIAQESNQoKY3JlZGVudGlhbBgCIAEoCzIhLnNhbGx5cG9ydC5ldmlkZW5jZS52MS5DcmVkZW50aWFsEh4KCXNvdXJjZV9pcBgDIAEoCUILukgIcga6AQElcAESNwoKcmVxdWVzdF9pZBgEIAEoCUIjukggch4yHF5yZXFfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSJAoGY2xpZW50GAUgASgJQhS6SBFyDzINXlsgLX5dezAsNjR9JCLFAQoPRm9yd2FyZFJlc3BvbnNlEh8KDnJlcXVlc3RfZGlnZXN0GAEgASgMQge6SAR6AmggEhIKCHJlc3BvbnNlGAIgASgMSAASLwoHcmVmdXNhbBgDIAEoCzIcLnNhbGx5cG9ydC5lcnJvcnMudjEuUmVmdXNhbEgAEjsKBmFuc3dlchgEIAEoCzIjLnNhbGx5cG9ydC5ldmlkZW5jZS52MS5TaWduZWRBbnN3ZXJCBrpIA8gBAUIPCgZyZXN1bHQSBbpIAggBMnwKDkZvcndhcmRTZXJ2aWNlEmoKB0ZvcndhcmQSLi5zYWxseXBvcnQuZXZpZGVuY2UuaW50ZXJuYWwudjEuRm9yd2FyZFJlcXVlc3QaLy5zYWxseXBvcnQuZXZpZGVuY2UuaW50ZXJuYWwudjEuRm9yd2FyZFJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_sallyport_errors_v1_reason, file_sallyport_evidence_v1_evidence]);
 
 /**
  * ForwardRequest is a public request with its evidence.
@@ -88,7 +88,8 @@ export type ForwardResponse = Message<"sallyport.evidence.internal.v1.ForwardRes
    */
   result: {
     /**
-     * Response is the public reply message, in binary protobuf.
+     * Response is the public reply message, in the encoding of the request's content type and without a gRPC frame: the
+     * bytes that the client gets.
      *
      * @generated from field: bytes response = 2;
      */
@@ -96,13 +97,20 @@ export type ForwardResponse = Message<"sallyport.evidence.internal.v1.ForwardRes
     case: "response";
   } | {
     /**
-     * Refusal is why the request was refused.
+     * Refusal is why the request was refused, with what the public may know of it.
      *
      * @generated from field: sallyport.errors.v1.Refusal refusal = 3;
      */
     value: Refusal;
     case: "refusal";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * Answer is the owner's signature over the result, for the client.
+   *
+   * @generated from field: sallyport.evidence.v1.SignedAnswer answer = 4;
+   */
+  answer?: SignedAnswer | undefined;
 };
 
 /**

@@ -312,8 +312,9 @@ export const PurposeSchema: GenEnum<Purpose> = /*@__PURE__*/
  */
 export const AuthorizationService: GenService<{
   /**
-   * Authorize decides each item by itself. Callers: gateway. The answer is useless without the machine's own signature,
-   * which crypto checks. Recorded: secret.read.denied for every refused secret, before the answer. Reasons: in the items.
+   * Authorize decides each item by itself. Callers: gateway; secrets, with PURPOSE_LIST alone. The answer is useless
+   * without the machine's own signature, which crypto checks. Recorded: secret.read.denied for every refused secret,
+   * before the answer. Reasons: PEER_NOT_ALLOWED; the others in the items.
    *
    * @generated from rpc sallyport.policy.internal.v1.AuthorizationService.Authorize
    */

@@ -7,7 +7,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { Slip, ValueKind } from "../../../evidence/v1/evidence_pb.ts";
+import type { Slip } from "../../../evidence/v1/evidence_pb.ts";
 import { file_sallyport_evidence_v1_evidence } from "../../../evidence/v1/evidence_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sallyport/secrets/internal/v1/fetch.proto.
  */
 export const file_sallyport_secrets_internal_v1_fetch: GenFile = /*@__PURE__*/
-  fileDesc("CilzYWxseXBvcnQvc2VjcmV0cy9pbnRlcm5hbC92MS9mZXRjaC5wcm90bxIdc2FsbHlwb3J0LnNlY3JldHMuaW50ZXJuYWwudjEiUwoMRmV0Y2hSZXF1ZXN0EkMKBWl0ZW1zGAEgAygLMiguc2FsbHlwb3J0LnNlY3JldHMuaW50ZXJuYWwudjEuRmV0Y2hJdGVtQgq6SAeSAQQIARBAIsIBCglGZXRjaEl0ZW0SHwoOcmVxdWVzdF9kaWdlc3QYASABKAxCB7pIBHoCaCASNQoIdmF1bHRfaWQYAiABKAlCI7pIIHIeMhxedmx0X1swLTlhLWhqa21ucC10di16XXsyMH0kEkIKCnNlY3JldF9pZHMYAyADKAlCLrpIK5IBKAgBEGQYASIgch4yHF5zZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSGQoRcmVxdWVzdGVkX3ZlcnNpb24YBCABKA0iTAoNRmV0Y2hSZXNwb25zZRI7CgdyZXN1bHRzGAEgAygLMiouc2FsbHlwb3J0LnNlY3JldHMuaW50ZXJuYWwudjEuRmV0Y2hSZXN1bHQibQoLRmV0Y2hSZXN1bHQSHwoOcmVxdWVzdF9kaWdlc3QYASABKAxCB7pIBHoCaCASPQoHc2VjcmV0cxgCIAMoCzIsLnNhbGx5cG9ydC5zZWNyZXRzLmludGVybmFsLnYxLkZldGNoZWRTZWNyZXQidAoNRmV0Y2hlZFNlY3JldBIRCglzZWNyZXRfaWQYASABKAkSEAoIZW52ZWxvcGUYAiABKAwSEwoLcHJvamVjdF9rZXkYAyABKAwSKQoEc2xpcBgEIAEoCzIbLnNhbGx5cG9ydC5ldmlkZW5jZS52MS5TbGlwIowBCg9EZXNjcmliZVJlcXVlc3QSNQoIdmF1bHRfaWQYASABKAlCI7pIIHIeMhxedmx0X1swLTlhLWhqa21ucC10di16XXsyMH0kEkIKCnNlY3JldF9pZHMYAiADKAlCLrpIK5IBKAgBEGQYASIgch4yHF5zZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQiVQoQRGVzY3JpYmVSZXNwb25zZRJBCgdzZWNyZXRzGAEgAygLMjAuc2FsbHlwb3J0LnNlY3JldHMuaW50ZXJuYWwudjEuU2VjcmV0RGVzY3JpcHRpb24inwEKEVNlY3JldERlc2NyaXB0aW9uEhEKCXNlY3JldF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEhIKCnByb2plY3RfaWQYAyABKAkSFAoMcHJvamVjdF9uYW1lGAQgASgJEg8KB3ZlcnNpb24YBSABKA0SLgoEa2luZBgGIAEoDjIgLnNhbGx5cG9ydC5ldmlkZW5jZS52MS5WYWx1ZUtpbmQy3wEKDEZldGNoU2VydmljZRJiCgVGZXRjaBIrLnNhbGx5cG9ydC5zZWNyZXRzLmludGVybmFsLnYxLkZldGNoUmVxdWVzdBosLnNhbGx5cG9ydC5zZWNyZXRzLmludGVybmFsLnYxLkZldGNoUmVzcG9uc2USawoIRGVzY3JpYmUSLi5zYWxseXBvcnQuc2VjcmV0cy5pbnRlcm5hbC52MS5EZXNjcmliZVJlcXVlc3QaLy5zYWxseXBvcnQuc2VjcmV0cy5pbnRlcm5hbC52MS5EZXNjcmliZVJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_sallyport_evidence_v1_evidence]);
+  fileDesc("CilzYWxseXBvcnQvc2VjcmV0cy9pbnRlcm5hbC92MS9mZXRjaC5wcm90bxIdc2FsbHlwb3J0LnNlY3JldHMuaW50ZXJuYWwudjEiUwoMRmV0Y2hSZXF1ZXN0EkMKBWl0ZW1zGAEgAygLMiguc2FsbHlwb3J0LnNlY3JldHMuaW50ZXJuYWwudjEuRmV0Y2hJdGVtQgq6SAeSAQQIARBAIsIBCglGZXRjaEl0ZW0SHwoOcmVxdWVzdF9kaWdlc3QYASABKAxCB7pIBHoCaCASNQoIdmF1bHRfaWQYAiABKAlCI7pIIHIeMhxedmx0X1swLTlhLWhqa21ucC10di16XXsyMH0kEkIKCnNlY3JldF9pZHMYAyADKAlCLrpIK5IBKAgBEGQYASIgch4yHF5zZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSGQoRcmVxdWVzdGVkX3ZlcnNpb24YBCABKA0iTAoNRmV0Y2hSZXNwb25zZRI7CgdyZXN1bHRzGAEgAygLMiouc2FsbHlwb3J0LnNlY3JldHMuaW50ZXJuYWwudjEuRmV0Y2hSZXN1bHQibQoLRmV0Y2hSZXN1bHQSHwoOcmVxdWVzdF9kaWdlc3QYASABKAxCB7pIBHoCaCASPQoHc2VjcmV0cxgCIAMoCzIsLnNhbGx5cG9ydC5zZWNyZXRzLmludGVybmFsLnYxLkZldGNoZWRTZWNyZXQidAoNRmV0Y2hlZFNlY3JldBIRCglzZWNyZXRfaWQYASABKAkSEAoIZW52ZWxvcGUYAiABKAwSEwoLcHJvamVjdF9rZXkYAyABKAwSKQoEc2xpcBgEIAEoCzIbLnNhbGx5cG9ydC5ldmlkZW5jZS52MS5TbGlwMnIKDEZldGNoU2VydmljZRJiCgVGZXRjaBIrLnNhbGx5cG9ydC5zZWNyZXRzLmludGVybmFsLnYxLkZldGNoUmVxdWVzdBosLnNhbGx5cG9ydC5zZWNyZXRzLmludGVybmFsLnYxLkZldGNoUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_sallyport_evidence_v1_evidence]);
 
 /**
  * FetchRequest is a batch.
@@ -172,111 +172,6 @@ export const FetchedSecretSchema: GenMessage<FetchedSecret> = /*@__PURE__*/
   messageDesc(file_sallyport_secrets_internal_v1_fetch, 4);
 
 /**
- * DescribeRequest names secrets of one vault.
- *
- * @generated from message sallyport.secrets.internal.v1.DescribeRequest
- */
-export type DescribeRequest = Message<"sallyport.secrets.internal.v1.DescribeRequest"> & {
-  /**
-   * VaultId is the vault.
-   *
-   * @generated from field: string vault_id = 1;
-   */
-  vaultId: string;
-
-  /**
-   * SecretIds are the secrets.
-   *
-   * @generated from field: repeated string secret_ids = 2;
-   */
-  secretIds: string[];
-};
-
-/**
- * Describes the message sallyport.secrets.internal.v1.DescribeRequest.
- * Use `create(DescribeRequestSchema)` to create a new message.
- */
-export const DescribeRequestSchema: GenMessage<DescribeRequest> = /*@__PURE__*/
-  messageDesc(file_sallyport_secrets_internal_v1_fetch, 5);
-
-/**
- * DescribeResponse describes what was found.
- *
- * @generated from message sallyport.secrets.internal.v1.DescribeResponse
- */
-export type DescribeResponse = Message<"sallyport.secrets.internal.v1.DescribeResponse"> & {
-  /**
-   * Secrets are matched by secret_id.
-   *
-   * @generated from field: repeated sallyport.secrets.internal.v1.SecretDescription secrets = 1;
-   */
-  secrets: SecretDescription[];
-};
-
-/**
- * Describes the message sallyport.secrets.internal.v1.DescribeResponse.
- * Use `create(DescribeResponseSchema)` to create a new message.
- */
-export const DescribeResponseSchema: GenMessage<DescribeResponse> = /*@__PURE__*/
-  messageDesc(file_sallyport_secrets_internal_v1_fetch, 6);
-
-/**
- * SecretDescription is a secret without its value.
- *
- * @generated from message sallyport.secrets.internal.v1.SecretDescription
- */
-export type SecretDescription = Message<"sallyport.secrets.internal.v1.SecretDescription"> & {
-  /**
-   * SecretId is the secret.
-   *
-   * @generated from field: string secret_id = 1;
-   */
-  secretId: string;
-
-  /**
-   * Name is its name.
-   *
-   * @generated from field: string name = 2;
-   */
-  name: string;
-
-  /**
-   * ProjectId is its project.
-   *
-   * @generated from field: string project_id = 3;
-   */
-  projectId: string;
-
-  /**
-   * ProjectName is the project's name.
-   *
-   * @generated from field: string project_name = 4;
-   */
-  projectName: string;
-
-  /**
-   * Version is the current version.
-   *
-   * @generated from field: uint32 version = 5;
-   */
-  version: number;
-
-  /**
-   * Kind is the layout of the current version.
-   *
-   * @generated from field: sallyport.evidence.v1.ValueKind kind = 6;
-   */
-  kind: ValueKind;
-};
-
-/**
- * Describes the message sallyport.secrets.internal.v1.SecretDescription.
- * Use `create(SecretDescriptionSchema)` to create a new message.
- */
-export const SecretDescriptionSchema: GenMessage<SecretDescription> = /*@__PURE__*/
-  messageDesc(file_sallyport_secrets_internal_v1_fetch, 7);
-
-/**
  * FetchService hands out sealed envelopes. They open nowhere but in crypto.
  *
  * @generated from service sallyport.secrets.internal.v1.FetchService
@@ -291,17 +186,6 @@ export const FetchService: GenService<{
     methodKind: "unary";
     input: typeof FetchRequestSchema;
     output: typeof FetchResponseSchema;
-  },
-  /**
-   * Describe returns what a listing shows of secrets: names and versions, no envelopes. Callers: gateway.
-   * Recorded: nothing. Reasons: none; an unknown id is left out.
-   *
-   * @generated from rpc sallyport.secrets.internal.v1.FetchService.Describe
-   */
-  describe: {
-    methodKind: "unary";
-    input: typeof DescribeRequestSchema;
-    output: typeof DescribeResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_sallyport_secrets_internal_v1_fetch, 0);

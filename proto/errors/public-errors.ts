@@ -1,4 +1,4 @@
-import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { Reason } from "../gen/sallyport/errors/v1/reason_pb.ts";
 
 /** What the public may be told of a refusal: the metadata that passes, and one sentence that says what to do. */
 export type PublicError = { readonly metadata: readonly string[]; readonly sentence: string };
@@ -97,3 +97,23 @@ const known: Readonly<Record<Exclude<Reason, Hidden>, PublicError>> = {
 
 /** What may be told of each public reason; a reason that is absent here is nobody's business outside. */
 export const publicErrors: Readonly<Partial<Record<Reason, PublicError>>> = known;
+
+/** Of a refusal's metadata, what the public may know: nothing of a reason that is not public. */
+export function publicMetadata(
+  reason: Reason,
+  metadata: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const allowed = publicErrors[reason]?.metadata ?? [];
+  return Object.fromEntries(Object.entries(metadata).filter(([key]) => allowed.includes(key)));
+}
+
+/** The sentence for a public refusal, with the field and the fault where they may be told; undefined for other reasons. */
+export function publicSentence(
+  reason: Reason,
+  metadata: Readonly<Record<string, string>>,
+): string | undefined {
+  const known = publicErrors[reason];
+  if (!known) return undefined;
+  const { field, description } = publicMetadata(reason, metadata);
+  return [known.sentence, ...[field, description].filter((part) => part)].join(": ");
+}

@@ -21,12 +21,14 @@ import {
   signatureBase,
   signatureParams,
 } from "@sallyport/proto/signing";
+import { type TestAnswerKeys, createAnswerKeys } from "@sallyport/test/infra";
 
 /** A deployment's keys for tests. */
 export type TestRoots = {
   readonly keyset: Uint8Array;
   readonly rootFingerprint: string;
   readonly credentialKey: { readonly keyId: string; readonly seed: Uint8Array };
+  readonly answerKeys: ReturnType<TestAnswerKeys["of"]>;
 };
 
 /** Makes a root and a keyset with one key for each use. */
@@ -40,8 +42,10 @@ export function createRoots(nowMs: number): TestRoots {
     use: KeyUse.CREDENTIAL,
     publicKey: publicKeyOf(credentialKey.seed),
   };
+  const answers = createAnswerKeys();
+  const keys = [credential, ...others, ...answers.published];
   const notAfter = timestampFromMs(nowMs + 3_600_000);
-  const claims = create(KeysetClaimsSchema, { epoch: 1, notAfter, keys: [credential, ...others] });
+  const claims = create(KeysetClaimsSchema, { epoch: 1, notAfter, keys });
   const payload = toBinary(KeysetClaimsSchema, claims);
   const rootPublicKey = publicKeyOf(root);
   const signature = signEd25519(root, keysetPreimage(payload));
@@ -49,6 +53,7 @@ export function createRoots(nowMs: number): TestRoots {
     keyset: toBinary(KeysetSchema, create(KeysetSchema, { payload, rootPublicKey, signature })),
     rootFingerprint: rootFingerprint(rootPublicKey),
     credentialKey,
+    answerKeys: answers.of("audit"),
   };
 }
 

@@ -1,0 +1,59 @@
+import { createHash } from "node:crypto";
+import { create, fromBinary } from "@bufbuild/protobuf";
+import { Reason, RefusalSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { AnswerClaimsSchema } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { labelled } from "@sallyport/proto/signing";
+import { expect, test } from "vitest";
+import { pickAnswerKey, signAnswer } from "./answer.ts";
+import { publicKeyOf, verifyEd25519 } from "./ed25519.ts";
+
+const first = { keyId: "answer-1", key: new Uint8Array(32).fill(1) };
+const second = { keyId: "answer-2", key: new Uint8Array(32).fill(2) };
+const requestDigest = new Uint8Array(32).fill(3);
+const key = { keyId: first.keyId, seed: first.key, epoch: 7 };
+const trust = {
+  epoch: 7,
+  answerKey: (owner: string, keyId: string) =>
+    owner === "policy" && keyId === first.keyId ? publicKeyOf(first.key) : undefined,
+};
+
+test("the first key of the file signs, if the keyset holds it as this owner's", () => {
+  expect(pickAnswerKey([first, second], "policy", trust)).toEqual(key);
+  const other = { ...first, key: second.key };
+  for (const [keys, owner] of [
+    [[second, first], "policy"],
+    [[other], "policy"],
+    [[first], "identity"],
+  ] as const)
+    expect(() => pickAnswerKey(keys, owner, trust)).toThrow("the keyset does not hold the answer key");
+  expect(() => pickAnswerKey([], "policy", trust)).toThrow("SALLYPORT_ANSWER_KEY_FILE holds no key");
+});
+
+test("a response is signed by its hash, a refusal as it is", () => {
+  const response = new TextEncoder().encode("bytes");
+  const signed = signAnswer(requestDigest, { case: "response", value: response }, key);
+  const preimage = labelled("sallyport-answer-v1", signed.payload);
+  expect(verifyEd25519(publicKeyOf(first.key), preimage, signed.signature)).toBe(true);
+  expect(signed.keyId).toBe("answer-1");
+  expect(fromBinary(AnswerClaimsSchema, signed.payload)).toMatchObject({
+    requestDigest,
+    keysetEpoch: 7,
+    outcome: {
+      case: "contentSha256",
+      value: new Uint8Array(createHash("sha256").update(response).digest()),
+    },
+  });
+  const refusal = create(RefusalSchema, { reason: Reason.NOT_FOUND, metadata: { field: "name" } });
+  const refused = signAnswer(requestDigest, { case: "refusal", value: refusal }, key);
+  expect(fromBinary(AnswerClaimsSchema, refused.payload).outcome).toMatchObject({
+    case: "refusal",
+    value: { reason: Reason.NOT_FOUND, metadata: { field: "name" } },
+  });
+});
+
+test("what breaks the contract is not signed", () => {
+  const short = new Uint8Array(31);
+  expect(() => signAnswer(short, { case: "response", value: short }, key)).toThrow("request_digest");
+  const unspecified = create(RefusalSchema, {});
+  expect(() => signAnswer(requestDigest, { case: "refusal", value: unspecified }, key)).toThrow("reason");
+});
