@@ -1,9 +1,14 @@
+import { join, resolve } from "node:path";
 import { createClock } from "@sallyport/client";
 import { defineCommand } from "../command/define.ts";
-import { choice, textOr } from "../command/options.ts";
+import { choice, text as textOption } from "../command/options.ts";
 import { nullable, object, text } from "../command/shape.ts";
 import type { Context } from "../context.ts";
-import { parseListen } from "../proxy/address.ts";
+import { UsageError } from "../failure.ts";
+import { type ListenAddress, parsePort } from "../proxy/address.ts";
+import { proxyFolder } from "../proxy/folder.ts";
+import { keepHeader } from "../proxy/header-file.ts";
+import { recipes } from "../proxy/recipes.ts";
 import { ProxyRefusal } from "../proxy/refusal.ts";
 import { startProxyServer } from "../proxy/server.ts";
 import { type Upstream, openUpstream } from "../proxy/upstream.ts";
@@ -15,28 +20,39 @@ type Kind = "user" | "machine";
 /** `sallyport proxy`: signs requests of tools that cannot sign, until it is stopped. */
 export const proxy = defineCommand({
   description:
-    "Listens on this computer alone, for HTTP/1.1 and HTTP/2 without TLS, and passes every request on to the gateway, " +
-    "signed as you or as this machine. Who can reach it acts as you: a socket (unix:PATH) is closed to all others, and " +
-    "a port to other users where the system tells who connects. A tool that asks for values gets them unsealed.",
+    "Listens on this computer alone, for HTTP/1.1 and HTTP/2 without TLS, and passes every request on to the " +
+    "gateway, signed as you or as this machine. Who can reach it acts as you. It listens on a socket that no other " +
+    "user can open, or with --listen on a port, where every request has to show a secret that is drawn at each " +
+    "start: keep it off command lines, which every user can see. A tool that asks for values gets them unsealed.",
   args: {},
   options: {
-    listen: textOr("127.0.0.1:0", "where: a port of this computer (0 takes a free one) or unix:PATH", {
+    socket: textOption("the socket's path, in a folder that is yours alone; proxy.sock unless you say", {
+      value: "path",
+      complete: "files",
+    }),
+    listen: textOption("a port instead, for tools that know no sockets; 127.0.0.1:0 takes a free one", {
       value: "address",
     }),
     as: choice("which identity signs; the user's if there is one", ["user", "machine"]),
   },
   examples: [
-    ["sallyport proxy", "on a free port, which it prints"],
-    ["sallyport proxy --as machine --listen unix:$HOME/sallyport.sock", "on a socket"],
+    ["sallyport proxy", "on a socket; what it prints says what to type for curl, buf curl and grpcurl"],
+    ["sallyport proxy --as machine --socket ~/.sallyport.d/build.sock", "on a socket of another name"],
+    ["sallyport proxy --listen 127.0.0.1:0", "on a free port, with a secret"],
   ],
   json: object({
-    url: text("the address for tools; http://localhost for a socket"),
+    url: text("the address for tools; http://localhost for a socket, and with the secret for a port"),
     socket: nullable(text("the socket's path; null for a port")),
+    headerFile: nullable(text("the file with the secret's header, for -H @FILE; null for a socket")),
     principal: text("the id of who signs"),
     gateway: text("where requests go"),
   }),
-  async run({ options: { listen, as }, context, emit }) {
-    const address = parseListen(listen);
+  async run({ options: { socket, listen, as }, context, emit }) {
+    if (socket !== undefined && listen !== undefined)
+      throw new UsageError("--socket and --listen cannot be given together");
+    const folder = (): string => proxyFolder(context.env);
+    const address =
+      listen === undefined ? onSocket(socket ?? join(folder(), "proxy.sock")) : parsePort(listen);
     const kinds: readonly Kind[] = as === undefined ? ["user", "machine"] : [as];
     const stopped = stopSignal();
     const clock = await checkedClock(context, kinds);
@@ -45,32 +61,42 @@ export const proxy = defineCommand({
     await using server = await startProxyServer(address, {
       forward: async (request, body) => (await upstreams.current()).forward(request, body),
     });
-    const socket = address.kind === "socket" ? address.path : null;
-    emit({ url: server.url, socket, principal: identity.principalId, gateway: identity.url });
+    const { url, secret } = server;
+    await using header = secret === undefined ? undefined : await keepHeader(folder(), url, secret);
+    emit({
+      url: secret === undefined ? url : `${url}/${secret}`,
+      socket: address.kind === "socket" ? address.path : null,
+      headerFile: header?.path ?? null,
+      principal: identity.principalId,
+      gateway: identity.url,
+    });
     await stopped;
     upstreams.close();
     return undefined;
   },
-  show({ url, socket, principal, gateway }, screen) {
+  show({ url, socket, headerFile, principal, gateway }, screen) {
     screen.mark("ok", `signing as ${principal} for ${gateway}`, "Ctrl-C stops it");
+    const { origin } = new URL(url);
     screen.facts(
       socket === null
-        ? [["address", url]]
+        ? [
+            ["address", `${origin}, for tools that can send a header`],
+            ["header", `in ${headerFile ?? ""}`],
+            ["address with the secret", `${url}, for those that cannot`],
+          ]
         : [
             ["socket", socket],
-            ["address", `${url} (for tools that want one)`],
+            ["address", `${origin}, for tools that want one`],
           ],
     );
-    const where = socket === null ? url : `--unix-socket ${socket} ${url}`;
-    const method = "sallyport.identity.v1.UserService/WhoAmI";
     screen.line("");
-    screen.line(`  curl ${where}/${method} -H 'content-type: application/json' -d '{}'`);
-    screen.line(`  buf curl --schema proto ${where}/${method} -d '{}'`);
-    screen.line(
-      `  buf curl --schema proto --protocol grpc --http2-prior-knowledge ${where}/${method} -d '{}'`,
-    );
+    for (const line of recipes({ url: origin, socket, headerFile })) screen.line(`  ${line}`);
   },
 });
+
+function onSocket(path: string): ListenAddress {
+  return { kind: "socket", path: resolve(path) };
+}
 
 // Before anything is signed for others: the gateway is the one that was pinned, and what time it has.
 async function checkedClock({ session }: Context, kinds: readonly Kind[]) {

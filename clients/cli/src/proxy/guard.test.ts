@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parseListen } from "./address.ts";
+import { parsePort } from "./address.ts";
 import type { ToolRequest } from "./exchange.ts";
 import { checkRequest } from "./guard.ts";
 
@@ -85,9 +85,8 @@ describe("a request of a tool", () => {
 });
 
 test("it listens on this computer alone", () => {
-  expect(parseListen("127.0.0.1:0")).toEqual({ kind: "port", host: "127.0.0.1", port: 0 });
-  expect(parseListen("[::1]:8088")).toEqual({ kind: "port", host: "::1", port: 8088 });
-  expect(parseListen("unix:/run/x.sock")).toEqual({ kind: "socket", path: "/run/x.sock" });
+  expect(parsePort("127.0.0.1:0")).toEqual({ kind: "port", host: "127.0.0.1", port: 0 });
+  expect(parsePort("[::1]:8088")).toEqual({ kind: "port", host: "::1", port: 8088 });
   for (const wrong of [
     "0.0.0.0:1",
     "192.0.2.1:1",
@@ -95,9 +94,9 @@ test("it listens on this computer alone", () => {
     "example.org:1",
     ":1",
     "1",
-    "unix:",
+    "unix:/run/x.sock",
     "127.0.0.1:70000",
     "127.0.0.1",
   ])
-    expect(() => parseListen(wrong), wrong).toThrow(/--listen takes/);
+    expect(() => parsePort(wrong), wrong).toThrow(/--listen takes/);
 });

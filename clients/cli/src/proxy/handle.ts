@@ -1,18 +1,19 @@
 import { type Answer, type ToolRequest, collect, maxRequestBytes } from "./exchange.ts";
 import { checkRequest } from "./guard.ts";
 import { ProxyRefusal, proxyCodes } from "./refusal.ts";
+import { admit } from "./secret.ts";
 
 /** What answers a tool: the names by which the proxy may be called, and the way on. */
 export type Handling = {
   readonly authorities: ReadonlySet<string>;
+  /** What every request has to show; undefined on a socket, which the system keeps closed. */
+  readonly secret: string | undefined;
   readonly forward: (request: ToolRequest, body: Buffer) => Promise<Answer>;
-  /** Told of every request when it is answered. */
-  onAnswer?(request: ToolRequest, answer: Answer): void;
 };
 
 /** Answers one request of a tool: checks it, reads it whole, has it signed and taken on. Never throws. */
-export async function handle(request: ToolRequest, handling: Handling): Promise<Answer> {
-  const answer = await answerOf(request, handling).catch((error: unknown) =>
+export function handle(request: ToolRequest, handling: Handling): Promise<Answer> {
+  return answerOf(request, handling).catch((error: unknown) =>
     refusalAnswer(
       request,
       error instanceof ProxyRefusal
@@ -20,15 +21,14 @@ export async function handle(request: ToolRequest, handling: Handling): Promise<
         : new ProxyRefusal("unavailable", "the request could not be handled"),
     ),
   );
-  handling.onAnswer?.(request, answer);
-  return answer;
 }
 
-async function answerOf(request: ToolRequest, { authorities, forward }: Handling): Promise<Answer> {
-  checkRequest(request, authorities);
-  const body = await collect(request.body, maxRequestBytes);
+async function answerOf(request: ToolRequest, { authorities, secret, forward }: Handling): Promise<Answer> {
+  const admitted = secret === undefined ? request : admit(request, secret);
+  checkRequest(admitted, authorities);
+  const body = await collect(admitted.body, maxRequestBytes);
   if (!body) throw new ProxyRefusal("resource_exhausted", "a request has at most 1 MiB");
-  return forward(request, body);
+  return forward(admitted, body);
 }
 
 // In the tool's own protocol, so that it shows the sentence and not a broken answer.

@@ -1,34 +1,38 @@
-import { lstatSync, unlinkSync } from "node:fs";
 import { type IncomingMessage, type ServerResponse, createServer as createHttp1 } from "node:http";
 import { type Http2ServerRequest, type Http2ServerResponse, createServer as createHttp2 } from "node:http2";
-import { type Server, type Socket, connect, createServer } from "node:net";
+import { type Server, type Socket, createServer } from "node:net";
 import { CliError } from "../failure.ts";
 import type { ListenAddress } from "./address.ts";
 import type { Answer } from "./exchange.ts";
 import { type Handling, handle } from "./handle.ts";
-import { isOtherUser } from "./peer-owner.ts";
+import { isOwnConnection } from "./own-connection.ts";
+import { drawSecret } from "./secret.ts";
+import { listenOnSocket } from "./socket.ts";
 
 /** A proxy that listens. */
 export type ProxyServer = AsyncDisposable & {
   /** The address for tools: http://127.0.0.1:PORT, or http://localhost for a socket. */
   readonly url: string;
+  /** What every request to a port has to show; undefined for a socket. */
+  readonly secret: string | undefined;
 };
 
 const preface = "PRI * HTTP/2";
 const headMs = 10_000;
 
 /**
- * Listens where told, for HTTP/1.1 and for HTTP/2 without TLS. A port is for this user's own tools: where the system
- * tells who connects, others are turned away. A socket has mode 0600. Throws LISTEN_FAILED.
+ * Listens where told, for HTTP/1.1 and for HTTP/2 without TLS. A socket is closed to other users by its folder and by its
+ * mode. A port is open to all of them, so that every request has to show a secret drawn here; on Linux connections of
+ * other users are besides closed at once. Throws LISTEN_FAILED.
  */
 export async function startProxyServer(
   address: ListenAddress,
-  handling: Omit<Handling, "authorities">,
+  { forward }: Pick<Handling, "forward">,
 ): Promise<ProxyServer> {
   const authorities = new Set<string>(["localhost"]);
-  const answering = { ...handling, authorities };
+  const secret = address.kind === "port" ? drawSecret() : undefined;
   const sockets = new Set<Socket>();
-  const server = createServer(splitter(answering, sockets, address.kind === "port"));
+  const server = createServer(splitter({ authorities, secret, forward }, sockets));
   const url = await listen(server, address);
   if (address.kind === "port") {
     authorities.clear();
@@ -37,6 +41,7 @@ export async function startProxyServer(
   }
   return {
     url,
+    secret,
     async [Symbol.asyncDispose]() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const socket of sockets) socket.destroy();
@@ -46,7 +51,7 @@ export async function startProxyServer(
 }
 
 // Both versions of HTTP come to one port: the first bytes of a connection say which it is.
-function splitter(handling: Handling, sockets: Set<Socket>, checkOwner: boolean) {
+function splitter(handling: Handling, sockets: Set<Socket>) {
   const http1 = createHttp1((request, response) => {
     void answerHttp(request, 1, handling).then((answer) => writeHttp1(response, answer));
   });
@@ -58,7 +63,7 @@ function splitter(handling: Handling, sockets: Set<Socket>, checkOwner: boolean)
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
     socket.on("error", () => socket.destroy());
-    if (checkOwner && isOtherUser(socket)) return void socket.destroy();
+    if (handling.secret !== undefined && !isOwnConnection(socket)) return void socket.destroy();
     socket.setTimeout(headMs, () => socket.destroy());
     socket.once("data", (first: Buffer) => {
       socket.setTimeout(0);
@@ -106,6 +111,7 @@ async function listen(server: Server, address: ListenAddress): Promise<string> {
     else server.listen(address.port, address.host);
     await listening;
   } catch (error) {
+    if (error instanceof CliError) throw error;
     const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
     const where = address.kind === "socket" ? address.path : `${address.host}:${address.port}`;
     throw new CliError("LISTEN_FAILED", `nothing can listen on ${where} (${code})`, { cause: error });
@@ -114,29 +120,4 @@ async function listen(server: Server, address: ListenAddress): Promise<string> {
   const bound = server.address();
   const port = typeof bound === "object" && bound ? bound.port : 0;
   return `http://${address.host === "::1" ? "[::1]" : address.host}:${port}`;
-}
-
-async function listenOnSocket(server: Server, path: string): Promise<void> {
-  await removeStale(path);
-  const umask = process.umask(0o177); // From its first moment on nobody else may open it.
-  try {
-    server.listen(path);
-  } finally {
-    process.umask(umask);
-  }
-}
-
-// A socket that nobody answers is left over from an earlier run; anything else is not ours to remove.
-async function removeStale(path: string): Promise<void> {
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  if (!found) return;
-  if (!found.isSocket()) throw new Error("a file that is no socket is there");
-  const answered = await new Promise<boolean>((resolve) => {
-    const socket = connect(path, () => {
-      socket.destroy();
-      resolve(true);
-    }).on("error", () => resolve(false));
-  });
-  if (answered) throw new Error("another program listens there");
-  unlinkSync(path);
 }
