@@ -171,7 +171,8 @@ const all: Readonly<Record<KnownReason, Advice>> = {
   LAST_OWNER: {
     exitCode: 5,
     what: () => "the vault would be left without an owner",
-    next: () => 'make another owner first: "sallyport user invite --role owner"',
+    next: () =>
+      'make another owner first: "sallyport user invite --role owner"; "device revoke --keep" ends a device alone',
   },
   PROJECT_NOT_EMPTY: {
     exitCode: 5,

@@ -1,12 +1,14 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type {
+  DescendantsSchema,
   DeviceSchema,
   LoginCodeSchema,
   UserSchema,
 } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
 import { describeSighting } from "./describe.ts";
 import { endOf } from "./device-key.ts";
+import type { Descendants } from "./store/descendants.ts";
 import type { LoginCode } from "./store/login-codes.ts";
 import { roleOf } from "./store/roles.ts";
 import type { Sighting } from "./store/sightings.ts";
@@ -54,5 +56,16 @@ function describeDevice(key: UserKey, sighting: Sighting | undefined): MessageIn
     createdAt: timestampFromDate(createdAt),
     expiresAt: timestampFromDate(endOf(key)),
     ...describeSighting(sighting),
+  };
+}
+
+/** What came of a device, as an owner sees it. */
+export function describeDescendants(found: Descendants): MessageInitShape<typeof DescendantsSchema> {
+  return {
+    users: found.users.map((user) => describeUser(user, [], new Map())),
+    deviceKeyIds: found.devices.map(({ keyId }) => keyId),
+    tokenIds: found.tokenIds,
+    loginCodes: found.codes,
+    machines: found.machines,
   };
 }

@@ -59,7 +59,10 @@ describe("the last owner", () => {
     await world.call(second, signOut, {});
     await expect(world.call(owner, signOut, {})).rejects.toMatchObject(lastOwner);
     const third = await addDevice(world, owner);
-    await world.call(third, revokeDevice, { keyId: owner.keyId });
+    const keyId = owner.keyId;
+    await expect(world.call(third, revokeDevice, { keyId })).rejects.toMatchObject(lastOwner);
+    expect([await works(owner), await works(third)]).toEqual([true, true]);
+    await world.call(third, revokeDevice, { keyId, keepDescendants: true });
     await expect(world.call(third, signOut, {})).rejects.toMatchObject(lastOwner);
     expect(await works(third)).toBe(true);
   });

@@ -44,6 +44,7 @@ async function makeCode(role: "owner" | "auditor" = "auditor"): Promise<Code> {
     role,
     userId: null,
     createdBy: null,
+    createdByKey: null,
     createdAt: new Date(nowMs),
     expiresAt: new Date(nowMs + codeLifetimeMs),
   });

@@ -25,6 +25,7 @@ export function addOwnerCode(
     role: "owner",
     userId: null,
     createdBy: null,
+    createdByKey: null,
     createdAt: now,
     expiresAt: new Date(now.getTime() + lifetimeMs),
   });

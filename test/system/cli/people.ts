@@ -170,10 +170,17 @@ export function describePeople(cli: () => Cli): void {
       expect(listed).toHaveLength(2);
       expect(listed).toContainEqual(expect.objectContaining({ keyId, userName: "ada" }));
       expect((await cli().home.run(["device", "list", "--all"])).out).toMatch(/^USER +DEVICE +LAST SEEN/);
+      await laptop.json(["device", "add"]);
+      const descendants = { users: [], devices: [], tokens: [], loginCodes: 1, machines: 0 };
+      const looked = await cli().home.json(["device", "revoke", keyId, "--dry-run"]);
+      expect(looked).toMatchObject({ keyId, devicesLeft: 2, revoked: false, descendants });
       expect(await cli().note("device revoke", [keyId, "--yes", "--reason", "lost"])).toMatchObject({
         keyId,
         userName: "ada",
         devicesLeft: 1,
+        revoked: true,
+        kept: false,
+        descendants,
       });
       const { code, err } = await laptop.run(["user", "list"]);
       expect({ code, err }).toEqual({ code: 4, err: expect.stringContaining("MACHINE_DISABLED") as string });

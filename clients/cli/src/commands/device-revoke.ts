@@ -1,43 +1,94 @@
-import { SallyportError } from "@sallyport/client";
+import { type Sallyport, SallyportError } from "@sallyport/client";
 import { reasonOption } from "../command/bounded.ts";
 import { defineCommand } from "../command/define.ts";
 import { flag, required } from "../command/options.ts";
-import { integer, object, text } from "../command/shape.ts";
+import { boolean, integer, listOf, object, text } from "../command/shape.ts";
 import { confirmed } from "../confirm.ts";
 import { present, undefinedIfAbsent } from "../lookup.ts";
 import { checkDevice, findDevice } from "../people.ts";
+import { type PlainDescendants, descendantKeys, describe, plainDescendants } from "../views/descendants.ts";
 
-/** `sallyport device revoke DEVICE`: ends a device key for good. */
+type Request = Parameters<Sallyport["services"]["users"]["revokeDevice"]>[0];
+
+/** `sallyport device revoke DEVICE`: ends a device key for good, and what came of it. */
 export const deviceRevoke = defineCommand({
   description:
-    'Takes an owner. Ends the key, what it was renewed from and what it was renewed to, at once and for good, and the unused login codes that its user made. Look at "token list" too when a thief may have it. Your own computer leaves with "sallyport logout". Asks on a terminal, and needs --yes without one.',
+    "Takes an owner. Ends the key, what it was renewed from and what it was renewed to, at once and for good, and the " +
+    "unused login codes that its user made. What came of the device ends with it, for a thief may have made it: " +
+    "devices that it added, users that it invited, enrollment tokens that it made, and what came of those. --dry-run " +
+    "shows what that is, and --keep ends the device alone. Machines live on: end those of a token with " +
+    '"token revoke --cascade". Your own computer leaves with "sallyport logout". Asks on a terminal, and needs --yes ' +
+    "without one.",
   args: { device: required('the device, as "device list" shows it, or its keyid', { complete: "devices" }) },
-  options: { reason: reasonOption, yes: flag("do not ask") },
+  options: {
+    reason: reasonOption,
+    keep: flag("keep what came of the device"),
+    dryRun: flag("end nothing, and show what would end"),
+    yes: flag("do not ask"),
+  },
   examples: [
-    ["sallyport device revoke 0123456789abcdefghjk --yes", "in a script"],
-    ['sallyport device revoke 0123456789abcdefghjk --reason "laptop lost"', "asks first"],
+    ["sallyport device revoke 0123456789abcdefghjk --dry-run", "shows what came of it"],
+    ['sallyport device revoke 0123456789abcdefghjk --reason "laptop stolen"', "asks first"],
+    ["sallyport device revoke 0123456789abcdefghjk --keep --yes", "the device alone, in a script"],
   ],
   json: object({
     keyId: text("the device's keyid"),
     userId: text("its user's id"),
     userName: text("its user's name"),
-    devicesLeft: integer("how many device keys of the user still work"),
+    devicesLeft: integer("how many device keys of the user work now"),
+    revoked: boolean("whether the device was revoked; false with --dry-run"),
+    kept: boolean("whether what came of it lives on"),
+    descendants: object(
+      {
+        ...descendantKeys,
+        users: listOf(object({ userId: text("a user's id"), name: text("its name") }), "users it invited"),
+        devices: listOf(text("a keyid"), "devices it added"),
+        tokens: listOf(text("a token's id"), "enrollment tokens it made"),
+      },
+      "what came of the device; unless it was kept it has ended",
+    ),
   }),
-  async run({ args, options: { reason, yes }, context }) {
+  async run({ args, options: { reason, keep, dryRun, yes }, context }) {
     checkDevice(args.device);
     const keyId = await context.session.asUser((client) => findDevice(client, args.device));
-    await confirmed(`Revoke the device key ${keyId} for good?`, yes);
-    const answer = await context.session.asUserOnce((client) =>
-      client.services.users.revokeDevice({ keyId, reason }).catch(undefinedIfAbsent),
-    );
-    const { user } = present(answer, `device ${keyId}`);
+    const call = (client: Sallyport, request: Request) =>
+      client.services.users.revokeDevice({ keyId, reason, ...request }).catch(undefinedIfAbsent);
+    const looked = await context.session.asUser((client) => call(client, { validateOnly: true }));
+    const found = plainDescendants(present(looked, `device ${keyId}`).descendants);
+    if (!dryRun) await confirmed(question(keyId, keep, found), yes);
+    const answer = dryRun
+      ? looked
+      : await context.session.asUserOnce((client) => call(client, { keepDescendants: keep }));
+    const { user, descendants } = present(answer, `device ${keyId}`);
     if (!user) throw new SallyportError("INTERNAL", "the server described no user");
-    return { keyId, userId: user.userId, userName: user.name, devicesLeft: user.devices.length };
+    const { userId, name: userName, devices } = user;
+    return {
+      keyId,
+      userId,
+      userName,
+      devicesLeft: devices.length,
+      revoked: !dryRun,
+      kept: dryRun || keep,
+      descendants: plainDescendants(descendants),
+    };
   },
-  show({ keyId, userName, devicesLeft }, screen) {
-    screen.mark("ok", `revoked a device of ${userName}`, keyId);
-    screen.line(
-      devicesLeft === 0 ? `  ${userName} has no device left.` : `  ${userName} has ${devicesLeft} left.`,
-    );
+  show({ keyId, userName, devicesLeft, revoked, kept, descendants }, screen) {
+    const what = describe(descendants);
+    if (!revoked) screen.mark("warn", `nothing was revoked of ${userName}`, keyId);
+    else screen.mark("ok", `revoked a device of ${userName}`, keyId);
+    const left = devicesLeft === 0 ? "no device" : String(devicesLeft);
+    if (revoked) screen.line(`  ${userName} has ${left} left.`);
+    if (what !== "") screen.line(`  ${kept ? "Came of it" : "Ended with it"}: ${what}.`);
+    for (const { userId, name } of descendants.users) screen.line(`  user    ${name}  ${userId}`);
+    for (const device of descendants.devices) screen.line(`  device  ${device}`);
+    for (const token of descendants.tokens) screen.line(`  token   ${token}`);
+    if (descendants.machines > 0)
+      screen.line('  Machines live on; "sallyport token revoke TOKEN --cascade" ends those of a token.');
   },
 });
+
+function question(keyId: string, keep: boolean, found: PlainDescendants): string {
+  const what = describe({ ...found, machines: 0 });
+  const more = keep || what === "" ? "" : `, and with it ${what}`;
+  return `Revoke the device key ${keyId}${more}, for good?`;
+}

@@ -48,8 +48,9 @@ async function make(
   const code = await context
     .mutate(async (tx) => {
       const signer = await holdSigner(tx, context);
-      const { id: createdBy, vaultId } = signer;
-      const made = { codeId: newId("tok"), vaultId, keySha256, createdBy, ...guestOf(signer), ...times };
+      const { id: createdBy, keyId: createdByKey, vaultId } = signer;
+      const maker = { createdBy, createdByKey };
+      const made = { codeId: newId("tok"), vaultId, keySha256, ...maker, ...guestOf(signer), ...times };
       const stored = await insertLoginCode(tx, made);
       await outbox.record(tx, created(stored, context, nowMs));
       return stored;

@@ -57,7 +57,7 @@ export function createCreateToken(
 }
 
 function newTokenOf(context: ForwardContext, request: CreateTokenRequest, nowMs: number): NewToken {
-  const { id: createdBy, vaultId } = signerOf(context);
+  const { id: createdBy, keyId: createdByKey, vaultId } = signerOf(context);
   return {
     tokenId: newId("tok"),
     vaultId,
@@ -66,6 +66,7 @@ function newTokenOf(context: ForwardContext, request: CreateTokenRequest, nowMs:
     projectIds: request.projectIds,
     secretIds: request.secretIds,
     createdBy,
+    createdByKey,
     createdAt: new Date(nowMs),
     expiresAt: new Date(nowMs + lifetimeMs("token_lifetime", request.tokenLifetime)),
     machineLifetimeMs: lifetimeMs("machine_lifetime", request.machineLifetime),

@@ -4,13 +4,16 @@ import type { Database } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
 import { fail } from "@sallyport/rpc";
+import { describeDescendants } from "../describe-people.ts";
 import { holdSigner } from "../people.ts";
 import { signerOf } from "../reports.ts";
+import { type Descendants, findDescendants } from "../store/descendants.ts";
 import { lockPeopleOf } from "../store/locks.ts";
 import { findUserKey } from "../store/user-keys.ts";
 import { findUser } from "../store/users.ts";
 import { checkPrintable } from "../text.ts";
 import { endCodes } from "./end-codes.ts";
+import { endDescendants, mostDescendants } from "./end-descendants.ts";
 import { endDevice } from "./end-device.ts";
 import { viewUser } from "./user-views.ts";
 
@@ -21,27 +24,44 @@ export type RevokeDeviceParts = {
   readonly clock: () => number;
 };
 
-/** Makes RevokeDevice. */
+/**
+ * Makes RevokeDevice. By default what came of the device ends in the same transaction: whoever stole its key may have let
+ * another device in, or another user, and would stay. With validate_only nothing ends and all of it is told.
+ */
 export function createRevokeDevice({
   database,
   outbox,
   clock,
 }: RevokeDeviceParts): ForwardHandlers<typeof UserService>["revokeDevice"] {
-  return async (context, { keyId, reason }) => {
+  return async (context, request) => {
+    const { keyId, reason } = request;
     checkPrintable("reason", reason);
     const { vaultId } = signerOf(context);
     const now = new Date(clock());
-    const user = await context.mutate(async (tx) => {
+    const { user, descendants } = await context.mutate(async (tx) => {
       await lockPeopleOf(tx, vaultId);
       await holdSigner(tx, context);
       const key = await findUserKey(tx, keyId);
       if (key?.vaultId !== vaultId) throw fail(Reason.NOT_FOUND);
-      await endDevice(tx, outbox, context, key, reason, now);
-      // Whoever has the device may have made a code with it, for a device that this would not end.
-      await endCodes(tx, outbox, context, key, now);
-      return findUser(tx, vaultId, key.userId);
+      if (!request.validateOnly) await endDevice(tx, outbox, context, key, reason, now);
+      const found = await findDescendants(tx, vaultId, key.firstKeyId, now, mostDescendants + 1);
+      if (!request.validateOnly) {
+        if (!request.keepDescendants) {
+          checkBound(found);
+          await endDescendants(tx, outbox, context, key, found, reason, now);
+        }
+        // Whoever has the device may have made a code with it, for a device that this would not end.
+        await endCodes(tx, outbox, context, key, now);
+      }
+      return { user: await findUser(tx, vaultId, key.userId), descendants: found };
     });
     if (!user) throw fail(Reason.INTERNAL, {}, new Error("a device key without its user"));
-    return { user: await viewUser(database, user, now) };
+    return { user: await viewUser(database, user, now), descendants: describeDescendants(descendants) };
   };
+}
+
+function checkBound({ users, devices, tokenIds }: Descendants): void {
+  if (Math.max(users.length, devices.length, tokenIds.length) <= mostDescendants) return;
+  const description = `more than ${mostDescendants} of one kind came of it: keep them, and end them in parts`;
+  throw fail(Reason.FIELD_INVALID, { field: "keep_descendants", description });
 }

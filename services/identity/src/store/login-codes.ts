@@ -13,6 +13,8 @@ export type LoginCode = {
   /** Who made it; null when it came with its vault. */
   readonly createdBy: string | null;
   readonly createdByName: string | null;
+  /** The device key by which it was made; null when it came with its vault. */
+  readonly createdByKey: string | null;
   readonly createdAt: Date;
   readonly expiresAt: Date;
   readonly revokedAt: Date | null;
@@ -32,6 +34,7 @@ type LoginCodeRow = {
   user_id: string | null;
   created_by: string | null;
   created_by_name: string | null;
+  created_by_key: string | null;
   created_at: Date;
   expires_at: Date;
   revoked_at: Date | null;
@@ -39,14 +42,15 @@ type LoginCodeRow = {
   redeemed_at: Date | null;
 };
 
-const columns = `code_id, vault_id, key_sha256, role, user_id, created_by, created_at, expires_at, revoked_at, redeemed_by,
+const columns = `code_id, vault_id, key_sha256, role, user_id, created_by, created_by_key, created_at, expires_at, revoked_at, redeemed_by,
   redeemed_at, (select name from users where users.user_id = created_by) as created_by_name`;
 
 /** Adds a login code. Violates login_codes_key when its key belongs to another. */
 export async function insertLoginCode(tx: Tx, code: NewLoginCode): Promise<LoginCode> {
   const rows = await tx.query<LoginCodeRow>(
-    `insert into login_codes (code_id, vault_id, key_sha256, role, user_id, created_by, created_at, expires_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8)
+    `insert into login_codes (code_id, vault_id, key_sha256, role, user_id, created_by, created_at, expires_at,
+       created_by_key)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
      returning ${columns}`,
     [
       code.codeId,
@@ -57,6 +61,7 @@ export async function insertLoginCode(tx: Tx, code: NewLoginCode): Promise<Login
       code.createdBy,
       code.createdAt,
       code.expiresAt,
+      code.createdByKey,
     ],
   );
   const [stored] = rows.map(loginCodeOf);
@@ -179,6 +184,7 @@ function loginCodeOf(row: LoginCodeRow): LoginCode {
     userId: row.user_id,
     createdBy: row.created_by,
     createdByName: row.created_by_name,
+    createdByKey: row.created_by_key,
     createdAt: row.created_at,
     expiresAt: row.expires_at,
     revokedAt: row.revoked_at,

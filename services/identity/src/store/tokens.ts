@@ -10,6 +10,8 @@ export type Token = {
   readonly projectIds: string[];
   readonly secretIds: string[];
   readonly createdBy: string;
+  /** The device key by which it was made; null when it was made before that was stored. */
+  readonly createdByKey: string | null;
   readonly createdAt: Date;
   readonly expiresAt: Date;
   readonly machineLifetimeMs: number;
@@ -38,6 +40,7 @@ type TokenRow = {
   project_ids: string[];
   secret_ids: string[];
   created_by: string;
+  created_by_key: string | null;
   created_at: Date;
   expires_at: Date;
   machine_lifetime_ms: bigint;
@@ -53,8 +56,8 @@ type TokenRow = {
   revoke_reason: string;
 };
 
-const columns = `token_id, vault_id, key_sha256, description, project_ids, secret_ids, created_by, created_at, expires_at,
-  machine_lifetime_ms, max_uses, source_cidrs, hostname_pattern, machine_name_pattern, any_version, uses, last_used_at,
+const columns = `token_id, vault_id, key_sha256, description, project_ids, secret_ids, created_by, created_by_key,
+  created_at, expires_at, machine_lifetime_ms, max_uses, source_cidrs, hostname_pattern, machine_name_pattern, any_version, uses, last_used_at,
   revoked_at, revoke_reason,
   (select name from users where user_id = created_by) as created_by_name`;
 
@@ -63,8 +66,8 @@ export async function insertToken(tx: Tx, token: NewToken): Promise<Token> {
   const rows = await tx.query<TokenRow>(
     `insert into enrollment_tokens (token_id, vault_id, key_sha256, description, project_ids, secret_ids, created_by,
        created_at, expires_at, machine_lifetime_ms, max_uses, source_cidrs, hostname_pattern, machine_name_pattern,
-       any_version)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+       any_version, created_by_key)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
      returning ${columns}`,
     [
       token.tokenId,
@@ -82,6 +85,7 @@ export async function insertToken(tx: Tx, token: NewToken): Promise<Token> {
       token.hostnamePattern,
       token.machineNamePattern,
       token.anyVersion,
+      token.createdByKey,
     ],
   );
   return only(rows.map(tokenOf));
@@ -155,6 +159,7 @@ function tokenOf(row: TokenRow): Token {
     projectIds: row.project_ids,
     secretIds: row.secret_ids,
     createdBy: row.created_by,
+    createdByKey: row.created_by_key,
     createdAt: row.created_at,
     expiresAt: row.expires_at,
     machineLifetimeMs: Number(row.machine_lifetime_ms),

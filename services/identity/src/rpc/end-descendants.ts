@@ -1,0 +1,48 @@
+import type { ForwardContext } from "@sallyport/evidence";
+import type { Outbox } from "@sallyport/outbox";
+import type { Tx } from "@sallyport/postgres";
+import { newEvent } from "@sallyport/proto/catalogue";
+import { actorOf, originOf } from "../reports.ts";
+import { type Descendants, findTokensOf } from "../store/descendants.ts";
+import { revokeToken } from "../store/tokens.ts";
+import { type UserKey, findUserKey } from "../store/user-keys.ts";
+import { endDevice } from "./end-device.ts";
+import { endUser } from "./end-user.ts";
+
+/** The most of one kind that ends with a device in one transaction. */
+export const mostDescendants = 500;
+
+const longestReason = 500;
+
+/**
+ * Ends what came of a device that has ended: each has a record that names the device. The vault's people are locked
+ * meanwhile, so nobody joins. Throws Failure LAST_OWNER, and then nothing of it is stored.
+ *
+ * Security: tokens come last, and are looked for again. Until the keys of the devices before have ended, one of them may
+ * make another; from then on `holdSigner` refuses it.
+ */
+export async function endDescendants(
+  tx: Tx,
+  outbox: Pick<Outbox, "record">,
+  context: ForwardContext,
+  { keyId, vaultId, firstKeyId }: UserKey,
+  { users, devices }: Descendants,
+  reason: string,
+  now: Date,
+): Promise<string[]> {
+  const why = `came of ${keyId}${reason === "" ? "" : `: ${reason}`}`.slice(0, longestReason);
+  for (const device of devices) {
+    const key = await findUserKey(tx, device.keyId);
+    if (key) await endDevice(tx, outbox, context, key, why, now);
+  }
+  const made = await findTokensOf(tx, vaultId, firstKeyId, now, mostDescendants);
+  for (const user of users) await endUser(tx, outbox, context, user, why, now);
+  const about = { ...actorOf(context), ...originOf(context, now.getTime()), vaultId };
+  for (const tokenId of made) {
+    const ended = await revokeToken(tx, { vaultId, tokenId, reason: why }, now);
+    if (!ended) continue; // It ended with its user.
+    const detail = { revoke_reason: why };
+    await outbox.record(tx, newEvent("identity", "token.revoked", { ...about, subjectId: tokenId, detail }));
+  }
+  return made;
+}
