@@ -87,8 +87,8 @@ async function exchange(
     parts.onFault(error);
     end(response, 500);
   } finally {
-    memory.giveBack();
-    place.leave();
+    // The content is held while work is done on it, also when its client had less time than that takes.
+    void place.leave().then(() => memory.giveBack());
   }
 }
 

@@ -7,8 +7,12 @@ import { AuthorizationService } from "@sallyport/proto/gen/sallyport/policy/inte
 import { FetchService } from "@sallyport/proto/gen/sallyport/secrets/internal/v1/fetch_pb.ts";
 import type { Owner } from "./routes.ts";
 
-/** A way to each process that the gateway may call. */
-export type PeerTransports = { readonly [P in Owner | "crypto"]: Transport };
+/**
+ * A way to each process that the gateway may call, and one of its own to identity's keys: a
+ * look-up, for which everybody waits, does not stand in line behind what strangers have forwarded
+ * to identity.
+ */
+export type PeerTransports = { readonly [P in Owner | "crypto" | "keys"]: Transport };
 
 /** The gateway's whole view of the other processes: what it may call, and nothing else. */
 export type Peers = {
@@ -23,7 +27,7 @@ export type Peers = {
 /** Makes the clients over the transports. */
 export function createPeers(transports: PeerTransports): Peers {
   return {
-    keys: createClient(KeyService, transports.identity),
+    keys: createClient(KeyService, transports.keys),
     authorization: createClient(AuthorizationService, transports.policy),
     fetch: createClient(FetchService, transports.secrets),
     open: createClient(OpenService, transports.crypto),

@@ -40,6 +40,7 @@ const read = (gateway: TestGateway, key: TestKey, wire = connectJson) =>
   call(wire, gateway, key, readSecrets, { secretIds: [newId("sec")] });
 const metric = async (name: string) => seriesOf(await exposeMetrics()).get(name);
 const taken = () => metric("sallyport_in_flight_requests");
+const contentBytes = () => metric("sallyport_content_memory_usage_bytes");
 
 const refusal = (code: Code, reason: string) => ({
   kind: "refusal",
@@ -242,6 +243,24 @@ describe("a place", () => {
     expect(await taken()).toBe(1);
     go();
     await expect.poll(taken, patience).toBe(0);
+  });
+
+  test("is kept, with its content, while work goes on for a client whose time is over", async () => {
+    await using gateway = await start();
+    const [machine = newMachine()] = machines(gateway, 1);
+    const { go } = holdReads(gateway);
+    const sent = signedRequest(connectJson, gateway, machine, readSecrets, { secretIds: [newId("sec")] });
+    const headers = [...sent.headers, ["connect-timeout-ms", "1"] as const];
+    const answer = readAnswer(readSecrets.output, await connectJson.send(gateway, { ...sent, headers }));
+    expect(answer).toMatchObject(full);
+    expect(gateway.peers.reached).toContain("policy.authorize");
+    expect(await taken()).toBe(1);
+    expect(await contentBytes()).toBe(sent.body.length);
+    gateway.peers.reached.splice(0);
+    go();
+    await expect.poll(taken, patience).toBe(0);
+    await expect.poll(contentBytes, patience).toBe(0);
+    expect(gateway.peers.reached).toContain("crypto.open"); // The work was done to its end.
   });
 
   test("is not kept for a client that has gone before the work began", async () => {

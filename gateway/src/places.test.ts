@@ -88,8 +88,8 @@ describe("a place", () => {
   test("is given back by whoever leaves, once", () => {
     const place = take("a", "read", "p");
     expect(places.taken()).toBe(1);
-    place.leave();
-    place.leave();
+    void place.leave();
+    void place.leave();
     expect(places.taken()).toBe(0);
     many(8, () => take("a", "read", "p"));
     expect(reasonOf(() => take("a", "read", "p"))).toBe(RATE_LIMITED);
@@ -99,7 +99,7 @@ describe("a place", () => {
     many(16, () => take("noisy"));
     const refused = places.open("read", "noisy");
     expect(reasonOf(() => refused.take())).toBe(RATE_LIMITED);
-    refused.leave();
+    void refused.leave();
     expect(places.taken()).toBe(16);
     expect(reasonOf(() => take("noisy"))).toBe(RATE_LIMITED);
   });
@@ -110,7 +110,7 @@ describe("a place", () => {
     refused.take();
     expect(reasonOf(() => refused.countFor("p"))).toBe(RATE_LIMITED);
     expect(places.taken()).toBe(9);
-    refused.leave();
+    void refused.leave();
     expect(places.taken()).toBe(8);
   });
 
@@ -118,7 +118,7 @@ describe("a place", () => {
     const place = take();
     const { promise, resolve } = Promise.withResolvers<string>();
     const done = place.work(() => promise);
-    place.leave();
+    void place.leave();
     expect(places.taken()).toBe(1);
     resolve("done");
     expect(await done).toBe("done");
@@ -133,7 +133,7 @@ describe("a place", () => {
 
   test("is taken again by work that begins after it was left", async () => {
     const place = take();
-    place.leave();
+    void place.leave();
     const { promise, resolve } = Promise.withResolvers<void>();
     const done = place.work(() => promise);
     expect(places.taken()).toBe(1);
@@ -151,5 +151,5 @@ test("the operator is told of a crowd once in 10 seconds, with how many were ref
   nowMs += 10_000;
   many(2, () => reasonOf(() => take("another")));
   expect(told).toEqual([{ refused: 1 }, { refused: 5 }]);
-  for (const place of held) place.leave();
+  for (const place of held) void place.leave();
 });

@@ -19,8 +19,8 @@ export type Place = {
   countFor(principalId: string): void;
   /** Works at the request, and gives the place back after that; a client that has gone meanwhile does not end the work. */
   work<T>(run: () => Promise<T>): Promise<T>;
-  /** Gives it back unless work is done in it. */
-  leave(): void;
+  /** Gives it back, or resolves when it is given back by the work that is done in it. */
+  leave(): Promise<void>;
 };
 
 /** The places of a gateway. */
@@ -82,7 +82,7 @@ const everybody = "everybody";
 function openPlace({ clock, held, answered, isFree, tell }: Crowd, methods: string, address: string): Place {
   let keys: string[] = [];
   let sinceMs = 0;
-  let working = false;
+  let working: Promise<unknown> | undefined;
   const hold = (...more: string[]): void => {
     for (const key of more) held.add(key, 1);
     keys.push(...more);
@@ -108,18 +108,18 @@ function openPlace({ clock, held, answered, isFree, tell }: Crowd, methods: stri
       letIn("in_flight_principal", isFree(principal, shares.principal), Reason.RATE_LIMITED);
       hold(principal);
     },
-    async work(run) {
+    work(run) {
       if (keys.length === 0) occupy(); // Its client has just gone, and the work begins all the same.
-      working = true;
-      try {
-        return await run();
-      } finally {
+      const work = Promise.try(run).finally(() => {
         answered(clock() - sinceMs);
         giveBack();
-      }
+      });
+      working = work.catch(() => undefined);
+      return work;
     },
-    leave() {
-      if (!working) giveBack();
+    async leave() {
+      if (working) await working;
+      else giveBack();
     },
   };
 }

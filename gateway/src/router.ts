@@ -16,6 +16,7 @@ import {
   ReadService,
 } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { fail, inCall } from "@sallyport/rpc";
+import { withinClientsTime } from "./deadline.ts";
 import { publicFailureOf, toPublicError } from "./errors.ts";
 import { forward } from "./forward.ts";
 import type { OutcomeListener } from "./outcome-log.ts";
@@ -32,7 +33,8 @@ export type RouterParts = { readonly peers: Peers; readonly keyset: Keyset; read
 /**
  * The public services as handlers by path. The only interceptor throws the front's refusal, so that it speaks the
  * client's protocol and no handler runs on a refused request; it translates every error, and runs handlers as part of
- * the call, so that what they ask of peers carries its id and ends by its deadline. Handlers take the verified request
+ * the call, so that what they ask of peers carries its id and ends within 5 seconds. A client with less time is answered
+ * sooner, and its work goes on in its place. Handlers take the verified request
  * from the verdict and never look at the message that the router decoded.
  */
 export function createPublicHandlers(
@@ -44,7 +46,9 @@ export function createPublicHandlers(
     const rpc = pathOf(request.method);
     try {
       if (verdict.kind === "refused") throw verdict.error;
-      const response = await verdict.place.work(() => inCall(verdict, () => next(request)));
+      const { requestId, timeoutMs, place } = verdict;
+      const work = place.work(() => inCall({ requestId }, () => next(request)));
+      const response = await withinClientsTime(work, timeoutMs);
       onOutcome(rpc, verdict);
       return response;
     } catch (error) {

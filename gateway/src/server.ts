@@ -103,11 +103,12 @@ function createLimiters({ address, newKey }: Rates, clock: () => number) {
 
 function connectPeers(config: GatewayConfig, stack: AsyncDisposableStack): PeerTransports {
   const tls = { certFile: config.certFile, keyFile: config.keyFile, caFile: config.caFile };
-  const connect = (peer: keyof PeerTransports, url: string) => {
+  const connect = (peer: Exclude<keyof PeerTransports, "keys">, url: string) => {
     const connection = stack.use(connectPeer({ peer, url, tls, trustDomain: config.trustDomain }));
     return connection.transport;
   };
   return {
+    keys: connect("identity", config.identityUrl),
     identity: connect("identity", config.identityUrl),
     policy: connect("policy", config.policyUrl),
     secrets: connect("secrets", config.secretsUrl),

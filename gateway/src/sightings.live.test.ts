@@ -36,7 +36,7 @@ describe("sightings", () => {
     const lines: string[] = [];
     const logger = createLogger({ service: "gateway", stream: { write: (line) => void lines.push(line) } });
     const clock = { nowMs: 1000 };
-    const identity = createClient(KeyService, peers.transports.identity);
+    const identity = createClient(KeyService, peers.transports.keys);
     const sightings = createSightings(identity, () => clock.nowMs, logger, limits);
     return { peers, reports, lines, clock, sightings };
   }

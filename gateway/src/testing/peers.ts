@@ -51,7 +51,7 @@ export type TestPeers = {
   /** Who is enrolled, by keyid, and why he may not ask if so. */
   readonly principals: Map<string, { readonly principal: TestPrincipal; readonly refusal?: Reason }>;
   enroll<P extends TestPrincipal>(principal: P, refusal?: Reason): P;
-  readonly routes: Readonly<Record<keyof PeerTransports, readonly Route[]>>;
+  readonly routes: Readonly<Record<Exclude<keyof PeerTransports, "keys">, readonly Route[]>>;
   /** Ways to the routes without a network. */
   readonly transports: PeerTransports;
 };
@@ -87,6 +87,7 @@ export function createTestPeers(trust: TestTrust): TestPeers {
     },
     routes,
     transports: {
+      keys: inMemory(routes.identity),
       identity: inMemory(routes.identity),
       policy: inMemory(routes.policy),
       secrets: inMemory(routes.secrets),

@@ -53,7 +53,7 @@ beforeEach(() => {
     addresses: createAddressLimiter(plenty, clock),
     newKeyAddresses: createAddressLimiter(plenty, clock),
     principalRates: { read: plenty, manage: plenty },
-    keys: createKeyCache(createClient(KeyService, peers.transports.identity), { time: clock, steady: clock }),
+    keys: createKeyCache(createClient(KeyService, peers.transports.keys), { time: clock, steady: clock }),
     nonces,
   };
 });

@@ -30,7 +30,7 @@ beforeEach(() => {
     asked.push(request.keyIds);
     return resolveKeys(request, context);
   };
-  const identity = createClient(KeyService, peers.transports.identity);
+  const identity = createClient(KeyService, peers.transports.keys);
   keys = createKeyCache(identity, { time: () => nowMs, steady: () => steadyMs }, 3);
   keys.setWatched(true);
   machine = peers.enroll(newMachine());
@@ -274,7 +274,7 @@ describe("without word of revocations", () => {
   });
 
   test("lasts one second before the first word, and is kept when it comes", async () => {
-    keys = createKeyCache(createClient(KeyService, peers.transports.identity), {
+    keys = createKeyCache(createClient(KeyService, peers.transports.keys), {
       time: () => nowMs,
       steady: () => steadyMs,
     });

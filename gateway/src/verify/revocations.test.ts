@@ -21,7 +21,7 @@ beforeEach(() => {
 afterEach(() => watch?.[Symbol.dispose]());
 
 function start(): void {
-  const identity = createClient(KeyService, peers.transports.identity);
+  const identity = createClient(KeyService, peers.transports.keys);
   const listener = {
     setWatched: (watched: boolean) => void heard.push(watched ? "watched" : "lost"),
     forget: (ids: readonly string[]) => void heard.push(...ids),
@@ -91,7 +91,7 @@ test("waits for seconds, unless told otherwise", async () => {
     yield {};
     await sleep(60_000, undefined, { signal });
   };
-  const identity = createClient(KeyService, peers.transports.identity);
+  const identity = createClient(KeyService, peers.transports.keys);
   const listener = {
     setWatched: (watched: boolean) => void heard.push(String(watched)),
     forget: () => undefined,

@@ -17,7 +17,7 @@ let strangers: number;
 
 beforeEach(() => {
   peers = createTestPeers(trust);
-  keys = createKeyCache(createClient(KeyService, peers.transports.identity), {
+  keys = createKeyCache(createClient(KeyService, peers.transports.keys), {
     time: Date.now,
     steady: Date.now,
   });

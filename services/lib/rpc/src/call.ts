@@ -6,6 +6,9 @@ export const defaultTimeoutMs = 5_000;
 /** The header in which the request id travels between our processes. */
 export const requestIdHeader = "sallyport-request-id";
 
+/** The header in which a peer is told how long its caller waits, in milliseconds; Connect's own. */
+export const timeoutHeader = "connect-timeout-ms";
+
 /** What a call passes on to the calls made meanwhile: its id, and the time it has, in milliseconds from its begin. */
 export type CallOptions = { readonly requestId: string; readonly timeoutMs?: number | undefined };
 

@@ -1,22 +1,18 @@
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
-import { Http2SessionManager, createConnectTransport } from "@connectrpc/connect-node";
 import { newId } from "@sallyport/proto/ids";
 import { type OpenSpan, currentTraceparent, inSpan, traceparentHeader } from "@sallyport/telemetry";
-import { currentRequestId, defaultTimeoutMs, remainingMs, requestIdHeader } from "./call.ts";
+import { currentRequestId, defaultTimeoutMs, remainingMs, requestIdHeader, timeoutHeader } from "./call.ts";
 import { pathOf } from "./callers.ts";
+import { type Destination, openConnection } from "./connection.ts";
+import { createConnections } from "./connections.ts";
 import { concludeCalled, spansOf } from "./measure.ts";
-import type { Peer } from "./peer.ts";
-import { peerNamed, spiffeId } from "./spiffe.ts";
+import { outlast } from "./patience.ts";
 import { type TlsFiles, type TlsMaterial, readTls, watchTls } from "./tls-files.ts";
 import { failureOf } from "./translate.ts";
 
 /** Whom to call, where, and how to prove who is who. */
-export type PeerOptions = {
-  readonly peer: Peer;
-  /** "https://host:port"; the host need not be in the peer's certificate, its SPIFFE id must. */
-  readonly url: string;
+export type PeerOptions = Destination & {
   readonly tls: TlsFiles;
-  readonly trustDomain: string;
   /** How often to look for changed TLS files, in milliseconds. */
   readonly tlsPollMs?: number;
 };
@@ -24,92 +20,54 @@ export type PeerOptions = {
 /** A way to a peer, for createClient; closing it ends the connection and every call on it. */
 export type PeerConnection = { readonly transport: Transport; close(): void } & AsyncDisposable;
 
-/** The largest message that a process reads from another, in bytes. */
-export const maxMessageBytes = 4 * 1024 * 1024;
-
-const retiredConnectionMs = 30_000;
+// What a peer has beyond the deadline that it was told, which its own calls keep, before the call
+// is cut.
+const graceMs = 1_000;
 
 /**
- * Prepares calls to a peer over HTTP/2 with mTLS; connects at the first call. A server that does not prove to be that
- * peer gets no request. Calls inherit request id and deadline of the call being served, else they have 5 seconds; streams
- * have no deadline unless given one. Changed TLS files mean a new connection for new calls. Throws when the files cannot
- * be read.
+ * Prepares calls to a peer over HTTP/2 with mTLS; connects at the first call, and anew when the
+ * connection is worn or the TLS files changed. A server that does not prove to be that peer gets no
+ * request. Calls inherit request id and deadline of the call being served, else they have 5
+ * seconds; streams have no deadline unless given one. A deadline ends the wait and not the call,
+ * which goes on for 5 seconds at least. Throws when the files cannot be read.
  */
 export function connectPeer(options: PeerOptions): PeerConnection {
   let material = readTls(options.tls);
-  let current = openConnection(options, material);
-  const retired = new Set<Http2SessionManager>();
-  const retire = (manager: Http2SessionManager): void => {
-    retired.add(manager);
-    setTimeout(() => {
-      retired.delete(manager);
-      manager.abort();
-    }, retiredConnectionMs).unref();
-  };
+  const connections = createConnections(() => openConnection(options, material));
   const renew = (changed: TlsMaterial): void => {
     material = changed;
-    retire(current.manager);
-    current = openConnection(options, material);
+    connections.renew();
   };
   const watch = watchTls(options.tls, material, renew, options.tlsPollMs);
   const close = (): void => {
     watch[Symbol.dispose]();
-    for (const manager of [current.manager, ...retired]) manager.abort();
+    connections.close();
   };
   return {
-    transport: measured(
-      inheriting(() => current.transport),
-      options.url,
-    ),
+    transport: measured(inheriting(connections.transport), options.url),
     close,
     [Symbol.asyncDispose]: async () => close(),
   };
 }
 
-function openConnection(
-  { peer, url, trustDomain }: PeerOptions,
-  material: TlsMaterial,
-): { manager: Http2SessionManager; transport: Transport } {
-  const manager = new Http2SessionManager(
-    url,
-    { pingIntervalMs: 10_000, pingTimeoutMs: 3_000 },
-    {
-      ...material,
-      minVersion: "TLSv1.3",
-      checkServerIdentity: (_host, { subjectaltname }) =>
-        peerNamed(subjectaltname, trustDomain) === peer
-          ? undefined
-          : new Error(`the server's certificate does not name ${spiffeId(trustDomain, peer)}`),
-    },
-  );
-  const transport = createConnectTransport({
-    baseUrl: url,
-    httpVersion: "2",
-    sessionManager: manager,
-    acceptCompression: [],
-    readMaxBytes: maxMessageBytes,
-  });
-  return { manager, transport };
-}
-
-// An interceptor sees a call after its timer was set, so what a call inherits is added in front of the transport.
+// An interceptor sees a call after its timer was set, so what a call inherits is added in front of
+// the transport.
 function inheriting(transport: () => Transport): Transport {
   return {
-    unary: (method, signal, timeoutMs, header, message, values) =>
-      transport().unary(
-        method,
-        signal,
-        boundedMs(timeoutMs ?? defaultTimeoutMs),
-        identified(header),
-        message,
-        values,
-      ),
+    unary(method, signal, timeoutMs, header, message, values) {
+      const waitMs = boundedMs(timeoutMs ?? defaultTimeoutMs) ?? defaultTimeoutMs;
+      const told = identified(header);
+      told.set(timeoutHeader, String(waitMs));
+      const call = (cut: AbortSignal) => transport().unary(method, cut, undefined, told, message, values);
+      return outlast(call, { signal, waitMs }, Math.max(waitMs, defaultTimeoutMs) + graceMs);
+    },
     stream: (method, signal, timeoutMs, header, message, values) =>
       transport().stream(method, signal, boundedMs(timeoutMs), identified(header), message, values),
   };
 }
 
-// A call is a span while its trace is recorded, and is measured always. Streams are neither: they live for weeks.
+// A call is a span while its trace is recorded, and is measured always. Streams are neither: they
+// live for weeks.
 function measured(transport: Transport, url: string): Transport {
   const { hostname, port } = new URL(url);
   const server = { "server.address": hostname, "server.port": Number(port === "" ? 443 : port) };

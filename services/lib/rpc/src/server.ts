@@ -5,7 +5,7 @@ import { type Logger, inCallersTrace, traceparentHeader } from "@sallyport/telem
 import { createBoundary } from "./boundary.ts";
 import { type Route, createCallerCheck } from "./callers.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { maxMessageBytes } from "./client.ts";
+import { maxMessageBytes, unlimitedSessionMemory } from "./connection.ts";
 import { fail } from "./failure.ts";
 import { createGate } from "./gate.ts";
 import { type Dependencies, type Notices, healthRoute } from "./health.ts";
@@ -53,7 +53,7 @@ export async function serve(options: ServeOptions): Promise<{ port: number } & A
     requestCert: true,
     rejectUnauthorized: true,
     ALPNProtocols: ["h2"],
-    maxSessionMemory: 64,
+    maxSessionMemory: unlimitedSessionMemory,
   });
   const sessions = followSessions(server, trustDomain);
   const stop = new AbortController();
