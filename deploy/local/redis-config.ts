@@ -31,6 +31,8 @@ export function writeRedisConfig({ home, socketPath, users, appendOnly }: RedisC
     `aclfile "${aclFile}"`,
     `appendonly ${appendOnly ? "yes" : "no"}`,
     'save ""',
+    // What a gateway was told to keep must stay, also when memory is full: it refuses another policy.
+    "maxmemory-policy noeviction",
     "daemonize no",
   ];
   writeFileSync(aclFile, `${acl.join("\n")}\n`, { mode: 0o600 });

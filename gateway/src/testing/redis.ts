@@ -10,7 +10,8 @@ export type TestRedis = {
   readonly url: string;
   command(...words: [string, ...string[]]): Promise<unknown>;
   stop(): Promise<void>;
-  start(): Promise<void>;
+  /** Starts it again, with further settings if there are any. */
+  start(...settings: string[]): Promise<void>;
 } & AsyncDisposable;
 
 /** Starts redis-server, else valkey-server, of the PATH on a Unix socket. */
@@ -27,8 +28,9 @@ export async function startTestRedis(): Promise<TestRedis> {
       redis.disconnect();
     }
   };
-  const start = async (): Promise<void> => {
-    child = spawnServer(["--port", "0", "--unixsocket", socket, "--save", "", "--dir", dir]);
+  const start = async (...settings: string[]): Promise<void> => {
+    const args = ["--port", "0", "--unixsocket", socket, "--save", "", "--dir", dir];
+    child = spawnServer([...args, ...settings]);
     for (let tries = 0; tries < 100; tries += 1) {
       if (await command("PING").catch(() => undefined)) return;
       await sleep(20);

@@ -4,7 +4,7 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { exposeMetrics } from "@sallyport/telemetry";
 import { seriesOf, testRedisUrl } from "@sallyport/test/infra";
 import { afterEach, describe, expect, test } from "vitest";
-import { startTestRedis } from "../testing/redis.ts";
+import { type TestRedis, startTestRedis } from "../testing/redis.ts";
 import { type Claim, type NonceStore, connectNonces } from "./nonces.ts";
 
 let open: AsyncDisposableStack = new AsyncDisposableStack();
@@ -141,6 +141,54 @@ describe("a Redis that lost its memory", () => {
     for (const key of Array.isArray(kept) ? kept.map(String) : []) await redis.command("SET", key, "1");
     await nonces.ready();
     expect(await nonces.admit(seen)).toMatchObject({ kind: "before-epoch" });
+  });
+});
+
+describe("a Redis that may forget", () => {
+  const policies = [
+    "allkeys-lru",
+    "allkeys-lfu",
+    "allkeys-random",
+    "volatile-lru",
+    "volatile-lfu",
+    "volatile-random",
+    "volatile-ttl",
+  ];
+  const set = (redis: TestRedis, policy: string) =>
+    redis.command("CONFIG", "SET", "maxmemory-policy", policy);
+  const refused = { name: "EvictionError", message: expect.stringContaining("to noeviction") as unknown };
+
+  test("is refused at the start, with what to set", async () => {
+    await using redis = await startTestRedis();
+    for (const policy of policies) {
+      await set(redis, policy);
+      const nonces = open.use(connectNonces(redis.url, 60));
+      await expect(nonces.ready()).rejects.toMatchObject(refused);
+      await expect(nonces.admit(claim())).rejects.toMatchObject(unavailable);
+    }
+    expect(await redis.command("KEYS", "gw:*")).toEqual([]);
+  });
+
+  test("after a fail-over lets nothing in", async () => {
+    await using redis = await startTestRedis();
+    const nonces = await connect(redis.url);
+    expect(await nonces.admit(claim())).toEqual({ kind: "admitted" });
+    await redis.stop();
+    await redis.start("--maxmemory-policy", "allkeys-lru");
+    const told = () => nonces.ready().catch((error: unknown) => error);
+    await expect.poll(told, { timeout: 5000 }).toMatchObject(refused);
+    await expect(nonces.admit(claim())).rejects.toMatchObject(unavailable);
+    expect(await redis.command("KEYS", "gw:*")).toEqual([]);
+  });
+
+  test("since its settings changed lets nothing in, and serves again when they are right", async () => {
+    await using redis = await startTestRedis();
+    const nonces = await connect(redis.url);
+    await set(redis, "volatile-ttl");
+    await sleep(1_050);
+    await expect(nonces.admit(claim())).rejects.toMatchObject(unavailable);
+    await set(redis, "noeviction");
+    expect(await nonces.admit(claim())).toEqual({ kind: "admitted" });
   });
 });
 

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { fail } from "@sallyport/rpc";
+import { Failure, fail } from "@sallyport/rpc";
 import { histogram, inSpan } from "@sallyport/telemetry";
 import type { Rate } from "../limits.ts";
-import { connectRedis } from "./redis.ts";
+import { EvictionError, connectRedis } from "./redis.ts";
 
 /** What the store says of a request: let in, seen before, signed before the store's memory began, or too many. */
 export type Admission =
@@ -49,7 +49,10 @@ return {'admitted', 0}
 export type NonceStore = AsyncDisposable & {
   /** Lets a verified request in once. DEPENDENCY_UNAVAILABLE when Redis does not answer. */
   admit(claim: Claim): Promise<Admission>;
-  /** Resolves when Redis answers and the epoch has begun. */
+  /**
+   * Resolves when Redis answers and the epoch has begun. EvictionError, which says what to set, when
+   * it may forget nonces; nothing is admitted then.
+   */
   ready(): Promise<void>;
 };
 
@@ -70,6 +73,11 @@ export function connectNonces(redisUrl: string, windowSeconds: number): NonceSto
     }
   }
 
+  // The operator who starts a gateway is told what to set; a client is told nothing of it.
+  function forOperator(error: unknown): never {
+    throw error instanceof Failure && error.cause instanceof EvictionError ? error.cause : error;
+  }
+
   return {
     async admit({ keyId, nonce, createdSeconds, limit }) {
       const keys = [`gw:nonce:${keyId}:${nonce}`, `gw:rate:${limit?.bucket ?? ""}`];
@@ -80,7 +88,7 @@ export function connectNonces(redisUrl: string, windowSeconds: number): NonceSto
       return admissionOf(kind, waitMs);
     },
     async ready() {
-      const [, waitMs] = await run("gw:none", "gw:none", "", 0, "", "");
+      const [, waitMs] = await run("gw:none", "gw:none", "", 0, "", "").catch(forOperator);
       await sleep(waitMs);
     },
     async [Symbol.asyncDispose]() {

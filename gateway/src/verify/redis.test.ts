@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { type RedisConnection, connectRedis } from "./redis.ts";
+import { EvictionError, type RedisConnection, connectRedis } from "./redis.ts";
 
 const nowhere = "unix:///nowhere/redis.sock";
 let connection: RedisConnection | undefined;
@@ -62,33 +62,46 @@ test("a connection that cannot be made is not written to the standard error", as
 });
 
 describe("the run id", () => {
-  const info = "# Server\r\nredis_version:8.0.0\r\nother_run_id:0000\r\nrun_id:4e5f\r\nport:0\r\n";
+  const info =
+    "# Server\r\nredis_version:8.0.0\r\nother_run_id:0000\r\nrun_id:4e5f\r\nport:0\r\n" +
+    "# Memory\r\nmaxmemory:0\r\nmaxmemory_policy:noeviction\r\n";
 
   test("is the one that the server tells, asked for once", async () => {
     const { redis, runId } = connect(nowhere);
     const asked = vi.spyOn(redis, "info").mockResolvedValue(info);
     expect(await Promise.all([runId(), runId()])).toEqual(["4e5f", "4e5f"]);
     expect(await runId()).toBe("4e5f");
-    expect(asked.mock.calls).toEqual([["server"]]);
+    expect(asked.mock.calls).toEqual([["server"], ["memory"]]);
   });
 
   test("is asked for again after the connection was lost", async () => {
     const { redis, runId } = connect(nowhere);
-    const asked = vi.spyOn(redis, "info").mockResolvedValueOnce(info).mockResolvedValue("run_id:other");
+    const asked = vi.spyOn(redis, "info").mockResolvedValue(info);
     await runId();
     redis.emit("close");
-    expect(await runId()).toBe("other");
-    expect(asked).toHaveBeenCalledTimes(2);
+    asked.mockResolvedValue(info.replace("4e5f", "0ther"));
+    expect(await runId()).toBe("0ther");
+    expect(asked).toHaveBeenCalledTimes(4);
   });
 
   test("is asked for again after a question that failed, or that was answered without one", async () => {
     const { redis, runId } = connect(nowhere);
     vi.spyOn(redis, "info")
       .mockRejectedValueOnce(new Error("away"))
+      .mockResolvedValueOnce(info)
       .mockResolvedValueOnce("redis_version:8.0.0")
       .mockResolvedValue(info);
     await expect(runId()).rejects.toThrow(new Error("away"));
     await expect(runId()).rejects.toThrow(new Error("Redis told no run_id"));
     expect(await runId()).toBe("4e5f");
   });
+
+  test.each(["maxmemory_policy:allkeys-lru", "maxmemory:0"])(
+    "is not told by a server that may forget: %s",
+    async (memory) => {
+      const { redis, runId } = connect(nowhere);
+      vi.spyOn(redis, "info").mockResolvedValueOnce(info).mockResolvedValueOnce(memory);
+      await expect(runId()).rejects.toThrow(EvictionError);
+    },
+  );
 });

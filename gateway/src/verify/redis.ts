@@ -1,7 +1,21 @@
 import { Redis } from "ioredis";
 
-/** A connection to Redis, and the run id of the server behind it: another one means that memory may be lost. */
+/**
+ * A connection to Redis, and the run id of the server behind it: another one means that memory may be
+ * lost. Rejects with EvictionError while that server may forget what it was told to keep.
+ */
 export type RedisConnection = { readonly redis: Redis; readonly runId: () => Promise<string> };
+
+/** Redis evicts keys when its memory is full: the nonces of requests that would be let in again. */
+export class EvictionError extends Error {
+  override readonly name = "EvictionError";
+  constructor(policy: string) {
+    super(
+      `Redis has maxmemory-policy ${policy} and may forget requests that were let in: ` +
+        "set maxmemory-policy to noeviction on every server that the gateway may reach",
+    );
+  }
+}
 
 /** Connects in the background: `redis://`, `rediss://` or `unix:///path.sock?username=…&password=…`. */
 export function connectRedis(redisUrl: string): RedisConnection {
@@ -31,17 +45,29 @@ function openRedis(redisUrl: string): Redis {
   });
 }
 
-// A new connection may lead to another server, or to the same one after a restart: ask each time, before any command.
+const freshMs = 1_000;
+
+// A new connection may lead to another server, or to the same one after a restart: ask each time,
+// before any command. A policy can also change without a new connection: ask each second.
 function trackRunId(redis: Redis): () => Promise<string> {
   let current: Promise<string> | undefined;
+  let askedMs = 0;
   redis.on("close", () => (current = undefined));
   return () => {
-    current ??= redis.info("server").then((text) => {
-      const runId = /^run_id:(\w+)/m.exec(text)?.[1];
-      if (runId === undefined) throw new Error("Redis told no run_id");
-      return runId;
-    });
-    current.catch(() => (current = undefined));
+    if (!current || performance.now() - askedMs >= freshMs) {
+      askedMs = performance.now();
+      current = identify(redis);
+      current.catch(() => (current = undefined));
+    }
     return current;
   };
+}
+
+async function identify(redis: Redis): Promise<string> {
+  const [server, memory] = await Promise.all([redis.info("server"), redis.info("memory")]);
+  const runId = /^run_id:(\w+)/m.exec(server)?.[1];
+  const policy = /^maxmemory_policy:([\w-]+)/m.exec(memory)?.[1];
+  if (runId === undefined) throw new Error("Redis told no run_id");
+  if (policy !== "noeviction") throw new EvictionError(policy ?? "unknown");
+  return runId;
 }
