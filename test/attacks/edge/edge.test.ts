@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { anythingTests } from "./anything.ts";
 import { contentTests } from "./contents.ts";
+import { deadlineTests } from "./deadlines.ts";
 import { floodTests } from "./floods.ts";
 import { type Ground, prepareGround } from "./ground.ts";
 import { headTests } from "./heads.ts";
@@ -40,6 +41,9 @@ describe("request smuggling over HTTP/1.1", () => {
 });
 describe("floods over HTTP/2", () => {
   floodTests(ground);
+});
+describe("requests that are given up", () => {
+  deadlineTests(ground);
 });
 describe("slow senders and readers", () => {
   slowTests(() => slow);
