@@ -58,15 +58,16 @@ async function giveUp(
 ) {
   let left = count;
   const sender = async (): Promise<void> => {
-    const session = openSession(ground);
-    for (; left > 0 && !session.destroyed; left -= 1) {
+    let session = openSession(ground);
+    for (; left > 0; left -= 1) {
+      if (session.destroyed) session = openSession(ground);
       const { path, headers, body } = request();
       if (left % 2 === 0) await takeBack(session, { path, headers, body });
       else await send(session, path, headers, body);
     }
     session.destroy();
   };
-  while (left > 0) await Promise.all(Array.from({ length: senders }, sender));
+  await Promise.all(Array.from({ length: senders }, sender));
 }
 
 /** Nothing that is begun and given up, however large, stops what others ask. */

@@ -172,14 +172,14 @@ test.each([
 
 test("a peer that breaks every session is not hammered, and served as soon as it is well", async () => {
   onSession = (session) => session.destroy();
-  const untilMs = performance.now() + 700;
-  let calls = 0;
-  for (; performance.now() < untilMs; calls += 1) {
+  const sinceMs = performance.now();
+  for (let calls = 0; calls < 100; calls += 1) {
     expect(await call()).not.toBe("answered");
-    await sleep(1);
+    await sleep(2);
   }
-  expect(calls).toBeGreaterThan(60);
-  expect(sessions.length).toBeLessThan(8);
+  // The delays before the first seven sessions add up to 1.26 seconds; then there is one a second.
+  const most = 8 + (performance.now() - sinceMs) / 1_000;
+  expect(sessions.length).toBeLessThan(most);
   onSession = () => undefined;
   await again();
 });
