@@ -1,14 +1,14 @@
 import { type Http2SecureServer, createSecureServer } from "node:http2";
 import type { Logger } from "@sallyport/telemetry";
 import { type Certificate, type CertificateFiles, readCertificate, watchCertificate } from "./certificate.ts";
+import { createContentMemory } from "./content-memory.ts";
 import { type ExchangeParts, answer } from "./exchange.ts";
 import { type SessionPatience, endIdleSessions } from "./idle-sessions.ts";
 import { observeContent } from "./metrics.ts";
 import { followSockets } from "./sockets.ts";
-import { createContentBudget } from "./verify/body.ts";
 
 /** What the edge needs: where to listen, its certificate, the front's verdict, places and the handlers behind it. */
-export type EdgeOptions = Pick<ExchangeParts, "handlers" | "judge" | "places"> & {
+export type EdgeOptions = Pick<ExchangeParts, "handlers" | "judge" | "places" | "addresses"> & {
   readonly listen: { readonly host: string; readonly port: number };
   readonly certificate: CertificateFiles;
   readonly logger: Logger;
@@ -16,6 +16,8 @@ export type EdgeOptions = Pick<ExchangeParts, "handlers" | "judge" | "places"> &
   readonly certificatePollMs?: number | undefined;
   /** How long a client may take; a test has less time. */
   readonly patience?: Partial<Patience> | undefined;
+  /** Memory for the contents of all open requests; a test has less. */
+  readonly contentBytes?: number | undefined;
 };
 
 /** How long a client may take, in milliseconds. */
@@ -26,7 +28,6 @@ export type Patience = SessionPatience & {
   readonly answerMs: number;
 };
 
-const contentBytes = 256 * 1024 * 1024;
 const defaultPollMs = 5_000;
 // No client of ours waits for its answer for longer than 10 seconds.
 const defaultPatience: Patience = {
@@ -49,13 +50,14 @@ export async function openEdge(options: EdgeOptions): Promise<{ port: number } &
   endIdleSessions(server, patience);
   const sockets = followSockets(server);
   const draining = new AbortController();
-  const budget = createContentBudget(contentBytes);
-  const observed = observeContent(budget, contentBytes);
+  const memory = createContentMemory(options.contentBytes);
+  const observed = observeContent(memory);
   const parts: ExchangeParts = {
     handlers: options.handlers,
     judge: options.judge,
     places: options.places,
-    budget,
+    addresses: options.addresses,
+    memory,
     draining: draining.signal,
     answerMs: patience.answerMs,
     onFault: (error) => logger.error({ err: error }, "a request was not answered"),

@@ -10,20 +10,23 @@ import { inCallersTrace, inSpan, traceparentHeader } from "@sallyport/telemetry"
 import { timeoutOf } from "./deadline.ts";
 import type { Judge } from "./front.ts";
 import { tidyGrpcMessage } from "./grpc-message.ts";
-import { rateClassOf } from "./limits.ts";
-import { countLimit } from "./metrics.ts";
+import type { ContentMemory, RequestMemory } from "./content-memory.ts";
+import type { AddressLimiter } from "./limits.ts";
+import { limitsOf } from "./methods.ts";
+import { countTurnedAway } from "./metrics.ts";
 import type { Place, Places } from "./places.ts";
 import { type Verdict, verdictValues } from "./verdict.ts";
-import { type ContentBudget, readBody } from "./verify/body.ts";
+import { contentBounds, readBody } from "./verify/body.ts";
 
 type Request = IncomingMessage | Http2ServerRequest;
 type Response = ServerResponse | Http2ServerResponse;
 
-/** What one exchange needs: handlers by path, the front, memory for contents, places, and where our own faults are told. */
+/** What one exchange needs: handlers by path, the front, limits, and where our own faults are told. */
 export type ExchangeParts = {
   readonly handlers: ReadonlyMap<string, UniversalHandler>;
   readonly judge: Judge;
-  readonly budget: ContentBudget;
+  readonly memory: Pick<ContentMemory, "open">;
+  readonly addresses: Pick<AddressLimiter, "take">;
   readonly places: Pick<Places, "open">;
   /** Aborts when the server stops taking connections. */
   readonly draining: AbortSignal;
@@ -33,11 +36,13 @@ export type ExchangeParts = {
 };
 
 const spanOf = spansOf("server");
-const bodyTimeoutMs = 10_000;
 const unreadMs = 500;
 const maxClientLength = 64;
 
-/** Answers one request: 404 for an unknown path, 405 for what no client of ours sends, else judged and handled. */
+/**
+ * Answers one request: 404 for an unknown path and 405 for what no client of ours sends, 429 where the address has sent too
+ * much; else it is judged and handled.
+ */
 export async function answer(request: Request, response: Response, parts: ExchangeParts): Promise<void> {
   const gone = new AbortController();
   for (const event of ["close", "error"]) response.once(event, () => gone.abort());
@@ -45,9 +50,10 @@ export async function answer(request: Request, response: Response, parts: Exchan
   releaseUnread(request, response);
   const path = pathOf(request.url ?? "");
   const handler = parts.handlers.get(path);
-  if (!handler) return end(response, 404);
+  if (!handler) return turnAway(request, response, 404, parts.addresses);
   // A GET asks in the Connect protocol, and can be told why it is refused; the others have no protocol at all.
-  if (request.method !== "POST" && request.method !== "GET") return end(response, 405);
+  if (request.method !== "POST" && request.method !== "GET")
+    return turnAway(request, response, 405, parts.addresses);
   const requestId = newId("req");
   await inCallersTrace(request.headers[traceparentHeader], () =>
     inSpan(spanOf(path), (span) => {
@@ -70,11 +76,18 @@ async function exchange(
   { request, response, path, requestId, handler, gone }: Exchange,
   parts: ExchangeParts,
 ): Promise<void> {
-  const memory = meter(parts.budget);
-  const place = parts.places.open(rateClassOf(path), sourceUnitOf(addressOf(request)));
+  const address = sourceUnitOf(addressOf(request));
+  const held = new AsyncDisposableStack();
+  const memory = held.use(parts.memory.open(address));
+  const place = held.adopt(parts.places.open(limitsOf(path).rate, address), (taken) => taken.leave());
   try {
     const verdict = await judged({ request, path, requestId, memory, place }, parts);
     if (gone.aborted) return;
+    if (verdict.kind === "refused") {
+      // Security: now, and not once it is written: a client that does not read its refusal would keep what it took.
+      await held.disposeAsync();
+      request.resume();
+    }
     const answered = await handler(toUniversal(request, path, verdict, gone));
     if (isHttp1(response) && (parts.draining.aborted || !request.complete))
       response.setHeader("connection", "close");
@@ -88,7 +101,7 @@ async function exchange(
     end(response, 500);
   } finally {
     // The content is held while work is done on it, also when its client had less time than that takes.
-    void place.leave().then(() => memory.giveBack());
+    void held.disposeAsync();
   }
 }
 
@@ -100,7 +113,7 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 type Arrival = Pick<Exchange, "request" | "path" | "requestId"> & {
-  readonly memory: Memory;
+  readonly memory: RequestMemory;
   readonly place: Place;
 };
 
@@ -115,7 +128,7 @@ function judged(
     sourceIp: addressOf(request),
     client: clientOf(request),
     place,
-    readBody: () => readBody(request, bodyTimeoutMs, memory),
+    readBody: () => readBody(request, contentBounds(limitsOf(path).contentBytes), memory),
   };
   const call = {
     requestId,
@@ -123,25 +136,6 @@ function judged(
     timeoutMs: timeoutOf(request.headers),
   };
   return judge(arrived, path, call);
-}
-
-type Memory = Pick<ContentBudget, "take"> & { giveBack(): void };
-
-function meter(budget: ContentBudget): Memory {
-  let taken = 0;
-  let passed = true;
-  return {
-    take(bytes) {
-      passed = false; // Until the budget has it: it throws when it has not.
-      budget.take(bytes);
-      passed = true;
-      taken += bytes;
-    },
-    giveBack() {
-      budget.give(taken);
-      countLimit("content_memory", passed);
-    },
-  };
 }
 
 // Where the handler is found only; the checklist refuses every form but the plain path.
@@ -152,6 +146,20 @@ function pathOf(url: string): string {
 
 function isHttp1(response: Response): response is ServerResponse {
   return !("stream" in response);
+}
+
+// Counts against the address as every request does, or asking for nothing would be free.
+function turnAway(
+  request: Request,
+  response: Response,
+  status: 404 | 405,
+  addresses: Pick<AddressLimiter, "take">,
+): void {
+  countTurnedAway(status);
+  const waitMs = addresses.take(sourceUnitOf(addressOf(request)));
+  if (waitMs > 0) response.setHeader("retry-after", Math.ceil(waitMs / 1000));
+  request.resume();
+  end(response, waitMs > 0 ? 429 : status);
 }
 
 function end(response: Response, status: number): void {

@@ -12,12 +12,14 @@ import { call, signedRequest } from "./testing/calls.ts";
 import { type TestGateway, startTestGateway } from "./testing/gateway.ts";
 import { type TestPrincipal, newKey, newMachine, newUser } from "./testing/keys.ts";
 import { type PublicRefusal, type Sent, type Wire, encode, readAnswer, wires } from "./testing/wires.ts";
-import { maxBodyBytes } from "./verify/body.ts";
+import { limitsOf } from "./methods.ts";
+import { pathOf } from "./routes.ts";
 
 let pki: TestPki;
 let gateway: TestGateway;
 let machine: TestPrincipal;
 const { readSecrets } = ReadService.method;
+const { contentBytes } = limitsOf(pathOf(readSecrets));
 
 beforeAll(async () => {
   pki = await createTestPki();
@@ -90,11 +92,11 @@ const grpc = (wire: Wire) => wire.contentType.startsWith("application/grpc");
 
 const cases: readonly Case[] = [
   {
-    name: "content above 1 MiB",
-    send: (wire) => goodRead(wire, { body: new Uint8Array(maxBodyBytes + 1) }),
+    name: "content above its method's bound",
+    send: (wire) => goodRead(wire, { body: new Uint8Array(contentBytes + 1) }),
     reason: "TOO_LARGE",
     code: Code.InvalidArgument,
-    metadata: { limit_bytes: "1048576" },
+    metadata: { limit_bytes: "16384" },
   },
   { name: "no signature", send: (wire) => without(goodRead(wire), "signature"), ...rejected },
   { name: "no signature-input", send: (wire) => without(goodRead(wire), "signature-input"), ...rejected },

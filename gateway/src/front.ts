@@ -29,7 +29,6 @@ export function createFront(
       if (verified.principal) sightings.note(verified);
       return { ...call, kind: "verified", request: verified, place: request.place };
     } catch (error) {
-      void request.place.leave();
       refusals.note({ sourceIp: request.sourceIp, client: request.client, path, error, progress });
       return { ...call, kind: "refused", error, principalId: progress.claims?.principalId };
     }

@@ -1,24 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createAddressLimiter, rateClassOf } from "./limits.ts";
-import { newKeyPaths, pathOf, publicServices } from "./routes.ts";
-
-describe("the classes of methods", () => {
-  test("cover every public method", () => {
-    for (const { methods } of publicServices)
-      for (const method of methods) expect(["read", "manage", "none"]).toContain(rateClassOf(pathOf(method)));
-  });
-
-  test("leave without a principal's limit only what has no principal", () => {
-    const paths = publicServices.flatMap(({ methods }) => methods.map(pathOf));
-    expect(paths.filter((path) => rateClassOf(path) === "none").toSorted()).toEqual(
-      [...newKeyPaths].filter((path) => !path.endsWith("/GetKeyset")).toSorted(),
-    );
-  });
-
-  test("do not invent a limit for an unknown path", () => {
-    expect(() => rateClassOf("/x.Y/Z")).toThrow("no limit is set for /x.Y/Z");
-  });
-});
+import { createAddressLimiter } from "./limits.ts";
 
 describe("an address's bucket", () => {
   const rate = { perSecond: 10, burst: 3 };
@@ -35,6 +16,17 @@ describe("an address's bucket", () => {
     nowMs += 1;
     expect(limiter.take("a")).toBe(0);
     nowMs += 10_000;
+    expect([1, 2, 3, 4].map(() => limiter.take("a"))).toEqual([0, 0, 0, 100]);
+  });
+
+  test("takes back what was taken for nothing, and never holds more than it can", () => {
+    const limiter = createAddressLimiter(rate, () => 0);
+    for (let n = 0; n < 3; n += 1) limiter.take("a");
+    limiter.giveBack("a");
+    limiter.giveBack("nobody");
+    expect(limiter.take("a")).toBe(0);
+    expect(limiter.take("a")).toBe(100);
+    for (let n = 0; n < 3; n += 1) limiter.giveBack("a");
     expect([1, 2, 3, 4].map(() => limiter.take("a"))).toEqual([0, 0, 0, 100]);
   });
 

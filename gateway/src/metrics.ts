@@ -2,7 +2,7 @@ import { EvidenceError, countRefusedStep } from "@sallyport/evidence";
 import { type LabelsOf, counter, observe } from "@sallyport/telemetry";
 import type { AddressLimiter, RateClass } from "./limits.ts";
 import type { Places } from "./places.ts";
-import type { ContentBudget } from "./verify/body.ts";
+import type { ContentMemory } from "./content-memory.ts";
 import type { Step } from "./verify/checklist.ts";
 import type { KeyCache } from "./verify/credentials.ts";
 
@@ -10,7 +10,9 @@ import type { KeyCache } from "./verify/credentials.ts";
 export type LimitName =
   | "address"
   | "new_key"
+  | "key_lookup"
   | "content_memory"
+  | "content_memory_address"
   | "in_flight"
   | "in_flight_address"
   | "in_flight_principal"
@@ -19,7 +21,9 @@ export type LimitName =
 const limits: readonly LimitName[] = [
   "address",
   "new_key",
+  "key_lookup",
   "content_memory",
+  "content_memory_address",
   "in_flight",
   "in_flight_address",
   "in_flight_principal",
@@ -46,6 +50,11 @@ export function countRefusal(error: unknown, step: Step): void {
   else refusals({ step });
 }
 
+/** Counts a request for what is not there, or by a method that nothing is asked by. */
+export function countTurnedAway(status: 404 | 405): void {
+  refusals({ step: status === 404 ? "path" : "method" });
+}
+
 /** Has an address limiter count what it is asked. */
 export function counted(limit: LimitName, limiter: AddressLimiter): AddressLimiter {
   return {
@@ -62,17 +71,20 @@ export function counted(limit: LimitName, limiter: AddressLimiter): AddressLimit
 export type Held = {
   readonly addresses: AddressLimiter;
   readonly newKeyAddresses: AddressLimiter;
+  readonly lookUpAddresses: AddressLimiter;
   readonly keys: Pick<KeyCache, "size">;
   readonly places: Pick<Places, "taken" | "bound">;
 };
 
 /** Shows every series of the gateway's limits and caches from the start, and has what they hold looked at. */
-export function observeHeld({ addresses, newKeyAddresses, keys, places }: Held): Disposable {
+export function observeHeld(held: Held): Disposable {
   for (const limit of limits) for (const outcome of ["allowed", "refused"]) requests({ limit, outcome }, 0);
   for (const result of ["hit", "miss", "joined"]) lookups({ cache: "keys", result }, 0);
+  const { keys, places } = held;
   const limiters = [
-    ["address", addresses],
-    ["new_key", newKeyAddresses],
+    ["address", held.addresses],
+    ["new_key", held.newKeyAddresses],
+    ["key_lookup", held.lookUpAddresses],
   ] as const;
   const each = (value: (limiter: AddressLimiter) => number) =>
     limiters.map(([limit, limiter]) => ({ value: value(limiter), labels: { limit } satisfies LimitLabel }));
@@ -88,9 +100,9 @@ export function observeHeld({ addresses, newKeyAddresses, keys, places }: Held):
 type LimitLabel = LabelsOf<"sallyport.limit.addresses"> & { readonly limit: LimitName };
 
 /** Has the memory for contents looked at. */
-export function observeContent(budget: ContentBudget, limitBytes: number): Disposable {
+export function observeContent(memory: Pick<ContentMemory, "used" | "bytes">): Disposable {
   using stack = new DisposableStack();
-  stack.use(observe("sallyport.content.memory.usage", () => [{ value: budget.used(), labels: {} }]));
-  stack.use(observe("sallyport.content.memory.limit", () => [{ value: limitBytes, labels: {} }]));
+  stack.use(observe("sallyport.content.memory.usage", () => [{ value: memory.used(), labels: {} }]));
+  stack.use(observe("sallyport.content.memory.limit", () => [{ value: memory.bytes, labels: {} }]));
   return stack.move();
 }

@@ -3,6 +3,7 @@ import { Failure } from "@sallyport/rpc";
 import type { Logger } from "@sallyport/telemetry";
 import { type AdaptiveBound, type Bounds, createAdaptiveBound } from "./adaptive-bound.ts";
 import type { RateClass } from "./limits.ts";
+import { type Counts, createCounts } from "./counts.ts";
 import { countLimit } from "./metrics.ts";
 
 /** There are more requests than can be worked at now; nothing was spent on this one. */
@@ -132,20 +133,6 @@ function letIn(limit: PlaceLimit, free: boolean, reason: Reason): void {
   if (free) return;
   const retryAfterMs = Math.round(shortestMs + Math.random() * (longestMs - shortestMs));
   throw new NoPlaceError(reason, { retryAfterMs });
-}
-
-type Counts = { of(key: string): number; add(key: string, by: number): void };
-
-function createCounts(): Counts {
-  const counts = new Map<string, number>();
-  return {
-    of: (key: string): number => counts.get(key) ?? 0,
-    add(key: string, by: number): void {
-      const count = (counts.get(key) ?? 0) + by;
-      if (count > 0) counts.set(key, count);
-      else counts.delete(key);
-    },
-  };
 }
 
 // One line for a crowd: one for each request would cost more than the request.

@@ -24,7 +24,7 @@ const manifest = new URL("../package.json", import.meta.url);
 
 export type { GatewayConfig } from "./config.ts";
 
-/** What a test may replace: clock and look for a new certificate (milliseconds), ways to the peers, limits, places, logger. */
+/** What a test may replace: clock and look for a new certificate (milliseconds), ways to the peers, limits, logger. */
 export type GatewayOverrides = {
   readonly clock?: () => number;
   readonly transports?: PeerTransports | undefined;
@@ -32,6 +32,7 @@ export type GatewayOverrides = {
   readonly places?: Bounds;
   readonly certificatePollMs?: number;
   readonly patience?: Partial<Patience>;
+  readonly contentBytes?: number;
   readonly logger?: Logger;
 };
 
@@ -73,9 +74,11 @@ export async function startGateway(
         sightings,
       ),
       places,
+      addresses: limiters.addresses,
       logger,
       certificatePollMs: overrides.certificatePollMs,
       patience: overrides.patience,
+      contentBytes: overrides.contentBytes,
     }),
   );
   const start = { emitter: "gateway", config, port: edge.port, keysetEpoch: epoch, manifest } as const;
@@ -94,10 +97,11 @@ function checklistOf(
   return { ...parts, authorities: publicNames, windowSeconds, principalRates: principal };
 }
 
-function createLimiters({ address, newKey }: Rates, clock: () => number) {
+function createLimiters({ address, newKey, lookUp }: Rates, clock: () => number) {
   return {
     addresses: counted("address", createAddressLimiter(address, clock)),
     newKeyAddresses: counted("new_key", createAddressLimiter(newKey, clock)),
+    lookUpAddresses: counted("key_lookup", createAddressLimiter(lookUp, clock)),
   };
 }
 

@@ -1,114 +1,132 @@
+import { PassThrough, Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { expect, test, vi } from "vitest";
-import { type ContentStream, createContentBudget, maxBodyBytes, readBody } from "./body.ts";
+import { createContentMemory } from "../content-memory.ts";
+import { type ContentBounds, type ContentStream, contentBounds, readBody } from "./body.ts";
 
-type Chunk = Uint8Array | number;
+type Chunk = Uint8Array | number | string;
 
 /** A content of chunks; a number is a pause in milliseconds. `taken` counts what was read. */
-function content(chunks: readonly Chunk[], given: Partial<ContentStream> = {}) {
+function content(
+  chunks: readonly Chunk[],
+  given: Partial<Pick<ContentStream, "headers" | "rawTrailers">> = {},
+) {
   const seen = { taken: 0 };
-  const stream: ContentStream = {
+  async function* flow() {
+    for (const chunk of chunks) {
+      if (typeof chunk === "number") await sleep(chunk);
+      else {
+        seen.taken += chunk.length;
+        yield chunk;
+      }
+    }
+  }
+  const stream: ContentStream = Object.assign(Readable.from(flow()), {
     headers: {},
     rawTrailers: [],
-    async *[Symbol.asyncIterator]() {
-      for (const chunk of chunks) {
-        if (typeof chunk === "number") await sleep(chunk);
-        else {
-          seen.taken += chunk.length;
-          yield chunk;
-        }
-      }
-    },
     ...given,
-  };
+  });
   return { stream, seen };
 }
 
-const plenty = createContentBudget(Number.MAX_SAFE_INTEGER);
+const limit = 16 * 1024;
+const bounds: ContentBounds = contentBounds(limit);
+const plenty = { take: () => undefined };
 const kilobytes = (count: number) => new Uint8Array(count * 1024);
+const tooSlow = {
+  reason: Reason.FIELD_INVALID,
+  metadata: { field: "body", description: "the content comes too slowly" },
+};
 
 test("joins the chunks", async () => {
   const { stream } = content([Uint8Array.of(1, 2), Uint8Array.of(), Uint8Array.of(3)]);
-  expect([...(await readBody(stream, 1000, plenty))]).toEqual([1, 2, 3]);
+  expect([...(await readBody(stream, bounds, plenty))]).toEqual([1, 2, 3]);
 });
 
-test("takes exactly the limit and not a byte more", async () => {
-  const { stream } = content([new Uint8Array(maxBodyBytes)]);
-  expect(await readBody(stream, 1000, plenty)).toHaveLength(maxBodyBytes);
-  const { stream: more } = content([new Uint8Array(maxBodyBytes), Uint8Array.of(1)]);
-  await expect(readBody(more, 1000, plenty)).rejects.toMatchObject({
+test("takes exactly the bound and not a byte more", async () => {
+  const { stream } = content([new Uint8Array(limit)], { headers: { "content-length": String(limit) } });
+  expect(await readBody(stream, bounds, plenty)).toHaveLength(limit);
+  const { stream: more } = content([new Uint8Array(limit), Uint8Array.of(1)]);
+  await expect(readBody(more, bounds, plenty)).rejects.toMatchObject({
     reason: Reason.TOO_LARGE,
-    metadata: { limit_bytes: "1048576" },
+    metadata: { limit_bytes: "16384" },
   });
 });
 
-test("reads nothing of a content that says to be too large, and not on in one that is", async () => {
-  const said = content([kilobytes(1)], { headers: { "content-length": String(maxBodyBytes + 1) } });
-  await expect(readBody(said.stream, 1000, plenty)).rejects.toMatchObject({ reason: Reason.TOO_LARGE });
+test("reads nothing of a content that says to be too large", async () => {
+  const said = content([kilobytes(1)], { headers: { "content-length": String(limit + 1) } });
+  await expect(readBody(said.stream, bounds, plenty)).rejects.toMatchObject({ reason: Reason.TOO_LARGE });
   expect(said.seen.taken).toBe(0);
-  const endless = content(Array.from({ length: 1000 }, () => kilobytes(64)));
-  await expect(readBody(endless.stream, 1000, plenty)).rejects.toMatchObject({ reason: Reason.TOO_LARGE });
-  expect(endless.seen.taken).toBeLessThanOrEqual(maxBodyBytes + 64 * 1024);
 });
 
-test("waits for the whole content and not for each chunk", async () => {
-  const trickle = content(Array.from({ length: 50 }, (_, at) => (at % 2 ? 20 : kilobytes(1))));
-  await expect(readBody(trickle.stream, 100, plenty)).rejects.toMatchObject({
-    reason: Reason.FIELD_INVALID,
-    metadata: { field: "body", description: "the content did not arrive in time" },
-  });
-  expect(trickle.seen.taken).toBeLessThan(25 * 1024);
+test("keeps nothing of a content once it is refused, however much comes", async () => {
+  let taken = 0;
+  const memory = { take: (bytes: number) => void (taken += bytes) };
+  const endless = content(Array.from({ length: 1000 }, () => kilobytes(4)));
+  await expect(readBody(endless.stream, bounds, memory)).rejects.toMatchObject({ reason: Reason.TOO_LARGE });
+  endless.stream.resume();
+  await expect.poll(() => endless.seen.taken).toBe(4000 * 1024);
+  expect(taken).toBe(limit);
+});
+
+test("refuses a content that trickles, after the grace", async () => {
+  const trickle = content(Array.from({ length: 100 }, (_, at) => (at % 2 ? 20 : Uint8Array.of(1))));
+  const begunMs = performance.now();
+  const slow = { ...bounds, graceMs: 100 };
+  await expect(readBody(trickle.stream, slow, plenty)).rejects.toMatchObject(tooSlow);
+  expect(performance.now() - begunMs).toBeLessThan(800);
+  expect(trickle.seen.taken).toBeGreaterThan(1);
+});
+
+test("refuses a content that stops in its midst", async () => {
+  const stopped = content([kilobytes(1), 60_000]);
+  const slow = { ...bounds, graceMs: 50, leastBytesPerSecond: 10 * 1024 };
+  await expect(readBody(stopped.stream, slow, plenty)).rejects.toMatchObject(tooSlow);
+  stopped.stream.destroy();
+});
+
+test("gives a content that keeps to the least rate its time", async () => {
+  const { stream } = content([kilobytes(4), 60, kilobytes(4), 60, kilobytes(4), 60, kilobytes(4)]);
+  const slow = { ...bounds, graceMs: 100, leastBytesPerSecond: 40 * 1024 };
+  expect(await readBody(stream, slow, plenty)).toHaveLength(limit);
+});
+
+test("is given up when the client goes away", async () => {
+  const stream = Object.assign(new PassThrough(), { headers: {}, rawTrailers: [] });
+  stream.write(kilobytes(1));
+  const reading = expect(readBody(stream, bounds, plenty)).rejects.toThrow("the client went away");
+  stream.destroy();
+  await reading;
 });
 
 test("refuses trailers", async () => {
   const { stream } = content([kilobytes(1)], { rawTrailers: ["x-late", "1"] });
-  await expect(readBody(stream, 1000, plenty)).rejects.toMatchObject({
+  await expect(readBody(stream, bounds, plenty)).rejects.toMatchObject({
     reason: Reason.FIELD_INVALID,
     metadata: { field: "trailer", description: "it is not accepted" },
   });
 });
 
-test("takes from the budget what it keeps, and refuses when there is none left", async () => {
-  const budget = createContentBudget(3 * 1024);
-  await readBody(content([kilobytes(2)]).stream, 1000, budget);
-  const second = () => readBody(content([kilobytes(2)]).stream, 1000, budget);
-  await expect(second()).rejects.toMatchObject({ reason: Reason.RATE_LIMITED, retryAfterMs: 1000 });
-  budget.give(2 * 1024);
-  expect(await second()).toHaveLength(2048);
+test("takes from the memory what it keeps, and refuses when there is none left", async () => {
+  const memory = createContentMemory(16 * 3 * 1024).open("192.0.2.1");
+  await readBody(content([kilobytes(2)]).stream, bounds, memory);
+  await expect(readBody(content([kilobytes(2)]).stream, bounds, memory)).rejects.toMatchObject({
+    reason: Reason.RATE_LIMITED,
+    retryAfterMs: 1000,
+  });
 });
 
-test("takes its time for a content that comes slowly, but within it", async () => {
-  const { stream } = content([kilobytes(1), 30, kilobytes(1), 30, kilobytes(1)]);
-  expect(await readBody(stream, 5000, plenty)).toHaveLength(3072);
-});
-
-test("leaves no timer behind", async () => {
+test("leaves no timer and no listener behind", async () => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   try {
-    await readBody(content([kilobytes(1), kilobytes(1)]).stream, 1000, plenty);
-    expect(vi.getTimerCount()).toBe(0);
+    for (const chunks of [[kilobytes(1)], [kilobytes(17)]]) {
+      const { stream } = content(chunks);
+      await readBody(stream, bounds, plenty).catch(() => undefined);
+      expect(vi.getTimerCount()).toBe(0);
+      expect(stream.listenerCount("data")).toBe(0);
+    }
   } finally {
     vi.useRealTimers();
   }
-});
-
-test("is of bytes and nothing else", async () => {
-  const { stream } = content([], {
-    async *[Symbol.asyncIterator]() {
-      yield "text";
-    },
-  });
-  await expect(readBody(stream, 1000, plenty)).rejects.toThrow(
-    new TypeError("the request stream gave something other than bytes"),
-  );
-});
-
-test("a budget can be used up to its last byte, and counts", () => {
-  const budget = createContentBudget(10);
-  budget.take(10);
-  expect(budget.used()).toBe(10);
-  expect(() => budget.take(1)).toThrow(expect.objectContaining({ reason: Reason.RATE_LIMITED }));
-  budget.give(4);
-  expect(budget.used()).toBe(6);
 });

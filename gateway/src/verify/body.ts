@@ -1,84 +1,90 @@
+import type { Readable } from "node:stream";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { Failure, fail } from "@sallyport/rpc";
-
-/** The most that a request's content may hold, in bytes. */
-export const maxBodyBytes = 1024 * 1024;
+import { fail } from "@sallyport/rpc";
+import type { RequestMemory } from "../content-memory.ts";
 
 /** A request's content as it streams in; trailers are known once it has ended. */
-export type ContentStream = AsyncIterable<unknown> & {
+export type ContentStream = Readable & {
   readonly headers: { readonly "content-length"?: string | undefined };
   readonly rawTrailers: readonly string[];
 };
 
-/** Memory for the contents of all open requests; strangers fill it too, so it has an end. */
-export type ContentBudget = {
-  /** Takes bytes; RATE_LIMITED when there are not enough. */
-  take(bytes: number): void;
-  give(bytes: number): void;
-  /** How many are taken. */
-  used(): number;
+/** How much content is read, and how slowly it may come. */
+export type ContentBounds = {
+  readonly mostBytes: number;
+  /** Milliseconds before the least rate counts: a lost packet or two. */
+  readonly graceMs: number;
+  readonly leastBytesPerSecond: number;
 };
 
-/** Makes a budget of so many bytes. */
-export function createContentBudget(bytes: number): ContentBudget {
-  let left = bytes;
-  return {
-    take(wanted) {
-      if (wanted > left) throw new Failure(Reason.RATE_LIMITED, { retryAfterMs: 1000 });
-      left -= wanted;
-    },
-    give(returned) {
-      left += returned;
-    },
-    used: () => bytes - left,
-  };
+/** The bounds of a method's content: 3 seconds, and then 16 KiB each second. */
+export function contentBounds(mostBytes: number): ContentBounds {
+  return { mostBytes, graceMs: 3000, leastBytesPerSecond: 16 * 1024 };
 }
 
 /**
- * Reads a request's content up to the limit. TOO_LARGE past it, without reading on; FIELD_INVALID when the client has
- * not sent everything after `timeoutMs`, or sends trailers. Each chunk is taken from the budget before it is kept.
+ * Reads a request's content. TOO_LARGE past the bound, before anything is read where its length is said; FIELD_INVALID when
+ * it comes more slowly than it may, or with trailers. Each chunk is taken from the memory before it is kept; once content
+ * is refused, nothing more of it is kept.
  */
 export async function readBody(
   stream: ContentStream,
-  timeoutMs: number,
-  budget: Pick<ContentBudget, "take">,
+  bounds: ContentBounds,
+  memory: Pick<RequestMemory, "take">,
 ): Promise<Uint8Array> {
-  refuseAbove(Number(stream.headers["content-length"] ?? 0));
+  refuseAbove(bounds.mostBytes, Number(stream.headers["content-length"] ?? 0));
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of withDeadline(stream, performance.now() + timeoutMs)) {
-    if (!(chunk instanceof Uint8Array))
-      throw new TypeError("the request stream gave something other than bytes");
-    length += chunk.length;
-    refuseAbove(length);
-    budget.take(chunk.length);
-    chunks.push(chunk);
-  }
+  await flow(
+    stream,
+    (chunk) => {
+      length += chunk.length;
+      refuseAbove(bounds.mostBytes, length);
+      memory.take(chunk.length);
+      chunks.push(chunk);
+    },
+    () => bounds.graceMs + (length * 1000) / bounds.leastBytesPerSecond,
+  );
   if (stream.rawTrailers.length > 0)
     throw fail(Reason.FIELD_INVALID, { field: "trailer", description: "it is not accepted" });
   return Buffer.concat(chunks, length);
 }
 
-function refuseAbove(length: number): void {
-  if (length > maxBodyBytes) throw fail(Reason.TOO_LARGE, { limit_bytes: String(maxBodyBytes) });
+function refuseAbove(mostBytes: number, length: number): void {
+  if (length > mostBytes) throw fail(Reason.TOO_LARGE, { limit_bytes: String(mostBytes) });
 }
 
-// Does not end the stream's own iterator: that would destroy the connection before the refusal is told.
-async function* withDeadline(stream: AsyncIterable<unknown>, deadline: number): AsyncGenerator {
-  const iterator = stream[Symbol.asyncIterator]();
-  for (;;) {
-    const { promise, reject } = Promise.withResolvers<never>();
-    const description = "the content did not arrive in time";
-    const timer = setTimeout(
-      () => reject(fail(Reason.FIELD_INVALID, { field: "body", description })),
-      deadline - performance.now(),
-    );
-    try {
-      const next = await Promise.race([iterator.next(), promise]);
-      if (next.done) return;
-      yield next.value;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
+// Resolves at the end of the stream. `allowedMs` says how long it may have taken by now, which more content makes longer.
+// The stream is left as it is: to destroy it would end the connection before the refusal is told.
+async function flow(
+  stream: Readable,
+  keep: (chunk: Uint8Array) => void,
+  allowedMs: () => number,
+): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const begunMs = performance.now();
+  let timer: NodeJS.Timeout | undefined;
+  const checkRate = (): void => {
+    const leftMs = begunMs + allowedMs() - performance.now();
+    if (leftMs > 0) timer = setTimeout(checkRate, Math.ceil(leftMs));
+    else reject(fail(Reason.FIELD_INVALID, { field: "body", description: "the content comes too slowly" }));
+  };
+  const listeners = {
+    data: (chunk: Uint8Array) => {
+      try {
+        keep(chunk);
+      } catch (error) {
+        reject(error);
+      }
+    },
+    end: resolve,
+    error: reject,
+    close: () => reject(new Error("the client went away")),
+  };
+  for (const [event, listener] of Object.entries(listeners)) stream.on(event, listener);
+  checkRate();
+  await promise.finally(() => {
+    clearTimeout(timer);
+    for (const [event, listener] of Object.entries(listeners)) stream.off(event, listener);
+  });
 }

@@ -52,6 +52,7 @@ beforeEach(() => {
     clock,
     addresses: createAddressLimiter(plenty, clock),
     newKeyAddresses: createAddressLimiter(plenty, clock),
+    lookUpAddresses: createAddressLimiter(plenty, clock),
     principalRates: { read: plenty, manage: plenty },
     keys: createKeyCache(createClient(KeyService, peers.transports.keys), { time: clock, steady: clock }),
     nonces,
@@ -155,9 +156,9 @@ test("a place is taken before anything is looked at, and counted for whose signa
     throw new Failure(Reason.DEPENDENCY_UNAVAILABLE);
   };
   const good = arrived(machine);
-  const unread = { ...good, method: "GET", place: { ...good.place, take: none } };
+  const unread = { ...good, place: { ...good.place, take: none } };
   expect(await refusalOf(unread)).toMatchObject({ reason: Reason.DEPENDENCY_UNAVAILABLE });
-  expect(progress).toEqual({ step: "place" });
+  expect(progress).toEqual({ step: "place", claimedKeyId: machine.keyId });
   const crowded = { ...good, place: { ...good.place, countFor: none } };
   expect(await refusalOf(crowded)).toMatchObject({ reason: Reason.DEPENDENCY_UNAVAILABLE });
   expect(progress).toMatchObject({ step: "place", claims: { principalId: machine.principalId } });
@@ -201,6 +202,54 @@ test.each([
   expect(progress.step).toBe(step);
   expect(progress.knownKeyId).toBeUndefined();
   expect(asked).toEqual([]);
+});
+
+const nowSeconds = () => Math.floor(Date.now() / 1000);
+const without = (request: ArrivedRequest, name: string): ArrivedRequest => ({
+  ...request,
+  rawHeaders: request.rawHeaders.flatMap((given, at, all) =>
+    at % 2 === 0 && given !== name ? [given, all[at + 1] ?? ""] : [],
+  ),
+});
+
+test.each<[string, (key: TestKey) => ArrivedRequest, Reason]>([
+  ["another method", (key) => ({ ...arrived(key), method: "GET" }), Reason.FIELD_INVALID],
+  ["no signature", (key) => without(arrived(key), "signature"), Reason.REQUEST_REJECTED],
+  ["no signature-input", (key) => without(arrived(key), "signature-input"), Reason.REQUEST_REJECTED],
+  [
+    "two signatures",
+    (key) => ({ ...arrived(key), rawHeaders: [...arrived(key).rawHeaders, "signature", "sp=:AA==:"] }),
+    Reason.REQUEST_REJECTED,
+  ],
+  ["another content type", (key) => arrived(key, { contentType: "text/plain" }), Reason.FIELD_INVALID],
+  ["a new key for a read", () => arrived(newKey()), Reason.REQUEST_REJECTED],
+  ["a time long gone", (key) => arrived(key, { createdSeconds: nowSeconds() - 61 }), Reason.CLOCK_SKEW],
+])("a head with %s is refused before its content is read", async (_, requestOf, reason) => {
+  let read = false;
+  const request = requestOf(peers.enroll(newMachine()));
+  const readBody = async () => ((read = true), request.readBody());
+  expect(await refusalOf({ ...request, readBody })).toMatchObject({ reason });
+  expect(read).toBe(false);
+  expect(placed).toEqual([]);
+});
+
+test("keyids that identity does not know are looked up within their address's limit", async () => {
+  parts = { ...parts, lookUpAddresses: createAddressLimiter({ perSecond: 1, burst: 2 }, () => 1000) };
+  const asked: string[] = [];
+  const { resolveKeys } = peers.steps;
+  peers.steps.resolveKeys = (request, context) => {
+    asked.push(...request.keyIds);
+    return resolveKeys(request, context);
+  };
+  const reasons: Reason[] = [];
+  for (let n = 0; n < 4; n += 1) {
+    const refused = await refusalOf(arrived(newMachine()));
+    if (refused instanceof Failure) reasons.push(refused.reason);
+  }
+  const { REQUEST_REJECTED, RATE_LIMITED } = Reason;
+  expect(reasons).toEqual([REQUEST_REJECTED, REQUEST_REJECTED, RATE_LIMITED, RATE_LIMITED]);
+  expect(asked).toHaveLength(2);
+  await verify({ ...arrived(peers.enroll(newMachine())), sourceIp: "192.0.2.2" });
 });
 
 test("another body's digest is told apart in the log", async () => {

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { mayCall, parseRequest, verifySignedRequest } from "@sallyport/evidence";
+import { type ParsedRequest, type SignedHead, mayCall, parseRequest, verifyHead } from "@sallyport/evidence";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import {
   type Credential,
@@ -10,13 +10,14 @@ import {
 import { contentDigest } from "@sallyport/proto/signing";
 import { sourceUnitOf } from "@sallyport/reports";
 import { Failure, fail } from "@sallyport/rpc";
-import { type AddressLimiter, type Rates, rateClassOf } from "../limits.ts";
+import type { AddressLimiter, Rates } from "../limits.ts";
+import { limitsOf } from "../methods.ts";
 import { type LimitName, countLimit } from "../metrics.ts";
 import type { Place } from "../places.ts";
 import type { KeyCache } from "./credentials.ts";
-import { type RequestHead, checkContentType, checkFrame, readSignedHead } from "./headers.ts";
+import { type RequestHead, checkFrame, readSignedHead } from "./headers.ts";
 import type { NonceStore } from "./nonces.ts";
-import { findSigner } from "./signer.ts";
+import { type NamedKey, type Signer, type StrangerLimits, findSigner, namedKeyOf } from "./signer.ts";
 
 /** A request as it arrives: its head, its source and a way to read its content. */
 export type ArrivedRequest = RequestHead & {
@@ -25,6 +26,7 @@ export type ArrivedRequest = RequestHead & {
   readonly client: string;
   /** Its place among those that are worked at, not yet taken. */
   readonly place: Pick<Place, "take" | "countFor">;
+  /** Reads its content within the bound of its method. */
   readBody(): Promise<Uint8Array>;
 };
 
@@ -46,6 +48,7 @@ export type ChecklistParts = {
   readonly clock: () => number;
   readonly addresses: Pick<AddressLimiter, "take">;
   readonly newKeyAddresses: Pick<AddressLimiter, "take">;
+  readonly lookUpAddresses: Pick<AddressLimiter, "take" | "giveBack">;
   readonly principalRates: Rates["principal"];
   readonly keys: Pick<KeyCache, "find">;
   readonly nonces: Pick<NonceStore, "admit">;
@@ -53,11 +56,13 @@ export type ChecklistParts = {
 
 /** The steps of the checklist, as metrics name them; evidence that does not hold names its own. */
 export type Step =
+  | "path"
+  | "method"
   | "address"
-  | "content"
-  | "place"
   | "head"
   | "created"
+  | "content"
+  | "place"
   | "content-digest"
   | "key"
   | "principal"
@@ -80,8 +85,8 @@ export type Progress = {
 
 /**
  * The steps of DESIGN §3.1, cheapest first, then the role table; none can be skipped, because each uses what the one
- * before gives. Throws a Failure or an EvidenceError. Security: the nonce is stored only after the signature holds, or
- * strangers fill Redis.
+ * before gives. Throws a Failure or an EvidenceError. Security: content is read, and memory taken, only for a head that is in
+ * order; the nonce is stored only after the signature holds, or strangers fill Redis.
  */
 export async function verifyArrived(
   request: ArrivedRequest,
@@ -90,43 +95,86 @@ export async function verifyArrived(
 ): Promise<VerifiedRequest> {
   const { sourceIp, client } = request;
   limitAddress(parts.addresses, sourceIp);
-  progress.step = "content";
-  const body = await request.readBody();
+  const head = readHead(request, parts, progress);
+  const body = await readContent(request, head.signed, progress);
+  const signer = await verifySigner(head, parts, strangerLimits(parts, sourceIp), progress);
   progress.step = "place";
-  request.place.take();
+  const { principal } = signer;
+  // Security: by its proven name; by the name that a request claims, strangers could use up its share.
+  if (principal) request.place.countFor(principal.claims.principalId);
+  await admitOnce(head, principal, parts, progress);
+  progress.step = "role";
+  checkRole(head.signed.path, principal);
+  const { keyId, digest } = head.parsed;
+  const signedRequest = create(SignedRequestSchema, { ...head.signed, body });
+  return { signedRequest, digest, keyId, principal, sourceIp, client };
+}
+
+type Head = {
+  readonly signed: SignedHead;
+  readonly parsed: ParsedRequest;
+  readonly named: NamedKey;
+  readonly nowMs: number;
+};
+
+function readHead(request: RequestHead, parts: ChecklistParts, progress: Progress): Head {
   progress.step = "head";
-  const head = readSignedHead(request);
-  checkContentType(head.contentType, request.rawHeaders);
-  checkFrame(head.contentType, body);
-  const signedRequest = create(SignedRequestSchema, { ...head, body });
-  const { keyId, created, nonce } = parseRequest(signedRequest);
-  progress.claimedKeyId = keyId;
+  const signed = readSignedHead(request);
+  const parsed = parseRequest(signed);
+  progress.claimedKeyId = parsed.keyId;
+  const named = namedKeyOf(parsed.keyId, signed.path);
   progress.step = "created";
   const nowMs = parts.clock();
-  const { windowSeconds, authorities } = parts;
-  if (Math.abs(nowMs - created * 1000) > windowSeconds * 1000) throw clockSkew(nowMs);
+  const skewMs = Math.abs(nowMs - parsed.created * 1000);
+  if (skewMs > parts.windowSeconds * 1000) throw clockSkew(nowMs);
+  return { signed, parsed, named, nowMs };
+}
+
+async function readContent(
+  request: ArrivedRequest,
+  { contentType, contentDigest: digest }: SignedHead,
+  progress: Progress,
+): Promise<Uint8Array> {
+  progress.step = "content";
+  const body = await request.readBody();
+  checkFrame(contentType, body);
+  progress.step = "place";
+  request.place.take();
   progress.step = "content-digest";
-  checkDigest(head.contentDigest, body);
+  if (contentDigest(body) !== digest)
+    throw fail(Reason.REQUEST_REJECTED, {}, new Error("content-digest differs"));
+  return body;
+}
+
+async function verifySigner(
+  { signed, parsed, named, nowMs }: Head,
+  { keys, authorities, windowSeconds }: ChecklistParts,
+  strangers: StrangerLimits,
+  progress: Progress,
+): Promise<Signer> {
   progress.step = "key";
-  const strangers = () => limitAddress(parts.newKeyAddresses, sourceIp);
-  const { publicKey, refusal, principal } = await findSigner(keyId, head.path, parts.keys, strangers);
+  const { keyId } = named;
+  const signer = await findSigner(named, keys, strangers);
+  const { publicKey, refusal, principal } = signer;
   if (principal || refusal !== Reason.UNSPECIFIED) progress.knownKeyId = keyId;
-  const expected = { publicKey, keyId, authorities, nowMs, windowSeconds };
-  const { digest } = verifySignedRequest(signedRequest, expected);
+  const { digest } = verifyHead(signed, parsed, { publicKey, keyId, authorities, nowMs, windowSeconds });
   progress.digest = digest;
   progress.step = "principal";
   // Only the holder of the key learns that its machine is expired or disabled.
   if (refusal !== Reason.UNSPECIFIED) throw fail(refusal);
   if (principal) progress.claims = principal.claims;
-  progress.step = "place";
-  // Security: by its proven name; by the name that a request claims, strangers could use up its share.
-  if (principal) request.place.countFor(principal.claims.principalId);
-  progress.step = "admission";
-  const limit = limitOf(head.path, principal, parts.principalRates);
-  await admitOnce({ keyId, nonce, createdSeconds: created, limit }, parts, progress);
-  progress.step = "role";
-  checkRole(head.path, principal);
-  return { signedRequest, digest, keyId, principal, sourceIp, client };
+  return signer;
+}
+
+function strangerLimits(parts: ChecklistParts, sourceIp: string): StrangerLimits {
+  const { newKeyAddresses, lookUpAddresses } = parts;
+  return {
+    tryNewKey: () => limitAddress(newKeyAddresses, sourceIp),
+    lookUps: {
+      take: () => limitAddress(lookUpAddresses, sourceIp),
+      giveBack: () => lookUpAddresses.giveBack(sourceUnitOf(sourceIp)),
+    },
+  };
 }
 
 function limitAddress(limiter: Pick<AddressLimiter, "take">, sourceIp: string): void {
@@ -139,11 +187,6 @@ function clockSkew(nowMs: number, retryAfterMs?: number): Failure {
   return new Failure(Reason.CLOCK_SKEW, { metadata, retryAfterMs });
 }
 
-function checkDigest(header: string, body: Uint8Array): void {
-  if (contentDigest(body) !== header)
-    throw fail(Reason.REQUEST_REJECTED, {}, new Error("content-digest differs"));
-}
-
 type Claim = Parameters<NonceStore["admit"]>[0];
 type Limit = NonNullable<Claim["limit"]> & { readonly name: LimitName };
 
@@ -152,19 +195,21 @@ function limitOf(
   principal: VerifiedRequest["principal"],
   rates: Rates["principal"],
 ): Limit | undefined {
-  const rateClass = rateClassOf(path);
+  const rateClass = limitsOf(path).rate;
   if (!principal || rateClass === "none") return undefined;
   const bucket = `${rateClass}:${principal.claims.principalId}`;
   return { name: `principal_${rateClass}`, bucket, rate: rates[rateClass] };
 }
 
 async function admitOnce(
-  claim: Omit<Claim, "limit"> & { readonly limit: Limit | undefined },
+  { signed, parsed: { keyId, nonce, created: createdSeconds } }: Head,
+  principal: VerifiedRequest["principal"],
   parts: ChecklistParts,
   progress: Progress,
 ): Promise<void> {
-  const admission = await parts.nonces.admit(claim);
-  const { limit } = claim;
+  progress.step = "admission";
+  const limit = limitOf(signed.path, principal, parts.principalRates);
+  const admission = await parts.nonces.admit({ keyId, nonce, createdSeconds, limit });
   switch (admission.kind) {
     case "admitted":
       if (limit) countLimit(limit.name, true);

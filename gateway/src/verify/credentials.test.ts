@@ -19,6 +19,16 @@ let nowMs: number;
 let steadyMs: number;
 let keys: KeyCache;
 let machine: TestPrincipal;
+/** How many look-ups of unknown keyids are free. */
+let free: number;
+const allowance = {
+  take(): void {
+    if (free === 0) throw fail(Reason.RATE_LIMITED);
+    free -= 1;
+  },
+  giveBack: () => void (free += 1),
+};
+const find = (keyId: string) => keys.find(keyId, allowance);
 
 beforeEach(() => {
   peers = createTestPeers(trust);
@@ -31,7 +41,8 @@ beforeEach(() => {
     return resolveKeys(request, context);
   };
   const identity = createClient(KeyService, peers.transports.keys);
-  keys = createKeyCache(identity, { time: () => nowMs, steady: () => steadyMs }, 3);
+  keys = createKeyCache(identity, { time: () => nowMs, steady: () => steadyMs }, { known: 3, unknown: 3 });
+  free = 1000;
   keys.setWatched(true);
   machine = peers.enroll(newMachine());
 });
@@ -59,7 +70,7 @@ async function lookups(): Promise<number[]> {
 
 describe("looking up", () => {
   test("gives the key and the credential's claims", async () => {
-    const known = await keys.find(machine.keyId);
+    const known = await find(machine.keyId);
     expect(known?.resolved.publicKey).toEqual(machine.publicKey);
     expect(known?.claims).toMatchObject({ principalId: machine.principalId, vaultId: machine.vaultId });
   });
@@ -67,7 +78,7 @@ describe("looking up", () => {
   test("asks once for many who ask for one key at a time, and once for many keys", async () => {
     const other = peers.enroll(newUser(Role.OWNER));
     const [hits = 0, misses = 0, joined = 0] = await lookups();
-    const found = await Promise.all([machine, machine, other, machine].map(({ keyId }) => keys.find(keyId)));
+    const found = await Promise.all([machine, machine, other, machine].map(({ keyId }) => find(keyId)));
     expect(found.map((known) => known?.resolved.keyId)).toEqual(
       [machine, machine, other, machine].map(({ keyId }) => keyId),
     );
@@ -76,7 +87,7 @@ describe("looking up", () => {
   });
 
   test("asks for 256 keys at a time", async () => {
-    await Promise.all(Array.from({ length: 600 }, () => keys.find(newMachine().keyId)));
+    await Promise.all(Array.from({ length: 600 }, () => find(newMachine().keyId)));
     expect(asked.map(({ length }) => length)).toEqual([256, 256, 88]);
   });
 
@@ -89,17 +100,17 @@ describe("looking up", () => {
       await answers[calls++]?.promise;
       return known;
     };
-    const first = keys.find(machine.keyId);
+    const first = find(machine.keyId);
     await turn();
-    const joined = keys.find(machine.keyId);
+    const joined = find(machine.keyId);
     await turn();
     expect(asked).toHaveLength(1);
     keys.forget([machine.principalId]);
-    const second = keys.find(machine.keyId);
+    const second = find(machine.keyId);
     await turn();
     answers[0]?.resolve();
     await Promise.all([first, joined]);
-    const third = keys.find(machine.keyId);
+    const third = find(machine.keyId);
     await turn();
     answers[1]?.resolve();
     await Promise.all([second, third]);
@@ -111,12 +122,12 @@ describe("looking up", () => {
     ["word that revocations are still heard", () => keys.setWatched(true)],
   ])("is not undone by %s", async (_, happens) => {
     const held = holdAnswers();
-    const found = keys.find(machine.keyId);
+    const found = find(machine.keyId);
     await turn();
     happens();
     held.release();
     await found;
-    await keys.find(machine.keyId);
+    await find(machine.keyId);
     expect(asked).toHaveLength(1);
   });
 
@@ -125,33 +136,33 @@ describe("looking up", () => {
     peers.steps.resolveKeys = () => {
       throw fail(Reason.DEPENDENCY_UNAVAILABLE);
     };
-    const waiting = [keys.find(machine.keyId), keys.find(machine.keyId)];
+    const waiting = [find(machine.keyId), find(machine.keyId)];
     for (const one of waiting)
       await expect(one).rejects.toMatchObject({ reason: Reason.DEPENDENCY_UNAVAILABLE });
     peers.steps.resolveKeys = resolveKeys;
-    expect(await keys.find(machine.keyId)).toBeDefined();
+    expect(await find(machine.keyId)).toBeDefined();
   });
 });
 
 describe("remembering", () => {
   test("lasts 5 seconds while revocations are heard", async () => {
-    await keys.find(machine.keyId);
+    await find(machine.keyId);
     steadyMs += 4999;
-    await keys.find(machine.keyId);
+    await find(machine.keyId);
     expect(asked).toHaveLength(1);
     steadyMs += 1;
-    await keys.find(machine.keyId);
+    await find(machine.keyId);
     expect(asked).toHaveLength(2);
   });
 
   test("lasts one second for what identity does not know", async () => {
     const { keyId } = newMachine();
-    expect(await keys.find(keyId)).toBeUndefined();
+    expect(await find(keyId)).toBeUndefined();
     steadyMs += 999;
-    expect(await keys.find(keyId)).toBeUndefined();
+    expect(await find(keyId)).toBeUndefined();
     expect(asked).toHaveLength(1);
     steadyMs += 1;
-    await keys.find(keyId);
+    await find(keyId);
     expect(asked).toHaveLength(2);
   });
 
@@ -163,20 +174,20 @@ describe("remembering", () => {
         results: results.map((result) => ({ ...result, credential: trust.credentialOf(machine, 2000) })),
       };
     };
-    await keys.find(machine.keyId);
+    await find(machine.keyId);
     nowMs = Date.now() + 2000;
-    await keys.find(machine.keyId);
+    await find(machine.keyId);
     expect(asked).toHaveLength(2);
   });
 
   test("does not keep a credential that was made while a clock was wrong", async () => {
     nowMs -= 10_000;
-    await keys.find(machine.keyId);
-    await keys.find(machine.keyId);
+    await find(machine.keyId);
+    await find(machine.keyId);
     expect(asked).toHaveLength(2);
     nowMs += 10_000;
-    await keys.find(machine.keyId);
-    await keys.find(machine.keyId);
+    await find(machine.keyId);
+    await find(machine.keyId);
     expect(asked).toHaveLength(2);
   });
 
@@ -186,50 +197,99 @@ describe("remembering", () => {
     { name: "with the longest life it may have", beforeEndMs: credentialLifetimeMs + maxSkewMs, calls: 1 },
     { name: "with a longer one", beforeEndMs: credentialLifetimeMs + maxSkewMs + 1, calls: 2 },
   ])("of a credential $name takes $calls call(s)", async ({ beforeEndMs, calls }) => {
-    const known = await keys.find(machine.keyId);
+    const known = await find(machine.keyId);
     const { expiresAt } = known?.claims ?? {};
     if (!expiresAt) throw new Error("no credential");
     nowMs = timestampMs(expiresAt) - beforeEndMs;
-    await keys.find(machine.keyId);
+    await find(machine.keyId);
     expect(asked).toHaveLength(calls);
   });
 
   test("ends after its seconds where the time of day is set back meanwhile", async () => {
-    await keys.find(machine.keyId);
+    await find(machine.keyId);
     nowMs -= 600_000;
     steadyMs += 5000;
-    await keys.find(machine.keyId);
+    await find(machine.keyId);
     expect(asked).toHaveLength(2);
   });
 
   test("of an unknown key ends after its second where the time of day was wrong then", async () => {
     const stranger = newMachine();
     nowMs += 600_000;
-    await keys.find(stranger.keyId);
+    await find(stranger.keyId);
     nowMs -= 600_000;
     peers.enroll(stranger);
     steadyMs += 1000;
-    expect((await keys.find(stranger.keyId))?.claims?.principalId).toBe(stranger.principalId);
+    expect((await find(stranger.keyId))?.claims?.principalId).toBe(stranger.principalId);
   });
 
   test("is for so many keys; the oldest goes first", async () => {
-    await keys.find(machine.keyId);
-    for (let n = 0; n < 3; n += 1) await keys.find(newMachine().keyId);
+    await find(machine.keyId);
+    for (let n = 0; n < 3; n += 1) await find(peers.enroll(newMachine()).keyId);
     asked.splice(0);
-    await keys.find(machine.keyId);
+    await find(machine.keyId);
     expect(asked).toEqual([[machine.keyId]]);
     expect(keys.size()).toBe(3);
   });
 
   test("begins anew for a key that is looked up again", async () => {
-    await keys.find(machine.keyId);
-    for (let n = 0; n < 2; n += 1) await keys.find(newMachine().keyId);
+    await find(machine.keyId);
+    for (let n = 0; n < 2; n += 1) await find(peers.enroll(newMachine()).keyId);
     steadyMs += 5000;
-    await keys.find(machine.keyId);
-    await keys.find(newMachine().keyId);
+    await find(machine.keyId);
+    await find(peers.enroll(newMachine()).keyId);
     asked.splice(0);
-    await keys.find(machine.keyId);
+    await find(machine.keyId);
     expect(asked).toEqual([]);
+  });
+
+  test("of what is unknown is apart: it makes nobody's key forgotten", async () => {
+    await find(machine.keyId);
+    const strangers = Array.from({ length: 20 }, () => newMachine().keyId);
+    for (const keyId of strangers) await find(keyId);
+    asked.splice(0);
+    await find(machine.keyId);
+    await find(strangers.at(-1) ?? "");
+    expect(asked).toEqual([]);
+    expect(keys.size()).toBe(1);
+    await find(strangers[0] ?? ""); // Only so many of them are remembered.
+    expect(asked).toHaveLength(1);
+  });
+});
+
+describe("look-ups of unknown keyids", () => {
+  const limited = { reason: Reason.RATE_LIMITED };
+  beforeEach(() => void (free = 2));
+
+  test("cost the address that asks, and nothing more is looked up for it", async () => {
+    for (let n = 0; n < 2; n += 1) expect(await find(newMachine().keyId)).toBeUndefined();
+    asked.splice(0);
+    await expect(find(newMachine().keyId)).rejects.toMatchObject(limited);
+    expect(asked).toEqual([]);
+  });
+
+  test("cost nothing for a key that is known, or was a moment ago, or while identity is away", async () => {
+    for (let n = 0; n < 5; n += 1) await find(peers.enroll(newMachine()).keyId);
+    await find(machine.keyId);
+    steadyMs += 5000;
+    free = 0;
+    expect(await find(machine.keyId)).toBeDefined();
+    free = 2;
+    peers.steps.resolveKeys = () => {
+      throw fail(Reason.DEPENDENCY_UNAVAILABLE);
+    };
+    await expect(find(newMachine().keyId)).rejects.toMatchObject({
+      reason: Reason.DEPENDENCY_UNAVAILABLE,
+    });
+    expect(free).toBe(2);
+  });
+
+  test("of a known keyid wait for nobody who has used up the allowance", async () => {
+    free = 0;
+    const refused = expect(find(machine.keyId)).rejects.toMatchObject(limited);
+    free = 1;
+    expect(await find(machine.keyId)).toBeDefined();
+    await refused;
   });
 });
 
@@ -237,39 +297,39 @@ describe("a revocation", () => {
   test("is heeded at once, for every key of the principal and for nobody else's", async () => {
     const user = peers.enroll(newUser(Role.OWNER));
     const device = peers.enroll({ ...user, keyId: `${user.principalId}.00000000000000000000` });
-    for (const { keyId } of [user, device, machine]) await keys.find(keyId);
+    for (const { keyId } of [user, device, machine]) await find(keyId);
     asked.splice(0);
     keys.forget([user.principalId]);
-    for (const { keyId } of [user, device, machine]) await keys.find(keyId);
+    for (const { keyId } of [user, device, machine]) await find(keyId);
     expect(asked).toEqual([[user.keyId], [device.keyId]]);
   });
 
   test("is not undone by an answer that was on its way", async () => {
     const held = holdAnswers();
-    const before = keys.find(machine.keyId);
+    const before = find(machine.keyId);
     await turn();
     peers.enroll(machine, Reason.MACHINE_DISABLED);
     keys.forget([machine.principalId]);
-    const after = keys.find(machine.keyId);
+    const after = find(machine.keyId);
     await turn();
     held.release();
     await before;
     expect((await after)?.resolved.refusal).toBe(Reason.MACHINE_DISABLED);
-    expect((await keys.find(machine.keyId))?.resolved.refusal).toBe(Reason.MACHINE_DISABLED);
+    expect((await find(machine.keyId))?.resolved.refusal).toBe(Reason.MACHINE_DISABLED);
   });
 });
 
 describe("without word of revocations", () => {
   test("everything is forgotten, and lasts one second from then on", async () => {
-    await keys.find(machine.keyId);
+    await find(machine.keyId);
     keys.setWatched(false);
-    await keys.find(machine.keyId);
+    await find(machine.keyId);
     expect(asked).toHaveLength(2);
     steadyMs += 999;
-    await keys.find(machine.keyId);
+    await find(machine.keyId);
     expect(asked).toHaveLength(2);
     steadyMs += 1;
-    await keys.find(machine.keyId);
+    await find(machine.keyId);
     expect(asked).toHaveLength(3);
   });
 
@@ -278,25 +338,25 @@ describe("without word of revocations", () => {
       time: () => nowMs,
       steady: () => steadyMs,
     });
-    await keys.find(machine.keyId);
+    await find(machine.keyId);
     steadyMs += 999;
     keys.setWatched(true);
-    await keys.find(machine.keyId);
+    await find(machine.keyId);
     expect(asked).toHaveLength(1);
     steadyMs += 1;
-    await keys.find(machine.keyId);
+    await find(machine.keyId);
     expect(asked).toHaveLength(2);
   });
 
   test("an answer that was on its way when the watch began is not kept", async () => {
     keys.setWatched(false);
     const held = holdAnswers();
-    const before = keys.find(machine.keyId);
+    const before = find(machine.keyId);
     await turn();
     keys.setWatched(true);
     held.release();
     await before;
-    await keys.find(machine.keyId);
+    await find(machine.keyId);
     expect(asked).toHaveLength(2);
   });
 });

@@ -14,7 +14,7 @@ import { countKeyLookup } from "../metrics.ts";
 export type KnownKey = { readonly resolved: ResolvedKey; readonly claims: CredentialClaims | undefined };
 
 type Entry = {
-  readonly key: KnownKey | undefined;
+  readonly key: KnownKey;
   /** By the steady clock. */
   readonly freshUntilMs: number;
   /** By the time of day: when the credential ends; undefined where there is none. */
@@ -24,30 +24,48 @@ type LookUp = Promise<KnownKey | undefined>;
 
 const cacheMs = { known: 5000, unwatched: 1000, unknown: 1000 };
 const maxBatch = 256;
-const defaultCapacity = 100_000;
+const defaultCapacity: Capacity = { known: 100_000, unknown: 10_000 };
+
+/** How many keys are remembered, and how many keyids that identity does not know. */
+export type Capacity = { readonly known: number; readonly unknown: number };
+
+/** What an address may have looked up of keyids that identity does not know. */
+export type LookUpAllowance = {
+  /** Takes leave for one look-up; throws where there is none. */
+  take(): void;
+  /** Gives it back: it was not for an unknown keyid. */
+  giveBack(): void;
+};
 
 /** Milliseconds: the time of day, and a clock that runs evenly whatever the time of day is set to. */
 export type Clocks = { readonly time: () => number; readonly steady: () => number };
 
 /** Keys by keyid: cached for seconds, looked up in batches, each keyid once at a time. */
 export type KeyCache = {
-  /** Finds a key; DEPENDENCY_UNAVAILABLE when identity does not answer. */
-  find(keyId: string): LookUp;
+  /**
+   * Finds a key; DEPENDENCY_UNAVAILABLE when identity does not answer. A look-up of a keyid that is unknown costs one of the
+   * allowance; one that was known a moment ago is looked up again for nothing, so strangers cannot use up its allowance.
+   */
+  find(keyId: string, allowance: LookUpAllowance): LookUp;
   /** Forgets a principal's keys at once; no look-up that began before answers a later find. */
   forget(principalIds: readonly string[]): void;
   /** Says whether revocations arrive; while they do not, entries live for a second only. */
   setWatched(watched: boolean): void;
-  /** How many keyids are remembered, the unknown ones included. */
+  /** How many keys are remembered. */
   size(): number;
 };
 
-/** Makes the cache in front of identity's ResolveKeys, for at most `capacity` keys. */
+/**
+ * Makes the cache in front of identity's ResolveKeys. Security: what is unknown is remembered apart, or strangers could make
+ * up keyids until every known one is forgotten.
+ */
 export function createKeyCache(
   identity: Pick<Client<typeof KeyService>, "resolveKeys">,
   clocks: Clocks,
   capacity = defaultCapacity,
 ): KeyCache {
   const entries = new Map<string, Entry>();
+  const unknownUntilMs = new Map<string, number>();
   const inFlight = new Map<string, LookUp>();
   const resolve = batched(identity);
   let watched = false;
@@ -57,17 +75,39 @@ export function createKeyCache(
   async function lookUp(keyId: string): LookUp {
     const before = generation;
     const key = await resolve(keyId);
-    if (before === generation) remember(keyId, key);
+    if (before !== generation) return key;
+    if (key) remember(keyId, key);
+    else {
+      entries.delete(keyId);
+      setNewest(unknownUntilMs, keyId, clocks.steady() + cacheMs.unknown, capacity.unknown);
+    }
     return key;
   }
 
-  function remember(keyId: string, key: KnownKey | undefined): void {
-    const lifetime = key === undefined ? cacheMs.unknown : watched ? cacheMs.known : cacheMs.unwatched;
-    const expiresMs = key?.claims?.expiresAt && timestampMs(key.claims.expiresAt);
-    entries.delete(keyId);
-    entries.set(keyId, { key, freshUntilMs: clocks.steady() + lifetime, expiresMs });
-    const oldest = entries.size > capacity ? entries.keys().next().value : undefined;
-    if (oldest !== undefined) entries.delete(oldest);
+  function remember(keyId: string, key: KnownKey): void {
+    const freshUntilMs = clocks.steady() + (watched ? cacheMs.known : cacheMs.unwatched);
+    const expiresMs = key.claims?.expiresAt && timestampMs(key.claims.expiresAt);
+    setNewest(entries, keyId, { key, freshUntilMs, expiresMs }, capacity.known);
+  }
+
+  function begin(keyId: string): LookUp {
+    const started = lookUp(keyId).finally(() => {
+      if (inFlight.get(keyId) === started) inFlight.delete(keyId);
+    });
+    inFlight.set(keyId, started);
+    return started;
+  }
+
+  async function beginWithin(keyId: string, allowance: LookUpAllowance): LookUp {
+    allowance.take();
+    let isUnknown = false;
+    try {
+      const key = await begin(keyId);
+      isUnknown = key === undefined;
+      return key;
+    } finally {
+      if (!isUnknown) allowance.giveBack();
+    }
   }
 
   // A credential that nobody would take is not kept: it is over, or was made while a clock of ours was wrong.
@@ -84,20 +124,17 @@ export function createKeyCache(
   }
 
   return {
-    async find(keyId) {
+    async find(keyId, allowance) {
       const entry = entries.get(keyId);
-      if (entry && isGood(entry)) {
+      const isKnown = entry !== undefined && isGood(entry);
+      if (isKnown || clocks.steady() < (unknownUntilMs.get(keyId) ?? 0)) {
         countKeyLookup("hit");
-        return entry.key;
+        return isKnown ? entry.key : undefined;
       }
       const running = inFlight.get(keyId);
       countKeyLookup(running ? "joined" : "miss");
       if (running) return running;
-      const started = lookUp(keyId).finally(() => {
-        if (inFlight.get(keyId) === started) inFlight.delete(keyId);
-      });
-      inFlight.set(keyId, started);
-      return started;
+      return entries.has(keyId) ? begin(keyId) : beginWithin(keyId, allowance);
     },
     forget(principalIds) {
       if (principalIds.length === 0) return;
@@ -114,6 +151,14 @@ export function createKeyCache(
     },
     size: () => entries.size,
   };
+}
+
+// The one unheard of for longest goes first.
+function setNewest<T>(map: Map<string, T>, key: string, value: T, capacity: number): void {
+  map.delete(key);
+  map.set(key, value);
+  const oldest = map.size > capacity ? map.keys().next().value : undefined;
+  if (oldest !== undefined) map.delete(oldest);
 }
 
 // A user's keyid is the user's id, a dot and the device.

@@ -1,3 +1,4 @@
+import type { SignedHead } from "@sallyport/evidence";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import {
   acceptedContentTypes,
@@ -14,28 +15,20 @@ export type RequestHead = {
   readonly rawHeaders: readonly string[];
 };
 
-/** The components that a signature covers, and the two headers that carry it. */
-export type SignedHead = {
-  readonly method: string;
-  readonly authority: string;
-  readonly path: string;
-  readonly contentType: string;
-  readonly contentDigest: string;
-  readonly signatureInput: string;
-  readonly signature: string;
-};
-
 const encodings = ["grpc-encoding", "connect-content-encoding"];
 const forbidden = ["content-encoding", "trailer"];
 const maxHeaders = 64;
+
+type Headers = ReadonlyMap<string, readonly string[]>;
 
 function refuse(field: string, description: string): never {
   throw fail(Reason.FIELD_INVALID, { field, description });
 }
 
 /**
- * Reads a head with exactly one signature and every covered header exactly once (SIGNING §2); nothing is joined, trimmed
- * away or preferred. REQUEST_REJECTED without exactly one signature, FIELD_INVALID naming anything else.
+ * Reads a head with exactly one signature and every covered header exactly once (SIGNING §2), of a content type of the
+ * closed list without an encoding (§5.2); nothing is joined, trimmed away or preferred. REQUEST_REJECTED without exactly one
+ * signature, FIELD_INVALID naming anything else.
  */
 export function readSignedHead(head: RequestHead): SignedHead {
   if (head.method !== "POST") refuse("method", "only POST is answered");
@@ -46,7 +39,7 @@ export function readSignedHead(head: RequestHead): SignedHead {
   const signature = onlyValue(headers, "signature") ?? unsigned("signature");
   const covered = (name: string): string =>
     onlyValue(headers, name) ?? refuse(name, "exactly one such header is needed");
-  return {
+  const signed = {
     method: "POST",
     authority: authorityOf(headers),
     path: head.url,
@@ -55,29 +48,34 @@ export function readSignedHead(head: RequestHead): SignedHead {
     signatureInput,
     signature,
   };
+  checkContentType(signed.contentType, headers);
+  return signed;
 }
 
 function unsigned(name: string): never {
   throw fail(Reason.REQUEST_REJECTED, {}, new Error(`exactly one ${name} header is needed`));
 }
 
-function onlyValue(headers: Map<string, string[]>, name: string): string | undefined {
+function onlyValue(headers: Headers, name: string): string | undefined {
   const values = headers.get(name) ?? [];
   return values.length === 1 ? values[0] : undefined;
 }
 
-function countedHeaders(rawHeaders: readonly string[]): Map<string, string[]> {
+function countedHeaders(rawHeaders: readonly string[]): Headers {
   if (rawHeaders.length > maxHeaders * 2) refuse("headers", `at most ${maxHeaders} headers are read`);
   const headers = new Map<string, string[]>();
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
     const name = (rawHeaders[index] ?? "").toLowerCase();
-    headers.set(name, [...(headers.get(name) ?? []), rawHeaders[index + 1] ?? ""]);
+    const value = rawHeaders[index + 1] ?? "";
+    const values = headers.get(name);
+    if (values) values.push(value);
+    else headers.set(name, [value]);
   }
   return headers;
 }
 
 // HTTP/2 has :authority, HTTP/1.1 has Host; a request with both must not be ambiguous, and neither comes twice.
-function authorityOf(headers: Map<string, string[]>): string {
+function authorityOf(headers: Headers): string {
   const given = [headers.get(":authority") ?? [], headers.get("host") ?? []];
   if (given.some((values) => values.length > 1)) refuse("authority", "exactly one authority is needed");
   const names = given.flat();
@@ -95,11 +93,9 @@ function normalisedOrEmpty(authority: string): string {
   }
 }
 
-/** Refuses content types outside the closed list and every encoding but identity (SIGNING §5.2). */
-export function checkContentType(contentType: string, rawHeaders: readonly string[]): void {
+function checkContentType(contentType: string, headers: Headers): void {
   if (!contentTypeOf(contentType))
     refuse("content-type", `one of ${acceptedContentTypes.join(", ")} is needed`);
-  const headers = countedHeaders(rawHeaders);
   for (const name of forbidden) if (headers.has(name)) refuse(name, "it is not accepted");
   for (const name of encodings) {
     if ((headers.get(name) ?? []).some((value) => value !== "identity"))

@@ -7,7 +7,7 @@ import { newKeyPaths } from "../routes.ts";
 import { createTestTrust, newKey, newMachine, newUser } from "../testing/keys.ts";
 import { type TestPeers, createTestPeers } from "../testing/peers.ts";
 import { type KeyCache, createKeyCache } from "./credentials.ts";
-import { findSigner } from "./signer.ts";
+import { findSigner, namedKeyOf } from "./signer.ts";
 
 const readPath = "/sallyport.gateway.v1.ReadService/ReadSecrets";
 const trust = createTestTrust();
@@ -24,7 +24,11 @@ beforeEach(() => {
   strangers = 0;
 });
 
-const find = (keyId: string, path = readPath) => findSigner(keyId, path, keys, () => void (strangers += 1));
+const find = async (keyId: string, path = readPath) =>
+  findSigner(namedKeyOf(keyId, path), keys, {
+    tryNewKey: () => void (strangers += 1),
+    lookUps: { take: () => undefined, giveBack: () => undefined },
+  });
 
 test.each([newMachine(), newUser(Role.OWNER)])(
   "an enrolled key is identity's answer: $kind",

@@ -3,7 +3,7 @@ import type { Credential, CredentialClaims } from "@sallyport/proto/gen/sallypor
 import { parseKeyId } from "@sallyport/proto/signing";
 import { fail } from "@sallyport/rpc";
 import { newKeyPaths } from "../routes.ts";
-import type { KeyCache } from "./credentials.ts";
+import type { KeyCache, LookUpAllowance } from "./credentials.ts";
 
 /** Under which key a request must be signed, whose it is, and why that one may not ask now. */
 export type Signer = {
@@ -13,23 +13,38 @@ export type Signer = {
   readonly principal: { readonly credential: Credential; readonly claims: CredentialClaims } | undefined;
 };
 
+/** The key that a keyid names: one that identity may know, or a new one that spells itself out. */
+export type NamedKey = { readonly keyId: string; readonly newKey: Uint8Array | undefined };
+
+/** Reads a keyid; REQUEST_REJECTED for a new key anywhere but at the two methods that need one. */
+export function namedKeyOf(keyId: string, path: string): NamedKey {
+  const named = parseKeyId(keyId);
+  const newKey = named.kind === "newKey" ? named.publicKey : undefined;
+  if (newKey && !newKeyPaths.has(path)) throw rejected("the key is not enrolled");
+  return { keyId, newKey };
+}
+
+/** What strangers may cost: both throw RATE_LIMITED when their address has used it up. */
+export type StrangerLimits = {
+  /** Takes leave to try a new key, which costs its owner a look-up. */
+  readonly tryNewKey: () => void;
+  readonly lookUps: LookUpAllowance;
+};
+
 /**
- * Finds the key that a keyid names: identity's answer, or for the two methods that need it a key that spells itself out,
- * after `limitStrangers`. REQUEST_REJECTED for an unknown keyid and for a new key elsewhere.
+ * Finds the key: identity's answer for its keyid, or the new key itself, within the limits of strangers. REQUEST_REJECTED for
+ * an unknown keyid.
  */
 export async function findSigner(
-  keyId: string,
-  path: string,
+  { keyId, newKey }: NamedKey,
   keys: Pick<KeyCache, "find">,
-  limitStrangers: () => void,
+  { tryNewKey, lookUps }: StrangerLimits,
 ): Promise<Signer> {
-  const named = parseKeyId(keyId);
-  if (named.kind === "newKey") {
-    if (!newKeyPaths.has(path)) throw rejected("the key is not enrolled");
-    limitStrangers();
-    return { publicKey: named.publicKey, refusal: Reason.UNSPECIFIED, principal: undefined };
+  if (newKey) {
+    tryNewKey();
+    return { publicKey: newKey, refusal: Reason.UNSPECIFIED, principal: undefined };
   }
-  const known = await keys.find(keyId);
+  const known = await keys.find(keyId, lookUps);
   if (!known) throw rejected("the keyid is unknown");
   const { resolved, claims } = known;
   const principal = resolved.credential && claims ? { credential: resolved.credential, claims } : undefined;

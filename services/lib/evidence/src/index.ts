@@ -19,8 +19,10 @@ export { openPermit, permitLifetimeMs, sealPermit } from "./permit.ts";
 export {
   type Expected,
   type ParsedRequest,
+  type SignedHead,
   type VerifiedRequest,
   parseRequest,
+  verifyHead,
   verifySignedRequest,
 } from "./signed-request.ts";
 export { type PublicKeyLine, type SigningKeyFile, keptOrNewSigningKeys } from "./signing-key-file.ts";

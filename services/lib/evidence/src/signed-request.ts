@@ -13,6 +13,9 @@ import {
 import { verifyEd25519 } from "./ed25519.ts";
 import { EvidenceError, type EvidenceStep, atStep } from "./evidence-error.ts";
 
+/** What a signature covers and the headers that carry it: a signed request without its content. */
+export type SignedHead = Omit<SignedRequest, "$typeName" | "$unknown" | "body">;
+
 /** A signed request whose form is right; nothing about it is proven yet. */
 export type ParsedRequest = {
   readonly keyId: string;
@@ -47,8 +50,8 @@ export type VerifiedRequest = {
 
 const pathForm = /^\/[A-Za-z0-9._]+\/[A-Za-z0-9]+$/;
 
-/** Reads the form of a signed request (SIGNING §2-§6); proves nothing. Throws EvidenceError. */
-export function parseRequest(signed: SignedRequest): ParsedRequest {
+/** Reads the form of a signed request's head (SIGNING §2-§6); proves nothing. Throws EvidenceError. */
+export function parseRequest(signed: SignedHead): ParsedRequest {
   const contentType = contentTypeOf(signed.contentType);
   if (!contentType) throw new EvidenceError("content-type", "it is not accepted");
   if (!isContentDigest(signed.contentDigest))
@@ -71,7 +74,17 @@ export function parseRequest(signed: SignedRequest): ParsedRequest {
  * digest. Single use of the nonce is the caller's. Throws EvidenceError naming the step.
  */
 export function verifySignedRequest(signed: SignedRequest, expected: Expected): VerifiedRequest {
-  const { keyId, created, nonce, base, digest, signature } = parseRequest(signed);
+  const verified = verifyHead(signed, parseRequest(signed), expected);
+  demand("content-digest", contentDigest(signed.body) === signed.contentDigest, "it is another body's");
+  return verified;
+}
+
+/**
+ * The same for a head that was parsed already, all but its content: that this is what `content-digest` says is for the caller
+ * to verify. Throws EvidenceError naming the step.
+ */
+export function verifyHead(signed: SignedHead, parsed: ParsedRequest, expected: Expected): VerifiedRequest {
+  const { keyId, created, nonce, base, digest, signature } = parsed;
   demand("binding", keyId === expected.keyId, "the keyid is another one's");
   demand("signature", verifyEd25519(expected.publicKey, base, signature), "it does not hold");
   demand("method", signed.method === "POST", "it is not POST");
@@ -79,7 +92,6 @@ export function verifySignedRequest(signed: SignedRequest, expected: Expected): 
   demand("path", pathForm.test(signed.path), "it is not a method's path");
   const skewMs = Math.abs(expected.nowMs - created * 1000);
   demand("created", skewMs <= expected.windowSeconds * 1000, "it is outside the window");
-  demand("content-digest", contentDigest(signed.body) === signed.contentDigest, "it is another body's");
   return { keyId, createdSeconds: created, nonce, digest, path: signed.path };
 }
 
