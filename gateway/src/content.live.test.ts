@@ -128,7 +128,7 @@ describe("content", () => {
     const session = sessionFrom(gateway, stranger);
     const key = method === EnrollmentService.method.enroll ? newKey() : newMachine();
     const body = new Uint8Array(most + 1).fill(0x20);
-    const sent = signedRequest(connectJson, gateway, key, method as never, {} as never, { body });
+    const sent = signedRequest(connectJson, gateway, key, method as never, {}, { body });
     const saying = { ...sent, headers: [...sent.headers, ["content-length", String(body.length)] as const] };
     // The first says how long it is and sends a byte of it, the second sends all without a word.
     const refusals = [begin(session, saying, body.subarray(0, 1)), begin(session, sent, body)];
@@ -171,7 +171,7 @@ describe("an address that asks for what is not there", () => {
       );
     const [paths = 0, methods = 0] = await steps();
     const { url } = write(gateway, newMachine());
-    const told = [];
+    const told: Record<string, unknown>[] = [];
     for (const [method, path] of [
       ["POST", "/nowhere"],
       ["GET", "/"],
