@@ -38,6 +38,8 @@ test("reads its settings; the window is a minute and nothing probes unless told 
     redisUrl: "unix:///run/redis.sock",
     clockWindowSeconds: 60,
     probeListen: undefined,
+    connectionsPerAddress: 1024,
+    proxies: [],
   });
   const more = { ...env, SALLYPORT_PROBE_LISTEN: "127.0.0.1:8444", SALLYPORT_CLOCK_WINDOW: "300" };
   expect(readGatewayConfig(more)).toMatchObject({ probeListen: { port: 8444 }, clockWindowSeconds: 300 });
@@ -50,6 +52,8 @@ test.each(Object.keys(env))("does not start without %s", (name) => {
 test.each([
   ["SALLYPORT_CLOCK_WINDOW", "301"],
   ["SALLYPORT_CLOCK_WINDOW", "0"],
+  ["SALLYPORT_CONNECTIONS_PER_ADDRESS", "0"],
+  ["SALLYPORT_PROXY_PROTOCOL_FROM", "0.0.0.0/0"],
   ["SALLYPORT_KEK_FILE", "/kek.key"],
   ["SALLYPORT_DATABASE_URL_FILE", "/database.url"],
 ])("does not start with %s=%s", (name, value) => {

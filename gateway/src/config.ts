@@ -10,7 +10,9 @@ import {
   share,
   text,
   url,
+  wholeNumber,
 } from "@sallyport/config";
+import { addressRanges } from "./connections/proxies.ts";
 
 /** Everything the gateway is told at start. Secrets come as file paths, times are in seconds. */
 export type GatewayConfig = ReturnType<typeof readGatewayConfig>;
@@ -19,6 +21,8 @@ export type GatewayConfig = ReturnType<typeof readGatewayConfig>;
 export function readGatewayConfig(env: NodeJS.ProcessEnv) {
   return readSettings(env, {
     listen: listen("SALLYPORT_LISTEN"),
+    connectionsPerAddress: wholeNumber("SALLYPORT_CONNECTIONS_PER_ADDRESS", { default: 1024, min: 1 }),
+    proxies: addressRanges("SALLYPORT_PROXY_PROTOCOL_FROM"),
     probeListen: optional(listen("SALLYPORT_PROBE_LISTEN")),
     trustDomain: text("SALLYPORT_TRUST_DOMAIN"),
     certFile: path("SALLYPORT_TLS_CERT_FILE"),

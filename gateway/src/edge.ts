@@ -1,16 +1,18 @@
 import { type Http2SecureServer, createSecureServer } from "node:http2";
 import type { Logger } from "@sallyport/telemetry";
 import { type Certificate, type CertificateFiles, readCertificate, watchCertificate } from "./certificate.ts";
+import { type ConnectionOptions, guardConnections } from "./connections/connections.ts";
 import { createContentMemory } from "./content-memory.ts";
 import { type ExchangeParts, answer } from "./exchange.ts";
 import { type SessionPatience, endIdleSessions } from "./idle-sessions.ts";
-import { observeContent } from "./metrics.ts";
+import { observeEdge } from "./metrics.ts";
 import { followSockets } from "./sockets.ts";
 
 /** What the edge needs: where to listen, its certificate, the front's verdict, places and the handlers behind it. */
 export type EdgeOptions = Pick<ExchangeParts, "handlers" | "judge" | "places" | "addresses"> & {
   readonly listen: { readonly host: string; readonly port: number };
   readonly certificate: CertificateFiles;
+  readonly connections: Pick<ConnectionOptions, "perAddress" | "proxies">;
   readonly logger: Logger;
   /** How often to look for a changed certificate, in milliseconds. */
   readonly certificatePollMs?: number | undefined;
@@ -24,6 +26,8 @@ export type EdgeOptions = Pick<ExchangeParts, "handlers" | "judge" | "places" | 
 export type Patience = SessionPatience & {
   /** For the headers of an HTTP/1.1 request. */
   readonly headersMs: number;
+  /** For the PROXY header of a load balancer. */
+  readonly proxyHeaderMs: number;
   /** To read its answer. */
   readonly answerMs: number;
 };
@@ -34,6 +38,8 @@ const defaultPatience: Patience = {
   firstMs: 10_000,
   nextMs: 120_000,
   headersMs: 10_000,
+  // The PROXY protocol (§2) asks for three seconds at least, in which a lost packet is sent again.
+  proxyHeaderMs: 5_000,
   answerMs: 15_000,
 };
 const drainMs = 6_000; // Longer than a request may take.
@@ -48,15 +54,21 @@ export async function openEdge(options: EdgeOptions): Promise<{ port: number } &
   const patience = { ...defaultPatience, ...options.patience };
   const server = createServer(certificate, patience);
   endIdleSessions(server, patience);
+  const connections = guardConnections(server, {
+    ...options.connections,
+    headerMs: patience.proxyHeaderMs,
+    logger,
+  });
   const sockets = followSockets(server);
   const draining = new AbortController();
   const memory = createContentMemory(options.contentBytes);
-  const observed = observeContent(memory);
+  const observed = observeEdge(memory, connections);
   const parts: ExchangeParts = {
     handlers: options.handlers,
     judge: options.judge,
     places: options.places,
     addresses: options.addresses,
+    sourceOf: connections.sourceOf,
     memory,
     draining: draining.signal,
     answerMs: patience.answerMs,

@@ -7,6 +7,7 @@ import { contentTypeOf } from "@sallyport/proto/signing";
 import { sourceUnitOf } from "@sallyport/reports";
 import { spansOf } from "@sallyport/rpc";
 import { inCallersTrace, inSpan, traceparentHeader } from "@sallyport/telemetry";
+import type { Connections } from "./connections/connections.ts";
 import { timeoutOf } from "./deadline.ts";
 import type { Judge } from "./front.ts";
 import { tidyGrpcMessage } from "./grpc-message.ts";
@@ -21,10 +22,11 @@ import { contentBounds, readBody } from "./verify/body.ts";
 type Request = IncomingMessage | Http2ServerRequest;
 type Response = ServerResponse | Http2ServerResponse;
 
-/** What one exchange needs: handlers by path, the front, limits, and where our own faults are told. */
+/** What one exchange needs: handlers by path, the front, who connected, limits, and where our own faults are told. */
 export type ExchangeParts = {
   readonly handlers: ReadonlyMap<string, UniversalHandler>;
   readonly judge: Judge;
+  readonly sourceOf: Connections["sourceOf"];
   readonly memory: Pick<ContentMemory, "open">;
   readonly addresses: Pick<AddressLimiter, "take">;
   readonly places: Pick<Places, "open">;
@@ -49,16 +51,18 @@ export async function answer(request: Request, response: Response, parts: Exchan
   request.on("error", () => gone.abort());
   releaseUnread(request, response);
   const path = pathOf(request.url ?? "");
+  const sourceIp = parts.sourceOf(request.socket);
+  const turnAway = (status: 404 | 405) =>
+    refuseUnheard(request, response, status, parts.addresses.take(sourceUnitOf(sourceIp)));
   const handler = parts.handlers.get(path);
-  if (!handler) return turnAway(request, response, 404, parts.addresses);
+  if (!handler) return turnAway(404);
   // A GET asks in the Connect protocol, and can be told why it is refused; the others have no protocol at all.
-  if (request.method !== "POST" && request.method !== "GET")
-    return turnAway(request, response, 405, parts.addresses);
+  if (request.method !== "POST" && request.method !== "GET") return turnAway(405);
   const requestId = newId("req");
   await inCallersTrace(request.headers[traceparentHeader], () =>
     inSpan(spanOf(path), (span) => {
       span.set({ "sallyport.request_id": requestId });
-      return exchange({ request, response, path, requestId, handler, gone: gone.signal }, parts);
+      return exchange({ request, response, path, sourceIp, requestId, handler, gone: gone.signal }, parts);
     }),
   );
 }
@@ -67,21 +71,22 @@ type Exchange = {
   readonly request: Request;
   readonly response: Response;
   readonly path: string;
+  readonly sourceIp: string;
   readonly requestId: string;
   readonly handler: UniversalHandler;
   readonly gone: AbortSignal;
 };
 
 async function exchange(
-  { request, response, path, requestId, handler, gone }: Exchange,
+  { request, response, path, sourceIp, requestId, handler, gone }: Exchange,
   parts: ExchangeParts,
 ): Promise<void> {
-  const address = sourceUnitOf(addressOf(request));
+  const address = sourceUnitOf(sourceIp);
   const held = new AsyncDisposableStack();
   const memory = held.use(parts.memory.open(address));
   const place = held.adopt(parts.places.open(limitsOf(path).rate, address), (taken) => taken.leave());
   try {
-    const verdict = await judged({ request, path, requestId, memory, place }, parts);
+    const verdict = await judged({ request, path, sourceIp, requestId, memory, place }, parts);
     if (gone.aborted) return;
     if (verdict.kind === "refused") {
       // Security: now, and not once it is written: a client that does not read its refusal would keep what it took.
@@ -112,20 +117,20 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-type Arrival = Pick<Exchange, "request" | "path" | "requestId"> & {
+type Arrival = Pick<Exchange, "request" | "path" | "sourceIp" | "requestId"> & {
   readonly memory: RequestMemory;
   readonly place: Place;
 };
 
 function judged(
-  { request, path, requestId, memory, place }: Arrival,
+  { request, path, sourceIp, requestId, memory, place }: Arrival,
   { judge }: ExchangeParts,
 ): Promise<Verdict> {
   const arrived = {
     method: request.method ?? "",
     url: request.url ?? "",
     rawHeaders: request.rawHeaders,
-    sourceIp: addressOf(request),
+    sourceIp,
     client: clientOf(request),
     place,
     readBody: () => readBody(request, contentBounds(limitsOf(path).contentBytes), memory),
@@ -148,15 +153,9 @@ function isHttp1(response: Response): response is ServerResponse {
   return !("stream" in response);
 }
 
-// Counts against the address as every request does, or asking for nothing would be free.
-function turnAway(
-  request: Request,
-  response: Response,
-  status: 404 | 405,
-  addresses: Pick<AddressLimiter, "take">,
-): void {
+// It has cost a token of its address like every request, or asking for nothing would be free.
+function refuseUnheard(request: Request, response: Response, status: 404 | 405, waitMs: number): void {
   countTurnedAway(status);
-  const waitMs = addresses.take(sourceUnitOf(addressOf(request)));
   if (waitMs > 0) response.setHeader("retry-after", Math.ceil(waitMs / 1000));
   request.resume();
   end(response, waitMs > 0 ? 429 : status);
@@ -184,11 +183,6 @@ function endUnread(response: Response, afterMs: number): void {
     else response.stream.close(constants.NGHTTP2_CANCEL);
   }, afterMs);
   response.once("close", () => clearTimeout(timer));
-}
-
-function addressOf(request: Request): string {
-  const address = request.socket.remoteAddress ?? "0.0.0.0";
-  return address.replace(/^::ffff:(?=\d+\.)/, "").replace(/%.*$/, "");
 }
 
 // Anybody can say anything here: what a log line or a terminal would stumble over is left out.

@@ -2,12 +2,14 @@ import { EvidenceError, countRefusedStep } from "@sallyport/evidence";
 import { type LabelsOf, counter, observe } from "@sallyport/telemetry";
 import type { AddressLimiter, RateClass } from "./limits.ts";
 import type { Places } from "./places.ts";
+import type { Connections } from "./connections/connections.ts";
 import type { ContentMemory } from "./content-memory.ts";
 import type { Step } from "./verify/checklist.ts";
 import type { KeyCache } from "./verify/credentials.ts";
 
 /** The limits of the gateway, as metrics name them. */
 export type LimitName =
+  | "connections"
   | "address"
   | "new_key"
   | "key_lookup"
@@ -19,6 +21,7 @@ export type LimitName =
   | `principal_${Exclude<RateClass, "none">}`;
 
 const limits: readonly LimitName[] = [
+  "connections",
   "address",
   "new_key",
   "key_lookup",
@@ -99,10 +102,14 @@ export function observeHeld(held: Held): Disposable {
 
 type LimitLabel = LabelsOf<"sallyport.limit.addresses"> & { readonly limit: LimitName };
 
-/** Has the memory for contents looked at. */
-export function observeContent(memory: Pick<ContentMemory, "used" | "bytes">): Disposable {
+/** Has the memory for contents and the connections looked at. */
+export function observeEdge(
+  memory: Pick<ContentMemory, "used" | "bytes">,
+  connections: Pick<Connections, "open">,
+): Disposable {
   using stack = new DisposableStack();
   stack.use(observe("sallyport.content.memory.usage", () => [{ value: memory.used(), labels: {} }]));
   stack.use(observe("sallyport.content.memory.limit", () => [{ value: memory.bytes, labels: {} }]));
+  stack.use(observe("sallyport.connection.count", () => [{ value: connections.open(), labels: {} }]));
   return stack.move();
 }

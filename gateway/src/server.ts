@@ -66,6 +66,7 @@ export async function startGateway(
   const edge = stack.use(
     await openEdge({
       listen: config.listen,
+      connections: { perAddress: config.connectionsPerAddress, proxies: config.proxies },
       certificate: { certFile: config.edgeCertFile, keyFile: config.edgeKeyFile },
       handlers: createPublicHandlers({ peers, keyset, clock }, createOutcomeLog(logger)),
       judge: createFront(

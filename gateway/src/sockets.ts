@@ -43,7 +43,9 @@ export function followSockets(server: Http2SecureServer): Sockets {
   };
 }
 
-// A handshake and the connection that comes of it are two sockets with the same address.
-function nameOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`;
+/** A connection's name among those that are open: its handshake and what comes of it are two sockets with one name. */
+export function nameOf({ remoteAddress, remotePort, localAddress, localPort }: Ends): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }
+
+type Ends = Pick<Socket, "remoteAddress" | "remotePort" | "localAddress" | "localPort">;

@@ -63,6 +63,8 @@ function configOf({ certificates, redisUrl }: TestGatewayOptions, trust: TestTru
   const nowhere = "https://localhost:1";
   return {
     listen: { host: "127.0.0.1", port: 0 },
+    connectionsPerAddress: 1024,
+    proxies: [],
     probeListen: undefined,
     trustDomain: certificates.trustDomain,
     certFile,

@@ -12,7 +12,7 @@ const addVersionPath = "/sallyport.secrets.v1.SecretService/AddVersion";
 const contentType = "application/json";
 // Few at a time: this is about what is left of them, not about load.
 const inFlight = { strangers: 8, users: 4, readers: 2 };
-const sizes = [1_040_000, 512_000, 256_000, 128_000, 64_000, 16_000, 4_000];
+const sizes = [1_040_000, 512_000, 256_000, 128_000, 98_000, 64_000, 16_000, 4_000];
 const valueBytes = 65_536;
 
 type Signer = Pick<ReturnType<typeof createSigner>, "sign">;

@@ -8,6 +8,7 @@ import { headTests } from "./heads.ts";
 import { signatureTests } from "./signatures.ts";
 import { type Slow, beginSlow, slowTests } from "./slow.ts";
 import { smugglingTests } from "./smuggling.ts";
+import { strangerTests } from "./strangers.ts";
 import { stormTests } from "./storm.ts";
 
 let prepared: Ground;
@@ -44,6 +45,9 @@ describe("floods over HTTP/2", () => {
 });
 describe("requests that are given up", () => {
   deadlineTests(ground);
+});
+describe("strangers", () => {
+  strangerTests(ground);
 });
 describe("slow senders and readers", () => {
   slowTests(() => slow);

@@ -108,6 +108,12 @@ export const catalogue = {
     help: "Most requests that may be worked at now; less while answers are slow",
     labels: [],
   },
+  "sallyport.connection.count": {
+    kind: "gauge",
+    unit: "{connection}",
+    help: "Public connections that are open, those in their handshake included",
+    labels: [],
+  },
   "sallyport.content.memory.usage": {
     kind: "gauge",
     unit: "By",

@@ -1,0 +1,93 @@
+import type { Http2SecureServer } from "node:http2";
+import type { Socket } from "node:net";
+import { sourceUnitOf } from "@sallyport/reports";
+import type { Logger } from "@sallyport/telemetry";
+import { createCounts } from "../counts.ts";
+import { countLimit } from "../metrics.ts";
+import { nameOf } from "../sockets.ts";
+import { rangesHave } from "./proxies.ts";
+import { receiveProxyHeader } from "./receive-header.ts";
+
+/** Which connections are taken. */
+export type ConnectionOptions = {
+  /** How many one address may hold; all together hold sixteen times as many. */
+  readonly perAddress: number;
+  /** Load balancers whose connections begin with a PROXY header: addresses and networks in CIDR notation. */
+  readonly proxies: readonly string[];
+  /** How long they may take for the header, in milliseconds. */
+  readonly headerMs: number;
+  readonly logger: Pick<Logger, "warn">;
+};
+
+/** The connections of a server, those in their handshake included. */
+export type Connections = {
+  /** The address that a connection came from, behind a load balancer its client's; "0.0.0.0" once it is gone. */
+  readonly sourceOf: (socket: NamedSocket) => string;
+  /** How many are open. */
+  open(): number;
+};
+
+type NamedSocket = Parameters<typeof nameOf>[0];
+
+const addressShares = 16;
+const nowhere = "0.0.0.0";
+
+/**
+ * Takes the server's connections from now on: before TLS begins, the PROXY header of a load balancer is read, and a
+ * connection too many of its address is reset. Security: a header is read from the given addresses alone, and from them
+ * every connection must have one; from everyone else it is no TLS and refused as that.
+ */
+export function guardConnections(server: Http2SecureServer, options: ConnectionOptions): Connections {
+  const [beginTls] = server.listeners("connection") as [(socket: Socket) => void];
+  server.removeAllListeners("connection");
+  const isProxy = rangesHave(options.proxies);
+  const sources = createSources(options.perAddress);
+  const take = (socket: Socket, source: string): void => {
+    if (sources.take(socket, source)) beginTls.call(server, socket);
+    else socket.resetAndDestroy();
+  };
+  async function takeProxied(socket: Socket, peer: string): Promise<void> {
+    try {
+      const { source } = await receiveProxyHeader(socket, options.headerMs);
+      take(socket, source === undefined ? peer : plainAddress(source));
+    } catch (error) {
+      options.logger.warn({ err: error, peer }, "a load balancer's connection has no PROXY header to use");
+      socket.destroy();
+    }
+  }
+  server.on("connection", (socket: Socket) => {
+    socket.on("error", () => undefined); // Who breaks off is no fault of ours.
+    const peer = plainAddress(socket.remoteAddress ?? nowhere);
+    if (isProxy(peer)) void takeProxied(socket, peer);
+    else take(socket, peer);
+  });
+  return { sourceOf: (socket) => sources.of(socket), open: () => sources.size() };
+}
+
+function createSources(perAddress: number) {
+  const sources = new Map<string, string>();
+  const held = createCounts();
+  return {
+    of: (socket: NamedSocket): string => sources.get(nameOf(socket)) ?? nowhere,
+    size: (): number => sources.size,
+    take(socket: Socket, source: string): boolean {
+      const unit = sourceUnitOf(source);
+      const isFree = held.of(unit) < perAddress && sources.size < perAddress * addressShares;
+      countLimit("connections", isFree);
+      if (!isFree) return false;
+      const name = nameOf(socket);
+      sources.set(name, source);
+      held.add(unit, 1);
+      socket.once("close", () => {
+        sources.delete(name);
+        held.add(unit, -1);
+      });
+      return true;
+    },
+  };
+}
+
+// An IPv4 address that reached us over IPv6 is the IPv4 address; the zone of a link is no part of an address.
+function plainAddress(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.)/, "").replace(/%.*$/, "");
+}
