@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { type Socket, connect } from "node:net";
 import { createSigner, newSeed } from "@sallyport/client";
 import { expect, test } from "vitest";
@@ -18,7 +17,9 @@ function junk(bytes: number): Buffer {
 async function openTcp(port: number): Promise<Socket> {
   const socket = connect({ host: "127.0.0.1", port, localAddress: attackerAddress });
   socket.on("error", () => undefined).resume();
-  await Promise.race([once(socket, "connect"), once(socket, "close")]);
+  await new Promise<void>((resolve) => {
+    for (const event of ["connect", "close"]) socket.once(event, () => resolve());
+  });
   return socket;
 }
 
