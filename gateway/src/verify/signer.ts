@@ -16,7 +16,7 @@ export type Signer = {
 /** The key that a keyid names: one that identity may know, or a new one that spells itself out. */
 export type NamedKey = { readonly keyId: string; readonly newKey: Uint8Array | undefined };
 
-/** Reads a keyid; REQUEST_REJECTED for a new key anywhere but at the two methods that need one. */
+/** Reads a keyid; REQUEST_REJECTED for a new key anywhere but at the methods that need one. */
 export function namedKeyOf(keyId: string, path: string): NamedKey {
   const named = parseKeyId(keyId);
   const newKey = named.kind === "newKey" ? named.publicKey : undefined;
