@@ -144,7 +144,7 @@ export const events = {
     emitters: ["identity"],
     severity: Severity.NOTICE,
     outcomes: done,
-    detail: ["hostname", "name"],
+    detail: ["count", "hostname", "name"],
   },
   "machine.enrolled": {
     emitters: ["identity"],
@@ -232,11 +232,32 @@ export const events = {
     outcomes: done,
     detail: ["name", "selector", "sealed"],
   },
+  // `secrets` is how many were refused; the record lists the first of them.
   "secret.read.denied": {
     emitters: ["policy"],
     severity: Severity.WARNING,
     outcomes: refused,
-    detail: ["name", "selector"],
+    detail: ["name", "selector", "secrets"],
+  },
+  // A machine that is refused more often than its budget allows: what follows is counted.
+  "machine.denials_exceeded": {
+    emitters: ["policy"],
+    severity: Severity.CRITICAL,
+    outcomes: refused,
+    detail: ["count", "selector"],
+  },
+  // What a machine, or all machines of a token, may have recorded. The subject is the machine or the token.
+  "records.limit_near": {
+    emitters: ["audit"],
+    severity: Severity.NOTICE,
+    outcomes: done,
+    detail: ["limited", "per_day"],
+  },
+  "records.limit_reached": {
+    emitters: ["audit"],
+    severity: Severity.CRITICAL,
+    outcomes: refused,
+    detail: ["limited", "per_day"],
   },
 } as const satisfies Readonly<Record<string, EventRule>>;
 
@@ -287,7 +308,11 @@ export const meanings: Readonly<Record<Action, string>> = {
   "secret.purged": "a secret that was deleted 30 days ago is gone, with every version",
   "secret.version.added": "a new version of a secret was stored",
   "secret.read": "a secret was opened for a machine",
-  "secret.read.denied": "a machine asked for a secret and was refused, for this reason",
+  "secret.read.denied": "a machine asked for secrets and was refused, for this reason",
+  "machine.denials_exceeded":
+    "a machine is refused more often than it may be; count is how many decisions this stands for",
+  "records.limit_near": "a machine or token has used half of the records that it may cause",
+  "records.limit_reached": "a machine or token caused as many records as it may: its reads are refused",
 };
 
 const meaningByAction: ReadonlyMap<string, string> = new Map(Object.entries(meanings));

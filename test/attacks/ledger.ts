@@ -12,6 +12,8 @@ export type Entry = {
   readonly actor_id: string;
   readonly machine_id: string;
   readonly secret_id: string;
+  /** Id and reason of each secret that a decision refused, when they are several. */
+  readonly refused: readonly (readonly [secretId: string, reason: string])[] | null;
   readonly detail: Readonly<Record<string, string>>;
 };
 
@@ -27,7 +29,7 @@ export type Ledger = AsyncDisposable & {
   refusalsOf(process: Process, requestId: string): Promise<string>;
 };
 
-const columns = "emitter, action, reason, actor_id, machine_id, secret_id, detail";
+const columns = "emitter, action, reason, actor_id, machine_id, secret_id, refused, detail";
 const patienceMs = 3_000;
 
 /** Opens the log with the role that owns its database. */

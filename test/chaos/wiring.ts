@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Process, Server, Wiring } from "@sallyport/deploy/local";
+import { unboundRecords } from "../system/unbound-records.ts";
 import { type Link, openLink } from "./link.ts";
 
 /** Every link of a deployment, as "from > to". */
@@ -64,6 +65,7 @@ export async function disturbWiring(): Promise<DisturbedWiring> {
         copyFileSync(join(import.meta.dirname, preload), join(folder, preload));
         writeFileSync(file, "0");
         return {
+          ...unboundRecords(name),
           NODE_OPTIONS: `--import=${pathToFileURL(join(folder, preload)).href}`,
           CHAOS_CLOCK_FILE: file,
         };

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { type Identity, enroll, openSallyport } from "@sallyport/client";
+import { direct } from "@sallyport/deploy/local";
 import {
   type Deployment,
   loginOwner,
@@ -8,6 +9,7 @@ import {
   makeToken,
   startDeployment,
 } from "../system/deployment.ts";
+import { unboundRecords } from "../system/unbound-records.ts";
 import type { Group, Order, Report, Results } from "./plan.ts";
 
 /** A deployment that is to bear a load, and the generator beside it. */
@@ -22,7 +24,9 @@ export type Ground = AsyncDisposable & {
 /** Starts a deployment with one secret and so many machines. */
 export async function startGround(machineCount: number): Promise<Ground> {
   await using stack = new AsyncDisposableStack();
-  const deployment = stack.use(await startDeployment());
+  const deployment = stack.use(
+    await startDeployment(undefined, {}, { ...direct, environment: unboundRecords }),
+  );
   const owner = await loginOwner(deployment);
   const admin = openSallyport(owner);
   const { projectId, ids } = await makeSecrets(admin, "load", { SECRET: `value ${"x".repeat(40)}` });

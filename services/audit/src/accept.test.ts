@@ -1,14 +1,21 @@
-import { clone } from "@bufbuild/protobuf";
+import { clone, create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type Emitter, events, newEvent } from "@sallyport/proto/catalogue";
 import { type Event, EventSchema } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
-import { ActorKind, Outcome, Severity } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
+import {
+  ActorKind,
+  Outcome,
+  type RefusedSecret,
+  RefusedSecretSchema,
+  Severity,
+} from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { Peer } from "@sallyport/rpc";
 import { describe, expect, test } from "vitest";
-import { acceptEvent } from "./accept.ts";
+import { acceptEvent, isBounded } from "./accept.ts";
 
 const read = newEvent("crypto", "secret.read", {
+  machineId: "mch_1",
   actorKind: ActorKind.MACHINE,
   decisionId: "dec_1",
   secretId: "sec_1",
@@ -16,6 +23,9 @@ const read = newEvent("crypto", "secret.read", {
   attemptId: new Uint8Array(16),
   detail: { name: "db" },
 });
+
+const refusedSecret = (secretId: string): RefusedSecret =>
+  create(RefusedSecretSchema, { secretId, reason: "NOT_GRANTED" });
 
 function changed(fields: Partial<Event>): Event {
   return Object.assign(clone(EventSchema, read), fields);
@@ -63,6 +73,9 @@ const emitters: Readonly<Record<string, readonly Emitter[]>> = {
   "project.restored": ["secrets"],
   "project.purged": ["secrets"],
   "secret.read": ["crypto"],
+  "machine.denials_exceeded": ["policy"],
+  "records.limit_near": ["audit"],
+  "records.limit_reached": ["audit"],
   "secret.read.denied": ["policy"],
 };
 const peers: readonly Peer[] = ["gateway", "identity", "policy", "secrets", "crypto", "audit", "operator"];
@@ -106,6 +119,16 @@ describe("what is refused", () => {
       fields: { decisionId: "" },
       field: "decision_id",
     },
+    {
+      name: "a read without a machine: nothing would bound it",
+      fields: { machineId: "" },
+      field: "machine_id",
+    },
+    {
+      name: "a read that lists refused secrets",
+      fields: { refused: [refusedSecret("sec_2")] },
+      field: "refused",
+    },
     { name: "a read without a secret", fields: { secretId: "" }, field: "secret_id" },
     {
       name: "a read without its request: it would be outside of the rule of one",
@@ -133,6 +156,32 @@ describe("what is refused", () => {
       expect(acceptEvent(changed({ sourceIp }), "crypto").event.sourceIp).toBe(sourceIp);
     },
   );
+
+  describe("refused secrets", () => {
+    const denied = (...refused: RefusedSecret[]) =>
+      newEvent("policy", "secret.read.denied", { actorKind: ActorKind.MACHINE, refused });
+
+    test("are taken in a denial, and bounded by machine as reads are", () => {
+      const event = denied(refusedSecret("sec_1"), refusedSecret("sec_2"));
+      expect(acceptEvent(event, "policy").event.refused).toHaveLength(2);
+      expect(isBounded({ ...event, machineId: "mch_1" })).toBe(true);
+      expect(isBounded(changed({}))).toBe(true);
+      expect(isBounded({ action: "machine.enrolled", machineId: "mch_1" })).toBe(false);
+    });
+
+    test.each([
+      { name: "twice", event: denied(refusedSecret("sec_1"), refusedSecret("sec_1")), field: "refused" },
+      {
+        name: "with a NUL character",
+        event: denied(refusedSecret("sec_1\u0000"), refusedSecret("sec_2")),
+        field: "text",
+      },
+    ])("are not taken $name: the database would refuse everybody's batch", ({ event, field }) => {
+      expect(() => acceptEvent(event, "policy")).toThrow(
+        expect.objectContaining({ metadata: expect.objectContaining({ field }) as object }) as Error,
+      );
+    });
+  });
 
   test("an action outside of the catalogue is nobody's", () => {
     expect(() => acceptEvent(changed({ action: "toString" }), "crypto")).toThrow(

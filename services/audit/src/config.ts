@@ -11,8 +11,10 @@ import {
   seconds,
   text,
   url,
+  wholeNumber,
 } from "@sallyport/config";
 import { isId } from "@sallyport/proto/ids";
+import { defaultRecordsPerDay, fewestRecordsPerDay } from "./budget.ts";
 
 /** Everything that audit is told at start. Secrets come as file paths, times are in seconds. */
 export type AuditConfig = ReturnType<typeof readAuditConfig>;
@@ -32,6 +34,11 @@ export function readAuditConfig(env: NodeJS.ProcessEnv) {
     databaseUrl: fileText("SALLYPORT_DATABASE_URL_FILE"),
     answerKeys: keyFile("SALLYPORT_ANSWER_KEY_FILE"),
     operatorVault: optional(vaultId("SALLYPORT_OPERATOR_VAULT")),
+    recordsPerOriginPerDay: wholeNumber("SALLYPORT_RECORDS_PER_ORIGIN_PER_DAY", {
+      default: defaultRecordsPerDay,
+      min: fewestRecordsPerDay,
+      max: 1_000_000_000,
+    }),
     logLevel: optional(text("SALLYPORT_LOG_LEVEL")),
     otlpUrl: optional(url("SALLYPORT_OTLP_URL", { plain: true })),
   });

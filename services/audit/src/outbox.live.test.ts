@@ -63,6 +63,7 @@ function start(port: number) {
     answerKeys: roots.answerKeys,
     databaseUrl: log.servingUrl,
     operatorVault: undefined,
+    recordsPerOriginPerDay: 200_000,
     logLevel: "silent",
     otlpUrl: undefined,
   });

@@ -5,8 +5,11 @@ import {
   AppendStatus,
   type Event,
 } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { Record as AuditRecord } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
-import { type Accepted, readAction } from "./accept.ts";
+import { Failure, toRefusal } from "@sallyport/rpc";
+import { type Accepted, isBounded, readAction } from "./accept.ts";
+import { type RecordBudget, type Verdict, weightOf } from "./budget.ts";
 import { recordOf } from "./record.ts";
 
 /** What tells whether an event is in the log already. */
@@ -24,8 +27,12 @@ export type Known = {
 /** A record that is to be stored, with the attempt that it came from. */
 export type Placed = { readonly record: AuditRecord; readonly attemptId: Uint8Array };
 
-/** Where a batch begins: the last seq of the log, and when the batch is recorded (milliseconds). */
-export type Place = { readonly lastSeq: bigint; readonly recordedAtMs: number };
+/** Where a batch begins: the last seq of the log, when the batch is recorded (milliseconds), and what may be recorded. */
+export type Place = {
+  readonly lastSeq: bigint;
+  readonly recordedAtMs: number;
+  readonly budget: RecordBudget;
+};
 
 /** Says whether an event is a read, of which a decision and a signed request allow one for each secret. */
 export function isRead({ action }: Pick<Event, "action">): boolean {
@@ -35,25 +42,71 @@ export function isRead({ action }: Pick<Event, "action">): boolean {
 /**
  * Decides what becomes of each event of a batch, in order, and gives every new one the next seq, so that what is refused
  * or repeated leaves no gap. `known` holds the records that share an event id with the batch, or as reads a secret and
- * its decision or request (LOG.md §3).
+ * its decision or request (LOG.md §3). What the budget has no room for is limited; its alarms come last (LOG.md §7).
  */
 export function placeBatch(
   batch: readonly Accepted[],
   known: readonly Known[],
-  { lastSeq, recordedAtMs }: Place,
+  { lastSeq, recordedAtMs, budget }: Place,
 ): { results: AppendResult[]; placed: Placed[] } {
   const index = createIndex(known);
+  const admission = createAdmission(batch, budget, (event) => index.find(event) === undefined);
   const placed: Placed[] = [];
-  const results = batch.map(({ event, emitter, severity }) => {
-    const earlier = index.find(event);
-    if (earlier) return resultOf(event, isSame(earlier, event, emitter) ? earlier.seq : undefined);
+  const place = ({ event, emitter, severity }: Accepted): bigint => {
     const seq = lastSeq + BigInt(placed.length) + 1n;
     const record = recordOf(event, { seq, recordedAtMs, emitter, severity });
     placed.push({ record, attemptId: event.attemptId });
     index.add({ ...record, attemptId: event.attemptId });
-    return resultOf(event, seq);
+    return seq;
+  };
+  const results = batch.map((accepted) => {
+    const { event, emitter } = accepted;
+    const earlier = index.find(event);
+    if (earlier) return resultOf(event, isSame(earlier, event, emitter) ? earlier.seq : undefined);
+    const waitMs = admission.waitMs(event);
+    return waitMs > 0 ? limited(event, waitMs) : resultOf(event, place(accepted));
   });
+  for (const alarm of admission.alarms()) place(alarm);
   return { results, placed };
+}
+
+/**
+ * Asks the budget once for all that one attempt to read wants recorded, so that a read is on record whole or not at all:
+ * what is refused must leave no records of values that nobody got.
+ */
+function createAdmission(batch: readonly Accepted[], budget: RecordBudget, isNew: (event: Event) => boolean) {
+  const bounded = batch.map(({ event }) => event).filter(isBounded);
+  const attempts = Map.groupBy(bounded, attemptOf);
+  const verdicts = new Map<string, Verdict>();
+  function judge(event: Event): Verdict {
+    const attempt = attemptOf(event);
+    const known = verdicts.get(attempt);
+    if (known) return known;
+    const fresh = (attempts.get(attempt) ?? []).filter(isNew);
+    // By id: a call that was repeated may stand in the batch twice.
+    const weights = new Map(fresh.map((one) => [one.eventId, weightOf(one)]));
+    const verdict = budget.take(event, sum(weights.values()));
+    verdicts.set(attempt, verdict);
+    return verdict;
+  }
+  return {
+    waitMs(event: Event): number {
+      if (isBounded(event)) return judge(event).waitMs;
+      if (event.originId !== "") budget.charge(event);
+      return 0;
+    },
+    alarms: () => [...verdicts.values()].flatMap(({ alarms }) => alarms),
+  };
+}
+
+function sum(numbers: Iterable<number>): number {
+  return [...numbers].reduce((all, one) => all + one, 0);
+}
+
+// A denial is one event and has no attempt.
+function attemptOf({ attemptId, eventId, machineId }: Event): string {
+  const attempt = attemptId.length === 0 ? eventId : Buffer.from(attemptId).toString("hex");
+  return `${machineId} ${attempt}`;
 }
 
 function createIndex(known: readonly Known[]) {
@@ -98,4 +151,9 @@ function requestKey({ requestDigest, secretId }: Pick<Known, "requestDigest" | "
 function resultOf({ eventId }: Event, seq: bigint | undefined): AppendResult {
   const status = seq === undefined ? AppendStatus.CONFLICT : AppendStatus.COMMITTED;
   return create(AppendResultSchema, { eventId, status, seq: seq ?? 0n });
+}
+
+function limited({ eventId }: Event, waitMs: number): AppendResult {
+  const refusal = toRefusal(new Failure(Reason.RATE_LIMITED, { retryAfterMs: waitMs }));
+  return create(AppendResultSchema, { eventId, status: AppendStatus.LIMITED, refusal });
 }

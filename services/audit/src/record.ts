@@ -10,7 +10,7 @@ import {
 import { labelled, lengthPrefixed } from "@sallyport/proto/signing";
 
 /** The domain label of a record's canonical bytes (LOG.md §4). */
-export const recordLabel = "sallyport-record-v2";
+export const recordLabel = "sallyport-record-v3";
 
 /** What the log adds to an event to make a record of it; times are milliseconds since the epoch. */
 export type Placement = {
@@ -46,6 +46,7 @@ export function recordOf(event: Event, { seq, recordedAtMs, emitter, severity }:
     policyVersion: event.policyVersion,
     detail: event.detail,
     client: event.client,
+    refused: event.refused,
   });
 }
 
@@ -80,6 +81,7 @@ export function canonicalBytes(record: AuditRecord): Uint8Array<ArrayBuffer> {
     u32(record.policyVersion),
     detailBytes(record.detail),
     record.client,
+    refusedBytes(record.refused),
   ];
   return labelled(recordLabel, lengthPrefixed(...fields));
 }
@@ -89,6 +91,10 @@ function detailBytes(detail: Readonly<Record<string, string>>): Uint8Array {
   // By bytes and not by UTF-16 units, so that every language sorts the same.
   pairs.sort((one, other) => Buffer.compare(one.key, other.key));
   return lengthPrefixed(...pairs.flatMap(({ key, value }) => [key, value]));
+}
+
+function refusedBytes(refused: AuditRecord["refused"]): Uint8Array {
+  return lengthPrefixed(...refused.flatMap(({ secretId, reason }) => [secretId, reason]));
 }
 
 function milliseconds(time: Timestamp | undefined): Uint8Array {

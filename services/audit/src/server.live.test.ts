@@ -61,6 +61,7 @@ beforeAll(async () => {
       answerKeys: roots.answerKeys,
       databaseUrl: testDatabase.servingUrl,
       operatorVault,
+      recordsPerOriginPerDay: 10_000,
       logLevel: "silent",
       otlpUrl: undefined,
     },

@@ -6,6 +6,7 @@ import { reportStart } from "@sallyport/reports";
 import { route, serve } from "@sallyport/rpc";
 import { type Logger, createLogger } from "@sallyport/telemetry";
 import { acceptEvent } from "./accept.ts";
+import { createRecordBudget } from "./budget.ts";
 import { appendCallers, forwardCallers } from "./callers.ts";
 import type { AuditConfig } from "./config.ts";
 import { appendService } from "./rpc/append.ts";
@@ -36,6 +37,7 @@ export async function startAudit(
       url: config.databaseUrl,
       clock,
       logger,
+      budget: createRecordBudget(config.recordsPerOriginPerDay, () => performance.now()),
       ...(lockWaitMs === undefined ? {} : { lockWaitMs }),
     }),
   );

@@ -4,6 +4,7 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { fail } from "@sallyport/rpc";
 import { type Logger, histogram, inSpan, observe } from "@sallyport/telemetry";
 import type { Accepted } from "./accept.ts";
+import type { RecordBudget } from "./budget.ts";
 import { type Ledger, openLedger } from "./ledger.ts";
 import { isRead, placeBatch } from "./place.ts";
 import { createQueue } from "./queue.ts";
@@ -15,6 +16,8 @@ export type WriterOptions = {
   readonly url: string;
   readonly clock: () => number;
   readonly logger: Pick<Logger, "info" | "warn" | "error">;
+  /** What machines may have recorded. */
+  readonly budget: RecordBudget;
   /** How long to wait for an earlier writer to leave; ten seconds. */
   readonly lockWaitMs?: number;
   /** Most records that may wait; 10,000. */
@@ -39,7 +42,7 @@ const reopenMs = 250;
 
 /** Takes the log over. Rejects as openLedger does; once started, it comes back by itself after a lost session. */
 export async function startWriter(options: WriterOptions): Promise<Writer> {
-  const { url, clock, logger, lockWaitMs = 10_000, capacity = 10_000 } = options;
+  const { url, clock, logger, budget, lockWaitMs = 10_000, capacity = 10_000 } = options;
   const stopped = new AbortController();
   let ledger: Ledger | undefined;
   let reopening: Promise<void> | undefined;
@@ -80,7 +83,7 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
     const current = ledger;
     if (current === undefined) throw fail(Reason.DEPENDENCY_UNAVAILABLE);
     try {
-      return await measured(batch.length, () => commitBatch(current, batch, clock()));
+      return await measured(batch.length, () => commitBatch(current, batch, clock(), budget));
     } catch (error) {
       stepDown(current, error);
       throw fail(Reason.DEPENDENCY_UNAVAILABLE, {}, error);
@@ -129,13 +132,14 @@ async function commitBatch(
   ledger: Ledger,
   batch: readonly Accepted[],
   nowMs: number,
+  budget: RecordBudget,
 ): Promise<readonly AppendResult[]> {
   const events = batch.map(({ event }) => event);
   const { lastSeq, lastRecordedAtMs } = ledger.end;
   // A clock that was set back is not followed: that time goes with seq is what lists by time build on (LOG.md §2).
   const recordedAtMs = Math.max(nowMs, lastRecordedAtMs);
   const known = await findKnown(ledger.session, events, events.filter(isRead));
-  const { results, placed } = placeBatch(batch, known, { lastSeq, recordedAtMs });
+  const { results, placed } = placeBatch(batch, known, { lastSeq, recordedAtMs, budget });
   if (placed.length === 0) return results;
   await insertRecords(ledger.session, placed);
   ledger.end = { lastSeq: lastSeq + BigInt(placed.length), lastRecordedAtMs: recordedAtMs };

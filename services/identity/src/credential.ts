@@ -23,12 +23,12 @@ export type Issue = { readonly key: CredentialKey; readonly nowMs: number; reado
 type Resolved = MessageInitShape<typeof ResolvedKeySchema>;
 type Bearer = Pick<
   MessageInitShape<typeof CredentialClaimsSchema>,
-  "principalId" | "kind" | "vaultId" | "publicKey" | "keyId" | "role"
+  "principalId" | "kind" | "vaultId" | "publicKey" | "keyId" | "role" | "originId"
 >;
 
 /** What the gateway learns of a machine's key: a credential, why there is none, or nothing before it is active. */
 export function resolveMachine(machine: Machine, issue: Issue): Resolved {
-  const { machineId, vaultId, publicKey, expiresAt } = machine;
+  const { machineId, vaultId, tokenId, publicKey, expiresAt } = machine;
   const refusal = refusalOf(stateOf(machine, issue.nowMs));
   if (refusal === undefined) return { keyId: machineId };
   if (refusal !== Reason.UNSPECIFIED) return { keyId: machineId, publicKey, refusal };
@@ -39,6 +39,7 @@ export function resolveMachine(machine: Machine, issue: Issue): Resolved {
     publicKey,
     keyId: machineId,
     role: Role.UNSPECIFIED,
+    originId: tokenId,
   };
   return { keyId: machineId, publicKey, credential: issueCredential(bearer, expiresAt, issue) };
 }

@@ -46,8 +46,10 @@ test("counts exactly: 3,000 keys at once on 1,000 uses make 1,000 machines", asy
   const recordsOf = (action: string) => world.audit.recordsOf(action, tokenId);
   expect(new Set(recordsOf("machine.enrolled").map(({ machineId }) => machineId)).size).toBe(1000);
   expect(recordsOf("machine.enrolled")).toHaveLength(1000);
-  expect(recordsOf("token.refused").map(({ reason }) => reason)).toEqual(
-    Array.from({ length: 2000 }, () => "TOKEN_EXHAUSTED"),
-  );
+  // The first have records of their own, the next begins to count the others.
+  const refused = recordsOf("token.refused");
+  expect(new Set(refused.map(({ reason }) => reason))).toEqual(new Set(["TOKEN_EXHAUSTED"]));
+  expect(refused.filter(({ detail }) => detail["count"] === undefined)).toHaveLength(20);
+  expect(refused.length).toBeLessThanOrEqual(25);
   expect(recordsOf("token.exhausted")).toHaveLength(1);
 }, 300_000);

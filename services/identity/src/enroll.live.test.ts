@@ -323,6 +323,22 @@ describe("a retry with the same key", () => {
     expect(world.audit.recordsOf("token.refused", second.tokenId)).toHaveLength(1);
   });
 
+  test("of many secrets is paced: its machines alone must not fill the log", async () => {
+    const token = await makeToken(world, { secrets: 1_000, maxUses: 100 });
+    const other = await makeToken(world);
+    const enrollOne = () => enrollKey(world, token, newKey());
+    for (let count = 0; count < 24; count += 1) await enrollOne();
+    const refused = { reason: Reason.RATE_LIMITED, retryAfterMs: expect.any(Number) as number };
+    await expect(enrollOne()).rejects.toMatchObject(refused);
+    expect([await usesOf(token), await machinesOf(token)]).toEqual([24, 24]);
+    expect(world.audit.recordsOf("token.refused", token.tokenId)).toMatchObject([
+      { reason: "RATE_LIMITED", originId: token.tokenId, detail: { step: "rate" } },
+    ]);
+    await enrollKey(world, other, newKey());
+    world.clock.nowMs += 600_000;
+    await enrollOne();
+  });
+
   test("with two tokens at once makes one machine and spends one use", async () => {
     const [first, second] = [await makeToken(world), await makeToken(world)];
     const machine = newKey();

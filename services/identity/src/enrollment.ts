@@ -24,6 +24,7 @@ export type RefusedStep =
   | "hostname"
   | "name"
   | "cap"
+  | "rate"
   | "machine";
 
 /** A refusal: the reason and metadata told to the caller, and the step for the record. */

@@ -51,6 +51,8 @@ describe("ResolveKeys", () => {
       vaultId: world.vaultId,
       keyId: machine.keyId,
     });
+    expect(ofMachine?.originId).toMatch(/^tok_/);
+    expect(ofOwner?.originId).toBe("");
     expect(Buffer.from(ofMachine?.publicKey ?? [])).toEqual(Buffer.from(machine.publicKey));
     expect(ofOwner).toMatchObject({ kind: PrincipalKind.USER, role: Role.OWNER, keyId: world.owner.keyId });
   });

@@ -5,6 +5,8 @@ import { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/en
 import { MachineService } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
 import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
 import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_pb.ts";
+import { type Rate, createBuckets } from "@sallyport/reports";
+import { createHolderReports } from "./holders.ts";
 import type { PolicyScope } from "./policy.ts";
 import { createLoginCodeMakers } from "./rpc/create-login-code.ts";
 import { createCreateToken } from "./rpc/create-token.ts";
@@ -33,10 +35,19 @@ export type ServiceParts = {
   /** How many living machines a vault may have. */
   readonly machineCap: number;
   readonly clock: () => number;
+  /** Milliseconds that run evenly; the process's own unless a test gives another. */
+  readonly steadyClock?: () => number;
 };
 
+/** How many records a token's machines may cause by being made: 25,000 at once, 150,000 a day (LOG.md §7). */
+const enrollmentRate: Rate = { perSecond: 150_000 / 86_400, burst: 25_000 };
+
 /** Every public method that identity owns, for the forwarder. */
-export function publicMethods(parts: ServiceParts): ForwardMethods[] {
+export function publicMethods(given: ServiceParts): ForwardMethods[] {
+  const { steadyClock = () => performance.now() } = given;
+  const holders = createHolderReports(given.outbox, steadyClock);
+  const enrollments = createBuckets(enrollmentRate, steadyClock);
+  const parts = { ...given, holders, enrollments };
   return [
     forwardMethods(EnrollmentService, {
       enroll: createEnroll(parts),

@@ -1,4 +1,4 @@
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { durationMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
 import { newEvent } from "@sallyport/proto/catalogue";
 import {
@@ -10,8 +10,10 @@ import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { Reason, ReasonSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { AuthorizeItem } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
 import { enumName } from "@sallyport/proto/names";
+import { type Buckets, type Rate, type Refusal, type Tally, createBuckets } from "@sallyport/reports";
+import { Failure } from "@sallyport/rpc";
 import { counter } from "@sallyport/telemetry";
-import type { Decision } from "./decide.ts";
+import type { Decided, Decision } from "./decide.ts";
 import { POLICY_VERSION } from "./evaluate.ts";
 
 const refusals = counter("sallyport.secret.refusals");
@@ -19,45 +21,136 @@ const refusals = counter("sallyport.secret.refusals");
 /** The one method of audit that a decision needs. */
 export type Audit = Pick<Client<typeof AppendService>, "append">;
 
-/** The records of a decision: one for each refused secret, or one for a request that was refused without any. */
-export function denialsOf(
-  item: AuthorizeItem,
-  decisionId: string,
-  { secrets, refusal }: Decision,
-  nowMs: number,
-): Event[] {
-  const refused = secrets.filter((secret) => secret.refusal !== Reason.UNSPECIFIED);
-  const targetless = { secretId: "", projectId: item.projectId, refusal };
-  const denied = secrets.length === 0 && refusal !== Reason.UNSPECIFIED ? [targetless] : refused;
-  return denied.map((secret) =>
-    newEvent("policy", "secret.read.denied", {
-      time: timestampFromMs(nowMs),
-      actorKind: ActorKind.MACHINE,
-      actorId: item.machineId,
-      reason: enumName(ReasonSchema, secret.refusal),
-      vaultId: item.vaultId,
-      projectId: secret.projectId,
-      secretId: secret.secretId,
-      secretVersion: item.requestedVersion,
-      machineId: item.machineId,
-      sourceIp: item.sourceIp,
-      client: item.client,
-      requestDigest: item.requestDigest,
-      decisionId,
-      policyVersion: POLICY_VERSION,
-      detail: { selector: item.requestedVersion === 0 ? "current" : String(item.requestedVersion) },
-    }),
-  );
+/** A decision to be recorded, with what was asked and the enrollment token that the machine came of, if it is known. */
+export type Decisive = {
+  readonly item: AuthorizeItem;
+  readonly decisionId: string;
+  readonly decision: Decision;
+  readonly originId: string;
+  readonly nowMs: number;
+};
+
+/** How many decisions that refuse something have a record of their own, of one machine: 100 at once, 100 a minute. */
+export const denialRate: Rate = { perSecond: 100 / 60, burst: 100 };
+
+/** How many refused secrets a record lists. */
+export const listedSecrets = 16;
+
+/** Puts denials on record. */
+export type DenialLog = {
+  /**
+   * Resolves when the decision is on record, or refuses nothing. Throws Failure RATE_LIMITED when its machine, or the token
+   * that this came of, was refused too often: it is counted then, and must not be told what was decided. Rejects when
+   * it could not be recorded.
+   */
+  record(decisive: Decisive): Promise<void>;
+};
+
+/** Makes the log of denials; the clock gives milliseconds and runs evenly. */
+export function createDenialLog(
+  audit: Audit,
+  note: Tally["note"],
+  clock: () => number,
+  budgets: Buckets = createBuckets(denialRate, clock),
+): DenialLog {
+  return {
+    async record(decisive) {
+      const denial = denialOf(decisive);
+      if (!denial) return;
+      refusals({ reason: denial.reason });
+      const waitMs = budgets.take(decisive.item.machineId) || (await append(audit, denial));
+      if (waitMs === 0) return;
+      await note(exceeding(decisive, denial));
+      throw new Failure(Reason.RATE_LIMITED, { retryAfterMs: waitMs });
+    },
+  };
 }
 
-/** Puts the records into the log and counts the denials; resolves after the commit, rejects when even one is not in it. */
-export async function recordDenials(audit: Audit, events: readonly Event[]): Promise<void> {
-  if (events.length === 0) return;
-  const { results } = await audit.append({ events: [...events] });
-  const committed = new Set(
-    results.filter(({ status }) => status === AppendStatus.COMMITTED).map(({ eventId }) => eventId),
-  );
-  if (!events.every(({ eventId }) => committed.has(eventId)))
-    throw new Error("the log did not take every denial");
-  for (const { reason } of events) refusals({ reason });
+// Returns 0 when the log has it, or how long it takes none of this machine.
+async function append(audit: Audit, denial: Event): Promise<number> {
+  const { results } = await audit.append({ events: [denial] });
+  const result = results.find(({ eventId }) => eventId === denial.eventId);
+  if (result?.status === AppendStatus.COMMITTED) return 0;
+  const { retryAfter } = result?.refusal ?? {};
+  if (result?.status === AppendStatus.LIMITED && retryAfter) return Math.max(1, durationMs(retryAfter));
+  throw new Error("the log did not take a denial");
+}
+
+/** The record of a decision, or undefined when it refuses nothing. */
+export function denialOf({ item, decisionId, decision, originId, nowMs }: Decisive): Event | undefined {
+  const { secrets, refusal } = decision;
+  const refused = secrets.filter((secret) => secret.refusal !== Reason.UNSPECIFIED);
+  const [first] = refused;
+  if (!first && refusal === Reason.UNSPECIFIED) return undefined;
+  const only = refused.length === 1 ? first : undefined;
+  return newEvent("policy", "secret.read.denied", {
+    ...aboutMachine(item, nowMs),
+    reason: reasonText(refusal === Reason.UNSPECIFIED ? (first?.refusal ?? refusal) : refusal),
+    projectId: only ? only.projectId : projectOf(refused, item),
+    secretId: only?.secretId ?? "",
+    refused: only ? [] : listed(refused),
+    secretVersion: item.requestedVersion,
+    requestDigest: item.requestDigest,
+    decisionId,
+    originId,
+    policyVersion: POLICY_VERSION,
+    detail: {
+      selector: selectorOf(item),
+      ...(refused.length > 1 ? { secrets: String(refused.length) } : {}),
+    },
+  });
+}
+
+// Those that exist come first: names that were made up must not push them out of the list.
+function listed(refused: readonly Decided[]) {
+  const known = refused.filter(({ projectId }) => projectId !== "");
+  const unknown = refused.filter(({ projectId }) => projectId === "");
+  return [...known, ...unknown]
+    .slice(0, listedSecrets)
+    .map(({ secretId, refusal }) => ({ secretId, reason: reasonText(refusal) }));
+}
+
+// The project when there is only one: the one asked for, or that of everything refused.
+function projectOf(refused: readonly Decided[], { projectId }: AuthorizeItem): string {
+  const projects = new Set(refused.map((secret) => secret.projectId));
+  const [only = ""] = projects;
+  return projects.size === 1 ? only : projectId;
+}
+
+// What comes after the budget of a machine: the first at once, then one record a minute that says how many.
+function exceeding({ item, nowMs }: Decisive, { reason }: Event): Refusal {
+  const { vaultId, machineId } = item;
+  return {
+    group: "machine.denials_exceeded",
+    kind: machineId,
+    rest: vaultId,
+    record: (count) =>
+      newEvent("policy", "machine.denials_exceeded", {
+        ...aboutMachine(item, nowMs),
+        reason,
+        policyVersion: POLICY_VERSION,
+        detail: { count: String(count), selector: selectorOf(item) },
+      }),
+    restRecord: (count) =>
+      newEvent("policy", "machine.denials_exceeded", {
+        actorKind: ActorKind.MACHINE,
+        reason: reasonText(Reason.RATE_LIMITED),
+        vaultId,
+        policyVersion: POLICY_VERSION,
+        detail: { count: String(count) },
+      }),
+  };
+}
+
+function aboutMachine({ machineId, vaultId, sourceIp, client }: AuthorizeItem, nowMs: number) {
+  const time = timestampFromMs(nowMs);
+  return { time, actorKind: ActorKind.MACHINE, actorId: machineId, machineId, vaultId, sourceIp, client };
+}
+
+function selectorOf({ requestedVersion }: AuthorizeItem): string {
+  return requestedVersion === 0 ? "current" : String(requestedVersion);
+}
+
+function reasonText(reason: Reason): string {
+  return enumName(ReasonSchema, reason);
 }

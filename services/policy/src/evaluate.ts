@@ -9,6 +9,8 @@ export type Principal = {
   readonly status: Standing;
   /** Instant in milliseconds from which it is refused. */
   readonly expiresAtMs: number;
+  /** The enrollment token that it came of; what it causes is bounded together with all others of that token. */
+  readonly originId?: string;
 };
 
 /** What policy knows of one machine and one secret; nothing is known of secrets outside the machine's vault. */

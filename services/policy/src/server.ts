@@ -12,6 +12,7 @@ import { type Route, checkHealth, connectPeer, route, serve } from "@sallyport/r
 import { type Logger, createLogger } from "@sallyport/telemetry";
 import { authorizationCallers, directoryCallers, forwardCallers, scopeCallers } from "./callers.ts";
 import type { PolicyConfig } from "./config.ts";
+import { createDenialLog } from "./denials.ts";
 import { createAuthorization } from "./rpc/authorize.ts";
 import { createDirectory } from "./rpc/directory.ts";
 import { grantMethods } from "./rpc/grants.ts";
@@ -33,6 +34,8 @@ export type PolicyParts = {
   readonly outbox: Outbox;
   readonly audit: Pick<Client<typeof AppendService>, "append">;
   readonly clock: () => number;
+  /** Milliseconds that run evenly; the process's own unless a test gives another. */
+  readonly steadyClock?: () => number;
   readonly logger: Logger;
 };
 
@@ -82,7 +85,7 @@ export function policyRoutes(
     PolicyConfig,
     "keyset" | "rootFingerprint" | "publicNames" | "clockWindowSeconds" | "permitKeys" | "answerKeys"
   >,
-  { database, decisions, outbox, audit, clock, logger }: PolicyParts,
+  { database, decisions, outbox, audit, clock, steadyClock = () => performance.now(), logger }: PolicyParts,
 ): Route[] {
   const shown = { database, outbox, clock };
   const trust = loadTrust(config.keyset, config.rootFingerprint, clock());
@@ -99,11 +102,12 @@ export function policyRoutes(
     methods: [grantMethods(shown), membershipMethods(shown)],
   });
   const { permitKeys } = config;
+  const denials = createDenialLog(audit, outbox.note, steadyClock);
   return [
     route(
       AuthorizationService,
       authorizationCallers,
-      createAuthorization({ database: decisions, audit, permitKeys, clock, logger }),
+      createAuthorization({ database: decisions, denials, permitKeys, clock, logger }),
     ),
     route(ScopeService, scopeCallers, createScope({ database, outbox, clock })),
     route(DirectoryService, directoryCallers, createDirectory(database)),

@@ -61,7 +61,15 @@ export async function startTestPolicy(given?: ServiceTestDatabase) {
   const permitKeys = [{ keyId: "permit-1", key: new Uint8Array(32).fill(7) }];
   const routes = policyRoutes(
     { ...deployment.config, permitKeys, answerKeys: deployment.answerKeys("policy") },
-    { database, decisions, outbox: { ...outbox, record }, audit, clock, logger },
+    {
+      database,
+      decisions,
+      outbox: { ...outbox, record },
+      audit,
+      clock,
+      steadyClock: clock,
+      logger,
+    },
   );
   const transport = inMemory(routes);
   const forwarding = createClient(ForwardService, transport);

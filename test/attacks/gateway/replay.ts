@@ -170,13 +170,14 @@ export function describeReplays(stage: () => Stage): () => void {
     await expect(cheat.credentialOf(machine.keyId)).rejects.toThrow("vouches for no");
     const decision = await cheat.authorizeAs(credential, after);
     expect(decision.permit).toBeUndefined();
-    expect(await field.ledger.of(after.digest)).toMatchObject(
-      field.granted.map(() => ({
+    expect(await field.ledger.of(after.digest)).toMatchObject([
+      {
         emitter: "policy",
         action: "secret.read.denied",
         reason: "MACHINE_DISABLED",
-      })),
-    );
+        refused: field.granted.map((secretId) => [secretId, "MACHINE_DISABLED"]),
+      },
+    ]);
     // Decided before: it opens within its ten seconds, once, and for no other request.
     const moved = { ...held.item, signedRequest: after.signedRequest, requestDigest: after.digest };
     const outcomes = await cheat.openAll([moved, held.item], requestId);

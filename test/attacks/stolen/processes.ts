@@ -72,6 +72,7 @@ export function describeProcesses(field: () => Field): void {
     const event = newEvent("crypto", "secret.read", {
       actorKind: ActorKind.MACHINE,
       actorId: machine.principalId,
+      machineId: machine.principalId,
       vaultId: machine.vaultId,
       secretId: granted[0] ?? "",
       requestDigest,

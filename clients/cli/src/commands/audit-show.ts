@@ -51,6 +51,10 @@ export const auditShow = defineCommand({
       ["vault", record.vaultId],
       ["project", named(record.projectId)],
       ["secret", record.secretId === "" ? "" : named(record.secretId) + version],
+      ...record.refused.map(({ secretId, reason }): [string, string] => [
+        "refused",
+        `${named(secretId)}: ${reason}`,
+      ]),
       ["machine", named(record.machineId)],
       ["subject", named(record.subjectId)],
       ["address", record.sourceIp],

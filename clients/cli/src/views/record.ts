@@ -5,7 +5,7 @@ import {
   SeveritySchema,
 } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { enumName } from "@sallyport/proto/names";
-import { type ValueOf, integer, mapOf, nullable, object, text, time } from "../command/shape.ts";
+import { type ValueOf, integer, listOf, mapOf, nullable, object, text, time } from "../command/shape.ts";
 import { type NameSource, type Names, namesOf } from "../names.ts";
 import { momentOf } from "./moment.ts";
 
@@ -39,6 +39,13 @@ export const recordShape = object(
     decisionId: text("policy's decision; empty when there was none"),
     policyVersion: integer("the version of the rules that decided; 0 when none did"),
     requestDigest: text("the SHA-256 digest of the signed request in hex; empty when there was none"),
+    refused: listOf(
+      object({
+        secretId: text("the secret, as it was asked for"),
+        reason: text("why it was refused"),
+      }),
+      "the secrets that one decision refused when they are more than one, 16 at most; `detail` counts all",
+    ),
     detail: mapOf(text("what the catalogue allows for the action"), "more of it"),
   },
   "the record",
@@ -60,8 +67,9 @@ export async function recordViews(
   return { views: records.map((record) => viewOf(record, names)), names };
 }
 
-function idsOf({ actorId, secretId, projectId, machineId, subjectId }: AuditRecord): string[] {
-  return [actorId, secretId, projectId, machineId, subjectId].filter((id) => id !== "");
+function idsOf({ actorId, secretId, projectId, machineId, subjectId, refused }: AuditRecord): string[] {
+  const listed = refused.map((secret) => secret.secretId);
+  return [actorId, secretId, projectId, machineId, subjectId, ...listed].filter((id) => id !== "");
 }
 
 function viewOf(record: AuditRecord, names: Names): RecordView {
@@ -95,6 +103,7 @@ function viewOf(record: AuditRecord, names: Names): RecordView {
     decisionId,
     policyVersion,
     requestDigest: Buffer.from(record.requestDigest).toString("hex"),
+    refused: record.refused.map(({ secretId: id, reason: why }) => ({ secretId: id, reason: why })),
     detail,
   };
 }
@@ -102,9 +111,21 @@ function viewOf(record: AuditRecord, names: Names): RecordView {
 // The secret rather than its project, and a machine unless it is the actor.
 function aboutText(record: AuditRecord, names: Names): string {
   const { actorId, secretId, projectId, subjectId, machineId } = record;
-  const ids = [secretId, subjectId, secretId === "" ? projectId : "", machineId];
+  const secretIds = record.refused.length > 0 ? shortened(record) : [secretId];
+  const project = secretIds.join("") === "" ? projectId : "";
+  const ids = [...secretIds, subjectId, project, machineId];
   const others = ids.filter((id) => id !== "" && id !== actorId);
   return [...new Set(others)].map((id) => names.get(id) ?? id).join(", ");
+}
+
+const shownInLine = 2;
+
+// The first of several secrets, and how many more there are.
+function shortened({ refused, detail }: AuditRecord): string[] {
+  const all = Math.max(refused.length, Number(detail["secrets"]) || 0);
+  const shown = refused.slice(0, all > shownInLine + 1 ? shownInLine : all);
+  const more = all - shown.length;
+  return [...shown.map((secret) => secret.secretId), more > 0 ? `${more} more` : ""];
 }
 
 const never = "1970-01-01T00:00:00.000Z";

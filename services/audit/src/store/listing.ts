@@ -86,6 +86,14 @@ const conditions = [
   }),
 ];
 
+// The records that list a secret among others.
+const listedSql = "refused_secrets n join records r on r.seq = n.seq";
+
+const shownColumns = recordColumns
+  .split(",")
+  .map((name) => `r.${name.trim()}`)
+  .join(", ");
+
 type Order = "asc" | "desc";
 type Texts = Readonly<Record<Order, string>>;
 
@@ -104,19 +112,24 @@ function inBothOrders(textOf: (order: Order) => string): Texts {
  * several places in an index, each in the order of seq: the page is merged of the first of each.
  */
 const alongSeq = inBothOrders(
-  (order) => `select ${recordColumns} from records r
+  (order) => `select ${shownColumns} from records r
 where (r.vault_id, r.seq) > ($1, $2) and (r.vault_id, r.seq) < ($1, $3) and $5::text[] is null
   and ${conditions.join("\n  and ")}
 order by r.vault_id ${order}, r.seq ${order} limit $4`,
 );
 const byColumn = columns.map(({ column, type, indexed }) =>
   inBothOrders((order) => {
-    const key = `(r.vault_id, r.${column}, r.seq)`;
+    const others = [...conditions, ...(unlessEmpty(indexed) ?? [])];
+    const along = (from: string, keys: string, passing: readonly string[]): string =>
+      `(select ${shownColumns} from ${from}
+  where (${keys}) > ($1, wanted.value, $2) and (${keys}) < ($1, wanted.value, $3)
+    and ${passing.join("\n    and ")}
+  order by ${keys.replaceAll(",", ` ${order},`)} ${order} limit $4)`;
+    const places = [along("records r", `r.vault_id, r.${column}, r.seq`, others)];
+    // A denial that lists several secrets has a row of its own for each.
+    if (column === "secret_id") places.push(along(listedSql, "n.vault_id, n.secret_id, n.seq", conditions));
     return `select found.* from unnest($5::${type}[]) as wanted (value) cross join lateral (
-  select ${recordColumns} from records r
-  where ${key} > ($1, wanted.value, $2) and ${key} < ($1, wanted.value, $3)
-    and ${[...conditions, ...(unlessEmpty(indexed) ?? [])].join("\n    and ")}
-  order by r.vault_id ${order}, r.${column} ${order}, r.seq ${order} limit $4
+${places.join("\nunion all\n")}
 ) as found order by seq ${order} limit $4`;
   }),
 );

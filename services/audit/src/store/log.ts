@@ -5,6 +5,7 @@ import type { Record as AuditRecord } from "@sallyport/proto/gen/sallyport/audit
 import type { Known, Placed } from "../place.ts";
 import { canonicalBytes } from "../record.ts";
 import { comparable } from "../source.ts";
+import { storedOf } from "./refused.ts";
 
 type Query = Pick<Session, "query">;
 
@@ -130,6 +131,9 @@ const columns: readonly Column[] = [
   column("policy_version", "bigint", ({ policyVersion }) => policyVersion),
   column("detail", "jsonb", ({ detail }) => JSON.stringify(detail)),
   column("client", "text", ({ client }) => client),
+  column("refused", "jsonb", ({ refused }) =>
+    refused.length === 0 ? null : JSON.stringify(storedOf(refused)),
+  ),
   { name: "attempt_id", type: "bytea", value: ({ attemptId }) => Buffer.from(attemptId) },
   column("canonical", "bytea", (record) => Buffer.from(canonicalBytes(record))),
 ];
@@ -137,12 +141,26 @@ const columns: readonly Column[] = [
 const insert = `insert into records (${columns.map(({ name }) => name).join(", ")})
   select * from unnest(${columns.map(({ type }, index) => `$${index + 1}::${type}[]`).join(", ")})`;
 
+// One statement, and so one transaction, with the records: what is listed by is there when they are.
+const insertWithRefused = `with placed as (${insert})
+  insert into refused_secrets (vault_id, secret_id, seq)
+  select * from unnest(${["text", "text", "bigint"]
+    .map((type, index) => `$${columns.length + index + 1}::${type}[]`)
+    .join(", ")})`;
+
 /** Adds records, all or none. */
 export async function insertRecords(session: Query, placed: readonly Placed[]): Promise<void> {
-  await session.query(
-    insert,
-    columns.map(({ value }) => placed.map(value)),
+  const values = columns.map(({ value }) => placed.map(value));
+  const refused = placed.flatMap(({ record: { vaultId, seq, refused: all } }) =>
+    all.map(({ secretId }) => ({ vaultId, secretId, seq: String(seq) })),
   );
+  if (refused.length === 0) return void (await session.query(insert, values));
+  await session.query(insertWithRefused, [
+    ...values,
+    refused.map(({ vaultId }) => vaultId),
+    refused.map(({ secretId }) => secretId),
+    refused.map(({ seq }) => seq),
+  ]);
 }
 
 function isoOf(time: AuditRecord["time"]): string {

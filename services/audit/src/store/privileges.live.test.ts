@@ -15,6 +15,10 @@ describe("the serving role", () => {
     "alter table records disable trigger all",
     "create table other (id int)",
     "create temporary table other (id int)",
+    "update refused_secrets set seq = 2",
+    "delete from refused_secrets",
+    "truncate refused_secrets",
+    "drop table refused_secrets",
     "drop index records_read_once",
     "drop index records_request_read_once",
     "delete from schema_migrations",
@@ -26,7 +30,7 @@ describe("the serving role", () => {
     expect(await log.seqs()).toEqual([1]);
   });
 
-  test("has exactly SELECT and INSERT on the log, and nothing on any other table", async () => {
+  test("has exactly SELECT and INSERT on the log and its list of refused secrets, and nothing on any other table", async () => {
     const rows = await log.database.query<{ table_name: string; privilege_type: string }>(
       `select table_name, privilege_type from information_schema.table_privileges
        where table_schema = 'public' order by 1, 2`,
@@ -34,6 +38,8 @@ describe("the serving role", () => {
     expect(rows.map(({ table_name, privilege_type }) => `${table_name} ${privilege_type}`)).toEqual([
       "records INSERT",
       "records SELECT",
+      "refused_secrets INSERT",
+      "refused_secrets SELECT",
     ]);
   });
 });

@@ -8,6 +8,7 @@ import {
   RecordSchema,
   type Severity,
 } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
+import { type StoredRefused, refusedOf } from "./refused.ts";
 
 /** A row of recordColumns. */
 export type RecordRow = {
@@ -34,12 +35,13 @@ export type RecordRow = {
   readonly policy_version: bigint;
   readonly detail: { readonly [key: string]: string };
   readonly client: string;
+  readonly refused: StoredRefused | null;
 };
 
 /** The columns of a record, in the order of its fields. */
 export const recordColumns = `seq, event_id, "time", recorded_at, emitter, action, outcome, severity, actor_kind, actor_id, reason,
   vault_id, project_id, secret_id, secret_version, machine_id, subject_id, source_ip, request_digest, decision_id,
-  policy_version, detail, client`;
+  policy_version, detail, client, refused`;
 
 /** Returns the record of an event that belongs to one of the vaults, or undefined. */
 export async function findRecord(
@@ -80,5 +82,6 @@ export function recordOfRow(row: RecordRow): AuditRecord {
     policyVersion: Number(row.policy_version),
     detail: { ...row.detail },
     client: row.client,
+    refused: refusedOf(row.refused),
   });
 }

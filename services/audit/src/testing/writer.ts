@@ -5,6 +5,7 @@ import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { createLogger } from "@sallyport/telemetry";
 import { createServiceDatabase } from "@sallyport/test/infra";
 import { acceptEvent } from "../accept.ts";
+import { createRecordBudget } from "../budget.ts";
 import { type Writer, type WriterOptions, startWriter } from "../writer.ts";
 
 const folder = new URL("../../migrations", import.meta.url);
@@ -34,7 +35,14 @@ export async function createTestLog(): Promise<TestLog> {
     database,
     urls,
     start: (options = {}) =>
-      startWriter({ url: urls.servingUrl, clock: Date.now, logger, lockWaitMs: 2_000, ...options }),
+      startWriter({
+        url: urls.servingUrl,
+        clock: Date.now,
+        logger,
+        budget: createRecordBudget(1_000_000_000, () => performance.now()),
+        lockWaitMs: 2_000,
+        ...options,
+      }),
     async seqs() {
       const rows = await database.query<{ seq: number }>("select seq::int from records order by seq");
       return rows.map(({ seq }) => seq);
@@ -67,6 +75,7 @@ export function event<E extends Emitter>(
 /** A read; two of them are the same read, of one decision, request and attempt, unless the fields differ. */
 export function read(fields: Partial<Event> = {}): Event {
   return event("crypto", "secret.read", {
+    machineId: "mch_1",
     decisionId: "dec_1",
     secretId: "sec_1",
     requestDigest: new Uint8Array(32).fill(1),

@@ -4,13 +4,14 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
 import { newEvent } from "@sallyport/proto/catalogue";
 import {
+  type AppendResult,
   type AppendService,
   AppendStatus,
   type Event,
 } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { fail, failureOf } from "@sallyport/rpc";
+import { fail, failureOf, fromRefusal } from "@sallyport/rpc";
 import type { VerifiedRead } from "./verify.ts";
 
 /** The one thing that crypto asks of audit. */
@@ -25,8 +26,8 @@ const attemptIdBytes = 16;
 
 /**
  * Records every secret of a read and resolves when all records are committed; only then may anything be opened. Throws
- * Failure ALREADY_RECORDED when the permit was used before, DEPENDENCY_UNAVAILABLE when audit does not confirm, INTERNAL
- * when it refuses.
+ * Failure ALREADY_RECORDED when the permit was used before, DEPENDENCY_UNAVAILABLE when audit does not confirm,
+ * RATE_LIMITED when the machine or its token caused too many records, INTERNAL when audit refuses.
  */
 export async function recordReads(
   read: VerifiedRead,
@@ -36,9 +37,10 @@ export async function recordReads(
 ): Promise<void> {
   if (read.secrets.length === 0) return;
   const events = eventsOf(read, origin, nowMs);
-  const statuses = await appended(events, audit);
+  const results = await appended(events, audit);
   for (const { eventId } of events) {
-    const status = statuses.get(eventId);
+    const { status, refusal } = results.get(eventId) ?? {};
+    if (status === AppendStatus.LIMITED && refusal) throw fromRefusal(refusal);
     if (status === AppendStatus.CONFLICT) throw fail(Reason.ALREADY_RECORDED);
     // One that the log never takes, and those beside it: asking again is of no use, the fault is ours.
     if (status === AppendStatus.REFUSED || status === AppendStatus.HELD_BACK)
@@ -49,11 +51,11 @@ export async function recordReads(
 }
 
 // The same events with the same ids each time: when only the acknowledgement was lost, audit knows its own record again.
-async function appended(events: Event[], audit: Append): Promise<Map<string, AppendStatus>> {
+async function appended(events: Event[], audit: Append): Promise<Map<string, AppendResult>> {
   for (const pauseMs of [...pausesMs, undefined]) {
     try {
       const { results } = await audit.append({ events }, { timeoutMs: attemptTimeoutMs });
-      return new Map(results.map(({ eventId, status }) => [eventId, status]));
+      return new Map(results.map((result) => [result.eventId, result]));
     } catch (error) {
       const failure = failureOf(error);
       if (failure.reason !== Reason.DEPENDENCY_UNAVAILABLE) throw fail(Reason.INTERNAL, {}, failure);
@@ -65,7 +67,7 @@ async function appended(events: Event[], audit: Append): Promise<Map<string, App
 }
 
 function eventsOf(
-  { machineId, requestDigest, permit, secrets, recipient }: VerifiedRead,
+  { machineId, originId, requestDigest, permit, secrets, recipient }: VerifiedRead,
   { sourceIp, client }: Origin,
   nowMs: number,
 ): Event[] {
@@ -76,6 +78,7 @@ function eventsOf(
       actorKind: ActorKind.MACHINE,
       actorId: machineId,
       machineId,
+      originId,
       vaultId,
       projectId,
       secretId,

@@ -29,7 +29,8 @@ function readOf(secrets: readonly VerifiedSecret[], refused = 0): VerifiedRead {
     ...Array.from({ length: refused }, () => newId("sec")),
   ];
   const permit = create(PermitClaimsSchema, { secrets: ids.map((secretId) => ({ secretId })) });
-  return { machineId: newId("mch"), requestDigest: new Uint8Array(32), permit, secrets };
+  const machine = { machineId: newId("mch"), originId: newId("tok") };
+  return { ...machine, requestDigest: new Uint8Array(32), permit, secrets };
 }
 
 async function unlocked(read: VerifiedRead, provider = kek): Promise<number> {

@@ -30,6 +30,8 @@ export type VerifiedSecret = {
 /** A read that the machine signed and policy allowed, with the envelopes that answer it. */
 export type VerifiedRead = {
   readonly machineId: string;
+  /** The enrollment token that the machine came of, as identity says; empty when it does not. */
+  readonly originId: string;
   readonly requestDigest: Uint8Array;
   readonly permit: PermitClaims;
   /** The secrets allowed, in the permit's order. */
@@ -64,6 +66,7 @@ export function verifyRead(item: OpenItem, verifier: ReadVerifier): VerifiedRead
   const secrets = checkSlips(item.secrets, permit, digest, verifier.slipKeys, nowMs);
   checkPlaces(machine, permit, secrets);
 
-  const read = { machineId: machine.principalId, requestDigest: digest, permit, secrets };
+  const { principalId: machineId, originId } = machine;
+  const read = { machineId, originId, requestDigest: digest, permit, secrets };
   return recipient ? { ...read, recipient } : read;
 }

@@ -24,6 +24,7 @@ import { type AuditContract, createAuditContract } from "../testing/audit-contra
 import { createDeployment, nowMs } from "../testing/deployment.ts";
 import { type ReadPlan, type StoredSecret, planRead, storeSecret } from "../testing/read.ts";
 import { openedOf, startReplica, verdictOf } from "../testing/replica.ts";
+import { machineCredential } from "../testing/signing.ts";
 
 const deployment = createDeployment();
 const { machine, vaultId, projectId, trust } = deployment;
@@ -278,6 +279,23 @@ describe("no record, no value", () => {
     expect(JSON.parse(replica.logged())).toMatchObject({
       err: { cause: { message: "audit refused a read's record" } },
     });
+  });
+
+  test("what its token may have recorded is spent: told how long, nothing is opened", async () => {
+    log.trouble("limited");
+    const result = await read();
+    expect(verdictOf(result)).toBe("RATE_LIMITED");
+    expect(result?.outcome).toMatchObject({ value: { retryAfter: { seconds: 7n } } });
+    expect([log.calls(), log.events.length]).toEqual([1, 0]);
+    expect(verdictOf(await read())).toBe("opened");
+  });
+
+  test("the record names the enrollment token that identity says the machine came of", async () => {
+    const originId = newId("tok");
+    const credential = machineCredential(deployment, { originId });
+    const item = { ...planRead(deployment, stored), credential };
+    expect(verdictOf((await replica.open(item))[0])).toBe("opened");
+    expect(new Set(log.events.map((event) => event.originId))).toEqual(new Set([originId]));
   });
 
   test("an audit that takes for ever is asked again", async () => {

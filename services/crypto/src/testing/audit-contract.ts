@@ -5,13 +5,14 @@ import {
   AppendStatus,
   type Event,
 } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { Append } from "../open/record.ts";
 
 /**
  * What goes wrong with the next call: it never arrives, its answer is lost after the commit, it is never confirmed, or its
- * last event is refused, or it takes for ever.
+ * last event is refused, or its machine caused too many records, or it takes for ever.
  */
-export type Trouble = "away" | "lost answer" | "unconfirmed" | "refused" | "stuck";
+export type Trouble = "away" | "lost answer" | "unconfirmed" | "refused" | "limited" | "stuck";
 
 /** A log in memory, to be shared by replicas. */
 export type AuditContract = {
@@ -46,6 +47,10 @@ export function createAuditContract(): AuditContract {
   const refuseLast = ({ eventId }: Event, index: number, { length }: readonly Event[]) => {
     return { eventId, status: index === length - 1 ? AppendStatus.REFUSED : AppendStatus.HELD_BACK };
   };
+  const limit = ({ eventId }: Event) => {
+    const refusal = { reason: Reason.RATE_LIMITED, retryAfter: { seconds: 7n } };
+    return { eventId, status: AppendStatus.LIMITED, refusal };
+  };
   const transport = createRouterTransport(({ service }) => {
     service(AppendService, {
       async append(request, { signal }) {
@@ -54,6 +59,7 @@ export function createAuditContract(): AuditContract {
         if (trouble === "away") throw new ConnectError("audit is away", Code.Unavailable);
         if (trouble === "unconfirmed") return { results: [] };
         if (trouble === "refused") return { results: request.events.map(refuseLast) };
+        if (trouble === "limited") return { results: request.events.map(limit) };
         if (trouble === "stuck") await once(signal, "abort");
         const results = request.events.map(place);
         if (trouble === "lost answer") throw new ConnectError("the connection broke", Code.Unavailable);

@@ -7,6 +7,7 @@ import type {
 } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
 import { fail } from "@sallyport/rpc";
 import { type Attempt, type Verdict, capReached, judgeRetry, judgeToken } from "../enrollment.ts";
+import type { Held } from "../holders.ts";
 import { nameMachine } from "../machine-name.ts";
 import { actorOf, originOf } from "../reports.ts";
 import { countLiving } from "../store/living.ts";
@@ -45,7 +46,7 @@ export async function checkEnrollment(
   await context.mutate((tx) =>
     verdict
       ? recordRefusal(tx, parts, enrollment, verdict)
-      : parts.outbox.record(tx, checked(enrollment, parts.clock())),
+      : parts.holders.report(tx, checked(enrollment, parts.clock())),
   );
   if (verdict) throw fail(verdict.reason, verdict.metadata);
   const expiresMs = before?.expiresAt.getTime() ?? attempt.nowMs + token.machineLifetimeMs;
@@ -67,12 +68,19 @@ async function judgeAll(parts: EnrollParts, { request, token, attempt }: Enrollm
   return living < machineCap ? early : { ...early, verdict: capReached(machineCap) };
 }
 
-function checked({ context, request, token }: Enrollment, nowMs: number) {
-  return newEvent("identity", "token.checked", {
-    ...actorOf(context),
-    ...originOf(context, nowMs),
-    vaultId: token.vaultId,
-    subjectId: token.tokenId,
-    detail: { hostname: request.hostname, name: request.machineName },
-  });
+function checked({ context, request, token }: Enrollment, nowMs: number): Held {
+  const about = { vaultId: token.vaultId, subjectId: token.tokenId, reason: "" };
+  return {
+    action: "token.checked",
+    ...about,
+    step: "",
+    record: (count) =>
+      newEvent("identity", "token.checked", {
+        ...actorOf(context),
+        ...originOf(context, nowMs),
+        ...about,
+        originId: token.tokenId,
+        detail: { ...count, hostname: request.hostname, name: request.machineName },
+      }),
+  };
 }

@@ -4,10 +4,11 @@ import type {
   EnrollRequest,
   EnrollmentService,
 } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { fail, remainingMs } from "@sallyport/rpc";
+import { Failure, fail, remainingMs } from "@sallyport/rpc";
 import { type Verdict, judgeProof, rejected } from "../enrollment.ts";
-import { findToken } from "../store/tokens.ts";
+import { type Token, findToken } from "../store/tokens.ts";
 import { noteStranger } from "../strangers.ts";
 import { checkPrintable } from "../text.ts";
 import { type Turns, createTurns } from "../turns.ts";
@@ -84,15 +85,32 @@ async function decide(
   const { before, verdict } = await judgeEarly(parts, request, token, attempt);
   if (verdict) return refuse(parts, enrollment, verdict);
   if (before) return context.mutate(async () => ({ kind: "admitted", machine: before, token }));
+  await checkPace(parts, enrollment);
   // 2. Count the use and make the machine, or record why not. The turn is passed on before the commit: the next one then
   // waits for the lock a moment, and not for audit.
   return context.mutate((tx) =>
     inTurn(turns, request.vaultId, async () => {
       const outcome = await admit(tx, parts, enrollment, { ...attempt, nowMs: parts.clock() });
       if (outcome.kind === "refused") await recordRefusal(tx, parts, enrollment, outcome.verdict);
+      else parts.enrollments.charge(token.tokenId, recordsOf(token));
       return outcome;
     }),
   );
+}
+
+// A machine more is records more: its enrollment, each project and each grant, and its end.
+function recordsOf({ projectIds, secretIds }: Token): number {
+  return 2 + projectIds.length + secretIds.length;
+}
+
+// Who holds a token of many uses and many secrets could fill the log by making machines alone.
+async function checkPace(parts: EnrollParts, enrollment: Enrollment): Promise<void> {
+  const { context, token } = enrollment;
+  const retryAfterMs = parts.enrollments.waitMs(token.tokenId, recordsOf(token));
+  if (retryAfterMs === 0) return;
+  const verdict = { reason: Reason.RATE_LIMITED, step: "rate" } as const;
+  await context.mutate((tx) => recordRefusal(tx, parts, enrollment, verdict));
+  throw new Failure(verdict.reason, { retryAfterMs });
 }
 
 async function refuse(parts: EnrollParts, enrollment: Enrollment, verdict: Verdict): Promise<Outcome> {

@@ -1,9 +1,11 @@
 import type { ForwardContext } from "@sallyport/evidence";
 import type { Outbox } from "@sallyport/outbox";
+import type { Buckets } from "@sallyport/reports";
 import type { Database, Tx } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
 import type { EnrollRequest } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
 import type { Attempt, Verdict } from "../enrollment.ts";
+import type { HolderReports } from "../holders.ts";
 import type { PolicyScope } from "../policy.ts";
 import { actorOf, originOf, reasonText } from "../reports.ts";
 import type { Token } from "../store/tokens.ts";
@@ -15,6 +17,9 @@ export type EnrollParts = {
   readonly policy: Pick<PolicyScope, "applyScope" | "setPrincipalStatus">;
   /** How many living machines a vault may have. */
   readonly machineCap: number;
+  readonly holders: HolderReports;
+  /** How many records the machines that a token makes may cause by being made. */
+  readonly enrollments: Pick<Buckets, "waitMs" | "charge">;
   readonly clock: () => number;
 };
 
@@ -26,21 +31,27 @@ export type Enrollment = {
   readonly attempt: Attempt;
 };
 
-/** Records why a token that somebody holds enrolled nothing. */
+/** Records why a token that somebody holds enrolled nothing, or counts it when that happens too often. */
 export async function recordRefusal(
   tx: Tx,
-  { outbox, clock }: Pick<EnrollParts, "outbox" | "clock">,
+  { holders, clock }: Pick<EnrollParts, "holders" | "clock">,
   { context, request, token }: Enrollment,
   { reason, step }: Verdict,
 ): Promise<void> {
   const dryRun = request.validateOnly ? { validate_only: "true" } : {};
-  const event = newEvent("identity", "token.refused", {
-    ...actorOf(context),
-    ...originOf(context, clock()),
-    vaultId: token.vaultId,
-    subjectId: token.tokenId,
-    reason: reasonText(reason),
-    detail: { step, hostname: request.hostname, name: request.machineName, ...dryRun },
+  const nowMs = clock();
+  const about = { vaultId: token.vaultId, subjectId: token.tokenId, reason: reasonText(reason) };
+  await holders.report(tx, {
+    action: "token.refused",
+    ...about,
+    step,
+    record: (count) =>
+      newEvent("identity", "token.refused", {
+        ...actorOf(context),
+        ...originOf(context, nowMs),
+        ...about,
+        originId: token.tokenId,
+        detail: { ...count, step, hostname: request.hostname, name: request.machineName, ...dryRun },
+      }),
   });
-  await outbox.record(tx, event);
 }

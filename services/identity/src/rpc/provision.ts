@@ -76,6 +76,7 @@ function enrolled(machine: Machine, context: ForwardContext, nowMs: number) {
     vaultId,
     machineId,
     subjectId: tokenId,
+    originId: tokenId,
     detail: { name, hostname, token_id: tokenId, expires_at: expiresAt.toISOString() },
   });
 }

@@ -11,6 +11,7 @@ import type {
 } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
 import { fail } from "@sallyport/rpc";
 import { type Verdict, judgeProof } from "../enrollment.ts";
+import type { HolderReports } from "../holders.ts";
 import { actorOf, originOf, reasonText } from "../reports.ts";
 import { findLoginCode } from "../store/login-codes.ts";
 import { roleOf } from "../store/roles.ts";
@@ -21,6 +22,7 @@ import { type Admitted, admitDevice } from "./admit-device.ts";
 export type RedeemParts = {
   readonly database: Pick<Database, "query">;
   readonly outbox: Pick<Outbox, "record" | "note">;
+  readonly holders: HolderReports;
   readonly clock: () => number;
 };
 
@@ -76,19 +78,25 @@ function admissionOf({ newKey }: ForwardContext, request: RedeemLoginCodeRequest
 // Of a code that exists: who holds none is a stranger.
 async function recordRefusal(
   tx: Tx,
-  { outbox, clock }: RedeemParts,
+  { holders, clock }: RedeemParts,
   context: ForwardContext,
   { vaultId, codeId }: RedeemLoginCodeRequest,
   { reason, step }: Verdict,
 ): Promise<void> {
-  const about = {
-    ...actorOf(context),
-    ...originOf(context, clock()),
-    vaultId,
-    subjectId: codeId,
-    reason: reasonText(reason),
-  };
-  await outbox.record(tx, newEvent("identity", "login_code.refused", { ...about, detail: { step } }));
+  const nowMs = clock();
+  const about = { vaultId, subjectId: codeId, reason: reasonText(reason) };
+  await holders.report(tx, {
+    action: "login_code.refused",
+    ...about,
+    step,
+    record: (count) =>
+      newEvent("identity", "login_code.refused", {
+        ...actorOf(context),
+        ...originOf(context, nowMs),
+        ...about,
+        detail: { ...count, step },
+      }),
+  });
 }
 
 const actions = { newUser: "user.enrolled", newDevice: "device.added" } as const satisfies Record<

@@ -17,6 +17,8 @@ export type TestToken = { readonly key: TestKey; readonly tokenId: string; reado
 
 /** What a token is made with; lifetimes in milliseconds, an hour unless given. */
 export type TokenOptions = {
+  /** How many secrets it grants; 1. */
+  readonly secrets?: number;
   readonly maxUses?: number;
   readonly lifetimeMs?: number;
   readonly machineLifetimeMs?: number;
@@ -45,15 +47,16 @@ export async function makeToken(
   options: TokenOptions = {},
   maker: TestKey & { readonly vaultId?: string } = world.owner,
 ): Promise<TestToken> {
-  const [projectId, secretId] = [newId("prj"), newId("sec")];
+  const projectId = newId("prj");
+  const secretIds = Array.from({ length: options.secrets ?? 1 }, () => newId("sec"));
   world.policy.projects.add(projectId);
-  world.policy.secrets.set(secretId, projectId);
+  for (const secretId of secretIds) world.policy.secrets.set(secretId, projectId);
   world.policy.vaults.set(projectId, maker.vaultId ?? world.vaultId);
   const key = options.key ?? newKey();
   const { token } = await world.call(maker, createToken, {
     tokenKeySha256: keySha256(key),
     projectIds: [projectId],
-    secretIds: [secretId],
+    secretIds,
     tokenLifetime: durationFromMs(options.lifetimeMs ?? 3_600_000),
     machineLifetime: durationFromMs(options.machineLifetimeMs ?? 3_600_000),
     maxUses: options.maxUses ?? 1,

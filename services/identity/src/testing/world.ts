@@ -167,7 +167,7 @@ function startReplica(servingUrl: string, around: Surroundings): Replica {
         database,
         beforeMutation: () => outbox.ready(),
         afterCommit: (own) => outbox.drain(own),
-        methods: publicMethods({ database, outbox, policy: scope, machineCap, clock: now }),
+        methods: publicMethods({ database, outbox, policy: scope, machineCap, clock: now, steadyClock: now }),
       }),
     );
     router.service(KeyService, {

@@ -3,7 +3,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { type MacKey, permitLifetimeMs, sealPermit } from "@sallyport/evidence";
 import type { Tx } from "@sallyport/postgres";
-import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { Reason, type Refusal } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { Permit } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
   type AuthorizationService,
@@ -12,17 +12,17 @@ import {
   Purpose,
 } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { fail, peerOf, toRefusal } from "@sallyport/rpc";
+import { Failure, fail, peerOf, toRefusal } from "@sallyport/rpc";
 import type { Logger } from "@sallyport/telemetry";
 import { type Decision, decideList, decideRead } from "../decide.ts";
-import { type Audit, denialsOf, recordDenials } from "../denials.ts";
+import type { DenialLog } from "../denials.ts";
 import { POLICY_VERSION } from "../evaluate.ts";
 import { type Page, readGranted, readNamed } from "../store/facts.ts";
 
 /** What decisions need; the clock is in milliseconds, the first key seals. */
 export type AuthorizationParts = {
   readonly database: Tx;
-  readonly audit: Audit;
+  readonly denials: DenialLog;
   readonly permitKeys: readonly MacKey[];
   readonly clock: () => number;
   readonly logger: Logger;
@@ -83,17 +83,26 @@ async function answer(
   const asked = { namedVersion: item.requestedVersion > 0, nowMs };
   if (item.purpose === Purpose.LIST) return result(item, decisionId, decideList(page.facts, asked), page);
   const decision = decideRead(page.facts, asked, item.allOrNothing);
+  const { originId = "" } = page.facts.principal ?? {};
   try {
-    await recordDenials(parts.audit, denialsOf(item, decisionId, decision, nowMs));
+    await parts.denials.record({ item, decisionId, decision, originId, nowMs });
   } catch (error) {
-    parts.logger.error(
-      { err: error, decision_id: decisionId, request_id: item.requestId },
-      "denial not recorded",
-    );
-    return { requestDigest, decisionId, refusal: toRefusal(fail(Reason.DEPENDENCY_UNAVAILABLE)) };
+    return { requestDigest, decisionId, refusal: unrecorded(error, item, decisionId, parts.logger) };
   }
   const permit = permitFor(item, decisionId, decision, page, nowMs, parts.permitKeys);
   return { ...result(item, decisionId, decision, page), ...(permit ? { permit } : {}) };
+}
+
+// Whoever was refused too often is told that, and not what was decided; all else means that the log is away.
+function unrecorded(
+  error: unknown,
+  { requestId }: AuthorizeItem,
+  decisionId: string,
+  logger: Logger,
+): Refusal {
+  if (error instanceof Failure && error.reason === Reason.RATE_LIMITED) return toRefusal(error);
+  logger.error({ err: error, decision_id: decisionId, request_id: requestId }, "denial not recorded");
+  return toRefusal(fail(Reason.DEPENDENCY_UNAVAILABLE));
 }
 
 function result(item: AuthorizeItem, decisionId: string, decision: Decision, page: Page): Result {

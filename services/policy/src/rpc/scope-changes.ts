@@ -77,7 +77,8 @@ function granted(request: ApplyScopeRequest, at: Date, { projectId, secretId, an
   return newEvent("policy", "grant.added", { ...subjectOf(request, at), projectId, secretId, detail });
 }
 
-function subjectOf({ vaultId, machineId, createdBy }: ApplyScopeRequest, at: Date) {
+function subjectOf({ vaultId, machineId, createdBy, tokenId }: ApplyScopeRequest, at: Date) {
   const time = timestampFromDate(at);
-  return { time, actorKind: ActorKind.USER, actorId: createdBy, vaultId, machineId };
+  const actor = { actorKind: ActorKind.USER, actorId: createdBy };
+  return { time, ...actor, vaultId, machineId, originId: tokenId };
 }

@@ -23,7 +23,11 @@ export type GrantedTarget = {
 /** Facts with the token of the next page, empty on the last. */
 export type Page = { readonly facts: RequestFacts; readonly nextPageToken: string };
 
-type PrincipalRow = { status: Principal["status"] | null; expires_at: Date | null };
+type PrincipalRow = {
+  status: Principal["status"] | null;
+  expires_at: Date | null;
+  token_id: string | null;
+};
 type NamedRow = PrincipalRow & {
   item: number;
   secret_id: string;
@@ -46,7 +50,7 @@ const memberSql =
   "(select true from memberships m where m.machine_id = p.machine_id and m.project_id = s.project_id)";
 
 const namedSql = `
-  select asked.item, p.status, p.expires_at, asked.secret_id, s.project_id, ${memberSql} as member,
+  select asked.item, p.status, p.expires_at, p.token_id, asked.secret_id, s.project_id, ${memberSql} as member,
          (select g.any_version from grants g where g.machine_id = p.machine_id and g.secret_id = s.secret_id) as reach
     from unnest($1::int[], $2::text[], $3::text[], $4::text[]) with ordinality
            as asked (item, vault_id, machine_id, secret_id, place)
@@ -55,7 +59,7 @@ const namedSql = `
    order by asked.place`;
 
 const grantedSql = `
-  select asked.item, p.status, p.expires_at,
+  select asked.item, p.status, p.expires_at, p.token_id,
          asked.project_id = '' or (
            select true from memberships t join projects r on r.project_id = t.project_id and r.state = 'live'
             where t.machine_id = p.machine_id and t.project_id = asked.project_id
@@ -133,5 +137,6 @@ function rightsOf({ member, reach }: Pick<NamedRow, "member" | "reach">) {
 
 function principalOf(row: PrincipalRow | undefined): Principal | undefined {
   if (!row || row.status === null || row.expires_at === null) return undefined;
-  return { status: row.status, expiresAtMs: row.expires_at.getTime() };
+  const { status, expires_at: expiresAt, token_id: originId } = row;
+  return { status, expiresAtMs: expiresAt.getTime(), ...(originId === null ? {} : { originId }) };
 }

@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file sallyport/audit/v1/audit.proto.
  */
 export const file_sallyport_audit_v1_audit: GenFile = /*@__PURE__*/
-  fileDesc("Ch5zYWxseXBvcnQvYXVkaXQvdjEvYXVkaXQucHJvdG8SEnNhbGx5cG9ydC5hdWRpdC52MSKeBQoGUmVjb3JkEgsKA3NlcRgBIAEoBBIQCghldmVudF9pZBgCIAEoCRIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZWNvcmRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHZW1pdHRlchgFIAEoCRIOCgZhY3Rpb24YBiABKAkSLAoHb3V0Y29tZRgHIAEoDjIbLnNhbGx5cG9ydC5hdWRpdC52MS5PdXRjb21lEi4KCHNldmVyaXR5GAggASgOMhwuc2FsbHlwb3J0LmF1ZGl0LnYxLlNldmVyaXR5EjEKCmFjdG9yX2tpbmQYCSABKA4yHS5zYWxseXBvcnQuYXVkaXQudjEuQWN0b3JLaW5kEhAKCGFjdG9yX2lkGAogASgJEg4KBnJlYXNvbhgLIAEoCRIQCgh2YXVsdF9pZBgMIAEoCRISCgpwcm9qZWN0X2lkGA0gASgJEhEKCXNlY3JldF9pZBgOIAEoCRIWCg5zZWNyZXRfdmVyc2lvbhgPIAEoDRISCgptYWNoaW5lX2lkGBAgASgJEhIKCnN1YmplY3RfaWQYESABKAkSEQoJc291cmNlX2lwGBIgASgJEhYKDnJlcXVlc3RfZGlnZXN0GBMgASgMEhMKC2RlY2lzaW9uX2lkGBQgASgJEhYKDnBvbGljeV92ZXJzaW9uGBUgASgNEjYKBmRldGFpbBgWIAMoCzImLnNhbGx5cG9ydC5hdWRpdC52MS5SZWNvcmQuRGV0YWlsRW50cnkSDgoGY2xpZW50GBcgASgJGi0KC0RldGFpbEVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEijggKEkxpc3RSZWNvcmRzUmVxdWVzdBIbCglwYWdlX3NpemUYASABKA1CCLpIBSoDGMgBEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKMgBEjQKB2FjdGlvbnMYAyADKAlCI7pIIJIBHRAyIhlyFyhAMhNeW15ceDAwLVx4MWZceDdmXSokEjYKB291dGNvbWUYBCABKA4yGy5zYWxseXBvcnQuYXVkaXQudjEuT3V0Y29tZUIIukgFggECEAESOgoKbWFjaGluZV9pZBgFIAEoCUImukgjciEyH14obWNoX1swLTlhLWhqa21ucC10di16XXsyMH0pPyQSOQoJc2VjcmV0X2lkGAYgASgJQia6SCNyITIfXihzZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSk/JBI6Cgpwcm9qZWN0X2lkGAcgASgJQia6SCNyITIfXihwcmpfWzAtOWEtaGprbW5wLXR2LXpdezIwfSk/JBJMCghhY3Rvcl9pZBgIIAEoCUI6ukg3cjUyM14oKChtY2h8dXNyKV9bMC05YS1oamttbnAtdHYtel17MjB9KXxbYS16XXsxLDMyfSk/JBIyCgpzdWJqZWN0X2lkGAkgASgJQh66SBtyGTIXXltBLVphLXowLTlfLjotXXswLDY0fSQSNQoHcmVhc29ucxgKIAMoCUIkukghkgEeEDIiGnIYMhZeW0EtWl1bQS1aMC05X117MCw2M30kEsMBCgtzb3VyY2VfY2lkchgLIAEoCUKtAbpIqQG6AaEBCgtzb3VyY2VfY2lkchJDbXVzdCBiZSBhbiBhZGRyZXNzLCBvciBhIG5ldHdvcmsgd2l0aG91dCBiaXRzIG91dHNpZGUgb2YgaXRzIHByZWZpeBpNdGhpcyA9PSAnJyB8fCAoIXRoaXMuY29udGFpbnMoJyUnKSAmJiAodGhpcy5pc0lwKCkgfHwgdGhpcy5pc0lwUHJlZml4KHRydWUpKSlyAigxEkEKCmFmdGVyX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhG6SA6yAQsiBwj/gtH/rwcyABJCCgtiZWZvcmVfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCEbpIDrIBCyIHCP+C0f+vBzIAEjgKBW9yZGVyGA4gASgOMh8uc2FsbHlwb3J0LmF1ZGl0LnYxLlJlY29yZE9yZGVyQgi6SAWCAQIQARIiCglhZnRlcl9zZXEYDyABKARCD7pIDDIKGP7/////////fxI4CgVzY29wZRgQIAEoDjIfLnNhbGx5cG9ydC5hdWRpdC52MS5SZWNvcmRTY29wZUIIukgFggECEAEibwoTTGlzdFJlY29yZHNSZXNwb25zZRIrCgdyZWNvcmRzGAEgAygLMhouc2FsbHlwb3J0LmF1ZGl0LnYxLlJlY29yZBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEgoKbmV3ZXN0X3NlcRgDIAEoBCJJChBHZXRSZWNvcmRSZXF1ZXN0EjUKCGV2ZW50X2lkGAEgASgJQiO6SCByHjIcXmV2dF9bMC05YS1oamttbnAtdHYtel17MjB9JCI/ChFHZXRSZWNvcmRSZXNwb25zZRIqCgZyZWNvcmQYASABKAsyGi5zYWxseXBvcnQuYXVkaXQudjEuUmVjb3JkKoQBCglBY3RvcktpbmQSGgoWQUNUT1JfS0lORF9VTlNQRUNJRklFRBAAEhYKEkFDVE9SX0tJTkRfTUFDSElORRABEhMKD0FDVE9SX0tJTkRfVVNFUhACEhYKEkFDVE9SX0tJTkRfU0VSVklDRRADEhYKEkFDVE9SX0tJTkRfVU5LTk9XThAEKksKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhMKD09VVENPTUVfQUxMT1dFRBABEhIKDk9VVENPTUVfREVOSUVEEAIqeQoIU2V2ZXJpdHkSGAoUU0VWRVJJVFlfVU5TUEVDSUZJRUQQABIRCg1TRVZFUklUWV9JTkZPEAESEwoPU0VWRVJJVFlfTk9USUNFEAISFAoQU0VWRVJJVFlfV0FSTklORxADEhUKEVNFVkVSSVRZX0NSSVRJQ0FMEAQqaQoLUmVjb3JkT3JkZXISHAoYUkVDT1JEX09SREVSX1VOU1BFQ0lGSUVEEAASHQoZUkVDT1JEX09SREVSX05FV0VTVF9GSVJTVBABEh0KGVJFQ09SRF9PUkRFUl9PTERFU1RfRklSU1QQAipgCgtSZWNvcmRTY29wZRIcChhSRUNPUkRfU0NPUEVfVU5TUEVDSUZJRUQQABIWChJSRUNPUkRfU0NPUEVfVkFVTFQQARIbChdSRUNPUkRfU0NPUEVfREVQTE9ZTUVOVBACMsgBCgxBdWRpdFNlcnZpY2USXgoLTGlzdFJlY29yZHMSJi5zYWxseXBvcnQuYXVkaXQudjEuTGlzdFJlY29yZHNSZXF1ZXN0Gicuc2FsbHlwb3J0LmF1ZGl0LnYxLkxpc3RSZWNvcmRzUmVzcG9uc2USWAoJR2V0UmVjb3JkEiQuc2FsbHlwb3J0LmF1ZGl0LnYxLkdldFJlY29yZFJlcXVlc3QaJS5zYWxseXBvcnQuYXVkaXQudjEuR2V0UmVjb3JkUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("Ch5zYWxseXBvcnQvYXVkaXQvdjEvYXVkaXQucHJvdG8SEnNhbGx5cG9ydC5hdWRpdC52MSLSBQoGUmVjb3JkEgsKA3NlcRgBIAEoBBIQCghldmVudF9pZBgCIAEoCRIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZWNvcmRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHZW1pdHRlchgFIAEoCRIOCgZhY3Rpb24YBiABKAkSLAoHb3V0Y29tZRgHIAEoDjIbLnNhbGx5cG9ydC5hdWRpdC52MS5PdXRjb21lEi4KCHNldmVyaXR5GAggASgOMhwuc2FsbHlwb3J0LmF1ZGl0LnYxLlNldmVyaXR5EjEKCmFjdG9yX2tpbmQYCSABKA4yHS5zYWxseXBvcnQuYXVkaXQudjEuQWN0b3JLaW5kEhAKCGFjdG9yX2lkGAogASgJEg4KBnJlYXNvbhgLIAEoCRIQCgh2YXVsdF9pZBgMIAEoCRISCgpwcm9qZWN0X2lkGA0gASgJEhEKCXNlY3JldF9pZBgOIAEoCRIWCg5zZWNyZXRfdmVyc2lvbhgPIAEoDRISCgptYWNoaW5lX2lkGBAgASgJEhIKCnN1YmplY3RfaWQYESABKAkSEQoJc291cmNlX2lwGBIgASgJEhYKDnJlcXVlc3RfZGlnZXN0GBMgASgMEhMKC2RlY2lzaW9uX2lkGBQgASgJEhYKDnBvbGljeV92ZXJzaW9uGBUgASgNEjYKBmRldGFpbBgWIAMoCzImLnNhbGx5cG9ydC5hdWRpdC52MS5SZWNvcmQuRGV0YWlsRW50cnkSDgoGY2xpZW50GBcgASgJEjIKB3JlZnVzZWQYGCADKAsyIS5zYWxseXBvcnQuYXVkaXQudjEuUmVmdXNlZFNlY3JldBotCgtEZXRhaWxFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkgKDVJlZnVzZWRTZWNyZXQSHAoJc2VjcmV0X2lkGAEgASgJQgm6SAZyBBABKCASGQoGcmVhc29uGAIgASgJQgm6SAZyBBABKEAijggKEkxpc3RSZWNvcmRzUmVxdWVzdBIbCglwYWdlX3NpemUYASABKA1CCLpIBSoDGMgBEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKMgBEjQKB2FjdGlvbnMYAyADKAlCI7pIIJIBHRAyIhlyFyhAMhNeW15ceDAwLVx4MWZceDdmXSokEjYKB291dGNvbWUYBCABKA4yGy5zYWxseXBvcnQuYXVkaXQudjEuT3V0Y29tZUIIukgFggECEAESOgoKbWFjaGluZV9pZBgFIAEoCUImukgjciEyH14obWNoX1swLTlhLWhqa21ucC10di16XXsyMH0pPyQSOQoJc2VjcmV0X2lkGAYgASgJQia6SCNyITIfXihzZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSk/JBI6Cgpwcm9qZWN0X2lkGAcgASgJQia6SCNyITIfXihwcmpfWzAtOWEtaGprbW5wLXR2LXpdezIwfSk/JBJMCghhY3Rvcl9pZBgIIAEoCUI6ukg3cjUyM14oKChtY2h8dXNyKV9bMC05YS1oamttbnAtdHYtel17MjB9KXxbYS16XXsxLDMyfSk/JBIyCgpzdWJqZWN0X2lkGAkgASgJQh66SBtyGTIXXltBLVphLXowLTlfLjotXXswLDY0fSQSNQoHcmVhc29ucxgKIAMoCUIkukghkgEeEDIiGnIYMhZeW0EtWl1bQS1aMC05X117MCw2M30kEsMBCgtzb3VyY2VfY2lkchgLIAEoCUKtAbpIqQG6AaEBCgtzb3VyY2VfY2lkchJDbXVzdCBiZSBhbiBhZGRyZXNzLCBvciBhIG5ldHdvcmsgd2l0aG91dCBiaXRzIG91dHNpZGUgb2YgaXRzIHByZWZpeBpNdGhpcyA9PSAnJyB8fCAoIXRoaXMuY29udGFpbnMoJyUnKSAmJiAodGhpcy5pc0lwKCkgfHwgdGhpcy5pc0lwUHJlZml4KHRydWUpKSlyAigxEkEKCmFmdGVyX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhG6SA6yAQsiBwj/gtH/rwcyABJCCgtiZWZvcmVfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCEbpIDrIBCyIHCP+C0f+vBzIAEjgKBW9yZGVyGA4gASgOMh8uc2FsbHlwb3J0LmF1ZGl0LnYxLlJlY29yZE9yZGVyQgi6SAWCAQIQARIiCglhZnRlcl9zZXEYDyABKARCD7pIDDIKGP7/////////fxI4CgVzY29wZRgQIAEoDjIfLnNhbGx5cG9ydC5hdWRpdC52MS5SZWNvcmRTY29wZUIIukgFggECEAEibwoTTGlzdFJlY29yZHNSZXNwb25zZRIrCgdyZWNvcmRzGAEgAygLMhouc2FsbHlwb3J0LmF1ZGl0LnYxLlJlY29yZBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEgoKbmV3ZXN0X3NlcRgDIAEoBCJJChBHZXRSZWNvcmRSZXF1ZXN0EjUKCGV2ZW50X2lkGAEgASgJQiO6SCByHjIcXmV2dF9bMC05YS1oamttbnAtdHYtel17MjB9JCI/ChFHZXRSZWNvcmRSZXNwb25zZRIqCgZyZWNvcmQYASABKAsyGi5zYWxseXBvcnQuYXVkaXQudjEuUmVjb3JkKoQBCglBY3RvcktpbmQSGgoWQUNUT1JfS0lORF9VTlNQRUNJRklFRBAAEhYKEkFDVE9SX0tJTkRfTUFDSElORRABEhMKD0FDVE9SX0tJTkRfVVNFUhACEhYKEkFDVE9SX0tJTkRfU0VSVklDRRADEhYKEkFDVE9SX0tJTkRfVU5LTk9XThAEKksKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhMKD09VVENPTUVfQUxMT1dFRBABEhIKDk9VVENPTUVfREVOSUVEEAIqeQoIU2V2ZXJpdHkSGAoUU0VWRVJJVFlfVU5TUEVDSUZJRUQQABIRCg1TRVZFUklUWV9JTkZPEAESEwoPU0VWRVJJVFlfTk9USUNFEAISFAoQU0VWRVJJVFlfV0FSTklORxADEhUKEVNFVkVSSVRZX0NSSVRJQ0FMEAQqaQoLUmVjb3JkT3JkZXISHAoYUkVDT1JEX09SREVSX1VOU1BFQ0lGSUVEEAASHQoZUkVDT1JEX09SREVSX05FV0VTVF9GSVJTVBABEh0KGVJFQ09SRF9PUkRFUl9PTERFU1RfRklSU1QQAipgCgtSZWNvcmRTY29wZRIcChhSRUNPUkRfU0NPUEVfVU5TUEVDSUZJRUQQABIWChJSRUNPUkRfU0NPUEVfVkFVTFQQARIbChdSRUNPUkRfU0NPUEVfREVQTE9ZTUVOVBACMsgBCgxBdWRpdFNlcnZpY2USXgoLTGlzdFJlY29yZHMSJi5zYWxseXBvcnQuYXVkaXQudjEuTGlzdFJlY29yZHNSZXF1ZXN0Gicuc2FsbHlwb3J0LmF1ZGl0LnYxLkxpc3RSZWNvcmRzUmVzcG9uc2USWAoJR2V0UmVjb3JkEiQuc2FsbHlwb3J0LmF1ZGl0LnYxLkdldFJlY29yZFJlcXVlc3QaJS5zYWxseXBvcnQuYXVkaXQudjEuR2V0UmVjb3JkUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * Record is one line of the log. There is no field that could hold a secret value.
@@ -183,6 +183,14 @@ export type Record = Message<"sallyport.audit.v1.Record"> & {
    * @generated from field: string client = 23;
    */
   client: string;
+
+  /**
+   * Refused lists the secrets that one decision refused, 16 at most, those that exist first; empty when only secret_id was.
+   * The detail "secrets" says how many were refused in all.
+   *
+   * @generated from field: repeated sallyport.audit.v1.RefusedSecret refused = 24;
+   */
+  refused: RefusedSecret[];
 };
 
 /**
@@ -191,6 +199,34 @@ export type Record = Message<"sallyport.audit.v1.Record"> & {
  */
 export const RecordSchema: GenMessage<Record> = /*@__PURE__*/
   messageDesc(file_sallyport_audit_v1_audit, 0);
+
+/**
+ * RefusedSecret is a secret that a decision refused, and why.
+ *
+ * @generated from message sallyport.audit.v1.RefusedSecret
+ */
+export type RefusedSecret = Message<"sallyport.audit.v1.RefusedSecret"> & {
+  /**
+   * SecretId is the secret as it was asked for; it need not exist.
+   *
+   * @generated from field: string secret_id = 1;
+   */
+  secretId: string;
+
+  /**
+   * Reason is why it was refused, as the name of a sallyport.errors.v1.Reason.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message sallyport.audit.v1.RefusedSecret.
+ * Use `create(RefusedSecretSchema)` to create a new message.
+ */
+export const RefusedSecretSchema: GenMessage<RefusedSecret> = /*@__PURE__*/
+  messageDesc(file_sallyport_audit_v1_audit, 1);
 
 /**
  * ListRecordsRequest filters and pages. All filters that are given must hold.
@@ -234,7 +270,7 @@ export type ListRecordsRequest = Message<"sallyport.audit.v1.ListRecordsRequest"
   machineId: string;
 
   /**
-   * SecretId limits the list to one secret.
+   * SecretId limits the list to one secret: what concerns it alone, and denials that list it among others.
    *
    * @generated from field: string secret_id = 6;
    */
@@ -318,7 +354,7 @@ export type ListRecordsRequest = Message<"sallyport.audit.v1.ListRecordsRequest"
  * Use `create(ListRecordsRequestSchema)` to create a new message.
  */
 export const ListRecordsRequestSchema: GenMessage<ListRecordsRequest> = /*@__PURE__*/
-  messageDesc(file_sallyport_audit_v1_audit, 1);
+  messageDesc(file_sallyport_audit_v1_audit, 2);
 
 /**
  * ListRecordsResponse is one page.
@@ -355,7 +391,7 @@ export type ListRecordsResponse = Message<"sallyport.audit.v1.ListRecordsRespons
  * Use `create(ListRecordsResponseSchema)` to create a new message.
  */
 export const ListRecordsResponseSchema: GenMessage<ListRecordsResponse> = /*@__PURE__*/
-  messageDesc(file_sallyport_audit_v1_audit, 2);
+  messageDesc(file_sallyport_audit_v1_audit, 3);
 
 /**
  * GetRecordRequest names a record.
@@ -376,7 +412,7 @@ export type GetRecordRequest = Message<"sallyport.audit.v1.GetRecordRequest"> & 
  * Use `create(GetRecordRequestSchema)` to create a new message.
  */
 export const GetRecordRequestSchema: GenMessage<GetRecordRequest> = /*@__PURE__*/
-  messageDesc(file_sallyport_audit_v1_audit, 3);
+  messageDesc(file_sallyport_audit_v1_audit, 4);
 
 /**
  * GetRecordResponse holds the record.
@@ -397,7 +433,7 @@ export type GetRecordResponse = Message<"sallyport.audit.v1.GetRecordResponse"> 
  * Use `create(GetRecordResponseSchema)` to create a new message.
  */
 export const GetRecordResponseSchema: GenMessage<GetRecordResponse> = /*@__PURE__*/
-  messageDesc(file_sallyport_audit_v1_audit, 4);
+  messageDesc(file_sallyport_audit_v1_audit, 5);
 
 /**
  * ActorKind tells who acted.

@@ -403,8 +403,9 @@ export const GetKeysetResponseSchema: GenMessage<GetKeysetResponse> = /*@__PURE_
 export const ReadService: GenService<{
   /**
    * ReadSecrets opens up to 100 secrets with one signed request. Callers: machines. Recorded: one record for each
-   * secret opened (secret.read), one for each refused (secret.read.denied). Reasons: NOT_GRANTED, NOT_FOUND (a
-   * version), TOO_LARGE, MACHINE_EXPIRED, MACHINE_DISABLED, DEPENDENCY_UNAVAILABLE.
+   * secret opened (secret.read), one for all that were refused (secret.read.denied). Reasons: NOT_GRANTED, NOT_FOUND (a
+   * version), TOO_LARGE, MACHINE_EXPIRED, MACHINE_DISABLED, RATE_LIMITED (too many requests, refusals or records),
+   * DEPENDENCY_UNAVAILABLE.
    *
    * @generated from rpc sallyport.gateway.v1.ReadService.ReadSecrets
    */

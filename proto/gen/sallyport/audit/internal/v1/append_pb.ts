@@ -9,7 +9,7 @@ import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { ActorKind, Outcome } from "../../v1/audit_pb.ts";
+import type { ActorKind, Outcome, RefusedSecret } from "../../v1/audit_pb.ts";
 import { file_sallyport_audit_v1_audit } from "../../v1/audit_pb.ts";
 import type { Refusal } from "../../../errors/v1/reason_pb.ts";
 import { file_sallyport_errors_v1_reason } from "../../../errors/v1/reason_pb.ts";
@@ -19,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file sallyport/audit/internal/v1/append.proto.
  */
 export const file_sallyport_audit_internal_v1_append: GenFile = /*@__PURE__*/
-  fileDesc("CihzYWxseXBvcnQvYXVkaXQvaW50ZXJuYWwvdjEvYXBwZW5kLnByb3RvEhtzYWxseXBvcnQuYXVkaXQuaW50ZXJuYWwudjEiUAoNQXBwZW5kUmVxdWVzdBI/CgZldmVudHMYASADKAsyIi5zYWxseXBvcnQuYXVkaXQuaW50ZXJuYWwudjEuRXZlbnRCC7pICJIBBQgBEOgHIpwGCgVFdmVudBI1CghldmVudF9pZBgBIAEoCUIjukggch4yHF5ldnRfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSMAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIZCgZhY3Rpb24YAyABKAlCCbpIBnIEEAEoQBI4CgdvdXRjb21lGAQgASgOMhsuc2FsbHlwb3J0LmF1ZGl0LnYxLk91dGNvbWVCCrpIB4IBBBABIAASPQoKYWN0b3Jfa2luZBgFIAEoDjIdLnNhbGx5cG9ydC5hdWRpdC52MS5BY3RvcktpbmRCCrpIB4IBBBABIAASGQoIYWN0b3JfaWQYBiABKAlCB7pIBHICKEASFwoGcmVhc29uGAcgASgJQge6SARyAihAEhkKCHZhdWx0X2lkGAggASgJQge6SARyAiggEhsKCnByb2plY3RfaWQYCSABKAlCB7pIBHICKCASGgoJc2VjcmV0X2lkGAogASgJQge6SARyAiggEhYKDnNlY3JldF92ZXJzaW9uGAsgASgNEhsKCm1hY2hpbmVfaWQYDCABKAlCB7pIBHICKCASGwoKc3ViamVjdF9pZBgNIAEoCUIHukgEcgIoQBIaCglzb3VyY2VfaXAYDiABKAlCB7pIBHICKC0SHwoOcmVxdWVzdF9kaWdlc3QYDyABKAxCB7pIBHoCGCASHAoLZGVjaXNpb25faWQYECABKAlCB7pIBHICKCASFgoOcG9saWN5X3ZlcnNpb24YESABKA0SVwoGZGV0YWlsGBIgAygLMi4uc2FsbHlwb3J0LmF1ZGl0LmludGVybmFsLnYxLkV2ZW50LkRldGFpbEVudHJ5Qhe6SBSaAREQECIGcgQQASggKgVyAyiAAhIbCgphdHRlbXB0X2lkGBMgASgMQge6SAR6AhgQEiQKBmNsaWVudBgUIAEoCUIUukgRcg8yDV5bIC1+XXswLDY0fSQaLQoLRGV0YWlsRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJMCg5BcHBlbmRSZXNwb25zZRI6CgdyZXN1bHRzGAEgAygLMikuc2FsbHlwb3J0LmF1ZGl0LmludGVybmFsLnYxLkFwcGVuZFJlc3VsdCKXAQoMQXBwZW5kUmVzdWx0EhAKCGV2ZW50X2lkGAEgASgJEjkKBnN0YXR1cxgCIAEoDjIpLnNhbGx5cG9ydC5hdWRpdC5pbnRlcm5hbC52MS5BcHBlbmRTdGF0dXMSCwoDc2VxGAMgASgEEi0KB3JlZnVzYWwYBCABKAsyHC5zYWxseXBvcnQuZXJyb3JzLnYxLlJlZnVzYWwqngEKDEFwcGVuZFN0YXR1cxIdChlBUFBFTkRfU1RBVFVTX1VOU1BFQ0lGSUVEEAASGwoXQVBQRU5EX1NUQVRVU19DT01NSVRURUQQARIaChZBUFBFTkRfU1RBVFVTX0NPTkZMSUNUEAISGQoVQVBQRU5EX1NUQVRVU19SRUZVU0VEEAMSGwoXQVBQRU5EX1NUQVRVU19IRUxEX0JBQ0sQBDJyCg1BcHBlbmRTZXJ2aWNlEmEKBkFwcGVuZBIqLnNhbGx5cG9ydC5hdWRpdC5pbnRlcm5hbC52MS5BcHBlbmRSZXF1ZXN0Gisuc2FsbHlwb3J0LmF1ZGl0LmludGVybmFsLnYxLkFwcGVuZFJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_sallyport_audit_v1_audit, file_sallyport_errors_v1_reason]);
+  fileDesc("CihzYWxseXBvcnQvYXVkaXQvaW50ZXJuYWwvdjEvYXBwZW5kLnByb3RvEhtzYWxseXBvcnQuYXVkaXQuaW50ZXJuYWwudjEiUAoNQXBwZW5kUmVxdWVzdBI/CgZldmVudHMYASADKAsyIi5zYWxseXBvcnQuYXVkaXQuaW50ZXJuYWwudjEuRXZlbnRCC7pICJIBBQgBEOgHIpUHCgVFdmVudBI1CghldmVudF9pZBgBIAEoCUIjukggch4yHF5ldnRfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSMAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIZCgZhY3Rpb24YAyABKAlCCbpIBnIEEAEoQBI4CgdvdXRjb21lGAQgASgOMhsuc2FsbHlwb3J0LmF1ZGl0LnYxLk91dGNvbWVCCrpIB4IBBBABIAASPQoKYWN0b3Jfa2luZBgFIAEoDjIdLnNhbGx5cG9ydC5hdWRpdC52MS5BY3RvcktpbmRCCrpIB4IBBBABIAASGQoIYWN0b3JfaWQYBiABKAlCB7pIBHICKEASFwoGcmVhc29uGAcgASgJQge6SARyAihAEhkKCHZhdWx0X2lkGAggASgJQge6SARyAiggEhsKCnByb2plY3RfaWQYCSABKAlCB7pIBHICKCASGgoJc2VjcmV0X2lkGAogASgJQge6SARyAiggEhYKDnNlY3JldF92ZXJzaW9uGAsgASgNEhsKCm1hY2hpbmVfaWQYDCABKAlCB7pIBHICKCASGwoKc3ViamVjdF9pZBgNIAEoCUIHukgEcgIoQBIaCglzb3VyY2VfaXAYDiABKAlCB7pIBHICKC0SHwoOcmVxdWVzdF9kaWdlc3QYDyABKAxCB7pIBHoCGCASHAoLZGVjaXNpb25faWQYECABKAlCB7pIBHICKCASFgoOcG9saWN5X3ZlcnNpb24YESABKA0SVwoGZGV0YWlsGBIgAygLMi4uc2FsbHlwb3J0LmF1ZGl0LmludGVybmFsLnYxLkV2ZW50LkRldGFpbEVudHJ5Qhe6SBSaAREQECIGcgQQASggKgVyAyiAAhIbCgphdHRlbXB0X2lkGBMgASgMQge6SAR6AhgQEiQKBmNsaWVudBgUIAEoCUIUukgRcg8yDV5bIC1+XXswLDY0fSQSPAoHcmVmdXNlZBgVIAMoCzIhLnNhbGx5cG9ydC5hdWRpdC52MS5SZWZ1c2VkU2VjcmV0Qgi6SAWSAQIQEBI5CglvcmlnaW5faWQYFiABKAlCJrpII3IhMh9eKHRva19bMC05YS1oamttbnAtdHYtel17MjB9KT8kGi0KC0RldGFpbEVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiTAoOQXBwZW5kUmVzcG9uc2USOgoHcmVzdWx0cxgBIAMoCzIpLnNhbGx5cG9ydC5hdWRpdC5pbnRlcm5hbC52MS5BcHBlbmRSZXN1bHQilwEKDEFwcGVuZFJlc3VsdBIQCghldmVudF9pZBgBIAEoCRI5CgZzdGF0dXMYAiABKA4yKS5zYWxseXBvcnQuYXVkaXQuaW50ZXJuYWwudjEuQXBwZW5kU3RhdHVzEgsKA3NlcRgDIAEoBBItCgdyZWZ1c2FsGAQgASgLMhwuc2FsbHlwb3J0LmVycm9ycy52MS5SZWZ1c2FsKrkBCgxBcHBlbmRTdGF0dXMSHQoZQVBQRU5EX1NUQVRVU19VTlNQRUNJRklFRBAAEhsKF0FQUEVORF9TVEFUVVNfQ09NTUlUVEVEEAESGgoWQVBQRU5EX1NUQVRVU19DT05GTElDVBACEhkKFUFQUEVORF9TVEFUVVNfUkVGVVNFRBADEhsKF0FQUEVORF9TVEFUVVNfSEVMRF9CQUNLEAQSGQoVQVBQRU5EX1NUQVRVU19MSU1JVEVEEAUycgoNQXBwZW5kU2VydmljZRJhCgZBcHBlbmQSKi5zYWxseXBvcnQuYXVkaXQuaW50ZXJuYWwudjEuQXBwZW5kUmVxdWVzdBorLnNhbGx5cG9ydC5hdWRpdC5pbnRlcm5hbC52MS5BcHBlbmRSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_sallyport_audit_v1_audit, file_sallyport_errors_v1_reason]);
 
 /**
  * AppendRequest is a batch of events of one emitter.
@@ -187,6 +187,21 @@ export type Event = Message<"sallyport.audit.internal.v1.Event"> & {
    * @generated from field: string client = 20;
    */
   client: string;
+
+  /**
+   * Refused lists the secrets that a decision refused, when they are more than one.
+   *
+   * @generated from field: repeated sallyport.audit.v1.RefusedSecret refused = 21;
+   */
+  refused: RefusedSecret[];
+
+  /**
+   * OriginId is the enrollment token that the machine came of; empty when it is not known. It is no part of the record: by
+   * it the log bounds what all machines of a token cause together.
+   *
+   * @generated from field: string origin_id = 22;
+   */
+  originId: string;
 };
 
 /**
@@ -245,7 +260,8 @@ export type AppendResult = Message<"sallyport.audit.internal.v1.AppendResult"> &
   seq: bigint;
 
   /**
-   * Refusal tells why it was refused: PEER_NOT_ALLOWED (the catalogue names another emitter) or FIELD_INVALID.
+   * Refusal tells why it was refused: PEER_NOT_ALLOWED (the catalogue names another emitter) or FIELD_INVALID; or, when it
+   * was limited, RATE_LIMITED with the delay after which there is room again.
    *
    * @generated from field: sallyport.errors.v1.Refusal refusal = 4;
    */
@@ -299,6 +315,14 @@ export const AppendStatus = {
    * @generated from enum value: APPEND_STATUS_HELD_BACK = 4;
    */
   HELD_BACK: 4,
+
+  /**
+   * APPEND_STATUS_LIMITED means that the event is not in the log, because its machine or the token that this came of has
+   * caused as many records as it may for now. What the event tells of must not happen.
+   *
+   * @generated from enum value: APPEND_STATUS_LIMITED = 5;
+   */
+  LIMITED: 5,
 } as const;
 
 /**

@@ -291,7 +291,8 @@ export const OpenService: GenService<{
   /**
    * Open verifies all evidence for itself, records every secret and only then opens it. Callers: gateway.
    * Recorded: secret.read for each secret, committed before it is opened. Reasons: EVIDENCE_INVALID, ALREADY_RECORDED,
-   * DEPENDENCY_UNAVAILABLE, TOO_LARGE, in the items.
+   * DEPENDENCY_UNAVAILABLE, TOO_LARGE, RATE_LIMITED (the machine, or the token that it came of, has caused as many records
+   * as it may for now), in the items.
    *
    * @generated from rpc sallyport.crypto.internal.v1.OpenService.Open
    */

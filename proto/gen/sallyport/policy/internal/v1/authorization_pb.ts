@@ -313,8 +313,9 @@ export const PurposeSchema: GenEnum<Purpose> = /*@__PURE__*/
 export const AuthorizationService: GenService<{
   /**
    * Authorize decides each item by itself. Callers: gateway; secrets, with PURPOSE_LIST alone. The answer is useless
-   * without the machine's own signature, which crypto checks. Recorded: secret.read.denied for every refused secret,
-   * before the answer. Reasons: PEER_NOT_ALLOWED; the others in the items.
+   * without the machine's own signature, which crypto checks. Recorded: one secret.read.denied for each decision that
+   * refuses anything, before the answer; of a machine that has too many of them, machine.denials_exceeded instead,
+   * counted. Reasons: PEER_NOT_ALLOWED; the others in the items, RATE_LIMITED for what is counted.
    *
    * @generated from rpc sallyport.policy.internal.v1.AuthorizationService.Authorize
    */
