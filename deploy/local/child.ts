@@ -3,6 +3,7 @@ import { createWriteStream } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { type Account, checkReachable } from "./account.ts";
 import { CommandError, lastSentence, repository } from "./command.ts";
 import type { Layout, Process } from "./layout.ts";
 
@@ -58,6 +59,8 @@ export type ChildOptions = {
   readonly port: number;
   readonly env: Readonly<Record<string, string>>;
   readonly layout: Layout;
+  /** The user that it runs as, without other groups; this process's own user unless given. */
+  readonly account?: Account | undefined;
   /** Asked while it starts: false ends the start. Wanted to the end unless given. */
   readonly isWanted?: () => boolean;
   /** How long the port may take to answer (30,000). */
@@ -69,7 +72,11 @@ export type ChildOptions = {
  * before, does not answer in time, or is no longer wanted.
  */
 export async function startChild(options: ChildOptions): Promise<Child> {
-  const { name, port, patienceMs = startMs, isWanted = () => true } = options;
+  const { name, port, account, patienceMs = startMs, isWanted = () => true } = options;
+  if (account !== undefined) {
+    for (const needed of [process.execPath, join(repository, entry[name])])
+      checkReachable(needed, account, `${name}, which runs as user ${account.uid},`);
+  }
   const child = launch(options);
   const output = followOutput(child, name, options.layout);
   let over = false;
@@ -89,10 +96,11 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   };
 }
 
-function launch({ name, env, layout }: ChildOptions): ChildProcess {
+function launch({ name, env, layout, account }: ChildOptions): ChildProcess {
   const program = [process.execPath, ...permissions(name, layout), join(repository, entry[name])];
   // Security: no core dump, which would hold keys. The shell sets the limit and is the process that it becomes.
   return spawn("/bin/sh", ["-c", 'ulimit -c 0 && exec "$0" "$@"', ...program], {
+    ...account,
     cwd: repository,
     env: { ...env, NODE_ENV: "production" },
     // The channel tells the process that its supervisor died, even by kill -9.

@@ -45,8 +45,8 @@ async function prepareDatabase(preparation: Preparation): Promise<void> {
   const { port, socketDir } = postgres;
   const url = ({ name, password }: Role, folder: string): string =>
     `postgres://${name}:${password}@localhost/${database}?host=${encodeURIComponent(folder)}&port=${port}`;
-  const seen = dirname(wiring.socket(service, "postgres", join(socketDir, `.s.PGSQL.${port}`)));
-  writeFileSync(ownerUrlFile(layout, service), url(owner, socketDir), { mode: 0o600 });
+  const seen = dirname(wiring.socket(service, "postgres", join(socketDir(service), `.s.PGSQL.${port}`)));
+  writeFileSync(ownerUrlFile(layout, service), url(owner, socketDir("own")), { mode: 0o600 });
   writeFileSync(join(layout.folder(service), "database.url"), url(serving, seen), { mode: 0o600 });
 }
 

@@ -1,6 +1,6 @@
 export { type Child, startChild } from "./child.ts";
 export { AlreadyRunningError } from "./claim.ts";
-export { UnreachableDirectoryError } from "./account.ts";
+export { type Account, defaultUidBase, processAccounts, UnreachableDirectoryError } from "./account.ts";
 export {
   type CertificateAuthority,
   type CertificateFiles,

@@ -1,10 +1,12 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { defaultUidBase } from "./account.ts";
 
 /** What a start was asked to do. */
 export type StartOptions = {
   readonly data: string;
   readonly port: number;
+  readonly uidBase: number;
   readonly demo: "then-stay" | "only" | "none";
 };
 
@@ -21,6 +23,8 @@ job once; then stays up until Ctrl-C. State lives in the data directory and surv
 
   --data DIR    the data directory (default: .sallyport)
   --port N      the port of the API (default: 8443; 0 takes a free one)
+  --uid-base N  started by root: the processes and Redis run as users N to N+6, which must be nobody's
+                (default: 60800)
   --no-demo     do not walk the main job
   --demo-only   walk the main job and stop; exit code 0 when every promise held, else 1
   --help        this text
@@ -37,12 +41,15 @@ export function readOptions(args: readonly string[]): StartOptions | undefined {
   const port = Number(values.port);
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw new UsageError(`--port ${values.port} is not a port: use 0 to 65535`);
+  const uidBase = Number(values["uid-base"]);
+  if (!Number.isInteger(uidBase) || uidBase < 1000 || uidBase > 2 ** 31)
+    throw new UsageError(`--uid-base ${values["uid-base"]} is no user id: use 1000 to 2147483648`);
   if (values["no-demo"] && values["demo-only"])
     throw new UsageError("--no-demo and --demo-only exclude each other");
   const demo = values["demo-only"] ? "only" : values["no-demo"] ? "none" : "then-stay";
   // Without --data the state stays beside the program, wherever it is started from.
   const data = values.data === undefined ? resolve(".sallyport") : resolve(values.caller, values.data);
-  return { data, port, demo };
+  return { data, port, uidBase, demo };
 }
 
 function parse(args: readonly string[]) {
@@ -52,6 +59,7 @@ function parse(args: readonly string[]) {
       options: {
         data: { type: "string" },
         port: { type: "string", default: "8443" },
+        "uid-base": { type: "string", default: String(defaultUidBase) },
         "no-demo": { type: "boolean", default: false },
         "demo-only": { type: "boolean", default: false },
         // Where the caller stands; relative paths are meant from there. Given by start.sh.

@@ -1,8 +1,9 @@
 import { randomInt } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Says that the gateway's port is taken. */
+/** Says that the gateway's port cannot be had. */
 export class PortInUseError extends Error {
   override readonly name = "PortInUseError";
 }
@@ -30,6 +31,17 @@ function isFree(port: number): Promise<boolean> {
   return bind(port).then(
     () => true,
     () => false,
+  );
+}
+
+/** Throws PortInUseError for a port that Linux keeps for root: the gateway is no longer root when it listens. */
+export function requireOpenPort(port: number): void {
+  const file = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
+  const lowest = existsSync(file) ? Number(readFileSync(file, "utf8")) : 0;
+  if (port >= lowest) return;
+  throw new PortInUseError(
+    `port ${port} is root's, and the gateway does not run as root: use --port ${lowest} or more, and lead ` +
+      `${port} to it, or allow it with \`sysctl net.ipv4.ip_unprivileged_port_start=${port}\``,
   );
 }
 

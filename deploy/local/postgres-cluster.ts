@@ -16,6 +16,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { writePrivateFile } from "@sallyport/client";
 import { type Account, checkReachable } from "./account.ts";
+import { giveTree } from "./ownership.ts";
 
 /** Where the Postgres programs of this platform are. */
 export type Binaries = { readonly initdb: string; readonly postgres: string };
@@ -47,7 +48,10 @@ export type ClusterOptions = {
 export async function openCluster(dir: string, options: ClusterOptions): Promise<Cluster> {
   const { account, binaries } = options;
   const [path, passwordFile] = [join(dir, "cluster"), join(dir, "superuser.password")];
-  if (account !== undefined) for (const needed of [path, binaries.postgres]) checkReachable(needed, account);
+  if (account !== undefined) {
+    for (const needed of [path, binaries.postgres]) checkReachable(needed, account, "user postgres");
+    if (existsSync(path)) giveTree(path, account);
+  }
   if (!existsSync(path)) {
     const password = randomBytes(24).toString("base64url");
     await writePrivateFile(passwordFile, password);

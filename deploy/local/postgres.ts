@@ -1,6 +1,6 @@
-import { mkdirSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { postgresAccount } from "./account.ts";
+import { type Account, postgresAccount } from "./account.ts";
 import { claimDirectory, readLines } from "./claim.ts";
 import { findBinaries, openCluster } from "./postgres-cluster.ts";
 import { commandLine, isRunning, type StopStep, stopProcess } from "./process.ts";
@@ -12,18 +12,22 @@ export type PostgresOptions = {
   readonly dataDir: string;
   readonly log: (line: string) => void;
   readonly durable?: boolean;
+  /** The groups that clients run as, by name: each gets a socket that no other may reach. Without, one is for all. */
+  readonly clients?: Readonly<Record<string, number>>;
   /** Given, a Postgres that ends by itself is started again, and this is told why it ended. */
   readonly onRestart?: (sentence: string) => void;
 };
 
 /** A running Postgres; stop() waits until it is down. */
 export type Postgres = ServerProcess & {
-  readonly socketDir: string;
+  /** The folder of the socket that is for a client. */
+  socketDir(client: string): string;
   readonly port: number;
   superuserUrl(database?: string): string;
 };
 
 const port = 5432; // only a part of the socket's file name: nothing listens on TCP
+const own = "own"; // the supervisor's and Postgres's
 const stopSteps: readonly StopStep[] = [
   { signal: "SIGINT", waitMs: 20_000 },
   { signal: "SIGQUIT", waitMs: 10_000 },
@@ -34,7 +38,7 @@ const stopSteps: readonly StopStep[] = [
  * supervisor left behind; throws AlreadyRunningError while that supervisor lives.
  */
 export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
-  const { dataDir, log, durable = true, onRestart } = options;
+  const { dataDir, log, durable = true, clients = {}, onRestart } = options;
   const dir = resolve(dataDir);
   const account = postgresAccount();
   mkdirSync(dir, { recursive: true, mode: account === undefined ? 0o700 : 0o711 });
@@ -45,12 +49,12 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     const binaries = findBinaries();
     const cluster = await openCluster(dir, { binaries, account, durable });
     await stopLeftover(cluster.path);
-    const sockets = makeSocketDirectory(join(dir, "socket"), `.s.PGSQL.${port}`, account);
+    const sockets = makeSockets(join(dir, "socket"), account, clients);
     cleanUp.push(() => sockets.remove());
     const server = await startServerProcess({
       name: "Postgres",
       program: binaries.postgres,
-      args: ["-D", cluster.path, ...serverSettings(sockets.path, durable)],
+      args: ["-D", cluster.path, ...serverSettings(sockets.paths, durable)],
       account,
       log,
       stopSteps,
@@ -62,9 +66,9 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
       exited: server.exited,
       stop,
       [Symbol.asyncDispose]: stop,
-      socketDir: sockets.path,
+      socketDir: (client) => sockets.path(client),
       port,
-      superuserUrl: (database = "postgres") => socketUrl(sockets.path, cluster.password, database),
+      superuserUrl: (database = "postgres") => socketUrl(sockets.path(own), cluster.password, database),
     };
   } catch (error) {
     finish();
@@ -72,12 +76,40 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   }
 }
 
-function serverSettings(socketDir: string, durable: boolean): string[] {
+type Sockets = {
+  readonly paths: readonly string[];
+  path(client: string): string;
+  remove(): void;
+};
+
+/** A folder with a socket for this process, and one for each client that only the client's group may enter. */
+function makeSockets(
+  dir: string,
+  account: Account | undefined,
+  clients: NonNullable<PostgresOptions["clients"]>,
+): Sockets {
+  mkdirSync(dir, { recursive: true });
+  if (account !== undefined) chownSync(dir, 0, 0);
+  chmodSync(dir, account === undefined ? 0o700 : 0o711);
+  const groups = Object.entries({ ...clients, [own]: account?.gid ?? 0 });
+  const made = groups.map(([name, gid]) => {
+    const reach = account && { uid: account.uid, gid };
+    return [name, makeSocketDirectory(join(dir, name), `.s.PGSQL.${port}`, reach)] as const;
+  });
+  const byName = new Map(made);
+  return {
+    paths: made.map(([, { path }]) => path),
+    path: (client) => (byName.get(client) ?? byName.get(own))?.path ?? "",
+    remove: () => made.forEach(([, folder]) => folder.remove()),
+  };
+}
+
+function serverSettings(socketDirs: readonly string[], durable: boolean): string[] {
   const settings = [
     "listen_addresses=",
     `port=${port}`,
-    `unix_socket_directories=${socketDir}`,
-    "unix_socket_permissions=0700",
+    `unix_socket_directories=${socketDirs.map((path) => `"${path}"`).join(",")}`,
+    "unix_socket_permissions=0770",
     "max_connections=200",
     // Security: a failing statement may carry what a caller sent; the log gets the error and not its text.
     "log_min_error_statement=panic",

@@ -13,21 +13,25 @@ export type RedisUser = {
 /** What a configuration file says. */
 export type RedisConfig = {
   readonly home: string;
+  /** Where the server may write. */
+  readonly data: string;
   readonly socketPath: string;
   readonly users: readonly RedisUser[];
   readonly appendOnly: boolean;
 };
 
 /** Writes redis.conf and users.acl (0600, passwords as SHA-256 only) and returns the path of redis.conf. */
-export function writeRedisConfig({ home, socketPath, users, appendOnly }: RedisConfig): string {
+export function writeRedisConfig(config: RedisConfig): string {
+  const { home, data, socketPath, users, appendOnly } = config;
   const [aclFile, configFile] = [join(home, "users.acl"), join(home, "redis.conf")];
   const acl = ["user default off resetkeys resetchannels -@all", ...users.map(aclLine)];
   const settings = [
     "port 0",
     `unixsocket "${socketPath}"`,
-    "unixsocketperm 700",
-    `dir "${home}"`,
-    `pidfile "${join(home, "redis.pid")}"`,
+    // Its folder says who may reach it.
+    "unixsocketperm 770",
+    `dir "${data}"`,
+    `pidfile "${join(data, "redis.pid")}"`,
     `aclfile "${aclFile}"`,
     `appendonly ${appendOnly ? "yes" : "no"}`,
     'save ""',

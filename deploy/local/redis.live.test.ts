@@ -57,7 +57,7 @@ test("a server that is killed comes back on the same socket, and stop() ends it 
   const onRestart = (why: string) => told.push(why);
   const server = await startRedis({ dir: home, users: [gateway], log: () => undefined, onRestart });
   started.push(server);
-  process.kill(Number(readFileSync(join(home, "redis.pid"), "utf8")), "SIGKILL");
+  process.kill(Number(readFileSync(join(home, "data", "redis.pid"), "utf8")), "SIGKILL");
   await expect
     .poll(() => talk(server, auth, "PING").catch(() => ["away"]), { timeout: 20_000 })
     .toEqual(expect.arrayContaining(["+OK", "+PONG"]));
@@ -99,12 +99,12 @@ test("a stale pid file that names another program stops nothing", async () => {
   const other = spawn("sleep", ["60"]);
   const server = await start(false);
   await server.stop();
-  writeFileSync(join(dir, "redis/redis.pid"), `${other.pid}\n`);
+  writeFileSync(join(dir, "redis/data/redis.pid"), `${other.pid}\n`);
   await start(false);
   expect(other.exitCode).toBeNull();
   expect(other.kill()).toBe(true);
 });
 
-test("a PATH without a server is one clear error", () => {
-  expect(() => findRedisServer(dir)).toThrow(RedisMissingError);
+test("a system without a server is one clear error", () => {
+  expect(() => findRedisServer([dir])).toThrow(RedisMissingError);
 });

@@ -10,8 +10,9 @@ export const maxSocketPathBytes = 103;
 export type SocketDirectory = { readonly path: string; remove(): void };
 
 /**
- * Makes a directory, 0700 and owned by the account, whose socket path fits the system's limit: the preferred one, or a
- * short one below the system's temporary directory.
+ * Makes a directory whose socket path fits the system's limit: the preferred one, or a short one below the system's
+ * temporary directory. It is 0700; given an account, its user makes the socket and its group alone may reach it, since
+ * what is made in the directory belongs to the same group.
  */
 export function makeSocketDirectory(
   preferred: string,
@@ -21,7 +22,7 @@ export function makeSocketDirectory(
   const fits = Buffer.byteLength(join(preferred, socketName)) <= maxSocketPathBytes;
   const path = fits ? preferred : mkdtempSync(join(tmpdir(), "sallyport-"));
   mkdirSync(path, { recursive: true, mode: 0o700 });
-  chmodSync(path, 0o700);
   if (account !== undefined) chownSync(path, account.uid, account.gid);
+  chmodSync(path, account === undefined ? 0o700 : 0o2710);
   return { path, remove: () => (fits ? undefined : rmSync(path, { recursive: true, force: true })) };
 }

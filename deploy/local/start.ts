@@ -13,9 +13,13 @@ function stopSignal(): Promise<void> {
   });
 }
 
-function explainLogin({ url, edgeCaFile, owner }: System): void {
+function explainLogin({ url, edgeCaFile, owner, separated }: System): void {
   screen.say(`\nThe API listens at ${url}`);
-  screen.say("Embedded mode: all six processes run as one user. It proves the wiring, not the isolation.\n");
+  screen.say(
+    separated
+      ? "Each process runs as a user of its own: none can read the keys of another.\n"
+      : "All six processes run as your user: that shows the wiring, not the isolation. Root has both.\n",
+  );
   screen.say(`  export SALLYPORT_URL=${url}`);
   screen.say(`  export SALLYPORT_CA=${edgeCaFile}`);
   if (existsSync(owner.identityFile)) {
@@ -34,11 +38,12 @@ function explainMetrics({ operator, addresses }: System): void {
   screen.say(`    https://localhost:${addresses.probe}/metrics\n`);
 }
 
-async function start({ data, port, demo }: StartOptions): Promise<void> {
+async function start({ data, port, uidBase, demo }: StartOptions): Promise<void> {
   const stopped = stopSignal();
   const system = await startSystem({
     data,
     port,
+    uidBase,
     tracing: { otlpUrl: process.env["SALLYPORT_OTLP_URL"], traceRatio: process.env["SALLYPORT_TRACE_RATIO"] },
     step: screen.step,
     onRestart: (name, sentence) => screen.say(`! ${name} ended (${sentence}); it is started again`),

@@ -2,14 +2,16 @@ import { randomBytes } from "node:crypto";
 import { appendFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { type Accounts, defaultUidBase, processAccounts } from "./account.ts";
 import { holdCeremony } from "./ceremony.ts";
 import { type Child, startChild } from "./child.ts";
 import { claimDirectory } from "./claim.ts";
 import { prepareDatabases } from "./databases.ts";
-import { type Layout, type Process, layOut, processes, services } from "./layout.ts";
+import { type Layout, type Process, databaseOwners, layOut, processes, services } from "./layout.ts";
 import { type Operator, prepareOperator } from "./operator.ts";
 import { type OwnerCode, prepareOwner } from "./owner.ts";
-import { freePort, requirePort } from "./ports.ts";
+import { letRead } from "./ownership.ts";
+import { freePort, requireOpenPort, requirePort } from "./ports.ts";
 import { startPostgres } from "./postgres.ts";
 import { type Redis, startRedis } from "./redis.ts";
 import { type Addresses, type Tracing, settingsOf } from "./settings.ts";
@@ -21,6 +23,8 @@ export type SystemOptions = {
   readonly data: string;
   /** The gateway's port; 0 takes a free one. */
   readonly port: number;
+  /** As root: the first of the user ids that the processes and Redis run as. */
+  readonly uidBase?: number | undefined;
   readonly tracing?: Tracing;
   /** Wraps each step, so that a person sees how far it is. */
   readonly step: <T>(title: string, run: () => Promise<T>) => Promise<T>;
@@ -39,6 +43,8 @@ export type System = AsyncDisposable & {
   readonly owner: OwnerCode;
   readonly operator: Operator;
   readonly addresses: Addresses;
+  /** Whether each process runs as a user of its own. */
+  readonly separated: boolean;
   /** Resolves with a sentence when Postgres or Redis ended by itself and does not come back: nothing can go on without. */
   readonly failed: Promise<string>;
   /** The process of a name as it runs now; its pid changes with every restart. */
@@ -57,27 +63,30 @@ const restartMs = 100;
 export async function startSystem(options: SystemOptions): Promise<System> {
   const { step, onRestart, wiring = direct } = options;
   await using stack = new AsyncDisposableStack();
+  const accounts = processAccounts(options.uidBase ?? defaultUidBase);
   const layout = layOut(options.data);
   stack.defer(claimDirectory(layout.supervisor));
   const standing = await findStanding(layout);
   const port = options.port === 0 ? await freePort() : options.port;
+  if (accounts !== undefined) requireOpenPort(port);
   await requirePort(port, leftoverPatienceMs);
   const postgres = await step("start Postgres", () =>
     startPostgres({
       dataDir: layout.postgres,
+      clients: databaseClients(accounts),
       log: logTo(layout, "postgres"),
       onRestart: (sentence) => onRestart("postgres", sentence),
     }),
   );
   stack.defer(() => postgres.stop());
-  const redis = await step("start Redis", () => startGatewayRedis(layout, wiring, onRestart));
+  const redis = await step("start Redis", () => startGatewayRedis(options, layout, accounts));
   stack.defer(() => redis.stop());
   const deployment = await step("hold the key ceremony", () => holdCeremony(layout, publicName, standing));
   await step("prepare the databases", () => prepareDatabases(postgres, layout, wiring));
   const owner = await step("prepare the vault", () => prepareOwner(layout, deployment.rootFingerprint));
   const addresses = await chooseAddresses(port, options.tracing);
   const operator = await prepareOperator(layout, addresses);
-  const family = stack.use(await startFamily(options, layout, addresses, deployment, owner));
+  const family = stack.use(await startFamily(options, { layout, accounts, addresses, deployment, owner }));
   const kept = stack.move();
   return {
     url: `https://${publicName}:${port}`,
@@ -87,6 +96,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     owner,
     operator,
     addresses,
+    separated: accounts !== undefined,
     failed: Promise.race([ended(postgres, "Postgres", layout), ended(redis, "Redis", layout)]),
     ...family,
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
@@ -102,9 +112,9 @@ async function chooseAddresses(gateway: number, tracing: Tracing = {}): Promise<
 
 // The gateway's user may run the nonce script on its own keys, and nothing else.
 async function startGatewayRedis(
+  { wiring = direct, onRestart }: SystemOptions,
   layout: Layout,
-  wiring: Wiring,
-  onRestart: SystemOptions["onRestart"],
+  accounts: Accounts | undefined,
 ): Promise<Redis> {
   const commands = [
     "+auth",
@@ -123,6 +133,7 @@ async function startGatewayRedis(
   const redis = await startRedis({
     dir: layout.redis,
     users: [user],
+    account: accounts && { ...accounts.redis, clientGid: accounts.gateway.gid },
     log: logTo(layout, "redis"),
     onRestart: (sentence) => onRestart("redis", sentence),
   });
@@ -152,15 +163,24 @@ function portsSeenBy(name: Process, ports: Addresses["ports"], wiring: Wiring): 
   return seen;
 }
 
+function databaseClients(accounts: Accounts | undefined): Record<string, number> {
+  return Object.fromEntries(accounts ? databaseOwners.map((name) => [name, accounts[name].gid]) : []);
+}
+
+type Prepared = {
+  readonly layout: Layout;
+  readonly accounts: Accounts | undefined;
+  readonly addresses: Addresses;
+  readonly deployment: Deployment;
+  readonly owner: OwnerCode;
+};
+
 type Family = Pick<System, "child" | "stopProcess" | "startProcess"> & AsyncDisposable;
 
 // The six processes. One that ends by itself is started again; one that was stopped on purpose is not.
 async function startFamily(
   { step, onRestart, wiring = direct }: SystemOptions,
-  layout: Layout,
-  addresses: Addresses,
-  { rootFingerprint }: Deployment,
-  { vaultId }: OwnerCode,
+  { layout, accounts, addresses, deployment, owner }: Prepared,
 ): Promise<Family> {
   const children = new Map<Process, Child>();
   const starting = new Map<Process, Promise<Child>>();
@@ -175,13 +195,16 @@ async function startFamily(
   };
   const launch = (name: Process): Promise<Child> => {
     const seen = { ...addresses, ports: portsSeenBy(name, addresses.ports, wiring) };
-    const env = settingsOf(name, layout, seen, rootFingerprint, vaultId);
+    const env = settingsOf(name, layout, seen, deployment.rootFingerprint, owner.vaultId);
     const added = wiring.environment(name, layout.folder(name));
+    const account = accounts?.[name];
+    if (account !== undefined) letRead(layout.folder(name), account);
     return startChild({
       name,
       port: addresses.ports[name],
       env: { ...env, ...added },
       layout,
+      account,
       isWanted: () => wanted.has(name),
     });
   };

@@ -50,7 +50,7 @@ function killProcess({ system }: Parts, name: Process): Fault {
   return { name: `kill ${name}`, lastsMs: 0, begin, end: nothing };
 }
 
-const pidFiles = { postgres: ["cluster", "postmaster.pid"], redis: ["redis.pid"] } as const;
+const pidFiles = { postgres: ["cluster", "postmaster.pid"], redis: ["data", "redis.pid"] } as const;
 
 function killServers({ system }: Parts, names: readonly ("postgres" | "redis")[]): Fault {
   const begin = (): void => {

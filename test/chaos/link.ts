@@ -59,7 +59,7 @@ export async function openLink(listenAt: 0 | string): Promise<Link> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     if (listenAt === 0) server.listen(0, "127.0.0.1", resolve);
-    else server.listen(listenAt, resolve);
+    else server.listen({ path: listenAt, readableAll: true, writableAll: true }, resolve);
   });
   const address = server.address();
   return {

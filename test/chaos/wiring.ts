@@ -1,4 +1,4 @@
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -27,16 +27,23 @@ export type DisturbedWiring = AsyncDisposable & {
 const socketNames: Readonly<Record<Server, string>> = { postgres: ".s.PGSQL.5432", redis: "redis.sock" };
 const preload = "clock-preload.mts";
 
+// As root, each process runs as a user of its own and passes through to its link.
+function passableFolder(prefix: string): string {
+  const folder = mkdtempSync(prefix);
+  chmodSync(folder, 0o711);
+  return folder;
+}
+
 /** Puts a proxy into every link, and a clock that can be moved into every process. */
 export async function disturbWiring(): Promise<DisturbedWiring> {
   await using stack = new AsyncDisposableStack();
-  const dir = mkdtempSync(join(tmpdir(), "sp-chaos-"));
+  const dir = passableFolder(join(tmpdir(), "sp-chaos-"));
   stack.defer(() => rmSync(dir, { recursive: true, force: true }));
   const open = new Map<string, Link>();
   for (const [from, ends] of Object.entries(links)) {
     for (const to of ends) {
       const socket = to === "postgres" || to === "redis" ? socketNames[to] : undefined;
-      const folder = socket === undefined ? dir : mkdtempSync(join(dir, `${from}-`));
+      const folder = socket === undefined ? dir : passableFolder(join(dir, `${from}-`));
       const link = await openLink(socket === undefined ? 0 : join(folder, socket));
       open.set(`${from} > ${to}`, stack.use(link));
     }

@@ -66,7 +66,7 @@ describe("sh deploy/start.sh", () => {
   test("a Redis that is killed is started again, which is said", async () => {
     const run = start("--no-demo", "--port", "0");
     await expect.poll(run.output, { timeout: 60_000 }).toContain("Ctrl-C stops everything");
-    const redisPid = (): number => Number(readFileSync(join(data, "redis", "redis.pid"), "utf8"));
+    const redisPid = (): number => Number(readFileSync(join(data, "redis", "data", "redis.pid"), "utf8"));
     const killed = redisPid();
     process.kill(killed, "SIGKILL");
     await expect

@@ -1,3 +1,4 @@
+import "@sallyport/egress/guard"; // Before anything else is loaded.
 import { untilStopped } from "@sallyport/rpc";
 import { startTelemetry } from "@sallyport/telemetry";
 import { readAuditConfig } from "./config.ts";
