@@ -5,4 +5,4 @@ cd "$(dirname "$0")/.."
 # --data is meant from where the caller stands.
 caller=$OLDPWD
 . deploy/local/install.sh
-exec node deploy/local/start.ts --caller "$caller" "$@"
+exec node_modules/.bin/node deploy/local/start.ts --caller "$caller" "$@"

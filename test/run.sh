@@ -11,6 +11,10 @@ for program in curl openssl dash bash busybox zsh fish; do
   install_package "$program" "$program" "$program" || say "$program cannot be installed here: its tests are skipped"
 done
 
+# Tests use what the caller has, such as Go and Python.
+PATH="$PWD/node_modules/.bin:$caller_path"
+export PATH
+
 results=$(mktemp -d) || die "no temporary directory can be made"
 trap 'rm -rf "$results"' EXIT
 

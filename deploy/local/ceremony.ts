@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
@@ -9,9 +9,9 @@ import {
   KeysetSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { type AnswerOwner, LABELS, labelled, rootFingerprint } from "@sallyport/proto/signing";
-import { createCa, issueEdgeCertificate, issuePeerCertificate } from "./pki.ts";
+import { renewCertificates } from "./certificates.ts";
 import { runProgram } from "./command.ts";
-import { type Layout, processes, trustDomain } from "./layout.ts";
+import { type Layout, processes } from "./layout.ts";
 import { type Deployment, type Standing, markHeld } from "./standing.ts";
 
 type PublicKeyLine = {
@@ -38,7 +38,8 @@ export async function holdCeremony(
   const root = await keptOrNewRoot(join(layout.root, "root.key"));
   const keyset = signKeyset(root, keys);
   for (const name of processes) await writePrivateFile(join(layout.folder(name), keysetFile), keyset);
-  const edgeCaFile = await issueCertificates(layout, publicName);
+  await renewCertificates(layout, { publicName });
+  const edgeCaFile = join(layout.authorities, "edge", "ca.pem");
   const deployment = { rootFingerprint: rootFingerprint(rawPublicKey(privateKeyOf(root))), edgeCaFile };
   await markHeld(layout, deployment);
   return deployment;
@@ -97,17 +98,4 @@ function signKeyset(root: Uint8Array, keys: readonly PublicKeyLine[]): Uint8Arra
     KeysetSchema,
     create(KeysetSchema, { payload, rootPublicKey: rawPublicKey(privateKey), signature }),
   );
-}
-
-// Two authorities: a certificate of the public one opens no door inside.
-async function issueCertificates(layout: Layout, publicName: string): Promise<string> {
-  const mesh = await createCa({ dir: join(layout.authorities, "mesh"), name: "sallyport mesh" });
-  const edge = await createCa({ dir: join(layout.authorities, "edge"), name: "sallyport edge" });
-  for (const name of processes) {
-    const dir = layout.folder(name);
-    await issuePeerCertificate({ ca: mesh, dir, trustDomain, peer: name });
-    copyFileSync(mesh.certFile, join(dir, "ca.pem"));
-  }
-  await issueEdgeCertificate({ ca: edge, dir: layout.folder("gateway"), names: [publicName] });
-  return edge.certFile;
 }

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
+import { systemPath } from "./system-program.ts";
 
 /** The repository's root: commands are run from there. */
 export const repository = join(import.meta.dirname, "..", "..");
@@ -29,7 +30,7 @@ export function runProgram(
 ): Promise<string> {
   const child = spawn(process.execPath, [join(repository, program), ...args], {
     cwd: repository,
-    env: { ...env, PATH: process.env["PATH"] ?? "" },
+    env: { ...env, PATH: systemPath },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let [output, errors] = ["", ""];

@@ -42,11 +42,13 @@ async function prepareDatabase(preparation: Preparation): Promise<void> {
     await client.query(`revoke all on database ${database} from public`);
     await client.query(`grant connect on database ${database} to ${serving.name}`);
   }
-  const { port, socketDir } = postgres;
+  const { port } = postgres;
   const url = ({ name, password }: Role, folder: string): string =>
     `postgres://${name}:${password}@localhost/${database}?host=${encodeURIComponent(folder)}&port=${port}`;
-  const seen = dirname(wiring.socket(service, "postgres", join(socketDir(service), `.s.PGSQL.${port}`)));
-  writeFileSync(ownerUrlFile(layout, service), url(owner, socketDir("own")), { mode: 0o600 });
+  const seen = dirname(
+    wiring.socket(service, "postgres", join(postgres.socketDir(service), `.s.PGSQL.${port}`)),
+  );
+  writeFileSync(ownerUrlFile(layout, service), url(owner, postgres.socketDir("own")), { mode: 0o600 });
   writeFileSync(join(layout.folder(service), "database.url"), url(serving, seen), { mode: 0o600 });
 }
 

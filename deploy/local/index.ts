@@ -1,10 +1,10 @@
+export { type CertificateAuthority, createCa } from "./authority.ts";
+export { renewCertificates } from "./certificates.ts";
 export { type Child, startChild } from "./child.ts";
 export { AlreadyRunningError } from "./claim.ts";
 export { type Account, defaultUidBase, processAccounts, UnreachableDirectoryError } from "./account.ts";
 export {
-  type CertificateAuthority,
   type CertificateFiles,
-  createCa,
   type EdgeCertificateOptions,
   issueEdgeCertificate,
   issuePeerCertificate,

@@ -2,6 +2,13 @@
 # newer to install from; everything then runs on the Node that package-lock.json pins.
 # shellcheck shell=sh
 
+. deploy/local/install-modules.sh
+
+# Security: programs of the system come from its own folders, whatever the caller's PATH says. Only git, node and npm,
+# which people install where they like, are found through it.
+caller_path=$PATH
+system_path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+
 say() { printf '%s\n' "sallyport: $*"; }
 
 die() {
@@ -34,10 +41,35 @@ install_package() {
   fi
 }
 
+# agree QUESTION: asks on a terminal; elsewhere nobody is there to ask, and it is agreed.
+agree() {
+  [ -t 0 ] && [ -t 1 ] || return 0
+  printf '%s' "sallyport: $* [y/N] "
+  read -r answer
+  case $answer in y | Y | yes) return 0 ;; *) return 1 ;; esac
+}
+
+# install_server APT DNF APK: installs a package whose own service must not run. Debian starts services of what it
+# installs, unless /usr/sbin/policy-rc.d forbids it; a policy that is there already is left alone.
+install_server() {
+  policy=/usr/sbin/policy-rc.d
+  made=
+  if command -v apt-get >/dev/null 2>&1 && [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null && as_root chmod 755 "$policy" && made=yes
+  fi
+  installed=0
+  install_package "$@" || installed=$?
+  [ -z "$made" ] || as_root rm -f "$policy"
+  [ "$installed" -eq 0 ] || return "$installed"
+  # Nor at the next boot.
+  if command -v systemctl >/dev/null 2>&1; then as_root systemctl disable --now "$1" >/dev/null 2>&1 || true; fi
+  if command -v update-rc.d >/dev/null 2>&1; then as_root update-rc.d "$1" disable >/dev/null 2>&1 || true; fi
+}
+
 check_tools() {
   command -v git >/dev/null 2>&1 || die "git is not on the PATH: install it first"
   command -v node >/dev/null 2>&1 || die "node is not on the PATH: install Node 20 or newer first"
-  command -v npm >/dev/null 2>&1 || die "npm is not on the PATH: install it first"
+  npm=$(command -v npm) || die "npm is not on the PATH: install it first"
   node_major=$(node -p 'process.versions.node.split(".")[0]')
   [ "$node_major" -ge 20 ] || die "node is version $node_major: install Node 20 or newer first"
 }
@@ -55,26 +87,29 @@ check_libatomic() {
 }
 
 # The stamp is a copy of the lockfile that node_modules was installed from.
-install_modules() {
+check_modules() {
   stamp=node_modules/.installed-lock
   cmp -s package-lock.json "$stamp" && return
-  say "installing packages (npm ci, about 30 s)"
-  npm ci --no-audit --no-fund --loglevel=error || die "npm ci failed: its output above says why"
+  say "installing packages (about 30 s)"
+  install_modules "$npm" || die "npm failed: its output above says why"
   cp package-lock.json "$stamp"
 }
 
 check_redis() {
   command -v redis-server >/dev/null 2>&1 && return
   command -v valkey-server >/dev/null 2>&1 && return
-  say "installing redis-server by the distribution's package (its own service, if any, is not used)"
-  install_package redis-server redis redis || install_package valkey-server valkey valkey ||
-    die "neither redis-server nor valkey-server is on the PATH: install one of them first"
+  [ "$(uname -s)" != Darwin ] || [ ! -x /opt/homebrew/bin/redis-server ] || return 0
+  missing="neither redis-server nor valkey-server is installed"
+  agree "$missing: install redis-server by the distribution's package, its own service off?" || die "$missing"
+  say "installing redis-server by the distribution's package; its own service stays off"
+  install_server redis-server redis redis || install_server valkey-server valkey valkey ||
+    die "$missing: install one of them first"
 }
 
 check_tools
-check_libatomic
-install_modules
-PATH="$PWD/node_modules/.bin:$PATH"
+check_modules
+PATH=$system_path
 export PATH
-node -e 0 || die "the pinned Node does not run here: its error above says why"
+check_libatomic
+node_modules/.bin/node -e 0 || die "the pinned Node does not run here: its error above says why"
 check_redis

@@ -51,7 +51,7 @@ export function layOut(dataDir: string): Layout {
     root: make("root"),
     owner: make("owner"),
     operator: make("operator"),
-    demo: make("demo"),
+    demo: join(data, "demo"),
     logs: make("logs"),
     supervisor: make("supervisor"),
     folder: (name) => join(data, name),

@@ -1,7 +1,7 @@
-import { copyFileSync, existsSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Layout, trustDomain } from "./layout.ts";
-import { type CertificateFiles, createCa, issuePeerCertificate } from "./pki.ts";
+import type { Layout } from "./layout.ts";
+import type { CertificateFiles } from "./pki.ts";
 import { type Addresses, metricsPorts } from "./settings.ts";
 
 /** What the operator reads metrics with: a certificate, and where they are. */
@@ -10,16 +10,11 @@ export type Operator = CertificateFiles & {
   readonly targetsFile: string;
 };
 
-/** Issues the operator's certificate, once, and writes down where the metrics of this start are. */
-export async function prepareOperator(layout: Layout, addresses: Addresses): Promise<Operator> {
+/** Tells where the operator's certificate is, and writes down where the metrics of this start are. */
+export function prepareOperator(layout: Layout, addresses: Addresses): Operator {
   const dir = layout.operator;
   const files = { certFile: join(dir, "operator.pem"), keyFile: join(dir, "operator.key") };
   const caFile = join(dir, "ca.pem");
-  if (!existsSync(files.certFile)) {
-    const ca = await createCa({ dir: join(layout.authorities, "mesh"), name: "sallyport mesh" });
-    copyFileSync(ca.certFile, caFile);
-    await issuePeerCertificate({ ca, dir, trustDomain, peer: "operator" });
-  }
   const targetsFile = join(dir, "metrics.json");
   const targets = [...metricsPorts(addresses)].map(([name, port]) => ({
     targets: [`localhost:${port}`],

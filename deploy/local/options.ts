@@ -18,20 +18,20 @@ export class UsageError extends Error {
 /** The text of --help. */
 export const usage = `Usage: sh deploy/start.sh [options]
 
-Starts Sallyport on this machine: Postgres, Redis and the six processes, with mutual TLS between them; walks the main
-job once; then stays up until Ctrl-C. State lives in the data directory and survives a restart.
+Starts Sallyport on this machine: Postgres, Redis and the six processes, with mutual TLS between them; then stays up
+until Ctrl-C. State lives in the data directory and survives a restart.
 
   --data DIR    the data directory (default: .sallyport)
   --port N      the port of the API (default: 8443; 0 takes a free one)
   --uid-base N  started by root: the processes and Redis run as users N to N+6, which must be nobody's
                 (default: 60800)
-  --no-demo     do not walk the main job
-  --demo-only   walk the main job and stop; exit code 0 when every promise held, else 1
+  --demo        walk the main job first; it logs in as owner, and leaves a project and a machine behind
+  --demo-only   the same, and stop; exit code 0 when every promise held, else 1
   --help        this text
 
 Examples:
   sh deploy/start.sh
-  sh deploy/start.sh --data /var/lib/sallyport --port 9443 --no-demo
+  sh deploy/start.sh --data /var/lib/sallyport --port 9443
 `;
 
 /** Reads the command line; undefined asks for help. UsageError names what is wrong. */
@@ -44,9 +44,9 @@ export function readOptions(args: readonly string[]): StartOptions | undefined {
   const uidBase = Number(values["uid-base"]);
   if (!Number.isInteger(uidBase) || uidBase < 1000 || uidBase > 2 ** 31)
     throw new UsageError(`--uid-base ${values["uid-base"]} is no user id: use 1000 to 2147483648`);
-  if (values["no-demo"] && values["demo-only"])
-    throw new UsageError("--no-demo and --demo-only exclude each other");
-  const demo = values["demo-only"] ? "only" : values["no-demo"] ? "none" : "then-stay";
+  if (values["no-demo"] && (values.demo || values["demo-only"]))
+    throw new UsageError("--no-demo excludes --demo and --demo-only");
+  const demo = values["demo-only"] ? "only" : values.demo ? "then-stay" : "none";
   // Without --data the state stays beside the program, wherever it is started from.
   const data = values.data === undefined ? resolve(".sallyport") : resolve(values.caller, values.data);
   return { data, port, uidBase, demo };
@@ -60,6 +60,8 @@ function parse(args: readonly string[]) {
         data: { type: "string" },
         port: { type: "string", default: "8443" },
         "uid-base": { type: "string", default: String(defaultUidBase) },
+        demo: { type: "boolean", default: false },
+        // What is the default today, from when it was not.
         "no-demo": { type: "boolean", default: false },
         "demo-only": { type: "boolean", default: false },
         // Where the caller stands; relative paths are meant from there. Given by start.sh.

@@ -1,5 +1,6 @@
-import { chmodSync, lchownSync, lstatSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, lchownSync, lstatSync, readdirSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { writePrivateFile } from "@sallyport/client";
 import type { Account } from "./account.ts";
 
 /**
@@ -21,6 +22,16 @@ export function giveTree(path: string, account: Account): void {
   if (uid !== account.uid || gid !== account.gid) lchownSync(path, account.uid, account.gid);
   if (!lstatSync(path).isDirectory()) return;
   for (const name of readdirSync(path)) giveTree(join(path, name), account);
+}
+
+/**
+ * Writes a file whole or not at all, for those who may read its folder: root's alone, or, in a folder that letRead gave to
+ * a group, that group's as well.
+ */
+export async function writeForFolder(path: string, content: string): Promise<void> {
+  await writePrivateFile(path, content);
+  const { mode, gid } = statSync(dirname(path));
+  if ((mode & 0o040) !== 0) own(path, { uid: 0, gid }, 0o640);
 }
 
 function own(path: string, { uid, gid }: Account, mode: number): void {

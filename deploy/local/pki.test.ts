@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, createServer, type TLSSocket } from "node:tls";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type CertificateFiles, createCa, issueEdgeCertificate, issuePeerCertificate } from "./pki.ts";
+import { createCa } from "./authority.ts";
+import { type CertificateFiles, issueEdgeCertificate, issuePeerCertificate } from "./pki.ts";
 
 let dir = "";
 

@@ -17,6 +17,7 @@ import { promisify } from "node:util";
 import { writePrivateFile } from "@sallyport/client";
 import { type Account, checkReachable } from "./account.ts";
 import { giveTree } from "./ownership.ts";
+import { systemPath } from "./system-program.ts";
 
 /** Where the Postgres programs of this platform are. */
 export type Binaries = { readonly initdb: string; readonly postgres: string };
@@ -92,6 +93,7 @@ async function runInitdb(
     await promisify(execFile)(binaries.initdb, [...args, ...locale, ...(durable ? [] : ["--no-sync"])], {
       ...account,
       cwd: "/",
+      env: { PATH: systemPath, LC_ALL: "C" },
     });
   } catch (cause) {
     throw new Error("Postgres could not make its data directory", { cause });

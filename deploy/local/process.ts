@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { requireProgram } from "./system-program.ts";
 
 /** A signal and how long to wait for its effect, in milliseconds. */
 export type StopStep = { readonly signal: NodeJS.Signals; readonly waitMs: number };
@@ -67,7 +68,7 @@ function readProc(pid: number, name: string): string | undefined {
 
 function ps(pid: number, column: string): string {
   try {
-    return execFileSync("ps", ["-o", column, "-p", String(pid)], { encoding: "utf8" }).trim();
+    return execFileSync(requireProgram("ps"), ["-o", column, "-p", String(pid)], { encoding: "utf8" }).trim();
   } catch {
     return ""; // gone
   }

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Account } from "./account.ts";
 import { type StopStep, stopProcess } from "./process.ts";
+import { systemPath } from "./system-program.ts";
 
 /** A server program to run; isReady is asked every 10 ms until it answers true. */
 export type ServerProgram = {
@@ -77,7 +78,7 @@ async function end({ child, ended }: Running, { stopSteps }: ServerProgram): Pro
 
 /** A process group of its own: Ctrl-C must reach the supervisor alone, which stops its children in order. */
 function launch({ program, args, account, log }: ServerProgram): Running {
-  const env = { PATH: process.env["PATH"], LC_ALL: "C" };
+  const env = { PATH: systemPath, LC_ALL: "C" };
   const child = spawn(program, args, {
     ...account,
     cwd: "/",

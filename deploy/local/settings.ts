@@ -1,6 +1,9 @@
 import { join } from "node:path";
 import { type Layout, type Process, processes, trustDomain } from "./layout.ts";
 
+/** The name that the embedded default is called by. */
+export const publicName = "localhost";
+
 /** Where the processes listen, and what they are told in common. */
 export type Addresses = {
   readonly ports: Readonly<Record<Process, number>>;

@@ -47,6 +47,7 @@ async function start({ data, port, uidBase, demo }: StartOptions): Promise<void>
     tracing: { otlpUrl: process.env["SALLYPORT_OTLP_URL"], traceRatio: process.env["SALLYPORT_TRACE_RATIO"] },
     step: screen.step,
     onRestart: (name, sentence) => screen.say(`! ${name} ended (${sentence}); it is started again`),
+    onNotice: (sentence) => screen.say(`! ${sentence}`),
   });
   try {
     screen.say(`\nRoot fingerprint: ${system.rootFingerprint}`);

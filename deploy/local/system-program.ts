@@ -1,5 +1,5 @@
 import { accessSync, constants } from "node:fs";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 
 /**
  * Where programs of the system are looked for. Security: the PATH of whoever starts this, and `node_modules/.bin`, which
@@ -14,6 +14,9 @@ export const systemFolders = [
   "/bin",
   "/opt/homebrew/bin",
 ] as const;
+
+/** The PATH of what is started. */
+export const systemPath = systemFolders.join(delimiter);
 
 /** The absolute path of the first of the programs that the system has; undefined when it has none. */
 export function findProgram(

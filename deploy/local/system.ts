@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Accounts, defaultUidBase, processAccounts } from "./account.ts";
 import { holdCeremony } from "./ceremony.ts";
+import { renewCertificates } from "./certificates.ts";
 import { type Child, startChild } from "./child.ts";
 import { claimDirectory } from "./claim.ts";
 import { prepareDatabases } from "./databases.ts";
@@ -14,7 +15,7 @@ import { letRead } from "./ownership.ts";
 import { freePort, requireOpenPort, requirePort } from "./ports.ts";
 import { startPostgres } from "./postgres.ts";
 import { type Redis, startRedis } from "./redis.ts";
-import { type Addresses, type Tracing, settingsOf } from "./settings.ts";
+import { type Addresses, type Tracing, publicName, settingsOf } from "./settings.ts";
 import { type Deployment, findStanding } from "./standing.ts";
 import { type Server, type Wiring, direct } from "./wiring.ts";
 
@@ -30,6 +31,8 @@ export type SystemOptions = {
   readonly step: <T>(title: string, run: () => Promise<T>) => Promise<T>;
   /** Told when a process or a server ended by itself and is started again. */
   readonly onRestart: (name: Process | Server, sentence: string) => void;
+  /** Told what was renewed, and what the operator has to do in time. */
+  readonly onNotice?: (sentence: string) => void;
   /** How the processes reach each other; directly unless given. */
   readonly wiring?: Wiring;
 };
@@ -55,9 +58,9 @@ export type System = AsyncDisposable & {
   startProcess(name: Process): Promise<void>;
 };
 
-const publicName = "localhost";
 const leftoverPatienceMs = 8000;
 const restartMs = 100;
+const renewalMs = 6 * 3_600_000;
 
 /** Starts everything in order. What was started is stopped again, in reverse, when a step fails or on disposal. */
 export async function startSystem(options: SystemOptions): Promise<System> {
@@ -82,10 +85,12 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const redis = await step("start Redis", () => startGatewayRedis(options, layout, accounts));
   stack.defer(() => redis.stop());
   const deployment = await step("hold the key ceremony", () => holdCeremony(layout, publicName, standing));
+  await step("renew the certificates that are due", () => renew(options, layout));
+  stack.use(renewInTime(options, layout));
   await step("prepare the databases", () => prepareDatabases(postgres, layout, wiring));
   const owner = await step("prepare the vault", () => prepareOwner(layout, deployment.rootFingerprint));
   const addresses = await chooseAddresses(port, options.tracing);
-  const operator = await prepareOperator(layout, addresses);
+  const operator = prepareOperator(layout, addresses);
   const family = stack.use(await startFamily(options, { layout, accounts, addresses, deployment, owner }));
   const kept = stack.move();
   return {
@@ -108,6 +113,21 @@ async function chooseAddresses(gateway: number, tracing: Tracing = {}): Promise<
     ["probe", ...services].map(freePort),
   );
   return { ports: { audit, crypto, policy, secrets, identity, gateway }, probe, publicName, tracing };
+}
+
+async function renew({ onNotice }: SystemOptions, layout: Layout): Promise<void> {
+  const { renewed, warnings } = await renewCertificates(layout, { publicName });
+  for (const sentence of [...renewed.map((what) => `${what} is renewed`), ...warnings]) onNotice?.(sentence);
+}
+
+// Certificates end also while nobody starts anything.
+function renewInTime(options: SystemOptions, layout: Layout): Disposable {
+  const look = (): void =>
+    void renew(options, layout).catch((error: unknown) =>
+      options.onNotice?.(`certificates could not be renewed: ${String(error)}`),
+    );
+  const timer = setInterval(look, renewalMs).unref();
+  return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
 // The gateway's user may run the nonce script on its own keys, and nothing else.

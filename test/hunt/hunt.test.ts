@@ -35,7 +35,7 @@ beforeAll(async () => {
   const all = [...day.canaries, ...keys.map(({ canary }) => canary)];
   search = searchFor(all);
   searchMore = searchFor([...all, textCanary("control", control)]);
-}, 120_000);
+}, 240_000);
 afterAll(async () => {
   day.home[Symbol.dispose]();
   await deployment[Symbol.asyncDispose]();

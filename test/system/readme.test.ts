@@ -20,7 +20,7 @@ function readmeCommands(): { readonly first: string; readonly after: string } {
 test("from a clone to the first read of an own secret are under ten commands", () => {
   const { first } = readmeCommands();
   expect(first.trim().split("\n").at(-1)).toBe("sallyport get DB_URL");
-  expect("sh deploy/start.sh --no-demo\n".concat(first).trim().split("\n").length).toBeLessThan(10);
+  expect("sh deploy/start.sh\n".concat(first).trim().split("\n").length).toBeLessThan(10);
 });
 
 test("the README's commands do the main job", async () => {

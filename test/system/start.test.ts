@@ -1,5 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,8 +32,13 @@ type Run = {
 };
 
 function start(...args: string[]): Run {
+  return startWith({}, ...args);
+}
+
+function startWith(env: NodeJS.ProcessEnv, ...args: string[]): Run {
   const child = spawn("sh", ["deploy/start.sh", "--data", data, ...args], {
     cwd: repository,
+    env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let text = "";
@@ -34,10 +48,24 @@ function start(...args: string[]): Run {
   return { child, code, output: () => text };
 }
 
+const systemPrograms = ["id", "useradd", "getent", "ps", "uname", "ldconfig", "redis-server"];
+
+/** Programs named like the system's, in a folder of the PATH, that say when they ran. */
+function plantPrograms(): { readonly folder: string; ran(): string[] } {
+  const folder = join(data, "planted");
+  mkdirSync(folder);
+  for (const name of systemPrograms)
+    writeFileSync(join(folder, name), `#!/bin/sh\n: > ${folder}/${name}.ran\nexit 1\n`, { mode: 0o755 });
+  return { folder, ran: () => readdirSync(folder).filter((name) => name.endsWith(".ran")) };
+}
+
 describe("sh deploy/start.sh", () => {
   test("--demo-only walks the main job in numbered lines and exits 0", async () => {
-    const run = start("--demo-only", "--port", "0");
+    const planted = plantPrograms();
+    const PATH = `${planted.folder}:${process.env["PATH"] ?? ""}`;
+    const run = startWith({ PATH }, "--demo-only", "--port", "0");
     expect(await run.code, run.output()).toBe(0);
+    expect(planted.ran()).toEqual([]);
     expect(run.output()).toMatch(/✓ 6 read DB_URL, API_KEY \(2 of 3\).*\d+ ms/);
     expect(run.output()).toContain("refused, REQUEST_REJECTED");
     expect(run.output()).not.toContain("correct-horse");
@@ -45,7 +73,7 @@ describe("sh deploy/start.sh", () => {
 
   test("a second start, and a kill -9 of the first followed by a new start", async () => {
     const first = start("--no-demo", "--port", "0");
-    await expect.poll(first.output, { timeout: 60_000 }).toContain("Ctrl-C stops everything");
+    await expect.poll(first.output, { timeout: 120_000 }).toContain("Ctrl-C stops everything");
     const second = start("--demo-only", "--port", "0");
     expect(await second.code).toBe(1);
     expect(second.output()).toMatch(/in use by process \d+/);
@@ -55,9 +83,12 @@ describe("sh deploy/start.sh", () => {
     expect(await third.code, third.output()).toBe(0);
   });
 
-  test("Ctrl-C stops everything", async () => {
-    const run = start("--no-demo", "--port", "0");
-    await expect.poll(run.output, { timeout: 60_000 }).toContain("Ctrl-C stops everything");
+  test("nothing is left but a login code; Ctrl-C stops everything", async () => {
+    const run = start("--port", "0");
+    await expect.poll(run.output, { timeout: 120_000 }).toContain("Ctrl-C stops everything");
+    expect(run.output()).not.toContain("The main job");
+    expect(readdirSync(join(data, "owner")).toSorted()).toEqual(["login-code", "login-seed"]);
+    expect(existsSync(join(data, "demo"))).toBe(false);
     run.child.kill("SIGINT");
     expect(await run.code, run.output()).toBe(0);
     expect(run.output()).toContain("stop everything");
@@ -65,7 +96,7 @@ describe("sh deploy/start.sh", () => {
 
   test("a Redis that is killed is started again, which is said", async () => {
     const run = start("--no-demo", "--port", "0");
-    await expect.poll(run.output, { timeout: 60_000 }).toContain("Ctrl-C stops everything");
+    await expect.poll(run.output, { timeout: 120_000 }).toContain("Ctrl-C stops everything");
     const redisPid = (): number => Number(readFileSync(join(data, "redis", "data", "redis.pid"), "utf8"));
     const killed = redisPid();
     process.kill(killed, "SIGKILL");

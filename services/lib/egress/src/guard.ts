@@ -25,28 +25,22 @@ guardNames(allowed);
 denyDatagrams();
 syncBuiltinESMExports();
 
-type Target = {
-  readonly host?: string | undefined;
-  readonly port?: number | string | undefined;
-  readonly path?: string | undefined;
-};
+type Target = { readonly host?: unknown; readonly port?: unknown; readonly path?: unknown };
 
 function guardSockets({ endpoints, paths }: Destinations): void {
   // eslint-disable-next-line typescript/unbound-method -- called with its socket below
   const connect = Socket.prototype.connect as (...args: readonly unknown[]) => Socket;
   const guarded = function guarded(this: Socket, ...args: unknown[]): Socket {
     const { target, callback } = targetOf(args);
-    const { host = "localhost", port, path } = target;
+    const destination = destinationOf(target);
     const isAllowed =
-      path === undefined
-        ? endpoints.has(`${plainHost(String(host))}:${String(port)}`)
-        : paths.has(posix.normalize(String(path)));
-    if (!isAllowed) {
-      const destination = path ?? `${String(host)}:${String(port)}`;
-      throw new EgressError(`a connection to ${destination} is not configured`);
-    }
-    // What was compared is what is connected to: a copy, and its name resolved by Node alone.
-    const options = { ...target, lookup: undefined };
+      "path" in destination
+        ? paths.has(posix.normalize(destination.path))
+        : endpoints.has(`${plainHost(destination.host)}:${destination.port}`);
+    if (!isAllowed)
+      throw new EgressError(`a connection to ${Object.values(destination).join(":")} is not configured`);
+    // What was compared is what is connected to: texts, and a name that Node alone resolves.
+    const options = { ...target, ...destination, lookup: undefined };
     return Reflect.apply(connect, this, callback === undefined ? [options] : [options, callback]);
   };
   Object.defineProperty(Socket.prototype, "connect", {
@@ -54,6 +48,17 @@ function guardSockets({ endpoints, paths }: Destinations): void {
     writable: false,
     configurable: false,
   });
+}
+
+function destinationOf({ host, port, path }: Target): { path: string } | { host: string; port: string } {
+  if (path !== undefined && path !== null) return { path: textOf(path) };
+  return { host: host === undefined || host === null ? "localhost" : textOf(host), port: textOf(port) };
+}
+
+/** Only what cannot be another text when it is read again. */
+function textOf(value: unknown): string {
+  if (typeof value !== "string" && typeof value !== "number") throw new EgressError("it is no destination");
+  return String(value);
 }
 
 /** The ways to call connect(): options, (port, host), (path), or the array that Node makes of them. */
@@ -76,7 +81,7 @@ function guardNames({ hosts }: Destinations): void {
       module[name] = refuse;
     const lookup = module["lookup"] as (host: string, ...rest: unknown[]) => unknown;
     module["lookup"] = (host: string, ...rest: unknown[]) =>
-      isLocal(host) || hosts.has(plainHost(String(host))) ? lookup(host, ...rest) : refuse();
+      isLocal(host) || hosts.has(plainHost(host)) ? lookup(host, ...rest) : refuse();
   }
 }
 
