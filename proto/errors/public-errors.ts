@@ -117,3 +117,41 @@ export function publicSentence(
   const { field, description } = publicMetadata(reason, metadata);
   return [known.sentence, ...[field, description].filter((part) => part)].join(": ");
 }
+
+// What a gateway finds for itself before anybody else is asked, by the name of the reason.
+const gatewayReasons: ReadonlySet<string> = new Set<keyof typeof Reason>([
+  "REQUEST_REJECTED",
+  "CLOCK_SKEW",
+  "MACHINE_EXPIRED",
+  "MACHINE_DISABLED",
+  "ROLE_REQUIRED",
+  "TOO_LARGE",
+  "RATE_LIMITED",
+  "DEPENDENCY_UNAVAILABLE",
+  "INTERNAL",
+]);
+
+// Fields that are none of a method's, but of the request itself.
+const requestFields: ReadonlySet<string> = new Set([
+  "authority",
+  "body",
+  "connect-content-encoding",
+  "content-digest",
+  "content-encoding",
+  "content-type",
+  "grpc-encoding",
+  "headers",
+  "method",
+  "path",
+  "trailer",
+]);
+
+/**
+ * Whether a gateway refuses for that reason by itself, without the owner of the method. Any other refusal has to be signed
+ * by the owner (SIGNING §11).
+ */
+export function mayGatewayRefuse(reason: string, metadata: Readonly<Record<string, string>>): boolean {
+  return (
+    gatewayReasons.has(reason) || (reason === "FIELD_INVALID" && requestFields.has(metadata["field"] ?? ""))
+  );
+}

@@ -70,7 +70,7 @@ async function runReader(load: Load, machine: Identity, protocol: "connect" | "g
   const { history, captured, stopped, stock, random } = load;
   let last: Captured | undefined;
   const key = { seed: Buffer.from(machine.seed, "base64"), keyId: machine.keyId };
-  const { transport, close } = openCapturing(load.endpoint, key, protocol, (sent) => (last = sent));
+  const { transport, close } = openCapturing(machine, key, protocol, (sent) => (last = sent));
   const reads = createClient(ReadService, transport);
   const ids = Object.values(stock.secrets);
   while (!stopped.aborted) {
@@ -123,7 +123,7 @@ async function runWriter(load: Load, name: string, secretId: string): Promise<vo
   const { owner, projectId, projectName } = stock;
   let last: Captured | undefined;
   const key = { seed: Buffer.from(owner.seed, "base64"), keyId: owner.keyId };
-  const { transport, close } = openCapturing(load.endpoint, key, "connect", (sent) => (last = sent));
+  const { transport, close } = openCapturing(owner, key, "connect", (sent) => (last = sent));
   const secrets = createClient(SecretService, transport);
   let expectedVersion = 1;
   while (!stopped.aborted) {

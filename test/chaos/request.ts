@@ -3,6 +3,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import {
   type Endpoint,
+  type PinnedEndpoint,
   type SignedTransport,
   type Signer,
   createClock,
@@ -27,7 +28,7 @@ const attemptMs = 8_000;
 
 /** Opens a product's own signed transport that tells of every request it signs. */
 export function openCapturing(
-  endpoint: Endpoint,
+  endpoint: PinnedEndpoint,
   key: { readonly seed: Uint8Array; readonly keyId?: string },
   protocol: "connect" | "grpc",
   onSigned: (captured: Captured) => void,

@@ -19,6 +19,13 @@ const field = (...names: readonly string[]): Rule => {
 
 /** What a foreign program must make of each vector, by file and list. */
 const rules: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
+  answers: {
+    methods: ({ owner }) => text(owner),
+    contentsValid: () => "valid",
+    contentsInvalid: refusedAtStep,
+    refusalsValid: ({ vouched }) => (vouched === true ? "vouched" : "the gateway's"),
+    refusalsInvalid: refusedAtStep,
+  },
   authority: { cases: ({ normal }) => text(normal ?? "refused") },
   bodies: {
     valid: ({ secretIds }) => list(secretIds).map(text).join(" "),

@@ -3,6 +3,7 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { newSeed, privateKeyOf, rawPublicKey, signBytes } from "@sallyport/client";
 import {
   GetKeysetResponseSchema,
+  type ListReadableSecretsResponse,
   ListReadableSecretsResponseSchema,
   type ReadSecretsResponse,
   ReadSecretsResponseSchema,
@@ -157,15 +158,43 @@ function describeLive(start: Start): void {
     expect(await through({ request })).toEqual({ code: 3, stdout: "", stderr: "refused REQUEST_REJECTED" });
   });
 
-  test("a secret that a false list names is refused by the server, whatever the list says", async () => {
+  const lists: readonly [string, (list: ListReadableSecretsResponse) => void][] = [
+    ["a secret added", ({ secrets }) => secrets.push(...secrets.slice(0, 1))],
+    ["a secret left out", ({ secrets }) => void secrets.pop()],
+    ["another name", ({ secrets: [first] }) => first && (first.name = "OTHER")],
+    ["a page dropped", (list) => (list.nextPageToken = job.ids["OTHER"] ?? "")],
+  ];
+  test.each(lists)("refuses an altered list: %s", async (_, change) => {
     const reply = (path: string, message: Uint8Array): Uint8Array => {
       if (path !== listPath) return message;
       const list = fromBinary(ListReadableSecretsResponseSchema, message);
-      const [first] = list.secrets;
-      if (first) list.secrets.push({ ...first, secretId: job.ids["OTHER"] ?? "" });
-      return toBinary(ListReadableSecretsResponseSchema, list);
+      change(list);
+      const altered = toBinary(ListReadableSecretsResponseSchema, list);
+      return Buffer.compare(altered, message) === 0 ? new Uint8Array() : altered;
     };
-    expect(await through({ reply })).toEqual({ code: 3, stdout: "", stderr: "refused NOT_GRANTED" });
+    expect(await through({ reply })).toEqual(untrusted("answer-content"));
+  });
+
+  test("refuses a list that is not signed, or signed for somebody else's request", async () => {
+    const head = (path: string, headers: Record<string, unknown>) => {
+      if (path === listPath) delete headers["sallyport-answer"];
+    };
+    expect(await through({ head })).toEqual(untrusted("answer-missing"));
+    let kept: unknown;
+    const keepAndSwap = (path: string, headers: Record<string, unknown>) => {
+      if (path !== listPath) return;
+      kept ??= headers["sallyport-answer"];
+      headers["sallyport-answer"] = kept;
+    };
+    expect(await through({ head: keepAndSwap })).toMatchObject({ code: 0 });
+    expect(await through({ head: keepAndSwap })).toEqual(untrusted("answer-digest"));
+  });
+
+  test("refuses an enrollment that nobody signed", async () => {
+    const head = (path: string, headers: Record<string, unknown>) => {
+      if (path.endsWith("/Enroll")) delete headers["sallyport-answer"];
+    };
+    expect(await through({ head })).toEqual(untrusted("answer-missing"));
   });
 }
 

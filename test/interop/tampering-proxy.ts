@@ -20,6 +20,8 @@ export type Interference = {
   readonly request?: (path: string, content: Buffer) => Buffer;
   /** Sends a request twice, byte for byte, and gives the client the answer to the copy. */
   readonly replay?: (path: string) => boolean;
+  /** Changes the headers of a reply in place. */
+  readonly head?: (path: string, headers: IncomingHttpHeaders) => void;
   /** Changes the message of a reply. */
   readonly reply?: (path: string, message: Uint8Array) => Uint8Array;
 };
@@ -78,13 +80,14 @@ async function pass(
   upstream: ClientHttp2Session,
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
-  { request, replay, reply }: Interference,
+  { request, replay, head, reply }: Interference,
 ): Promise<void> {
   const path = headers[":path"] ?? "";
   const received = await buffer(stream);
   const content = request?.(path, received) ?? received;
   const first = await call(upstream, headers, content);
   const answer = replay?.(path) ? await call(upstream, headers, content) : first;
+  head?.(path, answer.headers);
   const changed =
     reply && answer.content.length > 0
       ? frame(reply(path, answer.content.subarray(frameHead)))

@@ -17,6 +17,17 @@ test.each(publicReasons)("a server's %s is put in words", (reason) => {
   expect(adviceOf(reason).what?.({})).toMatch(/^\S[^\n]{10,150}$/);
 });
 
+test("a change that only the gateway refused may have been made, and is said to", () => {
+  const refusal = (vouched?: boolean) => explain(new SallyportError("RATE_LIMITED", "slow", { vouched }));
+  expect(refusal(false)).toMatchObject({
+    vouched: false,
+    next: expect.stringMatching(/only the gateway says that nothing was changed/) as string,
+  });
+  expect(refusal(true)).toMatchObject({ vouched: true });
+  expect(refusal(true).next).not.toContain("only the gateway");
+  expect(refusal()).toMatchObject({ vouched: null });
+});
+
 test("what the server tells with a reason is told on", () => {
   const told = new SallyportError({ told: "FIELD_INVALID" }, "a field is not valid", {
     metadata: { field: "name", description: "too long" },

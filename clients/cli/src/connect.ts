@@ -99,9 +99,9 @@ const neverSent =
 
 function inDoubt(error: unknown): unknown {
   if (!(error instanceof SallyportError)) return error;
-  const { reason, message, metadata, retryAfterMs, cause } = error;
+  const { reason, message, metadata, retryAfterMs, vouched, cause } = error;
   if (!unclear.has(reason) || neverSent.test(metadata["cause"] ?? "")) return error;
-  const details = { metadata: { ...metadata, done: "unknown" }, cause };
+  const details = { metadata: { ...metadata, done: "unknown" }, vouched, cause };
   return new SallyportError(
     { told: reason },
     message,

@@ -35,8 +35,12 @@ export type Explanation = {
   readonly message: string;
   readonly next: string;
   readonly metadata: Readonly<Record<string, string>>;
+  /** Whether its owner signed a refusal; false when only the gateway says that a change was refused, else null. */
+  readonly vouched: boolean | null;
   readonly exitCode: number;
 };
+
+const unvouched = "only the gateway says that nothing was changed: look before you rely on it";
 
 /** Explains whatever was thrown. */
 export function explain(error: unknown): Explanation {
@@ -47,7 +51,10 @@ export function explain(error: unknown): Explanation {
       error.retryAfterMs === undefined ? {} : { retry_after_ms: String(Math.ceil(error.retryAfterMs)) };
     // A refusal of the server brings a cause; what a client found out says it in its own words.
     const message = (error.cause !== undefined && advice.what?.(metadata)) || error.message;
-    return { ...shown(error.reason, message, advice, metadata), metadata: { ...metadata, ...wait } };
+    const explained = shown(error.reason, message, advice, metadata);
+    const next = error.vouched === false ? `${explained.next}; ${unvouched}` : explained.next;
+    const vouched = error.vouched ?? null;
+    return { ...explained, next, vouched, metadata: { ...metadata, ...wait } };
   }
   if (error instanceof CliError) {
     const explained = shown(error.reason, error.message, adviceOf(error.reason), error.metadata);
@@ -66,7 +73,7 @@ function shown(
   { next, exitCode }: Advice,
   metadata: Readonly<Record<string, string>>,
 ): Explanation {
-  return { reason, message, next: next(metadata), metadata, exitCode };
+  return { reason, message, next: next(metadata), metadata, vouched: null, exitCode };
 }
 
 /** The two lines that people read of an error. */

@@ -41,8 +41,11 @@ Times are RFC 3339 in UTC. Results go to standard output. An error goes to stand
 says its kind:
 
 \`\`\`json
-{"error": {"reason": "NOT_GRANTED", "message": "no grant covers DB_URL", "next": "see what this machine may read …", "metadata": {}}}
+{"error": {"reason": "NOT_GRANTED", "message": "no grant covers DB_URL", "next": "see what this machine may read …", "metadata": {}, "vouched": null}}
 \`\`\`
+
+\`vouched\` is true where the process that owns the data signed the refusal, and false where only the gateway says that a
+change was refused: it may have been made all the same.
 
 \`run\` prints what its command prints; with \`--json\` only its own errors are JSON.
 `;

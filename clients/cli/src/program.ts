@@ -141,9 +141,10 @@ function withoutTyped({ code, message }: CommanderError): string {
 }
 
 function report(explanation: Explanation, json: boolean): void {
-  const { reason, message, next, metadata } = explanation;
+  const { reason, message, next, metadata, vouched } = explanation;
   const terminal = terminalOf("stderr", process.env);
-  if (json) return terminal.write(`${safeJson({ error: { reason, message, next, metadata } }, 2)}\n`);
+  if (json)
+    return terminal.write(`${safeJson({ error: { reason, message, next, metadata, vouched } }, 2)}\n`);
   const [what = "", todo = ""] = explanationLines(explanation).map((line, index) =>
     wrap(sanitise(line), terminal.width, index === 0 ? "  " : "    ").join("\n"),
   );

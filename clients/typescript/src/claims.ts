@@ -1,6 +1,8 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { ReasonSchema, Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { ReasonSchema, Reason, type Refusal } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import {
+  type AnswerClaims,
+  AnswerClaimsSchema,
   KeyUse,
   type KeysetClaims,
   KeysetClaimsSchema,
@@ -40,6 +42,22 @@ export function decodeReplyClaims(payload: Uint8Array): ReplyClaims {
   const bounded = requestDigest.length === sha256Bytes && secrets.length <= 100 && page;
   if (!bounded || !secrets.every(isOutcome)) malformed("reply");
   return claims;
+}
+
+/** Decodes an answer's payload strictly, after its signature held (SIGNING §11). Throws REPLY_UNTRUSTED. */
+export function decodeAnswerClaims(payload: Uint8Array): AnswerClaims {
+  const claims = decode("answer", () => fromStrictBinary(AnswerClaimsSchema, payload));
+  const { requestDigest, outcome, keysetEpoch } = claims;
+  const bounded = requestDigest.length === sha256Bytes && keysetEpoch >= 1;
+  if (!bounded || outcome.case === undefined) malformed("answer");
+  if (outcome.case === "contentSha256" && outcome.value.length !== sha256Bytes) malformed("answer");
+  if (outcome.case === "refusal" && !isRefusal(outcome.value)) malformed("answer");
+  return claims;
+}
+
+function isRefusal({ reason, metadata }: Refusal): boolean {
+  const known = ReasonSchema.values.some(({ number }) => number === reason);
+  return known && reason !== Reason.UNSPECIFIED && Object.keys(metadata).length <= 8;
 }
 
 // An answer key names its holder, and no other key does.

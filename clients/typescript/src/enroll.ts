@@ -87,7 +87,7 @@ async function askToEnroll(
   validateOnly: boolean,
 ) {
   const token = parseToken(tokenText, "enr");
-  const { signer, transport, close } = openAsNewKey(endpoint, seed, options);
+  const { signer, transport, close } = openAsNewKey(endpoint, token, seed, options);
   const { publicKey, proof } = proveToken("enr", token.vaultId, token.seed, signer.publicKey);
   try {
     const answer = await createClient(EnrollmentService, transport).enroll({
@@ -120,7 +120,7 @@ export async function login(
 ): Promise<Identity> {
   const code = parseToken(codeText, "login");
   const seed = options.seed ?? newSeed();
-  const { signer, transport, close } = openAsNewKey(endpoint, seed, options);
+  const { signer, transport, close } = openAsNewKey(endpoint, code, seed, options);
   const { publicKey, proof } = proveToken("login", code.vaultId, code.seed, signer.publicKey);
   try {
     const answer = await createClient(UserService, transport).redeemLoginCode({
@@ -146,10 +146,17 @@ export async function login(
   }
 }
 
-function openAsNewKey(endpoint: Endpoint, seed: Uint8Array, options: ConnectionOptions) {
+// The token or code says whom to believe: before anything is enrolled, the keyset has to be its root's.
+function openAsNewKey(
+  endpoint: Endpoint,
+  { rootFingerprint }: { readonly rootFingerprint: string },
+  seed: Uint8Array,
+  options: ConnectionOptions,
+) {
   const clock = createClock();
   const signer = createSigner(seed, undefined, clock.now);
-  return { signer, ...createSignedTransport(endpoint, signer, "connect", { ...options, clock }) };
+  const pinned = { ...endpoint, rootFingerprint };
+  return { signer, ...createSignedTransport(pinned, signer, "connect", { ...options, clock }) };
 }
 
 function identityBase(

@@ -14,6 +14,13 @@ const unreachableCodes = new Set([
   Code.Aborted, // How the transport calls a connection that broke; no refusal of ours has this code.
 ]);
 
+const vouched = new WeakMap<ConnectError, boolean>();
+
+/** Notes whether an owner signed a refusal, or it is the gateway's word alone about a change. */
+export function noteVouched(refusal: ConnectError, holds: boolean): void {
+  vouched.set(refusal, holds);
+}
+
 /**
  * Turns what a Connect call threw into a SallyportError. A failure of the transport becomes UNREACHABLE, with the
  * system's own code for it, such as ECONNREFUSED, as metadata `cause`; that is TIMEOUT where no answer came in time, CLOSED
@@ -23,6 +30,7 @@ const unreachableCodes = new Set([
 export function toSallyportError(error: unknown): SallyportError {
   if (error instanceof SallyportError) return error;
   const connect = ConnectError.from(error);
+  if (connect.cause instanceof SallyportError) return connect.cause;
   const [info] = connect.findDetails(ErrorInfoSchema).filter(({ domain }) => domain === "sallyport");
   if (!info) {
     if (!unreachableCodes.has(connect.code))
@@ -36,6 +44,7 @@ export function toSallyportError(error: unknown): SallyportError {
   return new SallyportError({ told: info.reason }, connect.rawMessage, {
     metadata: info.metadata,
     ...retryAfter,
+    vouched: vouched.get(connect),
     cause: error,
   });
 }

@@ -1,4 +1,11 @@
 export { type NewSecret, type NewVersion, type Sallyport, type Services, openSallyport } from "./client.ts";
+export {
+  type AskedOwner,
+  type ToldRefusal,
+  readAnswerHeader,
+  verifyContent,
+  verifyRefusal,
+} from "./answer.ts";
 export { type Clock, createClock, maxCorrectionMs } from "./clock.ts";
 export {
   type EnrollOptions,
@@ -45,8 +52,10 @@ export {
 } from "./token.ts";
 export {
   type Endpoint,
+  type PinnedEndpoint,
   type SignedTransport,
   createSignedTransport,
-  requestDigestHeader,
 } from "./transport.ts";
+export { type AnswerKeys, requestDigestHeader } from "./verifier.ts";
 export { version } from "./version.ts";
+export { type ForeignAnswer, verifyForeignAnswer } from "./wire-answer.ts";

@@ -1,12 +1,12 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import type { KeyUse } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
+  KeyUse,
   type Keyset,
   type KeysetClaims,
   KeyUseSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { enumName } from "@sallyport/proto/names";
-import { LABELS, labelled, rootFingerprint } from "@sallyport/proto/signing";
+import { type AnswerOwner, LABELS, labelled, rootFingerprint } from "@sallyport/proto/signing";
 import { decodeKeysetClaims } from "./claims.ts";
 import { SallyportError } from "./errors.ts";
 import { verifyBytes } from "./keys.ts";
@@ -17,6 +17,8 @@ export type TrustedKeys = {
   readonly notAfterMs: number;
   /** Finds a key by use and id; throws REPLY_UNTRUSTED when the keyset has none. */
   key(use: KeyUse, keyId: string): Uint8Array;
+  /** Finds an owner's answer key by its id; those of others are not found. */
+  answerKey(owner: AnswerOwner, keyId: string): Uint8Array | undefined;
   /** The key to prefer for a use. */
   preferred(use: KeyUse): { readonly keyId: string; readonly publicKey: Uint8Array };
 };
@@ -66,6 +68,8 @@ function trustedKeys({ epoch, keys }: KeysetClaims, notAfterMs: number): Trusted
         );
       return key.publicKey;
     },
+    answerKey: (owner, keyId) =>
+      keys.find((key) => key.use === KeyUse.ANSWER && key.holder === owner && key.keyId === keyId)?.publicKey,
     preferred(use) {
       const key = keys.find((candidate) => candidate.use === use);
       if (!key)

@@ -1,5 +1,4 @@
 import { create } from "@bufbuild/protobuf";
-import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { type Transport, createClient } from "@connectrpc/connect";
 import { SealingSuite } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
@@ -10,11 +9,12 @@ import {
 import { createClock } from "./clock.ts";
 import { guarded } from "./errors.ts";
 import type { Identity } from "./identity.ts";
-import { type TrustedKeys, verifyKeyset } from "./keyset.ts";
+import type { TrustedKeys } from "./keyset.ts";
 import { type OpenedReply, type ReadResult, openReply } from "./reply.ts";
 import { createRecipient } from "./seal.ts";
 import { createSigner } from "./signer.ts";
-import { type ConnectionOptions, createSignedTransport, requestDigestHeader } from "./transport.ts";
+import { type ConnectionOptions, createSignedTransport } from "./transport.ts";
+import { requestDigestHeader } from "./verifier.ts";
 
 /** What to read: named secrets (one of them in an older version, if wished), a project, or everything granted. */
 export type ReadTarget =
@@ -67,25 +67,16 @@ export function openConnection(
 ): Connection {
   const clock = createClock();
   const signer = createSigner(Buffer.from(identity.seed, "base64"), identity.keyId, clock.now);
-  const endpoint = { url: identity.url, ...(identity.ca === undefined ? {} : { ca: identity.ca }) };
-  const { transport, close } = createSignedTransport(endpoint, signer, protocol, { ...options, clock });
-  const reads = createClient(ReadService, transport);
-  let keyset: TrustedKeys | undefined;
-
-  async function fetchKeyset(): Promise<{ keys: TrustedKeys; serverTimeMs: number | undefined }> {
-    const answer = await reads.getKeyset({});
-    keyset = verifyKeyset(answer.keyset, identity.rootFingerprint, Date.now(), keyset?.epoch);
-    return { keys: keyset, serverTimeMs: answer.serverTime && timestampMs(answer.serverTime) };
-  }
+  const { url, ca, rootFingerprint } = identity;
+  const endpoint = { url, rootFingerprint, ...(ca === undefined ? {} : { ca }) };
+  const signed = createSignedTransport(endpoint, signer, protocol, { ...options, clock });
+  const { transport, deployment, close } = signed;
   return {
     transport,
     close,
-    async trustedKeys() {
-      if (keyset && Date.now() < keyset.notAfterMs) return keyset;
-      return (await fetchKeyset()).keys;
-    },
+    trustedKeys: deployment.trustedKeys,
     checkDeployment: guarded(async () => {
-      const { keys, serverTimeMs } = await fetchKeyset();
+      const { keys, serverTimeMs } = await deployment.check();
       return { epoch: keys.epoch, keysetNotAfterMs: keys.notAfterMs, serverTimeMs };
     }),
   };

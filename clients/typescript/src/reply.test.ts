@@ -25,6 +25,7 @@ const keys: TrustedKeys = {
   epoch: 1,
   notAfterMs: Number.POSITIVE_INFINITY,
   key: () => replyPublicKey,
+  answerKey: () => undefined,
   preferred: () => ({ keyId: "reply-1", publicKey: replyPublicKey }),
 };
 const requestDigest = new Uint8Array(32).fill(7);

@@ -25,6 +25,11 @@ export class SallyportError extends Error {
   readonly metadata: Readonly<Record<string, string>>;
   /** After how many milliseconds trying again makes sense, where the server said so. */
   readonly retryAfterMs: number | undefined;
+  /**
+   * Of a refusal: true when the process that owns the data signed it; false when it is the gateway's word alone that a
+   * change was refused, which may have been made all the same. Undefined for everything else.
+   */
+  readonly vouched: boolean | undefined;
 
   constructor(
     reason: PublicReason | ClientReason | ToldReason,
@@ -32,6 +37,7 @@ export class SallyportError extends Error {
     details: {
       metadata?: Readonly<Record<string, string>>;
       retryAfterMs?: number;
+      vouched?: boolean | undefined;
       cause?: unknown;
     } = {},
   ) {
@@ -39,5 +45,6 @@ export class SallyportError extends Error {
     this.reason = typeof reason === "string" ? reason : reason.told;
     this.metadata = details.metadata ?? {};
     this.retryAfterMs = details.retryAfterMs;
+    this.vouched = details.vouched;
   }
 }

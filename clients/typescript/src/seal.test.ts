@@ -26,6 +26,7 @@ test("a sealed value opens for its target and for no other", async () => {
     epoch: 1,
     notAfterMs: 0,
     key: () => publicKey,
+    answerKey: () => undefined,
     preferred: () => ({ keyId: "sealing-1", publicKey }),
   };
   const plaintext = Buffer.from("to be sealed");

@@ -1,11 +1,14 @@
-import type { Interceptor, Transport } from "@connectrpc/connect";
+import { type Interceptor, type Transport, createClient } from "@connectrpc/connect";
 import { Http2SessionManager, createNodeHttpClient } from "@connectrpc/connect-node";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import { createTransport as createConnect } from "@connectrpc/connect/protocol-connect";
 import { createTransport as createGrpc } from "@connectrpc/connect/protocol-grpc";
+import { ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import type { Clock } from "./clock.ts";
+import { type Deployment, createDeployment } from "./deployment.ts";
 import { toSallyportError } from "./errors.ts";
 import type { Signer } from "./signer.ts";
+import { createVerifier, requestDigestHeader } from "./verifier.ts";
 import { version } from "./version.ts";
 
 /** Where the gateway is and how to trust it. `ca` is PEM text; without it the system's roots are used. */
@@ -23,13 +26,22 @@ export type ConnectionOptions = {
   readonly onClockSet?: (correctionMs: number) => void;
 };
 
-/** The local response header that carries the digest of the request as it was signed, in base64. */
-export const requestDigestHeader = "sallyport-request-digest";
+/** Where the gateway is, and the fingerprint of the root that everything behind it is trusted by. */
+export type PinnedEndpoint = Endpoint & { readonly rootFingerprint: string };
 
-/** A transport whose every request is signed over the bytes it sends; nothing is ever sent twice. */
-export type SignedTransport = { readonly transport: Transport; readonly close: () => void };
+/**
+ * A transport whose every request is signed over the bytes it sends, and whose every answer is verified over the bytes it
+ * gets; nothing is ever sent twice.
+ */
+export type SignedTransport = {
+  readonly transport: Transport;
+  /** The keys by which answers are verified. */
+  readonly deployment: Deployment;
+  readonly close: () => void;
+};
 
 const maxReplyBytes = 4 * 1024 * 1024;
+const frameHeadBytes = 5;
 const defaultAttemptMs = 10_000;
 
 /**
@@ -37,7 +49,7 @@ const defaultAttemptMs = 10_000;
  * that was refused as CLOCK_SKEW once more, by the gateway's time.
  */
 export function createSignedTransport(
-  endpoint: Endpoint,
+  endpoint: PinnedEndpoint,
   signer: Signer,
   protocol: "connect" | "grpc" = "connect",
   options: ConnectionOptions & { readonly clock?: Clock } = {},
@@ -48,11 +60,15 @@ export function createSignedTransport(
     endpoint.ca === undefined ? {} : { ca: endpoint.ca },
   );
   const send = createNodeHttpClient({ httpVersion: "2", sessionProvider: () => session });
+  const ask = () => createClient(ReadService, transport).getKeyset({});
+  const deployment = createDeployment(ask, endpoint.rootFingerprint);
+  const verifier = createVerifier(deployment, maxReplyBytes + frameHeadBytes);
+  const correct = options.clock ? [correcting(options.clock, options.onClockSet)] : [];
   const transportOptions = {
-    httpClient: signing(send, signer, options),
+    httpClient: verifier.contents(signing(send, signer, options)),
     baseUrl: endpoint.url,
     useBinaryFormat: true,
-    interceptors: options.clock ? [correcting(options.clock, options.onClockSet)] : [],
+    interceptors: [...correct, verifier.refusals],
     acceptCompression: [],
     sendCompression: null,
     compressMinBytes: Number.MAX_SAFE_INTEGER,
@@ -60,8 +76,9 @@ export function createSignedTransport(
     writeMaxBytes: maxReplyBytes,
     defaultTimeoutMs: options.attemptMs ?? defaultAttemptMs,
   };
-  const transport = protocol === "connect" ? createConnect(transportOptions) : createGrpc(transportOptions);
-  return { transport, close: () => session.abort() };
+  const transport: Transport =
+    protocol === "connect" ? createConnect(transportOptions) : createGrpc(transportOptions);
+  return { transport, deployment, close: () => session.abort() };
 }
 
 // Signed here, where the bytes are: an interceptor sees messages, and two encodings of one message may differ.

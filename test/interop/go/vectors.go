@@ -17,6 +17,7 @@ type verdicts map[string]string
 // judgeVectors runs every vector of the folder; it reads inputs only, never what is expected of them.
 func judgeVectors(dir string) (verdicts, error) {
 	judges := map[string]func(verdicts, []byte) error{
+		"answers":          judgeAnswers,
 		"authority":        judgeAuthorities,
 		"bodies":           judgeBodies,
 		"ed25519":          judgeEd25519,

@@ -17,9 +17,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import grpc
-from google.rpc import error_details_pb2, status_pb2
 
-from client.connection import Endpoint
+from client.connection import Endpoint, details_of
 from client.failures import Untrusted
 from client.machine import enroll
 from client.token import Token
@@ -40,15 +39,6 @@ def read(mode: str) -> dict[str, object]:
     return {"machine": machine.id, "epoch": machine.keyset.epoch, "sha256": digests}
 
 
-def reason_of(error: grpc.RpcError) -> str:
-    """The reason that the deployment gave; empty when it gave none."""
-    trailers = dict(error.trailing_metadata() or ())
-    status = status_pb2.Status.FromString(trailers.get("grpc-status-details-bin", b""))
-    info = error_details_pb2.ErrorInfo()
-    reasons = (info.reason for detail in status.details if detail.Unpack(info) and info.domain == "sallyport")
-    return next(reasons, "")
-
-
 def main(args: list[str]) -> int:
     try:
         match args:
@@ -63,7 +53,7 @@ def main(args: list[str]) -> int:
         print("untrusted", untrusted.step, file=sys.stderr)
         return 4
     except grpc.RpcError as error:
-        reason = reason_of(error)
+        reason, _, _ = details_of(error)
         if not reason:
             raise
         print("refused", reason, file=sys.stderr)

@@ -13,6 +13,7 @@ from sallyport.evidence.v1 import evidence_pb2 as evidence
 from sallyport.gateway.v1 import read_pb2 as gateway
 
 from client import ed25519
+from client.answer import Asked, owner_of
 from client.authority import normalise
 from client.base import Request, signature_base
 from client.failures import Refused, Untrusted
@@ -48,6 +49,38 @@ def _verdict(judge: Judge, vector: Vector) -> str:
         return f"refused: {refused.step}"
     except ValueError:
         return "refused"
+
+
+def _answers(file: Vector) -> list[tuple[str, str]]:
+    parts = {name: b64decode(file["keyset"][key]) for name, key in _KEYSET_FIELDS.items()}
+    now, epoch = file["nowSeconds"], file["smallestEpoch"]
+    keyset = Keyset.trust(evidence.Keyset(**parts), file["rootFingerprint"], now, epoch)
+    digest = bytes.fromhex(file["requestDigest"])
+
+    def owner(vector: Vector) -> str:
+        try:
+            return owner_of(vector["path"])
+        except ValueError:
+            return "none"
+
+    def content(vector: Vector) -> str:
+        Asked(owner_of(vector["path"]), digest).content(keyset, vector["header"], b64decode(vector["content"]))
+        return "valid"
+
+    def refusal(vector: Vector) -> str:
+        answer = b64decode(vector["answer"])
+        signed = evidence.SignedAnswer.FromString(answer) if answer else None
+        asked = Asked(owner_of(vector["path"]), digest)
+        vouched = asked.refusal(keyset, signed, vector["reason"], vector["metadata"])
+        return "vouched" if vouched else "the gateway's"
+
+    return [
+        *_each("methods", file["methods"], owner),
+        *_each("contentsValid", file["contentsValid"], content),
+        *_each("contentsInvalid", file["contentsInvalid"], content),
+        *_each("refusalsValid", file["refusalsValid"], refusal),
+        *_each("refusalsInvalid", file["refusalsInvalid"], refusal),
+    ]
 
 
 def _authority(file: Vector) -> list[tuple[str, str]]:
@@ -218,6 +251,7 @@ def _tokens(file: Vector) -> list[tuple[str, str]]:
 _KEYSET_FIELDS = {"payload": "payload", "root_public_key": "rootPublicKey", "signature": "signature"}
 
 _JUDGES: dict[str, Callable[[Vector], list[tuple[str, str]]]] = {
+    "answers": _answers,
     "authority": _authority,
     "bodies": _bodies,
     "ed25519": _ed25519,

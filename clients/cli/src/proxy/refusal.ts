@@ -15,6 +15,7 @@ export const proxyCodes = {
   permission_denied: { http: 403, grpc: 7 },
   resource_exhausted: { http: 429, grpc: 8 },
   unimplemented: { http: 404, grpc: 12 },
+  data_loss: { http: 500, grpc: 15 },
   unauthenticated: { http: 401, grpc: 16 },
   unavailable: { http: 503, grpc: 14 },
 } as const;

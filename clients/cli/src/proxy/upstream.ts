@@ -2,10 +2,11 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:h
 import { once } from "node:events";
 import type { OutgoingHttpHeaders } from "node:http";
 import type { Identity } from "@sallyport/client/reading";
-import { type Signer, createSigner } from "@sallyport/client";
+import { type Signer, createSignedTransport, createSigner, toSallyportError } from "@sallyport/client";
 import { userAgent } from "../session.ts";
 import { type Answer, type ToolRequest, collect, maxAnswerBytes } from "./exchange.ts";
 import { ProxyRefusal } from "./refusal.ts";
+import { verifyForTool } from "./verify.ts";
 
 /** Signs requests of tools and takes them to the gateway. */
 export type Upstream = {
@@ -20,6 +21,7 @@ const answerMs = 15_000;
 /** Opens the way to the gateway of an identity. The connection is made when it is needed, and again when it was lost. */
 export function openUpstream(identity: Identity, now: () => number): Upstream {
   const signer = createSigner(Buffer.from(identity.seed, "base64"), identity.keyId, now);
+  const { deployment, close } = createSignedTransport(pinned(identity), signer);
   const url = new URL(identity.url);
   let session: ClientHttp2Session | undefined;
   const connected = (): ClientHttp2Session => {
@@ -31,11 +33,16 @@ export function openUpstream(identity: Identity, now: () => number): Upstream {
   };
   return {
     async forward(request, body) {
-      const headers = signedHeaders(request, body, url, signer);
+      await deployment.trustedKeys().catch((error: unknown) => {
+        throw new ProxyRefusal("unavailable", toSallyportError(error).message);
+      });
+      const { headers, requestDigest } = signedHeaders(request, body, url, signer);
       const stream = connected().request(headers, { signal: AbortSignal.timeout(answerMs) });
       try {
         stream.end(body);
-        return await answerOf(stream);
+        const answer = await answerOf(stream);
+        await verifyForTool(answer, { path: request.path, requestDigest }, deployment);
+        return answer;
       } catch (error) {
         if (error instanceof ProxyRefusal) throw error;
         throw new ProxyRefusal("unavailable", `the gateway at ${url.host} did not answer`);
@@ -43,8 +50,15 @@ export function openUpstream(identity: Identity, now: () => number): Upstream {
         stream.destroy();
       }
     },
-    close: () => session?.destroy(),
+    close() {
+      session?.destroy();
+      close();
+    },
   };
+}
+
+function pinned({ url, ca, rootFingerprint }: Identity) {
+  return { url, rootFingerprint, ...(ca === undefined ? {} : { ca }) };
 }
 
 // What a tool sends of its own is left behind, save what says how to answer it: nothing else is signed or needed.
@@ -53,19 +67,21 @@ function signedHeaders(
   body: Buffer,
   url: URL,
   signer: Signer,
-): OutgoingHttpHeaders {
+): { readonly headers: OutgoingHttpHeaders; readonly requestDigest: Uint8Array } {
   const contentType = headers["content-type"] ?? "";
   const kept = passedOn.flatMap((name) =>
     headers[name] === undefined ? [] : [[name, headers[name]] as const],
   );
-  return {
+  const signed = signer.sign({ authority: url.host, path, contentType }, body);
+  const sent = {
     ":method": "POST",
     ":path": path,
     "content-type": contentType,
     "user-agent": `${userAgent} proxy`,
     ...Object.fromEntries(kept),
-    ...signer.sign({ authority: url.host, path, contentType }, body).headers,
+    ...signed.headers,
   };
+  return { headers: sent, requestDigest: signed.requestDigest };
 }
 
 async function answerOf(stream: ClientHttp2Stream): Promise<Answer> {

@@ -30,6 +30,9 @@ func Enroll(ctx context.Context, endpoint Endpoint, token Token, hostname string
 		return nil, err
 	}
 	defer stranger.Close()
+	if err := stranger.trust(ctx, token.RootFingerprint, smallestEpoch); err != nil {
+		return nil, err
+	}
 	enrolled, err := identity.NewEnrollmentServiceClient(stranger).Enroll(ctx, &identity.EnrollRequest{
 		VaultId:          token.VaultID,
 		TokenId:          token.ID,
@@ -45,27 +48,25 @@ func Enroll(ctx context.Context, endpoint Endpoint, token Token, hostname string
 	if err != nil {
 		return nil, err
 	}
-	machine := &Machine{ID: enrolled.MachineId, conn: conn, reads: gateway.NewReadServiceClient(conn)}
-	if err := machine.trust(ctx, token.RootFingerprint, smallestEpoch); err != nil {
-		machine.Close()
-		return nil, err
-	}
-	return machine, nil
+	*conn.keyset = *stranger.keyset
+	reads := gateway.NewReadServiceClient(conn)
+	return &Machine{ID: enrolled.MachineId, Keyset: *conn.keyset, conn: conn, reads: reads}, nil
 }
 
-func (m *Machine) trust(ctx context.Context, fingerprint string, smallestEpoch uint32) error {
-	answer, err := m.reads.GetKeyset(ctx, &gateway.GetKeysetRequest{})
+// trust fetches the keyset; until then no answer of an owner is believed.
+func (c connection) trust(ctx context.Context, fingerprint string, smallestEpoch uint32) error {
+	answer, err := gateway.NewReadServiceClient(c).GetKeyset(ctx, &gateway.GetKeysetRequest{})
 	if err != nil {
 		return err
 	}
-	m.Keyset, err = Trust(answer.Keyset, fingerprint, time.Now(), smallestEpoch)
+	*c.keyset, err = Trust(answer.Keyset, fingerprint, time.Now(), smallestEpoch)
 	return err
 }
 
 // Close ends the connection.
 func (m *Machine) Close() { m.conn.Close() }
 
-// List returns the ids of every readable secret. The answer is the gateway's word: nothing signs it.
+// List returns the ids of every readable secret.
 func (m *Machine) List(ctx context.Context) ([]string, error) {
 	ids := []string{}
 	for page := ""; ; {

@@ -1,4 +1,4 @@
-"""A channel that signs every call, so that generated stubs work over it."""
+"""A channel that signs every call and verifies every answer, so that generated stubs work over it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from google.rpc import error_details_pb2, status_pb2
+from sallyport.evidence.v1 import evidence_pb2 as evidence
 
+from .answer import HEADER, ITSELF, Asked, owner_of
+from .failures import Untrusted
+from .keyset import Keyset
 from .signer import Signer
 
 # The content type that grpcio sends.
@@ -33,11 +38,13 @@ class Endpoint:
 
 @dataclass
 class SigningChannel:
-    """What generated stubs need of a channel. `last_digest` is the digest of the request sent last."""
+    """What generated stubs need of a channel. `last_digest` is the digest of the request sent last; without a keyset no
+    answer of an owner is believed."""
 
     channel: grpc.Channel
     authority: str
     signer: Signer
+    keyset: Keyset | None = None
     last_digest: bytes = field(default=b"", init=False)
 
     def unary_unary(
@@ -47,8 +54,9 @@ class SigningChannel:
         response_deserializer: Callable[[bytes], Any],
         **options: Any,
     ) -> Callable[[Any], Any]:
-        """Serialises a message once, signs those bytes in their frame, and sends the same bytes."""
-        call = self.channel.unary_unary(method, lambda message: message, response_deserializer, **options)
+        """Serialises a message once, signs those bytes in their frame, sends the same bytes, and verifies the answer
+        over the bytes that came."""
+        call = self.channel.unary_unary(method, lambda message: message, lambda message: message, **options)
 
         def signed(request: Any) -> Any:
             message = request_serializer(request)
@@ -58,9 +66,42 @@ class SigningChannel:
                 ("signature-input", sent.signature_input),
                 ("signature", sent.signature),
             )
-            return call(message, timeout=20, metadata=metadata)
+            content = self._verified(method, lambda: call.with_call(message, timeout=20, metadata=metadata))
+            return response_deserializer(content)
 
         return signed
+
+    def _verified(self, method: str, call: Callable[[], tuple[bytes, grpc.Call]]) -> bytes:
+        owner = owner_of(method)
+        if owner == ITSELF:
+            return call()[0]
+        if self.keyset is None:
+            raise Untrusted("root")
+        asked = Asked(owner, self.last_digest)
+        try:
+            content, answered = call()
+        except grpc.RpcError as error:
+            reason, metadata, signed_answer = details_of(error)
+            if reason:
+                asked.refusal(self.keyset, signed_answer, reason, metadata)
+            raise
+        headers = [value for name, value in answered.initial_metadata() if name == HEADER]
+        asked.content(self.keyset, ",".join(headers), content)
+        return content
+
+
+def details_of(error: grpc.RpcError) -> tuple[str, dict[str, str], evidence.SignedAnswer | None]:
+    """What the deployment says of a refusal: reason, metadata and the owner's signature; no reason when nothing does."""
+    trailers = dict(error.trailing_metadata() or ())
+    status = status_pb2.Status.FromString(trailers.get("grpc-status-details-bin", b""))
+    reason, metadata, signed = "", {}, None
+    for detail in status.details:
+        info, answer = error_details_pb2.ErrorInfo(), evidence.SignedAnswer()
+        if detail.Unpack(info) and info.domain == "sallyport":
+            reason, metadata = info.reason, dict(info.metadata)
+        elif detail.Unpack(answer):
+            signed = answer
+    return reason, metadata, signed
 
 
 def frame(message: bytes) -> bytes:

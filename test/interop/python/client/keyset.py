@@ -12,7 +12,7 @@ from .text import labelled
 from .token import fingerprint
 
 _KEY_FORM = re.compile("[a-z0-9-]{1,64}")
-_OWNERS = {"identity", "policy", "secrets", "audit"}
+OWNERS = {"identity", "policy", "secrets", "audit"}
 _USES = set(evidence.KeyUse.values()) - {evidence.KEY_USE_UNSPECIFIED}
 
 
@@ -22,6 +22,7 @@ class Keyset:
 
     epoch: int
     keys: dict[tuple[int, str], bytes]
+    answer_keys: dict[tuple[str, str], bytes]
 
     @staticmethod
     def trust(keyset: evidence.Keyset, pinned: str, now: float, smallest_epoch: int) -> "Keyset":
@@ -37,7 +38,16 @@ class Keyset:
             raise Untrusted("keyset-expired")
         if claims.epoch < smallest_epoch:
             raise Untrusted("keyset-epoch")
-        return Keyset(claims.epoch, {(key.use, key.key_id): key.public_key for key in claims.keys})
+        answers = (key for key in claims.keys if key.use == evidence.KEY_USE_ANSWER)
+        return Keyset(
+            claims.epoch,
+            {(key.use, key.key_id): key.public_key for key in claims.keys},
+            {(key.holder, key.key_id): key.public_key for key in answers},
+        )
+
+    def answer_key(self, owner: str, key_id: str) -> bytes:
+        """The owner's answer key of the id; empty when there is none."""
+        return self.answer_keys.get((owner, key_id), b"")
 
     def reply_key(self, key_id: str) -> bytes:
         """The reply key of the id; empty when there is none."""
@@ -57,7 +67,7 @@ def _decode(payload: bytes) -> evidence.KeysetClaims:
         or len(claims.keys) > 32
         or len(names) != len(claims.keys)
         or {key.use for key in claims.keys} != _USES
-        or {key.holder for key in claims.keys if key.use == evidence.KEY_USE_ANSWER} != _OWNERS
+        or {key.holder for key in claims.keys if key.use == evidence.KEY_USE_ANSWER} != OWNERS
         or any(key.holder for key in claims.keys if key.use != evidence.KEY_USE_ANSWER)
         or any(_KEY_FORM.fullmatch(key.key_id) is None or len(key.public_key) != 32 for key in claims.keys)
     ):

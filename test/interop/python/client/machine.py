@@ -20,15 +20,14 @@ from .token import Token
 class Machine:
     """An enrolled machine and the keys it trusts."""
 
-    def __init__(self, channel: SigningChannel, machine_id: str, pinned: str, smallest_epoch: int) -> None:
+    def __init__(self, channel: SigningChannel, machine_id: str, keyset: Keyset) -> None:
         self.id = machine_id
+        self.keyset = keyset
         self._channel = channel
         self._reads = ReadServiceStub(channel)
-        answer = self._reads.GetKeyset(gateway.GetKeysetRequest())
-        self.keyset = Keyset.trust(answer.keyset, pinned, time.time(), smallest_epoch)
 
     def list_readable(self) -> list[str]:
-        """The ids of every readable secret. The answer is the gateway's word: nothing signs it."""
+        """The ids of every readable secret."""
         ids: list[str] = []
         page = ""
         while True:
@@ -66,6 +65,9 @@ def enroll(endpoint: Endpoint, channel: grpc.Channel, token: Token, hostname: st
     seed = secrets.token_bytes(32)
     public_key = ed25519.public_of(seed)
     stranger = SigningChannel(channel, endpoint.authority, Signer.of_new_key(seed))
+    answer = ReadServiceStub(stranger).GetKeyset(gateway.GetKeysetRequest())
+    keyset = Keyset.trust(answer.keyset, token.root_fingerprint, time.time(), smallest_epoch)
+    stranger.keyset = keyset
     enrolled = EnrollmentServiceStub(stranger).Enroll(
         identity.EnrollRequest(
             vault_id=token.vault_id,
@@ -76,5 +78,5 @@ def enroll(endpoint: Endpoint, channel: grpc.Channel, token: Token, hostname: st
             hostname=hostname,
         )
     )
-    signed = SigningChannel(channel, endpoint.authority, Signer(seed, enrolled.machine_id))
-    return Machine(signed, enrolled.machine_id, token.root_fingerprint, smallest_epoch)
+    signed = SigningChannel(channel, endpoint.authority, Signer(seed, enrolled.machine_id), keyset)
+    return Machine(signed, enrolled.machine_id, keyset)

@@ -16,4 +16,5 @@ def _has_unknown(message: Message) -> bool:
     if len(UnknownFieldSet(message)) > 0:
         return True
     inner = (value for field, value in message.ListFields() if field.message_type is not None)
-    return any(_has_unknown(item) for value in inner for item in ([value] if isinstance(value, Message) else value))
+    items = (item for value in inner for item in ([value] if isinstance(value, Message) else value))
+    return any(_has_unknown(item) for item in items if isinstance(item, Message))  # The keys of a map are texts.

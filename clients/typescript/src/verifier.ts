@@ -1,0 +1,152 @@
+import { ConnectError, type Interceptor } from "@connectrpc/connect";
+import type { UniversalClientFn } from "@connectrpc/connect/protocol";
+import { ErrorInfoSchema } from "@sallyport/proto/gen/google/rpc/error_details_pb.ts";
+import {
+  type SignedAnswer,
+  SignedAnswerSchema,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import {
+  type AnswerOwner,
+  FormatError,
+  answerHeader,
+  answerOwnerOf,
+  unframeMessage,
+} from "@sallyport/proto/signing";
+import { type AskedOwner, readAnswerHeader, verifyContent, verifyRefusal } from "./answer.ts";
+import type { Deployment } from "./deployment.ts";
+import { noteVouched } from "./errors.ts";
+import type { TrustedKeys } from "./keyset.ts";
+import { SallyportError } from "./sallyport-error.ts";
+
+/** The local response header that carries the digest of the request as it was signed, in base64. */
+export const requestDigestHeader = "sallyport-request-digest";
+
+/** Verifies every answer of a transport: contents where the bytes are, refusals where they are errors. */
+export type Verifier = {
+  contents(send: UniversalClientFn): UniversalClientFn;
+  readonly refusals: Interceptor;
+};
+
+/** The keys by which answers are verified. */
+export type AnswerKeys = Pick<Deployment, "trustedKeys" | "newerKeys">;
+
+/** An answer on the wire, read whole. */
+export type WireAnswer = {
+  readonly status: number;
+  readonly header: Pick<Headers, "get">;
+  readonly body: Uint8Array;
+};
+
+const readOnly = /\/(Get|BatchGet|List|Count|WhoAmI|ReadSecrets)[A-Za-z]*$/;
+
+/**
+ * Makes a verifier for one transport. What its owner did not sign is REPLY_UNTRUSTED (SIGNING §11); only for reasons that
+ * a gateway has of its own a refusal may come unsigned, and is noted as not vouched for where a change was asked for. The
+ * keys are asked for before the request: it may be the last that this client may make.
+ */
+export function createVerifier(keys: AnswerKeys, maxBytes: number): Verifier {
+  // By its signal an interceptor knows the attempt that its error came of.
+  const attempts = new WeakMap<AbortSignal, AskedOwner>();
+  return {
+    contents: (send) => async (request) => {
+      const owner = ownerOf(new URL(request.url).pathname);
+      if (owner === "itself") return send(request);
+      await keys.trustedKeys();
+      const response = await send(request);
+      const digest = response.header.get(requestDigestHeader) ?? "";
+      const asked = { owner, requestDigest: Buffer.from(digest, "base64") };
+      if (request.signal) attempts.set(request.signal, asked);
+      const body = await collected(response.body, maxBytes);
+      await verifyWireContent({ ...response, body }, asked, keys);
+      return { ...response, body: once(body) };
+    },
+    refusals: (next) => async (request) => {
+      try {
+        return await next(request);
+      } catch (error) {
+        const asked = attempts.get(request.signal);
+        // Before anything was sent, it is the keyset that was refused.
+        if (!(error instanceof ConnectError) || !asked) throw error;
+        const vouched = await verifyWireRefusal(error, asked, keys);
+        if (vouched === true) noteVouched(error, true);
+        if (vouched === false && !readOnly.test(request.url)) noteVouched(error, false);
+        throw error;
+      }
+    },
+  };
+}
+
+/** The owner of a method; throws REPLY_UNTRUSTED where nobody could sign for it. */
+export function ownerOf(path: string): AnswerOwner | "itself" {
+  const owner = answerOwnerOf(path);
+  if (owner === undefined)
+    throw new SallyportError("REPLY_UNTRUSTED", `the answer cannot be trusted: ${path} has no owner`);
+  return owner;
+}
+
+/** Verifies an answer on the wire and says whether it is one; else it is an error. Throws REPLY_UNTRUSTED. */
+export async function verifyWireContent(
+  answer: WireAnswer,
+  asked: AskedOwner,
+  keys: AnswerKeys,
+): Promise<boolean> {
+  const content = contentOf(answer);
+  if (!content) return false;
+  const signed = readAnswerHeader(answer.header.get(answerHeader), asked);
+  verifyContent(signed, content, asked, await keysFor(signed, asked, keys));
+  return true;
+}
+
+/**
+ * Verifies a refusal: true when its owner signed it, false when a gateway may have made it alone, undefined when it is no
+ * refusal of a deployment. Throws REPLY_UNTRUSTED.
+ */
+export async function verifyWireRefusal(
+  error: ConnectError,
+  asked: AskedOwner,
+  keys: AnswerKeys,
+): Promise<boolean | undefined> {
+  const [info] = error.findDetails(ErrorInfoSchema).filter(({ domain }) => domain === "sallyport");
+  if (!info) return undefined;
+  const [signed] = error.findDetails(SignedAnswerSchema);
+  return verifyRefusal(signed, info, asked, await keysFor(signed, asked, keys));
+}
+
+async function keysFor(
+  signed: SignedAnswer | undefined,
+  { owner }: AskedOwner,
+  { trustedKeys, newerKeys }: AnswerKeys,
+): Promise<TrustedKeys> {
+  const keys = await trustedKeys();
+  const known = !signed || keys.answerKey(owner, signed.keyId);
+  return known ? keys : newerKeys().catch(() => keys);
+}
+
+// What a client takes for an answer, and so must be signed. Anything else becomes an error.
+function contentOf({ status, header, body }: WireAnswer): Uint8Array | undefined {
+  if (!(header.get("content-type") ?? "").startsWith("application/grpc"))
+    return status === 200 ? body : undefined;
+  if (body.length === 0) return undefined;
+  try {
+    return unframeMessage(body);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw new SallyportError("REPLY_UNTRUSTED", "the answer cannot be trusted: it is not one message");
+  }
+}
+
+async function collected(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.length;
+    if (length > maxBytes)
+      throw new SallyportError("REPLY_UNTRUSTED", "the answer is larger than any answer may be");
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+async function* once(body: Uint8Array): AsyncIterable<Uint8Array> {
+  yield body;
+}
