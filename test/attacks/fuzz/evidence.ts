@@ -1,6 +1,6 @@
-import { createHmac, randomBytes } from "node:crypto";
+import { createHash, createHmac, randomBytes } from "node:crypto";
 import { type DescMessage, create, equals, fromBinary, fromJson, toBinary } from "@bufbuild/protobuf";
-import { SallyportError, verifyKeyset } from "@sallyport/client";
+import { SallyportError, readAnswerHeader, verifyContent, verifyKeyset } from "@sallyport/client";
 import {
   EvidenceError,
   loadTrust,
@@ -11,6 +11,7 @@ import {
   signEd25519,
 } from "@sallyport/evidence";
 import {
+  AnswerClaimsSchema,
   CredentialClaimsSchema,
   CredentialSchema,
   KeyUse,
@@ -19,10 +20,18 @@ import {
   PermitClaimsSchema,
   PermitSchema,
   PrincipalKind,
+  SignedAnswerSchema,
   SlipClaimsSchema,
   SlipSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { FormatError, LABELS, answerOwners, labelled, rootFingerprint } from "@sallyport/proto/signing";
+import {
+  FormatError,
+  LABELS,
+  answerOwners,
+  answerPreimage,
+  labelled,
+  rootFingerprint,
+} from "@sallyport/proto/signing";
 import { type FuzzTarget, type Random, corpusOf, randomJson } from "@sallyport/test/infra";
 
 const nowMs = Date.parse("2026-01-01T00:00:00Z") - 5_000;
@@ -131,6 +140,13 @@ function signedKeyset(payload: Uint8Array<ArrayBuffer>) {
 
 const trust = { publicKey: () => rootPublicKey, notAfterMs: Number.MAX_SAFE_INTEGER };
 
+const goodAnswer = create(AnswerClaimsSchema, {
+  requestDigest: digest,
+  outcome: { case: "contentSha256", value: new Uint8Array(createHash("sha256").update(digest).digest()) },
+  keysetEpoch: 1,
+});
+const verifiedKeys = verifyKeyset(signedKeyset(goodKeyset), fingerprint, nowMs);
+
 /** What travels with a request, vouched for: the decoding behind the MAC or signature. */
 export const evidenceTargets: readonly FuzzTarget[] = [
   claimsTarget(
@@ -188,6 +204,39 @@ export const evidenceTargets: readonly FuzzTarget[] = [
     },
     [goodKeyset],
   ),
+  claimsTarget(
+    "answer, as a client verifies it",
+    AnswerClaimsSchema,
+    (payload) => {
+      const signature = signEd25519(seed, answerPreimage(payload));
+      const signed = toBinary(
+        SignedAnswerSchema,
+        create(SignedAnswerSchema, { payload, keyId: "policy", signature }),
+      );
+      const header = Buffer.from(signed).toString("base64url");
+      const asked = { owner: "policy", requestDigest: digest } as const;
+      verifyContent(readAnswerHeader(header, asked), digest, asked, verifiedKeys);
+      return fromBinary(AnswerClaimsSchema, payload);
+    },
+    [toBinary(AnswerClaimsSchema, goodAnswer)],
+  ),
+  {
+    name: "answer, its header",
+    seeds: [
+      ...corpusOf("evidence"),
+      toBinary(SignedAnswerSchema, create(SignedAnswerSchema, { keyId: "policy" })),
+    ],
+    generate: (random: Random) => encoded(SignedAnswerSchema, random),
+    accepts(input) {
+      const header = Buffer.from(input).toString("base64url");
+      try {
+        return readAnswerHeader(header, { owner: "policy", requestDigest: digest }) !== undefined;
+      } catch (error) {
+        if (isRefusal(error)) return false;
+        throw error;
+      }
+    },
+  },
   claimsTarget("keyset, its envelope", KeysetSchema, (bytes) => loadTrust(bytes, fingerprint, nowMs).keyset, [
     toBinary(KeysetSchema, signedKeyset(goodKeyset)),
   ]),

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe } from "vitest";
+import { describeAnswers } from "./answers.ts";
 import { describeEnvelopes } from "./envelopes.ts";
 import { describeEvidence } from "./evidence.ts";
 import { describeForgery } from "./forge.ts";
@@ -49,4 +50,5 @@ describe("what clients are answered", () => {
   describeReplies(stage, taken);
   describeKeysets(stage, taken);
   describeListings(stage, taken);
+  describeAnswers(stage, taken);
 });

@@ -1,23 +1,15 @@
 import { openSallyport, toSallyportError } from "@sallyport/client";
-import { ListRecordsResponseSchema } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
-import {
-  ListReadableSecretsResponseSchema,
-  ReadService,
-} from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { describe, expect, test } from "vitest";
 import type { Field } from "../field.ts";
 import type { Front } from "./front.ts";
-import { altering } from "./replies.ts";
 import type { Stage } from "./stage.ts";
 
-const listPath = `/${ReadService.typeName}/${ReadService.method.listReadableSecrets.name}`;
-const auditPath = "/sallyport.audit.v1.AuditService/ListRecords";
 const createPath = "/sallyport.secrets.v1.SecretService/CreateSecret";
 const addPath = "/sallyport.secrets.v1.SecretService/AddVersion";
 
-/** The attacks by false answers to look-ups, which are not signed: what follows from a lie is. */
+/** Should a look-up be false all the same, as a stolen owner could make it: what follows from a lie is bound. */
 export function describeListings(stage: () => Stage, front: () => Front): void {
-  describe("lying in a listing", () => {
+  describe("a value that was sealed by a false id", () => {
     test("a value sealed for a project's name does not go into another project", async () => {
       const { field } = stage();
       const writer = openSallyport(field.owner);
@@ -46,35 +38,6 @@ export function describeListings(stage: () => Stage, front: () => Front): void {
       await refusedAtCrypto(field, front(), addPath, () => write(wrongId), "secret.version.added");
       expect((await write(field.ids["OTHER"] ?? "")).currentVersion).toBe(2);
       writer.close();
-    });
-
-    test("a read by a false id comes with the true name, signed", async () => {
-      const { field } = stage();
-      const reader = openSallyport(field.machine);
-      front().reply = altering(ListReadableSecretsResponseSchema, listPath, ({ secrets: [one, other] }) => {
-        if (one && other) [one.name, other.name] = [other.name, one.name];
-      });
-      const listed = (await reader.listReadable()).find(({ name }) => name === "DB_URL");
-      expect(listed?.secretId).toBe(field.ids["API_KEY"]);
-      const [result] = await reader.read({ secretIds: [listed?.secretId ?? ""] });
-      expect(result).toMatchObject({ kind: "value", name: "API_KEY" });
-      front().reply = (_, message) => message;
-      const true_ = (await reader.listReadable()).find(({ name }) => name === "DB_URL");
-      expect(true_?.secretId).toBe(field.ids["DB_URL"]);
-      reader.close();
-    });
-
-    test("what it gives: a listing, of secrets or of records, without what it hides", async () => {
-      const { field } = stage();
-      const [reader, admin] = [openSallyport(field.machine), openSallyport(field.owner)];
-      front().reply = altering(ListReadableSecretsResponseSchema, listPath, (list) => (list.secrets = []));
-      expect(await reader.listReadable()).toEqual([]);
-      front().reply = altering(ListRecordsResponseSchema, auditPath, (list) => (list.records = []));
-      expect((await admin.services.audit.listRecords({})).records).toEqual([]);
-      front().reply = (_, message) => message;
-      expect(await reader.listReadable()).toHaveLength(2);
-      expect((await admin.services.audit.listRecords({})).records).not.toEqual([]);
-      for (const client of [reader, admin]) client.close();
     });
   });
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll } from "vitest";
 import { type Field, layOutField } from "../field.ts";
+import { describeAnswerKeys } from "./answers.ts";
 import { describeAudit } from "./audit.ts";
 import { describeDatabases } from "./databases.ts";
 import { describeIdentity } from "./identity.ts";
@@ -27,3 +28,4 @@ describeDatabases(field);
 describeRedis(field);
 describeIdentity(field);
 describeAudit(field);
+describeAnswerKeys(field);
