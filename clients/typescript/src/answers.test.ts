@@ -66,7 +66,7 @@ const untrusted = (step: string) =>
   expect.objectContaining({
     reason: "REPLY_UNTRUSTED",
     message: expect.stringMatching(sentences[step] ?? step) as string,
-  });
+  }) as Error;
 
 test.each(file.methods)("the answers of $path are signed by $owner", ({ path: of, owner }) => {
   expect(answerOwnerOf(of) ?? "none").toBe(owner);

@@ -74,7 +74,7 @@ export function openConnection(
   return {
     transport,
     close,
-    trustedKeys: deployment.trustedKeys,
+    trustedKeys: () => deployment.trustedKeys(),
     checkDeployment: guarded(async () => {
       const { keys, serverTimeMs } = await deployment.check();
       return { epoch: keys.epoch, keysetNotAfterMs: keys.notAfterMs, serverTimeMs };
