@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { createWriteStream } from "node:fs";
+import { createWriteStream, openSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -112,7 +112,9 @@ function launch({ name, env, layout, account }: ChildOptions): ChildProcess {
 type Output = { readonly ended: Promise<string>; lastSentence(): string };
 
 function followOutput(child: ChildProcess, name: Process, layout: Layout): Output {
-  const log = createWriteStream(join(layout.logs, `${name}.log`), { flags: "a", mode: 0o600 });
+  // Opened at once: a process that ends soon may take its folder with it before a stream has opened its file.
+  const path = join(layout.logs, `${name}.log`);
+  const log = createWriteStream(path, { fd: openSync(path, "a", 0o600) });
   let tail = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding("utf8").on("data", (text: string) => {
