@@ -17,7 +17,7 @@ import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { frameMessage } from "@sallyport/proto/signing";
+import { frameMessage, newSecretId } from "@sallyport/proto/signing";
 import { describe, expect, test } from "vitest";
 import { limitsOf } from "./methods.ts";
 import { newKeyPaths, pathOf, publicServices } from "./routes.ts";
@@ -140,7 +140,7 @@ describe("the largest valid request is within its bound", () => {
     largest(GrantService.method.countGrants, { machineIds: ids("mch", 200) }),
     largest(SecretService.method.batchGetSecrets, { secretIds: ids("sec", 200), showDeleted: true }),
     largest(SecretService.method.createSecret, {
-      secretId: newId("sec"),
+      ...newSecretId(newId("vlt")),
       projectId: newId("prj"),
       name: names.secret,
       value: sealed,

@@ -10,6 +10,7 @@ export { LABELS, type Label, labelled, lengthPrefixed } from "./labels.ts";
 export { parseSignature, parseSignatureInput, type ParsedSignatureInput } from "./signature-headers.ts";
 export { signatureParams, type SignatureParameters } from "./signature-params.ts";
 export { readAad, readInfo, writeInfo, type WriteBinding } from "./sealing.ts";
+export { newSecretId, secretIdNonceBytes, secretIdOf } from "./secret-id.ts";
 export { fromStrictBinary } from "./strict-binary.ts";
 export {
   enrollmentStatement,

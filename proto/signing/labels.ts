@@ -13,6 +13,7 @@ export const LABELS = {
   answer: "sallyport-answer-v1",
   read: "sallyport-read-v1",
   write: "sallyport-write-v1",
+  secretId: "sallyport-secret-id-v1",
 } as const;
 
 /** One of the domain labels. */

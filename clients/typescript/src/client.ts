@@ -9,7 +9,7 @@ import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.
 import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { type Secret, SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
-import { newId } from "@sallyport/proto/ids";
+import { newSecretId } from "@sallyport/proto/signing";
 import { guarded } from "./errors.ts";
 import type { Identity } from "./identity.ts";
 import { type Reader, openConnection, readerOver } from "./reader.ts";
@@ -86,7 +86,7 @@ export function openSallyport(
         allowDangerousName = false,
         note = "",
       }: NewSecret) => {
-        const secretId = newId("sec");
+        const { secretId, idNonce } = newSecretId(identity.vaultId);
         const target = {
           vaultId: identity.vaultId,
           projectId,
@@ -99,6 +99,7 @@ export function openSallyport(
         const value = await sealValue(plaintext, kind, target, await trustedKeys());
         const { secret } = await secrets.createSecret({
           secretId,
+          idNonce,
           projectId,
           name,
           value,

@@ -17,8 +17,8 @@ import {
   deleteTestSecret,
   fillTestProject,
   reasonOf,
-  sealedValue,
   startTestSecrets,
+  newSecretRequest,
 } from "../testing/secrets.ts";
 
 let secrets: TestSecrets;
@@ -44,10 +44,14 @@ beforeEach(async () => {
   resetPeers(secrets.memory);
 });
 
-async function rowsOf(table: "secrets" | "versions" | "purged_ids", key: string): Promise<number> {
+async function rowsOf(
+  table: "secrets" | "versions" | "purged_ids",
+  key: string,
+  id = secretId,
+): Promise<number> {
   const [row] = await database.query<{ rows: number }>(
     `select count(*)::int as rows from ${table} where ${key} = $1`,
-    [secretId],
+    [id],
   );
   return row?.rows ?? 0;
 }
@@ -99,15 +103,17 @@ describe("the purge", () => {
   });
 
   test("lets nobody have the id again", async () => {
-    await ageDeletion(secrets, secretId);
+    const request = newSecretRequest(owner, projectId, "SPENT");
+    await secrets.call(owner, SecretService.method.createSecret, request);
+    await deleteTestSecret(secrets, owner, request.secretId);
+    await ageDeletion(secrets, request.secretId);
     await secrets.purge();
-    const request = { secretId, projectId, name: "DB_URL", value: sealedValue() };
     const again = secrets.call(owner, SecretService.method.createSecret, request);
     await expect(again).rejects.toMatchObject({
       reason: Reason.ALREADY_EXISTS,
       metadata: { field: "secret_id" },
     });
-    expect(await rowsOf("purged_ids", "id")).toBe(1);
+    expect(await rowsOf("purged_ids", "id", request.secretId)).toBe(1);
   });
 
   test("of a project takes its keys with it, after its secrets", async () => {

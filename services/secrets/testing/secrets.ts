@@ -1,3 +1,4 @@
+import { newSecretId } from "@sallyport/proto/signing";
 import { randomBytes } from "node:crypto";
 import {
   type DescMethodUnary,
@@ -14,7 +15,6 @@ import { SealingSuite, ValueKind } from "@sallyport/proto/gen/sallyport/evidence
 import { FetchService } from "@sallyport/proto/gen/sallyport/secrets/internal/v1/fetch_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
-import { newId } from "@sallyport/proto/ids";
 import { fail, failureOf, fromRefusal } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
 import { createLiveness } from "../src/liveness.ts";
@@ -139,6 +139,11 @@ export async function addTestProject(
   return project?.projectId ?? "";
 }
 
+/** A request to make a secret, with an id of the user's vault. */
+export function newSecretRequest(user: Pick<SigningUser, "vaultId">, projectId: string, name: string) {
+  return { ...newSecretId(user.vaultId), projectId, name, value: sealedValue() };
+}
+
 /** Makes a secret in a project and returns its id. */
 export async function addTestSecret(
   secrets: TestSecrets,
@@ -146,7 +151,7 @@ export async function addTestSecret(
   projectId: string,
   name: string,
 ): Promise<string> {
-  const request = { secretId: newId("sec"), projectId, name, value: sealedValue() };
+  const request = newSecretRequest(user, projectId, name);
   const { secret } = await secrets.call(user, SecretService.method.createSecret, request);
   return secret?.secretId ?? "";
 }

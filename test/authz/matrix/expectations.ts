@@ -163,7 +163,10 @@ export const expectations: Readonly<Record<string, Expectation>> = {
   "ProjectService/DeleteProject": changes(managers, byId),
   "ProjectService/RestoreProject": changes(managers, byId),
 
-  "SecretService/CreateSecret": changes(writers, { project: { foreign: "NOT_FOUND" } }),
+  "SecretService/CreateSecret": changes(writers, {
+    project: { foreign: "NOT_FOUND" },
+    id: { foreign: "FIELD_INVALID" },
+  }),
   "SecretService/GetSecret": reads(users, {
     id: { foreign: "NOT_FOUND" },
     name: { foreign: "NOT_FOUND", misplaced: "NOT_FOUND" },

@@ -1,3 +1,4 @@
+import { newSecretId } from "@sallyport/proto/signing";
 import { randomBytes } from "node:crypto";
 import type { DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
@@ -90,11 +91,16 @@ async function newSecretRequest(
   { principalId, vaultId }: Asker,
   keys: TrustedKeys,
 ) {
-  const [secretId, name] = [newId("sec"), `S_${newId("sec").slice(4)}`];
+  const { secretId, idNonce } = newSecretId(vaultId);
+  const name = `S_${newId("sec").slice(4)}`;
   const target = { vaultId, projectId, secretId, expectedVersion: 0, principalId };
   const names = { projectName, secretName: name };
   const value = await sealValue(Buffer.from("x"), ValueKind.SINGLE, { ...target, ...names }, keys);
-  return { secretId, projectId, name, value };
+  return { secretId, idNonce, projectId, name, value };
+}
+// An id that may exist somewhere, in the asker's own project: it says nothing of whether it does.
+async function takenIdRequest(things: Things, asker: Asker, keys: TrustedKeys) {
+  return { ...(await newSecretRequest(things, asker, keys)), name: "TAKEN", secretId: things.secretId };
 }
 
 // Versions are counted here: every request that should be done is done, and in this order.
@@ -244,7 +250,10 @@ export const requests: Readonly<Record<string, Readonly<Record<string, Way>>>> =
   }),
   naming(projects.restoreProject, "emptyId", (projectId) => ({ projectId })),
 
-  of(secrets.createSecret, { project: { names: ["projectId"], ask: newSecretRequest } }),
+  of(secrets.createSecret, {
+    project: { names: ["projectId"], ask: newSecretRequest },
+    id: { names: ["secretId"], ask: takenIdRequest, spent: true },
+  }),
   of(secrets.getSecret, {
     id: { names: ["secretId"], ask: ({ secretId }) => ({ secretId, showDeleted: true }) },
     name: {

@@ -5,13 +5,12 @@ import {
   SealRequestSchema,
 } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/seal_pb.ts";
 import { KeyUse, SealingSuite, ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { newId } from "@sallyport/proto/ids";
 import {
   AddVersionRequestSchema,
   CreateSecretRequestSchema,
   type SealedValueSchema,
 } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
-import { type WriteBinding, writeInfo } from "@sallyport/proto/signing";
+import { type WriteBinding, writeInfo, newSecretId } from "@sallyport/proto/signing";
 import { newKey } from "../aead.ts";
 import { createFileKek } from "../kek.ts";
 import { type ProjectKey, wrapProjectKey } from "../project-key.ts";
@@ -49,7 +48,7 @@ export type PlannedWrite = {
 export async function planWrite(deployment: TestDeployment, plan: WritePlan = {}): Promise<PlannedWrite> {
   const { vaultId, projectId, user, kek } = deployment;
   const { plaintext = Buffer.from("s3cret"), kind = ValueKind.SINGLE, expectedVersion = 0 } = plan;
-  const secretId = newId("sec");
+  const { secretId, idNonce } = newSecretId(vaultId);
   const names = { projectName: "web", secretName: "DB_URL" };
   const binding = {
     vaultId,
@@ -68,7 +67,13 @@ export async function planWrite(deployment: TestDeployment, plan: WritePlan = {}
       expectedVersion === 0
         ? toBinary(
             CreateSecretRequestSchema,
-            create(CreateSecretRequestSchema, { secretId, projectId, name: names.secretName, value }),
+            create(CreateSecretRequestSchema, {
+              secretId,
+              idNonce,
+              projectId,
+              name: names.secretName,
+              value,
+            }),
           )
         : toBinary(
             AddVersionRequestSchema,

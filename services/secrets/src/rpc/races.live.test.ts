@@ -2,7 +2,6 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
-import { newId } from "@sallyport/proto/ids";
 import { openDatabase } from "@sallyport/postgres";
 import { failureOf } from "@sallyport/rpc";
 import { type SigningUser, newUser } from "@sallyport/test/infra";
@@ -15,8 +14,8 @@ import {
   addTestVersion,
   deleteTestSecret,
   reasonOf,
-  sealedValue,
   startTestSecrets,
+  newSecretRequest,
 } from "../../testing/secrets.ts";
 
 const { createSecret, getSecret, listSecrets, listVersions, restoreSecret } = SecretService.method;
@@ -173,11 +172,9 @@ describe.each([1, 2, 3, 4])("a crowd, seed %d", (seed) => {
       memory.lost.policy = random(20) === 0;
       switch (random(7)) {
         case 0: {
-          const fresh = newId("sec");
-          const name = names[random(names.length)] ?? "A";
-          const request = { secretId: fresh, projectId, name, value: sealedValue() };
+          const request = newSecretRequest(owner, projectId, names[random(names.length)] ?? "A");
           await secrets.call(owner, createSecret, request);
-          known.push(fresh);
+          known.push(request.secretId);
           return;
         }
         case 1:

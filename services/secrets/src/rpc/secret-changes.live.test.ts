@@ -17,8 +17,8 @@ import {
   ageDeletion,
   deleteTestSecret,
   reasonOf,
-  sealedValue,
   startTestSecrets,
+  newSecretRequest,
 } from "../../testing/secrets.ts";
 
 const { createSecret, getSecret, listSecrets, updateSecret, deleteSecret, restoreSecret, listVersions } =
@@ -77,7 +77,7 @@ describe("UpdateSecret", () => {
   test("is the only thing that a record could repeat, and none does", async () => {
     const note = "canary-note";
     await secrets.call(owner, updateSecret, { secretId, note });
-    const request = { secretId: newId("sec"), projectId, name: "OTHER", value: sealedValue(), note };
+    const request = { ...newSecretRequest(owner, projectId, "OTHER"), note };
     await secrets.call(owner, createSecret, request);
     await deleteTestSecret(secrets, owner, secretId);
     await restore();
@@ -104,7 +104,7 @@ describe("UpdateSecret", () => {
     { name: "a control of Latin-1", note: "\u009b31m", reason: Reason.FIELD_INVALID },
   ])("takes a note with $name: $reason, also for a new secret", async ({ note, reason }) => {
     expect(await reasonOf(secrets.call(owner, updateSecret, { secretId, note }))).toBe(reason);
-    const request = { secretId: newId("sec"), projectId, name: "OTHER", value: sealedValue(), note };
+    const request = { ...newSecretRequest(owner, projectId, "OTHER"), note };
     expect(await reasonOf(secrets.call(owner, createSecret, request))).toBe(reason);
     if (reason === Reason.UNSPECIFIED)
       expect((await secrets.call(owner, getSecret, { projectId, name: "OTHER" })).secret?.note).toBe(note);
@@ -175,8 +175,10 @@ describe("DeleteSecret", () => {
   });
 
   test("does not free the id", async () => {
-    await deleteTestSecret(secrets, owner, secretId);
-    const again = secrets.call(owner, createSecret, { secretId, projectId, name: "X", value: sealedValue() });
+    const request = newSecretRequest(owner, projectId, "OTHER");
+    await secrets.call(owner, createSecret, request);
+    await deleteTestSecret(secrets, owner, request.secretId);
+    const again = secrets.call(owner, createSecret, { ...request, name: "X" });
     await expect(again).rejects.toMatchObject({
       reason: Reason.ALREADY_EXISTS,
       metadata: { field: "secret_id" },

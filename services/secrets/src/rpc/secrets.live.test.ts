@@ -13,6 +13,7 @@ import {
   reasonOf,
   sealedValue,
   startTestSecrets,
+  newSecretRequest,
 } from "../../testing/secrets.ts";
 
 const { createSecret, getSecret, listSecrets, addVersion, listVersions } = SecretService.method;
@@ -41,10 +42,15 @@ beforeEach(async () => {
 
 function creation(
   name: string,
-  changes: Partial<{ secretId: string; projectId: string; kind: ValueKind }> = {},
+  changes: Partial<{
+    secretId: string;
+    idNonce: Uint8Array<ArrayBuffer>;
+    projectId: string;
+    kind: ValueKind;
+  }> = {},
 ) {
   const { kind, ...rest } = changes;
-  return { secretId: newId("sec"), projectId, name, value: sealedValue(kind), ...rest };
+  return { ...newSecretRequest(owner, projectId, name), value: sealedValue(kind), ...rest };
 }
 
 describe("CreateSecret", () => {
@@ -79,7 +85,11 @@ describe("CreateSecret", () => {
       reason: Reason.ALREADY_EXISTS,
       metadata: { field: "name" },
     });
-    const sameId = secrets.call(owner, createSecret, creation("OTHER", { secretId: request.secretId }));
+    const sameId = secrets.call(owner, createSecret, {
+      ...creation("OTHER"),
+      secretId: request.secretId,
+      idNonce: request.idNonce,
+    });
     await expect(sameId).rejects.toMatchObject({
       reason: Reason.ALREADY_EXISTS,
       metadata: { field: "secret_id" },
@@ -88,6 +98,25 @@ describe("CreateSecret", () => {
     expect(await reasonOf(secrets.call(owner, createSecret, creation("DB_URL", { projectId: other })))).toBe(
       Reason.UNSPECIFIED,
     );
+  });
+
+  test("takes no id but the one that its nonce gives in the vault, whatever exists", async () => {
+    const taken = creation("DB_URL");
+    await secrets.call(owner, createSecret, taken);
+    const ofStranger = await addTestProject(secrets, stranger, "theirs");
+    const { secretId } = taken;
+    for (const request of [
+      { ...newSecretRequest(stranger, ofStranger, "A"), secretId },
+      { ...newSecretRequest(stranger, ofStranger, "A"), secretId, idNonce: taken.idNonce },
+      { ...newSecretRequest(stranger, ofStranger, "A"), secretId: newId("sec") },
+      newSecretRequest(owner, ofStranger, "A"),
+    ])
+      await expect(secrets.call(stranger, createSecret, request)).rejects.toMatchObject({
+        reason: Reason.FIELD_INVALID,
+        metadata: { field: "secret_id", description: "it is not the id that id_nonce gives in this vault" },
+      });
+    const fit = newSecretRequest(stranger, ofStranger, "A");
+    expect(await reasonOf(secrets.call(stranger, createSecret, fit))).toBe(Reason.UNSPECIFIED);
   });
 
   test("of ten with one name at once, one wins", async () => {
@@ -112,7 +141,8 @@ describe("CreateSecret", () => {
   });
 
   test("does not find another vault's project", async () => {
-    expect(await reasonOf(secrets.call(stranger, createSecret, creation("DB_URL")))).toBe(Reason.NOT_FOUND);
+    const request = newSecretRequest(stranger, projectId, "DB_URL");
+    expect(await reasonOf(secrets.call(stranger, createSecret, request))).toBe(Reason.NOT_FOUND);
     expect(secrets.memory.sealed).toEqual([]);
   });
 

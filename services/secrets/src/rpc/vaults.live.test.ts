@@ -15,6 +15,7 @@ import {
   deleteTestSecret,
   sealedValue,
   startTestSecrets,
+  newSecretRequest,
 } from "../../testing/secrets.ts";
 import { failureOf } from "@sallyport/rpc";
 
@@ -75,7 +76,13 @@ const projectRequests: Requests<typeof ProjectService> = {
 };
 const value = sealedValue();
 const secretRequests: Requests<typeof SecretService> = {
-  createSecret: ({ projectId }) => [{ secretId: newId("sec"), projectId, name: "NEW", value }],
+  createSecret: ({ projectId, secretId, deletedId }) => [
+    newSecretRequest(stranger, projectId, "NEW"),
+    ...[secretId, deletedId].map((id) => ({
+      ...newSecretRequest(stranger, strangersProject, "NEW"),
+      secretId: id,
+    })),
+  ],
   getSecret: ({ projectId, secretId, deletedId }) => [
     { secretId },
     { secretId: deletedId, showDeleted: true },

@@ -8,6 +8,7 @@ import type {
   CreateSecretRequest,
 } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { fail, failureOf } from "@sallyport/rpc";
+import { secretIdOf } from "@sallyport/proto/signing";
 import { dangerOf } from "@sallyport/proto/names/dangerous";
 import { type CurrentProjectKey, currentProjectKey, keepProject } from "../store/projects.ts";
 import {
@@ -35,6 +36,12 @@ export async function createSecret(
 ): Promise<StoredSecret> {
   const { userId, vaultId } = callerOf(context);
   const { secretId, projectId, name, note } = request;
+  // Security: before anything is looked up, so that what another vault has is refused as what is nowhere.
+  if (secretIdOf(vaultId, request.idNonce) !== secretId)
+    throw fail(Reason.FIELD_INVALID, {
+      field: "secret_id",
+      description: "it is not the id that id_nonce gives in this vault",
+    });
   const danger = request.allowDangerousName ? undefined : dangerOf(name);
   if (danger !== undefined) throw fail(Reason.NAME_DANGEROUS, { name, description: danger });
   if (!(await keepProject(tx, vaultId, projectId))) throw fail(Reason.NOT_FOUND, { field: "project_id" });
