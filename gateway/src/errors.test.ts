@@ -35,6 +35,7 @@ const table: readonly [reason: keyof typeof Reason, code: Code, metadata: readon
   ["TOKEN_NAME_REFUSED", Code.PermissionDenied, []],
   ["MACHINE_CAP_REACHED", Code.ResourceExhausted, ["limit"]],
   ["LAST_OWNER", Code.FailedPrecondition, []],
+  ["PROJECT_ROLE_REQUIRED", Code.PermissionDenied, ["project_role"]],
   ["PROJECT_NOT_EMPTY", Code.FailedPrecondition, ["secrets"]],
   ["RATE_LIMITED", Code.ResourceExhausted, []],
   ["DEPENDENCY_UNAVAILABLE", Code.Unavailable, []],

@@ -7,6 +7,7 @@ import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.
 import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_pb.ts";
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
+import { ProjectRoleService } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import type { RateClass } from "./limits.ts";
@@ -100,6 +101,16 @@ const limitsByPath: ReadonlyMap<string, MethodLimits> = new Map([
   }),
   ...grouped(MembershipService, {
     manage: ["addMembership", "removeMembership", "listMemberships", "listMembershipsByMachine"],
+  }),
+  ...grouped(ProjectRoleService, {
+    manage: [
+      "setProjectRole",
+      "removeProjectRole",
+      "listProjectRoles",
+      "listProjectRolesByUser",
+      "listOwnProjectRoles",
+      "countProjectRoles",
+    ],
   }),
   ...grouped(ProjectService, {
     manage: ["createProject", "getProject", "listProjects", "deleteProject", "restoreProject"],

@@ -7,6 +7,7 @@ import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.
 import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_pb.ts";
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
+import { ProjectRoleService } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import type { AnswerOwner } from "@sallyport/proto/signing";
@@ -22,6 +23,7 @@ export const forwarded: readonly { readonly service: DescService; readonly owner
   { service: VaultService, owner: "identity" },
   { service: GrantService, owner: "policy" },
   { service: MembershipService, owner: "policy" },
+  { service: ProjectRoleService, owner: "policy" },
   { service: ProjectService, owner: "secrets" },
   { service: SecretService, owner: "secrets" },
   { service: AuditService, owner: "audit" },

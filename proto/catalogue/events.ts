@@ -203,6 +203,19 @@ export const events = {
     detail: ["any_version"],
   },
   "grant.removed": { emitters: ["policy"], severity: Severity.NOTICE, outcomes: done, detail: [] },
+  // What people may do in a project; the subject is the user.
+  "project_role.set": {
+    emitters: ["policy"],
+    severity: Severity.NOTICE,
+    outcomes: done,
+    detail: ["role", "former_role"],
+  },
+  "project_role.removed": {
+    emitters: ["policy"],
+    severity: Severity.NOTICE,
+    outcomes: done,
+    detail: ["former_role"],
+  },
   // Projects and secrets.
   "project.created": { emitters: ["secrets"], severity: Severity.NOTICE, outcomes: done, detail: ["name"] },
   "secret.created": { emitters: ["secrets"], severity: Severity.NOTICE, outcomes: done, detail: ["name"] },
@@ -297,6 +310,8 @@ export const meanings: Readonly<Record<Action, string>> = {
   "grant.added": "a machine may read a secret from now on",
   "grant.changed": "a grant reaches other versions than before",
   "grant.removed": "a machine may not read a secret any more",
+  "project_role.set": "what a user may do in a project was set",
+  "project_role.removed": "a user's role in a project was taken back",
   "project.created": "a project was made",
   "project.deleted": "a project was deleted; it can be restored for 30 days",
   "project.restored": "a deleted project is back",

@@ -87,6 +87,10 @@ const known: Readonly<Record<Exclude<Reason, Hidden>, PublicError>> = {
     metadata: ["secrets"],
     sentence: "the project still holds secrets: delete them first",
   },
+  [Reason.PROJECT_ROLE_REQUIRED]: {
+    metadata: ["project_role"],
+    sentence: "your role in this project may not do this: ask a manager of the project for the role named",
+  },
   [Reason.RATE_LIMITED]: { metadata: [], sentence: "too many requests: wait for the retry delay" },
   [Reason.DEPENDENCY_UNAVAILABLE]: {
     metadata: [],

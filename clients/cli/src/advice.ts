@@ -91,6 +91,12 @@ const all: Readonly<Record<KnownReason, Advice>> = {
     what: () => "this identity's role may not do that",
     next: () => 'see your role with "sallyport whoami", and ask an owner or admin of the vault',
   },
+  PROJECT_ROLE_REQUIRED: {
+    exitCode: 3,
+    what: ({ project_role: role = "a greater role" }) => `this needs the role ${role} in the project`,
+    next: () =>
+      'see your roles with "sallyport role list", and ask a manager of the project, or an owner or admin',
+  },
   NOT_GRANTED: {
     exitCode: 3,
     what: ({ secret_id: id }) => `no grant covers ${id ?? "this secret"}`,

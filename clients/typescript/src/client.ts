@@ -7,6 +7,7 @@ import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.
 import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_pb.ts";
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
+import { ProjectRoleService } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { type Secret, SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { newSecretId } from "@sallyport/proto/signing";
@@ -60,6 +61,7 @@ export type Services = {
   readonly vaults: Client<typeof VaultService>;
   readonly grants: Client<typeof GrantService>;
   readonly memberships: Client<typeof MembershipService>;
+  readonly projectRoles: Client<typeof ProjectRoleService>;
   readonly projects: Client<typeof ProjectService>;
   readonly secrets: Client<typeof SecretService>;
   readonly audit: Client<typeof AuditService>;
@@ -140,6 +142,7 @@ export function openSallyport(
       vaults: createClient(VaultService, transport),
       grants: createClient(GrantService, transport),
       memberships: createClient(MembershipService, transport),
+      projectRoles: createClient(ProjectRoleService, transport),
       projects: createClient(ProjectService, transport),
       secrets,
       audit: createClient(AuditService, transport),

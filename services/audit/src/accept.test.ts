@@ -62,6 +62,8 @@ const emitters: Readonly<Record<string, readonly Emitter[]>> = {
   "grant.added": ["policy"],
   "grant.changed": ["policy"],
   "grant.removed": ["policy"],
+  "project_role.set": ["policy"],
+  "project_role.removed": ["policy"],
   "project.created": ["secrets"],
   "secret.created": ["secrets"],
   "secret.version.added": ["secrets"],

@@ -108,6 +108,7 @@ describe("RemoveUser", () => {
     const answer = await world.call(world.owner, removeUser, { userId: owner.userId, reason: "left" });
     expect(answer).toMatchObject({ tokensRevoked: 1, loginCodesRevoked: 2 });
     expect(answer.user?.removedAt).toBeDefined();
+    expect(world.policy.ended).toContain(owner.userId);
     for (const { keyId } of [owner, device])
       expect((await world.resolve(keyId)).refusal).toBe(Reason.MACHINE_DISABLED);
     await expect.poll(() => heard.has(owner.userId), { timeout: 1000 }).toBe(true);
@@ -158,6 +159,19 @@ describe("RemoveUser", () => {
     await expect(world.call(world.owner, removeUser, { userId: newId("usr") })).rejects.toMatchObject({
       reason: Reason.NOT_FOUND,
     });
+  });
+
+  test("ends the keys though policy is away; a repeat has policy keep the user out", async () => {
+    const { userId, keyId } = await addUser(world, DEVELOPER);
+    world.policy.away = "endUser";
+    const remove = () => world.call(world.owner, removeUser, { userId });
+    await expect(remove()).rejects.toMatchObject({ reason: Reason.DEPENDENCY_UNAVAILABLE });
+    expect((await world.resolve(keyId)).refusal).toBe(Reason.MACHINE_DISABLED);
+    expect(world.policy.ended).not.toContain(userId);
+    world.policy.away = "";
+    await remove();
+    expect(world.policy.ended).toContain(userId);
+    expect(world.audit.recordsOf("user.removed", userId)).toHaveLength(1);
   });
 
   // A hostile gateway may keep a credential for a minute, and send what the removed user signs.

@@ -1,10 +1,13 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import type { Client } from "@connectrpc/connect";
+import { type Client, type Transport, createClient } from "@connectrpc/connect";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import type {
-  PrincipalStatus,
+import type { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { RoleService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/role_pb.ts";
+import {
+  type PrincipalStatus,
   ScopeService,
 } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
+import type { ProjectRole } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { type Failure, fail, failureOf } from "@sallyport/rpc";
 import type { Machine } from "./store/machines.ts";
 import type { Token } from "./store/tokens.ts";
@@ -13,17 +16,47 @@ import type { Token } from "./store/tokens.ts";
 export type PolicyScope = Pick<
   Client<typeof ScopeService>,
   "validateScope" | "applyScope" | "setPrincipalStatus" | "revokePrincipals"
->;
+> &
+  Pick<Client<typeof RoleService>, "endUser">;
 
-/** Checks that the vault has these projects and secrets. Throws Failure NOT_FOUND, FIELD_INVALID or DEPENDENCY_UNAVAILABLE. */
+/** Makes the way to policy. */
+export function createPolicyScope(transport: Transport): PolicyScope {
+  const { endUser: end } = createClient(RoleService, transport);
+  return { ...createClient(ScopeService, transport), endUser: end };
+}
+
+/**
+ * Checks that the vault has these projects and secrets, and shows them to the user; returns the user's roles in the
+ * projects. Throws Failure NOT_FOUND, FIELD_INVALID, MACHINE_DISABLED or DEPENDENCY_UNAVAILABLE.
+ */
 export async function validateScope(
   policy: Pick<PolicyScope, "validateScope">,
-  scope: { readonly vaultId: string; readonly projectIds: string[]; readonly secretIds: string[] },
+  scope: {
+    readonly vaultId: string;
+    readonly userId: string;
+    readonly role: Role;
+    readonly projectIds: string[];
+    readonly secretIds: string[];
+  },
+): Promise<ProjectRole[]> {
+  try {
+    return (await policy.validateScope(scope)).projectRoles;
+  } catch (error) {
+    throw told(error, Reason.NOT_FOUND, Reason.FIELD_INVALID, Reason.MACHINE_DISABLED);
+  }
+}
+
+/**
+ * Has policy keep a user out for good and take the user's project roles. Throws Failure DEPENDENCY_UNAVAILABLE.
+ */
+export async function keepOut(
+  policy: Pick<PolicyScope, "endUser">,
+  user: { readonly vaultId: string; readonly userId: string },
 ): Promise<void> {
   try {
-    await policy.validateScope(scope);
+    await policy.endUser(user);
   } catch (error) {
-    throw told(error, Reason.NOT_FOUND, Reason.FIELD_INVALID);
+    throw told(error);
   }
 }
 
@@ -32,6 +65,7 @@ export async function applyScope(
   policy: Pick<PolicyScope, "applyScope">,
   { vaultId, machineId, expiresAt }: Machine,
   { projectIds, secretIds, createdBy, tokenId, anyVersion }: Token,
+  createdByRole: Role,
 ): Promise<void> {
   const expiry = timestampFromDate(expiresAt);
   try {
@@ -41,6 +75,7 @@ export async function applyScope(
       projectIds,
       secretIds,
       createdBy,
+      createdByRole,
       tokenId,
       anyVersion,
       expiresAt: expiry,

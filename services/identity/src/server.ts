@@ -5,13 +5,13 @@ import { openDatabase } from "@sallyport/postgres";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
 import { KeyService } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
-import { ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { reportStart } from "@sallyport/reports";
 import { checkHealth, connectPeer, route, serve } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
 import { forwardCallers, keyCallers } from "./callers.ts";
 import type { IdentityConfig } from "./config.ts";
 import { pickCredentialKey } from "./credential-key.ts";
+import { createPolicyScope } from "./policy.ts";
 import { type ServiceParts, publicMethods } from "./public-methods.ts";
 import { createReportSightings } from "./rpc/report-sightings.ts";
 import { createResolveKeys } from "./rpc/resolve-keys.ts";
@@ -54,7 +54,7 @@ export async function startIdentity(
   const parts: ServiceParts = {
     database,
     outbox,
-    policy: createClient(ScopeService, toPolicy.transport),
+    policy: createPolicyScope(toPolicy.transport),
     machineCap: config.machineCap,
     clock,
   };

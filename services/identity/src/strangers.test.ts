@@ -18,6 +18,7 @@ function contextFrom(sourceIp: string): ForwardContext {
     requestId: newId("req"),
     requestDigest: new Uint8Array(32).fill(1),
     signedRequest: create(SignedRequestSchema),
+    judge: () => [],
     mutate: () => Promise.reject(new Error("a stranger costs no transaction")),
   };
 }

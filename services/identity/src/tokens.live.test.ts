@@ -1,9 +1,12 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
+import { ProjectRole } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { enrollKey, makeToken } from "./testing/fleet.ts";
+import { addUser } from "./testing/people.ts";
 import { keySha256, newKey } from "./testing/signing.ts";
 import { type World, startWorld } from "./testing/world.ts";
 
@@ -117,6 +120,34 @@ describe("CreateToken", () => {
     world.policy.away = "validateScope";
     await expect(create()).rejects.toMatchObject({ reason: Reason.DEPENDENCY_UNAVAILABLE });
     expect(await tokensStored()).toBe(before);
+  });
+
+  test("of a developer is for projects that the developer manages, each of them", async () => {
+    const developer = await addUser(world, Role.DEVELOPER);
+    const [managed, other] = [newId("prj"), newId("prj")];
+    for (const projectId of [managed, other]) world.policy.projects.add(projectId);
+    const give = (projectId: string, role: ProjectRole) =>
+      world.policy.roles.set(`${developer.userId} ${projectId}`, role);
+    const create = (...projectIds: string[]) => world.call(developer, createToken, tokenRequest(projectIds));
+    const missing = { reason: Reason.PROJECT_ROLE_REQUIRED, metadata: { project_role: "manager" } };
+    const before = await tokensStored();
+    await expect(create(managed)).rejects.toMatchObject(missing);
+    give(managed, ProjectRole.WRITER);
+    await expect(create(managed)).rejects.toMatchObject(missing);
+    give(managed, ProjectRole.MANAGER);
+    await expect(create(managed, other)).rejects.toMatchObject(missing);
+    give(other, ProjectRole.NONE);
+    await expect(create(managed, other)).rejects.toMatchObject({ reason: Reason.NOT_FOUND });
+    expect(await tokensStored()).toBe(before);
+    const { token } = await create(managed);
+    expect(token?.createdBy).toBe(developer.userId);
+  });
+
+  test("tells policy at each enrollment which role its maker has", async () => {
+    const admin = await addUser(world, Role.ADMIN);
+    const token = await makeToken(world, {}, admin);
+    const { machineId } = await enrollKey(world, token, newKey());
+    expect(world.policy.makers.get(machineId)).toBe(Role.ADMIN);
   });
 
   test("takes a token key once", async () => {

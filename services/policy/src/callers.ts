@@ -1,6 +1,7 @@
 import type { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
 import type { AuthorizationService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
 import type { DirectoryService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/directory_pb.ts";
+import type { RoleService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/role_pb.ts";
 import type { ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import type { Callers } from "@sallyport/rpc";
 
@@ -15,6 +16,13 @@ export const scopeCallers: Callers<typeof ScopeService> = {
   applyScope: ["identity"],
   setPrincipalStatus: ["identity"],
   revokePrincipals: ["identity"],
+};
+
+/** Who may ask for users' roles in projects, and end users. */
+export const roleCallers: Callers<typeof RoleService> = {
+  checkRoles: ["secrets", "identity"],
+  listRoles: ["secrets", "identity"],
+  endUser: ["identity"],
 };
 
 /** Who may make ids known, hide them and show them again. */

@@ -1,13 +1,17 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { PrincipalStatus } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
+import { ProjectRole, ProjectRoleService } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { createServiceDatabase, newUser } from "@sallyport/test/infra";
 import { beforeAll, describe, expect, test } from "vitest";
 import {
   type TestPolicy,
   type TestProject,
   addTestProject,
+  giveRole,
+  reasonOf,
   refusalOfRead,
   scopeOf,
   startTestPolicy,
@@ -32,6 +36,7 @@ type Target = TestProject & { readonly machineId: string; readonly secretId: str
 
 const { DISABLED } = PrincipalStatus;
 const { removeGrant, setGrants, addGrant } = GrantService.method;
+const { removeProjectRole } = ProjectRoleService.method;
 const { removeMembership } = MembershipService.method;
 
 // What takes the right away, and the version whose read it concerns.
@@ -100,4 +105,38 @@ describe("the next read is refused at once when", () => {
 async function untilRefused(read: () => Promise<Reason>): Promise<number> {
   while ((await read()) === Reason.UNSPECIFIED);
   return performance.now();
+}
+
+test("a role that was taken back changes nothing after the answer, however many changes run", async () => {
+  const project = await addTestProject(policy, 40);
+  const { vaultId, projectId, secretIds } = project;
+  const scope = scopeOf(project, []);
+  await policy.scope.applyScope(scope);
+  const developer = newUser(vaultId, Role.DEVELOPER);
+  const { userId } = developer;
+  const ends = [
+    () => policy.call(newUser(vaultId), removeProjectRole, { userId, projectId }),
+    () => policy.roles.endUser({ vaultId, userId }),
+  ];
+  for (const end of ends) {
+    await giveRole(policy, vaultId, { userId, projectId, role: ProjectRole.MANAGER });
+    let refused = 0;
+    const grant = async (secretId: string) => {
+      const change = replica.call(developer, addGrant, { machineId: scope.machineId, secretId });
+      refused += Number((await reasonOf(change)) !== Reason.UNSPECIFIED);
+    };
+    const granting = Promise.all(secretIds.map(grant));
+    await end();
+    const stored = await countGrantsOf(scope.machineId);
+    await granting;
+    // Security: what was about to be granted was committed before the answer, or saw the role gone.
+    expect(await countGrantsOf(scope.machineId)).toBe(stored);
+    expect(refused).toBeGreaterThan(0);
+    for (const secretId of secretIds)
+      await reasonOf(policy.call(newUser(vaultId), removeGrant, { machineId: scope.machineId, secretId }));
+  }
+});
+
+async function countGrantsOf(machineId: string): Promise<number> {
+  return (await policy.database.query("select 1 from grants where machine_id = $1", [machineId])).length;
 }

@@ -3,6 +3,8 @@ import { migrate } from "@sallyport/postgres";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { AuthorizationService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
+import { RoleService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/role_pb.ts";
+import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { PrincipalStatus, ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { type Peer, checkHealth, connectPeer, route, serve } from "@sallyport/rpc";
@@ -53,7 +55,13 @@ test("policy serves over mutual TLS, each method to its callers only", async () 
   // The log acknowledged nothing, so the denial is not recorded and nothing is said about it.
   expect(results[0]?.refusal?.reason).toBe(Reason.DEPENDENCY_UNAVAILABLE);
 
-  const scope = { vaultId: newId("vlt"), projectIds: [newId("prj")], secretIds: [] };
+  const scope = {
+    vaultId: newId("vlt"),
+    userId: newId("usr"),
+    role: Role.OWNER,
+    projectIds: [newId("prj")],
+    secretIds: [],
+  };
   const asIdentity = createClient(ScopeService, identity).validateScope(scope);
   await expect(asIdentity).rejects.toMatchObject({ code: Code.NotFound });
   const machineIds = [newId("mch")];
@@ -64,4 +72,7 @@ test("policy serves over mutual TLS, each method to its callers only", async () 
   await end(PrincipalStatus.EXPIRED);
   const asGateway = createClient(ScopeService, gateway).validateScope(scope);
   await expect(asGateway).rejects.toMatchObject({ code: Code.PermissionDenied });
+  const user = { vaultId: newId("vlt"), userId: newId("usr"), role: Role.DEVELOPER };
+  const asked = createClient(RoleService, gateway).checkRoles({ ...user, projectIds: [newId("prj")] });
+  await expect(asked).rejects.toMatchObject({ code: Code.PermissionDenied });
 });

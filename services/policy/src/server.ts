@@ -6,17 +6,26 @@ import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
 import { AuthorizationService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
 import { DirectoryService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/directory_pb.ts";
+import { RoleService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/role_pb.ts";
 import { ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { reportStart } from "@sallyport/reports";
 import { type Route, checkHealth, connectPeer, route, serve } from "@sallyport/rpc";
 import { type Logger, createLogger } from "@sallyport/telemetry";
-import { authorizationCallers, directoryCallers, forwardCallers, scopeCallers } from "./callers.ts";
+import {
+  authorizationCallers,
+  directoryCallers,
+  forwardCallers,
+  roleCallers,
+  scopeCallers,
+} from "./callers.ts";
 import type { PolicyConfig } from "./config.ts";
 import { createDenialLog } from "./denials.ts";
 import { createAuthorization } from "./rpc/authorize.ts";
 import { createDirectory } from "./rpc/directory.ts";
 import { grantMethods } from "./rpc/grants.ts";
 import { membershipMethods } from "./rpc/memberships.ts";
+import { projectRoleMethods } from "./rpc/project-roles.ts";
+import { createRoles } from "./rpc/roles.ts";
 import { createScope } from "./rpc/scope.ts";
 
 const manifest = new URL("../package.json", import.meta.url);
@@ -99,7 +108,7 @@ export function policyRoutes(
     beforeMutation: () => outbox.ready(),
     afterCommit: (own) => outbox.drain(own),
     onReplay: createReplayRecorder("policy", outbox),
-    methods: [grantMethods(shown), membershipMethods(shown)],
+    methods: [grantMethods(shown), membershipMethods(shown), projectRoleMethods(shown)],
   });
   const { permitKeys } = config;
   const denials = createDenialLog(audit, outbox.note, steadyClock);
@@ -110,6 +119,7 @@ export function policyRoutes(
       createAuthorization({ database: decisions, denials, permitKeys, clock, logger }),
     ),
     route(ScopeService, scopeCallers, createScope({ database, outbox, clock })),
+    route(RoleService, roleCallers, createRoles({ database, decisions })),
     route(DirectoryService, directoryCallers, createDirectory(database)),
     route(ForwardService, forwardCallers, forwarder),
   ];

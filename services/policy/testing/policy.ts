@@ -16,7 +16,13 @@ import {
   Purpose,
 } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
 import { DirectoryService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/directory_pb.ts";
+import { RoleService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/role_pb.ts";
 import { ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
+import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import {
+  type ProjectRole,
+  ProjectRoleService,
+} from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { failureOf, fromRefusal } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
@@ -27,6 +33,7 @@ import {
   type SigningUser,
   createServiceDatabase,
   createSignedDeployment,
+  newUser,
 } from "@sallyport/test/infra";
 
 /** The instant at which tests begin, in milliseconds. */
@@ -87,6 +94,7 @@ export async function startTestPolicy(given?: ServiceTestDatabase) {
     /** The same, asked by secrets. */
     listing: createClient(AuthorizationService, inMemory(routes, "secrets")),
     scope: createClient(ScopeService, transport),
+    roles: createClient(RoleService, transport),
     directory: createClient(DirectoryService, transport),
     /** Calls a public method as the user; rejects with the Failure of a refusal. */
     async call<M extends DescMethodUnary>(
@@ -108,6 +116,15 @@ export async function startTestPolicy(given?: ServiceTestDatabase) {
       if (!given) await urls[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Has an owner of the vault give a user a role in a project. */
+export async function giveRole(
+  policy: TestPolicy,
+  vaultId: string,
+  given: { readonly userId: string; readonly projectId: string; readonly role: ProjectRole },
+): Promise<void> {
+  await policy.call(newUser(vaultId), ProjectRoleService.method.setProjectRole, given);
 }
 
 /** A project of a vault with secrets, known to policy. */
@@ -142,6 +159,7 @@ export function scopeOf({ vaultId, projectId }: TestProject, secretIds: readonly
     secretIds: [...secretIds],
     expiresAt: timestampFromMs(testStartMs + 3_600_000),
     createdBy: newId("usr"),
+    createdByRole: Role.ADMIN,
     tokenId: newId("tok"),
   };
 }
@@ -213,7 +231,7 @@ export async function reasonOf(call: Promise<unknown>): Promise<Reason> {
 /** Number of rows of a table. */
 export async function countRows(
   database: Pick<Database, "query">,
-  table: "memberships" | "grants" | "outbox" | "secrets",
+  table: "memberships" | "grants" | "outbox" | "secrets" | "project_roles",
 ): Promise<number> {
   const [row] = await database.query<{ rows: number }>(`select count(*)::int as rows from ${table}`);
   return row?.rows ?? 0;

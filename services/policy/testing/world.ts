@@ -1,4 +1,5 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { PrincipalStatus } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
@@ -66,6 +67,7 @@ function callInternal({ scope, directory }: TestPolicy, world: World, op: Intern
         anyVersion: op.any,
         expiresAt: timestampFromMs(testStartMs + lifetime * 60_000),
         createdBy: owner.userId,
+        createdByRole: Role.OWNER,
       });
     case "stand":
       return scope.setPrincipalStatus({ vaultId, machineId: at(world.m, op.m), status: statuses[op.to] });

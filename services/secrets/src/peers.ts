@@ -3,6 +3,7 @@ import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/
 import { SealService } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/seal_pb.ts";
 import { AuthorizationService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
 import { DirectoryService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/directory_pb.ts";
+import { RoleService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/role_pb.ts";
 
 /** The ways to the processes that secrets calls. */
 export type PeerTransports = {
@@ -18,6 +19,7 @@ export type Peers = {
     "registerResources" | "retireResources" | "reinstateResources"
   >;
   readonly authorization: Pick<Client<typeof AuthorizationService>, "authorize">;
+  readonly roles: Pick<Client<typeof RoleService>, "checkRoles" | "listRoles">;
   readonly seal: Pick<Client<typeof SealService>, "newProjectKey" | "seal">;
   readonly audit: Pick<Client<typeof AppendService>, "append">;
 };
@@ -27,6 +29,7 @@ export function createPeers({ policy, crypto, audit }: PeerTransports): Peers {
   return {
     directory: createClient(DirectoryService, policy),
     authorization: createClient(AuthorizationService, policy),
+    roles: createClient(RoleService, policy),
     seal: createClient(SealService, crypto),
     audit: createClient(AppendService, audit),
   };

@@ -33,7 +33,7 @@ export type SecretsParts = {
   readonly reads: Database;
   readonly writes: Database;
   readonly outbox: Outbox;
-  readonly peers: Pick<Peers, "directory" | "authorization" | "seal">;
+  readonly peers: Pick<Peers, "directory" | "authorization" | "roles" | "seal">;
   readonly liveness: Liveness;
   readonly clock: () => number;
 };

@@ -4,10 +4,11 @@ import {
   Code,
   ConnectError,
   type Interceptor,
+  type ServiceImpl,
   type Transport,
   createRouterTransport,
 } from "@connectrpc/connect";
-import { decodeBody, parseRequest } from "@sallyport/evidence";
+import { decodeBody, parseRequest, projectRoleOf } from "@sallyport/evidence";
 import {
   AppendService,
   AppendStatus,
@@ -25,6 +26,8 @@ import {
   DirectoryService,
   type RegisterResourcesRequest,
 } from "@sallyport/proto/gen/sallyport/policy/internal/v1/directory_pb.ts";
+import { RoleService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/role_pb.ts";
+import { ProjectRole } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import {
   AddVersionRequestSchema,
   CreateSecretRequestSchema,
@@ -36,6 +39,7 @@ type Decided = Pick<
   Extract<MessageInitShape<typeof AuthorizeResultSchema>, { readonly $typeName?: never }>,
   "secrets" | "refusal" | "nextPageToken"
 >;
+type Place = { readonly vaultId: string; readonly projectId: string };
 
 /** Peers in memory that keep their contracts, and what they were asked. While one is down it answers nothing. */
 export type MemoryPeers = {
@@ -48,6 +52,10 @@ export type MemoryPeers = {
   /** Ids that policy hides, and what it was told of living and dying, in order. */
   readonly retired: Set<string>;
   readonly told: ("retire" | "reinstate" | "purge")[];
+  /** The roles that policy says developers have in projects; without one they list, as policy has it. */
+  readonly roles: Map<string, ProjectRole>;
+  /** Where policy knows each project and secret to be. */
+  readonly places: Map<string, Place>;
   readonly down: { audit: boolean; crypto: boolean; policy: boolean };
   /** What a peer waits for before it does anything. */
   readonly gate: { seal: Promise<void> | undefined; policy: Promise<void> | undefined };
@@ -68,6 +76,8 @@ export function createMemoryPeers(): MemoryPeers {
   const asked: AuthorizeItem[] = [];
   const retired: MemoryPeers["retired"] = new Set();
   const purged = new Set<string>();
+  const roles: MemoryPeers["roles"] = new Map();
+  const places: MemoryPeers["places"] = new Map();
   const told: MemoryPeers["told"] = [];
   const lost = { policy: false };
   const gate: MemoryPeers["gate"] = { seal: undefined, policy: undefined };
@@ -108,10 +118,14 @@ export function createMemoryPeers(): MemoryPeers {
         return { results: items.map((item) => ({ requestDigest: item.requestDigest, ...decided(item) })) };
       },
     });
+    service(RoleService, roleService(roles, places, down));
     service(DirectoryService, {
       registerResources(request) {
         if (down.policy) throw away();
         registered.push(request);
+        const { vaultId } = request;
+        for (const id of request.projectIds) places.set(id, { vaultId, projectId: id });
+        for (const { secretId, projectId } of request.secrets) places.set(secretId, { vaultId, projectId });
         return {};
       },
       async retireResources({ projectIds, secretIds, purged: forGood }) {
@@ -151,8 +165,45 @@ export function createMemoryPeers(): MemoryPeers {
     refuse,
     asked,
     decide: () => ({}),
+    roles,
+    places,
   };
   return peers;
+}
+
+/** The key of a developer's role in a project. */
+export function roleKey(userId: string, projectId: string): string {
+  return `${userId} ${projectId}`;
+}
+
+// What is in no vault is hidden from everybody, and what was registered knows its vault and project.
+function roleService(
+  roles: ReadonlyMap<string, ProjectRole>,
+  places: ReadonlyMap<string, Place>,
+  down: { readonly policy: boolean },
+): ServiceImpl<typeof RoleService> {
+  return {
+    checkRoles({ vaultId, userId, role, projectIds, secretIds }) {
+      if (down.policy) throw away();
+      const roleIn = (id: string): ProjectRole => {
+        const place = places.get(id);
+        if (place?.vaultId !== vaultId) return ProjectRole.NONE;
+        return projectRoleOf(role, roles.get(roleKey(userId, place.projectId)));
+      };
+      return { projectRoles: projectIds.map(roleIn), secretRoles: secretIds.map(roleIn) };
+    },
+    listRoles({ userId, role: inVault }) {
+      if (down.policy) throw away();
+      const own = [...roles].filter(([key]) => key.startsWith(`${userId} `));
+      return {
+        roles: own.map(([key, given]) => ({
+          projectId: key.slice(userId.length + 1),
+          role: projectRoleOf(inVault, given),
+        })),
+      };
+    },
+    endUser: () => ({}),
+  };
 }
 
 function sealResponse({ signedRequest, projectKey }: SealRequest) {

@@ -11,7 +11,8 @@ import { createOutbox } from "@sallyport/outbox";
 import { type Database, migrate, openDatabase } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
-import { SealingSuite, ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { Role, SealingSuite, ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import type { ProjectRole } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { FetchService } from "@sallyport/proto/gen/sallyport/secrets/internal/v1/fetch_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
@@ -21,8 +22,13 @@ import { createLiveness } from "../src/liveness.ts";
 import { createPeers } from "../src/peers.ts";
 import { createPurge } from "../src/purge.ts";
 import { secretsRoutes } from "../src/server.ts";
-import { createMemoryPeers, inMemory } from "./memory-peers.ts";
-import { type SigningUser, createServiceDatabase, createSignedDeployment } from "@sallyport/test/infra";
+import { createMemoryPeers, inMemory, roleKey } from "./memory-peers.ts";
+import {
+  type SigningUser,
+  createServiceDatabase,
+  createSignedDeployment,
+  newUser,
+} from "@sallyport/test/infra";
 
 /** The instant at which tests begin, in milliseconds. */
 export const testStartMs = 1_800_000_000_000;
@@ -158,7 +164,7 @@ export async function addTestSecret(
 
 /** Puts secrets S_00001 … straight into the tables: that many calls would take minutes. */
 export async function fillTestProject(
-  { ownerUrl }: TestSecrets,
+  { ownerUrl, memory }: TestSecrets,
   projectId: string,
   count: number,
 ): Promise<void> {
@@ -179,6 +185,12 @@ export async function fillTestProject(
          from secrets where project_id = $1 and name like 'S\\_%'`,
       [projectId],
     );
+    const rows = await tx.query<{ secret_id: string; vault_id: string }>(
+      "select secret_id, vault_id from secrets where project_id = $1",
+      [projectId],
+    );
+    for (const { secret_id, vault_id } of rows)
+      memory.places.set(secret_id, { vaultId: vault_id, projectId });
   });
 }
 
@@ -189,6 +201,18 @@ export function addTestVersion(
   secret: { readonly projectId: string; readonly secretId: string; readonly expectedVersion: number },
 ) {
   return secrets.call(user, SecretService.method.addVersion, { ...secret, value: sealedValue() });
+}
+
+/** A developer of the vault with that role in a project. */
+export function newDeveloper(
+  { memory }: TestSecrets,
+  vaultId: string,
+  projectId: string,
+  role: ProjectRole,
+): SigningUser {
+  const developer = newUser(vaultId, Role.DEVELOPER);
+  memory.roles.set(roleKey(developer.userId, projectId), role);
+  return developer;
 }
 
 /** The reason that a call is refused for; UNSPECIFIED when it is not. */

@@ -27,7 +27,7 @@ export type CreateTokenParts = {
   readonly clock: () => number;
 };
 
-/** Makes CreateToken. A token may contain only what exists in its maker's vault, as policy sees it. */
+/** Makes CreateToken. A token may contain only what its maker could grant now, as policy sees it. */
 export function createCreateToken(
   parts: CreateTokenParts,
 ): ForwardHandlers<typeof EnrollmentService>["createToken"] {
@@ -36,9 +36,10 @@ export function createCreateToken(
     checkRanges(request.sourceCidrs);
     checkPattern("hostname_pattern", () => parseGlob(request.hostnamePattern));
     checkPattern("machine_name_pattern", () => parseNamePattern(request.machineNamePattern));
-    const { vaultId } = signerOf(context);
+    const { vaultId, id: userId, role } = signerOf(context);
     const { projectIds, secretIds } = request;
-    await validateScope(parts.policy, { vaultId, projectIds, secretIds });
+    const scope = { vaultId, userId, role, projectIds, secretIds };
+    context.judge(await validateScope(parts.policy, scope));
     const nowMs = parts.clock();
     const token = newTokenOf(context, request, nowMs);
     const stored = await context

@@ -8,7 +8,9 @@ import { fail } from "@sallyport/rpc";
 import { applyScope, setStatus } from "../policy.ts";
 import { originOf } from "../reports.ts";
 import { type Machine, type StoredState, activateMachine, lockMachine } from "../store/machines.ts";
+import { roleOf } from "../store/roles.ts";
 import type { Token } from "../store/tokens.ts";
+import { findUser } from "../store/users.ts";
 import type { EnrollParts } from "./enrollment-refusal.ts";
 
 /**
@@ -22,7 +24,9 @@ export async function provision(
   token: Token,
 ): Promise<Machine> {
   if (machine.state !== "provisioning") return machine;
-  await applyScope(parts.policy, machine, token);
+  const maker = await findUser(parts.database, token.vaultId, token.createdBy);
+  if (!maker) throw fail(Reason.INTERNAL, {}, new Error("the token's maker is unknown"));
+  await applyScope(parts.policy, machine, token, roleOf(maker.role));
   const { active, own } = await activate(parts, context, machine);
   if (active) {
     await parts.outbox.drain(own);

@@ -5,6 +5,7 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
 import { fail } from "@sallyport/rpc";
 import { holdSigner } from "../people.ts";
+import { type PolicyScope, keepOut } from "../policy.ts";
 import { signerOf } from "../reports.ts";
 import { lockPeopleOf } from "../store/locks.ts";
 import { findUser } from "../store/users.ts";
@@ -16,12 +17,14 @@ import { viewUser } from "./user-views.ts";
 export type RemoveUserParts = {
   readonly database: Pick<Database, "query">;
   readonly outbox: Pick<Outbox, "record">;
+  readonly policy: Pick<PolicyScope, "endUser">;
   readonly clock: () => number;
 };
 
 /**
  * Makes RemoveUser. Everything ends in one transaction: the user's keys, and what the user made that lets others in. Of two
- * owners who remove each other at the same time, the second finds himself removed.
+ * owners who remove each other at the same time, the second finds itself removed. Policy hears of it after the commit, so
+ * that policy being away keeps nobody in: a repeat tells it again.
  */
 export function createRemoveUser(parts: RemoveUserParts): ForwardHandlers<typeof UserService>["removeUser"] {
   return async (context, { userId, reason }) => {
@@ -36,6 +39,7 @@ export function createRemoveUser(parts: RemoveUserParts): ForwardHandlers<typeof
       if (found.removedAt) return { user: found, tokensRevoked: 0, loginCodesRevoked: 0 };
       return endUser(tx, parts.outbox, context, found, reason, now);
     });
+    await keepOut(parts.policy, { vaultId, userId });
     return { user: await viewUser(parts.database, user, now), ...revoked };
   };
 }

@@ -5,6 +5,10 @@ import {
   type Event,
 } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import type { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { RoleService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/role_pb.ts";
+import { ProjectRole } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
+import { projectRoleOf } from "@sallyport/evidence";
 import { PrincipalStatus, ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { fail, toConnectError } from "@sallyport/rpc";
@@ -19,12 +23,18 @@ export type PolicyPeer = {
   readonly vaults: Map<string, string>;
   /** Machines whose scope was applied, with their status. */
   readonly principals: Map<string, PrincipalStatus>;
+  /** Users whom policy keeps out for good. */
+  readonly ended: Set<string>;
+  /** Roles of developers in projects by "user project"; without one a developer lists. */
+  readonly roles: Map<string, ProjectRole>;
+  /** The roles of those who made the tokens that machines were given their scope by. */
+  readonly makers: Map<string, Role>;
   /** Machines that may read versions other than the current one. */
   readonly anyVersion: Set<string>;
   /** Names of the calls that were carried out, in order. */
   readonly calls: string[];
   /** While set, calls of that name find policy away. */
-  away: "" | "validateScope" | "applyScope" | "setPrincipalStatus" | "revokePrincipals";
+  away: "" | "endUser" | "validateScope" | "applyScope" | "setPrincipalStatus" | "revokePrincipals";
   /** Runs before a scope is applied. */
   beforeApply: () => Promise<void>;
   /** Runs before the status of a machine that policy knows is set. */
@@ -49,6 +59,9 @@ export function createPolicyPeer(): PolicyPeer {
     secrets: new Map(),
     vaults: new Map(),
     principals: new Map(),
+    ended: new Set(),
+    roles: new Map(),
+    makers: new Map(),
     anyVersion: new Set(),
     calls: [],
     away: "",
@@ -60,18 +73,29 @@ export function createPolicyPeer(): PolicyPeer {
     self.calls.push(name);
   };
   const transport = createRouterTransport((router) => {
+    router.service(RoleService, {
+      endUser({ userId }) {
+        begin("endUser");
+        self.ended.add(userId);
+        return {};
+      },
+    });
     router.service(ScopeService, {
-      validateScope({ vaultId, projectIds, secretIds }) {
+      validateScope({ vaultId, userId, role, projectIds, secretIds }) {
         begin("validateScope");
+        if (self.ended.has(userId)) throw refused(Reason.MACHINE_DISABLED);
+        const roleIn = (id: string) => projectRoleOf(role, self.roles.get(`${userId} ${id}`));
         const isOurs = (id: string) => (self.vaults.get(id) ?? vaultId) === vaultId;
         if (!projectIds.every((id) => self.projects.has(id) && isOurs(id))) throw refused(Reason.NOT_FOUND);
         const known = secretIds.every((id) => projectIds.includes(self.secrets.get(id) ?? ""));
-        if (!known) throw refused(Reason.NOT_FOUND);
-        return {};
+        if (!known || projectIds.some((id) => roleIn(id) === ProjectRole.NONE))
+          throw refused(Reason.NOT_FOUND);
+        return { projectRoles: projectIds.map(roleIn) };
       },
-      async applyScope({ machineId, anyVersion }) {
+      async applyScope({ machineId, anyVersion, createdByRole }) {
         begin("applyScope");
         await self.beforeApply();
+        self.makers.set(machineId, createdByRole);
         if (anyVersion) self.anyVersion.add(machineId);
         if (!self.principals.has(machineId)) self.principals.set(machineId, PrincipalStatus.ACTIVE);
         return {};

@@ -18,12 +18,12 @@ import {
 } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
 import { KeyService, type ResolvedKey } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
 import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
-import { ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { fromRefusal } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
 import { type ServiceTestDatabase, createServiceDatabase } from "@sallyport/test/infra";
 import { makeFirstVault } from "../first-vault.ts";
+import { createPolicyScope } from "../policy.ts";
 import { publicMethods } from "../public-methods.ts";
 import { createReportSightings } from "../rpc/report-sightings.ts";
 import { createResolveKeys } from "../rpc/resolve-keys.ts";
@@ -154,7 +154,7 @@ function startReplica(servingUrl: string, around: Surroundings): Replica {
     createOutbox({ database, audit: createClient(AppendService, audit.transport), logger }),
   );
   const now = () => clock.nowMs;
-  const scope = createClient(ScopeService, policy.transport);
+  const scope = createPolicyScope(policy.transport);
   const transport = createRouterTransport((router) => {
     router.service(
       ForwardService,

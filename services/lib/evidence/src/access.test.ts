@@ -2,6 +2,7 @@ import { globSync, readFileSync } from "node:fs";
 import { PrincipalKind, Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { expect, test } from "vitest";
 import { access, mayCall } from "./access.ts";
+import { projectRoleName } from "./project-roles.ts";
 
 const contracts = new URL("../../../../proto/sallyport/", import.meta.url);
 const roles = { owner: Role.OWNER, admin: Role.ADMIN, developer: Role.DEVELOPER, auditor: Role.AUDITOR };
@@ -33,6 +34,7 @@ function meant(callers: string): Record<string, boolean> {
   const everyUser = says("users") || says("every user");
   return {
     ...Object.fromEntries(Object.keys(roles).map((name) => [name, everyUser || says(name)])),
+    developer: everyUser || says("developer") || says("of the project"),
     machine: says("machines"),
     newKey: says("not enrolled"),
   };
@@ -50,6 +52,15 @@ test.each(documented())("%s: %s", (path, callers) => {
   expect(callers).not.toBe("");
   expect(callersOf(path)).toEqual(meant(callers));
 });
+
+test.each(documented())(
+  "%s asks for the role in the project that its contract names: %s",
+  (path, callers) => {
+    const [, named = ""] = /(lister|writer|manager)s of the project/.exec(callers) ?? [];
+    const needed = access.get(path)?.project;
+    expect(needed === undefined ? "" : projectRoleName(needed)).toBe(named);
+  },
+);
 
 test("what nobody named is refused, and so is a user without a role", () => {
   expect(

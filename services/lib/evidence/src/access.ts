@@ -8,12 +8,20 @@ import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.
 import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_pb.ts";
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
+import { ProjectRole, ProjectRoleService } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { methodPath } from "./method-path.ts";
 
-/** Who may call a public method: machines, a key that is not enrolled yet, users of these roles. What is absent may not. */
-export type Access = { readonly machine?: true; readonly newKey?: true; readonly roles?: readonly Role[] };
+/**
+ * Who may call a public method: machines, a key that is not enrolled yet, users of these roles in the vault. What is
+ * absent may not. A method for users says besides from which role in the project on a developer may call it as well;
+ * undefined is a method that concerns no project.
+ */
+export type Access = { readonly machine?: true; readonly newKey?: true } & (
+  | { readonly roles?: never; readonly project?: never }
+  | { readonly roles: readonly Role[]; readonly project: ProjectRole | undefined }
+);
 
 /** The access to every method of a service. A method without an entry does not compile. */
 export type AccessTable<S extends DescService> = { readonly [M in keyof S["method"]]: Access };
@@ -24,12 +32,17 @@ export type Caller = { readonly kind: PrincipalKind; readonly role: Role };
 const { OWNER, ADMIN, DEVELOPER, AUDITOR } = Role;
 const machines: Access = { machine: true };
 const newKeys: Access = { newKey: true };
-const users: Access = { roles: [OWNER, ADMIN, DEVELOPER, AUDITOR] };
+const users = { roles: [OWNER, ADMIN, DEVELOPER, AUDITOR], project: undefined } as const;
 const everyone: Access = { ...machines, ...users };
-const owners: Access = { roles: [OWNER] };
-const managers: Access = { roles: [OWNER, ADMIN] };
-const writers: Access = { roles: [OWNER, ADMIN, DEVELOPER] };
-const overseers: Access = { roles: [OWNER, ADMIN, AUDITOR] };
+const owners: Access = { roles: [OWNER], project: undefined };
+const managers = { roles: [OWNER, ADMIN], project: undefined } as const;
+const overseers = { roles: [OWNER, ADMIN, AUDITOR], project: undefined } as const;
+// What concerns a project: for these roles in the vault, and for developers from that role in the project on.
+const { LISTER, WRITER, MANAGER } = ProjectRole;
+const listed: Access = { ...overseers, project: LISTER };
+const written: Access = { ...managers, project: WRITER };
+const managed: Access = { ...managers, project: MANAGER };
+const overseen: Access = { ...overseers, project: MANAGER };
 
 /** The role table: the access to every public method by its path, "/package.Service/Method" (DESIGN §5). */
 export const access: ReadonlyMap<string, Access> = new Map([
@@ -40,7 +53,7 @@ export const access: ReadonlyMap<string, Access> = new Map([
   }),
   ...rows(EnrollmentService, {
     enroll: newKeys,
-    createToken: managers,
+    createToken: managed,
     getToken: overseers,
     listTokens: overseers,
     revokeToken: managers,
@@ -70,47 +83,59 @@ export const access: ReadonlyMap<string, Access> = new Map([
   }),
   ...rows(VaultService, { getVault: users, createVault: owners }),
   ...rows(GrantService, {
-    addGrant: managers,
-    removeGrant: managers,
-    setGrants: managers,
+    addGrant: managed,
+    removeGrant: managed,
+    setGrants: managed,
     listGrantsByMachine: overseers,
-    listGrantsBySecret: overseers,
+    listGrantsBySecret: overseen,
     countGrants: overseers,
   }),
   ...rows(MembershipService, {
-    addMembership: managers,
-    removeMembership: managers,
-    listMemberships: overseers,
+    addMembership: managed,
+    removeMembership: managed,
+    listMemberships: overseen,
     listMembershipsByMachine: overseers,
+  }),
+  ...rows(ProjectRoleService, {
+    setProjectRole: managed,
+    removeProjectRole: managed,
+    listProjectRoles: overseen,
+    listProjectRolesByUser: overseers,
+    listOwnProjectRoles: users,
+    countProjectRoles: overseers,
   }),
   ...rows(ProjectService, {
     createProject: managers,
-    getProject: users,
-    listProjects: users,
-    deleteProject: managers,
-    restoreProject: managers,
+    getProject: listed,
+    listProjects: listed,
+    deleteProject: managed,
+    restoreProject: managed,
   }),
   ...rows(SecretService, {
-    createSecret: writers,
-    getSecret: users,
-    listSecrets: users,
-    addVersion: writers,
-    listVersions: users,
-    batchGetSecrets: users,
-    updateSecret: writers,
-    deleteSecret: writers,
-    restoreSecret: writers,
+    createSecret: written,
+    getSecret: listed,
+    listSecrets: listed,
+    addVersion: written,
+    listVersions: listed,
+    batchGetSecrets: listed,
+    updateSecret: written,
+    deleteSecret: written,
+    restoreSecret: written,
   }),
   ...rows(AuditService, { listRecords: overseers, getRecord: overseers }),
 ]);
 
-/** Tells whether a caller may call the public method of that path. What the table does not name is refused. */
+/**
+ * Tells whether a caller may call the public method of that path at all. What the table does not name is refused. Where a
+ * project role counts, its owner asks for that too (ForwardContext.judge).
+ */
 export function mayCall(path: string, caller: Caller | undefined): boolean {
   const allowed = access.get(path);
   if (!allowed) return false;
   if (!caller) return allowed.newKey === true;
   if (caller.kind === PrincipalKind.MACHINE) return allowed.machine === true;
-  return caller.kind === PrincipalKind.USER && allowed.roles?.includes(caller.role) === true;
+  if (caller.kind !== PrincipalKind.USER || !allowed.roles) return false;
+  return allowed.roles.includes(caller.role) || (caller.role === DEVELOPER && allowed.project !== undefined);
 }
 
 function rows<S extends DescService>(service: S, table: AccessTable<S>): [string, Access][] {

@@ -11,6 +11,7 @@ import type {
   Role,
   SignedRequest,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import type { ProjectRole } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import type { Tx } from "@sallyport/postgres";
 import { decodeBody, encodeBody } from "./body.ts";
 import { methodPath } from "./method-path.ts";
@@ -38,6 +39,12 @@ export type ForwardContext = {
   /** The evidence, for a peer that verifies again. */
   readonly signedRequest: SignedRequest;
   readonly credential?: Credential;
+  /**
+   * Judges the roles that policy says the signer has in the projects that the request concerns: tells of each whether it
+   * may be shown; throws Failure PROJECT_ROLE_REQUIRED when one that is shown is too little for the method. A method for
+   * which a project role counts and that judged nothing changes nothing and is answered INTERNAL.
+   */
+  judge(inProjects: readonly ProjectRole[]): boolean[];
   /**
    * Runs the only change of the request in one transaction together with the mark that its digest was seen: a replayed
    * request changes nothing and is refused with REQUEST_REJECTED. Answers after what must follow the commit was done.

@@ -23,13 +23,14 @@ import { type Forwarded, type TestOwner, createTestOwner, requestId, startMs } f
 const user = newUser("vlt_0123456789abcdefghjk", Role.ADMIN);
 const strangerSeed = new Uint8Array(32).fill(4);
 const createPath = "/sallyport.secrets.v1.ProjectService/CreateProject";
+const deletePath = "/sallyport.secrets.v1.ProjectService/DeleteProject";
 const listPath = "/sallyport.secrets.v1.ProjectService/ListProjects";
 
 let owner: TestOwner;
 beforeAll(async () => (owner = await createTestOwner()));
 afterAll(() => owner[Symbol.asyncDispose]());
 beforeEach(async () => {
-  Object.assign(owner.state, { nowMs: startMs, events: [], logDown: false });
+  Object.assign(owner.state, { nowMs: startMs, events: [], logDown: false, forgets: false });
   await owner.database.query("delete from projects");
 });
 
@@ -122,6 +123,18 @@ test("an owner without hooks changes once, too", async () => {
   expect(refusalOf(await owner.forwardWithoutHooks(request))).toBe("response");
   expect(refusalOf(await owner.forwardWithoutHooks(request))).toBe(Reason.REQUEST_REJECTED);
   expect(owner.state.events).toEqual(["changed"]);
+});
+
+test("an owner that forgets to judge project roles changes nothing and tells nothing", async () => {
+  await owner.database.query("insert into projects (name, maker) values ('web', 'usr')");
+  owner.state.forgets = true;
+  const projectId = "prj_0123456789abcdefghjk";
+  const requests = [signed(listPath, {}), signed(deletePath, { projectId, name: "web" })];
+  for (const signedRequest of requests) {
+    const answer = owner.forward({ signedRequest, credential: credentialOf() });
+    await expect(answer).rejects.toMatchObject({ reason: Reason.INTERNAL });
+  }
+  expect(await names()).toEqual(["web"]);
 });
 
 test("a replayed change is refused, told of, and changes nothing", async () => {

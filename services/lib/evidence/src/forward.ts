@@ -14,6 +14,7 @@ import { type AnswerKey, type AnswerOutcome, signAnswer } from "./answer.ts";
 import { maxSkewMs } from "./claims.ts";
 import { EvidenceError } from "./evidence-error.ts";
 import type { ForwardContext, ForwardMethods, ForwardRun } from "./forward-methods.ts";
+import { type Judgement, createJudgement } from "./project-roles.ts";
 import { countRefusedStep } from "./refused-steps.ts";
 import { createSweep, markSeen } from "./seen-requests.ts";
 import { type Signer, signerOf } from "./signer.ts";
@@ -43,7 +44,7 @@ export type ForwarderOptions = {
 };
 
 /** A request that arrived a second time. */
-export type ReplayedRequest = Omit<ForwardContext, "mutate">;
+export type ReplayedRequest = Omit<ForwardContext, "mutate" | "judge">;
 
 /**
  * Implements ForwardService: proves signature, freshness and path again, asks the role table, decodes the body, runs the
@@ -57,6 +58,7 @@ export function createForwarder(options: ForwarderOptions): ServiceImpl<typeof F
     async forward(request) {
       const { signer, verified, run } = orInvalid(() => verify(request, options, methods));
       const received = contextOf(request, signer, verified);
+      const judgement = createJudgement(verified.path, signer.principal?.role);
       const replay = fail(Reason.REQUEST_REJECTED, {}, new Error("replay: the request was seen before"));
       async function mutate<T>(change: Parameters<typeof options.database.transaction<T>>[0]): Promise<T> {
         await options.beforeMutation?.();
@@ -64,7 +66,9 @@ export function createForwarder(options: ForwarderOptions): ServiceImpl<typeof F
         const { own, result } = await options.database
           .transaction(async (tx) => {
             if (!(await markSeen(tx, verified.digest, expiresMs))) throw replay;
-            return { own: tx, result: await change(tx) };
+            const result = await change(tx);
+            judgement.demand();
+            return { own: tx, result };
           })
           .catch(async (error: unknown) => {
             if (error === replay) await options.onReplay?.(received);
@@ -74,8 +78,8 @@ export function createForwarder(options: ForwarderOptions): ServiceImpl<typeof F
         await sweep(options.clock());
         return result;
       }
-      const context = { ...received, mutate };
-      const outcome = await outcomeOf(context, run);
+      const context = { ...received, judge: judgement.judge, mutate };
+      const outcome = await outcomeOf(context, run, judgement);
       const answer = signAnswer(context.requestDigest, outcome, options.answerKey);
       return create(ForwardResponseSchema, {
         requestDigest: context.requestDigest,
@@ -122,7 +126,7 @@ function contextOf(
   { signedRequest, credential, sourceIp, client, requestId }: ForwardRequest,
   signer: Signer,
   { digest }: VerifiedRequest,
-): Omit<ForwardContext, "mutate"> {
+): ReplayedRequest {
   if (!signedRequest) throw new Error("verified without a request");
   const who = signer.principal ? { principal: signer.principal } : { newKey: signer.publicKey };
   return {
@@ -136,10 +140,16 @@ function contextOf(
   };
 }
 
-async function outcomeOf(context: ForwardContext, run: ForwardRun): Promise<AnswerOutcome> {
+async function outcomeOf(
+  context: ForwardContext,
+  run: ForwardRun,
+  { demand }: Pick<Judgement, "demand">,
+): Promise<AnswerOutcome> {
   try {
     if (!mayCall(context.signedRequest.path, context.principal)) throw fail(Reason.ROLE_REQUIRED);
-    return { case: "response", value: await run(context) };
+    const value = await run(context);
+    demand();
+    return { case: "response", value };
   } catch (error) {
     return { case: "refusal", value: publicRefusal(refusalOf(error)) };
   }

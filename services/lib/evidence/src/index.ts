@@ -15,6 +15,7 @@ export {
 } from "./forward-methods.ts";
 export { type ForwarderOptions, type ReplayedRequest, createForwarder } from "./forward.ts";
 export type { MacKey } from "./macs.ts";
+export { projectRoleName, projectRoleOf } from "./project-roles.ts";
 export { openPermit, permitLifetimeMs, sealPermit } from "./permit.ts";
 export {
   type Expected,

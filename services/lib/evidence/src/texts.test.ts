@@ -10,6 +10,7 @@ import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.
 import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_pb.ts";
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
+import { ProjectRoleService } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { expect, test } from "vitest";
@@ -24,6 +25,7 @@ const services = [
   VaultService,
   GrantService,
   MembershipService,
+  ProjectRoleService,
   ProjectService,
   SecretService,
 ];

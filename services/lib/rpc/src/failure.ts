@@ -78,6 +78,7 @@ const codes: Readonly<Record<Exclude<keyof typeof Reason, "UNSPECIFIED">, Code>>
   MACHINE_EXPIRED: Code.Unauthenticated,
   MACHINE_DISABLED: Code.Unauthenticated,
   ROLE_REQUIRED: Code.PermissionDenied,
+  PROJECT_ROLE_REQUIRED: Code.PermissionDenied,
   NOT_GRANTED: Code.PermissionDenied,
   NOT_FOUND: Code.NotFound,
   ALREADY_EXISTS: Code.AlreadyExists,

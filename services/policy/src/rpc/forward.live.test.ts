@@ -189,11 +189,12 @@ describe("every change", () => {
     expect(await refusal()).toBe(Reason.NOT_GRANTED);
   });
 
-  test("needs owner or admin", async () => {
+  test("needs owner or admin, or a manager of the project", async () => {
     const auditor = newUser(project.vaultId, Role.AUDITOR);
     const developer = newUser(project.vaultId, Role.DEVELOPER);
-    for (const user of [auditor, developer])
-      expect(await reasonOf(policy.call(user, addGrant, { machineId, secretId }))).toBe(Reason.ROLE_REQUIRED);
+    const refusalFor = (user: SigningUser) => reasonOf(policy.call(user, addGrant, { machineId, secretId }));
+    expect(await refusalFor(auditor)).toBe(Reason.ROLE_REQUIRED);
+    expect(await refusalFor(developer)).toBe(Reason.PROJECT_ROLE_REQUIRED);
     const admin = newUser(project.vaultId, Role.ADMIN);
     expect(await reasonOf(policy.call(admin, addGrant, { machineId, secretId }))).toBe(Reason.UNSPECIFIED);
   });

@@ -16,6 +16,7 @@ import {
 import { lockMachines, lockProjects } from "../store/locks.ts";
 import { lockMachine, lockProject, requireMembership, requireSecret } from "./checks.ts";
 import { type PublicParts, callerOf, recordOf } from "./records.ts";
+import { holdRole } from "./rights.ts";
 
 type Named = { readonly machineId: string; readonly secretId: string };
 type Reach = { readonly anyVersion: boolean };
@@ -33,6 +34,7 @@ export async function addGrant(
   parts: PublicParts,
 ): Promise<ListedGrant> {
   const { userId, vaultId } = callerOf(context);
+  await holdRole(tx, context, { secretId }, "secret_id");
   await lockMachine(tx, vaultId, machineId);
   const projectId = await lockProjectOf(tx, vaultId, secretId);
   await requireSecret(tx, vaultId, secretId);
@@ -52,6 +54,7 @@ export async function removeGrant(
   parts: PublicParts,
 ): Promise<void> {
   const { vaultId } = callerOf(context);
+  await holdRole(tx, context, { secretId }, "grant");
   await lockMachines(tx, vaultId, [machineId]);
   await lockProjectOf(tx, vaultId, secretId);
   const removed = await deleteGrant(tx, vaultId, machineId, secretId);
@@ -67,6 +70,7 @@ export async function setGrants(
   parts: PublicParts,
 ): Promise<{ grants: ListedGrant[]; added: number; removed: number; changed: number }> {
   const { userId, vaultId } = callerOf(context);
+  await holdRole(tx, context, { projectId }, "project_id");
   await lockMachine(tx, vaultId, machineId);
   await lockProject(tx, vaultId, projectId);
   await requireMembership(tx, vaultId, machineId, projectId);

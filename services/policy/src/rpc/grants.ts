@@ -12,6 +12,7 @@ import {
 import { requireMachine, requireProject, requireSecret } from "./checks.ts";
 import { addGrant, removeGrant, setGrants } from "./grant-changes.ts";
 import { type PublicParts, callerOf } from "./records.ts";
+import { requireRole } from "./rights.ts";
 
 /** GrantService. Everything outside the caller's vault is not found. */
 export function grantMethods(parts: PublicParts): ForwardMethods {
@@ -40,6 +41,7 @@ export function grantMethods(parts: PublicParts): ForwardMethods {
     },
     listGrantsBySecret: async (context, { secretId, pageSize, pageToken }) => {
       const { vaultId } = callerOf(context);
+      await requireRole(database, context, { secretId }, "secret_id");
       await requireSecret(database, vaultId, secretId);
       const found = { after: pageToken, limit: pageLimit(pageSize) + 1 };
       const page = pageOf(await listGrantsOfSecret(database, vaultId, secretId, found), pageSize);

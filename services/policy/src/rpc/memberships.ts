@@ -18,6 +18,7 @@ import {
 import { lockMachines, lockProjects } from "../store/locks.ts";
 import { lockMachine, lockProject, requireMachine, requireProject } from "./checks.ts";
 import { type PublicParts, callerOf, recordOf } from "./records.ts";
+import { holdRole, requireRole } from "./rights.ts";
 
 type Named = { readonly machineId: string; readonly projectId: string };
 
@@ -34,6 +35,7 @@ export function membershipMethods(parts: PublicParts): ForwardMethods {
     },
     listMemberships: async (context, { projectId, pageSize, pageToken }) => {
       const { vaultId } = callerOf(context);
+      await requireRole(parts.database, context, { projectId }, "project_id");
       await requireProject(parts.database, vaultId, projectId);
       const found = { after: pageToken, limit: pageLimit(pageSize) + 1 };
       const page = pageOf(await listMemberships(parts.database, vaultId, projectId, found), pageSize);
@@ -58,6 +60,7 @@ async function join(
 ): Promise<StoredMembership> {
   const { userId, vaultId } = callerOf(context);
   const at = new Date(clock());
+  await holdRole(tx, context, { projectId }, "project_id");
   await lockMachine(tx, vaultId, machineId);
   await lockProject(tx, vaultId, projectId);
   const [added] = await addMemberships(tx, { vaultId, machineId, createdBy: userId, at }, [projectId]);
@@ -78,6 +81,7 @@ async function leave(
   { outbox, clock }: PublicParts,
 ): Promise<number> {
   const { vaultId } = callerOf(context);
+  await holdRole(tx, context, { projectId }, "membership");
   await lockMachines(tx, vaultId, [machineId]);
   await lockProjects(tx, vaultId, [projectId]);
   const grants = await countGrants(tx, machineId, projectId);

@@ -1,12 +1,17 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { PrincipalStatus } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
+import { ProjectRole } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { newId } from "@sallyport/proto/ids";
+import { failureOf } from "@sallyport/rpc";
+import { newUser } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import {
   type TestPolicy,
   type TestProject,
   addTestProject,
   countRows,
+  giveRole,
   reasonOf,
   refusalOfRead,
   scopeOf,
@@ -33,17 +38,19 @@ async function mayRead(machineId: string, secretId: string): Promise<boolean> {
   return (await refusalOfRead(policy, project.vaultId, machineId, secretId)) === Reason.UNSPECIFIED;
 }
 
+const maker = { userId: newId("usr"), role: Role.ADMIN };
+
 describe("ValidateScope", () => {
   test("takes what the vault has", async () => {
     const { vaultId, projectId, secretIds } = project;
-    const scope = { vaultId, projectIds: [projectId], secretIds: [...secretIds] };
+    const scope = { ...maker, vaultId, projectIds: [projectId], secretIds: [...secretIds] };
     expect(await reasonOf(policy.scope.validateScope(scope))).toBe(Reason.UNSPECIFIED);
   });
 
   test("does not find what another vault has", async () => {
     const { vaultId, projectId } = project;
-    const ofProject = { vaultId, projectIds: [foreign.projectId], secretIds: [] };
-    const ofSecret = { vaultId, projectIds: [projectId], secretIds: [...foreign.secretIds] };
+    const ofProject = { ...maker, vaultId, projectIds: [foreign.projectId], secretIds: [] };
+    const ofSecret = { ...maker, vaultId, projectIds: [projectId], secretIds: [...foreign.secretIds] };
     expect(await reasonOf(policy.scope.validateScope(ofProject))).toBe(Reason.NOT_FOUND);
     expect(await reasonOf(policy.scope.validateScope(ofSecret))).toBe(Reason.NOT_FOUND);
   });
@@ -51,8 +58,27 @@ describe("ValidateScope", () => {
   test("refuses a secret whose project is not among the projects", async () => {
     const { vaultId, projectId } = project;
     const other = await addTestProject(policy, 1, vaultId);
-    const scope = { vaultId, projectIds: [projectId], secretIds: [...other.secretIds] };
+    const scope = { ...maker, vaultId, projectIds: [projectId], secretIds: [...other.secretIds] };
     expect(await reasonOf(policy.scope.validateScope(scope))).toBe(Reason.FIELD_INVALID);
+  });
+
+  test("tells a developer's roles, and hides what is hidden from the developer", async () => {
+    const { vaultId, projectId, secretIds } = project;
+    const hidden = await addTestProject(policy, 1, vaultId);
+    const { userId } = newUser(vaultId, Role.DEVELOPER);
+    await giveRole(policy, vaultId, { userId, projectId, role: ProjectRole.MANAGER });
+    await giveRole(policy, vaultId, { userId, projectId: hidden.projectId, role: ProjectRole.NONE });
+    const ask = (projectIds: string[], ofSecrets: readonly string[]) => {
+      const developer = { vaultId, userId, role: Role.DEVELOPER };
+      return policy.scope.validateScope({ ...developer, projectIds, secretIds: [...ofSecrets] });
+    };
+    const { projectRoles } = await ask([projectId], secretIds);
+    expect(projectRoles).toEqual([ProjectRole.MANAGER]);
+    const absent = [ask([newId("prj")], []), ask([projectId], [newId("sec")])];
+    const hiding = [ask([hidden.projectId], []), ask([projectId], hidden.secretIds)];
+    const told = async (call: Promise<unknown>) =>
+      call.then(String, (error: unknown) => JSON.stringify(failureOf(error).metadata));
+    expect(await Promise.all(hiding.map(told))).toEqual(await Promise.all(absent.map(told)));
   });
 });
 
@@ -69,6 +95,24 @@ describe("ApplyScope", () => {
     expect(policy.audit.events.map(({ secretId }) => secretId).sort()).toEqual(["", ...secretIds]);
     const grants = policy.audit.events.filter(({ action }) => action === "grant.added");
     for (const { detail } of grants) expect(detail["any_version"]).toBe("true");
+  });
+
+  test("gives what the token's maker could grant now, and leaves out the rest", async () => {
+    const { vaultId, projectId } = project;
+    const other = await addTestProject(policy, 1, vaultId);
+    const createdBy = newId("usr");
+    await giveRole(policy, vaultId, { userId: createdBy, projectId, role: ProjectRole.MANAGER });
+    const ids = [projectId, other.projectId];
+    const apply = async () => {
+      const secretIds = [...project.secretIds, ...other.secretIds];
+      const scope = { ...scopeOf(project, secretIds), projectIds: ids, createdBy };
+      await policy.scope.applyScope({ ...scope, createdByRole: Role.DEVELOPER });
+      const reads = [project, other].map(({ secretIds: [id = ""] }) => mayRead(scope.machineId, id));
+      return Promise.all(reads);
+    };
+    expect(await apply()).toEqual([true, false]);
+    await policy.roles.endUser({ vaultId, userId: createdBy });
+    expect(await apply()).toEqual([false, false]);
   });
 
   test("repeated, at once or later, changes and records nothing", async () => {

@@ -22,8 +22,7 @@ export type ScopeParts = {
 export function createScope({ database, outbox, clock }: ScopeParts): ServiceImpl<typeof ScopeService> {
   return {
     async validateScope(request) {
-      await validateScope(database, request);
-      return {};
+      return { projectRoles: await validateScope(database, request) };
     },
     async applyScope(request) {
       await outbox.ready();

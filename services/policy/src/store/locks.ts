@@ -2,8 +2,25 @@ import type { Tx } from "@sallyport/postgres";
 import type { Standing } from "../standing.ts";
 import type { State } from "./directory.ts";
 
-// The order of locks, so that no two transactions wait for each other: machines, then projects, then everything else;
-// of several of one kind in the order of their ids.
+// The order of locks, so that no two transactions wait for each other: users, then machines, then projects, then
+// everything else; of several of one kind in the order of their ids.
+
+/**
+ * Keeps the project roles of the user who acts as they are until the transaction ends, and locks those of the user, if any,
+ * whose roles it changes. Whoever was told that a role is gone finds nothing changed with it afterwards: the change was
+ * committed before, or sees the role gone. Users have no rows here, so the locks are advisory.
+ */
+export async function lockUsers(
+  tx: Tx,
+  vaultId: string,
+  { acting, changed }: { readonly acting?: string; readonly changed?: string },
+): Promise<void> {
+  const users = [acting, changed].filter((userId) => userId !== undefined);
+  for (const userId of [...new Set(users)].toSorted()) {
+    const lock = userId === changed ? "pg_advisory_xact_lock" : "pg_advisory_xact_lock_shared";
+    await tx.query(`select ${lock}(hashtextextended($1, 0))`, [`project-roles ${vaultId} ${userId}`]);
+  }
+}
 
 /**
  * Locks those of the machines that the vault has until the transaction ends, and returns their standing. Every change of

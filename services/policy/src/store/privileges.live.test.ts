@@ -18,6 +18,10 @@ describe("the serving role", () => {
     "update grants set secret_id = secret_id",
     "update grants set created_by = created_by",
     "update memberships set project_id = project_id",
+    "update project_roles set user_id = user_id",
+    "update project_roles set project_id = project_id",
+    "update ended_users set vault_id = vault_id",
+    "delete from ended_users",
     "delete from principals",
     "delete from secrets",
     "delete from projects",
@@ -30,7 +34,7 @@ describe("the serving role", () => {
 });
 
 describe("the tables", () => {
-  test("hold no grant across vaults, whatever is asked of them", async () => {
+  test("hold no grant or role across vaults, whatever is asked of them", async () => {
     const ours = await addTestProject(policy, 1);
     const theirs = await addTestProject(policy, 1);
     const scope = scopeOf(ours, []);
@@ -48,5 +52,11 @@ describe("the tables", () => {
       [scope.machineId, theirs.projectId, theirs.vaultId, newId("usr")],
     );
     await expect(membership).rejects.toThrow(/foreign key/);
+    const role = policy.database.query(
+      `insert into project_roles (user_id, project_id, vault_id, role, updated_by, updated_at)
+       values ($1, $2, $3, 'manager', $1, now())`,
+      [newId("usr"), theirs.projectId, ours.vaultId],
+    );
+    await expect(role).rejects.toThrow(/foreign key/);
   });
 });

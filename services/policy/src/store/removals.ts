@@ -1,6 +1,6 @@
 import type { Tx } from "@sallyport/postgres";
 
-/** Whose grants and memberships go: those of machines, of secrets, or of projects. */
+/** Whose rights go: those of machines, of secrets, or of projects. */
 export type Whose = "machines" | "secrets" | "projects";
 
 const ofMachines = "machine_id = any($2::text[])";
@@ -17,6 +17,16 @@ const memberships: Readonly<Partial<Record<Whose, string>>> = {
   projects: deletion("memberships", "project_id", ofProjects),
 };
 
+const projectRoles: Readonly<Partial<Record<Whose, string>>> = {
+  projects: `
+  with doomed as (
+    select user_id, project_id from project_roles where vault_id = $1 and ${ofProjects} limit $3
+  ), removed as (
+    delete from project_roles r using doomed d
+     where r.vault_id = $1 and r.user_id = d.user_id and r.project_id = d.project_id returning 1
+  ) select count(*)::int as removed from removed`,
+};
+
 function deletion(table: string, key: string, condition: string): string {
   return `
     with doomed as (
@@ -31,7 +41,8 @@ function deletion(table: string, key: string, condition: string): string {
 const rowsAtOnce = 5_000;
 
 /**
- * Takes grants back and then machines out of projects, at most 5,000 of each; returns whether there may be more. Grants
+ * Takes grants back, then machines out of projects, then roles in them, at most 5,000 of each; returns whether there may
+ * be more. Grants
  * go first, for those that go with their membership are not counted.
  */
 export async function removeSomeRights(
@@ -40,7 +51,7 @@ export async function removeSomeRights(
   vaultId: string,
   ids: readonly string[],
 ): Promise<boolean> {
-  for (const statement of [grants[whose], memberships[whose]]) {
+  for (const statement of [grants[whose], memberships[whose], projectRoles[whose]]) {
     if (statement === undefined || ids.length === 0) continue;
     const rows = await tx.query<{ removed: number }>(statement, [vaultId, ids, rowsAtOnce]);
     if (rows[0]?.removed === rowsAtOnce) return true;

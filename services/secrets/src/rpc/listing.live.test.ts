@@ -1,6 +1,7 @@
 import { openDatabase } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { ProjectRole } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { newId } from "@sallyport/proto/ids";
@@ -13,6 +14,7 @@ import {
   addTestVersion,
   deleteTestSecret,
   fillTestProject,
+  newDeveloper,
   reasonOf,
   startTestSecrets,
 } from "../../testing/secrets.ts";
@@ -173,7 +175,7 @@ describe("versions", () => {
   test("say who made them and when; the secret says who made the current one", async () => {
     const secretId = await addTestSecret(secrets, owner, projectId, "DB_URL");
     const startMs = secrets.time.nowMs;
-    const developer = newUser(owner.vaultId, Role.DEVELOPER);
+    const developer = newDeveloper(secrets, owner.vaultId, projectId, ProjectRole.WRITER);
     secrets.time.nowMs += 60_000;
     await addTestVersion(secrets, developer, { projectId, secretId, expectedVersion: 1 });
     const { versions } = await secrets.call(owner, listVersions, { secretId });

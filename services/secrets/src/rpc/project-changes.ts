@@ -8,6 +8,7 @@ import { holdProject, markDeleted, markRestored } from "../store/liveness.ts";
 import type { StoredProject } from "../store/projects.ts";
 import { orNameTaken } from "./names.ts";
 import { type PublicParts, callerOf, recordOf } from "./records.ts";
+import { requireRole } from "./rights.ts";
 
 /** Deletes a project in which no secret lives, policy first. Whoever puts one into it meanwhile waits, or is waited for. */
 export async function deleteProject(
@@ -17,6 +18,7 @@ export async function deleteProject(
   parts: PublicParts,
 ): Promise<StoredProject> {
   const { userId, vaultId } = callerOf(context);
+  await requireRole(context, parts, { projectId }, "project_id");
   const project = await requireHeld(tx, vaultId, projectId);
   if (project.name !== name)
     throw fail(Reason.FIELD_INVALID, { field: "name", description: "is not the project's name" });
@@ -37,6 +39,7 @@ export async function restoreProject(
   parts: PublicParts,
 ): Promise<StoredProject> {
   const { vaultId } = callerOf(context);
+  await requireRole(context, parts, { projectId }, "project_id");
   const project = await requireHeld(tx, vaultId, projectId);
   await parts.liveness.promise(tx, { vaultId, id: projectId });
   if (!project.deletion) return project;

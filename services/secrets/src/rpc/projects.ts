@@ -17,6 +17,7 @@ import { scopeOf, shownProject } from "./descriptions.ts";
 import { nameTaken, orNameTaken } from "./names.ts";
 import { deleteProject, restoreProject } from "./project-changes.ts";
 import { type PublicParts, callerOf, recordOf } from "./records.ts";
+import { hiddenProjectIds, requireRole } from "./rights.ts";
 
 const firstGeneration = 1;
 
@@ -41,6 +42,9 @@ export function projectMethods(parts: PublicParts): ForwardMethods {
         key.case === "name" ? { by: "name", value: key.value } : { by: "project_id", value: key.value ?? "" };
       const { vaultId } = callerOf(context);
       const project = await findProject(parts.database, vaultId, keyword, scopeOf(request));
+      // A name is known here alone; what is found, and what is not, is asked about.
+      const projectId = project?.projectId ?? (keyword.by === "name" ? newId("prj") : keyword.value);
+      await requireRole(context, parts, { projectId }, "project");
       if (!project) throw fail(Reason.NOT_FOUND, { field: "project" });
       return { project: shownProject(project) };
     },
@@ -49,6 +53,7 @@ export function projectMethods(parts: PublicParts): ForwardMethods {
         after: placeOfToken(pageToken),
         limit: pageLimit(pageSize) + 1,
         scope: scopeOf(request),
+        without: await hiddenProjectIds(context, parts),
       };
       const page = pageOf(await listProjects(parts.database, callerOf(context).vaultId, found), pageSize);
       return {

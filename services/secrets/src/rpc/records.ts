@@ -12,7 +12,7 @@ import type { Peers } from "../peers.ts";
 export type PublicParts = {
   readonly database: Tx;
   readonly outbox: Pick<Outbox, "record">;
-  readonly peers: Pick<Peers, "directory" | "seal">;
+  readonly peers: Pick<Peers, "directory" | "roles" | "seal">;
   readonly liveness: Pick<Liveness, "hide" | "promise" | "settle">;
   readonly clock: () => number;
 };

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { ProjectRole } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { type SigningUser, newUser } from "@sallyport/test/infra";
@@ -16,6 +17,7 @@ import {
   addTestVersion,
   ageDeletion,
   deleteTestSecret,
+  newDeveloper,
   reasonOf,
   startTestSecrets,
   newSecretRequest,
@@ -114,7 +116,7 @@ describe("UpdateSecret", () => {
     const auditor = newUser(owner.vaultId, Role.AUDITOR);
     const change = { secretId, note: "x" };
     expect(await reasonOf(secrets.call(auditor, updateSecret, change))).toBe(Reason.ROLE_REQUIRED);
-    const developer = newUser(owner.vaultId, Role.DEVELOPER);
+    const developer = newDeveloper(secrets, owner.vaultId, projectId, ProjectRole.WRITER);
     expect(await reasonOf(secrets.call(developer, updateSecret, change))).toBe(Reason.UNSPECIFIED);
     await deleteTestSecret(secrets, owner, secretId);
     expect(await reasonOf(secrets.call(owner, updateSecret, change))).toBe(Reason.NOT_FOUND);
@@ -191,7 +193,7 @@ describe("DeleteSecret", () => {
     expect(await reasonOf(deleteTestSecret(secrets, newUser(), secretId))).toBe(Reason.NOT_FOUND);
     expect(await reasonOf(deleteTestSecret(secrets, owner, newId("sec")))).toBe(Reason.NOT_FOUND);
     expect(secrets.memory.told).toEqual([]);
-    const developer = newUser(owner.vaultId, Role.DEVELOPER);
+    const developer = newDeveloper(secrets, owner.vaultId, projectId, ProjectRole.WRITER);
     expect(await reasonOf(deleteTestSecret(secrets, developer, secretId))).toBe(Reason.UNSPECIFIED);
   });
 

@@ -10,6 +10,7 @@ import { type StoredSecret, changeNote } from "../store/secrets.ts";
 import { orNameTaken } from "./names.ts";
 import { type PublicParts, callerOf, recordOf } from "./records.ts";
 import { requireSecret } from "./required.ts";
+import { requireRole } from "./rights.ts";
 
 /** Replaces the note. The record says that it changed, not what it says: notes may hold more than a log should keep. */
 export async function updateSecret(
@@ -19,6 +20,7 @@ export async function updateSecret(
   parts: PublicParts,
 ): Promise<StoredSecret> {
   const { vaultId } = callerOf(context);
+  await requireRole(context, parts, { secretId }, "secret_id");
   const changed = await changeNote(tx, vaultId, { secretId, note });
   const secret = await requireSecret(tx, vaultId, secretId);
   if (!changed) return secret;
@@ -39,6 +41,7 @@ export async function deleteSecret(
   parts: PublicParts,
 ): Promise<StoredSecret> {
   const { userId, vaultId } = callerOf(context);
+  await requireRole(context, parts, { secretId }, "secret_id");
   const secret = await holdSecret(tx, vaultId, secretId);
   if (!secret) throw fail(Reason.NOT_FOUND, { field: "secret_id" });
   await parts.liveness.hide(tx, { vaultId, id: secretId });
@@ -58,6 +61,7 @@ export async function restoreSecret(
   parts: PublicParts,
 ): Promise<StoredSecret> {
   const { vaultId } = callerOf(context);
+  await requireRole(context, parts, { secretId }, "secret_id");
   // The project first and then the secret, as when a secret is made.
   const { projectId } = await requireSecret(tx, vaultId, secretId, "restorable");
   if (!(await keepProject(tx, vaultId, projectId))) throw fail(Reason.NOT_FOUND, { field: "project_id" });

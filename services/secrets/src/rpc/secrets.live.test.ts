@@ -1,5 +1,6 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { Role, ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { ProjectRole } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { failureOf } from "@sallyport/rpc";
@@ -10,6 +11,7 @@ import {
   addTestProject,
   addTestSecret,
   addTestVersion,
+  newDeveloper,
   reasonOf,
   sealedValue,
   startTestSecrets,
@@ -151,6 +153,7 @@ describe("CreateSecret", () => {
     const request = creation("DB_URL");
     expect(await reasonOf(secrets.call(owner, createSecret, request))).toBe(Reason.DEPENDENCY_UNAVAILABLE);
     const { secretId } = request;
+    secrets.memory.down[peer] = false;
     expect(await reasonOf(secrets.call(owner, getSecret, { secretId }))).toBe(Reason.NOT_FOUND);
     expect(secrets.memory.events).toEqual([]);
   });
@@ -163,7 +166,7 @@ describe("CreateSecret", () => {
 
   test("is for writers only", async () => {
     const auditor = newUser(owner.vaultId, Role.AUDITOR);
-    const developer = newUser(owner.vaultId, Role.DEVELOPER);
+    const developer = newDeveloper(secrets, owner.vaultId, projectId, ProjectRole.WRITER);
     expect(await reasonOf(secrets.call(auditor, createSecret, creation("A")))).toBe(Reason.ROLE_REQUIRED);
     expect(await reasonOf(secrets.call(developer, createSecret, creation("A")))).toBe(Reason.UNSPECIFIED);
   });

@@ -16,6 +16,7 @@ import {
 import { listVersions } from "../store/versions.ts";
 import { scopeOf, shownSecret, shownVersion } from "./descriptions.ts";
 import { type PublicParts, callerOf } from "./records.ts";
+import { requireRole, shownSecretIds } from "./rights.ts";
 import { deleteSecret, restoreSecret, updateSecret } from "./secret-changes.ts";
 import { addVersion, createSecret } from "./writes.ts";
 
@@ -46,16 +47,19 @@ export function secretMethods(parts: PublicParts): ForwardMethods {
     getSecret: async (context, { secretId, projectId, name, ...request }) => {
       const keyword = secretId === "" ? { projectId, name } : { secretId };
       const { vaultId } = callerOf(context);
+      await requireRole(context, parts, secretId === "" ? { projectId } : { secretId }, "secret");
       return { secret: shownSecret(await requireSecret(parts.database, vaultId, keyword, scopeOf(request))) };
     },
     batchGetSecrets: async (context, { secretIds, ...request }) => {
       const { vaultId } = callerOf(context);
-      const secrets = await findSecrets(parts.database, vaultId, secretIds, scopeOf(request));
+      const shown = await shownSecretIds(context, parts, secretIds);
+      const secrets = await findSecrets(parts.database, vaultId, shown, scopeOf(request));
       return { secrets: secrets.map(shownSecret) };
     },
     listSecrets: async (context, { projectId, pageSize, pageToken, ...request }) => {
       const { vaultId } = callerOf(context);
       const scope = scopeOf(request);
+      await requireRole(context, parts, { projectId }, "project_id");
       const named = { by: "project_id", value: projectId } as const;
       if (!(await findProject(parts.database, vaultId, named, scope)))
         throw fail(Reason.NOT_FOUND, { field: "project_id" });
@@ -68,6 +72,7 @@ export function secretMethods(parts: PublicParts): ForwardMethods {
     },
     listVersions: async (context, { secretId, pageSize, pageToken }) => {
       const { vaultId } = callerOf(context);
+      await requireRole(context, parts, { secretId }, "secret");
       await requireSecret(parts.database, vaultId, { secretId }, "living");
       const found = { below: versionOfToken(pageToken), limit: pageLimit(pageSize) + 1 };
       const page = pageOf(await listVersions(parts.database, vaultId, secretId, found), pageSize);

@@ -22,6 +22,7 @@ import { addVersion as storeVersion } from "../store/versions.ts";
 import { nameTaken, orNameTaken } from "./names.ts";
 import { type PublicParts, callerOf, recordOf } from "./records.ts";
 import { requireSecret } from "./required.ts";
+import { requireRole } from "./rights.ts";
 
 type Sealed = Pick<SealResponse, "envelope" | "kind" | "fieldNames"> & { readonly keyGeneration: number };
 
@@ -42,6 +43,7 @@ export async function createSecret(
       field: "secret_id",
       description: "it is not the id that id_nonce gives in this vault",
     });
+  await requireRole(context, parts, { projectId }, "project_id");
   const danger = request.allowDangerousName ? undefined : dangerOf(name);
   if (danger !== undefined) throw fail(Reason.NAME_DANGEROUS, { name, description: danger });
   if (!(await keepProject(tx, vaultId, projectId))) throw fail(Reason.NOT_FOUND, { field: "project_id" });
@@ -68,6 +70,7 @@ export async function addVersion(
 ): Promise<StoredSecret> {
   const { userId, vaultId } = callerOf(context);
   const { secretId, projectId, expectedVersion } = request;
+  await requireRole(context, parts, { secretId }, "secret_id");
   const secret = await requireSecret(tx, vaultId, secretId);
   if (secret.projectId !== projectId) throw fail(Reason.NOT_FOUND, { field: "secret_id" });
   if (secret.currentVersion !== expectedVersion) throw conflict(secret);

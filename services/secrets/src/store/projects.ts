@@ -75,17 +75,23 @@ export async function findProject(
   return rows.map(projectOf)[0];
 }
 
-/** Projects of the vault by name, after one of them. */
+/** Projects of the vault by name, after one of them and without some. */
 export async function listProjects(
   db: Tx,
   vaultId: string,
-  page: { readonly after: Place; readonly limit: number; readonly scope: Scope },
+  page: {
+    readonly after: Place;
+    readonly limit: number;
+    readonly scope: Scope;
+    readonly without: readonly string[];
+  },
 ): Promise<StoredProject[]> {
   const rows = await db.query<Row>(
     `${selection}
       where p.vault_id = $1 and (p.name, p.project_id) > ($2, $3) and ${inScope("p", "$4")}
+        and p.project_id <> all($6::text[])
       order by p.name, p.project_id limit $5`,
-    [vaultId, page.after.name, page.after.id, page.scope === "restorable", page.limit],
+    [vaultId, page.after.name, page.after.id, page.scope === "restorable", page.limit, page.without],
   );
   return rows.map(projectOf);
 }

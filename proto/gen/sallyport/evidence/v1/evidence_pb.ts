@@ -891,7 +891,7 @@ export const Role = {
   ADMIN: 2,
 
   /**
-   * ROLE_DEVELOPER writes and lists secrets.
+   * ROLE_DEVELOPER lists secrets, and does in single projects what its role there allows (ProjectRole).
    *
    * @generated from enum value: ROLE_DEVELOPER = 3;
    */

@@ -596,9 +596,9 @@ export const EnrollmentService: GenService<{
     output: typeof EnrollResponseSchema;
   },
   /**
-   * CreateToken makes an enrollment token whose secret half never leaves the caller. Callers: owner, admin.
-   * Recorded: token.created. Reasons: ROLE_REQUIRED, NOT_FOUND, FIELD_INVALID, ALREADY_EXISTS, MACHINE_DISABLED (the
-   * caller was removed meanwhile).
+   * CreateToken makes an enrollment token whose secret half never leaves the caller. Callers: owner, admin, managers of
+   * the project (each that the token is for). Recorded: token.created. Reasons: PROJECT_ROLE_REQUIRED, NOT_FOUND,
+   * FIELD_INVALID, ALREADY_EXISTS, MACHINE_DISABLED (the caller was removed meanwhile).
    *
    * @generated from rpc sallyport.identity.v1.EnrollmentService.CreateToken
    */

@@ -1109,8 +1109,8 @@ export const UserService: GenService<{
   },
   /**
    * RemoveUser ends a user for good: every device key, every enrollment token and unused login code that the user made.
-   * Machines live on. Repeating it changes nothing. Callers: owner. Recorded: user.removed, and token.revoked,
-   * login_code.revoked for each.
+   * The user's project roles go too. Machines live on. Repeating it changes nothing, but finishes what policy did not
+   * hear. Callers: owner. Recorded: user.removed, and token.revoked, login_code.revoked for each.
    * Reasons: NOT_FOUND, LAST_OWNER, MACHINE_DISABLED (the caller was removed meanwhile).
    *
    * @generated from rpc sallyport.identity.v1.UserService.RemoveUser

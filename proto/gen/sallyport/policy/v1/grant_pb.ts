@@ -484,8 +484,8 @@ export const CountGrantsResponseSchema: GenMessage<CountGrantsResponse> = /*@__P
 export const GrantService: GenService<{
   /**
    * AddGrant lets a machine read a secret of a project that it is a member of. Granting again is no error; with another
-   * any_version it changes the grant. Callers: owner, admin. Recorded: grant.added, or grant.changed. Reasons: NOT_FOUND
-   * (field machine_id, secret_id or membership).
+   * any_version it changes the grant. Callers: owner, admin, managers of the project. Recorded: grant.added, or
+   * grant.changed. Reasons: NOT_FOUND (field machine_id, secret_id or membership), PROJECT_ROLE_REQUIRED.
    *
    * @generated from rpc sallyport.policy.v1.GrantService.AddGrant
    */
@@ -496,7 +496,7 @@ export const GrantService: GenService<{
   },
   /**
    * RemoveGrant takes the right back; the next read is refused. So it does with a deleted secret, before that is restored.
-   * Callers: owner, admin. Recorded: grant.removed. Reasons: NOT_FOUND.
+   * Callers: owner, admin, managers of the project. Recorded: grant.removed. Reasons: NOT_FOUND, PROJECT_ROLE_REQUIRED.
    *
    * @generated from rpc sallyport.policy.v1.GrantService.RemoveGrant
    */
@@ -507,8 +507,8 @@ export const GrantService: GenService<{
   },
   /**
    * SetGrants makes the named secrets the only ones of a project that a machine may read, in one step; what it had of
-   * deleted secrets there goes too. Callers: owner, admin. Recorded: grant.added, grant.changed and grant.removed, one
-   * for each difference. Reasons: NOT_FOUND (field machine_id, project_id, membership, or secret_ids: one of them is not
+   * deleted secrets there goes too. Callers: owner, admin, managers of the project. Recorded: grant.added, grant.changed
+   * and grant.removed, one for each difference. Reasons: PROJECT_ROLE_REQUIRED, NOT_FOUND (field machine_id, project_id, membership, or secret_ids: one of them is not
    * in the project).
    *
    * @generated from rpc sallyport.policy.v1.GrantService.SetGrants
@@ -530,8 +530,8 @@ export const GrantService: GenService<{
     output: typeof ListGrantsByMachineResponseSchema;
   },
   /**
-   * ListGrantsBySecret answers who can read a secret. Callers: owner, admin, auditor. Recorded: nothing.
-   * Reasons: NOT_FOUND.
+   * ListGrantsBySecret answers who can read a secret. Callers: owner, admin, auditor, managers of the project.
+   * Recorded: nothing. Reasons: NOT_FOUND, PROJECT_ROLE_REQUIRED.
    *
    * @generated from rpc sallyport.policy.v1.GrantService.ListGrantsBySecret
    */

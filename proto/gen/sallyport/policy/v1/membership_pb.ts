@@ -281,8 +281,8 @@ export const ListMembershipsByMachineResponseSchema: GenMessage<ListMembershipsB
  */
 export const MembershipService: GenService<{
   /**
-   * AddMembership makes a machine a member of a project; adding twice is no error. Callers: owner, admin.
-   * Recorded: membership.added. Reasons: NOT_FOUND.
+   * AddMembership makes a machine a member of a project; adding twice is no error. Callers: owner, admin,
+   * managers of the project. Recorded: membership.added. Reasons: NOT_FOUND, PROJECT_ROLE_REQUIRED.
    *
    * @generated from rpc sallyport.policy.v1.MembershipService.AddMembership
    */
@@ -292,8 +292,8 @@ export const MembershipService: GenService<{
     output: typeof AddMembershipResponseSchema;
   },
   /**
-   * RemoveMembership takes a machine out of a project, and its grants there with it. Callers: owner, admin.
-   * Recorded: membership.removed. Reasons: NOT_FOUND.
+   * RemoveMembership takes a machine out of a project, and its grants there with it. Callers: owner, admin,
+   * managers of the project. Recorded: membership.removed. Reasons: NOT_FOUND, PROJECT_ROLE_REQUIRED.
    *
    * @generated from rpc sallyport.policy.v1.MembershipService.RemoveMembership
    */
@@ -303,8 +303,8 @@ export const MembershipService: GenService<{
     output: typeof RemoveMembershipResponseSchema;
   },
   /**
-   * ListMemberships pages through the machines of a project. Callers: owner, admin, auditor. Recorded: nothing.
-   * Reasons: NOT_FOUND.
+   * ListMemberships pages through the machines of a project. Callers: owner, admin, auditor, managers of the project.
+   * Recorded: nothing. Reasons: NOT_FOUND, PROJECT_ROLE_REQUIRED.
    *
    * @generated from rpc sallyport.policy.v1.MembershipService.ListMemberships
    */

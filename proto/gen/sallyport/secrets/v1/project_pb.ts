@@ -366,7 +366,8 @@ export const ProjectService: GenService<{
     output: typeof CreateProjectResponseSchema;
   },
   /**
-   * GetProject describes a project, found by id or by name. Callers: every user. Recorded: nothing. Reasons: NOT_FOUND.
+   * GetProject describes a project, found by id or by name. Callers: owner, admin, auditor, listers of
+   * the project. Recorded: nothing. Reasons: NOT_FOUND.
    *
    * @generated from rpc sallyport.secrets.v1.ProjectService.GetProject
    */
@@ -376,7 +377,8 @@ export const ProjectService: GenService<{
     output: typeof GetProjectResponseSchema;
   },
   /**
-   * ListProjects pages through the vault's projects by name. Callers: every user. Recorded: nothing.
+   * ListProjects pages through the vault's projects by name, without those that are hidden from the caller. Callers:
+   * owner, admin, auditor, listers of the project. Recorded: nothing.
    * Reasons: none of its own.
    *
    * @generated from rpc sallyport.secrets.v1.ProjectService.ListProjects
@@ -388,8 +390,10 @@ export const ProjectService: GenService<{
   },
   /**
    * DeleteProject hides a project in which no secret lives; its name is free at once. It can be restored for 30 days,
-   * then it and its keys are gone. Deleting a deleted one changes nothing. Callers: owner, admin.
-   * Recorded: project.deleted, after 30 days project.purged. Reasons: NOT_FOUND, FIELD_INVALID (name),
+   * then it and its keys are gone. Deleting a deleted one changes nothing. Callers: owner, admin,
+   * managers of the project.
+   * Recorded: project.deleted, after 30 days project.purged. Reasons: NOT_FOUND, PROJECT_ROLE_REQUIRED,
+   * FIELD_INVALID (name),
    * PROJECT_NOT_EMPTY.
    *
    * @generated from rpc sallyport.secrets.v1.ProjectService.DeleteProject
@@ -401,8 +405,8 @@ export const ProjectService: GenService<{
   },
   /**
    * RestoreProject brings a deleted project back; secrets that were deleted stay deleted until each is restored.
-   * Restoring a living one changes nothing. Callers: owner, admin. Recorded: project.restored.
-   * Reasons: NOT_FOUND (purged, or never there), ALREADY_EXISTS (name).
+   * Restoring a living one changes nothing. Callers: owner, admin, managers of the project. Recorded: project.restored.
+   * Reasons: NOT_FOUND (purged, or never there), PROJECT_ROLE_REQUIRED, ALREADY_EXISTS (name).
    *
    * @generated from rpc sallyport.secrets.v1.ProjectService.RestoreProject
    */

@@ -759,8 +759,8 @@ export const ListVersionsResponseSchema: GenMessage<ListVersionsResponse> = /*@_
  */
 export const SecretService: GenService<{
   /**
-   * CreateSecret makes a secret with its first version. Callers: owner, admin, developer. Recorded: secret.created.
-   * Reasons: NOT_FOUND (project), ALREADY_EXISTS (name or id), NAME_DANGEROUS, FIELD_INVALID (value), TOO_LARGE.
+   * CreateSecret makes a secret with its first version. Callers: owner, admin, writers of the project. Recorded:
+   * secret.created. Reasons: NOT_FOUND (project), PROJECT_ROLE_REQUIRED, ALREADY_EXISTS (name or id), NAME_DANGEROUS, FIELD_INVALID (value), TOO_LARGE.
    *
    * @generated from rpc sallyport.secrets.v1.SecretService.CreateSecret
    */
@@ -770,7 +770,8 @@ export const SecretService: GenService<{
     output: typeof CreateSecretResponseSchema;
   },
   /**
-   * GetSecret describes a secret, found by id or by project and name. Callers: every user. Recorded: nothing.
+   * GetSecret describes a secret, found by id or by project and name. Callers: owner, admin, auditor, listers of the
+   * project. Recorded: nothing.
    * Reasons: NOT_FOUND.
    *
    * @generated from rpc sallyport.secrets.v1.SecretService.GetSecret
@@ -781,8 +782,8 @@ export const SecretService: GenService<{
     output: typeof GetSecretResponseSchema;
   },
   /**
-   * BatchGetSecrets describes secrets by their ids, whatever their projects. Callers: every user. Recorded: nothing.
-   * Reasons: none; an unknown id is left out.
+   * BatchGetSecrets describes secrets by their ids, whatever their projects. Callers: owner, admin, auditor, listers of
+   * the project. Recorded: nothing. Reasons: none; an id that is unknown or hidden from the caller is left out.
    *
    * @generated from rpc sallyport.secrets.v1.SecretService.BatchGetSecrets
    */
@@ -792,7 +793,8 @@ export const SecretService: GenService<{
     output: typeof BatchGetSecretsResponseSchema;
   },
   /**
-   * ListSecrets pages through a project's secrets by name. Callers: every user. Recorded: nothing. Reasons: NOT_FOUND.
+   * ListSecrets pages through a project's secrets by name. Callers: owner, admin, auditor, listers of the project.
+   * Recorded: nothing. Reasons: NOT_FOUND.
    *
    * @generated from rpc sallyport.secrets.v1.SecretService.ListSecrets
    */
@@ -802,8 +804,8 @@ export const SecretService: GenService<{
     output: typeof ListSecretsResponseSchema;
   },
   /**
-   * UpdateSecret replaces a secret's note. Callers: owner, admin, developer. Recorded: secret.updated, without the note.
-   * Reasons: NOT_FOUND.
+   * UpdateSecret replaces a secret's note. Callers: owner, admin, writers of the project. Recorded: secret.updated,
+   * without the note. Reasons: NOT_FOUND, PROJECT_ROLE_REQUIRED.
    *
    * @generated from rpc sallyport.secrets.v1.SecretService.UpdateSecret
    */
@@ -815,7 +817,8 @@ export const SecretService: GenService<{
   /**
    * DeleteSecret hides a secret: from the answer on nothing reads it, and its name is free. It can be restored for
    * 30 days, then it and its versions are gone. Deleting a deleted one changes nothing.
-   * Callers: owner, admin, developer. Recorded: secret.deleted, after 30 days secret.purged. Reasons: NOT_FOUND.
+   * Callers: owner, admin, writers of the project. Recorded: secret.deleted, after 30 days secret.purged. Reasons:
+   * NOT_FOUND, PROJECT_ROLE_REQUIRED.
    *
    * @generated from rpc sallyport.secrets.v1.SecretService.DeleteSecret
    */
@@ -826,8 +829,8 @@ export const SecretService: GenService<{
   },
   /**
    * RestoreSecret brings a deleted secret back with its versions and grants. Restoring a living one changes nothing.
-   * Callers: owner, admin, developer. Recorded: secret.restored. Reasons: NOT_FOUND (purged, never there, or its project
-   * is deleted), ALREADY_EXISTS (name).
+   * Callers: owner, admin, writers of the project. Recorded: secret.restored. Reasons: NOT_FOUND (purged, never there,
+   * or its project is deleted), PROJECT_ROLE_REQUIRED, ALREADY_EXISTS (name).
    *
    * @generated from rpc sallyport.secrets.v1.SecretService.RestoreSecret
    */
@@ -837,8 +840,8 @@ export const SecretService: GenService<{
     output: typeof RestoreSecretResponseSchema;
   },
   /**
-   * AddVersion stores a new value if the current version is the expected one. Callers: owner, admin, developer.
-   * Recorded: secret.version.added. Reasons: NOT_FOUND, VERSION_CONFLICT, FIELD_INVALID (value), TOO_LARGE.
+   * AddVersion stores a new value if the current version is the expected one. Callers: owner, admin, writers of the
+   * project. Recorded: secret.version.added. Reasons: NOT_FOUND, PROJECT_ROLE_REQUIRED, VERSION_CONFLICT, FIELD_INVALID (value), TOO_LARGE.
    *
    * @generated from rpc sallyport.secrets.v1.SecretService.AddVersion
    */
@@ -848,7 +851,8 @@ export const SecretService: GenService<{
     output: typeof AddVersionResponseSchema;
   },
   /**
-   * ListVersions pages through a secret's versions, newest first. Callers: every user. Recorded: nothing.
+   * ListVersions pages through a secret's versions, newest first. Callers: owner, admin, auditor, listers of the
+   * project. Recorded: nothing.
    * Reasons: NOT_FOUND.
    *
    * @generated from rpc sallyport.secrets.v1.SecretService.ListVersions

@@ -38,6 +38,8 @@ export type OwnerState = {
   events: string[];
   /** Whether the log is away. */
   logDown: boolean;
+  /** Whether handlers forget to judge project roles. */
+  forgets: boolean;
   /** What the last change was told. */
   received: ForwardContext | undefined;
 };
@@ -57,7 +59,13 @@ export type TestOwner = AsyncDisposable & {
 export async function createTestOwner(): Promise<TestOwner> {
   const urls = await createServiceDatabase("secrets");
   const database = await createTables(urls);
-  const state: OwnerState = { nowMs: startMs, events: [], logDown: false, received: undefined };
+  const state: OwnerState = {
+    nowMs: startMs,
+    events: [],
+    logDown: false,
+    forgets: false,
+    received: undefined,
+  };
   const deployment = createSignedDeployment(() => state.nowMs);
   const { keyset, rootFingerprint, publicNames, clockWindowSeconds } = deployment.config;
   const trust = loadTrust(keyset, rootFingerprint, startMs);
@@ -120,11 +128,18 @@ function projectMethods(database: Database, state: OwnerState, onChange: (tx: Tx
       });
     },
     getProject: () => Promise.reject(new Error("select broke")),
-    async listProjects() {
+    async listProjects(context) {
+      if (!state.forgets) context.judge([]);
       const rows = await database.query<{ name: string }>("select name from projects order by name");
       return { projects: rows.map(({ name }) => ({ name })) };
     },
-    deleteProject: () => Promise.reject(new EvidenceError("permit", "it is expired")),
+    deleteProject: async (context, { name }) => {
+      if (!state.forgets) throw new EvidenceError("permit", "it is expired");
+      return context.mutate(async (tx) => {
+        await tx.query("delete from projects where name = $1", [name]);
+        return {};
+      });
+    },
     restoreProject: () =>
       Promise.reject(fail(Reason.INTERNAL, { request_id: requestId }, new Error("insert broke"))),
   });
@@ -136,7 +151,10 @@ function enrollmentMethods() {
       Promise.resolve({
         machineName: `${Buffer.from(newKey ?? []).toString("hex")} ${principal?.id ?? "nobody"}`,
       }),
-    createToken: () => Promise.resolve({}),
+    createToken: (context) => {
+      context.judge([]);
+      return Promise.resolve({});
+    },
     getToken: () => Promise.resolve({}),
     listTokens: () => Promise.resolve({}),
     revokeToken: () => Promise.resolve({}),

@@ -7,13 +7,17 @@ import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Role } from "../../../evidence/v1/evidence_pb.ts";
+import { file_sallyport_evidence_v1_evidence } from "../../../evidence/v1/evidence_pb.ts";
+import type { ProjectRole } from "../../v1/project_role_pb.ts";
+import { file_sallyport_policy_v1_project_role } from "../../v1/project_role_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file sallyport/policy/internal/v1/scope.proto.
  */
 export const file_sallyport_policy_internal_v1_scope: GenFile = /*@__PURE__*/
-  fileDesc("CihzYWxseXBvcnQvcG9saWN5L2ludGVybmFsL3YxL3Njb3BlLnByb3RvEhxzYWxseXBvcnQucG9saWN5LmludGVybmFsLnYxIpEBChRWYWxpZGF0ZVNjb3BlUmVxdWVzdBI1Cgh2YXVsdF9pZBgBIAEoCUIjukggch4yHF52bHRfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSIQoLcHJvamVjdF9pZHMYAiADKAlCDLpICZIBBggBEGQYARIfCgpzZWNyZXRfaWRzGAMgAygJQgu6SAiSAQUQ6AcYASIXChVWYWxpZGF0ZVNjb3BlUmVzcG9uc2UihAMKEUFwcGx5U2NvcGVSZXF1ZXN0EjUKCHZhdWx0X2lkGAEgASgJQiO6SCByHjIcXnZsdF9bMC05YS1oamttbnAtdHYtel17MjB9JBI3CgptYWNoaW5lX2lkGAIgASgJQiO6SCByHjIcXm1jaF9bMC05YS1oamttbnAtdHYtel17MjB9JBIhCgtwcm9qZWN0X2lkcxgDIAMoCUIMukgJkgEGCAEQZBgBEh8KCnNlY3JldF9pZHMYBCADKAlCC7pICJIBBRDoBxgBEjYKCmV4cGlyZXNfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESNwoKY3JlYXRlZF9ieRgGIAEoCUIjukggch4yHF51c3JfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSNQoIdG9rZW5faWQYByABKAlCI7pIIHIeMhxedG9rX1swLTlhLWhqa21ucC10di16XXsyMH0kEhMKC2FueV92ZXJzaW9uGAggASgIIhQKEkFwcGx5U2NvcGVSZXNwb25zZSLWAQoZU2V0UHJpbmNpcGFsU3RhdHVzUmVxdWVzdBI1Cgh2YXVsdF9pZBgBIAEoCUIjukggch4yHF52bHRfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSNwoKbWFjaGluZV9pZBgCIAEoCUIjukggch4yHF5tY2hfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSSQoGc3RhdHVzGAMgASgOMi0uc2FsbHlwb3J0LnBvbGljeS5pbnRlcm5hbC52MS5QcmluY2lwYWxTdGF0dXNCCrpIB4IBBBABIAAiHAoaU2V0UHJpbmNpcGFsU3RhdHVzUmVzcG9uc2Ui4QEKF1Jldm9rZVByaW5jaXBhbHNSZXF1ZXN0EjUKCHZhdWx0X2lkGAEgASgJQiO6SCByHjIcXnZsdF9bMC05YS1oamttbnAtdHYtel17MjB9JBJECgttYWNoaW5lX2lkcxgCIAMoCUIvukgskgEpCAEQ9AMYASIgch4yHF5tY2hfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSSQoGc3RhdHVzGAMgASgOMi0uc2FsbHlwb3J0LnBvbGljeS5pbnRlcm5hbC52MS5QcmluY2lwYWxTdGF0dXNCCrpIB4IBBBgDGAQiGgoYUmV2b2tlUHJpbmNpcGFsc1Jlc3BvbnNlKqsBCg9QcmluY2lwYWxTdGF0dXMSIAocUFJJTkNJUEFMX1NUQVRVU19VTlNQRUNJRklFRBAAEhsKF1BSSU5DSVBBTF9TVEFUVVNfQUNUSVZFEAESHQoZUFJJTkNJUEFMX1NUQVRVU19ESVNBQkxFRBACEhwKGFBSSU5DSVBBTF9TVEFUVVNfUkVWT0tFRBADEhwKGFBSSU5DSVBBTF9TVEFUVVNfRVhQSVJFRBAEMocECgxTY29wZVNlcnZpY2USeAoNVmFsaWRhdGVTY29wZRIyLnNhbGx5cG9ydC5wb2xpY3kuaW50ZXJuYWwudjEuVmFsaWRhdGVTY29wZVJlcXVlc3QaMy5zYWxseXBvcnQucG9saWN5LmludGVybmFsLnYxLlZhbGlkYXRlU2NvcGVSZXNwb25zZRJvCgpBcHBseVNjb3BlEi8uc2FsbHlwb3J0LnBvbGljeS5pbnRlcm5hbC52MS5BcHBseVNjb3BlUmVxdWVzdBowLnNhbGx5cG9ydC5wb2xpY3kuaW50ZXJuYWwudjEuQXBwbHlTY29wZVJlc3BvbnNlEocBChJTZXRQcmluY2lwYWxTdGF0dXMSNy5zYWxseXBvcnQucG9saWN5LmludGVybmFsLnYxLlNldFByaW5jaXBhbFN0YXR1c1JlcXVlc3QaOC5zYWxseXBvcnQucG9saWN5LmludGVybmFsLnYxLlNldFByaW5jaXBhbFN0YXR1c1Jlc3BvbnNlEoEBChBSZXZva2VQcmluY2lwYWxzEjUuc2FsbHlwb3J0LnBvbGljeS5pbnRlcm5hbC52MS5SZXZva2VQcmluY2lwYWxzUmVxdWVzdBo2LnNhbGx5cG9ydC5wb2xpY3kuaW50ZXJuYWwudjEuUmV2b2tlUHJpbmNpcGFsc1Jlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("CihzYWxseXBvcnQvcG9saWN5L2ludGVybmFsL3YxL3Njb3BlLnByb3RvEhxzYWxseXBvcnQucG9saWN5LmludGVybmFsLnYxIv4BChRWYWxpZGF0ZVNjb3BlUmVxdWVzdBI1Cgh2YXVsdF9pZBgBIAEoCUIjukggch4yHF52bHRfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSIQoLcHJvamVjdF9pZHMYAiADKAlCDLpICZIBBggBEGQYARIfCgpzZWNyZXRfaWRzGAMgAygJQgu6SAiSAQUQ6AcYARI0Cgd1c2VyX2lkGAQgASgJQiO6SCByHjIcXnVzcl9bMC05YS1oamttbnAtdHYtel17MjB9JBI1CgRyb2xlGAUgASgOMhsuc2FsbHlwb3J0LmV2aWRlbmNlLnYxLlJvbGVCCrpIB4IBBBABIAAiUAoVVmFsaWRhdGVTY29wZVJlc3BvbnNlEjcKDXByb2plY3Rfcm9sZXMYASADKA4yIC5zYWxseXBvcnQucG9saWN5LnYxLlByb2plY3RSb2xlIsYDChFBcHBseVNjb3BlUmVxdWVzdBI1Cgh2YXVsdF9pZBgBIAEoCUIjukggch4yHF52bHRfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSNwoKbWFjaGluZV9pZBgCIAEoCUIjukggch4yHF5tY2hfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSIQoLcHJvamVjdF9pZHMYAyADKAlCDLpICZIBBggBEGQYARIfCgpzZWNyZXRfaWRzGAQgAygJQgu6SAiSAQUQ6AcYARI2CgpleHBpcmVzX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEjcKCmNyZWF0ZWRfYnkYBiABKAlCI7pIIHIeMhxedXNyX1swLTlhLWhqa21ucC10di16XXsyMH0kEjUKCHRva2VuX2lkGAcgASgJQiO6SCByHjIcXnRva19bMC05YS1oamttbnAtdHYtel17MjB9JBITCgthbnlfdmVyc2lvbhgIIAEoCBJACg9jcmVhdGVkX2J5X3JvbGUYCSABKA4yGy5zYWxseXBvcnQuZXZpZGVuY2UudjEuUm9sZUIKukgHggEEEAEgACIUChJBcHBseVNjb3BlUmVzcG9uc2Ui1gEKGVNldFByaW5jaXBhbFN0YXR1c1JlcXVlc3QSNQoIdmF1bHRfaWQYASABKAlCI7pIIHIeMhxedmx0X1swLTlhLWhqa21ucC10di16XXsyMH0kEjcKCm1hY2hpbmVfaWQYAiABKAlCI7pIIHIeMhxebWNoX1swLTlhLWhqa21ucC10di16XXsyMH0kEkkKBnN0YXR1cxgDIAEoDjItLnNhbGx5cG9ydC5wb2xpY3kuaW50ZXJuYWwudjEuUHJpbmNpcGFsU3RhdHVzQgq6SAeCAQQQASAAIhwKGlNldFByaW5jaXBhbFN0YXR1c1Jlc3BvbnNlIuEBChdSZXZva2VQcmluY2lwYWxzUmVxdWVzdBI1Cgh2YXVsdF9pZBgBIAEoCUIjukggch4yHF52bHRfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSRAoLbWFjaGluZV9pZHMYAiADKAlCL7pILJIBKQgBEPQDGAEiIHIeMhxebWNoX1swLTlhLWhqa21ucC10di16XXsyMH0kEkkKBnN0YXR1cxgDIAEoDjItLnNhbGx5cG9ydC5wb2xpY3kuaW50ZXJuYWwudjEuUHJpbmNpcGFsU3RhdHVzQgq6SAeCAQQYAxgEIhoKGFJldm9rZVByaW5jaXBhbHNSZXNwb25zZSqrAQoPUHJpbmNpcGFsU3RhdHVzEiAKHFBSSU5DSVBBTF9TVEFUVVNfVU5TUEVDSUZJRUQQABIbChdQUklOQ0lQQUxfU1RBVFVTX0FDVElWRRABEh0KGVBSSU5DSVBBTF9TVEFUVVNfRElTQUJMRUQQAhIcChhQUklOQ0lQQUxfU1RBVFVTX1JFVk9LRUQQAxIcChhQUklOQ0lQQUxfU1RBVFVTX0VYUElSRUQQBDKHBAoMU2NvcGVTZXJ2aWNlEngKDVZhbGlkYXRlU2NvcGUSMi5zYWxseXBvcnQucG9saWN5LmludGVybmFsLnYxLlZhbGlkYXRlU2NvcGVSZXF1ZXN0GjMuc2FsbHlwb3J0LnBvbGljeS5pbnRlcm5hbC52MS5WYWxpZGF0ZVNjb3BlUmVzcG9uc2USbwoKQXBwbHlTY29wZRIvLnNhbGx5cG9ydC5wb2xpY3kuaW50ZXJuYWwudjEuQXBwbHlTY29wZVJlcXVlc3QaMC5zYWxseXBvcnQucG9saWN5LmludGVybmFsLnYxLkFwcGx5U2NvcGVSZXNwb25zZRKHAQoSU2V0UHJpbmNpcGFsU3RhdHVzEjcuc2FsbHlwb3J0LnBvbGljeS5pbnRlcm5hbC52MS5TZXRQcmluY2lwYWxTdGF0dXNSZXF1ZXN0Gjguc2FsbHlwb3J0LnBvbGljeS5pbnRlcm5hbC52MS5TZXRQcmluY2lwYWxTdGF0dXNSZXNwb25zZRKBAQoQUmV2b2tlUHJpbmNpcGFscxI1LnNhbGx5cG9ydC5wb2xpY3kuaW50ZXJuYWwudjEuUmV2b2tlUHJpbmNpcGFsc1JlcXVlc3QaNi5zYWxseXBvcnQucG9saWN5LmludGVybmFsLnYxLlJldm9rZVByaW5jaXBhbHNSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_sallyport_evidence_v1_evidence, file_sallyport_policy_v1_project_role]);
 
 /**
  * ValidateScopeRequest names a scope.
@@ -41,6 +45,20 @@ export type ValidateScopeRequest = Message<"sallyport.policy.internal.v1.Validat
    * @generated from field: repeated string secret_ids = 3;
    */
   secretIds: string[];
+
+  /**
+   * UserId is the user who makes a token of it.
+   *
+   * @generated from field: string user_id = 4;
+   */
+  userId: string;
+
+  /**
+   * Role is the user's role in the vault, as the credential says.
+   *
+   * @generated from field: sallyport.evidence.v1.Role role = 5;
+   */
+  role: Role;
 };
 
 /**
@@ -51,11 +69,17 @@ export const ValidateScopeRequestSchema: GenMessage<ValidateScopeRequest> = /*@_
   messageDesc(file_sallyport_policy_internal_v1_scope, 0);
 
 /**
- * ValidateScopeResponse confirms.
+ * ValidateScopeResponse confirms that all of it is there.
  *
  * @generated from message sallyport.policy.internal.v1.ValidateScopeResponse
  */
 export type ValidateScopeResponse = Message<"sallyport.policy.internal.v1.ValidateScopeResponse"> & {
+  /**
+   * ProjectRoles has the user's role in each of the projects, in the order of the request.
+   *
+   * @generated from field: repeated sallyport.policy.v1.ProjectRole project_roles = 1;
+   */
+  projectRoles: ProjectRole[];
 };
 
 /**
@@ -126,6 +150,13 @@ export type ApplyScopeRequest = Message<"sallyport.policy.internal.v1.ApplyScope
    * @generated from field: bool any_version = 8;
    */
   anyVersion: boolean;
+
+  /**
+   * CreatedByRole is the role in the vault of the user who made the token.
+   *
+   * @generated from field: sallyport.evidence.v1.Role created_by_role = 9;
+   */
+  createdByRole: Role;
 };
 
 /**
@@ -312,8 +343,9 @@ export const PrincipalStatusSchema: GenEnum<PrincipalStatus> = /*@__PURE__*/
  */
 export const ScopeService: GenService<{
   /**
-   * ValidateScope checks that projects and secrets exist in the vault, are not retired and belong together. Callers:
-   * identity. Recorded: nothing. Reasons: NOT_FOUND, FIELD_INVALID.
+   * ValidateScope checks that projects and secrets exist in the vault, are not retired and belong together, and tells
+   * which role the user has in the projects. What is hidden from the user is not found. Callers: identity. Recorded:
+   * nothing. Reasons: NOT_FOUND, FIELD_INVALID, MACHINE_DISABLED (the user was removed).
    *
    * @generated from rpc sallyport.policy.internal.v1.ScopeService.ValidateScope
    */
@@ -324,8 +356,8 @@ export const ScopeService: GenService<{
   },
   /**
    * ApplyScope makes a principal known, with its memberships and grants, in one transaction. Repeating it changes
-   * nothing. What was retired since the token was made is given as hidden as it is for everyone, what was purged is left
-   * out: a token outlives single secrets of its scope. Callers: identity. Recorded: membership.added, grant.added.
+   * nothing. What was retired since the token was made is given as hidden as it is for everyone; what was purged, or what
+   * the token's maker could not grant any more, is left out: a token outlives parts of its scope. Callers: identity. Recorded: membership.added, grant.added.
    * Reasons: NOT_FOUND (what the vault never had), FIELD_INVALID, ALREADY_EXISTS.
    *
    * @generated from rpc sallyport.policy.internal.v1.ScopeService.ApplyScope
