@@ -1,5 +1,6 @@
 import type { DescMethodUnary } from "@bufbuild/protobuf";
 import { AuditService, RecordScope } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
+import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Answer, comparable } from "./matrix/call.ts";
 import {
@@ -8,8 +9,9 @@ import {
   type Principal,
   codes,
   expectations,
+  isHidden,
+  met,
   principals,
-  unwelcome,
 } from "./matrix/expectations.ts";
 import { nameOf, publicMethods } from "./matrix/methods.ts";
 import { type Asker, type Way, requests } from "./matrix/requests.ts";
@@ -51,32 +53,53 @@ async function cell(
   return answer;
 }
 
+type Mixture = { readonly things: Things; readonly replaced: readonly (keyof Things)[] };
+
 /** The own things with some of another's in their place: all that the request names, and each alone. */
-function* mixtures(own: Things, { names }: Way, other: Partial<Things>): Generator<Things> {
+function* mixtures(own: Things, { names }: Way, other: Partial<Things>): Generator<Mixture> {
   const places = names.filter((name) => name in other);
   const groups = places.length > 1 ? [places, ...places.map((name) => [name])] : [places];
-  for (const group of groups)
-    yield { ...own, ...Object.fromEntries(group.map((name) => [name, other[name]])) };
+  for (const replaced of groups)
+    yield {
+      things: { ...own, ...Object.fromEntries(replaced.map((name) => [name, other[name]])) },
+      replaced,
+    };
 }
 
-/** What is another vault's is answered, byte for byte, as what is nowhere. */
-async function compareForeign(method: DescMethodUnary, way: Way, principal: Principal, outcome: Outcome) {
+/** One method, and one way of asking it, by one principal. */
+type Case = {
+  readonly method: DescMethodUnary;
+  readonly expectation: Expectation;
+  readonly label: string;
+  readonly way: Way;
+  readonly principal: Principal;
+};
+
+/** What an answer says, without the names that were asked for. */
+async function told({ method, way }: Case, asker: Asker, things: Things, outcome: Outcome): Promise<string> {
+  const answer = await cell(method, way, asker, things, outcome);
+  return comparable(
+    method,
+    answer,
+    way.names.flatMap((name) => textsOf(things[name])),
+  );
+}
+
+/** What is another vault's, or hidden from the principal, is answered, byte for byte, as what is nowhere. */
+async function compareForeign(one: Case) {
+  const { expectation, label, way, principal } = one;
   const own = ownOf(principal).things;
   const nowhere = [...mixtures(own, way, absentThings())];
   const foreign = [...mixtures(own, way, foreignOf(principal).things)];
-  for (const [index, things] of foreign.entries()) {
+  const asker = world.asker(principal);
+  for (const [index, { things, replaced }] of foreign.entries()) {
     const absent = nowhere[index];
     if (!absent) throw new Error("as many of one as of the other");
-    const asker = world.asker(principal);
-    const told = async (named: Things) => {
-      const answer = await cell(method, way, asker, named, outcome);
-      return comparable(
-        method,
-        answer,
-        way.names.flatMap((name) => textsOf(named[name])),
-      );
-    };
-    expect(await told(things), `${principal}, ${way.names.join()}`).toBe(await told(absent));
+    const outcome = met(expectation, principal, label, "foreign", replaced);
+    const want = await told(one, asker, absent.things, outcome);
+    expect(await told(one, asker, things, outcome), `${principal}, ${way.names.join()}`).toBe(want);
+    if (index === 0 && isHidden(expectation, principal, label))
+      expect(await told(one, asker, own, outcome), `hidden from ${principal}`).toBe(want);
   }
 }
 
@@ -84,22 +107,28 @@ function textsOf(thing: Things[keyof Things]): string[] {
   return typeof thing === "string" ? [thing] : [thing.id];
 }
 
+/** What lies in another project of the vault, or belongs to another machine. */
+async function tryMisplaced({ method, expectation, label, way, principal }: Case): Promise<void> {
+  const [all, ...each] = mixtures(ownOf(principal).things, way, ownOf(principal).others);
+  for (const mixture of each.length > 0 ? each : [all])
+    if (mixture) {
+      const outcome = met(expectation, principal, label, "misplaced", mixture.replaced);
+      await cell(method, way, principal, mixture.things, outcome);
+    }
+}
+
 /** All who should be refused, and all things that should not be found, by everybody at once. */
-async function refuseAll(method: DescMethodUnary, { callers, namings }: Expectation): Promise<void> {
+async function refuseAll(method: DescMethodUnary, expectation: Expectation): Promise<void> {
   const ways = requests[nameOf(method)] ?? {};
   await Promise.all(
     principals.map(async (principal) => {
-      const welcome = callers.includes(principal);
       for (const [label, way] of Object.entries(ways)) {
-        const { foreign, misplaced } = namings[label] ?? {};
-        if (!welcome) await cell(method, way, principal, ownOf(principal).things, unwelcome(principal));
-        if (way.names.length > 0)
-          await compareForeign(method, way, principal, welcome ? (foreign ?? "done") : unwelcome(principal));
-        if (!misplaced) continue;
-        const [all, ...each] = mixtures(ownOf(principal).things, way, ownOf(principal).others);
-        const outcome = welcome ? misplaced : unwelcome(principal);
-        for (const things of each.length > 0 ? each : [all])
-          if (things) await cell(method, way, principal, things, outcome);
+        const one = { method, expectation, label, way, principal };
+        const own = met(expectation, principal, label, "own", []);
+        if (!expectation.callers.includes(principal))
+          await cell(method, way, principal, ownOf(principal).things, own);
+        if (way.names.length > 0) await compareForeign(one);
+        if (expectation.namings[label]?.misplaced) await tryMisplaced(one);
       }
     }),
   );
@@ -137,6 +166,17 @@ describe("every public method × every principal × own, foreign and absent thin
       expect(await world.databases.snapshot(), "what is refused changes nothing").toBe(before);
       await allowAll(method, expectation);
     });
+});
+
+test("a project that is hidden from a developer is in no list", async () => {
+  const way = { names: [], ask: () => ({}) };
+  const { listProjects } = ProjectService.method;
+  const { projectId, projectName, emptyId } = world.ours.things;
+  const listed = async (principal: Principal) =>
+    (await cell(listProjects, way, principal, world.ours.things, "done")).body.toString("latin1");
+  for (const name of [projectId, projectName]) expect(await listed("developer")).toContain(name);
+  for (const name of [projectId, projectName, emptyId])
+    expect(await listed("developerNone")).not.toContain(name);
 });
 
 test("records of no vault are for the operator's vault alone", async () => {

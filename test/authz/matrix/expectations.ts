@@ -1,8 +1,17 @@
-/** Everyone who may send a request. "stranger…" are the owner and a machine of another vault. */
+import type { Things } from "./vault.ts";
+
+/**
+ * Everyone who may send a request. "stranger…" are the owner and a machine of another vault; a "developer…" was given that
+ * role in the projects that requests name, "developer" none; all of them list the vault's other project.
+ */
 export const principals = [
   "owner",
   "admin",
   "developer",
+  "developerNone",
+  "developerLister",
+  "developerWriter",
+  "developerManager",
   "auditor",
   "machine",
   "strangerOwner",
@@ -24,6 +33,7 @@ export type Outcome =
   | "MACHINE_EXPIRED"
   | "MACHINE_DISABLED"
   | "ROLE_REQUIRED"
+  | "PROJECT_ROLE_REQUIRED"
   | "NOT_GRANTED"
   | "NOT_FOUND"
   | "FIELD_INVALID";
@@ -34,12 +44,20 @@ export type Naming = {
   readonly foreign?: Outcome;
   /** How a request is met that names what the own vault has, but in another project or for another machine. */
   readonly misplaced?: Outcome;
+  /** The things whose project counts, where one does. */
+  readonly places?: readonly (keyof Things)[];
+  /** What is misplaced is told before the project role is looked at. */
+  readonly roleLast?: true;
+  /** It is refused as it stands, like what is foreign, before a project is looked at. */
+  readonly malformed?: true;
 };
 
 /** What is expected of one method: for whom it is, whether it changes anything, and each way of naming something. */
 export type Expectation = {
   readonly callers: readonly Principal[];
   readonly changes: boolean;
+  /** The least role in the project for which it is for developers. */
+  readonly needs?: ProjectRole;
   readonly namings: Readonly<Record<string, Naming>>;
 };
 
@@ -50,6 +68,7 @@ export const codes: Readonly<Record<Outcome, readonly [code: string, status: num
   MACHINE_EXPIRED: ["unauthenticated", 401],
   MACHINE_DISABLED: ["unauthenticated", 401],
   ROLE_REQUIRED: ["permission_denied", 403],
+  PROJECT_ROLE_REQUIRED: ["permission_denied", 403],
   NOT_GRANTED: ["permission_denied", 403],
   NOT_FOUND: ["not_found", 404],
   FIELD_INVALID: ["invalid_argument", 400],
@@ -69,11 +88,60 @@ export function unwelcome(principal: Principal): Outcome {
   return dead[principal] ?? "ROLE_REQUIRED";
 }
 
+/** What a developer may do in a project, from nothing on. */
+type ProjectRole = "none" | "lister" | "writer" | "manager";
+const ranks: readonly ProjectRole[] = ["none", "lister", "writer", "manager"];
+
+/** Which role developers have in the projects that requests name. */
+const roles: Readonly<Partial<Record<Principal, ProjectRole>>> = {
+  developer: "lister",
+  developerNone: "none",
+  developerLister: "lister",
+  developerWriter: "writer",
+  developerManager: "manager",
+};
+const elsewhere: ProjectRole = "lister";
+
+/** What a request names in the place of own things: nothing, what is foreign or nowhere, or what lies elsewhere. */
+export type Kind = "own" | "foreign" | "misplaced";
+
+/** How a principal is met who asks in that way, with those of the things replaced. */
+export function met(
+  { callers, needs, namings }: Expectation,
+  principal: Principal,
+  label: string,
+  kind: Kind,
+  replaced: readonly (keyof Things)[],
+): Outcome {
+  const naming = namings[label] ?? {};
+  const nowhere = naming.foreign ?? "done";
+  const expected = kind === "own" ? "done" : (naming[kind] ?? "done");
+  const role = roles[principal];
+  if (needs === undefined || role === undefined)
+    return callers.includes(principal) ? expected : unwelcome(principal);
+  if (naming.malformed) return nowhere;
+  const inProjects = (naming.places ?? []).map((place) => {
+    if (!replaced.includes(place)) return role;
+    return kind === "foreign" ? "none" : elsewhere;
+  });
+  if (inProjects.includes("none")) return nowhere;
+  if (naming.roleLast && kind === "misplaced") return expected;
+  const enough = inProjects.every((one) => ranks.indexOf(one) >= ranks.indexOf(needs));
+  return enough ? expected : "PROJECT_ROLE_REQUIRED";
+}
+
+/** Whether what a request names is hidden from the principal: it must be met like what is nowhere. */
+export function isHidden({ needs, namings }: Expectation, principal: Principal, label: string): boolean {
+  return needs !== undefined && roles[principal] === "none" && namings[label]?.places !== undefined;
+}
+
 const owners = ["owner", "strangerOwner"] as const;
 const managers = [...owners, "admin"] as const;
-const writers = [...managers, "developer"] as const;
+const projectManagers = [...managers, "developerManager"] as const;
+const writers = [...projectManagers, "developerWriter"] as const;
 const overseers = [...managers, "auditor"] as const;
-const users = [...writers, "auditor"] as const;
+const listers = [...writers, "auditor", "developer", "developerLister"] as const;
+const users = [...listers, "developerNone"] as const;
 const machines = ["machine", "strangerMachine"] as const;
 const everyone = [...users, ...machines] as const;
 const newKeys = ["newKey"] as const;
@@ -81,6 +149,8 @@ const newKeys = ["newKey"] as const;
 type Namings = Expectation["namings"];
 const nothing: Namings = { nothing: {} };
 const byId: Namings = { id: { foreign: "NOT_FOUND" } };
+/** One thing, whose project counts. */
+const of = (place: keyof Things): Namings => ({ id: { foreign: "NOT_FOUND", places: [place] } });
 /** A listing or a batch: what the vault does not have is left out. */
 const leftOut: Namings = { id: { foreign: "done" } };
 
@@ -94,6 +164,7 @@ const changes = (callers: readonly Principal[], namings: Namings): Expectation =
   changes: true,
   namings,
 });
+const inProject = (needs: ProjectRole, expectation: Expectation): Expectation => ({ ...expectation, needs });
 
 /** Every public method, written from DESIGN §5 and the comments of the contract, and not from the code. */
 export const expectations: Readonly<Record<string, Expectation>> = {
@@ -109,9 +180,17 @@ export const expectations: Readonly<Record<string, Expectation>> = {
     token: { foreign: "REQUEST_REJECTED" },
     vault: { foreign: "REQUEST_REJECTED" },
   }),
-  "EnrollmentService/CreateToken": changes(managers, {
-    scope: { foreign: "NOT_FOUND", misplaced: "FIELD_INVALID" },
-  }),
+  "EnrollmentService/CreateToken": inProject(
+    "manager",
+    changes(projectManagers, {
+      scope: {
+        foreign: "NOT_FOUND",
+        misplaced: "FIELD_INVALID",
+        places: ["projectId", "secretId"],
+        roleLast: true,
+      },
+    }),
+  ),
   "EnrollmentService/GetToken": reads(overseers, byId),
   "EnrollmentService/ListTokens": reads(overseers, nothing),
   "EnrollmentService/RevokeToken": changes(managers, byId),
@@ -143,41 +222,104 @@ export const expectations: Readonly<Record<string, Expectation>> = {
   "VaultService/GetVault": reads(users, nothing),
   "VaultService/CreateVault": changes(owners, nothing),
 
-  "GrantService/AddGrant": changes(managers, { pair: { foreign: "NOT_FOUND", misplaced: "NOT_FOUND" } }),
-  "GrantService/RemoveGrant": changes(managers, { pair: { foreign: "NOT_FOUND", misplaced: "NOT_FOUND" } }),
-  "GrantService/SetGrants": changes(managers, { scope: { foreign: "NOT_FOUND", misplaced: "NOT_FOUND" } }),
+  "GrantService/AddGrant": inProject(
+    "manager",
+    changes(projectManagers, {
+      pair: { foreign: "NOT_FOUND", misplaced: "NOT_FOUND", places: ["secretId"] },
+    }),
+  ),
+  "GrantService/RemoveGrant": inProject(
+    "manager",
+    changes(projectManagers, {
+      pair: { foreign: "NOT_FOUND", misplaced: "NOT_FOUND", places: ["secretId"] },
+    }),
+  ),
+  "GrantService/SetGrants": inProject(
+    "manager",
+    changes(projectManagers, {
+      scope: { foreign: "NOT_FOUND", misplaced: "NOT_FOUND", places: ["projectId"] },
+    }),
+  ),
   "GrantService/ListGrantsByMachine": reads(overseers, { id: { foreign: "NOT_FOUND" } }),
-  "GrantService/ListGrantsBySecret": reads(overseers, byId),
+  "GrantService/ListGrantsBySecret": inProject(
+    "manager",
+    reads([...projectManagers, "auditor"], { id: { foreign: "NOT_FOUND", places: ["secretId"] } }),
+  ),
   "GrantService/CountGrants": reads(overseers, leftOut),
 
-  "MembershipService/AddMembership": changes(managers, { pair: { foreign: "NOT_FOUND" } }),
-  "MembershipService/RemoveMembership": changes(managers, {
-    pair: { foreign: "NOT_FOUND", misplaced: "NOT_FOUND" },
-  }),
-  "MembershipService/ListMemberships": reads(overseers, byId),
+  "MembershipService/AddMembership": inProject(
+    "manager",
+    changes(projectManagers, { pair: { foreign: "NOT_FOUND", places: ["projectId"] } }),
+  ),
+  "MembershipService/RemoveMembership": inProject(
+    "manager",
+    changes(projectManagers, {
+      pair: { foreign: "NOT_FOUND", misplaced: "NOT_FOUND", places: ["projectId"] },
+    }),
+  ),
+  "MembershipService/ListMemberships": inProject(
+    "manager",
+    reads([...projectManagers, "auditor"], { id: { foreign: "NOT_FOUND", places: ["projectId"] } }),
+  ),
   "MembershipService/ListMembershipsByMachine": reads(overseers, byId),
 
-  "ProjectService/CreateProject": changes(managers, nothing),
-  "ProjectService/GetProject": reads(users, { id: { foreign: "NOT_FOUND" }, name: { foreign: "NOT_FOUND" } }),
-  "ProjectService/ListProjects": reads(users, nothing),
-  "ProjectService/DeleteProject": changes(managers, byId),
-  "ProjectService/RestoreProject": changes(managers, byId),
+  "ProjectRoleService/SetProjectRole": inProject(
+    "manager",
+    changes(projectManagers, { project: { foreign: "NOT_FOUND", places: ["projectId"] } }),
+  ),
+  "ProjectRoleService/RemoveProjectRole": inProject(
+    "manager",
+    changes(projectManagers, { project: { foreign: "NOT_FOUND", places: ["projectId"] } }),
+  ),
+  "ProjectRoleService/ListProjectRoles": inProject(
+    "manager",
+    reads([...projectManagers, "auditor"], { id: { foreign: "NOT_FOUND", places: ["projectId"] } }),
+  ),
+  "ProjectRoleService/ListProjectRolesByUser": reads(overseers, leftOut),
+  "ProjectRoleService/ListOwnProjectRoles": reads(users, nothing),
+  "ProjectRoleService/CountProjectRoles": reads(overseers, leftOut),
 
-  "SecretService/CreateSecret": changes(writers, {
-    project: { foreign: "NOT_FOUND" },
-    id: { foreign: "FIELD_INVALID" },
-  }),
-  "SecretService/GetSecret": reads(users, {
-    id: { foreign: "NOT_FOUND" },
-    name: { foreign: "NOT_FOUND", misplaced: "NOT_FOUND" },
-  }),
-  "SecretService/BatchGetSecrets": reads(users, leftOut),
-  "SecretService/ListSecrets": reads(users, byId),
-  "SecretService/UpdateSecret": changes(writers, byId),
-  "SecretService/DeleteSecret": changes(writers, byId),
-  "SecretService/RestoreSecret": changes(writers, byId),
-  "SecretService/AddVersion": changes(writers, { pair: { foreign: "NOT_FOUND", misplaced: "NOT_FOUND" } }),
-  "SecretService/ListVersions": reads(users, byId),
+  "ProjectService/CreateProject": changes(managers, nothing),
+  "ProjectService/GetProject": inProject(
+    "lister",
+    reads(listers, {
+      id: { foreign: "NOT_FOUND", places: ["projectId"] },
+      name: { foreign: "NOT_FOUND", places: ["projectName"] },
+    }),
+  ),
+  "ProjectService/ListProjects": inProject("lister", reads(users, nothing)),
+  "ProjectService/DeleteProject": inProject("manager", changes(projectManagers, of("emptyId"))),
+  "ProjectService/RestoreProject": inProject("manager", changes(projectManagers, of("emptyId"))),
+
+  "SecretService/CreateSecret": inProject(
+    "writer",
+    changes(writers, {
+      project: { foreign: "NOT_FOUND", places: ["projectId"] },
+      id: { foreign: "FIELD_INVALID", malformed: true },
+    }),
+  ),
+  "SecretService/GetSecret": inProject(
+    "lister",
+    reads(listers, {
+      id: { foreign: "NOT_FOUND", places: ["secretId"] },
+      name: { foreign: "NOT_FOUND", misplaced: "NOT_FOUND", places: ["projectId"] },
+    }),
+  ),
+  "SecretService/BatchGetSecrets": inProject(
+    "lister",
+    reads(users, { id: { foreign: "done", places: ["secretId"] } }),
+  ),
+  "SecretService/ListSecrets": inProject("lister", reads(listers, of("projectId"))),
+  "SecretService/UpdateSecret": inProject("writer", changes(writers, of("secretId"))),
+  "SecretService/DeleteSecret": inProject("writer", changes(writers, of("binId"))),
+  "SecretService/RestoreSecret": inProject("writer", changes(writers, of("binId"))),
+  "SecretService/AddVersion": inProject(
+    "writer",
+    changes(writers, {
+      pair: { foreign: "NOT_FOUND", misplaced: "NOT_FOUND", places: ["versionedId"] },
+    }),
+  ),
+  "SecretService/ListVersions": inProject("lister", reads(listers, of("secretId"))),
 
   "AuditService/ListRecords": reads(overseers, { nothing: {}, machine: { foreign: "done" } }),
   "AuditService/GetRecord": reads(overseers, byId),

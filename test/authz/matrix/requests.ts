@@ -20,6 +20,7 @@ import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.
 import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_pb.ts";
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
+import { ProjectRole, ProjectRoleService } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { newId } from "@sallyport/proto/ids";
@@ -71,6 +72,7 @@ const { method: machines } = MachineService;
 const { method: users } = UserService;
 const { method: grants } = GrantService;
 const { method: memberships } = MembershipService;
+const { method: projectRoles } = ProjectRoleService;
 const { method: projects } = ProjectService;
 const { method: secrets } = SecretService;
 const reads = ReadService.method;
@@ -233,6 +235,27 @@ export const requests: Readonly<Record<string, Readonly<Record<string, Way>>>> =
   naming(memberships.listMemberships, "projectId", (projectId) => ({ projectId })),
   naming(memberships.listMembershipsByMachine, "machineId", (machineId) => ({ machineId })),
 
+  of(projectRoles.setProjectRole, {
+    project: {
+      names: ["projectId"],
+      ask: (things) => ({ ...roleOf(things), role: ProjectRole.WRITER }),
+      before: ({ client, things }) =>
+        client.services.projectRoles.setProjectRole({ ...roleOf(things), role: ProjectRole.NONE }),
+    },
+  }),
+  of(projectRoles.removeProjectRole, {
+    project: {
+      names: ["projectId"],
+      ask: roleOf,
+      before: ({ client, things }) =>
+        client.services.projectRoles.setProjectRole({ ...roleOf(things), role: ProjectRole.NONE }),
+    },
+  }),
+  naming(projectRoles.listProjectRoles, "projectId", (projectId) => ({ projectId })),
+  naming(projectRoles.listProjectRolesByUser, "userId", (userId) => ({ userId })),
+  plain(projectRoles.listOwnProjectRoles, () => ({})),
+  naming(projectRoles.countProjectRoles, "userId", (userId) => ({ userIds: [userId] })),
+
   plain(projects.createProject, () => ({ name: newId("prj").slice(4) })),
   of(projects.getProject, {
     id: {
@@ -280,6 +303,9 @@ export const requests: Readonly<Record<string, Readonly<Record<string, Way>>>> =
 
 function pairOf({ machineId, secretId }: Things) {
   return { machineId, secretId };
+}
+function roleOf({ userId, projectId }: Things) {
+  return { userId, projectId };
 }
 function seatOf({ machineId, projectId }: Things) {
   return { machineId, projectId };

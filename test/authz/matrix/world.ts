@@ -13,6 +13,7 @@ import {
 } from "@sallyport/client";
 import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
+import { ProjectRole } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { type Deployment, loginOwner, refusal, startDeployment } from "../../system/deployment.ts";
 import { type Sender, newSigner, openSender } from "./call.ts";
@@ -70,6 +71,16 @@ export async function createWorld(): Promise<World> {
 }
 
 type Enrolled = Readonly<Record<Exclude<Principal, "newKey" | "unknownKey">, Identity>>;
+const people = [
+  "owner",
+  "admin",
+  "developer",
+  "developerNone",
+  "developerLister",
+  "developerWriter",
+  "developerManager",
+  "auditor",
+] as const;
 type People = { readonly first: Enrolled; readonly second: ReadonlyMap<Principal, Identity> };
 
 async function populate(ours: Vault, theirs: Vault): Promise<People> {
@@ -77,6 +88,10 @@ async function populate(ours: Vault, theirs: Vault): Promise<People> {
     owner: ours.owner,
     admin: await ours.invite(Role.ADMIN, "admin"),
     developer: await ours.invite(Role.DEVELOPER, "developer"),
+    developerNone: await inProjects(ours, ProjectRole.NONE),
+    developerLister: await inProjects(ours, ProjectRole.LISTER),
+    developerWriter: await inProjects(ours, ProjectRole.WRITER),
+    developerManager: await inProjects(ours, ProjectRole.MANAGER),
     auditor: await ours.invite(Role.AUDITOR, "auditor"),
     machine: await ours.newMachine("machine"),
     strangerOwner: theirs.owner,
@@ -91,13 +106,20 @@ async function populate(ours: Vault, theirs: Vault): Promise<People> {
     ["strangerMachine", await theirs.newMachine("second")],
     ["strangerOwner", await theirs.second(theirs.owner)],
   ]);
-  for (const name of ["owner", "admin", "developer", "auditor"] as const)
-    second.set(name, await ours.second(first[name]));
+  for (const name of people) second.set(name, await ours.second(first[name]));
   const { machines, users } = ours.client.services;
   await machines.disableMachine({ machineId: first.disabledMachine.principalId });
   await machines.revokeMachine({ machineId: first.revokedMachine.principalId });
   await users.removeUser({ userId: first.removedUser.principalId });
   return { first, second };
+}
+
+/** A developer with that role in the projects that requests name. */
+async function inProjects({ client, things, invite }: Vault, role: ProjectRole): Promise<Identity> {
+  const developer = await invite(Role.DEVELOPER, `developer-${role}`);
+  for (const projectId of [things.projectId, things.emptyId])
+    await client.services.projectRoles.setProjectRole({ userId: developer.principalId, projectId, role });
+  return developer;
 }
 
 // Refusals reach the gateway within a second; afterwards no cell hangs on when it is asked.
