@@ -13,6 +13,7 @@ import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal
 import { KeyService } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
 import { AuthorizationService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
 import { DirectoryService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/directory_pb.ts";
+import { RoleService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/role_pb.ts";
 import { ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { FetchService } from "@sallyport/proto/gen/sallyport/secrets/internal/v1/fetch_pb.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -45,6 +46,15 @@ const allowed: readonly {
       ApplyScope: ["identity"],
       SetPrincipalStatus: ["identity"],
       RevokePrincipals: ["identity"],
+    },
+  },
+  {
+    server: "policy",
+    service: RoleService,
+    methods: {
+      CheckRoles: ["secrets", "identity"],
+      ListRoles: ["secrets", "identity"],
+      EndUser: ["identity"],
     },
   },
   {

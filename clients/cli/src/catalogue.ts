@@ -18,6 +18,7 @@ export const groups: Readonly<Record<string, string>> = {
   token: "Enrollment tokens",
   machine: "Machines",
   member: "Which machines are in which projects",
+  role: "What people may do in which projects",
   user: "The people of the vault",
   device: "The computers of people",
   audit: "The record of what happened",
@@ -260,6 +261,24 @@ export const catalogue: readonly Entry[] = [
     load: async () => (await import("./commands/member-list.ts")).memberList,
   },
   {
+    path: "role set",
+    summary: "Say what a user may do in a project",
+    section: "Manage",
+    load: async () => (await import("./commands/role-set.ts")).roleSet,
+  },
+  {
+    path: "role rm",
+    summary: "Take back what a user may do in a project",
+    section: "Manage",
+    load: async () => (await import("./commands/role-rm.ts")).roleRm,
+  },
+  {
+    path: "role list",
+    summary: "List the roles in a project, of a user, or your own",
+    section: "Manage",
+    load: async () => (await import("./commands/role-list.ts")).roleList,
+  },
+  {
     path: "user list",
     summary: "List the people of the vault",
     section: "Manage",
@@ -267,7 +286,7 @@ export const catalogue: readonly Entry[] = [
   },
   {
     path: "user show",
-    summary: "Show a user with their devices",
+    summary: "Show a user with their devices and project roles",
     section: "Manage",
     load: async () => (await import("./commands/user-show.ts")).userShow,
   },

@@ -1,7 +1,12 @@
+import { create } from "@bufbuild/protobuf";
 import type { Services } from "@sallyport/client";
 import { SallyportError } from "@sallyport/client/error";
 import { toSallyportError } from "@sallyport/client/reading";
-import { type Machine, MachineState } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
+import {
+  type Machine,
+  MachineSchema,
+  MachineState,
+} from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
 import type { Project } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import type { Secret } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { isId } from "@sallyport/proto/ids";
@@ -146,7 +151,9 @@ const living: ReadonlySet<MachineState> = new Set([
  */
 export async function findMachine(client: With<"machines">, key: string): Promise<Machine> {
   if (isId("mch", key)) {
-    const answer = await client.services.machines.getMachine({ machineId: key }).catch(undefinedIfAbsent);
+    const answer = await client.services.machines
+      .getMachine({ machineId: key })
+      .catch((error: unknown) => unseen(error, key) ?? undefinedIfAbsent(error));
     return present(answer?.machine, `machine ${key}`);
   }
   const named = await everyPage(async (pageToken) => {
@@ -170,6 +177,12 @@ export async function findMachine(client: With<"machines">, key: string): Promis
       next: 'name it by its id; "sallyport machine list" shows them',
     },
   );
+}
+
+// A manager of a project says what machines may read there, by their ids, and may not look machines up.
+function unseen(error: unknown, machineId: string): { readonly machine: Machine } | undefined {
+  if (toSallyportError(error).reason !== "ROLE_REQUIRED") return undefined;
+  return { machine: create(MachineSchema, { machineId, name: machineId }) };
 }
 
 /** Undefined for what is not there; anything else is thrown on. */

@@ -65,8 +65,8 @@ async function userNames({ services }: NameSource): Promise<Pairs> {
   return (users ?? []).map(({ userId, name }) => [userId, name]);
 }
 
-// A developer sees secrets and not people: then their ids have to do.
-function allowed<T>(asked: Promise<T>): Promise<T | undefined> {
+/** What was asked for, or undefined where the role may not ask: a developer sees secrets and not people or machines. */
+export function allowed<T>(asked: Promise<T>): Promise<T | undefined> {
   return asked.catch((error: unknown) => {
     const known = toSallyportError(error);
     if (known.reason === "ROLE_REQUIRED") return undefined;

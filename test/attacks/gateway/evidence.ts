@@ -11,6 +11,7 @@ import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.
 import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_pb.ts";
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
+import { ProjectRoleService } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { describe, expect, test } from "vitest";
@@ -22,7 +23,7 @@ type Owner = "identity" | "policy" | "secrets" | "audit";
 
 const owners = [
   { owner: "identity", services: [EnrollmentService, MachineService, UserService, VaultService] },
-  { owner: "policy", services: [GrantService, MembershipService] },
+  { owner: "policy", services: [GrantService, MembershipService, ProjectRoleService] },
   { owner: "secrets", services: [ProjectService, SecretService] },
   { owner: "audit", services: [AuditService] },
 ] as const;

@@ -9,6 +9,7 @@ import {
   parseToken,
 } from "@sallyport/client";
 import { publicKeyOf } from "@sallyport/evidence";
+import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { describe, expect, test } from "vitest";
@@ -42,6 +43,7 @@ export function describeIdentity(field: () => Field): void {
       secretIds,
       expiresAt: timestampFromMs(Date.now() + hourMs),
       createdBy: owner.principalId,
+      createdByRole: Role.OWNER,
       tokenId,
     });
     const invented: Identity = {

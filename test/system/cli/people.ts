@@ -73,7 +73,6 @@ export function describePeople(cli: () => Cli): void {
         ["user", "list"],
         ["user", "invite", "--role", "owner"],
         ["vault", "create", "x"],
-        ["token", "create", "--project", "web"],
         ["machine", "list"],
       ])
         expect(await refused(args, dora), args.join(" ")).toEqual({
@@ -82,8 +81,44 @@ export function describePeople(cli: () => Cli): void {
             /role may not do that \[ROLE_REQUIRED\]\n {2}→ see your role with "sallyport whoami"/,
           ) as string,
         });
+      const token = ["token", "create", "--project", "web"];
+      expect(await refused(token, dora)).toEqual({
+        code: 3,
+        err: expect.stringMatching(
+          /needs the role manager in the project \[PROJECT_ROLE_REQUIRED\]\n {2}→ see your roles with "sallyport role list"/,
+        ) as string,
+      });
       expect(await dora.json(["vault", "show"])).toMatchObject({ machineCap: expect.any(Number) as number });
       await cli().home.json(["user", "remove", "dora", "--yes"]);
+    });
+
+    test("are given roles in projects, which hold at once and end with them", async () => {
+      using kay = await invited("developer", "kay");
+      const put = (home: CliHome) => home.run(["secret", "put", "KAY", "--project", "web"], { input: "v" });
+      const give = (role: string) => cli().note("role set", ["kay", role, "--project", "web"]);
+      expect((await put(kay)).err).toMatch(/needs the role writer in the project \[PROJECT_ROLE_REQUIRED\]/);
+      expect(await give("writer")).toMatchObject({ user: "kay", role: "writer", project: "web" });
+      expect((await put(kay)).code).toBe(0);
+      expect(await kay.json(["role", "list"])).toMatchObject([{ project: "web", role: "writer" }]);
+      expect(await cli().note("role list", ["--project", "web"])).toMatchObject([
+        { user: "kay", role: "writer", updatedBy: { name: "ada" } },
+      ]);
+      const [listed] = (await cli().home.json(["user", "list"])) as { projectRoles: object }[];
+      expect(listed?.projectRoles).toEqual({ none: 0, lister: 0, writer: 1, manager: 0 });
+      // A manager decides what machines may read there, by their ids.
+      await give("manager");
+      const { userId } = (await cli().note("user show", ["kay"])) as User;
+      const grant = ["grant", cli().machineId, "KAY", "--project", "web"];
+      expect((await kay.run(grant)).code).toBe(0);
+      expect((await kay.run(["role", "set", userId, "none", "--project", "web"])).code).toBe(0);
+      expect((await refused(["secret", "list", "--project", "web"], kay)).code).toBe(5);
+      expect(await kay.json(["project", "list"])).toMatchObject([{ name: "api" }]);
+      await cli().note("role rm", ["kay", "--project", "web"]);
+      expect((await refused(["role", "set", "kay", "boss", "--project", "web"])).code).toBe(2);
+      await give("writer");
+      await cli().home.json(["user", "remove", "kay", "--yes"]);
+      expect(await cli().home.json(["role", "list", "--project", "web"])).toEqual([]);
+      await cli().home.run(["secret", "rm", "KAY", "--project", "web", "--yes"]);
     });
 
     test("the last owner is neither removed nor signed out", async () => {

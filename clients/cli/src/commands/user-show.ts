@@ -1,9 +1,11 @@
 import { defineCommand } from "../command/define.ts";
 import { required } from "../command/options.ts";
 import { findUser } from "../people.ts";
-import { plainUser, showUser, userShape } from "../views/user.ts";
+import { rolesOfUser } from "../project-roles.ts";
+import { projectRoleViews } from "../views/project-role.ts";
+import { plainUser, showUser, wholeUserShape } from "../views/user.ts";
 
-/** `sallyport user show USER`: one user with their devices. */
+/** `sallyport user show USER`: one user with their devices and project roles. */
 export const userShow = defineCommand({
   description: "Somebody who was removed is found by id only.",
   args: { user: required("the user's name or id", { complete: "users" }) },
@@ -12,8 +14,12 @@ export const userShow = defineCommand({
     ["sallyport user show ada", "by name"],
     ["sallyport user show usr_0123456789abcdefghjk", "by id, also after they were removed"],
   ],
-  json: userShape,
+  json: wholeUserShape,
   run: ({ args, context }) =>
-    context.session.asUser(async (client) => plainUser(await findUser(client, args.user))),
+    context.session.asUser(async (client) => {
+      const user = plainUser(await findUser(client, args.user));
+      const given = await rolesOfUser(client, user.userId);
+      return { ...user, projectRoles: await projectRoleViews(client, given) };
+    }),
   show: showUser,
 });

@@ -2,7 +2,7 @@ import { MachineStateSchema } from "@sallyport/proto/gen/sallyport/identity/v1/m
 import type { Membership } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
 import { enumName } from "@sallyport/proto/names";
 import { type ValueOf, nullable, object, text, time } from "../command/shape.ts";
-import { type NameSource, namesOf } from "../names.ts";
+import { type NameSource, allowed, namesOf } from "../names.ts";
 import { partsOf } from "../pages.ts";
 import { momentOf } from "./moment.ts";
 
@@ -30,10 +30,12 @@ export async function membershipViews(
       client,
       memberships.map(({ projectId }) => projectId),
     ),
-    ...partsOf(ids, 200).map((machineIds) => client.services.machines.batchGetMachines({ machineIds })),
+    ...partsOf(ids, 200).map((machineIds) =>
+      allowed(client.services.machines.batchGetMachines({ machineIds })),
+    ),
   ]);
   const machines = new Map(
-    answers.flatMap((answer) => answer.machines).map((machine) => [machine.machineId, machine]),
+    answers.flatMap((answer) => answer?.machines ?? []).map((machine) => [machine.machineId, machine]),
   );
   return memberships.map(({ machineId, projectId, createdAt }) => {
     const machine = machines.get(machineId);

@@ -1,0 +1,33 @@
+import { defineCommand } from "../command/define.ts";
+import { required, requiredText } from "../command/options.ts";
+import { object, text } from "../command/shape.ts";
+import { findProject } from "../lookup.ts";
+import { userIdOf } from "../project-roles.ts";
+
+/** `sallyport role rm USER --project P`. */
+export const roleRm = defineCommand({
+  description: "From the answer on a developer lists the project and changes nothing there.",
+  args: { user: required("the user's name or id", { complete: "users" }) },
+  options: {
+    project: requiredText("the project, by name or id", { value: "project", complete: "projects" }),
+  },
+  examples: [
+    ["sallyport role rm grace --project web", "her next change there is refused"],
+    ["sallyport role rm usr_0123456789abcdefghjk --project web", "by the user's id"],
+  ],
+  json: object({
+    userId: text("the user's id"),
+    projectId: text("the project's id"),
+    project: text("the project's name"),
+  }),
+  run: ({ args, options, context }) =>
+    context.session.asUserOnce(async (client) => {
+      const userId = await userIdOf(client, args.user);
+      const { projectId, name: project } = await findProject(client, options.project);
+      await client.services.projectRoles.removeProjectRole({ userId, projectId });
+      return { userId, projectId, project };
+    }),
+  show({ userId, project }, screen, { args }) {
+    screen.mark("ok", `${args.user} has no role of its own in ${project} any more`, userId);
+  },
+});
