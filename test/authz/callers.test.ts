@@ -52,7 +52,7 @@ const allowed: readonly {
     server: "policy",
     service: RoleService,
     methods: {
-      CheckRoles: ["secrets", "identity"],
+      CheckRoles: ["secrets"],
       ListRoles: ["secrets", "identity"],
       EndUser: ["identity"],
     },

@@ -7,7 +7,7 @@ import {
   type PrincipalStatus,
   ScopeService,
 } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
-import type { ProjectRole } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
+import { ProjectRole } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { type Failure, fail, failureOf } from "@sallyport/rpc";
 import type { Machine } from "./store/machines.ts";
 import type { Token } from "./store/tokens.ts";
@@ -17,12 +17,11 @@ export type PolicyScope = Pick<
   Client<typeof ScopeService>,
   "validateScope" | "applyScope" | "setPrincipalStatus" | "revokePrincipals"
 > &
-  Pick<Client<typeof RoleService>, "endUser">;
+  Pick<Client<typeof RoleService>, "endUser" | "listRoles">;
 
 /** Makes the way to policy. */
 export function createPolicyScope(transport: Transport): PolicyScope {
-  const { endUser: end } = createClient(RoleService, transport);
-  return { ...createClient(ScopeService, transport), endUser: end };
+  return { ...createClient(ScopeService, transport), ...createClient(RoleService, transport) };
 }
 
 /**
@@ -99,6 +98,22 @@ export async function setStatus(
   } catch (error) {
     if (activatedAt === null && failureOf(error).reason === Reason.NOT_FOUND) return;
     throw told(error);
+  }
+}
+
+/**
+ * The projects that a developer manages, at most 1,000. Throws Failure MACHINE_DISABLED (the developer was removed) or
+ * DEPENDENCY_UNAVAILABLE.
+ */
+export async function managedProjects(
+  policy: Pick<PolicyScope, "listRoles">,
+  developer: { readonly vaultId: string; readonly userId: string; readonly role: Role },
+): Promise<string[]> {
+  try {
+    const { roles } = await policy.listRoles(developer);
+    return roles.filter(({ role }) => role === ProjectRole.MANAGER).map(({ projectId }) => projectId);
+  } catch (error) {
+    throw told(error, Reason.MACHINE_DISABLED);
   }
 }
 

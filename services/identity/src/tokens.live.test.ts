@@ -4,6 +4,7 @@ import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts"
 import { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
 import { ProjectRole } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { newId } from "@sallyport/proto/ids";
+import { failureOf } from "@sallyport/rpc";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { enrollKey, makeToken } from "./testing/fleet.ts";
 import { addUser } from "./testing/people.ts";
@@ -32,6 +33,13 @@ function tokenRequest(projectIds: string[], secretIds: string[] = []) {
     maxUses: 3,
     description: "deploys",
   };
+}
+
+function reasonOf(call: Promise<unknown>): Promise<Reason> {
+  return call.then(
+    () => Reason.UNSPECIFIED,
+    (error: unknown) => failureOf(error).reason,
+  );
 }
 
 async function tokensStored(): Promise<number> {
@@ -268,6 +276,37 @@ describe("RevokeToken", () => {
     await expect(world.call(world.owner, getToken, { tokenId })).rejects.toMatchObject(notFound);
     await expect(world.call(world.owner, revokeToken, { tokenId })).rejects.toMatchObject(notFound);
   });
+});
+
+test("a developer finds, lists and ends the tokens for projects that the developer manages", async () => {
+  const developer = await addUser(world, Role.DEVELOPER);
+  const [managed, other] = [newId("prj"), newId("prj")];
+  for (const projectId of [managed, other]) world.policy.projects.add(projectId);
+  const ofBoth = await world.call(world.owner, createToken, tokenRequest([managed, other]));
+  const ofOne = await world.call(world.owner, createToken, tokenRequest([managed]));
+  const tokenId = ofOne.token?.tokenId ?? "";
+  const both = ofBoth.token?.tokenId ?? "";
+  const listed = async () =>
+    (await world.call(developer, listTokens, {})).tokens.map((token) => token.tokenId);
+  const told = (call: Promise<unknown>) => reasonOf(call);
+  expect(await listed()).toEqual([]);
+  expect(await told(world.call(developer, getToken, { tokenId }))).toBe(Reason.NOT_FOUND);
+  expect(await told(world.call(developer, revokeToken, { tokenId }))).toBe(Reason.NOT_FOUND);
+  world.policy.roles.set(`${developer.userId} ${managed}`, ProjectRole.MANAGER);
+  world.policy.roles.set(`${developer.userId} ${other}`, ProjectRole.WRITER);
+  expect(await listed()).toEqual([tokenId]);
+  expect((await world.call(developer, getToken, { tokenId })).token?.projectIds).toEqual([managed]);
+  expect(await told(world.call(developer, getToken, { tokenId: both }))).toBe(Reason.NOT_FOUND);
+  expect(await told(world.call(developer, revokeToken, { tokenId: both }))).toBe(Reason.NOT_FOUND);
+  const cascade = world.call(developer, revokeToken, { tokenId, cascade: true });
+  expect(await told(cascade)).toBe(Reason.ROLE_REQUIRED);
+  world.policy.away = "listRoles";
+  expect(await told(world.call(developer, revokeToken, { tokenId }))).toBe(Reason.DEPENDENCY_UNAVAILABLE);
+  world.policy.away = "";
+  const { token } = await world.call(developer, revokeToken, { tokenId });
+  expect(token?.revokedAt).toBeDefined();
+  const { token: kept } = await world.call(world.owner, getToken, { tokenId: both });
+  expect(kept?.revokedAt).toBeUndefined();
 });
 
 test("ListTokens pages through every token once, newest first", async () => {

@@ -20,7 +20,7 @@ export const scopeCallers: Callers<typeof ScopeService> = {
 
 /** Who may ask for users' roles in projects, and end users. */
 export const roleCallers: Callers<typeof RoleService> = {
-  checkRoles: ["secrets", "identity"],
+  checkRoles: ["secrets"],
   listRoles: ["secrets", "identity"],
   endUser: ["identity"],
 };

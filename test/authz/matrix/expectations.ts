@@ -46,6 +46,8 @@ export type Naming = {
   readonly misplaced?: Outcome;
   /** The things whose project counts, where one does. */
   readonly places?: readonly (keyof Things)[];
+  /** How a developer whose role is too little is met, where not by being told so. */
+  readonly short?: Outcome;
   /** What is misplaced is told before the project role is looked at. */
   readonly roleLast?: true;
   /** It is refused as it stands, like what is foreign, before a project is looked at. */
@@ -127,7 +129,7 @@ export function met(
   if (inProjects.includes("none")) return nowhere;
   if (naming.roleLast && kind === "misplaced") return expected;
   const enough = inProjects.every((one) => ranks.indexOf(one) >= ranks.indexOf(needs));
-  return enough ? expected : "PROJECT_ROLE_REQUIRED";
+  return enough ? expected : (naming.short ?? "PROJECT_ROLE_REQUIRED");
 }
 
 /** Whether what a request names is hidden from the principal: it must be met like what is nowhere. */
@@ -191,9 +193,19 @@ export const expectations: Readonly<Record<string, Expectation>> = {
       },
     }),
   ),
-  "EnrollmentService/GetToken": reads(overseers, byId),
-  "EnrollmentService/ListTokens": reads(overseers, nothing),
-  "EnrollmentService/RevokeToken": changes(managers, byId),
+  "EnrollmentService/GetToken": inProject(
+    "manager",
+    reads([...projectManagers, "auditor"], {
+      id: { foreign: "NOT_FOUND", short: "NOT_FOUND", places: ["doomedTokenId"] },
+    }),
+  ),
+  "EnrollmentService/ListTokens": inProject("manager", reads(users, nothing)),
+  "EnrollmentService/RevokeToken": inProject(
+    "manager",
+    changes(projectManagers, {
+      id: { foreign: "NOT_FOUND", short: "NOT_FOUND", places: ["doomedTokenId"] },
+    }),
+  ),
 
   "MachineService/GetMachine": reads(overseers, byId),
   "MachineService/BatchGetMachines": reads(overseers, leftOut),

@@ -2,6 +2,7 @@ import type { ForwardContext, ForwardHandlers } from "@sallyport/evidence";
 import type { Outbox } from "@sallyport/outbox";
 import type { Database, Tx } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
+import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type {
   EnrollmentService,
@@ -17,12 +18,13 @@ import { countLivingOf, lockLivingOf } from "../store/living.ts";
 import { setMachineStates } from "../store/machines.ts";
 import { type Token, findToken, revokeToken } from "../store/tokens.ts";
 import { checkPrintable } from "../text.ts";
+import { isReached, tokenReachOf } from "../token-reach.ts";
 
 /** What revoking tokens works with. */
 export type RevokeTokenParts = {
   readonly database: Pick<Database, "query" | "transaction">;
   readonly outbox: Pick<Outbox, "record" | "drain">;
-  readonly policy: Pick<PolicyScope, "revokePrincipals">;
+  readonly policy: Pick<PolicyScope, "listRoles" | "revokePrincipals">;
   readonly clock: () => number;
 };
 
@@ -35,6 +37,8 @@ export function createRevokeToken(
 ): ForwardHandlers<typeof EnrollmentService>["revokeToken"] {
   return async (context, request) => {
     checkPrintable("reason", request.reason);
+    // Machines that a token made may be in projects that the signer has nothing to say about.
+    if (request.cascade && signerOf(context).role === Role.DEVELOPER) throw fail(Reason.ROLE_REQUIRED);
     const token = await context.mutate((tx) => revoke(tx, parts, context, request));
     if (!token) throw fail(Reason.NOT_FOUND);
     if (!request.cascade) return { token: describeToken(token) };
@@ -51,12 +55,15 @@ export function createRevokeToken(
 
 async function revoke(
   tx: Tx,
-  { outbox, clock }: RevokeTokenParts,
+  { outbox, policy, clock }: RevokeTokenParts,
   context: ForwardContext,
   { tokenId, reason }: RevokeTokenRequest,
 ): Promise<Token | undefined> {
   const { vaultId } = signerOf(context);
   const nowMs = clock();
+  const reach = await tokenReachOf(context, policy);
+  const found = await findToken(tx, vaultId, tokenId);
+  if (!found || !isReached(found, reach)) return undefined;
   const revoked = await revokeToken(tx, { vaultId, tokenId, reason }, new Date(nowMs));
   if (!revoked) return findToken(tx, vaultId, tokenId);
   const about = { ...actorOf(context), ...originOf(context, nowMs), vaultId, subjectId: tokenId };

@@ -100,16 +100,25 @@ export async function findToken(db: Tx, vaultId: string, tokenId: string): Promi
   return rows.map(tokenOf)[0];
 }
 
-/** A page of the vault's tokens, newest first; `after` is the last id of the page before, or empty. */
-export async function listTokens(db: Tx, vaultId: string, after: string, limit: number): Promise<Token[]> {
+/**
+ * A page of the vault's tokens, newest first, of those for nothing but these projects unless it is undefined; `after` is
+ * the last id of the page before, or empty.
+ */
+export async function listTokens(
+  db: Tx,
+  vaultId: string,
+  projectIds: readonly string[] | undefined,
+  { after, limit }: { readonly after: string; readonly limit: number },
+): Promise<Token[]> {
   const rows = await db.query<TokenRow>(
     `select ${columns} from enrollment_tokens
       where vault_id = $1
         and ($2 = '' or (created_at, token_id) <
               (select created_at, token_id from enrollment_tokens where vault_id = $1 and token_id = $2))
+        and ($4::text[] is null or project_ids <@ $4::text[])
       order by created_at desc, token_id desc
       limit $3`,
-    [vaultId, after, limit],
+    [vaultId, after, limit, projectIds ?? null],
   );
   return rows.map(tokenOf);
 }

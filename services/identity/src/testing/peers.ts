@@ -34,7 +34,14 @@ export type PolicyPeer = {
   /** Names of the calls that were carried out, in order. */
   readonly calls: string[];
   /** While set, calls of that name find policy away. */
-  away: "" | "endUser" | "validateScope" | "applyScope" | "setPrincipalStatus" | "revokePrincipals";
+  away:
+    | ""
+    | "endUser"
+    | "listRoles"
+    | "validateScope"
+    | "applyScope"
+    | "setPrincipalStatus"
+    | "revokePrincipals";
   /** Runs before a scope is applied. */
   beforeApply: () => Promise<void>;
   /** Runs before the status of a machine that policy knows is set. */
@@ -74,6 +81,17 @@ export function createPolicyPeer(): PolicyPeer {
   };
   const transport = createRouterTransport((router) => {
     router.service(RoleService, {
+      listRoles({ userId, role: inVault }) {
+        begin("listRoles");
+        if (self.ended.has(userId)) throw refused(Reason.MACHINE_DISABLED);
+        const own = [...self.roles].filter(([key]) => key.startsWith(`${userId} `));
+        return {
+          roles: own.map(([key, given]) => ({
+            projectId: key.slice(userId.length + 1),
+            role: projectRoleOf(inVault, given),
+          })),
+        };
+      },
       endUser({ userId }) {
         begin("endUser");
         self.ended.add(userId);

@@ -54,9 +54,9 @@ export const access: ReadonlyMap<string, Access> = new Map([
   ...rows(EnrollmentService, {
     enroll: newKeys,
     createToken: managed,
-    getToken: overseers,
-    listTokens: overseers,
-    revokeToken: managers,
+    getToken: overseen,
+    listTokens: overseen,
+    revokeToken: managed,
   }),
   ...rows(MachineService, {
     getMachine: overseers,
