@@ -118,7 +118,7 @@ export function describePeople(cli: () => Cli): void {
       await give("writer");
       await cli().home.json(["user", "remove", "kay", "--yes"]);
       expect(await cli().home.json(["role", "list", "--project", "web"])).toEqual([]);
-      await cli().home.run(["secret", "rm", "KAY", "--project", "web", "--yes"]);
+      await cli().home.json(["secret", "rm", "KAY", "--project", "web"]);
     });
 
     test("the last owner is neither removed nor signed out", async () => {

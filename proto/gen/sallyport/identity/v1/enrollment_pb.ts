@@ -608,7 +608,8 @@ export const EnrollmentService: GenService<{
     output: typeof CreateTokenResponseSchema;
   },
   /**
-   * GetToken describes a token. Callers: owner, admin, auditor. Recorded: nothing. Reasons: NOT_FOUND.
+   * GetToken describes a token. Callers: owner, admin, auditor, managers of the project (each that the token is for; for
+   * others there is no token). Recorded: nothing. Reasons: NOT_FOUND.
    *
    * @generated from rpc sallyport.identity.v1.EnrollmentService.GetToken
    */
@@ -618,8 +619,8 @@ export const EnrollmentService: GenService<{
     output: typeof GetTokenResponseSchema;
   },
   /**
-   * ListTokens pages through the vault's tokens, newest first. Callers: owner, admin, auditor. Recorded: nothing.
-   * Reasons: none of its own.
+   * ListTokens pages through the vault's tokens, newest first, without those that are not for the caller. Callers: owner,
+   * admin, auditor, managers of the project (each that a token is for). Recorded: nothing. Reasons: none of its own.
    *
    * @generated from rpc sallyport.identity.v1.EnrollmentService.ListTokens
    */
@@ -630,8 +631,9 @@ export const EnrollmentService: GenService<{
   },
   /**
    * RevokeToken stops new enrollments; machines already made live on, unless cascade is set. Repeating it changes
-   * nothing but goes on with what a cascade has left. Callers: owner, admin. Recorded: token.revoked, and with cascade
-   * machine.revoked for each machine. Reasons: NOT_FOUND.
+   * nothing but goes on with what a cascade has left. Callers: owner, admin, managers of the project (each that the token
+   * is for, without cascade: its machines may be in other projects too). Recorded: token.revoked, and with cascade
+   * machine.revoked for each machine. Reasons: NOT_FOUND, ROLE_REQUIRED (cascade).
    *
    * @generated from rpc sallyport.identity.v1.EnrollmentService.RevokeToken
    */

@@ -230,7 +230,7 @@ export const EndUserResponseSchema: GenMessage<EndUserResponse> = /*@__PURE__*/
 export const RoleService: GenService<{
   /**
    * CheckRoles returns the role that a user has in each of the projects, and in the project of each of the secrets, as it
-   * is now. What the vault does not have is answered like what is hidden from the user: NONE. Callers: secrets, identity.
+   * is now. What the vault does not have is answered like what is hidden from the user: NONE. Callers: secrets.
    * Recorded: nothing. Reasons: MACHINE_DISABLED (the user was removed).
    *
    * @generated from rpc sallyport.policy.internal.v1.RoleService.CheckRoles
