@@ -115,8 +115,9 @@ async function populate(ours: Vault, theirs: Vault): Promise<People> {
 }
 
 /** A developer with that role in the projects that requests name. */
-async function inProjects({ client, things, invite }: Vault, role: ProjectRole): Promise<Identity> {
-  const developer = await invite(Role.DEVELOPER, `developer-${role}`);
+async function inProjects(vault: Vault, role: ProjectRole): Promise<Identity> {
+  const { client, things } = vault;
+  const developer = await vault.invite(Role.DEVELOPER, `developer-${role}`);
   for (const projectId of [things.projectId, things.emptyId])
     await client.services.projectRoles.setProjectRole({ userId: developer.principalId, projectId, role });
   return developer;

@@ -17,9 +17,9 @@ export function projectRoleOf(role: Role, given: ProjectRole | undefined): Proje
 
 /** What is made of the signer's project roles while one request is answered. */
 export type Judgement = {
-  judge(inProjects: readonly ProjectRole[]): boolean[];
+  readonly judge: (inProjects: readonly ProjectRole[]) => boolean[];
   /** Throws unless roles were judged, where they count. */
-  demand(): void;
+  readonly demand: () => void;
 };
 
 /**

@@ -221,7 +221,7 @@ describe("the lists", () => {
     await set(WRITER);
     await giveRole(policy, vaultId, { userId, projectId: second ?? "", role: NONE });
     await giveRole(policy, vaultId, { userId, projectId: third ?? "", role: MANAGER });
-    const all = [projectId, second, third].toSorted();
+    const all = [projectId, second ?? "", third ?? ""].toSorted();
     const seen: string[] = [];
     let pageToken = "";
     do {
@@ -232,7 +232,7 @@ describe("the lists", () => {
     } while (pageToken !== "");
     expect(seen).toEqual(all);
     const own = await policy.call(developer, listOwnProjectRoles, {});
-    expect(own.projectRoles.map((one) => one.projectId)).toEqual([projectId, third].toSorted());
+    expect(own.projectRoles.map((one) => one.projectId)).toEqual([projectId, third ?? ""].toSorted());
     const { roles } = await policy.roles.listRoles({ vaultId, userId, role: Role.DEVELOPER });
     expect(roles.find((one) => one.projectId === second)?.role).toBe(NONE);
     expect((await policy.roles.listRoles({ vaultId, userId, role: Role.ADMIN })).roles).toEqual([]);
