@@ -14,6 +14,7 @@ import {
   addTestSecret,
   deleteTestSecret,
   newDeveloper,
+  newSecretRequest,
   sealedValue,
   startTestSecrets,
 } from "../../testing/secrets.ts";
@@ -122,9 +123,8 @@ const methods: readonly {
     name: "CreateSecret",
     needs: WRITER,
     ask: (by, { projectId }) => {
-      const secretId = newId("sec");
-      const secret = { secretId, projectId, name: `S_${secretId.slice(4)}`, value: sealedValue() };
-      return secrets.call(by, secretMethods.createSecret, secret);
+      const name = `S_${newId("sec").slice(4)}`;
+      return secrets.call(by, secretMethods.createSecret, newSecretRequest(by, projectId, name));
     },
   },
   {
