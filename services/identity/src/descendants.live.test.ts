@@ -76,6 +76,25 @@ test("users that a stolen owner's device invited end, with what they made in tur
   await expect(redeem(world, code, newKey())).rejects.toMatchObject({ reason: Reason.TOKEN_REVOKED });
 });
 
+test("policy keeps out whom a revoked device invited; what it did not hear, a repeat tells it", async () => {
+  const victim = await addUser(world, Role.OWNER);
+  const guest = await addUser(world, Role.DEVELOPER, victim);
+  const kept = await addUser(world, Role.DEVELOPER);
+  const unheard = await Promise.all(Array.from({ length: 11 }, () => addUser(world, Role.DEVELOPER, victim)));
+  const ids = [guest, ...unheard].map(({ userId }) => userId);
+  await revoke(victim, { validateOnly: true });
+  expect(ids.filter((id) => world.policy.ended.has(id))).toEqual([]);
+  world.policy.away = "endUser";
+  await expect(revoke(victim)).rejects.toMatchObject({ reason: Reason.DEPENDENCY_UNAVAILABLE });
+  expect(await standing(victim, guest)).toEqual([false, false]);
+  expect(ids.filter((id) => world.policy.ended.has(id))).toEqual([]);
+  world.policy.away = "";
+  await revoke(victim);
+  expect(ids.filter((id) => !world.policy.ended.has(id))).toEqual([]);
+  expect(world.policy.ended).not.toContain(kept.userId);
+  expect(world.audit.recordsOf("user.removed", guest.userId)).toHaveLength(1);
+});
+
 test("renewing a device does not shake off what came of its former keys", async () => {
   const victim = await addUser(world, Role.ADMIN);
   const thief = await addDevice(world, victim);

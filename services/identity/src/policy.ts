@@ -59,6 +59,21 @@ export async function keepOut(
   }
 }
 
+// So many that policy is not the bottleneck, so few that its other callers are not kept waiting.
+const atOnce = 10;
+
+/** Has policy keep users of a vault out; the first failure ends it. Throws Failure DEPENDENCY_UNAVAILABLE. */
+export async function keepAllOut(
+  policy: Pick<PolicyScope, "endUser">,
+  vaultId: string,
+  userIds: readonly string[],
+): Promise<void> {
+  for (let first = 0; first < userIds.length; first += atOnce)
+    await Promise.all(
+      userIds.slice(first, first + atOnce).map((userId) => keepOut(policy, { vaultId, userId })),
+    );
+}
+
 /** Gives a machine its token's scope; repeating it changes nothing. Throws Failure DEPENDENCY_UNAVAILABLE. */
 export async function applyScope(
   policy: Pick<PolicyScope, "applyScope">,

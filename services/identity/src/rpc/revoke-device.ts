@@ -6,8 +6,9 @@ import type { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/use
 import { fail } from "@sallyport/rpc";
 import { describeDescendants } from "../describe-people.ts";
 import { holdSigner } from "../people.ts";
+import { type PolicyScope, keepAllOut } from "../policy.ts";
 import { signerOf } from "../reports.ts";
-import { type Descendants, findDescendants } from "../store/descendants.ts";
+import { type Descendants, findDescendants, findRemovedOf } from "../store/descendants.ts";
 import { lockPeopleOf } from "../store/locks.ts";
 import { findUserKey } from "../store/user-keys.ts";
 import { findUser } from "../store/users.ts";
@@ -21,16 +22,19 @@ import { viewUser } from "./user-views.ts";
 export type RevokeDeviceParts = {
   readonly database: Pick<Database, "query">;
   readonly outbox: Pick<Outbox, "record">;
+  readonly policy: Pick<PolicyScope, "endUser">;
   readonly clock: () => number;
 };
 
 /**
  * Makes RevokeDevice. By default what came of the device ends in the same transaction: whoever stole its key may have let
- * another device in, or another user, and would stay. With validate_only nothing ends and all of it is told.
+ * another device in, or another user, and would stay. With validate_only nothing ends and all of it is told. Policy hears
+ * of the users after the commit, so that policy being away keeps nobody in: a repeat tells it again, of all who have ended.
  */
 export function createRevokeDevice({
   database,
   outbox,
+  policy,
   clock,
 }: RevokeDeviceParts): ForwardHandlers<typeof UserService>["revokeDevice"] {
   return async (context, request) => {
@@ -38,7 +42,7 @@ export function createRevokeDevice({
     checkPrintable("reason", reason);
     const { vaultId } = signerOf(context);
     const now = new Date(clock());
-    const { user, descendants } = await context.mutate(async (tx) => {
+    const { user, descendants, removed } = await context.mutate(async (tx) => {
       await lockPeopleOf(tx, vaultId);
       await holdSigner(tx, context);
       const key = await findUserKey(tx, keyId);
@@ -53,8 +57,12 @@ export function createRevokeDevice({
         // Whoever has the device may have made a code with it, for a device that this would not end.
         await endCodes(tx, outbox, context, key, now);
       }
-      return { user: await findUser(tx, vaultId, key.userId), descendants: found };
+      const removed = request.validateOnly
+        ? []
+        : await findRemovedOf(tx, vaultId, key.firstKeyId, mostDescendants);
+      return { user: await findUser(tx, vaultId, key.userId), descendants: found, removed };
     });
+    await keepAllOut(policy, vaultId, removed);
     if (!user) throw fail(Reason.INTERNAL, {}, new Error("a device key without its user"));
     return { user: await viewUser(database, user, now), descendants: describeDescendants(descendants) };
   };

@@ -72,6 +72,22 @@ export async function findDescendants(
   };
 }
 
+/** The users who came of a device and were removed, at most `limit`, those removed last first. */
+export async function findRemovedOf(
+  tx: Tx,
+  vaultId: string,
+  firstKeyId: string,
+  limit: number,
+): Promise<string[]> {
+  const rows = await tx.query<{ user_id: string }>(
+    `${line} select user_id from users
+      where vault_id = $1 and removed_at is not null and user_id in (select user_id from line where brought)
+      order by removed_at desc, user_id limit $3`,
+    [vaultId, firstKeyId, limit],
+  );
+  return rows.map((row) => row.user_id);
+}
+
 /** The enrollment tokens made by a device or by what came of it that could still enroll. */
 export async function findTokensOf(
   tx: Tx,

@@ -1123,7 +1123,8 @@ export const UserService: GenService<{
   /**
    * RevokeDevice ends a device key, what it was renewed from and what it was renewed to, every unused login code that its
    * user made, and what came of the device: further devices that it let in, users that it invited, enrollment tokens that
-   * it made, and what came of those, all or nothing. Machines live on. Callers: owner. Recorded: device.revoked, and
+   * it made, and what came of those, all or nothing. Machines live on. Repeating it finishes what policy did
+   * not hear of users who ended. Callers: owner. Recorded: device.revoked, and
    * device.revoked, user.removed, token.revoked, login_code.revoked for each. Reasons: NOT_FOUND, LAST_OWNER (nothing has
    * ended: keep what came of it, or let another owner in first), FIELD_INVALID (keep_descendants: more than 500 of a kind),
    * MACHINE_DISABLED (the caller was removed meanwhile).
