@@ -1,28 +1,13 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { create, toBinary } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { newSeed, privateKeyOf, rawPublicKey, signBytes, writePrivateFile } from "@sallyport/client";
-import {
-  KeyUse,
-  KeysetClaimsSchema,
-  KeysetSchema,
-} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { type AnswerOwner, LABELS, labelled, rootFingerprint } from "@sallyport/proto/signing";
+import type { PublishedKey } from "@sallyport/cli/keyset";
+import { newSeed, writePrivateFile } from "@sallyport/client";
+import type { AnswerOwner } from "@sallyport/proto/signing";
 import { renewCertificates } from "./certificates.ts";
 import { runProgram } from "./command.ts";
-import { type Layout, processes } from "./layout.ts";
+import { rootKeyFile, signKeyset } from "./keyset.ts";
+import type { Layout } from "./layout.ts";
 import { type Deployment, type Standing, markHeld } from "./standing.ts";
-
-type PublicKeyLine = {
-  readonly keyId: string;
-  readonly use: keyof typeof KeyUse;
-  readonly holder?: string;
-  readonly publicKey: string;
-};
-
-const keysetYears = 1;
-const keysetFile = "keyset.bin";
 
 /**
  * Makes everything that a deployment's trust rests on, once: the root key, the KEK and the keyring, the services' keys,
@@ -35,24 +20,22 @@ export async function holdCeremony(
 ): Promise<Deployment> {
   if (typeof standing === "object") return standing;
   const keys = await makeServiceKeys(layout);
-  const root = await keptOrNewRoot(join(layout.root, "root.key"));
-  const keyset = signKeyset(root, keys);
-  for (const name of processes) await writePrivateFile(join(layout.folder(name), keysetFile), keyset);
+  await makeRoot(layout);
+  const { rootFingerprint } = await signKeyset(layout, keys);
   await renewCertificates(layout, { publicName });
   const edgeCaFile = join(layout.authorities, "edge", "ca.pem");
-  const deployment = { rootFingerprint: rootFingerprint(rawPublicKey(privateKeyOf(root))), edgeCaFile };
+  const deployment = { rootFingerprint, edgeCaFile };
   await markHeld(layout, deployment);
   return deployment;
 }
 
-async function keptOrNewRoot(file: string): Promise<Uint8Array> {
+async function makeRoot(layout: Layout): Promise<void> {
+  const file = rootKeyFile(layout);
   if (!existsSync(file)) await writePrivateFile(file, `${Buffer.from(newSeed()).toString("base64")}\n`);
-  const root = Buffer.from(readFileSync(file, "utf8"), "base64");
-  if (root.length !== 32) throw new Error(`${file} does not hold a root key of 32 bytes in base64`);
-  return root;
 }
 
-async function makeServiceKeys(layout: Layout): Promise<PublicKeyLine[]> {
+/** Makes the keys of the services as far as they are missing, and returns their public halves for the keyset. */
+export async function makeServiceKeys(layout: Layout): Promise<PublishedKey[]> {
   const [crypto, policy, secrets] = [
     layout.folder("crypto"),
     layout.folder("policy"),
@@ -76,26 +59,5 @@ async function makeServiceKeys(layout: Layout): Promise<PublicKeyLine[]> {
     runProgram("services/secrets/src/key-create.ts", answer("secrets")),
     runProgram("services/audit/src/key-create.ts", { ...log, ...answer("audit") }),
   ]);
-  return outputs.flatMap((output) => (JSON.parse(output) as { keys: PublicKeyLine[] }).keys);
-}
-
-function signKeyset(root: Uint8Array, keys: readonly PublicKeyLine[]): Uint8Array {
-  const notAfter = timestampFromMs(Date.now() + keysetYears * 365 * 86_400_000);
-  const claims = create(KeysetClaimsSchema, {
-    epoch: 1,
-    notAfter,
-    keys: keys.map(({ keyId, use, holder = "", publicKey }) => ({
-      keyId,
-      use: KeyUse[use],
-      holder,
-      publicKey: Buffer.from(publicKey, "base64"),
-    })),
-  });
-  const payload = toBinary(KeysetClaimsSchema, claims);
-  const privateKey = privateKeyOf(root);
-  const signature = signBytes(privateKey, labelled(LABELS.keyset, payload));
-  return toBinary(
-    KeysetSchema,
-    create(KeysetSchema, { payload, rootPublicKey: rawPublicKey(privateKey), signature }),
-  );
+  return outputs.flatMap((output) => (JSON.parse(output) as { keys: PublishedKey[] }).keys);
 }

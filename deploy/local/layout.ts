@@ -24,6 +24,8 @@ export type Layout = {
   readonly redis: string;
   readonly authorities: string;
   readonly root: string;
+  /** What signs keysets, and the newest one. */
+  readonly keyset: string;
   readonly owner: string;
   readonly operator: string;
   readonly demo: string;
@@ -49,6 +51,7 @@ export function layOut(dataDir: string): Layout {
     redis: join(data, "redis"),
     authorities: make("authorities"),
     root: make("root"),
+    keyset: make("keyset"),
     owner: make("owner"),
     operator: make("operator"),
     demo: join(data, "demo"),

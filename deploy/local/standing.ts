@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { join, relative } from "node:path";
 import { writePrivateFile } from "@sallyport/client";
-import type { Layout } from "./layout.ts";
+import { type Layout, databaseOwners } from "./layout.ts";
 
 /** What the ceremony leaves behind for every later start. */
 export type Deployment = { readonly rootFingerprint: string; readonly edgeCaFile: string };
@@ -58,6 +58,7 @@ function needed(layout: Layout): readonly string[] {
     join(layout.folder("secrets"), "slip.key"),
     join(layout.folder("identity"), "credential.key"),
     join(layout.folder("audit"), "log.key"),
+    ...databaseOwners.map((owner) => join(layout.folder(owner), "answer.key")),
     join(layout.authorities, "mesh", "ca.pem"),
     join(layout.authorities, "edge", "ca.pem"),
     join(layout.postgres, "superuser.password"),

@@ -1,5 +1,4 @@
 import {
-  fileBytes,
   fileText,
   list,
   listen,
@@ -13,6 +12,7 @@ import {
   wholeNumber,
 } from "@sallyport/config";
 import { addressRanges } from "./connections/proxies.ts";
+import { keysetFile } from "@sallyport/evidence";
 
 /** Everything the gateway is told at start. Secrets come as file paths, times are in seconds. */
 export type GatewayConfig = ReturnType<typeof readGatewayConfig>;
@@ -32,7 +32,7 @@ export function readGatewayConfig(env: NodeJS.ProcessEnv) {
     edgeKeyFile: path("SALLYPORT_EDGE_KEY_FILE"),
     publicNames: list("SALLYPORT_PUBLIC_NAMES"),
     clockWindowSeconds: seconds("SALLYPORT_CLOCK_WINDOW", { default: 60, min: 1, max: 300 }),
-    keyset: fileBytes("SALLYPORT_KEYSET_FILE"),
+    keyset: keysetFile("SALLYPORT_KEYSET_FILE"),
     rootFingerprint: text("SALLYPORT_ROOT_FINGERPRINT"),
     redisUrl: fileText("SALLYPORT_REDIS_URL_FILE"),
     identityUrl: url("SALLYPORT_IDENTITY_URL"),

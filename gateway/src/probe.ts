@@ -1,4 +1,4 @@
-import { checkHealth, serve } from "@sallyport/rpc";
+import { type Notices, checkHealth, serve } from "@sallyport/rpc";
 import type { Logger } from "@sallyport/telemetry";
 import type { GatewayConfig } from "./config.ts";
 import type { PeerTransports } from "./peers.ts";
@@ -14,6 +14,7 @@ export function serveProbe(
   transports: PeerTransports,
   nonces: Pick<NonceStore, "ready">,
   logger: Logger,
+  notices: Notices,
 ): Promise<{ port: number } & AsyncDisposable> {
   const { certFile, keyFile, caFile, trustDomain } = config;
   const alive = (peer: keyof PeerTransports) => () => checkHealth(transports[peer], "live");
@@ -31,6 +32,7 @@ export function serveProbe(
       crypto: alive("crypto"),
       audit: alive("audit"),
     },
+    notices,
     logger,
   });
 }

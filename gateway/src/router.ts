@@ -28,7 +28,11 @@ import { verdictOf } from "./verdict.ts";
 import type { VerifiedRequest } from "./verify/checklist.ts";
 
 /** What answers: the peers, the keyset to hand out, and the clock in milliseconds. */
-export type RouterParts = { readonly peers: Peers; readonly keyset: Keyset; readonly clock: () => number };
+export type RouterParts = {
+  readonly peers: Peers;
+  readonly trust: { readonly keyset: Keyset };
+  readonly clock: () => number;
+};
 
 /**
  * The public services as handlers by path. The only interceptor throws the front's refusal, so that it speaks the
@@ -76,7 +80,7 @@ function machineOf(context: HandlerContext): { request: MachineRequest; requestI
   return { request: { ...request, principal }, requestId };
 }
 
-function addRead(router: ConnectRouter, { peers, keyset, clock }: RouterParts): void {
+function addRead(router: ConnectRouter, { peers, trust, clock }: RouterParts): void {
   router.service(ReadService, {
     async readSecrets(_, context) {
       const { request, requestId } = machineOf(context);
@@ -88,7 +92,7 @@ function addRead(router: ConnectRouter, { peers, keyset, clock }: RouterParts): 
     },
     getKeyset(_, context) {
       decodeBody(GetKeysetRequestSchema, verifiedOf(context).request.signedRequest);
-      return create(GetKeysetResponseSchema, { keyset, serverTime: timestampFromMs(clock()) });
+      return create(GetKeysetResponseSchema, { keyset: trust.keyset, serverTime: timestampFromMs(clock()) });
     },
   });
 }

@@ -1,4 +1,4 @@
-import { loadTrust } from "@sallyport/evidence";
+import { followTrust } from "@sallyport/evidence";
 import { auditSink, reportStart } from "@sallyport/reports";
 import { connectPeer } from "@sallyport/rpc";
 import { type Logger, createLogger } from "@sallyport/telemetry";
@@ -48,7 +48,8 @@ export async function startGateway(
   const logger = overrides.logger ?? createLogger({ service: "gateway", level: config.logLevel });
   await using stack = new AsyncDisposableStack();
   // A keyset that clients would refuse stops the start.
-  const { keyset, epoch } = loadTrust(config.keyset, config.rootFingerprint, clock());
+  const { keyset, rootFingerprint } = config;
+  const trust = stack.use(await followTrust({ keyset, rootFingerprint, clock, logger }));
   const transports = overrides.transports ?? connectPeers(config, stack);
   const peers = createPeers(transports);
   const nonces = stack.use(connectNonces(config.redisUrl, config.clockWindowSeconds));
@@ -62,13 +63,15 @@ export async function startGateway(
   const places = createPlaces(overrides.places ?? defaultPlaces, steady, logger);
   stack.use(observeHeld({ ...limiters, keys, places }));
   const { probeListen } = config;
-  const probe = probeListen && stack.use(await serveProbe(probeListen, config, transports, nonces, logger));
+  const probe =
+    probeListen &&
+    stack.use(await serveProbe(probeListen, config, transports, nonces, logger, { keyset: trust.checkEnd }));
   const edge = stack.use(
     await openEdge({
       listen: config.listen,
       connections: { perAddress: config.connectionsPerAddress, proxies: config.proxies },
       certificate: { certFile: config.edgeCertFile, keyFile: config.edgeKeyFile },
-      handlers: createPublicHandlers({ peers, keyset, clock }, createOutcomeLog(logger)),
+      handlers: createPublicHandlers({ peers, trust, clock }, createOutcomeLog(logger)),
       judge: createFront(
         checklistOf(config, { keys, nonces, clock, ...limiters }, overrides.rates),
         refusals,
@@ -82,7 +85,7 @@ export async function startGateway(
       contentBytes: overrides.contentBytes,
     }),
   );
-  const start = { emitter: "gateway", config, port: edge.port, keysetEpoch: epoch, manifest } as const;
+  const start = { emitter: "gateway", config, port: edge.port, keysetEpoch: trust.epoch, manifest } as const;
   stack.use(reportStart(start, auditSink(peers.append, logger), logger));
   logger.info({ port: edge.port }, "listening");
   const running = stack.move();

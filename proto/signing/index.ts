@@ -6,17 +6,20 @@ export { acceptedContentTypes, type ContentType, contentTypeOf } from "./content
 export { FormatError } from "./format-error.ts";
 export { frameMessage, unframeMessage } from "./grpc-frame.ts";
 export { type KeyId, parseKeyId } from "./key-id.ts";
+export {
+  type KeysetKey,
+  type KeysetStep,
+  type OpenedKeyset,
+  KeysetError,
+  openKeyset,
+  signKeyset,
+  signKeysetSigner,
+} from "./keyset.ts";
 export { LABELS, type Label, labelled, lengthPrefixed } from "./labels.ts";
 export { parseSignature, parseSignatureInput, type ParsedSignatureInput } from "./signature-headers.ts";
 export { signatureParams, type SignatureParameters } from "./signature-params.ts";
 export { readAad, readInfo, writeInfo, type WriteBinding } from "./sealing.ts";
 export { newSecretId, secretIdNonceBytes, secretIdOf } from "./secret-id.ts";
 export { fromStrictBinary } from "./strict-binary.ts";
-export {
-  enrollmentStatement,
-  keysetPreimage,
-  loginStatement,
-  renewalStatement,
-  rootFingerprint,
-} from "./statements.ts";
+export { enrollmentStatement, loginStatement, renewalStatement, rootFingerprint } from "./statements.ts";
 export { formatToken, parseToken, type TokenKind, type TokenParts, type ParsedToken } from "./token.ts";

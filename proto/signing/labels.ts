@@ -8,6 +8,7 @@ export const LABELS = {
   credential: "sallyport-credential-v1",
   permit: "sallyport-permit-v1",
   slip: "sallyport-slip-v1",
+  keysetSigner: "sallyport-keyset-signer-v1",
   keyset: "sallyport-keyset-v1",
   reply: "sallyport-reply-v1",
   answer: "sallyport-answer-v1",

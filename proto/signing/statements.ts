@@ -44,11 +44,6 @@ function statement(
   return labelled(label, vaultId, present, admitted);
 }
 
-/** What the deployment root signs: the labelled payload of a Keyset (SIGNING §10). */
-export function keysetPreimage(payload: Uint8Array): Uint8Array<ArrayBuffer> {
-  return labelled(LABELS.keyset, payload);
-}
-
 /** The fingerprint by which a root is pinned: SHA-256 of the labelled key in base64url, 43 characters (SIGNING §8). */
 export function rootFingerprint(rootPublicKey: Uint8Array): string {
   return createHash("sha256").update(labelled(LABELS.root, rootPublicKey)).digest("base64url");

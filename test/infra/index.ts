@@ -15,6 +15,7 @@ export {
   randomJson,
   randomOf,
 } from "./fuzz/index.ts";
+export { keysetKeyOf, signTestKeyset } from "./keyset.ts";
 export { createTestPki, testPeers, type TestPki } from "./pki.ts";
 export { testRedisUrl } from "./redis.ts";
 export { createSignedDeployment, newMachine, newUser, type SigningUser } from "./signed-deployment.ts";

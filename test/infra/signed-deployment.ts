@@ -1,24 +1,22 @@
 import { randomBytes } from "node:crypto";
 import { type DescMethodUnary, type MessageInitShape, create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { publicKeyOf, signCredential, signEd25519 } from "@sallyport/evidence";
+import { loadTrust, publicKeyOf, signCredential, signEd25519 } from "@sallyport/evidence";
 import {
   type ForwardRequest,
   ForwardRequestSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
 import {
   KeyUse,
-  KeysetClaimsSchema,
-  KeysetSchema,
   PrincipalKind,
   Role,
   SignedRequestSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { newId } from "@sallyport/proto/ids";
+import { signTestKeyset } from "./keyset.ts";
 import {
   type AnswerOwner,
   contentDigest,
-  keysetPreimage,
   rootFingerprint,
   signatureBase,
   signatureParams,
@@ -68,6 +66,8 @@ export function createSignedDeployment(clock: () => number) {
     config,
     /** An owner's answer key, as its file holds it. */
     answerKeys: (owner: AnswerOwner) => answers.of(owner),
+    /** The deployment's keys as a service trusts them. */
+    trust: () => loadTrust(config.keyset, config.rootFingerprint, clock()),
     /** The credential that identity gives out for the person now. */
     credentialOf: (user: SigningUser) => credentialOf(user, identitySeed, clock()),
     /** Signs a POST of just these bytes, with any key under any id. */
@@ -129,7 +129,7 @@ function signedKeyset(
   nowMs: number,
 ): Uint8Array {
   const other = (keyId: string, use: KeyUse) => ({ keyId, use, publicKey: publicKeyOf(randomBytes(32)) });
-  const claims = create(KeysetClaimsSchema, {
+  return signTestKeyset(rootSeed, {
     epoch: 1,
     notAfter: timestampFromMs(nowMs + 365 * 86_400_000),
     keys: [
@@ -140,8 +140,4 @@ function signedKeyset(
       ...answers.published,
     ],
   });
-  const payload = toBinary(KeysetClaimsSchema, claims);
-  const signature = signEd25519(rootSeed, keysetPreimage(payload));
-  const keyset = create(KeysetSchema, { payload, rootPublicKey: publicKeyOf(rootSeed), signature });
-  return toBinary(KeysetSchema, keyset);
 }

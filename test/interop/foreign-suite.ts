@@ -8,7 +8,7 @@ import {
   type ReadSecretsResponse,
   ReadSecretsResponseSchema,
 } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
-import { keysetPreimage } from "@sallyport/proto/signing";
+import { LABELS, labelled } from "@sallyport/proto/signing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeSecrets, makeToken, startMainJob } from "../system/deployment.ts";
 import { expectedVerdicts, signingVectors } from "./expected-verdicts.ts";
@@ -129,7 +129,7 @@ function describeLive(start: Start): void {
       const { keyset } = answer;
       if (!keyset) throw new Error("there is no keyset to sign");
       keyset.rootPublicKey = rawPublicKey(root);
-      keyset.signature = signBytes(root, keysetPreimage(keyset.payload));
+      keyset.signature = signBytes(root, labelled(LABELS.keyset, keyset.payload));
       return toBinary(GetKeysetResponseSchema, answer);
     };
     expect(await through({ reply: resign })).toEqual(untrusted("root"));

@@ -4,6 +4,7 @@ import type { ClientReason, PublicReason } from "@sallyport/client";
 export type CliReason =
   | "USAGE"
   | "UNEXPECTED"
+  | "KEYSET_UNFIT"
   | "VAULT_UNCLEAR"
   | "VAULT_UNKNOWN"
   | "IDENTITY_UNFIT"
@@ -223,6 +224,10 @@ const all: Readonly<Record<KnownReason, Advice>> = {
   UNEXPECTED: {
     exitCode: 1,
     next: () => 'check with "sallyport doctor"; if it is all well, report this as a bug',
+  },
+  KEYSET_UNFIT: {
+    exitCode: 5,
+    next: () => 'see what there is with "sallyport keyset show", and put files back from a copy',
   },
   VAULT_UNCLEAR: { exitCode: 2, next: () => 'choose with --vault, or for good with "sallyport vault use"' },
   VAULT_UNKNOWN: {

@@ -21,6 +21,7 @@ export const groups: Readonly<Record<string, string>> = {
   role: "What people may do in which projects",
   user: "The people of the vault",
   device: "The computers of people",
+  keyset: "The deployment's public keys, for who runs it",
   audit: "The record of what happened",
 };
 
@@ -379,6 +380,24 @@ export const catalogue: readonly Entry[] = [
     summary: "Make another vault; its owner's login code is shown once",
     section: "This computer",
     load: async () => (await import("./commands/vault-create.ts")).vaultCreate,
+  },
+  {
+    path: "keyset sign",
+    summary: "Have the root key vouch for a new signer of keysets, once a year",
+    section: "This computer",
+    load: async () => (await import("./commands/keyset-sign.ts")).keysetSign,
+  },
+  {
+    path: "keyset renew",
+    summary: "Sign the deployment's keyset anew, daily",
+    section: "This computer",
+    load: async () => (await import("./commands/keyset-renew.ts")).keysetRenew,
+  },
+  {
+    path: "keyset show",
+    summary: "Show the keys of a keyset, and when what ends",
+    section: "This computer",
+    load: async () => (await import("./commands/keyset-show.ts")).keysetShow,
   },
   {
     path: "logout",

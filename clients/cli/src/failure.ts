@@ -64,6 +64,8 @@ export function explain(error: unknown): Explanation {
   // What is typed wrong, such as a token; by its name, since its class would load all of signing.
   if (error instanceof Error && error.name === "FormatError")
     return shown("USAGE", message, adviceOf("USAGE"), {});
+  if (error instanceof Error && error.name === "KeysetError")
+    return shown("KEYSET_UNFIT", message, adviceOf("KEYSET_UNFIT"), {});
   return shown("UNEXPECTED", message, adviceOf("UNEXPECTED"), {});
 }
 

@@ -13,11 +13,12 @@ type Refusal = Vector & {
   readonly metadata: Readonly<Record<string, string>>;
   readonly answer: string;
 };
+type Signed = { readonly payload: string; readonly signature: string };
 type Step = { readonly step: string };
 type File = {
   readonly rootFingerprint: string;
   readonly nowSeconds: number;
-  readonly keyset: { readonly payload: string; readonly rootPublicKey: string; readonly signature: string };
+  readonly keyset: Signed & { readonly rootPublicKey: string; readonly signer: Signed };
   readonly requestDigest: string;
   readonly methods: readonly { readonly path: string; readonly owner: string }[];
   readonly contentsValid: readonly Content[];
@@ -33,6 +34,10 @@ const keyset = create(KeysetSchema, {
   payload: base64(file.keyset.payload),
   rootPublicKey: base64(file.keyset.rootPublicKey),
   signature: base64(file.keyset.signature),
+  signer: {
+    payload: base64(file.keyset.signer.payload),
+    signature: base64(file.keyset.signer.signature),
+  },
 });
 const keys = verifyKeyset(keyset, file.rootFingerprint, file.nowSeconds * 1000);
 

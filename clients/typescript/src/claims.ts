@@ -1,38 +1,17 @@
-import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { ReasonSchema, Reason, type Refusal } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import {
   type AnswerClaims,
   AnswerClaimsSchema,
-  KeyUse,
-  type KeysetClaims,
-  KeysetClaimsSchema,
-  type PublicKey,
   type ReplyClaims,
   ReplyClaimsSchema,
   type ReplySecret,
   ValueKind,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { FormatError, answerOwners, fromStrictBinary } from "@sallyport/proto/signing";
+import { FormatError, fromStrictBinary } from "@sallyport/proto/signing";
 import { SallyportError } from "./sallyport-error.ts";
 
-const uses: readonly KeyUse[] = [KeyUse.CREDENTIAL, KeyUse.SEALING, KeyUse.REPLY, KeyUse.LOG, KeyUse.ANSWER];
-const keyIdForm = /^[a-z0-9-]{1,64}$/;
 const secretIdForm = /^sec_[0-9a-hjkmnp-tv-z]{20}$/;
 const sha256Bytes = 32;
-
-/** Decodes a keyset's payload strictly, after its signature held (SIGNING §10). Throws REPLY_UNTRUSTED. */
-export function decodeKeysetClaims(payload: Uint8Array): KeysetClaims {
-  const claims = decode("keyset", () => fromStrictBinary(KeysetClaimsSchema, payload));
-  const { epoch, notAfter, keys } = claims;
-  const names = new Set(keys.map(({ use, keyId }) => `${use} ${keyId}`));
-  const complete =
-    uses.every((use) => keys.some((key) => key.use === use)) &&
-    answerOwners.every((owner) => keys.some(({ holder }) => holder === owner));
-  if (epoch < 1 || !notAfter || !Number.isFinite(timestampMs(notAfter)) || keys.length > 32)
-    malformed("keyset");
-  if (names.size !== keys.length || !complete || !keys.every(isKey)) malformed("keyset");
-  return claims;
-}
 
 /** Decodes a reply's payload strictly, after its signature held (SIGNING §10). Throws REPLY_UNTRUSTED. */
 export function decodeReplyClaims(payload: Uint8Array): ReplyClaims {
@@ -58,12 +37,6 @@ export function decodeAnswerClaims(payload: Uint8Array): AnswerClaims {
 function isRefusal({ reason, metadata }: Refusal): boolean {
   const known = ReasonSchema.values.some(({ number }) => number === reason);
   return known && reason !== Reason.UNSPECIFIED && Object.keys(metadata).length <= 8;
-}
-
-// An answer key names its holder, and no other key does.
-function isKey({ keyId, use, publicKey, holder }: PublicKey): boolean {
-  const held = use === KeyUse.ANSWER ? answerOwners.some((owner) => owner === holder) : holder === "";
-  return keyIdForm.test(keyId) && uses.includes(use) && publicKey.length === 32 && held;
 }
 
 // Either refused, with nothing in it, or opened, with everything.

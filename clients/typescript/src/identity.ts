@@ -18,7 +18,17 @@ export type Identity = {
   readonly seed: string;
   /** RFC 3339. */
   readonly expiresAt: string;
+  /** The epoch of the newest keyset that was seen: an older one is refused. Absent until one was. */
+  readonly keysetEpoch?: number;
 };
+
+// Where an identity was read from, for what is kept with it; one that was put together by hand has no file.
+const files = new WeakMap<Identity, string>();
+
+/** The file that an identity was read from; undefined for one that was not. */
+export function identityFileOf(identity: Identity): string | undefined {
+  return files.get(identity);
+}
 
 const required = [
   "url",
@@ -55,7 +65,22 @@ export async function loadIdentity(path: string): Promise<Identity> {
       "IDENTITY_INVALID",
       `${path} is not a complete identity file: enroll or log in again`,
     );
+  files.set(value, path);
   return value;
+}
+
+/**
+ * Keeps the epoch of the newest keyset with an identity, never a smaller one than is there. A file that is gone, is
+ * another identity's by now or cannot be written stays as it is: remembering is a second line, and reading must go on.
+ */
+export async function rememberEpoch(path: string, keyId: string, epoch: number): Promise<void> {
+  try {
+    const kept = await loadIdentity(path);
+    if (kept.keyId !== keyId || (kept.keysetEpoch ?? 0) >= epoch) return;
+    await saveIdentity(path, { ...kept, keysetEpoch: epoch });
+  } catch (error) {
+    if (!(error instanceof SallyportError)) throw error;
+  }
 }
 
 function parsed(text: string): unknown {
@@ -73,6 +98,7 @@ function isIdentity(value: unknown): value is Identity {
     required.every((key) => typeof field(key) === "string") &&
     optional.every((key) => ["string", "undefined"].includes(typeof field(key))) &&
     (field("kind") === "machine" || field("kind") === "user") &&
+    (field("keysetEpoch") === undefined || Number.isSafeInteger(field("keysetEpoch"))) &&
     Buffer.from(String(field("seed")), "base64").length === 32 &&
     !Number.isNaN(Date.parse(String(field("expiresAt"))))
   );

@@ -55,6 +55,7 @@ export {
   type PinnedEndpoint,
   type SignedTransport,
   createSignedTransport,
+  pinned,
 } from "./transport.ts";
 export { type AnswerKeys, requestDigestHeader } from "./verifier.ts";
 export { version } from "./version.ts";

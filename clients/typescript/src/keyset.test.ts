@@ -1,11 +1,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import {
-  KeyUse,
-  KeysetClaimsSchema,
-  KeysetSchema,
-} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { LABELS, answerOwners, labelled, rootFingerprint } from "@sallyport/proto/signing";
+import { KeyUse, KeysetClaimsSchema } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { answerOwners, rootFingerprint, signKeyset, signKeysetSigner } from "@sallyport/proto/signing";
 import { describe, expect, test } from "vitest";
 import { newSeed, privateKeyOf, rawPublicKey, signBytes } from "./keys.ts";
 import { verifyKeyset } from "./keyset.ts";
@@ -15,7 +11,7 @@ const pinned = rootFingerprint(rawPublicKey(root));
 const uses = [KeyUse.CREDENTIAL, KeyUse.SEALING, KeyUse.REPLY, KeyUse.LOG];
 const nowMs = 1_800_000_000_000;
 
-function keyset(signer = root, epoch = 2, notAfterMs = nowMs + 1000) {
+function keyset(by = root, epoch = 2, notAfterMs = nowMs + 1000) {
   const keys = [
     ...uses.map((use) => ({ keyId: `key-${use}`, use, publicKey: new Uint8Array(32).fill(use) })),
     ...answerOwners.map((holder, at) => ({
@@ -25,12 +21,17 @@ function keyset(signer = root, epoch = 2, notAfterMs = nowMs + 1000) {
       publicKey: new Uint8Array(32).fill(10 + at),
     })),
   ];
-  const payload = toBinary(
-    KeysetClaimsSchema,
-    create(KeysetClaimsSchema, { epoch, notAfter: timestampFromMs(notAfterMs), keys }),
-  );
-  const signature = signBytes(signer, labelled(LABELS.keyset, payload));
-  return create(KeysetSchema, { payload, rootPublicKey: rawPublicKey(signer), signature });
+  const key = { publicKey: rawPublicKey(by), sign: (message: Uint8Array) => signBytes(by, message) };
+  const signer = signKeysetSigner(key, {
+    keyId: "signer-1",
+    publicKey: key.publicKey,
+    notBefore: timestampFromMs(0),
+    notAfter: timestampFromMs(nowMs * 2),
+    minEpoch: 1,
+    maxEpoch: 9,
+  });
+  const claims = { epoch, notAfter: timestampFromMs(notAfterMs), keys };
+  return signKeyset(key, { rootPublicKey: key.publicKey, signer }, claims);
 }
 
 describe("a keyset", () => {

@@ -1,4 +1,3 @@
-import { timestampMs } from "@bufbuild/protobuf/wkt";
 import {
   KeyUse,
   type Keyset,
@@ -6,8 +5,7 @@ import {
   KeyUseSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { enumName } from "@sallyport/proto/names";
-import { type AnswerOwner, LABELS, labelled, rootFingerprint } from "@sallyport/proto/signing";
-import { decodeKeysetClaims } from "./claims.ts";
+import { type AnswerOwner, KeysetError, openKeyset } from "@sallyport/proto/signing";
 import { SallyportError } from "./errors.ts";
 import { verifyBytes } from "./keys.ts";
 
@@ -15,8 +13,12 @@ import { verifyBytes } from "./keys.ts";
 export type TrustedKeys = {
   readonly epoch: number;
   readonly notAfterMs: number;
+  /** The end of the keyset's signer, which the root has to renew, in Unix milliseconds. */
+  readonly signerNotAfterMs: number;
   /** Finds a key by use and id; throws REPLY_UNTRUSTED when the keyset has none. */
   key(use: KeyUse, keyId: string): Uint8Array;
+  /** Tells whether there is a key of the use and id. */
+  has(use: KeyUse, keyId: string): boolean;
   /** Finds an owner's answer key by its id; those of others are not found. */
   answerKey(owner: AnswerOwner, keyId: string): Uint8Array | undefined;
   /** The key to prefer for a use. */
@@ -25,40 +27,41 @@ export type TrustedKeys = {
 
 /**
  * Checks a keyset against the pinned root fingerprint: ROOT_CHANGED when another root signed it, REPLY_UNTRUSTED when
- * the signature does not hold, it is past its time, or its epoch is smaller than one already seen.
+ * it does not hold at any other step of SIGNING §10.1, a smaller epoch than `smallestEpoch` included.
  */
 export function verifyKeyset(
   keyset: Keyset | undefined,
   pinned: string,
   nowMs: number,
-  minEpoch = 1,
+  smallestEpoch = 1,
 ): TrustedKeys {
-  if (!keyset) throw new SallyportError("REPLY_UNTRUSTED", "the server sent no keyset");
-  if (rootFingerprint(keyset.rootPublicKey) !== pinned) {
-    throw new SallyportError(
-      "ROOT_CHANGED",
-      "the deployment's root is not the one that was pinned: do not go on before an operator has confirmed the new fingerprint",
+  try {
+    const { claims, notAfterMs, signerNotAfterMs } = openKeyset(
+      keyset,
+      pinned,
+      nowMs,
+      smallestEpoch,
+      verifyBytes,
     );
+    return { notAfterMs, signerNotAfterMs, ...lookUps(claims) };
+  } catch (error) {
+    if (error instanceof KeysetError) throw distrust(error, keyset !== undefined);
+    throw error;
   }
-  if (!verifyBytes(keyset.rootPublicKey, labelled(LABELS.keyset, keyset.payload), keyset.signature)) {
-    throw new SallyportError("REPLY_UNTRUSTED", "the keyset's signature does not hold");
-  }
-  const claims = decodeKeysetClaims(keyset.payload);
-  const notAfterMs = claims.notAfter ? timestampMs(claims.notAfter) : 0;
-  if (nowMs >= notAfterMs)
-    throw new SallyportError(
-      "REPLY_UNTRUSTED",
-      "the keyset is past its time: check this clock, then ask an operator",
-    );
-  if (claims.epoch < minEpoch)
-    throw new SallyportError("REPLY_UNTRUSTED", "the keyset is older than one already seen");
-  return trustedKeys(claims, notAfterMs);
 }
 
-function trustedKeys({ epoch, keys }: KeysetClaims, notAfterMs: number): TrustedKeys {
+function distrust(error: KeysetError, isThere: boolean): SallyportError {
+  if (error.step !== "root" || !isThere) return new SallyportError("REPLY_UNTRUSTED", error.message);
+  return new SallyportError(
+    "ROOT_CHANGED",
+    "the deployment's root is not the one that was pinned: do not go on before an operator has confirmed the new fingerprint",
+  );
+}
+
+function lookUps({ epoch, keys }: KeysetClaims): Omit<TrustedKeys, "notAfterMs" | "signerNotAfterMs"> {
   return {
     epoch,
-    notAfterMs,
+    has: (use, keyId) => keys.some((key) => key.use === use && key.keyId === keyId),
     key(use, keyId) {
       const key = keys.find((candidate) => candidate.use === use && candidate.keyId === keyId);
       if (!key)

@@ -12,8 +12,17 @@ const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = 
  * a link, a device, a FIFO, a socket or a folder, and where it cannot be written.
  */
 export async function writePrivateFile(path: string, content: string | Uint8Array): Promise<void> {
+  await write(path, content, 0o600);
+}
+
+/** The same for a file that everybody may read and its owner may write: mode 0644. */
+export async function writePublicFile(path: string, content: string | Uint8Array): Promise<void> {
+  await write(path, content, 0o644);
+}
+
+async function write(path: string, content: string | Uint8Array, mode: number): Promise<void> {
   try {
-    await writeWhole(path, content);
+    await writeWhole(path, content, mode);
   } catch (error) {
     if (error instanceof SallyportError) throw error;
     throw new SallyportError("IDENTITY_INVALID", `${path} cannot be written (${codeOf(error)})`, {
@@ -22,7 +31,7 @@ export async function writePrivateFile(path: string, content: string | Uint8Arra
   }
 }
 
-async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
+async function writeWhole(path: string, content: string | Uint8Array, mode: number): Promise<void> {
   const folder = dirname(path);
   await makeFolder(folder);
   // A rename would put a file with the secret in the place of /dev/null, for everybody on the machine to read.
@@ -32,7 +41,7 @@ async function writeWhole(path: string, content: string | Uint8Array): Promise<v
   const partial = join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.part`);
   const file = await open(partial, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
-    await fill(file, content);
+    await fill(file, content, mode);
     await rename(partial, path);
     await syncFolder(folder);
   } catch (error) {
@@ -72,9 +81,9 @@ function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : String(error);
 }
 
-async function fill(file: FileHandle, content: string | Uint8Array): Promise<void> {
+async function fill(file: FileHandle, content: string | Uint8Array, mode: number): Promise<void> {
   try {
-    await file.chmod(0o600); // The umask may have taken the owner's own rights.
+    await file.chmod(mode); // The umask may have taken the owner's own rights.
     await file.writeFile(content);
     await file.sync();
   } finally {

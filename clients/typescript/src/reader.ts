@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { type Transport, createClient } from "@connectrpc/connect";
-import { SealingSuite } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { KeyUse, SealingSuite } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
   type ReadableSecret,
   ReadSecretsRequestSchema,
@@ -9,11 +9,12 @@ import {
 import { createClock } from "./clock.ts";
 import { guarded } from "./errors.ts";
 import type { Identity } from "./identity.ts";
+import type { KeysetKeeper } from "./keyset-keeper.ts";
 import type { TrustedKeys } from "./keyset.ts";
 import { type OpenedReply, type ReadResult, openReply } from "./reply.ts";
 import { createRecipient } from "./seal.ts";
 import { createSigner } from "./signer.ts";
-import { type ConnectionOptions, createSignedTransport } from "./transport.ts";
+import { type ConnectionOptions, createSignedTransport, pinned } from "./transport.ts";
 import { requestDigestHeader } from "./verifier.ts";
 
 /** What to read: named secrets (one of them in an older version, if wished), a project, or everything granted. */
@@ -26,6 +27,8 @@ export type ReadTarget =
 export type DeploymentFacts = {
   readonly epoch: number;
   readonly keysetNotAfterMs: number;
+  /** When the signer of keysets ends, which the root has to renew. */
+  readonly signerNotAfterMs: number;
   /** The gateway's clock when it answered; undefined when it did not say. */
   readonly serverTimeMs: number | undefined;
 };
@@ -46,6 +49,7 @@ export type Connection = {
   readonly transport: Transport;
   /** The deployment's keys, fetched when needed and verified against the pinned root. */
   readonly trustedKeys: () => Promise<TrustedKeys>;
+  readonly keeper: KeysetKeeper;
   readonly checkDeployment: () => Promise<DeploymentFacts>;
   readonly close: () => void;
 };
@@ -67,23 +71,23 @@ export function openConnection(
 ): Connection {
   const clock = createClock();
   const signer = createSigner(Buffer.from(identity.seed, "base64"), identity.keyId, clock.now);
-  const { url, ca, rootFingerprint } = identity;
-  const endpoint = { url, rootFingerprint, ...(ca === undefined ? {} : { ca }) };
-  const signed = createSignedTransport(endpoint, signer, protocol, { ...options, clock });
-  const { transport, deployment, close } = signed;
+  const signed = createSignedTransport(pinned(identity, options), signer, protocol, { ...options, clock });
+  const { transport, keeper, close } = signed;
   return {
     transport,
     close,
-    trustedKeys: () => deployment.trustedKeys(),
+    keeper,
+    trustedKeys: () => keeper.current(),
     checkDeployment: guarded(async () => {
-      const { keys, serverTimeMs } = await deployment.check();
-      return { epoch: keys.epoch, keysetNotAfterMs: keys.notAfterMs, serverTimeMs };
+      const { keys, serverTimeMs } = await keeper.check();
+      const { epoch, notAfterMs, signerNotAfterMs } = keys;
+      return { epoch, keysetNotAfterMs: notAfterMs, signerNotAfterMs, serverTimeMs };
     }),
   };
 }
 
 /** The reading half of a client, over a connection. */
-export function readerOver({ transport, trustedKeys, checkDeployment, close }: Connection): Reader {
+export function readerOver({ transport, keeper, checkDeployment, close }: Connection): Reader {
   const reads = createClient(ReadService, transport);
 
   async function readPage(
@@ -91,7 +95,7 @@ export function readerOver({ transport, trustedKeys, checkDeployment, close }: C
     allOrNothing: boolean,
     pageToken: string,
   ): Promise<OpenedReply> {
-    const [keys, recipient] = await Promise.all([trustedKeys(), createRecipient()]);
+    const [keys, recipient] = await Promise.all([keeper.current(), createRecipient()]);
     const suite = SealingSuite.HPKE_X25519_SHA256_AES256GCM;
     const wanted =
       "secretIds" in target ? { secretIds: [...target.secretIds], version: target.version ?? 0 } : target;
@@ -107,7 +111,12 @@ export function readerOver({ transport, trustedKeys, checkDeployment, close }: C
     };
     const response = await reads.readSecrets(request, { onHeader });
     const asked = { secretIds: request.secretIds, version: request.version, requestDigest };
-    return openReply(response, asked, keys, recipient);
+    // Signed with a key that is newer than what this client knows: then there is a newer keyset.
+    const { keyId = "" } = response.reply ?? {};
+    const known = !response.reply || keys.has(KeyUse.REPLY, keyId) ? keys : await keeper.fetch();
+    const opened = await openReply(response, asked, known, recipient);
+    await keeper.saw(opened.keysetEpoch);
+    return opened;
   }
 
   return {

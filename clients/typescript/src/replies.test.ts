@@ -9,7 +9,8 @@ import { type TrustedKeys, verifyKeyset } from "./keyset.ts";
 import { type OpenedReply, openReply } from "./reply.ts";
 import type { Recipient } from "./seal.ts";
 
-type KeysetVector = { readonly payload: string; readonly rootPublicKey: string; readonly signature: string };
+type Signed = { readonly payload: string; readonly signature: string };
+type KeysetVector = Signed & { readonly rootPublicKey: string; readonly signer?: Signed };
 type ReplyVector = {
   readonly name: string;
   readonly section: string;
@@ -49,11 +50,17 @@ const suite = new CipherSuite({
   aead: new Aes256Gcm(),
 });
 
-function trust({ payload, rootPublicKey, signature }: KeysetVector): TrustedKeys {
+function trust({ payload, rootPublicKey, signature, signer }: KeysetVector): TrustedKeys {
   const keyset = create(KeysetSchema, {
     payload: Buffer.from(payload, "base64"),
     rootPublicKey: Buffer.from(rootPublicKey, "base64"),
     signature: Buffer.from(signature, "base64"),
+    ...(signer && {
+      signer: {
+        payload: Buffer.from(signer.payload, "base64"),
+        signature: Buffer.from(signer.signature, "base64"),
+      },
+    }),
   });
   return verifyKeyset(keyset, file.rootFingerprint, file.nowSeconds * 1000, file.smallestEpoch);
 }

@@ -24,6 +24,8 @@ const replyPublicKey = rawPublicKey(privateKeyOf(replySeed));
 const keys: TrustedKeys = {
   epoch: 1,
   notAfterMs: Number.POSITIVE_INFINITY,
+  signerNotAfterMs: 0,
+  has: () => true,
   key: () => replyPublicKey,
   answerKey: () => undefined,
   preferred: () => ({ keyId: "reply-1", publicKey: replyPublicKey }),
@@ -182,6 +184,7 @@ describe("a read of what was granted", () => {
       expect(await openReply(page(nextPageToken), everything, keys, recipient)).toEqual({
         results: [],
         nextPageToken,
+        keysetEpoch: 0,
       });
   });
 

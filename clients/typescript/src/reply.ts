@@ -38,7 +38,12 @@ export type Asked = {
 };
 
 /** What one signed reply says: the results, and where the next page begins (empty on the last). */
-export type OpenedReply = { readonly results: readonly ReadResult[]; readonly nextPageToken: string };
+export type OpenedReply = {
+  readonly results: readonly ReadResult[];
+  readonly nextPageToken: string;
+  /** The newest keyset that crypto told of; 0 when it told none. */
+  readonly keysetEpoch: number;
+};
 
 function distrust(what: string): never {
   throw new SallyportError("REPLY_UNTRUSTED", `the reply cannot be trusted: ${what}`);
@@ -55,7 +60,7 @@ export async function openReply(
   recipient: Recipient,
 ): Promise<OpenedReply> {
   if (!response.reply) return distrust("it is not signed");
-  const { secrets: claims, nextPageToken } = verifiedClaims(response.reply, asked, keys);
+  const { secrets: claims, nextPageToken, keysetEpoch } = verifiedClaims(response.reply, asked, keys);
   if (response.nextPageToken !== nextPageToken) distrust("the next page is not the one that was signed");
   const results = new Map(response.secrets.map((secret) => [secret.secretId, secret]));
   if (results.size !== claims.length || results.size !== response.secrets.length)
@@ -74,7 +79,7 @@ export async function openReply(
     if (!result) return distrust(`${claim.secretId} is missing`);
     read.push(await readOne(claim, result, asked, open));
   }
-  return { results: read, nextPageToken };
+  return { results: read, nextPageToken, keysetEpoch };
 }
 
 function verifiedClaims(

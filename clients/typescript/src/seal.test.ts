@@ -25,6 +25,8 @@ test("a sealed value opens for its target and for no other", async () => {
   const keys = {
     epoch: 1,
     notAfterMs: 0,
+    signerNotAfterMs: 0,
+    has: () => true,
     key: () => publicKey,
     answerKey: () => undefined,
     preferred: () => ({ keyId: "sealing-1", publicKey }),

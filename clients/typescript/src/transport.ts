@@ -5,8 +5,9 @@ import { createTransport as createConnect } from "@connectrpc/connect/protocol-c
 import { createTransport as createGrpc } from "@connectrpc/connect/protocol-grpc";
 import { ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import type { Clock } from "./clock.ts";
-import { type Deployment, createDeployment } from "./deployment.ts";
 import { toSallyportError } from "./errors.ts";
+import { type Identity, identityFileOf, rememberEpoch } from "./identity.ts";
+import { type KeysetKeeper, type Pinned, createKeysetKeeper } from "./keyset-keeper.ts";
 import type { Signer } from "./signer.ts";
 import { createVerifier, requestDigestHeader } from "./verifier.ts";
 import { version } from "./version.ts";
@@ -20,6 +21,8 @@ export type ConnectionOptions = {
   readonly userAgent?: string;
   /** How long one attempt may take, in milliseconds; 10 seconds by default, twice what a gateway gives a request. */
   readonly attemptMs?: number;
+  /** Where to keep the newest keyset's epoch; the file that loadIdentity read the identity from, unless given. */
+  readonly identityFile?: string;
   /** Ends every call, whatever it waits for. */
   readonly signal?: AbortSignal;
   /** Told when the gateway's CLOCK_SKEW made the client correct its clock: how far it is now from the system's, in ms. */
@@ -27,7 +30,20 @@ export type ConnectionOptions = {
 };
 
 /** Where the gateway is, and the fingerprint of the root that everything behind it is trusted by. */
-export type PinnedEndpoint = Endpoint & { readonly rootFingerprint: string };
+export type PinnedEndpoint = Endpoint & Pinned;
+
+/** The endpoint of an identity, with what it has pinned; newer epochs are kept in the identity's file. */
+export function pinned(identity: Identity, options: ConnectionOptions = {}): PinnedEndpoint {
+  const { url, ca, rootFingerprint, keyId, keysetEpoch } = identity;
+  const file = options.identityFile ?? identityFileOf(identity);
+  return {
+    url,
+    rootFingerprint,
+    ...(ca === undefined ? {} : { ca }),
+    ...(keysetEpoch === undefined ? {} : { keysetEpoch }),
+    ...(file === undefined ? {} : { remember: (epoch) => rememberEpoch(file, keyId, epoch) }),
+  };
+}
 
 /**
  * A transport whose every request is signed over the bytes it sends, and whose every answer is verified over the bytes it
@@ -36,7 +52,7 @@ export type PinnedEndpoint = Endpoint & { readonly rootFingerprint: string };
 export type SignedTransport = {
   readonly transport: Transport;
   /** The keys by which answers are verified. */
-  readonly deployment: Deployment;
+  readonly keeper: KeysetKeeper;
   readonly close: () => void;
 };
 
@@ -61,8 +77,8 @@ export function createSignedTransport(
   );
   const send = createNodeHttpClient({ httpVersion: "2", sessionProvider: () => session });
   const ask = () => createClient(ReadService, transport).getKeyset({});
-  const deployment = createDeployment(ask, endpoint.rootFingerprint);
-  const verifier = createVerifier(deployment, maxReplyBytes + frameHeadBytes);
+  const keeper = createKeysetKeeper(endpoint, ask);
+  const verifier = createVerifier(keeper, maxReplyBytes + frameHeadBytes);
   const correct = options.clock ? [correcting(options.clock, options.onClockSet)] : [];
   const transportOptions = {
     httpClient: verifier.contents(signing(send, signer, options)),
@@ -78,7 +94,7 @@ export function createSignedTransport(
   };
   const transport: Transport =
     protocol === "connect" ? createConnect(transportOptions) : createGrpc(transportOptions);
-  return { transport, deployment, close: () => session.abort() };
+  return { transport, keeper, close: () => session.abort() };
 }
 
 // Signed here, where the bytes are: an interceptor sees messages, and two encodings of one message may differ.

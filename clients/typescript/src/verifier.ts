@@ -13,8 +13,8 @@ import {
   unframeMessage,
 } from "@sallyport/proto/signing";
 import { type AskedOwner, readAnswerHeader, verifyContent, verifyRefusal } from "./answer.ts";
-import type { Deployment } from "./deployment.ts";
 import { noteVouched } from "./errors.ts";
+import type { KeysetKeeper } from "./keyset-keeper.ts";
 import type { TrustedKeys } from "./keyset.ts";
 import { SallyportError } from "./sallyport-error.ts";
 
@@ -28,7 +28,7 @@ export type Verifier = {
 };
 
 /** The keys by which answers are verified. */
-export type AnswerKeys = Pick<Deployment, "trustedKeys" | "newerKeys">;
+export type AnswerKeys = Pick<KeysetKeeper, "current" | "fetch">;
 
 /** An answer on the wire, read whole. */
 export type WireAnswer = {
@@ -51,7 +51,7 @@ export function createVerifier(keys: AnswerKeys, maxBytes: number): Verifier {
     contents: (send) => async (request) => {
       const owner = ownerOf(new URL(request.url).pathname);
       if (owner === "itself") return send(request);
-      await keys.trustedKeys();
+      await keys.current();
       const response = await send(request);
       const digest = response.header.get(requestDigestHeader) ?? "";
       const asked = { owner, requestDigest: Buffer.from(digest, "base64") };
@@ -115,11 +115,11 @@ export async function verifyWireRefusal(
 async function keysFor(
   signed: SignedAnswer | undefined,
   { owner }: AskedOwner,
-  { trustedKeys, newerKeys }: AnswerKeys,
+  { current, fetch }: AnswerKeys,
 ): Promise<TrustedKeys> {
-  const keys = await trustedKeys();
+  const keys = await current();
   const known = !signed || keys.answerKey(owner, signed.keyId);
-  return known ? keys : newerKeys().catch(() => keys);
+  return known ? keys : fetch().catch(() => keys);
 }
 
 // What a client takes for an answer, and so must be signed. Anything else becomes an error.

@@ -1,24 +1,15 @@
 import { randomBytes } from "node:crypto";
-import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { publicKeyOf, signCredential, signEd25519 } from "@sallyport/evidence";
 import {
   type Credential,
   KeyUse,
-  KeysetClaimsSchema,
-  KeysetSchema,
   PrincipalKind,
   Role,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import {
-  contentDigest,
-  keysetPreimage,
-  rootFingerprint,
-  signatureBase,
-  signatureParams,
-} from "@sallyport/proto/signing";
-import { createAnswerKeys } from "@sallyport/test/infra";
+import { contentDigest, rootFingerprint, signatureBase, signatureParams } from "@sallyport/proto/signing";
+import { createAnswerKeys, signTestKeyset } from "@sallyport/test/infra";
 
 /** A key pair, and the keyid under which it signs. */
 export type TestKey = { readonly seed: Uint8Array; readonly publicKey: Uint8Array; readonly keyId: string };
@@ -95,7 +86,7 @@ export function createTestTrust(): TestTrust {
   const [root, identity] = [newKey(), newKey()];
   const answers = createAnswerKeys();
   const others = [KeyUse.SEALING, KeyUse.REPLY, KeyUse.LOG];
-  const claims = create(KeysetClaimsSchema, {
+  const keyset = signTestKeyset(root.seed, {
     epoch: 1,
     notAfter: timestampFromMs(Date.now() + 365 * 86_400_000),
     keys: [
@@ -104,11 +95,8 @@ export function createTestTrust(): TestTrust {
       ...answers.published,
     ],
   });
-  const payload = toBinary(KeysetClaimsSchema, claims);
-  const signature = signEd25519(root.seed, keysetPreimage(payload));
-  const keyset = create(KeysetSchema, { payload, rootPublicKey: root.publicKey, signature });
   return {
-    keyset: toBinary(KeysetSchema, keyset),
+    keyset,
     rootFingerprint: rootFingerprint(root.publicKey),
     credentialOf(principal, lifetimeMs = 60_000) {
       const { principalId, kind, role, vaultId, publicKey, keyId } = principal;

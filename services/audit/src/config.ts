@@ -1,6 +1,5 @@
 import {
   type Setting,
-  fileBytes,
   fileText,
   keyFile,
   list,
@@ -13,6 +12,7 @@ import {
   url,
   wholeNumber,
 } from "@sallyport/config";
+import { keysetFile } from "@sallyport/evidence";
 import { isId } from "@sallyport/proto/ids";
 import { defaultRecordsPerDay, fewestRecordsPerDay } from "./budget.ts";
 
@@ -29,7 +29,7 @@ export function readAuditConfig(env: NodeJS.ProcessEnv) {
     caFile: path("SALLYPORT_CA_FILE"),
     publicNames: list("SALLYPORT_PUBLIC_NAMES"),
     clockWindowSeconds: seconds("SALLYPORT_CLOCK_WINDOW", { default: 60, min: 1, max: 300 }),
-    keyset: fileBytes("SALLYPORT_KEYSET_FILE"),
+    keyset: keysetFile("SALLYPORT_KEYSET_FILE"),
     rootFingerprint: text("SALLYPORT_ROOT_FINGERPRINT"),
     databaseUrl: fileText("SALLYPORT_DATABASE_URL_FILE"),
     answerKeys: keyFile("SALLYPORT_ANSWER_KEY_FILE"),

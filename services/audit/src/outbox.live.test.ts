@@ -189,7 +189,7 @@ describe("an event that the log never takes", () => {
     const trust = loadTrust(roots.keyset, roots.rootFingerprint, nowMs);
     const forwarder = createForwarder({
       trust,
-      answerKey: pickAnswerKey(roots.answerKeys, "audit", trust),
+      answerKey: () => pickAnswerKey(roots.answerKeys, "audit", trust),
       authorities: ["localhost:8443"],
       windowSeconds: 60,
       clock: () => nowMs,

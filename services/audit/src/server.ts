@@ -1,4 +1,4 @@
-import { createForwarder, forwardMethods, loadTrust, pickAnswerKey } from "@sallyport/evidence";
+import { createForwarder, followTrust, forwardMethods, pickAnswerKey } from "@sallyport/evidence";
 import { AppendService, type Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { AuditService } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
@@ -28,9 +28,17 @@ export async function startAudit(
 ): Promise<{ port: number } & AsyncDisposable> {
   const { clock = Date.now, lockWaitMs } = overrides;
   const logger = createLogger({ service: "audit", level: config.logLevel });
-  const trust = loadTrust(config.keyset, config.rootFingerprint, clock());
-  const answerKey = pickAnswerKey(config.answerKeys, "audit", trust);
   await using stack = new AsyncDisposableStack();
+  const { keyset, rootFingerprint } = config;
+  const trust = stack.use(
+    await followTrust({
+      keyset,
+      rootFingerprint,
+      clock,
+      logger,
+      check: (candidate) => void pickAnswerKey(config.answerKeys, "audit", candidate),
+    }),
+  );
   const database = stack.use(openListingDatabase(config.databaseUrl));
   const writer = stack.use(
     await startWriter({
@@ -43,7 +51,7 @@ export async function startAudit(
   );
   const forwarder = createForwarder({
     trust,
-    answerKey,
+    answerKey: () => pickAnswerKey(config.answerKeys, "audit", trust),
     authorities: config.publicNames,
     windowSeconds: config.clockWindowSeconds,
     clock,
@@ -61,6 +69,7 @@ export async function startAudit(
         route(ForwardService, forwardCallers, forwarder),
       ],
       dependencies: { database: () => database.ping(), writer: () => writer.ready() },
+      notices: { keyset: trust.checkEnd },
       logger,
     }),
   );

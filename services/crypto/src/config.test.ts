@@ -45,7 +45,7 @@ test("every setting is read from its variable", () => {
     caFile: "/pki/ca.pem",
     publicNames: ["sallyport.example:8443"],
     clockWindowSeconds: 300,
-    keyset: Buffer.from("keyset"),
+    keyset: join(folder, "keyset"),
     rootFingerprint: "root",
     kekKeys: [kek],
     keyring: Buffer.from("keyring"),

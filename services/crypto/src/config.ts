@@ -10,6 +10,7 @@ import {
   text,
   url,
 } from "@sallyport/config";
+import { keysetFile } from "@sallyport/evidence";
 
 /** Everything that crypto is told at start. Secrets come as file paths, times are in seconds. */
 export type CryptoConfig = ReturnType<typeof readCryptoConfig>;
@@ -24,7 +25,7 @@ export function readCryptoConfig(env: NodeJS.ProcessEnv) {
     caFile: path("SALLYPORT_CA_FILE"),
     publicNames: list("SALLYPORT_PUBLIC_NAMES"),
     clockWindowSeconds: seconds("SALLYPORT_CLOCK_WINDOW", { default: 60, min: 1, max: 300 }),
-    keyset: fileBytes("SALLYPORT_KEYSET_FILE"),
+    keyset: keysetFile("SALLYPORT_KEYSET_FILE"),
     rootFingerprint: text("SALLYPORT_ROOT_FINGERPRINT"),
     kekKeys: keyFile("SALLYPORT_KEK_FILE"),
     keyring: fileBytes("SALLYPORT_KEYRING_FILE"),

@@ -1,5 +1,5 @@
 import { createClient } from "@connectrpc/connect";
-import { loadTrust, publicKeyOf, type Trust } from "@sallyport/evidence";
+import { followTrust, pickPublished, type Trust } from "@sallyport/evidence";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { OpenService } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
 import { SealService } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/seal_pb.ts";
@@ -34,11 +34,12 @@ export async function startCrypto(
 ): Promise<{ port: number } & AsyncDisposable> {
   const logger = createLogger({ service: "crypto", level: config.logLevel ?? "info" });
   await using stack = new AsyncDisposableStack();
-  const trust = loadTrust(config.keyset, config.rootFingerprint, clock());
   const kek = createFileKek(onlyKey(config.kekKeys));
   const keyring = stack.adopt(await openKeyring(kek, config.keyring), wipeKeyring);
   const sealingKeys = await importSealingKeys(keyring);
-  checkPublished(keyring, sealingKeys, trust);
+  const { keyset, rootFingerprint } = config;
+  const check = (candidate: Trust): void => checkPublished(keyring, sealingKeys, candidate);
+  const trust = stack.use(await followTrust({ keyset, rootFingerprint, clock, logger, check }));
   const projectKeys = stack.use(createProjectKeyCache(kek));
 
   const tls = { certFile: config.certFile, keyFile: config.keyFile, caFile: config.caFile };
@@ -54,7 +55,8 @@ export async function startCrypto(
   const opening = createOpenService({
     verifier: { ...verifier, permitKeys: keyring.permit, slipKeys: keyring.slip },
     projectKeys,
-    replyKey: preferred(keyring.reply),
+    replyKey: () => replyKeyOf(keyring, trust),
+    keysetEpoch: () => trust.announcedEpoch,
     audit: appending,
     logger,
   });
@@ -67,6 +69,7 @@ export async function startCrypto(
       trustDomain,
       routes: [route(OpenService, openCallers, opening), route(SealService, sealCallers, sealing)],
       dependencies: { audit: () => checkHealth(audit.transport, "live") },
+      notices: { keyset: trust.checkEnd },
       logger,
     }),
   );
@@ -90,9 +93,11 @@ function onlyKey(keys: CryptoConfig["kekKeys"]): Uint8Array {
   return only.key;
 }
 
-function preferred([first]: readonly KeyringEntry[]): KeyringEntry {
-  if (!first) throw new Error("the keyring has no reply key");
-  return first;
+function replyKeyOf({ reply }: Keyring, trust: Trust): KeyringEntry {
+  const key = pickPublished(reply, KeyUse.REPLY, trust);
+  if (key) return key;
+  const ids = reply.map(({ keyId }) => keyId).join(", ");
+  throw new Error(`the keyset does not have the keyring's reply key ${ids}: renew it with that key`);
 }
 
 async function importSealingKeys({ sealing }: Keyring): Promise<SealingKeys> {
@@ -101,13 +106,8 @@ async function importSealingKeys({ sealing }: Keyring): Promise<SealingKeys> {
 }
 
 // What clients do not find in the keyset they refuse, every reply of ours: better not to start.
-function checkPublished({ reply }: Keyring, sealingKeys: SealingKeys, trust: Trust): void {
-  const { keyId, key } = preferred(reply);
-  const published = trust.publicKey(KeyUse.REPLY, keyId);
-  if (!published || !sameBytes(published, publicKeyOf(key)))
-    throw new Error(
-      `the keyset does not have the keyring's reply key ${keyId}: sign a new keyset with the root key`,
-    );
+function checkPublished(keyring: Keyring, sealingKeys: SealingKeys, trust: Trust): void {
+  replyKeyOf(keyring, trust);
   const offered = trust.preferred(KeyUse.SEALING);
   const held = sealingKeys.get(offered.keyId)?.publicKey;
   if (!held || !sameBytes(held, offered.publicKey))

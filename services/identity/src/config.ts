@@ -1,5 +1,4 @@
 import {
-  fileBytes,
   fileText,
   keyFile,
   list,
@@ -12,6 +11,7 @@ import {
   url,
   wholeNumber,
 } from "@sallyport/config";
+import { keysetFile } from "@sallyport/evidence";
 
 /** Everything identity is told at start. Secrets come as file paths, times are in seconds. */
 export type IdentityConfig = ReturnType<typeof readIdentityConfig>;
@@ -24,7 +24,7 @@ export function readIdentityConfig(env: NodeJS.ProcessEnv) {
     certFile: path("SALLYPORT_TLS_CERT_FILE"),
     keyFile: path("SALLYPORT_TLS_KEY_FILE"),
     caFile: path("SALLYPORT_CA_FILE"),
-    keyset: fileBytes("SALLYPORT_KEYSET_FILE"),
+    keyset: keysetFile("SALLYPORT_KEYSET_FILE"),
     rootFingerprint: text("SALLYPORT_ROOT_FINGERPRINT"),
     publicNames: list("SALLYPORT_PUBLIC_NAMES"),
     clockWindowSeconds: seconds("SALLYPORT_CLOCK_WINDOW", { default: 60, min: 1, max: 300 }),

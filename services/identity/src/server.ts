@@ -1,5 +1,5 @@
 import { createClient } from "@connectrpc/connect";
-import { createForwarder, loadTrust, pickAnswerKey } from "@sallyport/evidence";
+import { type Trust, createForwarder, followTrust, pickAnswerKey } from "@sallyport/evidence";
 import { createOutbox, createReplayRecorder } from "@sallyport/outbox";
 import { openDatabase } from "@sallyport/postgres";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
@@ -10,6 +10,7 @@ import { checkHealth, connectPeer, route, serve } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
 import { forwardCallers, keyCallers } from "./callers.ts";
 import type { IdentityConfig } from "./config.ts";
+import type { CredentialKey } from "./credential.ts";
 import { pickCredentialKey } from "./credential-key.ts";
 import { createPolicyScope } from "./policy.ts";
 import { type ServiceParts, publicMethods } from "./public-methods.ts";
@@ -34,10 +35,14 @@ export async function startIdentity(
   { clock = Date.now }: IdentityOverrides = {},
 ): Promise<{ port: number } & AsyncDisposable> {
   const logger = createLogger({ service: "identity", level: config.logLevel });
-  const trust = loadTrust(config.keyset, config.rootFingerprint, clock());
-  const key = pickCredentialKey(config.credentialKeys, trust);
-  const answerKey = pickAnswerKey(config.answerKeys, "identity", trust);
   await using stack = new AsyncDisposableStack();
+  const { keyset, rootFingerprint, credentialKeys } = config;
+  const check = (candidate: Trust): void => {
+    pickCredentialKey(credentialKeys, candidate);
+    pickAnswerKey(config.answerKeys, "identity", candidate);
+  };
+  const trust = stack.use(await followTrust({ keyset, rootFingerprint, clock, logger, check }));
+  const key = (): CredentialKey => pickCredentialKey(credentialKeys, trust);
   const tls = { certFile: config.certFile, keyFile: config.keyFile, caFile: config.caFile };
   const { trustDomain } = config;
   const toPolicy = stack.use(connectPeer({ peer: "policy", url: config.policyUrl, tls, trustDomain }));
@@ -61,7 +66,7 @@ export async function startIdentity(
   stack.use(startSweeping(parts, logger));
   const forwarder = createForwarder({
     trust,
-    answerKey,
+    answerKey: () => pickAnswerKey(config.answerKeys, "identity", trust),
     authorities: config.publicNames,
     windowSeconds: config.clockWindowSeconds,
     clock,
@@ -88,7 +93,7 @@ export async function startIdentity(
         policy: () => checkHealth(toPolicy.transport, "live"),
         audit: () => checkHealth(toAudit.transport, "live"),
       },
-      notices: { outbox: () => outbox.checkRefused() },
+      notices: { outbox: () => outbox.checkRefused(), keyset: trust.checkEnd },
       logger,
     }),
   );

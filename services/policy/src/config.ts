@@ -1,5 +1,4 @@
 import {
-  fileBytes,
   fileText,
   keyFile,
   list,
@@ -11,6 +10,7 @@ import {
   text,
   url,
 } from "@sallyport/config";
+import { keysetFile } from "@sallyport/evidence";
 
 /** Everything that policy is told at start. Secrets come as file paths, times are in seconds. */
 export type PolicyConfig = ReturnType<typeof readPolicyConfig>;
@@ -25,7 +25,7 @@ export function readPolicyConfig(env: NodeJS.ProcessEnv) {
     caFile: path("SALLYPORT_CA_FILE"),
     publicNames: list("SALLYPORT_PUBLIC_NAMES"),
     clockWindowSeconds: seconds("SALLYPORT_CLOCK_WINDOW", { default: 60, min: 1, max: 300 }),
-    keyset: fileBytes("SALLYPORT_KEYSET_FILE"),
+    keyset: keysetFile("SALLYPORT_KEYSET_FILE"),
     rootFingerprint: text("SALLYPORT_ROOT_FINGERPRINT"),
     databaseUrl: fileText("SALLYPORT_DATABASE_URL_FILE"),
     permitKeys: keyFile("SALLYPORT_PERMIT_KEY_FILE"),

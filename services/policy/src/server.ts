@@ -1,5 +1,5 @@
 import { type Client, createClient } from "@connectrpc/connect";
-import { createForwarder, loadTrust, pickAnswerKey } from "@sallyport/evidence";
+import { type Trust, createForwarder, followTrust, pickAnswerKey } from "@sallyport/evidence";
 import { type Outbox, createOutbox, createReplayRecorder } from "@sallyport/outbox";
 import { type Database, openDatabase } from "@sallyport/postgres";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
@@ -41,6 +41,7 @@ export type PolicyParts = {
   /** The same database, for decisions alone. */
   readonly decisions: Pick<Database, "query">;
   readonly outbox: Outbox;
+  readonly trust: Trust;
   readonly audit: Pick<Client<typeof AppendService>, "append">;
   readonly clock: () => number;
   /** Milliseconds that run evenly; the process's own unless a test gives another. */
@@ -55,6 +56,16 @@ export async function startPolicy(
 ): Promise<{ port: number } & AsyncDisposable> {
   const logger = createLogger({ service: "policy", level: config.logLevel });
   await using stack = new AsyncDisposableStack();
+  const { keyset, rootFingerprint } = config;
+  const trust = stack.use(
+    await followTrust({
+      keyset,
+      rootFingerprint,
+      clock,
+      logger,
+      check: (candidate) => void pickAnswerKey(config.answerKeys, "policy", candidate),
+    }),
+  );
   const tls = { certFile: config.certFile, keyFile: config.keyFile, caFile: config.caFile };
   const { trustDomain, listen } = config;
   const { databaseUrl: url } = config;
@@ -64,43 +75,49 @@ export async function startPolicy(
   const auditPeer = stack.use(connectPeer({ peer: "audit", url: config.auditUrl, tls, trustDomain }));
   const audit = createClient(AppendService, auditPeer.transport);
   const outbox = stack.use(createOutbox({ database, audit, logger }));
-  const routes = policyRoutes(config, { database, decisions, outbox, audit, clock, logger });
+  const routes = policyRoutes(config, { database, decisions, outbox, audit, trust, clock, logger });
   const dependencies = {
     database: () => database.ping(),
     audit: () => checkHealth(auditPeer.transport, "live"),
   };
-  const notices = { outbox: () => outbox.checkRefused() };
-  const server = await serve({
-    self: "policy",
-    listen,
-    tls,
-    trustDomain,
-    routes,
-    dependencies,
-    notices,
-    logger,
-  });
+  const notices = { outbox: () => outbox.checkRefused(), keyset: trust.checkEnd };
+  // Last in, first out: calls drain before what they work with goes.
+  const server = stack.use(
+    await serve({
+      self: "policy",
+      listen,
+      tls,
+      trustDomain,
+      routes,
+      dependencies,
+      notices,
+      logger,
+    }),
+  );
+  const start = { emitter: "policy", config, port: server.port, keysetEpoch: trust.epoch, manifest } as const;
+  stack.use(reportStart(start, outbox.send, logger));
   const running = stack.move();
-  running.use(server); // Last in, first out: calls drain before what they work with goes.
-  const { epoch: keysetEpoch } = loadTrust(config.keyset, config.rootFingerprint, clock());
-  const start = { emitter: "policy", config, port: server.port, keysetEpoch, manifest } as const;
-  running.use(reportStart(start, outbox.send, logger));
   return { port: server.port, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }
 
 /** Everything that policy serves, with its callers. */
 export function policyRoutes(
-  config: Pick<
-    PolicyConfig,
-    "keyset" | "rootFingerprint" | "publicNames" | "clockWindowSeconds" | "permitKeys" | "answerKeys"
-  >,
-  { database, decisions, outbox, audit, clock, steadyClock = () => performance.now(), logger }: PolicyParts,
+  config: Pick<PolicyConfig, "publicNames" | "clockWindowSeconds" | "permitKeys" | "answerKeys">,
+  {
+    database,
+    decisions,
+    outbox,
+    audit,
+    trust,
+    clock,
+    steadyClock = () => performance.now(),
+    logger,
+  }: PolicyParts,
 ): Route[] {
   const shown = { database, outbox, clock };
-  const trust = loadTrust(config.keyset, config.rootFingerprint, clock());
   const forwarder = createForwarder({
     trust,
-    answerKey: pickAnswerKey(config.answerKeys, "policy", trust),
+    answerKey: () => pickAnswerKey(config.answerKeys, "policy", trust),
     authorities: config.publicNames,
     windowSeconds: config.clockWindowSeconds,
     clock,

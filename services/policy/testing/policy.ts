@@ -73,6 +73,7 @@ export async function startTestPolicy(given?: ServiceTestDatabase) {
       decisions,
       outbox: { ...outbox, record },
       audit,
+      trust: deployment.trust(),
       clock,
       steadyClock: clock,
       logger,

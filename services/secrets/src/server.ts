@@ -1,4 +1,4 @@
-import { createForwarder, loadTrust, pickAnswerKey } from "@sallyport/evidence";
+import { type Trust, createForwarder, followTrust, pickAnswerKey } from "@sallyport/evidence";
 import { type Outbox, createOutbox, createReplayRecorder } from "@sallyport/outbox";
 import { type Database, openDatabase } from "@sallyport/postgres";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
@@ -33,6 +33,7 @@ export type SecretsParts = {
   readonly reads: Database;
   readonly writes: Database;
   readonly outbox: Outbox;
+  readonly trust: Trust;
   readonly peers: Pick<Peers, "directory" | "authorization" | "roles" | "seal">;
   readonly liveness: Liveness;
   readonly clock: () => number;
@@ -45,6 +46,16 @@ export async function startSecrets(
 ): Promise<{ port: number } & AsyncDisposable> {
   const logger = createLogger({ service: "secrets", level: config.logLevel });
   await using stack = new AsyncDisposableStack();
+  const { keyset, rootFingerprint } = config;
+  const trust = stack.use(
+    await followTrust({
+      keyset,
+      rootFingerprint,
+      clock,
+      logger,
+      check: (candidate) => void pickAnswerKey(config.answerKeys, "secrets", candidate),
+    }),
+  );
   const tls = { certFile: config.certFile, keyFile: config.keyFile, caFile: config.caFile };
   const { trustDomain, listen } = config;
   const connect = (peer: Peer, url: string) =>
@@ -66,45 +77,48 @@ export async function startSecrets(
   const settling = { what: "settle", run: () => liveness.settleAll(), everyMs: settleMs, retryMs };
   stack.use(startSweep({ ...settling, logger }));
   stack.use(startSweep({ what: "purge", run: purge, everyMs: purgeMs, retryMs, logger }));
-  const routes = secretsRoutes(config, { reads, writes, outbox, peers, liveness, clock });
+  const routes = secretsRoutes(config, { reads, writes, outbox, peers, liveness, trust, clock });
   const dependencies = {
     database: () => reads.ping(),
     policy: () => checkHealth(transports.policy, "live"),
     crypto: () => checkHealth(transports.crypto, "live"),
     audit: () => checkHealth(transports.audit, "live"),
   };
-  const notices = { outbox: () => outbox.checkRefused() };
-  const server = await serve({
-    self: "secrets",
-    listen,
-    tls,
-    trustDomain,
-    routes,
-    dependencies,
-    notices,
-    logger,
-  });
+  const notices = { outbox: () => outbox.checkRefused(), keyset: trust.checkEnd };
+  // Last in, first out: calls drain before what they work with goes.
+  const server = stack.use(
+    await serve({
+      self: "secrets",
+      listen,
+      tls,
+      trustDomain,
+      routes,
+      dependencies,
+      notices,
+      logger,
+    }),
+  );
+  const start = {
+    emitter: "secrets",
+    config,
+    port: server.port,
+    keysetEpoch: trust.epoch,
+    manifest,
+  } as const;
+  stack.use(reportStart(start, outbox.send, logger));
   const running = stack.move();
-  running.use(server); // Last in, first out: calls drain before what they work with goes.
-  const { epoch: keysetEpoch } = loadTrust(config.keyset, config.rootFingerprint, clock());
-  const start = { emitter: "secrets", config, port: server.port, keysetEpoch, manifest } as const;
-  running.use(reportStart(start, outbox.send, logger));
   return { port: server.port, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }
 
 /** Everything that secrets serves, with its callers. */
 export function secretsRoutes(
-  config: Pick<
-    SecretsConfig,
-    "keyset" | "rootFingerprint" | "publicNames" | "clockWindowSeconds" | "slipKeys" | "answerKeys"
-  >,
-  { reads, writes, outbox, peers, liveness, clock }: SecretsParts,
+  config: Pick<SecretsConfig, "publicNames" | "clockWindowSeconds" | "slipKeys" | "answerKeys">,
+  { reads, writes, outbox, peers, liveness, trust, clock }: SecretsParts,
 ): Route[] {
   const shown = { database: reads, outbox, peers, liveness, clock };
-  const trust = loadTrust(config.keyset, config.rootFingerprint, clock());
   const forwarder = createForwarder({
     trust,
-    answerKey: pickAnswerKey(config.answerKeys, "secrets", trust),
+    answerKey: () => pickAnswerKey(config.answerKeys, "secrets", trust),
     authorities: config.publicNames,
     windowSeconds: config.clockWindowSeconds,
     clock,

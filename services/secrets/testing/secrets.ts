@@ -54,7 +54,7 @@ export async function startTestSecrets() {
   const slipKeys = [{ keyId: "slip-1", key: new Uint8Array(32).fill(5) }];
   const { directory } = peers;
   const liveness = createLiveness({ reads, writes, directory });
-  const parts = { reads, writes, outbox, peers, liveness, clock };
+  const parts = { reads, writes, outbox, peers, liveness, trust: deployment.trust(), clock };
   const routes = secretsRoutes(
     { ...deployment.config, slipKeys, answerKeys: deployment.answerKeys("secrets") },
     parts,

@@ -31,6 +31,7 @@ import {
   answerPreimage,
   labelled,
   rootFingerprint,
+  signKeysetSigner,
 } from "@sallyport/proto/signing";
 import { type FuzzTarget, type Random, corpusOf, randomJson } from "@sallyport/test/infra";
 
@@ -48,6 +49,18 @@ const keys = [
   })),
   ...answerOwners.map((holder) => ({ keyId: holder, use: KeyUse.ANSWER, holder, publicKey })),
 ];
+// The root vouches for itself: what is fuzzed is behind the signatures.
+const signer = signKeysetSigner(
+  { publicKey: rootPublicKey, sign: (message) => signEd25519(seed, message) },
+  {
+    keyId: "signer-1",
+    publicKey: rootPublicKey,
+    notBefore: { seconds: 0n },
+    notAfter: { seconds: 4_000_000_000n },
+    minEpoch: 1,
+    maxEpoch: 2 ** 32 - 1,
+  },
+);
 const goodKeyset = toBinary(
   KeysetClaimsSchema,
   create(KeysetClaimsSchema, { epoch: 1, notAfter: { seconds: 4_000_000_000n }, keys }),
@@ -135,7 +148,7 @@ function encoded(schema: DescMessage, random: Random): Uint8Array {
 
 function signedKeyset(payload: Uint8Array<ArrayBuffer>) {
   const signature = signEd25519(seed, labelled(LABELS.keyset, payload));
-  return create(KeysetSchema, { payload, rootPublicKey, signature });
+  return create(KeysetSchema, { payload, rootPublicKey, signature, signer });
 }
 
 const trust = { publicKey: () => rootPublicKey, notAfterMs: Number.MAX_SAFE_INTEGER };

@@ -1,17 +1,20 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { newSeed, openSallyport, toSallyportError } from "@sallyport/client";
+import { loadIdentity, newSeed, openSallyport, saveIdentity, toSallyportError } from "@sallyport/client";
 import { publicKeyOf, signEd25519 } from "@sallyport/evidence";
 import {
   type Keyset,
   type KeysetClaims,
   KeysetClaimsSchema,
+  type KeysetSigner,
   KeyUse,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { GetKeysetResponseSchema, ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
-import { LABELS, labelled } from "@sallyport/proto/signing";
+import { LABELS, labelled, signKeysetSigner } from "@sallyport/proto/signing";
+import { keysetKeyOf } from "@sallyport/test/infra";
 import { describe, expect, test } from "vitest";
 import type { Front } from "./front.ts";
 import { altering } from "./replies.ts";
@@ -32,6 +35,19 @@ function resigned(keyset: Keyset, seed: Uint8Array, change: (claims: KeysetClaim
   return { payload, signature: signEd25519(seed, labelled(LABELS.keyset, payload)) };
 }
 
+/** The gateway as root and signer in one. */
+function ownSigner(): KeysetSigner {
+  const own = keysetKeyOf(ownSeed);
+  return signKeysetSigner(own, {
+    keyId: "signer-1",
+    publicKey: own.publicKey,
+    notBefore: timestampFromMs(0),
+    notAfter: timestampFromMs(Date.now() + 86_400_000),
+    minEpoch: 1,
+    maxEpoch: 2 ** 32 - 1,
+  });
+}
+
 const lies: readonly {
   readonly name: string;
   readonly reason: string;
@@ -42,16 +58,26 @@ const lies: readonly {
     name: "its own keys under its own root",
     reason: "ROOT_CHANGED",
     says: "not the one that was pinned",
-    lie: (keyset) => ({ ...resigned(keyset, ownSeed, ownKeys), rootPublicKey: publicKeyOf(ownSeed) }),
+    lie: (keyset) => ({
+      ...resigned(keyset, ownSeed, ownKeys),
+      rootPublicKey: publicKeyOf(ownSeed),
+      signer: ownSigner(),
+    }),
   },
   {
-    name: "its own keys, signed by itself in the root's name",
+    name: "its own keys, signed by itself in the signer's name",
     reason: "REPLY_UNTRUSTED",
     says: "the keyset's signature does not hold",
     lie: (keyset) => resigned(keyset, ownSeed, ownKeys),
   },
   {
-    name: "its own keys under the root's old signature",
+    name: "its own keys by a signer of its own",
+    reason: "REPLY_UNTRUSTED",
+    says: "the root's signature over the keyset's signer does not hold",
+    lie: (keyset) => ({ ...resigned(keyset, ownSeed, ownKeys), signer: ownSigner() }),
+  },
+  {
+    name: "its own keys under the signer's old signature",
     reason: "REPLY_UNTRUSTED",
     says: "the keyset's signature does not hold",
     lie: (keyset) => ({ payload: resigned(keyset, ownSeed, ownKeys).payload ?? new Uint8Array() }),
@@ -89,13 +115,14 @@ export function describeKeysets(stage: () => Stage, front: () => Front): void {
   });
 
   describe("a keyset that was true once", () => {
-    const rootSeed = () => {
-      const file = join(stage().field.system.layout.root, "root.key");
-      return Buffer.from(readFileSync(file, "utf8"), "base64");
+    const signerSeed = () => {
+      const file = join(stage().field.system.layout.keyset, "signer.json");
+      const { seed } = JSON.parse(readFileSync(file, "utf8")) as { seed: string };
+      return Buffer.from(seed, "base64");
     };
     const serving = (change: (claims: KeysetClaims) => void) => {
       front().reply = altering(GetKeysetResponseSchema, keysetPath, ({ keyset }) => {
-        if (keyset) Object.assign(keyset, resigned(keyset, rootSeed(), change));
+        if (keyset) Object.assign(keyset, resigned(keyset, signerSeed(), change));
       });
     };
 
@@ -107,6 +134,23 @@ export function describeKeysets(stage: () => Stage, front: () => Front): void {
       expect((await reader.checkDeployment()).epoch).toBeGreaterThan(0);
       front().reply = (_, message) => message;
       reader.close();
+    });
+
+    test("to a new process, which remembers by the identity file that there is a newer one", async () => {
+      const file = join(mkdtempSync(join(tmpdir(), "sallyport-epoch-")), "machine.json");
+      await saveIdentity(file, stage().field.machine);
+      serving((claims) => (claims.epoch += 5));
+      const first = openSallyport(await loadIdentity(file));
+      const { epoch } = await first.checkDeployment();
+      first.close();
+      front().reply = (_, message) => message;
+      const next = openSallyport(await loadIdentity(file));
+      const refused = "the keyset is older than one already seen";
+      await expect(next.checkDeployment()).rejects.toThrow(refused);
+      await expect(next.read({ secretIds: stage().field.granted })).rejects.toThrow(refused);
+      expect((await loadIdentity(file)).keysetEpoch).toBe(epoch);
+      next.close();
+      rmSync(dirname(file), { recursive: true });
     });
 
     test("older than one already seen", async () => {

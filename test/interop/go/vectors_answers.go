@@ -37,10 +37,8 @@ func judgeAnswers(all verdicts, bytes []byte) error {
 	if err != nil {
 		return err
 	}
-	v := file.Keyset
-	keyset, err := sallyport.Trust(
-		&evidence.Keyset{Payload: v.Payload, RootPublicKey: v.RootPublicKey, Signature: v.Signature},
-		file.RootFingerprint, time.Unix(file.NowSeconds, 0), file.SmallestEpoch)
+	keyset, err := sallyport.Trust(file.Keyset.keyset(), file.RootFingerprint, time.Unix(file.NowSeconds, 0),
+		file.SmallestEpoch)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,18 @@ import (
 	"sallyport.example/interop/sallyport"
 )
 
-type keysetVector struct{ Payload, RootPublicKey, Signature []byte }
+type keysetVector struct {
+	Payload, RootPublicKey, Signature []byte
+	Signer                            *struct{ Payload, Signature []byte }
+}
+
+func (v keysetVector) keyset() *evidence.Keyset {
+	keyset := &evidence.Keyset{Payload: v.Payload, RootPublicKey: v.RootPublicKey, Signature: v.Signature}
+	if v.Signer != nil {
+		keyset.Signer = &evidence.KeysetSigner{Payload: v.Signer.Payload, Signature: v.Signer.Signature}
+	}
+	return keyset
+}
 
 type replyVector struct {
 	SecretIDs []string
@@ -37,8 +48,7 @@ func judgeReplies(all verdicts, bytes []byte) error {
 		return err
 	}
 	trust := func(v keysetVector) (sallyport.Keyset, error) {
-		keyset := evidence.Keyset{Payload: v.Payload, RootPublicKey: v.RootPublicKey, Signature: v.Signature}
-		return sallyport.Trust(&keyset, file.RootFingerprint, time.Unix(file.NowSeconds, 0), file.SmallestEpoch)
+		return sallyport.Trust(v.keyset(), file.RootFingerprint, time.Unix(file.NowSeconds, 0), file.SmallestEpoch)
 	}
 	judge := func(v keysetVector) (string, error) {
 		_, err := trust(v)

@@ -52,9 +52,7 @@ def _verdict(judge: Judge, vector: Vector) -> str:
 
 
 def _answers(file: Vector) -> list[tuple[str, str]]:
-    parts = {name: b64decode(file["keyset"][key]) for name, key in _KEYSET_FIELDS.items()}
-    now, epoch = file["nowSeconds"], file["smallestEpoch"]
-    keyset = Keyset.trust(evidence.Keyset(**parts), file["rootFingerprint"], now, epoch)
+    keyset = _trust(file, file["keyset"])
     digest = bytes.fromhex(file["requestDigest"])
 
     def owner(vector: Vector) -> str:
@@ -128,18 +126,20 @@ def _labels(file: Vector) -> list[tuple[str, str]]:
     return _each("signed", file["signed"], signed) + _each("authenticated", file["authenticated"], authenticated)
 
 
-def _replies(file: Vector) -> list[tuple[str, str]]:
-    def trust(vector: Vector) -> Keyset:
-        parts = {name: b64decode(vector[key]) for name, key in _KEYSET_FIELDS.items()}
-        return Keyset.trust(
-            evidence.Keyset(**parts), file["rootFingerprint"], file["nowSeconds"], file["smallestEpoch"]
-        )
+def _trust(file: Vector, vector: Vector) -> Keyset:
+    parts = {name: b64decode(vector[key]) for name, key in _KEYSET_FIELDS.items()}
+    if "signer" in vector:
+        signer = {key: b64decode(value) for key, value in vector["signer"].items()}
+        parts["signer"] = evidence.KeysetSigner(**signer)
+    return Keyset.trust(evidence.Keyset(**parts), file["rootFingerprint"], file["nowSeconds"], file["smallestEpoch"])
 
+
+def _replies(file: Vector) -> list[tuple[str, str]]:
     def judge(vector: Vector) -> str:
-        trust(vector)
+        _trust(file, vector)
         return "valid"
 
-    keyset = trust(file["keyset"])
+    keyset = _trust(file, file["keyset"])
     digest = bytes.fromhex(file["requestDigest"])
     recipient = X25519PrivateKey.from_private_bytes(b64decode(file["recipientPrivateKey"]))
 

@@ -1,6 +1,6 @@
 import { connect as connectTcp } from "node:net";
 import { type TLSSocket, connect as connectTls } from "node:tls";
-import type { Sallyport } from "@sallyport/client";
+import type { DeploymentFacts, Sallyport } from "@sallyport/client";
 import type { Identity } from "@sallyport/client/identity";
 import type { Context } from "../context.ts";
 import { explain } from "../failure.ts";
@@ -93,10 +93,12 @@ function checkCertificate({ url, ca }: Identity): Promise<Finding[]> {
 }
 
 function certificateFinding(socket: TLSSocket): Finding {
-  const { valid_to: until, subjectaltname: names = "" } = socket.getPeerCertificate();
+  const { valid_from: from, valid_to: until, subjectaltname: names = "" } = socket.getPeerCertificate();
   const seconds = Math.round((Date.parse(until) - Date.now()) / 1000);
+  // Of one that lives for months only, such as a public authority's, the last third.
+  const early = Math.min(60 * daySeconds, (Date.parse(until) - Date.parse(from)) / 3000);
   const detail = `${socket.getProtocol() ?? "TLS"}, ${names || "no names"}, valid for ${durationText(seconds)}`;
-  return seconds < 3 * daySeconds
+  return seconds < early
     ? warn("TLS", detail, "tell whoever runs the server that its certificate ends soon")
     : ok("TLS", detail);
 }
@@ -104,16 +106,35 @@ function certificateFinding(socket: TLSSocket): Finding {
 async function checkDeployment({ session }: Context): Promise<Finding[]> {
   try {
     const asked = Date.now();
-    const { epoch, keysetNotAfterMs, serverTimeMs } = await session.asAny(["user", "machine"], (client) =>
-      client.checkDeployment(),
-    );
+    const facts = await session.asAny(["user", "machine"], (client) => client.checkDeployment());
+    const { serverTimeMs } = facts;
     const halfwayMs = (asked + Date.now()) / 2;
-    const left = durationText(Math.round((keysetNotAfterMs - Date.now()) / 1000));
-    const root = ok("root", `the pinned one; keyset ${epoch}, good for ${left}`);
-    return [root, ...(serverTimeMs === undefined ? [] : [clockFinding(serverTimeMs - halfwayMs)])];
+    return [
+      rootFinding(facts, Date.now()),
+      ...(serverTimeMs === undefined ? [] : [clockFinding(serverTimeMs - halfwayMs)]),
+    ];
   } catch (error) {
     return [failed(explain(error).reason === "CLOCK_SKEW" ? "clock" : "root", error)];
   }
+}
+
+/** What is to be said of a keyset that verified: whoever runs the deployment has to renew what ends soon. */
+export function rootFinding(
+  { epoch, keysetNotAfterMs, signerNotAfterMs }: Omit<DeploymentFacts, "serverTimeMs">,
+  nowMs: number,
+): Finding {
+  const left = (untilMs: number): string => durationText(Math.round((untilMs - nowMs) / 1000));
+  const detail = `the pinned one; keyset ${epoch}, good for ${left(keysetNotAfterMs)}`;
+  const tell = "tell whoever runs the server: ";
+  if (signerNotAfterMs - nowMs < 60 * daySeconds * 1000)
+    return warn(
+      "root",
+      `${detail}; its signer ends in ${left(signerNotAfterMs)}`,
+      `${tell}"sallyport keyset sign" with the root key`,
+    );
+  return keysetNotAfterMs - nowMs < 2 * daySeconds * 1000
+    ? warn("root", detail, `${tell}"sallyport keyset renew" has not run for days`)
+    : ok("root", detail);
 }
 
 function clockFinding(offMs: number): Finding {

@@ -2,7 +2,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:h
 import { once } from "node:events";
 import type { OutgoingHttpHeaders } from "node:http";
 import type { Identity } from "@sallyport/client/reading";
-import { type Signer, createSignedTransport, createSigner, toSallyportError } from "@sallyport/client";
+import { type Signer, createSignedTransport, createSigner, pinned, toSallyportError } from "@sallyport/client";
 import { userAgent } from "../session.ts";
 import { type Answer, type ToolRequest, collect, maxAnswerBytes } from "./exchange.ts";
 import { ProxyRefusal } from "./refusal.ts";
@@ -21,7 +21,7 @@ const answerMs = 15_000;
 /** Opens the way to the gateway of an identity. The connection is made when it is needed, and again when it was lost. */
 export function openUpstream(identity: Identity, now: () => number): Upstream {
   const signer = createSigner(Buffer.from(identity.seed, "base64"), identity.keyId, now);
-  const { deployment, close } = createSignedTransport(pinned(identity), signer);
+  const { keeper, close } = createSignedTransport(pinned(identity), signer);
   const url = new URL(identity.url);
   let session: ClientHttp2Session | undefined;
   const connected = (): ClientHttp2Session => {
@@ -33,7 +33,7 @@ export function openUpstream(identity: Identity, now: () => number): Upstream {
   };
   return {
     async forward(request, body) {
-      await deployment.trustedKeys().catch((error: unknown) => {
+      await keeper.current().catch((error: unknown) => {
         throw new ProxyRefusal("unavailable", toSallyportError(error).message);
       });
       const { headers, requestDigest } = signedHeaders(request, body, url, signer);
@@ -41,7 +41,7 @@ export function openUpstream(identity: Identity, now: () => number): Upstream {
       try {
         stream.end(body);
         const answer = await answerOf(stream);
-        await verifyForTool(answer, { path: request.path, requestDigest }, deployment);
+        await verifyForTool(answer, { path: request.path, requestDigest }, keeper);
         return answer;
       } catch (error) {
         if (error instanceof ProxyRefusal) throw error;
@@ -55,10 +55,6 @@ export function openUpstream(identity: Identity, now: () => number): Upstream {
       close();
     },
   };
-}
-
-function pinned({ url, ca, rootFingerprint }: Identity) {
-  return { url, rootFingerprint, ...(ca === undefined ? {} : { ca }) };
 }
 
 // What a tool sends of its own is left behind, save what says how to answer it: nothing else is signed or needed.

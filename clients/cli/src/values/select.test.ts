@@ -38,7 +38,12 @@ function clientOf(stored: readonly Stored[], refused: readonly string[] = []) {
           projectName: project,
         }),
       ),
-    checkDeployment: async () => ({ epoch: 1, keysetNotAfterMs: 0, serverTimeMs: undefined }),
+    checkDeployment: async () => ({
+      epoch: 1,
+      keysetNotAfterMs: 0,
+      signerNotAfterMs: 0,
+      serverTimeMs: undefined,
+    }),
   };
   return { client, asked };
 }

@@ -6,8 +6,6 @@ import {
   AnswerClaimsSchema,
   KeyUse,
   type Keyset,
-  KeysetClaimsSchema,
-  KeysetSchema,
   type SignedAnswer,
   SignedAnswerSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
@@ -17,10 +15,11 @@ import {
   answerOwnerOf,
   answerOwners,
   answerPreimage,
-  keysetPreimage,
   parseSignatureInput,
   requestDigest,
   rootFingerprint,
+  signKeyset,
+  signKeysetSigner,
   signatureBase,
 } from "@sallyport/proto/signing";
 import { newSeed, privateKeyOf, rawPublicKey, signBytes } from "../keys.ts";
@@ -50,9 +49,16 @@ export function createTestOwners(epoch = 1, root = privateKeyOf(newSeed())): Tes
     })),
   ];
   const notAfter = timestampFromMs(Date.now() + 3_600_000);
-  const payload = toBinary(KeysetClaimsSchema, create(KeysetClaimsSchema, { epoch, notAfter, keys }));
   const rootPublicKey = rawPublicKey(root);
-  const signature = signBytes(root, keysetPreimage(payload));
+  const key = { publicKey: rootPublicKey, sign: (message: Uint8Array) => signBytes(root, message) };
+  const signer = signKeysetSigner(key, {
+    keyId: "signer-1",
+    publicKey: rootPublicKey,
+    notBefore: timestampFromMs(0),
+    notAfter,
+    minEpoch: 1,
+    maxEpoch: 1000,
+  });
   const sign: TestOwners["sign"] = (owner, digest, outcome, keyId = `answer-${owner}-${epoch}`) => {
     const key = seeds.get(owner);
     if (!key) throw new Error("no owner");
@@ -64,7 +70,7 @@ export function createTestOwners(epoch = 1, root = privateKeyOf(newSeed())): Tes
     return create(SignedAnswerSchema, { payload: claims, keyId, signature: signed });
   };
   return {
-    keyset: create(KeysetSchema, { payload, rootPublicKey, signature }),
+    keyset: signKeyset(key, { rootPublicKey, signer }, { epoch, notAfter, keys }),
     rootFingerprint: rootFingerprint(rootPublicKey),
     sign,
     signing: (next) => async (request) => {

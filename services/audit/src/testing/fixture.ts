@@ -6,22 +6,10 @@ import {
   type ForwardRequest,
   ForwardRequestSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
-import {
-  KeyUse,
-  KeysetClaimsSchema,
-  KeysetSchema,
-  PrincipalKind,
-  type Role,
-} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { KeyUse, PrincipalKind, type Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import {
-  contentDigest,
-  keysetPreimage,
-  rootFingerprint,
-  signatureBase,
-  signatureParams,
-} from "@sallyport/proto/signing";
-import { type TestAnswerKeys, createAnswerKeys } from "@sallyport/test/infra";
+import { contentDigest, rootFingerprint, signatureBase, signatureParams } from "@sallyport/proto/signing";
+import { type TestAnswerKeys, createAnswerKeys, signTestKeyset } from "@sallyport/test/infra";
 
 /** A deployment's keys for tests. */
 export type TestRoots = {
@@ -45,13 +33,10 @@ export function createRoots(nowMs: number): TestRoots {
   const answers = createAnswerKeys();
   const keys = [credential, ...others, ...answers.published];
   const notAfter = timestampFromMs(nowMs + 3_600_000);
-  const claims = create(KeysetClaimsSchema, { epoch: 1, notAfter, keys });
-  const payload = toBinary(KeysetClaimsSchema, claims);
-  const rootPublicKey = publicKeyOf(root);
-  const signature = signEd25519(root, keysetPreimage(payload));
+  const keyset = signTestKeyset(root, { epoch: 1, notAfter, keys });
   return {
-    keyset: toBinary(KeysetSchema, create(KeysetSchema, { payload, rootPublicKey, signature })),
-    rootFingerprint: rootFingerprint(rootPublicKey),
+    keyset,
+    rootFingerprint: rootFingerprint(publicKeyOf(root)),
     credentialKey,
     answerKeys: answers.of("audit"),
   };

@@ -34,6 +34,9 @@ export async function beginReply({
   }
 }
 
+/** What signs a reply, and the epoch of the keyset that has it: a client with an older one fetches that. */
+export type ReplySigning = { readonly key: MacKey; readonly keysetEpoch: number };
+
 /**
  * Opens the secrets one after the other, seals them to the recipient, and signs what became of every secret of the
  * permit, the refused ones included, and where the next page begins. Call it only after the read was recorded. Throws EvidenceError ("binding").
@@ -42,13 +45,13 @@ export async function answerRead(
   read: VerifiedRead,
   secrets: readonly UnlockedSecret[],
   sealer: ReplySealer | undefined,
-  replyKey: MacKey,
+  signing: ReplySigning,
 ): Promise<OpenedRequest> {
   const answers = await answerSecrets(secrets, sealer);
   return create(OpenedRequestSchema, {
     secrets: [...answers].map(([secretId, { content }]) => ({ secretId, content })),
     encapsulatedKey: sealer?.encapsulatedKey ?? new Uint8Array(),
-    reply: signReply(read, answers, replyKey),
+    reply: signReply(read, answers, signing),
   });
 }
 
@@ -86,13 +89,13 @@ function answerOf(content: Content, claim: Answer["claim"]): Answer {
 function signReply(
   { requestDigest, permit }: VerifiedRead,
   answers: ReadonlyMap<string, Answer>,
-  { keyId, key }: MacKey,
+  { key: { keyId, key }, keysetEpoch }: ReplySigning,
 ) {
   const secrets = permit.secrets.map(
     ({ secretId, refusal }) => answers.get(secretId)?.claim ?? { secretId, refusal },
   );
   const { nextPageToken } = permit;
-  const claims = create(ReplyClaimsSchema, { requestDigest, secrets, nextPageToken });
+  const claims = create(ReplyClaimsSchema, { requestDigest, secrets, nextPageToken, keysetEpoch });
   const payload = toBinary(ReplyClaimsSchema, claims);
   return { payload, keyId, signature: signEd25519(key, labelled(LABELS.reply, payload)) };
 }

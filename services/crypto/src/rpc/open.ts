@@ -22,8 +22,10 @@ import { refusalOf } from "../refusal.ts";
 export type OpenOptions = {
   readonly verifier: ReadVerifier;
   readonly projectKeys: ProjectKeyCache;
-  /** The Ed25519 seed that signs replies. */
-  readonly replyKey: KeyringEntry;
+  /** The Ed25519 seed that signs replies now. */
+  readonly replyKey: () => KeyringEntry;
+  /** The epoch of the keyset that clients are told of. */
+  readonly keysetEpoch: () => number;
   readonly audit: Append;
   readonly logger: Logger;
 };
@@ -63,7 +65,9 @@ async function open(item: OpenItem, options: OpenOptions): Promise<OpenedRequest
   const sealer = await beginReply(read);
   await inSpan(spans.record, () => recordReads(read, item, audit, verifier.clock()));
   // Awaited, or the keys would be zeroed too early.
-  const opened = await inSpan(spans.open, () => answerRead(read, unlocked, sealer, replyKey));
+  const opened = await inSpan(spans.open, () =>
+    answerRead(read, unlocked, sealer, { key: replyKey(), keysetEpoch: options.keysetEpoch() }),
+  );
   reads({ sealed: String(sealer !== undefined) }, unlocked.length);
   return opened;
 }

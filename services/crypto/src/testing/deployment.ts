@@ -1,15 +1,10 @@
-import { type MessageInitShape, create, toBinary } from "@bufbuild/protobuf";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { loadTrust, publicKeyOf, signEd25519 } from "@sallyport/evidence";
-import {
-  KeyUse,
-  KeysetClaimsSchema,
-  KeysetSchema,
-  type PublicKeySchema,
-} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { loadTrust, publicKeyOf } from "@sallyport/evidence";
+import { KeyUse, type PublicKeySchema } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { keysetPreimage, rootFingerprint } from "@sallyport/proto/signing";
-import { createAnswerKeys } from "@sallyport/test/infra";
+import { rootFingerprint } from "@sallyport/proto/signing";
+import { createAnswerKeys, signTestKeyset } from "@sallyport/test/infra";
 import { newKey } from "../aead.ts";
 import { sealingPublicKeyOf } from "../hpke.ts";
 import type { Keyring } from "../keyring.ts";
@@ -67,13 +62,5 @@ export function signKeyset(
   keys: readonly MessageInitShape<typeof PublicKeySchema>[],
 ): Uint8Array {
   const notAfter = timestampFromMs(nowMs + 86_400_000);
-  const payload = toBinary(
-    KeysetClaimsSchema,
-    create(KeysetClaimsSchema, { epoch: 1, notAfter, keys: [...keys] }),
-  );
-  const signature = signEd25519(rootSeed, keysetPreimage(payload));
-  return toBinary(
-    KeysetSchema,
-    create(KeysetSchema, { payload, rootPublicKey: publicKeyOf(rootSeed), signature }),
-  );
+  return signTestKeyset(rootSeed, { epoch: 1, notAfter, keys: [...keys] });
 }

@@ -52,7 +52,14 @@ export async function startReplica(
     ({ service }) => {
       service(
         OpenService,
-        createOpenService({ verifier: reading, projectKeys, replyKey: reply, audit, logger }),
+        createOpenService({
+          verifier: reading,
+          projectKeys,
+          replyKey: () => reply,
+          keysetEpoch: () => 1,
+          audit,
+          logger,
+        }),
       );
       service(SealService, createSealService({ verifier, kek, projectKeys, sealingKeys }));
     },

@@ -9,7 +9,8 @@ import { findUserKeys } from "../store/user-keys.ts";
 /** What looking up keys works with. */
 export type ResolveParts = {
   readonly database: Pick<Database, "query">;
-  readonly key: CredentialKey;
+  /** The key that signs now. */
+  readonly key: () => CredentialKey;
   readonly clock: () => number;
 };
 
@@ -27,7 +28,8 @@ export function createResolveKeys({
       findUserKeys(database, ofUsers),
     ]);
     const nowMs = clock();
-    const issue = () => ({ key, nowMs, serial: randomBytes(16) });
+    const signing = key();
+    const issue = () => ({ key: signing, nowMs, serial: randomBytes(16) });
     const known = new Map([
       ...machines.map((machine) => [machine.machineId, resolveMachine(machine, issue())] as const),
       ...userKeys.map((userKey) => [userKey.keyId, resolveUserKey(userKey, issue())] as const),

@@ -17,15 +17,12 @@ import {
 } from "@sallyport/evidence";
 import {
   KeyUse,
-  KeysetClaimsSchema,
-  KeysetSchema,
   type SignedRequest,
   SignedRequestSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
   contentDigest,
   enrollmentStatement,
-  keysetPreimage,
   loginStatement,
   rootFingerprint,
   signatureBase,
@@ -33,6 +30,7 @@ import {
 } from "@sallyport/proto/signing";
 import { createAnswerKeys } from "@sallyport/test/infra";
 import type { CredentialKey } from "../credential.ts";
+import { signTestKeyset } from "@sallyport/test/infra";
 
 /** The public name under which tests sign. */
 export const authority = "localhost:8443";
@@ -108,7 +106,7 @@ export function createTestTrust(nowMs: number): TestTrust {
   const [root, credential] = [newKey(), newKey()];
   const answers = createAnswerKeys();
   const others = [KeyUse.SEALING, KeyUse.REPLY, KeyUse.LOG];
-  const claims = create(KeysetClaimsSchema, {
+  const keyset = signTestKeyset(root.seed, {
     epoch: 1,
     notAfter: timestampFromMs(nowMs + 365 * 86_400_000),
     keys: [
@@ -117,12 +115,6 @@ export function createTestTrust(nowMs: number): TestTrust {
       ...answers.published,
     ],
   });
-  const payload = toBinary(KeysetClaimsSchema, claims);
-  const signature = signEd25519(root.seed, keysetPreimage(payload));
-  const keyset = toBinary(
-    KeysetSchema,
-    create(KeysetSchema, { payload, rootPublicKey: root.publicKey, signature }),
-  );
   const fingerprint = rootFingerprint(root.publicKey);
   const trust = loadTrust(keyset, fingerprint, nowMs);
   const answerKeys = answers.of("identity");

@@ -160,7 +160,7 @@ function startReplica(servingUrl: string, around: Surroundings): Replica {
       ForwardService,
       createForwarder({
         trust: trust.trust,
-        answerKey: trust.answerKey,
+        answerKey: () => trust.answerKey,
         authorities: [authority],
         windowSeconds: 60,
         clock: now,
@@ -171,7 +171,7 @@ function startReplica(servingUrl: string, around: Surroundings): Replica {
       }),
     );
     router.service(KeyService, {
-      resolveKeys: createResolveKeys({ database, key: trust.credentialKey, clock: now }),
+      resolveKeys: createResolveKeys({ database, key: () => trust.credentialKey, clock: now }),
       watchRevocations: createWatchRevocations({ database }),
       reportSightings: createReportSightings({ database, clock: now }),
     });

@@ -20,22 +20,25 @@ export type AnswerOutcome =
   | { readonly case: "refusal"; readonly value: Refusal };
 
 /**
- * Picks the key that signs an owner's answers: the first of its file. Throws an Error with a sentence for the operator
+ * Picks the key that signs an owner's answers: the first of its file that the keyset holds. Throws an Error with a sentence for the operator
  * unless the keyset holds its public half as that owner's, for no client would believe what it signs.
  */
 export function pickAnswerKey(
-  [preferred]: readonly { readonly keyId: string; readonly key: Uint8Array }[],
+  keys: readonly { readonly keyId: string; readonly key: Uint8Array }[],
   owner: AnswerOwner,
-  trust: Pick<Trust, "answerKey" | "epoch">,
+  trust: Pick<Trust, "answerKey" | "epoch"> & { readonly announcedEpoch?: number },
 ): AnswerKey {
-  if (!preferred) throw new Error("SALLYPORT_ANSWER_KEY_FILE holds no key");
-  const { keyId, key: seed } = preferred;
-  const published = trust.answerKey(owner, keyId);
-  if (!published || Buffer.compare(published, publicKeyOf(seed)) !== 0)
+  const [first] = keys;
+  if (!first) throw new Error("SALLYPORT_ANSWER_KEY_FILE holds no key");
+  const picked = keys.find(({ keyId, key }) => {
+    const published = trust.answerKey(owner, keyId);
+    return published && Buffer.compare(published, publicKeyOf(key)) === 0;
+  });
+  if (!picked)
     throw new Error(
-      `the keyset does not hold the answer key ${keyId} of ${owner}: sign a keyset with it first`,
+      `the keyset does not hold the answer key ${first.keyId} of ${owner}: sign a keyset with it first`,
     );
-  return { keyId, seed, epoch: trust.epoch };
+  return { keyId: picked.keyId, seed: picked.key, epoch: trust.announcedEpoch ?? trust.epoch };
 }
 
 /** Signs the outcome of one request (SIGNING §11). Throws when the claims break their contract. */

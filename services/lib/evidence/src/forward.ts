@@ -25,7 +25,7 @@ import type { Trust } from "./trust.ts";
 export type ForwarderOptions = {
   readonly trust: Trust;
   /** What signs every answer. */
-  readonly answerKey: AnswerKey;
+  readonly answerKey: () => AnswerKey;
   /** Our public names, such as "sallyport.example:8443". */
   readonly authorities: readonly string[];
   /** How far `created` may lie from now, in seconds. */
@@ -80,7 +80,7 @@ export function createForwarder(options: ForwarderOptions): ServiceImpl<typeof F
       }
       const context = { ...received, judge: judgement.judge, mutate };
       const outcome = await outcomeOf(context, run, judgement);
-      const answer = signAnswer(context.requestDigest, outcome, options.answerKey);
+      const answer = signAnswer(context.requestDigest, outcome, options.answerKey());
       return create(ForwardResponseSchema, {
         requestDigest: context.requestDigest,
         result: outcome,

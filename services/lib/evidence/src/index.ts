@@ -27,6 +27,14 @@ export {
   verifySignedRequest,
 } from "./signed-request.ts";
 export { type PublicKeyLine, type SigningKeyFile, keptOrNewSigningKeys } from "./signing-key-file.ts";
+export { pickPublished } from "./published.ts";
 export { countRefusedStep } from "./refused-steps.ts";
 export { openSlip, sealSlip, slipLifetimeMs } from "./slip.ts";
+export {
+  type FollowTrustOptions,
+  type FollowedTrust,
+  type KeysetSource,
+  followTrust,
+  keysetFile,
+} from "./followed-trust.ts";
 export { type Trust, loadTrust } from "./trust.ts";

@@ -19,12 +19,17 @@ type Keyset struct {
 	keys  []*evidence.PublicKey
 }
 
-// Trust verifies a keyset against the pinned root fingerprint (§10): signature first, then form, time and epoch.
+// Trust verifies a keyset against the pinned root fingerprint (§10.1): the root's word for the signer, then the signer's
+// for the keyset; of each the signature first, then form, time and epoch.
 func Trust(keyset *evidence.Keyset, fingerprint string, now time.Time, smallestEpoch uint32) (Keyset, error) {
 	if keyset == nil || Fingerprint(keyset.RootPublicKey) != fingerprint {
 		return Keyset{}, Untrusted{"root"}
 	}
-	if !Verify(keyset.RootPublicKey, Labelled("sallyport-keyset-v1", keyset.Payload), keyset.Signature) {
+	signer, err := trustSigner(keyset, now)
+	if err != nil {
+		return Keyset{}, err
+	}
+	if !Verify(signer.PublicKey, Labelled("sallyport-keyset-v1", keyset.Payload), keyset.Signature) {
 		return Keyset{}, Untrusted{"keyset-signature"}
 	}
 	claims := &evidence.KeysetClaims{}
@@ -34,10 +39,33 @@ func Trust(keyset *evidence.Keyset, fingerprint string, now time.Time, smallestE
 	if !now.Before(claims.NotAfter.AsTime()) {
 		return Keyset{}, Untrusted{"keyset-expired"}
 	}
-	if claims.Epoch < smallestEpoch {
+	if claims.Epoch < smallestEpoch || claims.Epoch < signer.MinEpoch || claims.Epoch > signer.MaxEpoch {
 		return Keyset{}, Untrusted{"keyset-epoch"}
 	}
 	return Keyset{claims.Epoch, claims.Keys}, nil
+}
+
+func trustSigner(keyset *evidence.Keyset, now time.Time) (*evidence.KeysetSignerClaims, error) {
+	statement := keyset.Signer
+	if statement == nil ||
+		!Verify(keyset.RootPublicKey, Labelled("sallyport-keyset-signer-v1", statement.Payload), statement.Signature) {
+		return nil, Untrusted{"signer-signature"}
+	}
+	claims := &evidence.KeysetSignerClaims{}
+	if err := decodeStrict(statement.Payload, claims); err != nil || !isSigner(claims) {
+		return nil, Untrusted{"signer-form"}
+	}
+	if now.Before(claims.NotBefore.AsTime()) || !now.Before(claims.NotAfter.AsTime()) {
+		return nil, Untrusted{"signer-time"}
+	}
+	return claims, nil
+}
+
+func isSigner(claims *evidence.KeysetSignerClaims) bool {
+	return keyForm.MatchString(claims.KeyId) && len(claims.PublicKey) == 32 &&
+		claims.NotBefore.CheckValid() == nil && claims.NotAfter.CheckValid() == nil &&
+		claims.NotBefore.AsTime().Before(claims.NotAfter.AsTime()) &&
+		claims.MinEpoch > 0 && claims.MinEpoch <= claims.MaxEpoch
 }
 
 // key returns the key of the use and id.

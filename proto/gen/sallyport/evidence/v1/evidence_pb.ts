@@ -18,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file sallyport/evidence/v1/evidence.proto.
  */
 export const file_sallyport_evidence_v1_evidence: GenFile = /*@__PURE__*/
-  fileDesc("CiRzYWxseXBvcnQvZXZpZGVuY2UvdjEvZXZpZGVuY2UucHJvdG8SFXNhbGx5cG9ydC5ldmlkZW5jZS52MSKIAgoNU2lnbmVkUmVxdWVzdBIZCgZtZXRob2QYASABKAlCCbpIBnIEEAEoEBIdCglhdXRob3JpdHkYAiABKAlCCrpIB3IFEAEorAISGAoEcGF0aBgDIAEoCUIKukgHcgUQASisAhIfCgxjb250ZW50X3R5cGUYBCABKAlCCbpIBnIEEAEoQBIiCg5jb250ZW50X2RpZ2VzdBgFIAEoCUIKukgHcgUQASiAARIjCg9zaWduYXR1cmVfaW5wdXQYBiABKAlCCrpIB3IFEAEogAgSHQoJc2lnbmF0dXJlGAcgASgJQgq6SAdyBRABKIACEhoKBGJvZHkYCCABKAxCDIABAbpIBnoEGICABiJgCgpDcmVkZW50aWFsEhsKB3BheWxvYWQYASABKAxCCrpIB3oFEAEYgAgSGQoGa2V5X2lkGAIgASgJQgm6SAZyBBABKEASGgoJc2lnbmF0dXJlGAMgASgMQge6SAR6AmhAIvoDChBDcmVkZW50aWFsQ2xhaW1zEj8KDHByaW5jaXBhbF9pZBgBIAEoCUIpukgmciQyIl4obWNofHVzcilfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSPgoEa2luZBgCIAEoDjIkLnNhbGx5cG9ydC5ldmlkZW5jZS52MS5QcmluY2lwYWxLaW5kQgq6SAeCAQQQASAAEjUKCHZhdWx0X2lkGAMgASgJQiO6SCByHjIcXnZsdF9bMC05YS1oamttbnAtdHYtel17MjB9JBIbCgpwdWJsaWNfa2V5GAQgASgMQge6SAR6AmggEhkKBmtleV9pZBgFIAEoCUIJukgGcgQQAShAEjMKBHJvbGUYBiABKA4yGy5zYWxseXBvcnQuZXZpZGVuY2UudjEuUm9sZUIIukgFggECEAESNQoJaXNzdWVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEjYKCmV4cGlyZXNfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESFwoGc2VyaWFsGAkgASgMQge6SAR6AmgQEjkKCW9yaWdpbl9pZBgKIAEoCUImukgjciEyH14odG9rX1swLTlhLWhqa21ucC10di16XXsyMH0pPyQiVwoGUGVybWl0EhwKB3BheWxvYWQYASABKAxCC7pICHoGEAEYgIACEhkKBmtleV9pZBgCIAEoCUIJukgGcgQQAShAEhQKA21hYxgDIAEoDEIHukgEegJoICLMBAoMUGVybWl0Q2xhaW1zEjcKCm1hY2hpbmVfaWQYASABKAlCI7pIIHIeMhxebWNoX1swLTlhLWhqa21ucC10di16XXsyMH0kEjUKCHZhdWx0X2lkGAIgASgJQiO6SCByHjIcXnZsdF9bMC05YS1oamttbnAtdHYtel17MjB9JBIfCg5yZXF1ZXN0X2RpZ2VzdBgDIAEoDEIHukgEegJoIBI+CgdzZWNyZXRzGAQgAygLMiMuc2FsbHlwb3J0LmV2aWRlbmNlLnYxLlBlcm1pdFNlY3JldEIIukgFkgECEGQSEwoLc2VhbGVkX29ubHkYBSABKAgSOAoLZGVjaXNpb25faWQYBiABKAlCI7pIIHIeMhxeZGVjX1swLTlhLWhqa21ucC10di16XXsyMH0kEhYKDnBvbGljeV92ZXJzaW9uGAcgASgNEjYKCmV4cGlyZXNfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESOgoKcHJvamVjdF9pZBgJIAEoCUImukgjciEyH14ocHJqX1swLTlhLWhqa21ucC10di16XXsyMH0pPyQSEwoLYWxsX2dyYW50ZWQYCiABKAgSOgoKcGFnZV90b2tlbhgLIAEoCUImukgjciEyH14oc2VjX1swLTlhLWhqa21ucC10di16XXsyMH0pPyQSPwoPbmV4dF9wYWdlX3Rva2VuGAwgASgJQia6SCNyITIfXihzZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSk/JCLVAQoMUGVybWl0U2VjcmV0EjYKCXNlY3JldF9pZBgBIAEoCUIjukggch4yHF5zZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSOgoKcHJvamVjdF9pZBgCIAEoCUImukgjciEyH14ocHJqX1swLTlhLWhqa21ucC10di16XXsyMH0pPyQSGQoRcmVxdWVzdGVkX3ZlcnNpb24YAyABKA0SNgoHcmVmdXNhbBgEIAEoDjIbLnNhbGx5cG9ydC5lcnJvcnMudjEuUmVhc29uQgi6SAWCAQIQASJUCgRTbGlwEhsKB3BheWxvYWQYASABKAxCCrpIB3oFEAEYgBASGQoGa2V5X2lkGAIgASgJQgm6SAZyBBABKEASFAoDbWFjGAMgASgMQge6SAR6AmggIv4CCgpTbGlwQ2xhaW1zEjUKCHZhdWx0X2lkGAEgASgJQiO6SCByHjIcXnZsdF9bMC05YS1oamttbnAtdHYtel17MjB9JBI3Cgpwcm9qZWN0X2lkGAIgASgJQiO6SCByHjIcXnByal9bMC05YS1oamttbnAtdHYtel17MjB9JBI2CglzZWNyZXRfaWQYAyABKAlCI7pIIHIeMhxec2VjX1swLTlhLWhqa21ucC10di16XXsyMH0kEhgKBG5hbWUYBCABKAlCCrpIB3IFEAEogAESGAoHdmVyc2lvbhgFIAEoDUIHukgEKgIoARIZChFyZXF1ZXN0ZWRfdmVyc2lvbhgGIAEoDRIgCg9lbnZlbG9wZV9zaGEyNTYYByABKAxCB7pIBHoCaCASHwoOcmVxdWVzdF9kaWdlc3QYCCABKAxCB7pIBHoCaCASNgoKZXhwaXJlc19hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBASJjCgZLZXlzZXQSGwoHcGF5bG9hZBgBIAEoDEIKukgHegUQARiAQBIgCg9yb290X3B1YmxpY19rZXkYAiABKAxCB7pIBHoCaCASGgoJc2lnbmF0dXJlGAMgASgMQge6SAR6AmhAIpkBCgxLZXlzZXRDbGFpbXMSFgoFZXBvY2gYASABKA1CB7pIBCoCKAESNQoJbm90X2FmdGVyGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEjoKBGtleXMYAyADKAsyIC5zYWxseXBvcnQuZXZpZGVuY2UudjEuUHVibGljS2V5Qgq6SAeSAQQICBAgIrcCCglQdWJsaWNLZXkSKAoGa2V5X2lkGAEgASgJQhi6SBVyEzIRXlthLXowLTktXXsxLDY0fSQSNgoDdXNlGAIgASgOMh0uc2FsbHlwb3J0LmV2aWRlbmNlLnYxLktleVVzZUIKukgHggEEEAEgABIbCgpwdWJsaWNfa2V5GAMgASgMQge6SAR6AmggEjkKBmhvbGRlchgEIAEoCUIpukgmciQyIl4oaWRlbnRpdHl8cG9saWN5fHNlY3JldHN8YXVkaXQpPyQ6cLpIbRprCgprZXkuaG9sZGVyEjVhbiBhbnN3ZXIga2V5IG5hbWVzIGl0cyBob2xkZXIsIGFuZCBubyBvdGhlciBrZXkgZG9lcxomKHRoaXMudXNlID09IDUpID09ICh0aGlzLmhvbGRlciAhPSAnJykiYgoLU2lnbmVkUmVwbHkSHAoHcGF5bG9hZBgBIAEoDEILukgIegYQARiAgAQSGQoGa2V5X2lkGAIgASgJQgm6SAZyBBABKEASGgoJc2lnbmF0dXJlGAMgASgMQge6SAR6AmhAIq4BCgtSZXBseUNsYWltcxIfCg5yZXF1ZXN0X2RpZ2VzdBgBIAEoDEIHukgEegJoIBI9CgdzZWNyZXRzGAIgAygLMiIuc2FsbHlwb3J0LmV2aWRlbmNlLnYxLlJlcGx5U2VjcmV0Qgi6SAWSAQIQZBI/Cg9uZXh0X3BhZ2VfdG9rZW4YAyABKAlCJrpII3IhMh9eKHNlY19bMC05YS1oamttbnAtdHYtel17MjB9KT8kIoECCgtSZXBseVNlY3JldBI2CglzZWNyZXRfaWQYASABKAlCI7pIIHIeMhxec2VjX1swLTlhLWhqa21ucC10di16XXsyMH0kEhYKBG5hbWUYAiABKAlCCLpIBXIDKIABEg8KB3ZlcnNpb24YAyABKA0SOAoEa2luZBgEIAEoDjIgLnNhbGx5cG9ydC5ldmlkZW5jZS52MS5WYWx1ZUtpbmRCCLpIBYIBAhABEjYKB3JlZnVzYWwYBSABKA4yGy5zYWxseXBvcnQuZXJyb3JzLnYxLlJlYXNvbkIIukgFggECEAESHwoOY29udGVudF9zaGEyNTYYBiABKAxCB7pIBHoCGCAiYgoMU2lnbmVkQW5zd2VyEhsKB3BheWxvYWQYASABKAxCCrpIB3oFEAEYgCASGQoGa2V5X2lkGAIgASgJQgm6SAZyBBABKEASGgoJc2lnbmF0dXJlGAMgASgMQge6SAR6AmhAIrQBCgxBbnN3ZXJDbGFpbXMSHwoOcmVxdWVzdF9kaWdlc3QYASABKAxCB7pIBHoCaCASIQoOY29udGVudF9zaGEyNTYYAiABKAxCB7pIBHoCaCBIABIvCgdyZWZ1c2FsGAMgASgLMhwuc2FsbHlwb3J0LmVycm9ycy52MS5SZWZ1c2FsSAASHQoMa2V5c2V0X2Vwb2NoGAQgASgNQge6SAQqAigBQhAKB291dGNvbWUSBbpIAggBKmQKDVByaW5jaXBhbEtpbmQSHgoaUFJJTkNJUEFMX0tJTkRfVU5TUEVDSUZJRUQQABIaChZQUklOQ0lQQUxfS0lORF9NQUNISU5FEAESFwoTUFJJTkNJUEFMX0tJTkRfVVNFUhACKmIKBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEg4KClJPTEVfT1dORVIQARIOCgpST0xFX0FETUlOEAISEgoOUk9MRV9ERVZFTE9QRVIQAxIQCgxST0xFX0FVRElUT1IQBCpVCglWYWx1ZUtpbmQSGgoWVkFMVUVfS0lORF9VTlNQRUNJRklFRBAAEhUKEVZBTFVFX0tJTkRfU0lOR0xFEAESFQoRVkFMVUVfS0lORF9GSUVMRFMQAipdCgxTZWFsaW5nU3VpdGUSHQoZU0VBTElOR19TVUlURV9VTlNQRUNJRklFRBAAEi4KKlNFQUxJTkdfU1VJVEVfSFBLRV9YMjU1MTlfU0hBMjU2X0FFUzI1NkdDTRABKoYBCgZLZXlVc2USFwoTS0VZX1VTRV9VTlNQRUNJRklFRBAAEhYKEktFWV9VU0VfQ1JFREVOVElBTBABEhMKD0tFWV9VU0VfU0VBTElORxACEhEKDUtFWV9VU0VfUkVQTFkQAxIPCgtLRVlfVVNFX0xPRxAEEhIKDktFWV9VU0VfQU5TV0VSEAViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_sallyport_errors_v1_reason]);
+  fileDesc("CiRzYWxseXBvcnQvZXZpZGVuY2UvdjEvZXZpZGVuY2UucHJvdG8SFXNhbGx5cG9ydC5ldmlkZW5jZS52MSKIAgoNU2lnbmVkUmVxdWVzdBIZCgZtZXRob2QYASABKAlCCbpIBnIEEAEoEBIdCglhdXRob3JpdHkYAiABKAlCCrpIB3IFEAEorAISGAoEcGF0aBgDIAEoCUIKukgHcgUQASisAhIfCgxjb250ZW50X3R5cGUYBCABKAlCCbpIBnIEEAEoQBIiCg5jb250ZW50X2RpZ2VzdBgFIAEoCUIKukgHcgUQASiAARIjCg9zaWduYXR1cmVfaW5wdXQYBiABKAlCCrpIB3IFEAEogAgSHQoJc2lnbmF0dXJlGAcgASgJQgq6SAdyBRABKIACEhoKBGJvZHkYCCABKAxCDIABAbpIBnoEGICABiJgCgpDcmVkZW50aWFsEhsKB3BheWxvYWQYASABKAxCCrpIB3oFEAEYgAgSGQoGa2V5X2lkGAIgASgJQgm6SAZyBBABKEASGgoJc2lnbmF0dXJlGAMgASgMQge6SAR6AmhAIvoDChBDcmVkZW50aWFsQ2xhaW1zEj8KDHByaW5jaXBhbF9pZBgBIAEoCUIpukgmciQyIl4obWNofHVzcilfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSPgoEa2luZBgCIAEoDjIkLnNhbGx5cG9ydC5ldmlkZW5jZS52MS5QcmluY2lwYWxLaW5kQgq6SAeCAQQQASAAEjUKCHZhdWx0X2lkGAMgASgJQiO6SCByHjIcXnZsdF9bMC05YS1oamttbnAtdHYtel17MjB9JBIbCgpwdWJsaWNfa2V5GAQgASgMQge6SAR6AmggEhkKBmtleV9pZBgFIAEoCUIJukgGcgQQAShAEjMKBHJvbGUYBiABKA4yGy5zYWxseXBvcnQuZXZpZGVuY2UudjEuUm9sZUIIukgFggECEAESNQoJaXNzdWVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEjYKCmV4cGlyZXNfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESFwoGc2VyaWFsGAkgASgMQge6SAR6AmgQEjkKCW9yaWdpbl9pZBgKIAEoCUImukgjciEyH14odG9rX1swLTlhLWhqa21ucC10di16XXsyMH0pPyQiVwoGUGVybWl0EhwKB3BheWxvYWQYASABKAxCC7pICHoGEAEYgIACEhkKBmtleV9pZBgCIAEoCUIJukgGcgQQAShAEhQKA21hYxgDIAEoDEIHukgEegJoICLMBAoMUGVybWl0Q2xhaW1zEjcKCm1hY2hpbmVfaWQYASABKAlCI7pIIHIeMhxebWNoX1swLTlhLWhqa21ucC10di16XXsyMH0kEjUKCHZhdWx0X2lkGAIgASgJQiO6SCByHjIcXnZsdF9bMC05YS1oamttbnAtdHYtel17MjB9JBIfCg5yZXF1ZXN0X2RpZ2VzdBgDIAEoDEIHukgEegJoIBI+CgdzZWNyZXRzGAQgAygLMiMuc2FsbHlwb3J0LmV2aWRlbmNlLnYxLlBlcm1pdFNlY3JldEIIukgFkgECEGQSEwoLc2VhbGVkX29ubHkYBSABKAgSOAoLZGVjaXNpb25faWQYBiABKAlCI7pIIHIeMhxeZGVjX1swLTlhLWhqa21ucC10di16XXsyMH0kEhYKDnBvbGljeV92ZXJzaW9uGAcgASgNEjYKCmV4cGlyZXNfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESOgoKcHJvamVjdF9pZBgJIAEoCUImukgjciEyH14ocHJqX1swLTlhLWhqa21ucC10di16XXsyMH0pPyQSEwoLYWxsX2dyYW50ZWQYCiABKAgSOgoKcGFnZV90b2tlbhgLIAEoCUImukgjciEyH14oc2VjX1swLTlhLWhqa21ucC10di16XXsyMH0pPyQSPwoPbmV4dF9wYWdlX3Rva2VuGAwgASgJQia6SCNyITIfXihzZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSk/JCLVAQoMUGVybWl0U2VjcmV0EjYKCXNlY3JldF9pZBgBIAEoCUIjukggch4yHF5zZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSOgoKcHJvamVjdF9pZBgCIAEoCUImukgjciEyH14ocHJqX1swLTlhLWhqa21ucC10di16XXsyMH0pPyQSGQoRcmVxdWVzdGVkX3ZlcnNpb24YAyABKA0SNgoHcmVmdXNhbBgEIAEoDjIbLnNhbGx5cG9ydC5lcnJvcnMudjEuUmVhc29uQgi6SAWCAQIQASJUCgRTbGlwEhsKB3BheWxvYWQYASABKAxCCrpIB3oFEAEYgBASGQoGa2V5X2lkGAIgASgJQgm6SAZyBBABKEASFAoDbWFjGAMgASgMQge6SAR6AmggIv4CCgpTbGlwQ2xhaW1zEjUKCHZhdWx0X2lkGAEgASgJQiO6SCByHjIcXnZsdF9bMC05YS1oamttbnAtdHYtel17MjB9JBI3Cgpwcm9qZWN0X2lkGAIgASgJQiO6SCByHjIcXnByal9bMC05YS1oamttbnAtdHYtel17MjB9JBI2CglzZWNyZXRfaWQYAyABKAlCI7pIIHIeMhxec2VjX1swLTlhLWhqa21ucC10di16XXsyMH0kEhgKBG5hbWUYBCABKAlCCrpIB3IFEAEogAESGAoHdmVyc2lvbhgFIAEoDUIHukgEKgIoARIZChFyZXF1ZXN0ZWRfdmVyc2lvbhgGIAEoDRIgCg9lbnZlbG9wZV9zaGEyNTYYByABKAxCB7pIBHoCaCASHwoOcmVxdWVzdF9kaWdlc3QYCCABKAxCB7pIBHoCaCASNgoKZXhwaXJlc19hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBASKgAQoGS2V5c2V0EhsKB3BheWxvYWQYASABKAxCCrpIB3oFEAEYgEASIAoPcm9vdF9wdWJsaWNfa2V5GAIgASgMQge6SAR6AmggEhoKCXNpZ25hdHVyZRgDIAEoDEIHukgEegJoQBI7CgZzaWduZXIYBCABKAsyIy5zYWxseXBvcnQuZXZpZGVuY2UudjEuS2V5c2V0U2lnbmVyQga6SAPIAQEiRwoMS2V5c2V0U2lnbmVyEhsKB3BheWxvYWQYASABKAxCCrpIB3oFEAEYgAISGgoJc2lnbmF0dXJlGAIgASgMQge6SAR6AmhAIoICChJLZXlzZXRTaWduZXJDbGFpbXMSKAoGa2V5X2lkGAEgASgJQhi6SBVyEzIRXlthLXowLTktXXsxLDY0fSQSGwoKcHVibGljX2tleRgCIAEoDEIHukgEegJoIBI2Cgpub3RfYmVmb3JlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEjUKCW5vdF9hZnRlchgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIaCgltaW5fZXBvY2gYBSABKA1CB7pIBCoCKAESGgoJbWF4X2Vwb2NoGAYgASgNQge6SAQqAigBIpkBCgxLZXlzZXRDbGFpbXMSFgoFZXBvY2gYASABKA1CB7pIBCoCKAESNQoJbm90X2FmdGVyGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEjoKBGtleXMYAyADKAsyIC5zYWxseXBvcnQuZXZpZGVuY2UudjEuUHVibGljS2V5Qgq6SAeSAQQICBAgIrcCCglQdWJsaWNLZXkSKAoGa2V5X2lkGAEgASgJQhi6SBVyEzIRXlthLXowLTktXXsxLDY0fSQSNgoDdXNlGAIgASgOMh0uc2FsbHlwb3J0LmV2aWRlbmNlLnYxLktleVVzZUIKukgHggEEEAEgABIbCgpwdWJsaWNfa2V5GAMgASgMQge6SAR6AmggEjkKBmhvbGRlchgEIAEoCUIpukgmciQyIl4oaWRlbnRpdHl8cG9saWN5fHNlY3JldHN8YXVkaXQpPyQ6cLpIbRprCgprZXkuaG9sZGVyEjVhbiBhbnN3ZXIga2V5IG5hbWVzIGl0cyBob2xkZXIsIGFuZCBubyBvdGhlciBrZXkgZG9lcxomKHRoaXMudXNlID09IDUpID09ICh0aGlzLmhvbGRlciAhPSAnJykiYgoLU2lnbmVkUmVwbHkSHAoHcGF5bG9hZBgBIAEoDEILukgIegYQARiAgAQSGQoGa2V5X2lkGAIgASgJQgm6SAZyBBABKEASGgoJc2lnbmF0dXJlGAMgASgMQge6SAR6AmhAIsQBCgtSZXBseUNsYWltcxIfCg5yZXF1ZXN0X2RpZ2VzdBgBIAEoDEIHukgEegJoIBI9CgdzZWNyZXRzGAIgAygLMiIuc2FsbHlwb3J0LmV2aWRlbmNlLnYxLlJlcGx5U2VjcmV0Qgi6SAWSAQIQZBI/Cg9uZXh0X3BhZ2VfdG9rZW4YAyABKAlCJrpII3IhMh9eKHNlY19bMC05YS1oamttbnAtdHYtel17MjB9KT8kEhQKDGtleXNldF9lcG9jaBgEIAEoDSKBAgoLUmVwbHlTZWNyZXQSNgoJc2VjcmV0X2lkGAEgASgJQiO6SCByHjIcXnNlY19bMC05YS1oamttbnAtdHYtel17MjB9JBIWCgRuYW1lGAIgASgJQgi6SAVyAyiAARIPCgd2ZXJzaW9uGAMgASgNEjgKBGtpbmQYBCABKA4yIC5zYWxseXBvcnQuZXZpZGVuY2UudjEuVmFsdWVLaW5kQgi6SAWCAQIQARI2CgdyZWZ1c2FsGAUgASgOMhsuc2FsbHlwb3J0LmVycm9ycy52MS5SZWFzb25CCLpIBYIBAhABEh8KDmNvbnRlbnRfc2hhMjU2GAYgASgMQge6SAR6AhggImIKDFNpZ25lZEFuc3dlchIbCgdwYXlsb2FkGAEgASgMQgq6SAd6BRABGIAgEhkKBmtleV9pZBgCIAEoCUIJukgGcgQQAShAEhoKCXNpZ25hdHVyZRgDIAEoDEIHukgEegJoQCK0AQoMQW5zd2VyQ2xhaW1zEh8KDnJlcXVlc3RfZGlnZXN0GAEgASgMQge6SAR6AmggEiEKDmNvbnRlbnRfc2hhMjU2GAIgASgMQge6SAR6AmggSAASLwoHcmVmdXNhbBgDIAEoCzIcLnNhbGx5cG9ydC5lcnJvcnMudjEuUmVmdXNhbEgAEh0KDGtleXNldF9lcG9jaBgEIAEoDUIHukgEKgIoAUIQCgdvdXRjb21lEgW6SAIIASpkCg1QcmluY2lwYWxLaW5kEh4KGlBSSU5DSVBBTF9LSU5EX1VOU1BFQ0lGSUVEEAASGgoWUFJJTkNJUEFMX0tJTkRfTUFDSElORRABEhcKE1BSSU5DSVBBTF9LSU5EX1VTRVIQAipiCgRSb2xlEhQKEFJPTEVfVU5TUEVDSUZJRUQQABIOCgpST0xFX09XTkVSEAESDgoKUk9MRV9BRE1JThACEhIKDlJPTEVfREVWRUxPUEVSEAMSEAoMUk9MRV9BVURJVE9SEAQqVQoJVmFsdWVLaW5kEhoKFlZBTFVFX0tJTkRfVU5TUEVDSUZJRUQQABIVChFWQUxVRV9LSU5EX1NJTkdMRRABEhUKEVZBTFVFX0tJTkRfRklFTERTEAIqXQoMU2VhbGluZ1N1aXRlEh0KGVNFQUxJTkdfU1VJVEVfVU5TUEVDSUZJRUQQABIuCipTRUFMSU5HX1NVSVRFX0hQS0VfWDI1NTE5X1NIQTI1Nl9BRVMyNTZHQ00QASqGAQoGS2V5VXNlEhcKE0tFWV9VU0VfVU5TUEVDSUZJRUQQABIWChJLRVlfVVNFX0NSRURFTlRJQUwQARITCg9LRVlfVVNFX1NFQUxJTkcQAhIRCg1LRVlfVVNFX1JFUExZEAMSDwoLS0VZX1VTRV9MT0cQBBISCg5LRVlfVVNFX0FOU1dFUhAFYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_sallyport_errors_v1_reason]);
 
 /**
  * SignedRequest is a request as the gateway received it: the covered components, the signature and the body bytes.
@@ -498,7 +498,8 @@ export const SlipClaimsSchema: GenMessage<SlipClaims> = /*@__PURE__*/
   messageDesc(file_sallyport_evidence_v1_evidence, 7);
 
 /**
- * Keyset is the deployment's public keys, signed by its offline root. The payload is a KeysetClaims, kept as bytes.
+ * Keyset is the deployment's public keys, signed by a key that its offline root vouches for. The payload is a
+ * KeysetClaims, kept as bytes.
  *
  * @generated from message sallyport.evidence.v1.Keyset
  */
@@ -518,11 +519,18 @@ export type Keyset = Message<"sallyport.evidence.v1.Keyset"> & {
   rootPublicKey: Uint8Array;
 
   /**
-   * Signature is Ed25519 by the root over the label "sallyport-keyset-v1", a zero byte and the payload.
+   * Signature is Ed25519 by the signer over the label "sallyport-keyset-v1", a zero byte and the payload.
    *
    * @generated from field: bytes signature = 3;
    */
   signature: Uint8Array;
+
+  /**
+   * Signer is the root's statement about the key that made the signature.
+   *
+   * @generated from field: sallyport.evidence.v1.KeysetSigner signer = 4;
+   */
+  signer?: KeysetSigner | undefined;
 };
 
 /**
@@ -531,6 +539,91 @@ export type Keyset = Message<"sallyport.evidence.v1.Keyset"> & {
  */
 export const KeysetSchema: GenMessage<Keyset> = /*@__PURE__*/
   messageDesc(file_sallyport_evidence_v1_evidence, 8);
+
+/**
+ * KeysetSigner is the root's word for the key that signs keysets. The payload is a KeysetSignerClaims, kept as bytes.
+ *
+ * @generated from message sallyport.evidence.v1.KeysetSigner
+ */
+export type KeysetSigner = Message<"sallyport.evidence.v1.KeysetSigner"> & {
+  /**
+   * Payload is the serialised KeysetSignerClaims; never serialised again.
+   *
+   * @generated from field: bytes payload = 1;
+   */
+  payload: Uint8Array;
+
+  /**
+   * Signature is Ed25519 by the root over the label "sallyport-keyset-signer-v1", a zero byte and the payload.
+   *
+   * @generated from field: bytes signature = 2;
+   */
+  signature: Uint8Array;
+};
+
+/**
+ * Describes the message sallyport.evidence.v1.KeysetSigner.
+ * Use `create(KeysetSignerSchema)` to create a new message.
+ */
+export const KeysetSignerSchema: GenMessage<KeysetSigner> = /*@__PURE__*/
+  messageDesc(file_sallyport_evidence_v1_evidence, 9);
+
+/**
+ * KeysetSignerClaims says which key may sign which keysets, and when.
+ *
+ * @generated from message sallyport.evidence.v1.KeysetSignerClaims
+ */
+export type KeysetSignerClaims = Message<"sallyport.evidence.v1.KeysetSignerClaims"> & {
+  /**
+   * KeyId names the key for people.
+   *
+   * @generated from field: string key_id = 1;
+   */
+  keyId: string;
+
+  /**
+   * PublicKey is the raw Ed25519 key.
+   *
+   * @generated from field: bytes public_key = 2;
+   */
+  publicKey: Uint8Array;
+
+  /**
+   * NotBefore is the beginning of its validity.
+   *
+   * @generated from field: google.protobuf.Timestamp not_before = 3;
+   */
+  notBefore?: Timestamp | undefined;
+
+  /**
+   * NotAfter is the end of its validity, and of every keyset that it signed.
+   *
+   * @generated from field: google.protobuf.Timestamp not_after = 4;
+   */
+  notAfter?: Timestamp | undefined;
+
+  /**
+   * MinEpoch is the smallest epoch that it may sign. It lies above all epochs of the signer before, so that a client
+   * which has seen a keyset of this one takes nothing from that one any more.
+   *
+   * @generated from field: uint32 min_epoch = 5;
+   */
+  minEpoch: number;
+
+  /**
+   * MaxEpoch is the greatest epoch that it may sign.
+   *
+   * @generated from field: uint32 max_epoch = 6;
+   */
+  maxEpoch: number;
+};
+
+/**
+ * Describes the message sallyport.evidence.v1.KeysetSignerClaims.
+ * Use `create(KeysetSignerClaimsSchema)` to create a new message.
+ */
+export const KeysetSignerClaimsSchema: GenMessage<KeysetSignerClaims> = /*@__PURE__*/
+  messageDesc(file_sallyport_evidence_v1_evidence, 10);
 
 /**
  * KeysetClaims lists the public keys that are valid now.
@@ -565,7 +658,7 @@ export type KeysetClaims = Message<"sallyport.evidence.v1.KeysetClaims"> & {
  * Use `create(KeysetClaimsSchema)` to create a new message.
  */
 export const KeysetClaimsSchema: GenMessage<KeysetClaims> = /*@__PURE__*/
-  messageDesc(file_sallyport_evidence_v1_evidence, 9);
+  messageDesc(file_sallyport_evidence_v1_evidence, 11);
 
 /**
  * PublicKey is one key of the keyset.
@@ -607,7 +700,7 @@ export type PublicKey = Message<"sallyport.evidence.v1.PublicKey"> & {
  * Use `create(PublicKeySchema)` to create a new message.
  */
 export const PublicKeySchema: GenMessage<PublicKey> = /*@__PURE__*/
-  messageDesc(file_sallyport_evidence_v1_evidence, 10);
+  messageDesc(file_sallyport_evidence_v1_evidence, 12);
 
 /**
  * SignedReply is crypto's signature over what it answered. The payload is a ReplyClaims, kept as bytes.
@@ -642,7 +735,7 @@ export type SignedReply = Message<"sallyport.evidence.v1.SignedReply"> & {
  * Use `create(SignedReplySchema)` to create a new message.
  */
 export const SignedReplySchema: GenMessage<SignedReply> = /*@__PURE__*/
-  messageDesc(file_sallyport_evidence_v1_evidence, 11);
+  messageDesc(file_sallyport_evidence_v1_evidence, 13);
 
 /**
  * ReplyClaims is what crypto answered to one request, secret by secret, the refused ones included.
@@ -670,6 +763,13 @@ export type ReplyClaims = Message<"sallyport.evidence.v1.ReplyClaims"> & {
    * @generated from field: string next_page_token = 3;
    */
   nextPageToken: string;
+
+  /**
+   * KeysetEpoch is the epoch of the newest keyset that crypto knows; a client with an older one fetches it.
+   *
+   * @generated from field: uint32 keyset_epoch = 4;
+   */
+  keysetEpoch: number;
 };
 
 /**
@@ -677,7 +777,7 @@ export type ReplyClaims = Message<"sallyport.evidence.v1.ReplyClaims"> & {
  * Use `create(ReplyClaimsSchema)` to create a new message.
  */
 export const ReplyClaimsSchema: GenMessage<ReplyClaims> = /*@__PURE__*/
-  messageDesc(file_sallyport_evidence_v1_evidence, 12);
+  messageDesc(file_sallyport_evidence_v1_evidence, 14);
 
 /**
  * ReplySecret is the outcome for one secret.
@@ -733,7 +833,7 @@ export type ReplySecret = Message<"sallyport.evidence.v1.ReplySecret"> & {
  * Use `create(ReplySecretSchema)` to create a new message.
  */
 export const ReplySecretSchema: GenMessage<ReplySecret> = /*@__PURE__*/
-  messageDesc(file_sallyport_evidence_v1_evidence, 13);
+  messageDesc(file_sallyport_evidence_v1_evidence, 15);
 
 /**
  * SignedAnswer is an owner's signature over its answer to a forwarded request. The payload is an AnswerClaims, kept as
@@ -769,7 +869,7 @@ export type SignedAnswer = Message<"sallyport.evidence.v1.SignedAnswer"> & {
  * Use `create(SignedAnswerSchema)` to create a new message.
  */
 export const SignedAnswerSchema: GenMessage<SignedAnswer> = /*@__PURE__*/
-  messageDesc(file_sallyport_evidence_v1_evidence, 14);
+  messageDesc(file_sallyport_evidence_v1_evidence, 16);
 
 /**
  * AnswerClaims is what an owner answered to one request.
@@ -820,7 +920,7 @@ export type AnswerClaims = Message<"sallyport.evidence.v1.AnswerClaims"> & {
  * Use `create(AnswerClaimsSchema)` to create a new message.
  */
 export const AnswerClaimsSchema: GenMessage<AnswerClaims> = /*@__PURE__*/
-  messageDesc(file_sallyport_evidence_v1_evidence, 15);
+  messageDesc(file_sallyport_evidence_v1_evidence, 17);
 
 /**
  * PrincipalKind tells a machine from a person.

@@ -73,7 +73,7 @@ export async function createTestOwner(): Promise<TestOwner> {
   const projects = projectMethods(database, state, (tx) => (changedIn = tx));
   const options = {
     trust,
-    answerKey: pickAnswerKey(deployment.answerKeys("secrets"), "secrets", trust),
+    answerKey: () => pickAnswerKey(deployment.answerKeys("secrets"), "secrets", trust),
     authorities: publicNames,
     windowSeconds: clockWindowSeconds,
     clock: () => state.nowMs,
