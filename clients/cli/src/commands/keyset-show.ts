@@ -28,6 +28,7 @@ export const keysetShow = defineCommand({
         holder: nullable(text("who signs answers with it; null for other uses")),
         publicKey: text("the raw key in base64"),
       }),
+      "the keys, in the order of the keyset",
     ),
   }),
   async run({ args: { file } }) {

@@ -20,7 +20,7 @@ export type AnswerOutcome =
   | { readonly case: "refusal"; readonly value: Refusal };
 
 /**
- * Picks the key that signs an owner's answers: the first of its file that the keyset holds. Throws an Error with a sentence for the operator
+ * Picks the key that signs an owner's answers: the first of its file. Throws an Error with a sentence for the operator
  * unless the keyset holds its public half as that owner's, for no client would believe what it signs.
  */
 export function pickAnswerKey(
@@ -28,17 +28,15 @@ export function pickAnswerKey(
   owner: AnswerOwner,
   trust: Pick<Trust, "answerKey" | "epoch"> & { readonly announcedEpoch?: number },
 ): AnswerKey {
-  const [first] = keys;
-  if (!first) throw new Error("SALLYPORT_ANSWER_KEY_FILE holds no key");
-  const picked = keys.find(({ keyId, key }) => {
-    const published = trust.answerKey(owner, keyId);
-    return published && Buffer.compare(published, publicKeyOf(key)) === 0;
-  });
-  if (!picked)
+  const [preferred] = keys;
+  if (!preferred) throw new Error("SALLYPORT_ANSWER_KEY_FILE holds no key");
+  const { keyId, key: seed } = preferred;
+  const published = trust.answerKey(owner, keyId);
+  if (!published || Buffer.compare(published, publicKeyOf(seed)) !== 0)
     throw new Error(
-      `the keyset does not hold the answer key ${first.keyId} of ${owner}: sign a keyset with it first`,
+      `the keyset does not hold the answer key ${keyId} of ${owner}: sign a keyset with it first`,
     );
-  return { keyId: picked.keyId, seed: picked.key, epoch: trust.announcedEpoch ?? trust.epoch };
+  return { keyId, seed, epoch: trust.announcedEpoch ?? trust.epoch };
 }
 
 /** Signs the outcome of one request (SIGNING §11). Throws when the claims break their contract. */
