@@ -148,8 +148,8 @@ describe("a ceremony that was cut off", () => {
 
   test("is finished by the next start from every point, with every key that there was", async () => {
     const files = inOrder();
-    const points = files.flatMap((file, index) => (keys.includes(file) ? [index, index + 1] : []));
-    for (const point of new Set(points)) {
+    const points = files.flatMap((file, index) => (keys.includes(file) ? [index + 1] : []));
+    for (const point of [0, ...points]) {
       const dir = fresh();
       put(dir, begun);
       for (const file of files.slice(0, point)) {
@@ -163,7 +163,7 @@ describe("a ceremony that was cut off", () => {
       expect([...after.keys()]).toEqual(expect.arrayContaining([...keys, marker, "crypto/keyset.bin"]));
       expect(after.has(begun)).toBe(false);
     }
-  }, 120_000);
+  }, 300_000);
 
   test("and has lost its KEK: the keyring stays, and the start names what it needs", async () => {
     rmSync(join(data, marker));
