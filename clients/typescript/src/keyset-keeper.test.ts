@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
@@ -127,6 +127,7 @@ describe("the epoch in the identity file", () => {
 
   test("is not written where there is no file, or none that may be written", async () => {
     await rememberEpoch(join(dir, "none.json"), identity.keyId, 9);
+    expect(readdirSync(dir)).toEqual([]);
     const file = join(dir, "machine.json");
     await saveIdentity(file, identity);
     const before = readFileSync(file, "utf8");

@@ -62,7 +62,7 @@ describe("a keyset that a process follows", () => {
   test("is taken up while it runs, by everything that holds on to the trust", async () => {
     put(1);
     using trust = await follow();
-    const { publicKey } = trust;
+    const publicKey = (use: KeyUse, keyId: string) => trust.publicKey(use, keyId);
     expect(publicKey(KeyUse.REPLY, "reply-2")).toBeUndefined();
     put(2, [keyOf("reply-2", KeyUse.REPLY, 1)]);
     await expect.poll(() => trust.epoch).toBe(2);
