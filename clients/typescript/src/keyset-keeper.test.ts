@@ -62,7 +62,9 @@ function keeping(known: Identity = identity, file?: string) {
     if (world.failure) throw world.failure;
     return { keyset: keyset(world.epoch, world.nowMs + 7 * dayMs) };
   };
-  const remember = async (epoch: number) => file && rememberEpoch(file, known.keyId, epoch);
+  const remember = async (epoch: number): Promise<void> => {
+    if (file !== undefined) await rememberEpoch(file, known.keyId, epoch);
+  };
   return { world, keeper: createKeysetKeeper({ ...known, remember }, ask, () => world.nowMs) };
 }
 

@@ -2,7 +2,13 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:h
 import { once } from "node:events";
 import type { OutgoingHttpHeaders } from "node:http";
 import type { Identity } from "@sallyport/client/reading";
-import { type Signer, createSignedTransport, createSigner, pinned, toSallyportError } from "@sallyport/client";
+import {
+  type Signer,
+  createSignedTransport,
+  createSigner,
+  pinned,
+  toSallyportError,
+} from "@sallyport/client";
 import { userAgent } from "../session.ts";
 import { type Answer, type ToolRequest, collect, maxAnswerBytes } from "./exchange.ts";
 import { ProxyRefusal } from "./refusal.ts";

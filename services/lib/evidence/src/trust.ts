@@ -4,7 +4,14 @@ import {
   type KeysetClaims,
   KeysetSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { type AnswerOwner, FormatError, fromStrictBinary, openKeyset } from "@sallyport/proto/signing";
+import {
+  type AnswerOwner,
+  FormatError,
+  KeysetError,
+  type OpenedKeyset,
+  fromStrictBinary,
+  openKeyset,
+} from "@sallyport/proto/signing";
 import { verifyEd25519 } from "./ed25519.ts";
 
 /** The deployment's public keys, checked against the pinned root. */
@@ -34,9 +41,19 @@ export function loadTrust(
   smallestEpoch = 1,
 ): Trust {
   const keyset = decode(bytes);
-  const opened = openKeyset(keyset, rootFingerprint, nowMs, smallestEpoch, verifyEd25519);
+  const opened = naming(() => openKeyset(keyset, rootFingerprint, nowMs, smallestEpoch, verifyEd25519));
   const { claims, notAfterMs, signerNotAfterMs } = opened;
   return { keyset, epoch: claims.epoch, notAfterMs, signerNotAfterMs, ...lookUps(claims) };
+}
+
+// Of a process the operator pins the root by a setting.
+function naming(open: () => OpenedKeyset): OpenedKeyset {
+  try {
+    return open();
+  } catch (error) {
+    if (!(error instanceof KeysetError) || error.step !== "root") throw error;
+    throw new KeysetError("root", `${error.message}: check SALLYPORT_ROOT_FINGERPRINT`);
+  }
 }
 
 function decode(bytes: Uint8Array): Keyset {
