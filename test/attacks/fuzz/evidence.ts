@@ -26,6 +26,7 @@ import {
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
   FormatError,
+  KeysetError,
   LABELS,
   answerOwners,
   answerPreimage,
@@ -131,10 +132,10 @@ function claimsTarget(
   };
 }
 
-// What a keyset lacks is told the operator in a sentence, by a plain Error, when a process starts.
 function isRefusal(error: unknown): boolean {
-  if (error instanceof EvidenceError || error instanceof FormatError || error instanceof SallyportError)
-    return true;
+  const typed = [EvidenceError, FormatError, KeysetError, SallyportError];
+  if (typed.some((type) => error instanceof type)) return true;
+  // An envelope that is no message stops a process with a sentence for the operator.
   return error instanceof Error && error.constructor === Error && /^the keyset\b/.test(error.message);
 }
 
