@@ -74,7 +74,7 @@ describe("the command line", () => {
       const { code, out, err } = await run(args);
       expect(out).toBe("");
       const { error } = JSON.parse(err) as { error: Record<string, unknown> };
-      expect(Object.keys(error)).toEqual(["reason", "message", "next", "metadata"]);
+      expect(Object.keys(error)).toEqual(["reason", "message", "next", "metadata", "vouched"]);
       expect(code).toBe(args[0] === "nope" ? 2 : 4);
     }
   });
