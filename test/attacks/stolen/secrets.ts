@@ -15,7 +15,7 @@ import {
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { DirectoryService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/directory_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
-import { newId } from "@sallyport/proto/ids";
+import { newSecretId } from "@sallyport/proto/signing";
 import { describe, expect, test } from "vitest";
 import { type Field, canaries } from "../field.ts";
 import { takeOverGateway } from "../gateway/cheat.ts";
@@ -110,7 +110,7 @@ export function describeSecrets(field: () => Field): void {
         KeysetSchema,
         folderOf(system, "secrets").get("keyset.bin") ?? new Uint8Array(),
       );
-      const secretId = newId("sec");
+      const { secretId, idNonce } = newSecretId(owner.vaultId);
       const target = {
         vaultId: owner.vaultId,
         projectId,
@@ -123,7 +123,7 @@ export function describeSecrets(field: () => Field): void {
       const keys = verifyKeyset(keyset, owner.rootFingerprint, Date.now());
       const plaintext = Buffer.from(canaries.OTHER);
       const value = await sealValue(plaintext, ValueKind.SINGLE, target, keys);
-      const request = { secretId, projectId, name: "WRITTEN", value };
+      const request = { secretId, idNonce, projectId, name: "WRITTEN", value };
       using carrier = takeOverGateway(system);
       const credential = await carrier.credentialOf(owner.keyId);
       const { secrets } = await carrier.fetch({
