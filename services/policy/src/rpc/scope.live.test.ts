@@ -74,11 +74,11 @@ describe("ValidateScope", () => {
     };
     const { projectRoles } = await ask([projectId], secretIds);
     expect(projectRoles).toEqual([ProjectRole.MANAGER]);
-    const absent = [ask([newId("prj")], []), ask([projectId], [newId("sec")])];
-    const hiding = [ask([hidden.projectId], []), ask([projectId], hidden.secretIds)];
     const told = async (call: Promise<unknown>) =>
       call.then(String, (error: unknown) => JSON.stringify(failureOf(error).metadata));
-    expect(await Promise.all(hiding.map(told))).toEqual(await Promise.all(absent.map(told)));
+    const absent = [ask([newId("prj")], []), ask([projectId], [newId("sec")])].map(told);
+    const hiding = [ask([hidden.projectId], []), ask([projectId], hidden.secretIds)].map(told);
+    expect(await Promise.all(hiding)).toEqual(await Promise.all(absent));
   });
 });
 
