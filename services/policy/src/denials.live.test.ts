@@ -88,7 +88,7 @@ test("beyond its budget a machine is told to wait, and one alarm stands for all;
   await policy.scope.applyScope(other);
   expect((await read(madeUp(1), other.machineId)).refusal?.reason).toBe(Reason.NOT_GRANTED);
 
-  policy.time.nowMs += 60_000;
+  policy.time.steadyMs += 60_000;
   expect((await read(madeUp(1))).refusal?.reason).toBe(Reason.NOT_GRANTED);
 });
 

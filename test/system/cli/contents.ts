@@ -295,7 +295,7 @@ export function describeSecrets(cli: () => Cli): void {
       const deleted = (await cli().note("secret rm", ["PIPED"])) as Secret;
       expect(deleted.deletedAt).not.toBeNull();
       expect((await cli().home.run(["get", "PIPED"])).code).toBe(3);
-      expect(await json(["list", "--deleted"])).toEqual([deleted]);
+      expect(await json(["list", "--deleted"])).toContainEqual(deleted);
       expect(await refused(["rm", "PIPED"])).toMatchObject({ code: 5 });
       expect((await run(["show", deleted.secretId])).out).toMatch(
         /It can be restored until then: sallyport secret restore sec_/,
