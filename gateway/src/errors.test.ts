@@ -37,6 +37,7 @@ const table: readonly [reason: keyof typeof Reason, code: Code, metadata: readon
   ["LAST_OWNER", Code.FailedPrecondition, []],
   ["PROJECT_ROLE_REQUIRED", Code.PermissionDenied, ["project_role"]],
   ["PROJECT_NOT_EMPTY", Code.FailedPrecondition, ["secrets"]],
+  ["SEALING_REQUIRED", Code.FailedPrecondition, ["secret_id"]],
   ["RATE_LIMITED", Code.ResourceExhausted, []],
   ["DEPENDENCY_UNAVAILABLE", Code.Unavailable, []],
 ];

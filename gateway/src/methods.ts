@@ -8,6 +8,7 @@ import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_p
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
 import { ProjectRoleService } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
+import { SealingService } from "@sallyport/proto/gen/sallyport/policy/v1/sealing_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import type { RateClass } from "./limits.ts";
@@ -111,6 +112,9 @@ const limitsByPath: ReadonlyMap<string, MethodLimits> = new Map([
       "listOwnProjectRoles",
       "countProjectRoles",
     ],
+  }),
+  ...grouped(SealingService, {
+    manage: ["setVaultSealing", "getVaultSealing", "setSecretSealing", "listSealedSecrets"],
   }),
   ...grouped(ProjectService, {
     manage: ["createProject", "getProject", "listProjects", "deleteProject", "restoreProject"],

@@ -8,6 +8,7 @@ import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_p
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
 import { ProjectRoleService } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
+import { SealingService } from "@sallyport/proto/gen/sallyport/policy/v1/sealing_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import type { AnswerOwner } from "@sallyport/proto/signing";
@@ -24,6 +25,7 @@ export const forwarded: readonly { readonly service: DescService; readonly owner
   { service: GrantService, owner: "policy" },
   { service: MembershipService, owner: "policy" },
   { service: ProjectRoleService, owner: "policy" },
+  { service: SealingService, owner: "policy" },
   { service: ProjectService, owner: "secrets" },
   { service: SecretService, owner: "secrets" },
   { service: AuditService, owner: "audit" },

@@ -216,6 +216,19 @@ export const events = {
     outcomes: done,
     detail: ["former_role"],
   },
+  // `required` says which way it was changed.
+  "vault.sealing_required": {
+    emitters: ["policy"],
+    severity: Severity.NOTICE,
+    outcomes: done,
+    detail: ["required"],
+  },
+  "secret.sealing_required": {
+    emitters: ["policy"],
+    severity: Severity.NOTICE,
+    outcomes: done,
+    detail: ["required"],
+  },
   // Projects and secrets.
   "project.created": { emitters: ["secrets"], severity: Severity.NOTICE, outcomes: done, detail: ["name"] },
   "secret.created": { emitters: ["secrets"], severity: Severity.NOTICE, outcomes: done, detail: ["name"] },
@@ -312,6 +325,8 @@ export const meanings: Readonly<Record<Action, string>> = {
   "grant.removed": "a machine may not read a secret any more",
   "project_role.set": "what a user may do in a project was set",
   "project_role.removed": "a user's role in a project was taken back",
+  "vault.sealing_required": "reads of the vault's secrets must be sealed from now on, or need not be",
+  "secret.sealing_required": "reads of a secret must be sealed from now on, or need not be",
   "project.created": "a project was made",
   "project.deleted": "a project was deleted; it can be restored for 30 days",
   "project.restored": "a deleted project is back",

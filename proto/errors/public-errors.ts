@@ -91,6 +91,10 @@ const known: Readonly<Record<Exclude<Reason, Hidden>, PublicError>> = {
     metadata: ["project_role"],
     sentence: "your role in this project may not do this: ask a manager of the project for the role named",
   },
+  [Reason.SEALING_REQUIRED]: {
+    metadata: ["secret_id"],
+    sentence: "this secret is read sealed only: name a recipient key, or read with a Sallyport client",
+  },
   [Reason.RATE_LIMITED]: { metadata: [], sentence: "too many requests: wait for the retry delay" },
   [Reason.DEPENDENCY_UNAVAILABLE]: {
     metadata: [],

@@ -14,6 +14,7 @@ import { describeMachines } from "./cli/machines.ts";
 import { describePeople } from "./cli/people.ts";
 import { describeProxy } from "./cli/proxy.ts";
 import { describeRecords } from "./cli/records.ts";
+import { describeSealing } from "./cli/sealing.ts";
 import { type Cli, startCli } from "./cli/state.ts";
 import { describeValues } from "./cli/values.ts";
 
@@ -38,6 +39,7 @@ describeCompletion(started);
 describeProjects(started);
 describeSecrets(started);
 describeGrants(started);
+describeSealing(started);
 describeRecords(started);
 
 test("what every command prints as JSON is what is documented, to the last key", async () => {

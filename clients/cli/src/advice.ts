@@ -186,6 +186,11 @@ const all: Readonly<Record<KnownReason, Advice>> = {
     what: ({ secrets = "some" }) => `the project still holds ${secrets} secret${secrets === "1" ? "" : "s"}`,
     next: () => 'delete them first: "sallyport secret list" shows them, "sallyport secret rm" deletes one',
   },
+  SEALING_REQUIRED: {
+    exitCode: 3,
+    what: ({ secret_id: id }) => `${id ?? "this secret"} is read sealed only`,
+    next: () => 'read it with a Sallyport client, which always seals: "sallyport get", "run" or "export"',
+  },
   RATE_LIMITED: {
     exitCode: 6,
     what: () => "too many requests",

@@ -160,6 +160,12 @@ export const catalogue: readonly Entry[] = [
     load: async () => (await import("./commands/secret-restore.ts")).secretRestore,
   },
   {
+    path: "secret sealing",
+    summary: "Forbid unsealed reads of a secret",
+    section: "Manage",
+    load: async () => (await import("./commands/secret-sealing.ts")).secretSealing,
+  },
+  {
     path: "token create",
     summary: "Make an enrollment token for a pipeline; it is shown once",
     section: "Manage",
@@ -380,6 +386,12 @@ export const catalogue: readonly Entry[] = [
     summary: "Make another vault; its owner's login code is shown once",
     section: "This computer",
     load: async () => (await import("./commands/vault-create.ts")).vaultCreate,
+  },
+  {
+    path: "vault sealing",
+    summary: "Forbid unsealed reads of the whole vault, or show what is forbidden",
+    section: "This computer",
+    load: async () => (await import("./commands/vault-sealing.ts")).vaultSealing,
   },
   {
     path: "keyset sign",

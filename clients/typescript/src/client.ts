@@ -8,6 +8,7 @@ import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_p
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
 import { ProjectRoleService } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
+import { SealingService } from "@sallyport/proto/gen/sallyport/policy/v1/sealing_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { type Secret, SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { newSecretId } from "@sallyport/proto/signing";
@@ -62,6 +63,7 @@ export type Services = {
   readonly grants: Client<typeof GrantService>;
   readonly memberships: Client<typeof MembershipService>;
   readonly projectRoles: Client<typeof ProjectRoleService>;
+  readonly sealing: Client<typeof SealingService>;
   readonly projects: Client<typeof ProjectService>;
   readonly secrets: Client<typeof SecretService>;
   readonly audit: Client<typeof AuditService>;
@@ -143,6 +145,7 @@ export function openSallyport(
       grants: createClient(GrantService, transport),
       memberships: createClient(MembershipService, transport),
       projectRoles: createClient(ProjectRoleService, transport),
+      sealing: createClient(SealingService, transport),
       projects: createClient(ProjectService, transport),
       secrets,
       audit: createClient(AuditService, transport),

@@ -62,6 +62,8 @@ const emitters: Readonly<Record<string, readonly Emitter[]>> = {
   "grant.added": ["policy"],
   "grant.changed": ["policy"],
   "grant.removed": ["policy"],
+  "vault.sealing_required": ["policy"],
+  "secret.sealing_required": ["policy"],
   "project_role.set": ["policy"],
   "project_role.removed": ["policy"],
   "project.created": ["secrets"],

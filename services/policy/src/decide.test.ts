@@ -3,14 +3,16 @@ import { describe, expect, test } from "vitest";
 import { type RequestFacts, type SecretFacts, decideList, decideRead } from "./decide.ts";
 
 const now = 1_800_000_000_000;
-const current = { namedVersion: false, nowMs: now };
-const named = { namedVersion: true, nowMs: now };
+const current = { namedVersion: false, sealed: false, nowMs: now };
+const named = { ...current, namedVersion: true };
+const sealed = { ...current, sealed: true };
 const readable: SecretFacts = {
   secretId: "sec_a",
   projectId: "prj_a",
   member: true,
   granted: true,
   anyVersion: false,
+  sealedOnly: false,
 };
 const refused: SecretFacts = { ...readable, secretId: "sec_b", granted: false };
 
@@ -49,6 +51,28 @@ describe("decideRead", () => {
     expect(decideRead(facts([], { principal, memberOfTarget: false }), current, false).refusal).toBe(
       Reason.MACHINE_EXPIRED,
     );
+  });
+});
+
+describe("decideRead of what is read sealed only", () => {
+  const sealedOnly: SecretFacts = { ...readable, secretId: "sec_d", sealedOnly: true };
+  test("an unsealed request gets the others, under a permit that allows an unsealed reply", () => {
+    const decision = decideRead(facts([sealedOnly, readable]), current, false);
+    const refusals = decision.secrets.map(({ refusal }) => refusal);
+    expect(refusals).toEqual([Reason.SEALING_REQUIRED, Reason.UNSPECIFIED]);
+    expect(decision).toMatchObject({ refusal: Reason.UNSPECIFIED, sealedOnly: false });
+  });
+  test("it alone, or all or nothing: the request is refused", () => {
+    const { SEALING_REQUIRED } = Reason;
+    expect(decideRead(facts([sealedOnly]), current, false).refusal).toBe(SEALING_REQUIRED);
+    expect(decideRead(facts([readable, sealedOnly]), current, true).refusal).toBe(SEALING_REQUIRED);
+  });
+  test("one allowed among others makes the whole reply sealed only, and one refused does not", () => {
+    expect(decideRead(facts([readable, sealedOnly]), sealed, false).sealedOnly).toBe(true);
+    expect(decideRead(facts([readable]), sealed, false).sealedOnly).toBe(false);
+    const ungranted = { ...sealedOnly, granted: false };
+    expect(decideRead(facts([readable, ungranted]), sealed, false).sealedOnly).toBe(false);
+    expect(decideRead(facts([]), sealed, false).sealedOnly).toBe(false);
   });
 });
 

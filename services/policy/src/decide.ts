@@ -8,6 +8,7 @@ export type SecretFacts = {
   readonly member: boolean;
   readonly granted: boolean;
   readonly anyVersion: boolean;
+  readonly sealedOnly: boolean;
 };
 
 /** Everything that the decision about one request rests on, read in one statement. */
@@ -20,21 +21,37 @@ export type RequestFacts = {
 };
 
 /** The decision about one secret; UNSPECIFIED allows. */
-export type Decided = { readonly secretId: string; readonly projectId: string; readonly refusal: Reason };
+export type Decided = {
+  readonly secretId: string;
+  readonly projectId: string;
+  readonly refusal: Reason;
+};
 
-/** The decision about one request. Its refusal, when not UNSPECIFIED, refuses all of it. */
-export type Decision = { readonly secrets: readonly Decided[]; readonly refusal: Reason };
+/** The decision about one request. */
+export type Decision = {
+  readonly secrets: readonly Decided[];
+  /** When not UNSPECIFIED, it refuses all of the request. */
+  readonly refusal: Reason;
+};
+
+/** The decision about a read; sealedOnly when any secret that it allows is read sealed only. */
+export type ReadDecision = Decision & { readonly sealedOnly: boolean };
 
 /**
  * Decides a read. The whole request is refused with the first secret's reason when nothing is allowed, or when one
  * refusal is enough (allOrNothing).
  */
-export function decideRead(facts: RequestFacts, asked: Asked, allOrNothing: boolean): Decision {
+export function decideRead(facts: RequestFacts, asked: Asked, allOrNothing: boolean): ReadDecision {
   const secrets = decideSecrets(facts, asked);
-  if (secrets.length === 0) return { secrets, refusal: refusalOfTarget(facts, asked.nowMs) };
+  if (secrets.length === 0)
+    return { secrets, refusal: refusalOfTarget(facts, asked.nowMs), sealedOnly: false };
   const refused = secrets.filter(({ refusal }) => refusal !== Reason.UNSPECIFIED);
   const whole = allOrNothing || refused.length === secrets.length;
-  return { secrets, refusal: (whole ? refused[0]?.refusal : undefined) ?? Reason.UNSPECIFIED };
+  const refusal = (whole ? refused[0]?.refusal : undefined) ?? Reason.UNSPECIFIED;
+  const sealedOnly = facts.secrets.some(
+    (secret, at) => secret.sealedOnly && secrets[at]?.refusal === Reason.UNSPECIFIED,
+  );
+  return { secrets, refusal, sealedOnly };
 }
 
 /** Decides a listing: what may be read is named, what may not is left out without a word. */

@@ -4,6 +4,7 @@ import { PrincipalStatus } from "@sallyport/proto/gen/sallyport/policy/internal/
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
 import { ProjectRole, ProjectRoleService } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
+import { SealingService } from "@sallyport/proto/gen/sallyport/policy/v1/sealing_pb.ts";
 import { createServiceDatabase, newUser } from "@sallyport/test/infra";
 import { beforeAll, describe, expect, test } from "vitest";
 import {
@@ -38,6 +39,7 @@ const { DISABLED } = PrincipalStatus;
 const { removeGrant, setGrants, addGrant } = GrantService.method;
 const { removeProjectRole } = ProjectRoleService.method;
 const { removeMembership } = MembershipService.method;
+const { setVaultSealing, setSecretSealing } = SealingService.method;
 
 // What takes the right away, and the version whose read it concerns.
 const changes: readonly {
@@ -65,6 +67,15 @@ const changes: readonly {
     version: 1,
     run: ({ vaultId, machineId, secretId }) =>
       policy.call(newUser(vaultId), addGrant, { machineId, secretId, anyVersion: false }),
+  },
+  {
+    name: "its vault is read sealed only, and the read is not sealed",
+    run: ({ vaultId }) => policy.call(newUser(vaultId), setVaultSealing, { required: true }),
+  },
+  {
+    name: "a secret is read sealed only, and the read is not sealed",
+    run: ({ vaultId, secretId }) =>
+      policy.call(newUser(vaultId), setSecretSealing, { secretId, required: true }),
   },
   {
     name: "a secret is retired",

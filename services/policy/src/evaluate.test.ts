@@ -4,8 +4,14 @@ import { type Principal, type ReadFacts, evaluate } from "./evaluate.ts";
 
 const now = 1_800_000_000_000;
 const active: Principal = { status: "active", expiresAtMs: now + 1 };
-const current = { namedVersion: false, nowMs: now };
-const granted: ReadFacts = { principal: active, member: true, granted: true, anyVersion: false };
+const current = { namedVersion: false, sealed: false, nowMs: now };
+const granted: ReadFacts = {
+  principal: active,
+  member: true,
+  granted: true,
+  anyVersion: false,
+  sealedOnly: false,
+};
 
 describe("evaluate", () => {
   test.each([
@@ -56,7 +62,33 @@ describe("evaluate", () => {
       want: Reason.NOT_GRANTED,
     },
   ])("a named version: $name", ({ facts, want }) => {
-    expect(evaluate(facts, { namedVersion: true, nowMs: now })).toBe(want);
+    expect(evaluate(facts, { ...current, namedVersion: true })).toBe(want);
+  });
+
+  const sealedOnly = { ...granted, sealedOnly: true };
+  test.each([
+    { name: "unsealed", facts: sealedOnly, sealed: false, want: Reason.SEALING_REQUIRED },
+    { name: "sealed", facts: sealedOnly, sealed: true, want: Reason.UNSPECIFIED },
+    {
+      name: "unsealed, but not granted: nothing is told of it",
+      facts: { ...sealedOnly, granted: false },
+      sealed: false,
+      want: Reason.NOT_GRANTED,
+    },
+    {
+      name: "unsealed, of no member: nothing is told of it",
+      facts: { ...sealedOnly, member: false },
+      sealed: false,
+      want: Reason.NOT_GRANTED,
+    },
+  ])("what is read sealed only, $name", ({ facts, sealed, want }) => {
+    expect(evaluate(facts, { ...current, sealed })).toBe(want);
+  });
+
+  test("a version out of reach is not granted, whether sealed or not", () => {
+    const asked = { ...current, namedVersion: true };
+    expect(evaluate(sealedOnly, asked)).toBe(Reason.NOT_GRANTED);
+    expect(evaluate(sealedOnly, { ...asked, sealed: true })).toBe(Reason.NOT_GRANTED);
   });
 
   test("a millisecond before expiry is allowed", () => {

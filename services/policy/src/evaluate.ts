@@ -1,8 +1,8 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { Standing } from "./standing.ts";
 
-/** Version of the rules below, in every permit and record: 2 is the base gate with a right of its own to older versions. */
-export const POLICY_VERSION = 2;
+/** Version of the rules below, in every permit and record: 3 is the base gate, then whether the reply is sealed. */
+export const POLICY_VERSION = 3;
 
 /** What policy knows of the machine that asks. */
 export type Principal = {
@@ -22,10 +22,19 @@ export type ReadFacts = {
   readonly granted: boolean;
   /** The grant lets it name a version; without it the current one is all there is. */
   readonly anyVersion: boolean;
+  /** The vault or the secret is read sealed only. */
+  readonly sealedOnly: boolean;
 };
 
-/** What is asked, and when: the current version or one that is named, at an instant in milliseconds. */
-export type Asked = { readonly namedVersion: boolean; readonly nowMs: number };
+/** What is asked, and when. */
+export type Asked = {
+  /** A version is named; otherwise the current one is asked for. */
+  readonly namedVersion: boolean;
+  /** The reply is asked for under a recipient key. */
+  readonly sealed: boolean;
+  /** The instant, in milliseconds. */
+  readonly nowMs: number;
+};
 
 type Rule = (facts: ReadFacts, asked: Asked) => Reason;
 
@@ -35,6 +44,8 @@ const rules: readonly Rule[] = [
   ({ member }) => grantedIf(member),
   ({ granted }) => grantedIf(granted),
   ({ anyVersion }, { namedVersion }) => grantedIf(anyVersion || !namedVersion),
+  // Security: after the gate, so that a machine learns it of nothing but what it was granted.
+  ({ sealedOnly }, { sealed }) => (sealed || !sealedOnly ? Reason.UNSPECIFIED : Reason.SEALING_REQUIRED),
 ];
 
 /** Decides one read of one secret: UNSPECIFIED allows, any other reason refuses (DESIGN §3.3). */

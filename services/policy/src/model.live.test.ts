@@ -39,19 +39,31 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: is("retire"), ...named }) },
   fc.record({ do: is("purge"), ps: fc.constantFrom([], [], [0]), ss: some(secrets) }),
   { weight: 2, arbitrary: fc.record({ do: is("reinstate"), ...named }) },
+  { weight: 2, arbitrary: fc.record({ do: is("seal"), s, on: fc.boolean() }) },
+  fc.record({ do: is("sealAll"), on: fc.boolean() }),
   fc.record({ do: is("wait"), minutes: fc.constantFrom(5, 30) }),
 );
 
-/** Every machine asks for every secret, current and by version: what Authorize answers, and what the model does. */
+const waysToRead = [false, true].flatMap((byVersion) =>
+  [false, true].map((sealed) => ({ byVersion, sealed })),
+);
+
+/** Every machine asks for every secret, current and by version, sealed and not: what Authorize answers, and what the model does. */
 async function readings(world: World, model: ReturnType<typeof createModel>) {
   const asked = world.m.flatMap((machineId, machine) =>
     [...world.s, world.foreign].flatMap((secretId, secret) =>
-      [false, true].map((byVersion) => ({
-        item: { ...readOf(world.vaultId, machineId, [secretId]), requestedVersion: byVersion ? 7 : 0 },
-        expected: model.refusal(machine, secret, byVersion),
+      waysToRead.map(({ byVersion, sealed }) => ({
+        item: {
+          ...readOf(world.vaultId, machineId, [secretId]),
+          requestedVersion: byVersion ? 7 : 0,
+          sealed,
+        },
+        expected: model.refusal(machine, secret, byVersion, sealed),
       })),
     ),
   );
+  // So much later that none of the denials before counts against this one's machine.
+  policy.time.steadyMs += 60_000;
   const { results } = await policy.authorization.authorize({ items: asked.map(({ item }) => item) });
   const answers = new Map(
     results.map(({ requestDigest, refusal, permit }) => [
@@ -84,7 +96,7 @@ async function listings({ owner, ...world }: World, model: ReturnType<typeof cre
     expected: {
       counted: expected.map(({ ps, ss }) => [ps, ss.length]),
       grants: expected.map(({ ss }, machine) =>
-        ss.map((secret) => `${world.s[secret]} ${model.refusal(machine, secret, false)}`).sort(),
+        ss.map((secret) => `${world.s[secret]} ${model.refusal(machine, secret, false, true)}`).sort(),
       ),
     },
   };

@@ -27,6 +27,7 @@ import { membershipMethods } from "./rpc/memberships.ts";
 import { projectRoleMethods } from "./rpc/project-roles.ts";
 import { createRoles } from "./rpc/roles.ts";
 import { createScope } from "./rpc/scope.ts";
+import { sealingMethods } from "./rpc/sealing.ts";
 
 const manifest = new URL("../package.json", import.meta.url);
 
@@ -125,7 +126,12 @@ export function policyRoutes(
     beforeMutation: () => outbox.ready(),
     afterCommit: (own) => outbox.drain(own),
     onReplay: createReplayRecorder("policy", outbox),
-    methods: [grantMethods(shown), membershipMethods(shown), projectRoleMethods(shown)],
+    methods: [
+      grantMethods(shown),
+      membershipMethods(shown),
+      projectRoleMethods(shown),
+      sealingMethods(shown),
+    ],
   });
   const { permitKeys } = config;
   const denials = createDenialLog(audit, outbox.note, steadyClock);

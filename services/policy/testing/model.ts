@@ -19,6 +19,8 @@ export type Operation =
   | { readonly do: "stand"; readonly m: number; readonly to: Standing }
   | { readonly do: "end"; readonly ms: readonly number[]; readonly to: "revoked" | "expired" }
   | (Named & { readonly do: "retire" | "purge" | "reinstate" })
+  | { readonly do: "seal"; readonly s: number; readonly on: boolean }
+  | { readonly do: "sealAll"; readonly on: boolean }
   | { readonly do: "wait"; readonly minutes: number };
 
 /** Minutes that a machine lives. */
@@ -34,6 +36,8 @@ export function createModel() {
   let grants: { m: number; s: number; any: boolean }[] = [];
   const standing = new Map<number, Standing>();
   const gone = new Map<string, "retired" | "purged">();
+  const sealed = new Set<number>();
+  let allSealed = false;
 
   const ended = (m: number) => standing.get(m) === "revoked" || standing.get(m) === "expired";
   const usable = (m: number) => standing.has(m) && !ended(m);
@@ -89,6 +93,14 @@ export function createModel() {
         grants = grants.filter((one) => one.m !== op.m || one.s % 2 !== op.p);
         give(op.m, op.ss, op.any);
         return true;
+      case "seal":
+        if (!shown(op.s)) return false;
+        if (op.on) sealed.add(op.s);
+        else sealed.delete(op.s);
+        return true;
+      case "sealAll":
+        allSealed = op.on;
+        return true;
       case "stand":
         return stand(op.m, op.to);
       case "end":
@@ -115,13 +127,15 @@ export function createModel() {
       grants = grants.filter(({ m, s }) => isMember(m, s % 2) && gone.get(`s${s}`) !== "purged");
       return accepted;
     },
-    refusal(m: number, s: number, named: boolean): Reason {
+    refusal(m: number, s: number, named: boolean, isSealed: boolean): Reason {
       if (standing.get(m) === "disabled" || standing.get(m) === "revoked") return Reason.MACHINE_DISABLED;
       if (standing.get(m) === "expired" || (standing.has(m) && minute >= lifetime))
         return Reason.MACHINE_EXPIRED;
       const grant = grantOf(m, s);
       const allowed = grant !== undefined && shown(s) && (grant.any || !named);
-      return allowed ? Reason.UNSPECIFIED : Reason.NOT_GRANTED;
+      if (!allowed) return Reason.NOT_GRANTED;
+      const needsSeal = allSealed || sealed.has(s);
+      return needsSeal && !isSealed ? Reason.SEALING_REQUIRED : Reason.UNSPECIFIED;
     },
     /** Secrets that lists name, and the number of projects. */
     listed(m: number): { ss: number[]; ps: number } {

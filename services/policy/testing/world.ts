@@ -3,6 +3,7 @@ import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts"
 import { PrincipalStatus } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
+import { SealingService } from "@sallyport/proto/gen/sallyport/policy/v1/sealing_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { newUser } from "@sallyport/test/infra";
 import { type Operation, lifetime } from "./model.ts";
@@ -86,6 +87,12 @@ function callInternal({ scope, directory }: TestPolicy, world: World, op: Intern
 
 function callPublic(policy: TestPolicy, world: World, op: Public): Promise<unknown> {
   const { owner } = world;
+  if (op.do === "sealAll")
+    return policy.call(owner, SealingService.method.setVaultSealing, { required: op.on });
+  if (op.do === "seal") {
+    const setting = { secretId: at(world.s, op.s), required: op.on };
+    return policy.call(owner, SealingService.method.setSecretSealing, setting);
+  }
   const machineId = at(world.m, op.m);
   switch (op.do) {
     case "join":

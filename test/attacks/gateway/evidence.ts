@@ -12,6 +12,7 @@ import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_p
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
 import { ProjectRoleService } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
+import { SealingService } from "@sallyport/proto/gen/sallyport/policy/v1/sealing_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { describe, expect, test } from "vitest";
@@ -23,7 +24,10 @@ type Owner = "identity" | "policy" | "secrets" | "audit";
 
 const owners = [
   { owner: "identity", services: [EnrollmentService, MachineService, UserService, VaultService] },
-  { owner: "policy", services: [GrantService, MembershipService, ProjectRoleService] },
+  {
+    owner: "policy",
+    services: [GrantService, MembershipService, ProjectRoleService, SealingService],
+  },
   { owner: "secrets", services: [ProjectService, SecretService] },
   { owner: "audit", services: [AuditService] },
 ] as const;

@@ -5,7 +5,8 @@ import { ReadSecretsRequestSchema } from "@sallyport/proto/gen/sallyport/gateway
 import { newId } from "@sallyport/proto/ids";
 import { contentDigest } from "@sallyport/proto/signing";
 import { describe, expect, test } from "vitest";
-import { canaries } from "../field.ts";
+import { type Field, canaries } from "../field.ts";
+import type { ReadCheat } from "./cheat.ts";
 import { type OpenAttack, type Stage, askFor, firstOf, sealTo, testOpenAttacks } from "./stage.ts";
 
 /** The body is another one than the machine signed. */
@@ -172,6 +173,39 @@ export function describeSwaps(stage: () => Stage): void {
     const sealed = await contentOf(ask(sealTo));
     expect(sealed?.case).toBe("ciphertext");
     expect(Buffer.from(sealed?.value ?? []).includes(value)).toBe(false);
+  });
+
+  describe("where unsealed reads are forbidden", () => {
+    const lie: ReadCheat = { authorize: (item) => void (item.sealed = true) };
+    const places = [
+      {
+        name: "of the vault",
+        set: ({ admin }: Field, required: boolean) => admin.services.sealing.setVaultSealing({ required }),
+      },
+      {
+        name: "of one secret",
+        set: (field: Field, required: boolean) =>
+          field.admin.services.sealing.setSecretSealing({ secretId: firstOf(field), required }),
+      },
+    ];
+    test.each(places)("$name, saying that the request is sealed gives nothing", async ({ set }) => {
+      const { field, cheat } = stage();
+      const ask = (recipient?: typeof sealTo) =>
+        askFor(field.machine, { secretIds: field.granted, recipient });
+      await set(field, true);
+      try {
+        const unsealed = ask();
+        const refused = await cheat.read(unsealed, lie);
+        expect(refused.verdict).toBe("EVIDENCE_INVALID permit");
+        const said = await field.ledger.refusalsOf("crypto", refused.requestId);
+        expect(said).toContain("permit: it allows only a sealed reply, and the request names no recipient");
+        expect(await field.ledger.of(unsealed.digest)).toEqual([]);
+        expect((await cheat.read(ask(sealTo))).verdict).toBe("opened");
+      } finally {
+        await set(field, false);
+      }
+      expect((await cheat.read(ask(), lie)).verdict).toBe("opened");
+    });
   });
 
   test("mixing principals in a batch: each item stands by its own evidence, and results keep to their digests", async () => {

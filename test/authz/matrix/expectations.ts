@@ -291,6 +291,14 @@ export const expectations: Readonly<Record<string, Expectation>> = {
   "ProjectRoleService/ListOwnProjectRoles": reads(users, nothing),
   "ProjectRoleService/CountProjectRoles": reads(overseers, leftOut),
 
+  "SealingService/SetVaultSealing": changes(managers, nothing),
+  "SealingService/GetVaultSealing": reads(overseers, nothing),
+  "SealingService/SetSecretSealing": inProject("manager", changes(projectManagers, of("secretId"))),
+  "SealingService/ListSealedSecrets": reads(overseers, {
+    nothing: {},
+    project: { foreign: "NOT_FOUND" },
+  }),
+
   "ProjectService/CreateProject": changes(managers, nothing),
   "ProjectService/GetProject": inProject(
     "lister",

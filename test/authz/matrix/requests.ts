@@ -21,6 +21,7 @@ import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_p
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
 import { ProjectRole, ProjectRoleService } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
+import { SealingService } from "@sallyport/proto/gen/sallyport/policy/v1/sealing_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { newId } from "@sallyport/proto/ids";
@@ -73,6 +74,7 @@ const { method: users } = UserService;
 const { method: grants } = GrantService;
 const { method: memberships } = MembershipService;
 const { method: projectRoles } = ProjectRoleService;
+const { method: sealing } = SealingService;
 const { method: projects } = ProjectService;
 const { method: secrets } = SecretService;
 const reads = ReadService.method;
@@ -255,6 +257,28 @@ export const requests: Readonly<Record<string, Readonly<Record<string, Way>>>> =
   naming(projectRoles.listProjectRolesByUser, "userId", (userId) => ({ userId })),
   plain(projectRoles.listOwnProjectRoles, () => ({})),
   naming(projectRoles.countProjectRoles, "userId", (userId) => ({ userIds: [userId] })),
+
+  // Unset in the end: the reads here are not sealed.
+  of(sealing.setVaultSealing, {
+    nothing: {
+      names: [],
+      ask: () => ({ required: false }),
+      before: ({ client }) => client.services.sealing.setVaultSealing({ required: true }),
+    },
+  }),
+  plain(sealing.getVaultSealing, () => ({})),
+  of(sealing.setSecretSealing, {
+    id: {
+      names: ["secretId"],
+      ask: ({ secretId }) => ({ secretId, required: false }),
+      before: ({ client, things: { secretId } }) =>
+        client.services.sealing.setSecretSealing({ secretId, required: true }),
+    },
+  }),
+  of(sealing.listSealedSecrets, {
+    nothing: { names: [], ask: () => ({}) },
+    project: { names: ["projectId"], ask: ({ projectId }) => ({ projectId }) },
+  }),
 
   plain(projects.createProject, () => ({ name: newId("prj").slice(4) })),
   of(projects.getProject, {

@@ -73,7 +73,7 @@ export function describeCompletion(cli: () => Cli): void {
       expect(
         (await inShell("bash", ["--norc", "-c", script])).split("\n").map((line) => line.trim()),
       ).toEqual([
-        "list use show create",
+        "list use show create sealing",
         "BINARY DB DB_URL ODD my-key",
         "DB DB_URL",
         "DB_URL,ODD",

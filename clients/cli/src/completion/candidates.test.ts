@@ -17,8 +17,10 @@ describe("what is offered", () => {
   });
 
   test("after a group: its commands; after help: everything", async () => {
-    expect((await offered("vault", "")).words).toEqual(["list", "use", "show", "create"]);
+    expect((await offered("vault", "")).words).toEqual(["list", "use", "show", "create", "sealing"]);
     expect((await offered("vault", "u")).words).toEqual(["use"]);
+    expect((await offered("vault", "sealing", "o")).words).toEqual(["on", "off"]);
+    expect((await offered("secret", "sealing", "DB", "of")).words).toEqual(["off"]);
     expect((await offered("help", "ge")).words).toEqual(["get"]);
   });
 

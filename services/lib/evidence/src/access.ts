@@ -9,6 +9,7 @@ import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_p
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
 import { ProjectRole, ProjectRoleService } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
+import { SealingService } from "@sallyport/proto/gen/sallyport/policy/v1/sealing_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { methodPath } from "./method-path.ts";
@@ -103,6 +104,12 @@ export const access: ReadonlyMap<string, Access> = new Map([
     listProjectRolesByUser: overseers,
     listOwnProjectRoles: users,
     countProjectRoles: overseers,
+  }),
+  ...rows(SealingService, {
+    setVaultSealing: managers,
+    getVaultSealing: overseers,
+    setSecretSealing: managed,
+    listSealedSecrets: overseers,
   }),
   ...rows(ProjectService, {
     createProject: managers,

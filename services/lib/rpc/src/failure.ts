@@ -101,6 +101,7 @@ const codes: Readonly<Record<Exclude<keyof typeof Reason, "UNSPECIFIED">, Code>>
   MACHINE_CAP_REACHED: Code.ResourceExhausted,
   LAST_OWNER: Code.FailedPrecondition,
   PROJECT_NOT_EMPTY: Code.FailedPrecondition,
+  SEALING_REQUIRED: Code.FailedPrecondition,
 };
 
 const reasons: ReadonlyMap<string, Reason> = new Map(

@@ -67,7 +67,7 @@ describe("a read of named secrets", () => {
     const result = await decide({ secretIds: [second, first], requestDigest });
     expect(result.refusal).toBeUndefined();
     const claims = claimsOf(result);
-    expect(claims).toMatchObject({ machineId, vaultId: project.vaultId, requestDigest, policyVersion: 2 });
+    expect(claims).toMatchObject({ machineId, vaultId: project.vaultId, requestDigest, policyVersion: 3 });
     expect(claims).toMatchObject({ projectId: "", allGranted: false, pageToken: "", nextPageToken: "" });
     expect(claims.sealedOnly).toBe(false);
     expect(claims.decisionId).toBe(result.decisionId);

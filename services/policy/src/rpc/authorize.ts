@@ -14,7 +14,7 @@ import {
 import { newId } from "@sallyport/proto/ids";
 import { Failure, fail, peerOf, toRefusal } from "@sallyport/rpc";
 import type { Logger } from "@sallyport/telemetry";
-import { type Decision, decideList, decideRead } from "../decide.ts";
+import { type Decision, type ReadDecision, decideList, decideRead } from "../decide.ts";
 import type { DenialLog } from "../denials.ts";
 import { POLICY_VERSION } from "../evaluate.ts";
 import { type Page, readGranted, readNamed } from "../store/facts.ts";
@@ -80,7 +80,9 @@ async function answer(
     });
     return { requestDigest, decisionId, refusal: toRefusal(unclear) };
   }
-  const asked = { namedVersion: item.requestedVersion > 0, nowMs };
+  // A listing says what may be read, as our clients read it.
+  const sealed = item.sealed || item.purpose === Purpose.LIST;
+  const asked = { namedVersion: item.requestedVersion > 0, sealed, nowMs };
   if (item.purpose === Purpose.LIST) return result(item, decisionId, decideList(page.facts, asked), page);
   const decision = decideRead(page.facts, asked, item.allOrNothing);
   const { originId = "" } = page.facts.principal ?? {};
@@ -114,7 +116,8 @@ function result(item: AuthorizeItem, decisionId: string, decision: Decision, pag
 
 function metadataOf({ secrets, refusal }: Decision): Record<string, string> {
   const refused = secrets.find((secret) => secret.refusal === refusal);
-  return refusal === Reason.NOT_GRANTED && refused ? { secret_id: refused.secretId } : {};
+  const named = refusal === Reason.NOT_GRANTED || refusal === Reason.SEALING_REQUIRED;
+  return named && refused ? { secret_id: refused.secretId } : {};
 }
 
 // The refused are listed too: crypto signs its reply over every secret that was asked for. Where nothing was found there
@@ -122,7 +125,7 @@ function metadataOf({ secrets, refusal }: Decision): Record<string, string> {
 function permitFor(
   item: AuthorizeItem,
   decisionId: string,
-  { secrets, refusal }: Decision,
+  { secrets, refusal, sealedOnly }: ReadDecision,
   { nextPageToken }: Page,
   nowMs: number,
   keys: readonly MacKey[],
@@ -134,7 +137,8 @@ function permitFor(
       vaultId: item.vaultId,
       requestDigest: item.requestDigest,
       secrets: secrets.map((secret) => ({ ...secret, requestedVersion: item.requestedVersion })),
-      sealedOnly: false,
+      // Security: policy has only the gateway's word that the request is sealed; crypto reads the request itself.
+      sealedOnly,
       decisionId,
       policyVersion: POLICY_VERSION,
       expiresAt: timestampFromMs(nowMs + permitLifetimeMs),

@@ -58,7 +58,7 @@ function allShown(grants: readonly ListedGrant[], nowMs: number) {
 }
 
 function shown({ createdAt, principal, member, ...grant }: ListedGrant, nowMs: number) {
-  const facts = { principal, member, granted: true, anyVersion: grant.anyVersion };
-  const refusal = evaluate(facts, { namedVersion: false, nowMs });
+  const rights = { member, granted: true, anyVersion: grant.anyVersion, sealedOnly: false };
+  const refusal = evaluate({ principal, ...rights }, { namedVersion: false, sealed: true, nowMs });
   return { ...grant, createdAt: timestampFromDate(createdAt), refusal };
 }

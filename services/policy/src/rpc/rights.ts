@@ -48,7 +48,17 @@ export async function requireRole(
 }
 
 /**
- * The same for a change, in its transaction and before any other lock: until it ends, the signer's role stays what was
+ * Keeps the signer from being removed until the change ends, in its transaction and before any other lock. Throws Failure
+ * MACHINE_DISABLED for one who was.
+ */
+export async function holdUser(tx: Tx, context: ForwardContext): Promise<void> {
+  const { vaultId, userId } = callerOf(context);
+  await lockUsers(tx, vaultId, { acting: userId });
+  if (await hasEnded(tx, { vaultId, userId })) throw fail(Reason.MACHINE_DISABLED);
+}
+
+/**
+ * The same as requireRole for a change, in its transaction and before any other lock: until it ends, the signer's role stays what was
  * judged.
  */
 export async function holdRole(

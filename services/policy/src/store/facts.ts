@@ -28,30 +28,27 @@ type PrincipalRow = {
   expires_at: Date | null;
   token_id: string | null;
 };
-type NamedRow = PrincipalRow & {
-  item: number;
-  secret_id: string;
-  project_id: string | null;
-  member: true | null;
-  reach: boolean | null;
-};
-type GrantedRow = PrincipalRow & {
-  item: number;
-  member_of_target: boolean | null;
-  secret_id: string | null;
-  project_id: string | null;
-  member: true | null;
-  reach: boolean | null;
-};
+type RightsRow = { member: true | null; reach: boolean | null; sealed_only: boolean | null };
+type NamedRow = PrincipalRow & RightsRow & { item: number; secret_id: string; project_id: string | null };
+type GrantedRow = PrincipalRow &
+  RightsRow & {
+    item: number;
+    member_of_target: boolean | null;
+    secret_id: string | null;
+    project_id: string | null;
+  };
 
 // Membership and grant are looked up by sub-selects and not joined: a join may be planned by way of everybody else who
 // was granted the secret, and then a read costs the more, the more machines there are.
 const memberSql =
   "(select true from memberships m where m.machine_id = p.machine_id and m.project_id = s.project_id)";
+const sealedOnlySql = `(exists (select from sealed_vaults v where v.vault_id = s.vault_id)
+           or exists (select from sealed_secrets e where e.secret_id = s.secret_id))`;
 
 const namedSql = `
   select asked.item, p.status, p.expires_at, p.token_id, asked.secret_id, s.project_id, ${memberSql} as member,
-         (select g.any_version from grants g where g.machine_id = p.machine_id and g.secret_id = s.secret_id) as reach
+         (select g.any_version from grants g where g.machine_id = p.machine_id and g.secret_id = s.secret_id) as reach,
+         ${sealedOnlySql} as sealed_only
     from unnest($1::int[], $2::text[], $3::text[], $4::text[]) with ordinality
            as asked (item, vault_id, machine_id, secret_id, place)
     left join principals p on p.machine_id = asked.machine_id and p.vault_id = asked.vault_id
@@ -64,12 +61,13 @@ const grantedSql = `
            select true from memberships t join projects r on r.project_id = t.project_id and r.state = 'live'
             where t.machine_id = p.machine_id and t.project_id = asked.project_id
          ) as member_of_target,
-         f.secret_id, f.project_id, f.member, f.reach
+         f.secret_id, f.project_id, f.member, f.reach, f.sealed_only
     from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[])
            as asked (item, vault_id, machine_id, project_id, after)
     left join principals p on p.machine_id = asked.machine_id and p.vault_id = asked.vault_id
     left join lateral (
-      select s.secret_id, s.project_id, g.any_version as reach, ${memberSql} as member
+      select s.secret_id, s.project_id, g.any_version as reach, ${memberSql} as member,
+             ${sealedOnlySql} as sealed_only
         from grants g
         join live_secrets s on s.secret_id = g.secret_id and s.vault_id = p.vault_id
        where g.machine_id = p.machine_id
@@ -131,8 +129,13 @@ function grantedSecret(row: GrantedRow): SecretFacts[] {
 }
 
 // The reach of a grant is whether it is of any version; there is none where there is no grant.
-function rightsOf({ member, reach }: Pick<NamedRow, "member" | "reach">) {
-  return { member: member === true, granted: reach !== null, anyVersion: reach === true };
+function rightsOf({ member, reach, sealed_only }: RightsRow) {
+  return {
+    member: member === true,
+    granted: reach !== null,
+    anyVersion: reach === true,
+    sealedOnly: sealed_only === true,
+  };
 }
 
 function principalOf(row: PrincipalRow | undefined): Principal | undefined {

@@ -22,6 +22,9 @@ describe("the serving role", () => {
     "update project_roles set project_id = project_id",
     "update ended_users set vault_id = vault_id",
     "delete from ended_users",
+    "update sealed_vaults set vault_id = vault_id",
+    "update sealed_secrets set created_by = created_by",
+    "truncate sealed_secrets",
     "delete from principals",
     "delete from secrets",
     "delete from projects",
@@ -34,7 +37,7 @@ describe("the serving role", () => {
 });
 
 describe("the tables", () => {
-  test("hold no grant or role across vaults, whatever is asked of them", async () => {
+  test("hold no grant, role or setting across vaults, whatever is asked of them", async () => {
     const ours = await addTestProject(policy, 1);
     const theirs = await addTestProject(policy, 1);
     const scope = scopeOf(ours, []);
@@ -58,5 +61,11 @@ describe("the tables", () => {
       [newId("usr"), theirs.projectId, ours.vaultId],
     );
     await expect(role).rejects.toThrow(/foreign key/);
+    const sealing = policy.database.query(
+      `insert into sealed_secrets (secret_id, project_id, vault_id, created_by, created_at)
+       values ($1, $2, $3, $4, now())`,
+      [theirs.secretIds[0], theirs.projectId, ours.vaultId, newId("usr")],
+    );
+    await expect(sealing).rejects.toThrow(/foreign key/);
   });
 });
