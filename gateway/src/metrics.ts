@@ -110,6 +110,6 @@ export function observeEdge(
   using stack = new DisposableStack();
   stack.use(observe("sallyport.content.memory.usage", () => [{ value: memory.used(), labels: {} }]));
   stack.use(observe("sallyport.content.memory.limit", () => [{ value: memory.bytes, labels: {} }]));
-  stack.use(observe("sallyport.connection.count", () => [{ value: connections.open(), labels: {} }]));
+  stack.use(observe("sallyport.connections", () => [{ value: connections.open(), labels: {} }]));
   return stack.move();
 }

@@ -30,7 +30,7 @@ describe("the command line", () => {
   });
 
   test.each<[string, string[], number, RegExp]>([
-    ["an unknown command", ["nope"], 2, /unknown command 'nope' \[USAGE\]\n {2}→ "sallyport help"/],
+    ["an unknown command", ["zzzzzz"], 2, /unknown command 'zzzzzz' \[USAGE\]\n {2}→ "sallyport help"/],
     ["a typing error", ["gte", "A"], 2, /did you mean get\?/],
     ["a typing error in the second word", ["vault", "lst"], 2, /did you mean list\?/],
     ["a typing error in an option", ["get", "A", "--projct", "x"], 2, /did you mean --project\?/],

@@ -103,7 +103,7 @@ function followSources({ peers }: TestGateway): string[] {
 const series = async (name: string) => seriesOf(await exposeMetrics()).get(name) ?? 0;
 const refusedConnections = () =>
   series('sallyport_limit_requests_total{limit="connections",outcome="refused"}');
-const openConnections = () => series("sallyport_connection_count");
+const openConnections = () => series("sallyport_connections");
 
 describe("one address", () => {
   test("holds so many connections, half-open ones among them; others theirs", async () => {

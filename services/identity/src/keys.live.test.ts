@@ -160,15 +160,16 @@ describe("WatchRevocations", () => {
 });
 
 describe("pickCredentialKey", () => {
-  test("takes the first key when the keyset holds it, and refuses one that nobody would believe", () => {
+  test("takes the key that the keyset prefers, and refuses one that nobody would believe", () => {
     const { trust, credentialKey } = createTestTrust(world.clock.nowMs);
     const entry = { keyId: credentialKey.keyId, key: credentialKey.seed };
     expect(pickCredentialKey([entry], trust)).toEqual(credentialKey);
     const other = newKey().seed;
     expect(() => pickCredentialKey([{ ...entry, key: other }], trust)).toThrow("credential-1");
-    expect(() => pickCredentialKey([{ ...entry, keyId: "credential-2" }, entry], trust)).toThrow(
-      "credential-2",
-    );
+    // A key that is in the file before it is in the keyset waits there, and the old one goes on signing.
+    const unpublished = { keyId: "credential-2", key: other };
+    expect(pickCredentialKey([unpublished, entry], trust)).toEqual(credentialKey);
+    expect(() => pickCredentialKey([unpublished], trust)).toThrow("credential-2");
     expect(() => pickCredentialKey([], trust)).toThrow("SALLYPORT_CREDENTIAL_KEY_FILE");
   });
 });

@@ -108,7 +108,7 @@ export const catalogue = {
     help: "Most requests that may be worked at now; less while answers are slow",
     labels: [],
   },
-  "sallyport.connection.count": {
+  "sallyport.connections": {
     kind: "gauge",
     unit: "{connection}",
     help: "Public connections that are open, those in their handshake included",
