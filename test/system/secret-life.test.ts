@@ -70,6 +70,9 @@ describe("a deleted secret", () => {
   });
 
   test("is refused to readers that never stop asking: no read that begins after the answer succeeds", async () => {
+    // A machine of its own: so many refusals take up all that policy puts on record of one machine in a minute.
+    const token = await makeToken(admin, owner, { projectId, secretIds: [secretId] });
+    const asker = openSallyport(await enroll(deployment.endpoint, token));
     let acknowledged = Number.POSITIVE_INFINITY;
     let late = 0;
     let early = 0;
@@ -77,7 +80,7 @@ describe("a deleted secret", () => {
       const until = performance.now() + 1_500;
       while (performance.now() < until) {
         const begun = performance.now();
-        if ((await refusal(read())) !== "not refused") continue;
+        if ((await refusal(asker.read({ secretIds: [secretId] }))) !== "not refused") continue;
         if (begun > acknowledged) late += 1;
         else early += 1;
       }
@@ -87,6 +90,7 @@ describe("a deleted secret", () => {
     await admin.services.secrets.deleteSecret({ secretId });
     acknowledged = performance.now();
     await readers;
+    asker.close();
     expect(early).toBeGreaterThan(0);
     expect(late).toBe(0);
     await admin.services.secrets.restoreSecret({ secretId });
