@@ -126,6 +126,22 @@ describe("what peers are asked", () => {
     await read({ allGranted: true });
     expect(asked[2]).toMatchObject({ projectId: "", allGranted: true });
   });
+
+  test.each([
+    ["0", "00".repeat(32)],
+    ["1", `01${"00".repeat(31)}`],
+    ["of order 8", "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"],
+    ["p", `ed${"ff".repeat(30)}7f`],
+    ["not canonical", `09${"00".repeat(30)}80`],
+    ["of 31 bytes", "09".repeat(31)],
+  ])("is nothing for a recipient key that is %s: the client is told its field", async (_, key) => {
+    const suite = SealingSuite.HPKE_X25519_SHA256_AES256GCM;
+    const recipient = { suite, publicKey: new Uint8Array(Buffer.from(key, "hex")) };
+    const { code, reason, metadata } = await refused({ allGranted: true, recipient });
+    expect([code, reason]).toEqual([Code.InvalidArgument, "FIELD_INVALID"]);
+    expect(metadata["field"]).toBe("recipient.public_key");
+    expect(gateway.peers.reached).toEqual([]);
+  });
 });
 
 describe("a request that names its secrets", () => {

@@ -129,7 +129,7 @@ export function sealedValue(kind: ValueKind = ValueKind.SINGLE) {
   return {
     suite: SealingSuite.HPKE_X25519_SHA256_AES256GCM,
     keyId: "sealing-1",
-    encapsulatedKey: new Uint8Array(randomBytes(32)),
+    encapsulatedKey: new Uint8Array([9, ...randomBytes(30), 0]),
     ciphertext: new Uint8Array(randomBytes(40)),
     kind,
   };

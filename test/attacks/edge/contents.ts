@@ -99,6 +99,16 @@ const frames: readonly (readonly [name: string, body: Uint8Array])[] = [
   ["field number 0", frameMessage(Buffer.from([0x00, 1]))],
 ];
 
+/** X25519 keys of small order, in the wrong encoding and of the wrong length, in hex. */
+const badRecipients: readonly (readonly [name: string, key: string])[] = [
+  ["0", "00".repeat(32)],
+  ["1", `01${"00".repeat(31)}`],
+  ["of order 8", "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"],
+  ["p", `ed${"ff".repeat(30)}7f`],
+  ["not canonical", `09${"00".repeat(30)}80`],
+  ["of 31 bytes", "09".repeat(31)],
+];
+
 /** Contents that are properly signed and mean nothing, or two things. */
 export function contentTests(ground: () => Ground): void {
   async function ask(contentType: string, body: Uint8Array) {
@@ -118,6 +128,14 @@ export function contentTests(ground: () => Ground): void {
     const { status, text } = await ask("application/json", Buffer.from(body));
     const reason = Buffer.byteLength(body) > bound ? "TOO_LARGE" : "FIELD_INVALID";
     expect([status, text]).toEqual([400, expect.stringContaining(`"reason":"${reason}"`)]);
+  });
+
+  // Else it would be INTERNAL, an error in the log, and counted as a lie of the gateway's.
+  test.each(badRecipients)("a recipient key that is %s is the client's mistake", async (_, key) => {
+    const recipient = { suite: 1, publicKey: Buffer.from(key, "hex").toString("base64") };
+    const body = Buffer.from(JSON.stringify({ allGranted: true, recipient }));
+    const { status, text } = await ask("application/json", body);
+    expect([status, text]).toEqual([400, expect.stringContaining(`"field":"recipient.public_key"`)]);
   });
 
   test.each(frames)("gRPC content with %s is refused", async (_, body) => {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type MessageInitShape, create, toBinary } from "@bufbuild/protobuf";
-import { EvidenceError, type MacKey, signEd25519 } from "@sallyport/evidence";
+import { type MacKey, signEd25519 } from "@sallyport/evidence";
 import {
   type OpenedRequest,
   OpenedRequestSchema,
@@ -10,29 +10,13 @@ import {
   type ReplySecretSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { LABELS, labelled } from "@sallyport/proto/signing";
-import { type ReplySealer, createReplySealer } from "../hpke.ts";
+import type { ReplySealer } from "../hpke.ts";
 import { type UnlockedSecret, openSecret } from "./unlock.ts";
 import type { VerifiedRead } from "./verify.ts";
 
 type Content = { readonly case: "value" | "ciphertext"; readonly value: Uint8Array<ArrayBuffer> };
 
 type Answer = { readonly content: Content; readonly claim: MessageInitShape<typeof ReplySecretSchema> };
-
-/**
- * Begins a sealed reply when the request named a recipient. Throws EvidenceError ("body") for a key to which nothing can
- * be sealed, which must come out before the read is recorded.
- */
-export async function beginReply({
-  recipient,
-  requestDigest,
-}: VerifiedRead): Promise<ReplySealer | undefined> {
-  if (!recipient) return undefined;
-  try {
-    return await createReplySealer(recipient, requestDigest);
-  } catch (error) {
-    throw new EvidenceError("body", "nothing can be sealed to its recipient", error);
-  }
-}
 
 /** What signs a reply, and the epoch of the keyset that has it: a client with an older one fetches that. */
 export type ReplySigning = { readonly key: MacKey; readonly keysetEpoch: number };

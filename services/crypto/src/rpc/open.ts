@@ -10,9 +10,10 @@ import {
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { type Failure, requestIdOf, toRefusal } from "@sallyport/rpc";
 import { type Logger, counter, inSpan } from "@sallyport/telemetry";
+import { createReplySealer } from "../hpke.ts";
 import type { KeyringEntry } from "../keyring.ts";
 import { type Append, recordReads } from "../open/record.ts";
-import { answerRead, beginReply } from "../open/reply.ts";
+import { answerRead } from "../open/reply.ts";
 import { unlock } from "../open/unlock.ts";
 import { type ReadVerifier, verifyRead } from "../open/verify.ts";
 import type { ProjectKeyCache } from "../project-key-cache.ts";
@@ -62,7 +63,8 @@ async function open(item: OpenItem, options: OpenOptions): Promise<OpenedRequest
   using held = new DisposableStack();
   const read = await inSpan(spans.verify, async () => verifyRead(item, verifier));
   const unlocked = await unlock(read, projectKeys, held);
-  const sealer = await beginReply(read);
+  // Before the read is recorded: what cannot be sealed is not read.
+  const sealer = read.recipient && (await createReplySealer(read.recipient, read.requestDigest));
   await inSpan(spans.record, () => recordReads(read, item, audit, verifier.clock()));
   // Awaited, or the keys would be zeroed too early.
   const opened = await inSpan(spans.open, () =>

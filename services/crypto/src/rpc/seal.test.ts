@@ -193,7 +193,7 @@ test.each<{ name: string; plan: WritePlan; description: RegExp }>([
   {
     name: "an encapsulated key of zeroes",
     plan: { value: { encapsulatedKey: new Uint8Array(32) } },
-    description: /^does not open/,
+    description: /^is a key of small order/,
   },
 ])("refuses $name", async ({ plan, description }) => {
   const { reason, metadata } = await refusalOf(seal(plan));

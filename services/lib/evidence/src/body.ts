@@ -11,19 +11,21 @@ import type { SignedRequest } from "@sallyport/proto/gen/sallyport/evidence/v1/e
 import { contentTypeOf, fromStrictBinary, unframeMessage } from "@sallyport/proto/signing";
 import { fail } from "@sallyport/rpc";
 import { EvidenceError, atStep } from "./evidence-error.ts";
+import { badKeyIn } from "./public-keys.ts";
 import { fromStrictJson } from "./strict-decode.ts";
 import { violationOf } from "./validate.ts";
 
 /**
  * Decodes the body of a signed request by its content type, so that every process reads the same message from the same
- * bytes (SIGNING §5). Throws EvidenceError ("content-type", "body") for its form and Failure FIELD_INVALID for bounds.
+ * bytes (SIGNING §5). Throws EvidenceError ("content-type", "body") for its form and Failure FIELD_INVALID for bounds and for keys
+ * that no client makes.
  */
 export function decodeBody<D extends DescMessage>(
   schema: D,
   { contentType, body }: Pick<SignedRequest, "contentType" | "body">,
 ): MessageShape<D> {
   const message = decode(schema, contentType, body);
-  const violation = violationOf(schema, message);
+  const violation = violationOf(schema, message) ?? badKeyIn(schema, message);
   if (violation) throw fail(Reason.FIELD_INVALID, violation);
   return message;
 }

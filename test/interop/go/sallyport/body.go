@@ -69,5 +69,5 @@ func isInBounds(request *gateway.ReadSecretsRequest) bool {
 	return targets == 1 && len(seen) <= 100 &&
 		optionalProject.MatchString(request.ProjectId) && optionalSecret.MatchString(request.PageToken) &&
 		(request.Version == 0 || len(seen) == 1) && (request.PageToken == "" || len(seen) == 0) &&
-		(recipient == nil || recipient.Suite == 1 && len(recipient.PublicKey) == 32)
+		(recipient == nil || recipient.Suite == 1 && isRecipientKey(recipient.PublicKey))
 }

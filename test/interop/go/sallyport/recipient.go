@@ -4,6 +4,8 @@ import (
 	"crypto/ecdh"
 	"crypto/hpke"
 	"encoding/binary"
+	"encoding/hex"
+	"slices"
 	"strconv"
 
 	evidence "sallyport.example/interop/gen/sallyport/evidence/v1"
@@ -16,6 +18,21 @@ func recipientOf(key *ecdh.PrivateKey) *gateway.Recipient {
 		Suite:     evidence.SealingSuite_SEALING_SUITE_HPKE_X25519_SHA256_AES256GCM,
 		PublicKey: key.PublicKey().Bytes(),
 	}
+}
+
+// The u coordinates to which nothing can be sealed: they are of small order.
+var smallOrderRecipients = []string{
+	"0000000000000000000000000000000000000000000000000000000000000000",
+	"0100000000000000000000000000000000000000000000000000000000000000",
+	"e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+	"5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+	"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+}
+
+// isRecipientKey takes a key in its one encoding, and none of small order (§5.5).
+func isRecipientKey(key []byte) bool {
+	return len(key) == 32 && key[31] < 0x80 && isBelowP(key) &&
+		!slices.Contains(smallOrderRecipients, hex.EncodeToString(key))
 }
 
 // receive opens the HPKE context of one reply (§9.1).

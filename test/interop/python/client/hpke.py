@@ -9,6 +9,18 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 _KEM_SUITE = b"KEM" + (0x0020).to_bytes(2, "big")
 _SUITE = b"HPKE" + b"".join(number.to_bytes(2, "big") for number in (0x0020, 0x0001, 0x0002))
 
+_P = 2**255 - 19
+# The u coordinates to which nothing can be sealed: they are of small order.
+_ORDER_8 = ("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+            "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157")
+_SMALL_ORDER = {0, 1, _P - 1, *(int.from_bytes(bytes.fromhex(u), "little") for u in _ORDER_8)}
+
+
+def is_recipient_key(key: bytes) -> bool:
+    """Takes a key in its one encoding, and none of small order (§5.5)."""
+    u = int.from_bytes(key, "little")
+    return len(key) == 32 and u < _P and u not in _SMALL_ORDER
+
 
 class Recipient:
     """One context; it opens the values of one sender in the order in which they were sealed."""

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from sallyport.evidence.v1 import evidence_pb2 as evidence
 from sallyport.gateway.v1 import read_pb2 as gateway
 
-from . import ed25519
+from . import ed25519, hpke
 from .authority import normalise
 from .base import Request, base_of, content_digest, request_digest
 from .failures import Refused
@@ -124,5 +124,5 @@ def _is_in_bounds(request: gateway.ReadSecretsRequest) -> bool:
         and re.fullmatch(f"(sec_{RANDOM})?", request.page_token) is not None
         and (request.version == 0 or len(ids) == 1)
         and (request.page_token == "" or not ids)
-        and (not request.HasField("recipient") or recipient.suite == suite and len(recipient.public_key) == 32)
+        and (not request.HasField("recipient") or recipient.suite == suite and hpke.is_recipient_key(recipient.public_key))
     )

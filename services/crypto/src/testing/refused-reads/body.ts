@@ -148,7 +148,7 @@ export const bodyCases: readonly Case[] = [
   },
   {
     step: "body",
-    says: "nothing can be sealed to its recipient",
+    says: "a field breaks its bounds",
     name: "a recipient to which nothing can be sealed",
     plan: {
       asked: {
