@@ -8,6 +8,7 @@ import {
 } from "@bufbuild/protobuf";
 import { AuditService } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { SealingSuite, ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { ReadSecretsRequestSchema, ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import {
   EnrollRequestSchema,
@@ -91,7 +92,9 @@ type Field = {
 
 const [key = new Uint8Array()] = goodEd25519;
 const proof = new Uint8Array(64).fill(1);
-const value = { suite: 1, keyId: "sealing-1", ciphertext: new Uint8Array(40), kind: 1 };
+const suite = SealingSuite.HPKE_X25519_SHA256_AES256GCM;
+const kind = ValueKind.SINGLE;
+const value = { suite, keyId: "sealing-1", ciphertext: new Uint8Array(40), kind };
 const enroll = { vaultId: newId("vlt"), tokenId: newId("tok"), tokenPublicKey: key, tokenProof: proof };
 const redeem = { vaultId: newId("vlt"), codeId: newId("tok"), codePublicKey: key, codeProof: proof };
 const made = {
@@ -105,7 +108,7 @@ const added = { projectId: made.projectId, secretId: made.secretId, expectedVers
 const fields: readonly Field[] = [
   x25519("recipient.public_key", ReadSecretsRequestSchema, (publicKey) => ({
     allGranted: true,
-    recipient: { suite: 1, publicKey },
+    recipient: { suite, publicKey },
   })),
   x25519("value.encapsulated_key", CreateSecretRequestSchema, (encapsulatedKey) => ({
     ...made,
@@ -140,7 +143,7 @@ describe.each(fields)("$message $field", ({ field, bad, good, refusalWith }) => 
   test.each(Object.entries(bad))("%s is FIELD_INVALID, and named", (_, given) => {
     const refusal = refusalWith(given);
     expect(refusal).toBeInstanceOf(Failure);
-    const description = expect.stringMatching(/make a new one$/);
+    const description: unknown = expect.stringMatching(/make a new one$/);
     expect(refusal).toMatchObject({ reason: Reason.FIELD_INVALID, metadata: { field, description } });
   });
 
