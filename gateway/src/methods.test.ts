@@ -17,7 +17,7 @@ import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { frameMessage, newSecretId } from "@sallyport/proto/signing";
+import { frameMessage, maxContentBytes, newSecretId } from "@sallyport/proto/signing";
 import { describe, expect, test } from "vitest";
 import { limitsOf } from "./methods.ts";
 import { newKeyPaths, pathOf, publicServices } from "./routes.ts";
@@ -29,7 +29,7 @@ describe("the table of methods", () => {
     for (const path of paths) {
       const { rate, contentBytes } = limitsOf(path);
       expect(["read", "manage", "none"]).toContain(rate);
-      expect(contentBytes).toBeLessThanOrEqual(96 * 1024);
+      expect(contentBytes).toBeLessThanOrEqual(maxContentBytes);
     }
   });
 

@@ -11,6 +11,7 @@ import { ProjectRoleService } from "@sallyport/proto/gen/sallyport/policy/v1/pro
 import { SealingService } from "@sallyport/proto/gen/sallyport/policy/v1/sealing_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
+import { maxContentBytes } from "@sallyport/proto/signing";
 import type { RateClass } from "./limits.ts";
 import { pathOf } from "./routes.ts";
 
@@ -28,8 +29,7 @@ const classes = {
   newKey: { rate: "none", contentBytes: 4 * KiB },
   read: { rate: "read", contentBytes: 16 * KiB },
   manage: { rate: "manage", contentBytes: 64 * KiB },
-  // A value of 64 KiB, sealed, takes 85.4 KiB of base64, its note of 1,000 bytes 5.9 KiB.
-  write: { rate: "manage", contentBytes: 96 * KiB },
+  write: { rate: "manage", contentBytes: maxContentBytes },
 } as const satisfies Record<string, MethodLimits>;
 
 type MethodClass = keyof typeof classes;

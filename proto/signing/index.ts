@@ -2,7 +2,7 @@ export { type AnswerOwner, answerHeader, answerOwnerOf, answerOwners, answerPrei
 export { normaliseAuthority } from "./authority.ts";
 export { baseOf, type CoveredComponents, requestDigest, signatureBase } from "./base.ts";
 export { contentDigest, isContentDigest } from "./content-digest.ts";
-export { acceptedContentTypes, type ContentType, contentTypeOf } from "./content-type.ts";
+export { acceptedContentTypes, type ContentType, contentTypeOf, maxContentBytes } from "./content-type.ts";
 export { FormatError } from "./format-error.ts";
 export { frameMessage, unframeMessage } from "./grpc-frame.ts";
 export { type KeyId, parseKeyId } from "./key-id.ts";

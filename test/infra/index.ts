@@ -3,6 +3,7 @@ export { type Collector, type ReceivedSpan, startCollector } from "./collector.t
 export { createServiceDatabase, type ServiceTestDatabase } from "./database.ts";
 export { type Answer, connectFrom, exchange, exchangeOnce, reasonIn } from "./exchange.ts";
 export { fillLog, filledLog } from "./filled-log.ts";
+export { type ConnectProxy, type Forwarder, startConnectProxy, startForwarder } from "./forwarder.ts";
 export { type ShownMetric, parseMetrics, seriesOf } from "./prometheus.ts";
 export {
   type FuzzReport,

@@ -9,7 +9,8 @@ import type { Identity } from "./identity.ts";
 import { newSeed } from "./keys.ts";
 import { createSigner } from "./signer.ts";
 import { parseToken, proveToken } from "./token.ts";
-import { type ConnectionOptions, type Endpoint, createSignedTransport } from "./transport.ts";
+import type { Endpoint } from "./network/connection.ts";
+import { type ConnectionOptions, createSignedTransport } from "./transport.ts";
 
 /** Options of an enrollment; a seed makes a retry use the same key, so that it spends no second use. */
 export type EnrollOptions = ConnectionOptions & {

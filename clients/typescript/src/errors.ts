@@ -49,12 +49,12 @@ export function toSallyportError(error: unknown): SallyportError {
   });
 }
 
-// The transport's sentence for it has no code.
-const closedStream = /^http\/2 stream closed with error code CANCEL/;
+// The transport's sentences for it have no code.
+const closedConnection = /^http\/2 stream closed with error code CANCEL|^PING timed out/;
 
 function causeOf(error: ConnectError): string | undefined {
   if (error.code === Code.DeadlineExceeded) return "TIMEOUT";
-  if (closedStream.test(error.rawMessage)) return "CLOSED";
+  if (closedConnection.test(error.rawMessage)) return "CLOSED";
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     if ("code" in cause && typeof cause.code === "string") return cause.code;
   }

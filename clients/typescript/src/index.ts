@@ -17,6 +17,7 @@ export {
 } from "./enroll.ts";
 export { newSeed, privateKeyOf, rawPublicKey, signBytes, verifyBytes } from "./keys.ts";
 export { type TrustedKeys, verifyKeyset } from "./keyset.ts";
+export type { Endpoint } from "./network/connection.ts";
 export { openReply } from "./reply.ts";
 export {
   type ClientReason,
@@ -50,13 +51,7 @@ export {
   proveRenewal,
   proveToken,
 } from "./token.ts";
-export {
-  type Endpoint,
-  type PinnedEndpoint,
-  type SignedTransport,
-  createSignedTransport,
-  pinned,
-} from "./transport.ts";
+export { type PinnedEndpoint, type SignedTransport, createSignedTransport, pinned } from "./transport.ts";
 export { type AnswerKeys, requestDigestHeader } from "./verifier.ts";
 export { version } from "./version.ts";
 export { type ForeignAnswer, verifyForeignAnswer } from "./wire-answer.ts";

@@ -6,6 +6,7 @@ import { ErrorInfoSchema } from "@sallyport/proto/gen/google/rpc/error_details_p
 import { ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
 import { parseSignatureInput } from "@sallyport/proto/signing";
+import { startForwarder } from "@sallyport/test/infra";
 import { afterEach, describe, expect, test } from "vitest";
 import { createClock } from "./clock.ts";
 import { SallyportError, toSallyportError } from "./errors.ts";
@@ -16,7 +17,7 @@ import { type ConnectionOptions, createSignedTransport } from "./transport.ts";
 import { version } from "./version.ts";
 
 const owners = createTestOwners();
-const stops: (() => Promise<void> | void)[] = [];
+const stops: (() => unknown)[] = [];
 afterEach(async () => {
   for (const stop of stops.splice(0)) await stop();
 });
@@ -179,5 +180,32 @@ describe("a gateway that does not answer", () => {
   test("that refuses connections is named by the system's code", async () => {
     const failure = await usersAt("https://localhost:1", "connect").whoAmI({}).catch(toSallyportError);
     expect(failure).toMatchObject({ reason: "UNREACHABLE", metadata: { cause: "ECONNREFUSED" } });
+  });
+});
+
+describe.each(["connect", "grpc"] as const)("a connection that was lost in silence, over %s", (protocol) => {
+  async function lost(options: ConnectionOptions) {
+    const gateway = await gatewayAt(Date.now);
+    const forwarder = await startForwarder(Number(new URL(gateway.url).port));
+    stops.push(() => forwarder[Symbol.asyncDispose]());
+    const users = usersAt(`http://127.0.0.1:${forwarder.port}`, protocol, options);
+    expect((await users.whoAmI({})).name).toBe("me");
+    forwarder.silence();
+    return { users, forwarder };
+  }
+
+  test("costs one attempt: the next goes over another", async () => {
+    const { users, forwarder } = await lost({ attemptMs: 500 });
+    const failure = await users.whoAmI({}).catch(toSallyportError);
+    expect(failure).toMatchObject({ reason: "UNREACHABLE", metadata: { cause: "TIMEOUT" } });
+    expect((await users.whoAmI({})).name).toBe("me");
+    expect(forwarder.connections()).toBe(2);
+  });
+
+  test("costs one call whose own time was over", async () => {
+    const { users, forwarder } = await lost({});
+    await expect(users.whoAmI({}, { signal: AbortSignal.timeout(300) })).rejects.toThrow();
+    expect((await users.whoAmI({})).name).toBe("me");
+    expect(forwarder.connections()).toBe(2);
   });
 });

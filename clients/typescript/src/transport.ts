@@ -1,5 +1,4 @@
 import { type Interceptor, type Transport, createClient } from "@connectrpc/connect";
-import { Http2SessionManager, createNodeHttpClient } from "@connectrpc/connect-node";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import { createTransport as createConnect } from "@connectrpc/connect/protocol-connect";
 import { createTransport as createGrpc } from "@connectrpc/connect/protocol-grpc";
@@ -8,12 +7,10 @@ import type { Clock } from "./clock.ts";
 import { toSallyportError } from "./errors.ts";
 import { type Identity, identityFileOf, rememberEpoch } from "./identity.ts";
 import { type KeysetKeeper, type Pinned, createKeysetKeeper } from "./keyset-keeper.ts";
+import { type Connection, type Endpoint, openConnection } from "./network/connection.ts";
 import type { Signer } from "./signer.ts";
 import { createVerifier, requestDigestHeader } from "./verifier.ts";
 import { version } from "./version.ts";
-
-/** Where the gateway is and how to trust it. `ca` is PEM text; without it the system's roots are used. */
-export type Endpoint = { readonly url: string; readonly ca?: string };
 
 /** How to speak to the gateway; everything has a default. */
 export type ConnectionOptions = {
@@ -53,6 +50,8 @@ export type SignedTransport = {
   readonly transport: Transport;
   /** The keys by which answers are verified. */
   readonly keeper: KeysetKeeper;
+  /** What the requests go over; what is sent there by itself is neither signed nor verified. */
+  readonly connection: Connection;
   readonly close: () => void;
 };
 
@@ -70,18 +69,13 @@ export function createSignedTransport(
   protocol: "connect" | "grpc" = "connect",
   options: ConnectionOptions & { readonly clock?: Clock } = {},
 ): SignedTransport {
-  const session = new Http2SessionManager(
-    endpoint.url,
-    {},
-    endpoint.ca === undefined ? {} : { ca: endpoint.ca },
-  );
-  const send = createNodeHttpClient({ httpVersion: "2", sessionProvider: () => session });
+  const connection = openConnection(endpoint);
   const ask = () => createClient(ReadService, transport).getKeyset({});
   const keeper = createKeysetKeeper(endpoint, ask);
   const verifier = createVerifier(keeper, maxReplyBytes + frameHeadBytes);
   const correct = options.clock ? [correcting(options.clock, options.onClockSet)] : [];
   const transportOptions = {
-    httpClient: verifier.contents(signing(send, signer, options)),
+    httpClient: verifier.contents(signing(connection.send, signer, options)),
     baseUrl: endpoint.url,
     useBinaryFormat: true,
     interceptors: [...correct, verifier.refusals],
@@ -94,7 +88,7 @@ export function createSignedTransport(
   };
   const transport: Transport =
     protocol === "connect" ? createConnect(transportOptions) : createGrpc(transportOptions);
-  return { transport, keeper, close: () => session.abort() };
+  return { transport, keeper, connection, close: connection.close };
 }
 
 // Signed here, where the bytes are: an interceptor sees messages, and two encodings of one message may differ.

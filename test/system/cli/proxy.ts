@@ -9,6 +9,8 @@ import {
   WhoAmIResponseSchema,
 } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { programOf } from "../../interop/foreign-program.ts";
+import { preparePython } from "../../interop/python-program.ts";
 import { cliProgram } from "./home.ts";
 import type { Cli } from "./state.ts";
 
@@ -109,6 +111,31 @@ export function describeProxy(cli: () => Cli): void {
         await expect(refused).rejects.toMatchObject({ code: 7 });
         client.close();
       }
+    });
+
+    test("its own refusals reach grpcio with their code and their sentence", async (context) => {
+      const python = await preparePython();
+      if (python.kind === "missing") context.skip(python.reason);
+      const { command } = programOf(python);
+      const { host, pathname } = new URL(onPort.printed.url);
+      const reflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+      const script = join(repository, "test", "interop", "python", "refused.py");
+      const refused = async (secret: string, authority: string, ...methods: string[]) => {
+        const args = [script, host, secret, authority, ...methods];
+        const { stdout } = await promisify(execFile)(command, args);
+        return JSON.parse(stdout) as unknown;
+      };
+      const secret = pathname.slice(1);
+      expect(await refused(secret, "", reflection, whoAmI)).toEqual([
+        ["UNIMPLEMENTED", expect.stringContaining("without reflection")],
+        ["OK", ""],
+      ]);
+      expect(await refused("", "", whoAmI)).toEqual([
+        ["UNAUTHENTICATED", expect.stringContaining("a port wants its secret")],
+      ]);
+      expect(await refused(secret, "evil.example", whoAmI)).toEqual([
+        ["PERMISSION_DENIED", expect.stringContaining("not called")],
+      ]);
     });
 
     test("what it prints for people is what to type, and no secret stands on a command line", async () => {

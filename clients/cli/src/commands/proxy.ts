@@ -1,4 +1,5 @@
 import { join, resolve } from "node:path";
+import { Code } from "@connectrpc/connect";
 import { createClock } from "@sallyport/client";
 import { defineCommand } from "../command/define.ts";
 import { choice, text as textOption } from "../command/options.ts";
@@ -23,16 +24,20 @@ export const proxy = defineCommand({
     "Listens on this computer alone, for HTTP/1.1 and HTTP/2 without TLS, and passes every request on to the " +
     "gateway, signed as you or as this machine. Who can reach it acts as you. It listens on a socket that no other " +
     "user can open, or with --listen on a port, where every request has to show a secret that is drawn at each " +
-    "start: keep it off command lines, which every user can see. A tool that asks for values gets them unsealed.",
+    "start: keep it off command lines, which every user can see. A tool that asks for values gets them unsealed. " +
+    "--timeout is how long the gateway may take to answer one request.",
   args: {},
   options: {
     socket: textOption("the socket's path, in a folder that is yours alone; proxy.sock unless you say", {
       value: "path",
       complete: "files",
     }),
-    listen: textOption("a port instead, for tools that know no sockets; 127.0.0.1:0 takes a free one", {
-      value: "address",
-    }),
+    listen: textOption(
+      "a port of this computer instead, for tools that know no sockets: 127.0.0.1:8088, or 127.0.0.1:0 for a free one",
+      {
+        value: "address",
+      },
+    ),
     as: choice("which identity signs; the user's if there is one", ["user", "machine"]),
   },
   examples: [
@@ -107,7 +112,7 @@ async function checkedClock({ session }: Context, kinds: readonly Kind[]) {
 }
 
 /** The way to the gateway, opened anew when the identity has expired and another has taken its place. */
-function createUpstreams({ choice: chosen }: Context, kinds: readonly Kind[], now: () => number) {
+function createUpstreams({ choice: chosen, globals }: Context, kinds: readonly Kind[], now: () => number) {
   let open: { upstream: Upstream; expiresAtMs: number } | undefined;
   const identity = () => chooseIdentity(chosen, kinds);
   return {
@@ -117,11 +122,14 @@ function createUpstreams({ choice: chosen }: Context, kinds: readonly Kind[], no
       open?.upstream.close();
       const found = await identity().catch((error: unknown) => {
         throw new ProxyRefusal(
-          "unauthenticated",
+          Code.Unauthenticated,
           error instanceof Error ? error.message : "there is no identity",
         );
       });
-      open = { upstream: openUpstream(found, now), expiresAtMs: Date.parse(found.expiresAt) };
+      open = {
+        upstream: openUpstream(found, { now, answerMs: globals.timeoutMs }),
+        expiresAtMs: Date.parse(found.expiresAt),
+      };
       return open.upstream;
     },
     close: () => open?.upstream.close(),

@@ -19,9 +19,6 @@ export type Answer = {
   readonly trailers: Readonly<OutgoingHttpHeaders>;
 };
 
-/** What a request carries at most, as the gateway has it. */
-export const maxRequestBytes = 1024 * 1024;
-
 /** What an answer carries at most; a gateway's has 3 MiB. */
 export const maxAnswerBytes = 4 * 1024 * 1024;
 

@@ -1,3 +1,4 @@
+import { Code } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import { parsePort } from "./address.ts";
 import type { ToolRequest } from "./exchange.ts";
@@ -25,57 +26,62 @@ describe("a request of a tool", () => {
     },
   );
 
-  test.each<[string, Partial<ToolRequest>, string, RegExp]>([
-    ["a page", withHeaders({ origin: "https://evil.example" }), "permission_denied", /web pages/],
-    ["a sandboxed page", withHeaders({ origin: "null" }), "permission_denied", /web pages/],
-    ["a browser", withHeaders({ "sec-fetch-site": "cross-site" }), "permission_denied", /web pages/],
-    ["a rebound name", { authority: "evil.example:8088" }, "permission_denied", /not called "evil/],
-    ["another port", { authority: "127.0.0.1:8089" }, "permission_denied", /not called/],
-    ["no name", { authority: "" }, "permission_denied", /not called/],
-    ["a form", withHeaders({ "content-type": "text/plain" }), "invalid_argument", /content-type/],
+  test.each<[string, Partial<ToolRequest>, Code, RegExp]>([
+    ["a page", withHeaders({ origin: "https://evil.example" }), Code.PermissionDenied, /web pages/],
+    ["a sandboxed page", withHeaders({ origin: "null" }), Code.PermissionDenied, /web pages/],
+    ["a browser", withHeaders({ "sec-fetch-site": "cross-site" }), Code.PermissionDenied, /web pages/],
+    ["a rebound name", { authority: "evil.example:8088" }, Code.PermissionDenied, /not called "evil/],
+    ["another port", { authority: "127.0.0.1:8089" }, Code.PermissionDenied, /not called/],
+    ["no name", { authority: "" }, Code.PermissionDenied, /not called/],
+    ["a form", withHeaders({ "content-type": "text/plain" }), Code.InvalidArgument, /content-type/],
     [
       "a charset",
       withHeaders({ "content-type": "application/json; charset=utf-8" }),
-      "invalid_argument",
+      Code.InvalidArgument,
       /nothing after/,
     ],
-    ["no type", { headers: {} }, "invalid_argument", /content-type/],
-    ["GET", { method: "GET" }, "unimplemented", /POST/],
-    ["OPTIONS", { method: "OPTIONS" }, "unimplemented", /POST/],
+    ["no type", { headers: {} }, Code.InvalidArgument, /content-type/],
+    ["GET", { method: "GET" }, Code.Unimplemented, /POST/],
+    ["OPTIONS", { method: "OPTIONS" }, Code.Unimplemented, /POST/],
     [
       "reflection",
       { path: "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo" },
-      "unimplemented",
+      Code.Unimplemented,
       /reflection/,
     ],
     [
       "an internal method",
       { path: "/sallyport.crypto.internal.v1.OpenService/Open" },
-      "unimplemented",
+      Code.Unimplemented,
       /public/,
     ],
-    ["a query", { path: `${good.path}?x=1` }, "unimplemented", /public/],
-    ["another path", { path: "/../secret" }, "unimplemented", /public/],
-    ["an absolute address", { path: `http://evil.example${good.path}` }, "unimplemented", /public/],
+    ["a query", { path: `${good.path}?x=1` }, Code.Unimplemented, /public/],
+    ["another path", { path: "/../secret" }, Code.Unimplemented, /public/],
+    ["an absolute address", { path: `http://evil.example${good.path}` }, Code.Unimplemented, /public/],
     [
       "a Connect stream",
       withHeaders({ "content-type": "application/connect+proto" }),
-      "unimplemented",
+      Code.Unimplemented,
       /streams/,
     ],
-    ["gRPC-Web", withHeaders({ "content-type": "application/grpc-web+proto" }), "unimplemented", /gRPC-Web/],
+    [
+      "gRPC-Web",
+      withHeaders({ "content-type": "application/grpc-web+proto" }),
+      Code.Unimplemented,
+      /gRPC-Web/,
+    ],
     [
       "gRPC over HTTP/1.1",
       { ...withHeaders({ "content-type": "application/grpc" }), httpVersion: 1 },
-      "invalid_argument",
+      Code.InvalidArgument,
       /HTTP\/2/,
     ],
-    ["gzip", withHeaders({ "content-encoding": "gzip" }), "invalid_argument", /compression/],
-    ["gzip in gRPC", withHeaders({ "grpc-encoding": "gzip" }), "invalid_argument", /compression/],
+    ["gzip", withHeaders({ "content-encoding": "gzip" }), Code.Unimplemented, /compression/],
+    ["gzip in gRPC", withHeaders({ "grpc-encoding": "gzip" }), Code.Unimplemented, /compression/],
     [
       "gzip in Connect",
       withHeaders({ "connect-content-encoding": "gzip" }),
-      "invalid_argument",
+      Code.Unimplemented,
       /compression/,
     ],
   ])("of %s is refused", (_, change, code, message) => {

@@ -1,3 +1,4 @@
+import { Code } from "@connectrpc/connect";
 import { contentTypeOf } from "@sallyport/proto/signing";
 import type { ToolRequest } from "./exchange.ts";
 import { ProxyRefusal } from "./refusal.ts";
@@ -15,13 +16,13 @@ export function checkRequest(request: ToolRequest, ownAuthorities: ReadonlySet<s
   const { method, path, authority, headers } = request;
   // Node's own fetch sends Sec-Fetch-Mode too, but only browsers say which site a request is of.
   if (headers.origin !== undefined || headers["sec-fetch-site"] !== undefined)
-    throw new ProxyRefusal("permission_denied", "requests of web pages are not signed");
+    throw new ProxyRefusal(Code.PermissionDenied, "requests of web pages are not signed");
   if (!ownAuthorities.has(authority.toLowerCase()))
-    throw new ProxyRefusal("permission_denied", `this proxy is not called "${authority}"`);
-  if (method !== "POST") throw new ProxyRefusal("unimplemented", "only POST is signed");
+    throw new ProxyRefusal(Code.PermissionDenied, `this proxy is not called "${authority}"`);
+  if (method !== "POST") throw new ProxyRefusal(Code.Unimplemented, "only POST is signed");
   if (!publicPath.test(path))
     throw new ProxyRefusal(
-      "unimplemented",
+      Code.Unimplemented,
       "only the public methods are there, without reflection: give the tool the .proto files",
     );
   checkType(request);
@@ -30,17 +31,20 @@ export function checkRequest(request: ToolRequest, ownAuthorities: ReadonlySet<s
 function checkType({ headers, httpVersion }: ToolRequest): void {
   const type = headers["content-type"] ?? "";
   if (streamingTypes.test(type))
-    throw new ProxyRefusal("unimplemented", "streams and gRPC-Web are not signed");
+    throw new ProxyRefusal(Code.Unimplemented, "streams and gRPC-Web are not signed");
   const known = contentTypeOf(type);
   if (!known)
     throw new ProxyRefusal(
-      "invalid_argument",
+      Code.InvalidArgument,
       "content-type is application/json, application/proto or application/grpc, and nothing after it",
     );
   if (known === "grpc" && httpVersion !== 2)
-    throw new ProxyRefusal("invalid_argument", "gRPC needs HTTP/2: let the tool speak it without TLS (h2c)");
+    throw new ProxyRefusal(
+      Code.InvalidArgument,
+      "gRPC needs HTTP/2: let the tool speak it without TLS (h2c)",
+    );
   for (const name of encodings) {
     if ((headers[name] ?? "identity") !== "identity")
-      throw new ProxyRefusal("invalid_argument", `${name} is not signed: switch compression off`);
+      throw new ProxyRefusal(Code.Unimplemented, `${name} is not signed: switch compression off`);
   }
 }

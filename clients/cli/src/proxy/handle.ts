@@ -1,6 +1,8 @@
-import { type Answer, type ToolRequest, collect, maxRequestBytes } from "./exchange.ts";
+import { Code } from "@connectrpc/connect";
+import { maxContentBytes } from "@sallyport/proto/signing";
+import { type Answer, type ToolRequest, collect } from "./exchange.ts";
 import { checkRequest } from "./guard.ts";
-import { ProxyRefusal, proxyCodes } from "./refusal.ts";
+import { ProxyRefusal, refusalAnswer } from "./refusal.ts";
 import { admit } from "./secret.ts";
 
 /** What answers a tool: the names by which the proxy may be called, and the way on. */
@@ -15,10 +17,10 @@ export type Handling = {
 export function handle(request: ToolRequest, handling: Handling): Promise<Answer> {
   return answerOf(request, handling).catch((error: unknown) =>
     refusalAnswer(
-      request,
+      request.headers["content-type"] ?? "",
       error instanceof ProxyRefusal
         ? error
-        : new ProxyRefusal("unavailable", "the request could not be handled"),
+        : new ProxyRefusal(Code.Internal, "the request could not be handled"),
     ),
   );
 }
@@ -26,20 +28,9 @@ export function handle(request: ToolRequest, handling: Handling): Promise<Answer
 async function answerOf(request: ToolRequest, { authorities, secret, forward }: Handling): Promise<Answer> {
   const admitted = secret === undefined ? request : admit(request, secret);
   checkRequest(admitted, authorities);
-  const body = await collect(admitted.body, maxRequestBytes);
-  if (!body) throw new ProxyRefusal("resource_exhausted", "a request has at most 1 MiB");
+  // The gateway bounds each method by itself, and says so; more than this it takes of none.
+  const body = await collect(admitted.body, maxContentBytes);
+  if (!body)
+    throw new ProxyRefusal(Code.ResourceExhausted, `a request has at most ${maxContentBytes / 1024} KiB`);
   return forward(admitted, body);
-}
-
-// In the tool's own protocol, so that it shows the sentence and not a broken answer.
-function refusalAnswer({ headers }: ToolRequest, { code, message }: ProxyRefusal): Answer {
-  const { http, grpc } = proxyCodes[code];
-  const text = `sallyport proxy: ${message}`;
-  if ((headers["content-type"] ?? "").startsWith("application/grpc")) {
-    const status = { "grpc-status": String(grpc), "grpc-message": encodeURIComponent(text) };
-    const type = { "content-type": "application/grpc" };
-    return { status: 200, headers: { ...type, ...status }, body: new Uint8Array(), trailers: {} };
-  }
-  const body = Buffer.from(JSON.stringify({ code, message: text }));
-  return { status: http, headers: { "content-type": "application/json" }, body, trailers: {} };
 }

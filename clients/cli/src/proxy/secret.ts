@@ -1,4 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { Code } from "@connectrpc/connect";
 import type { ToolRequest } from "./exchange.ts";
 import { ProxyRefusal } from "./refusal.ts";
 
@@ -24,7 +25,7 @@ export function admit(request: ToolRequest, secret: string): ToolRequest {
   if (typeof shown === "string" && isSame(shown, secret)) return { ...request, headers };
   if (isSame(first, secret)) return { ...request, headers, path };
   throw new ProxyRefusal(
-    "unauthenticated",
+    Code.Unauthenticated,
     `a port wants its secret with every request: in the header ${secretHeader}, or before the path`,
   );
 }

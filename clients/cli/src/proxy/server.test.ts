@@ -18,6 +18,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text as readText } from "node:stream/consumers";
 import { promisify } from "node:util";
+import { maxContentBytes } from "@sallyport/proto/signing";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Answer, ToolRequest } from "./exchange.ts";
 import type { Intrusion } from "../testing/intruder.ts";
@@ -162,9 +163,9 @@ describe("on one port", () => {
     expect(forwarded).toEqual([]);
   });
 
-  test("a body has 1 MiB and no more, also when its length is not said", async () => {
+  test("a body has what the gateway takes and no more, also when its length is not said", async () => {
     const url = await onPort();
-    const most = `"${"x".repeat(1024 * 1024 - 2)}"`;
+    const most = `"${"x".repeat(maxContentBytes - 2)}"`;
     expect((await overHttp1(url, json, most)).status).toBe(200);
     const overflow = await overHttp1(url, json, `${most} `).catch(() => ({ status: 429 }));
     expect(overflow.status).toBe(429);

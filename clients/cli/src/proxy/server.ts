@@ -96,6 +96,13 @@ function writeHttp1(response: ServerResponse, { status, headers, body }: Answer)
 }
 
 function writeHttp2(response: Http2ServerResponse, { status, headers, body, trailers }: Answer): void {
+  const { stream } = response;
+  // A status in headers counts for gRPC only when they end the stream (Trailers-Only), which Node's
+  // own response never lets them do.
+  if (body.length === 0 && Object.keys(trailers).length === 0) {
+    if (!stream.destroyed) stream.respond({ ...headers, ":status": status }, { endStream: true });
+    return;
+  }
   response.writeHead(status, headers);
   if (Object.keys(trailers).length > 0) response.addTrailers(trailers);
   response.end(body);

@@ -1,6 +1,5 @@
-import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
-import { once } from "node:events";
 import type { OutgoingHttpHeaders } from "node:http";
+import { Code } from "@connectrpc/connect";
 import type { Identity } from "@sallyport/client/reading";
 import {
   type Signer,
@@ -11,7 +10,7 @@ import {
 } from "@sallyport/client";
 import { userAgent } from "../session.ts";
 import { type Answer, type ToolRequest, collect, maxAnswerBytes } from "./exchange.ts";
-import { ProxyRefusal } from "./refusal.ts";
+import { ProxyRefusal, refusalOf } from "./refusal.ts";
 import { verifyForTool } from "./verify.ts";
 
 /** Signs requests of tools and takes them to the gateway. */
@@ -22,80 +21,72 @@ export type Upstream = {
 
 const passedOn = ["connect-protocol-version", "connect-timeout-ms", "grpc-timeout", "te"] as const;
 const hopByHop = new Set(["connection", "keep-alive", "transfer-encoding", "date", "content-length"]);
-const answerMs = 15_000;
 
-/** Opens the way to the gateway of an identity. The connection is made when it is needed, and again when it was lost. */
-export function openUpstream(identity: Identity, now: () => number): Upstream {
+/**
+ * Opens the way to the gateway of an identity. The connection is made when it is needed, and again when
+ * it was lost. An answer may take `answerMs` milliseconds.
+ */
+export function openUpstream(
+  identity: Identity,
+  { now, answerMs }: { readonly now: () => number; readonly answerMs: number },
+): Upstream {
   const signer = createSigner(Buffer.from(identity.seed, "base64"), identity.keyId, now);
-  const { keeper, close } = createSignedTransport(pinned(identity), signer);
+  const { keeper, connection, close } = createSignedTransport(pinned(identity), signer);
   const url = new URL(identity.url);
-  let session: ClientHttp2Session | undefined;
-  const connected = (): ClientHttp2Session => {
-    if (session && !session.closed && !session.destroyed) return session;
-    session = connect(url, identity.ca === undefined ? {} : { ca: identity.ca });
-    session.on("error", () => undefined); // Each request hears of it by itself.
-    session.unref();
-    return session;
-  };
   return {
     async forward(request, body) {
       await keeper.current().catch((error: unknown) => {
-        throw new ProxyRefusal("unavailable", toSallyportError(error).message);
+        throw refusalOf(toSallyportError(error));
       });
-      const { headers, requestDigest } = signedHeaders(request, body, url, signer);
-      const stream = connected().request(headers, { signal: AbortSignal.timeout(answerMs) });
+      const { header, requestDigest } = signed(request, body, url, signer);
+      const sent = { method: "POST", url: url.origin + request.path, header, body: once(body) };
       try {
-        stream.end(body);
-        const answer = await answerOf(stream);
+        const signal = AbortSignal.timeout(answerMs);
+        const answer = await answerOf(await connection.send({ ...sent, signal }));
         await verifyForTool(answer, { path: request.path, requestDigest }, keeper);
         return answer;
       } catch (error) {
         if (error instanceof ProxyRefusal) throw error;
-        throw new ProxyRefusal("unavailable", `the gateway at ${url.host} did not answer`);
-      } finally {
-        stream.destroy();
+        const { message } = toSallyportError(error);
+        throw new ProxyRefusal(Code.Unavailable, `the gateway at ${url.host} did not answer (${message})`);
       }
     },
-    close() {
-      session?.destroy();
-      close();
-    },
+    close,
   };
 }
 
 // What a tool sends of its own is left behind, save what says how to answer it: nothing else is signed or needed.
-function signedHeaders(
+function signed(
   { path, headers }: ToolRequest,
   body: Buffer,
   url: URL,
   signer: Signer,
-): { readonly headers: OutgoingHttpHeaders; readonly requestDigest: Uint8Array } {
+): { readonly header: Headers; readonly requestDigest: Uint8Array } {
   const contentType = headers["content-type"] ?? "";
-  const kept = passedOn.flatMap((name) =>
-    headers[name] === undefined ? [] : [[name, headers[name]] as const],
-  );
-  const signed = signer.sign({ authority: url.host, path, contentType }, body);
-  const sent = {
-    ":method": "POST",
-    ":path": path,
-    "content-type": contentType,
-    "user-agent": `${userAgent} proxy`,
-    ...Object.fromEntries(kept),
-    ...signed.headers,
-  };
-  return { headers: sent, requestDigest: signed.requestDigest };
+  const { headers: signature, requestDigest } = signer.sign({ authority: url.host, path, contentType }, body);
+  const header = new Headers({ "content-type": contentType, "user-agent": `${userAgent} proxy` });
+  for (const name of passedOn) if (headers[name] !== undefined) header.set(name, String(headers[name]));
+  for (const [name, value] of Object.entries(signature)) header.set(name, value);
+  return { header, requestDigest };
 }
 
-async function answerOf(stream: ClientHttp2Stream): Promise<Answer> {
-  const trailers: OutgoingHttpHeaders = {};
-  stream.on("trailers", (given: OutgoingHttpHeaders) => Object.assign(trailers, withoutPseudo(given)));
-  const [head] = (await once(stream, "response")) as [OutgoingHttpHeaders];
-  const body = await collect(stream, maxAnswerBytes);
-  if (!body) throw new ProxyRefusal("resource_exhausted", "the answer is larger than one may be");
-  return { status: Number(head[":status"]), headers: withoutPseudo(head), body, trailers };
+type Received = {
+  readonly status: number;
+  readonly header: Headers;
+  readonly body: AsyncIterable<Uint8Array>;
+  readonly trailer: Headers;
+};
+
+async function answerOf({ status, header, body: content, trailer }: Received): Promise<Answer> {
+  const body = await collect(content, maxAnswerBytes);
+  if (!body) throw new ProxyRefusal(Code.ResourceExhausted, "the answer is larger than one may be");
+  return { status, headers: passable(header), body, trailers: passable(trailer) };
 }
 
-function withoutPseudo(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
-  const entries = Object.entries(headers).filter(([name]) => !name.startsWith(":") && !hopByHop.has(name));
-  return Object.fromEntries(entries);
+function passable(headers: Headers): OutgoingHttpHeaders {
+  return Object.fromEntries([...headers].filter(([name]) => !name.startsWith(":") && !hopByHop.has(name)));
+}
+
+async function* once(body: Uint8Array): AsyncIterable<Uint8Array> {
+  yield body;
 }

@@ -1,6 +1,6 @@
 import { type AnswerKeys, toSallyportError, verifyForeignAnswer } from "@sallyport/client";
 import type { Answer } from "./exchange.ts";
-import { ProxyRefusal } from "./refusal.ts";
+import { refusalOf } from "./refusal.ts";
 
 /** Verifies an answer for a tool that cannot: what its owner did not sign is refused, and never shown. */
 export async function verifyForTool(
@@ -10,7 +10,7 @@ export async function verifyForTool(
 ): Promise<void> {
   const answer = { status, header: headersOf(headers), body, trailer: headersOf(trailers) };
   await verifyForeignAnswer(answer, asked, keys).catch((error: unknown) => {
-    throw new ProxyRefusal("data_loss", toSallyportError(error).message);
+    throw refusalOf(toSallyportError(error));
   });
 }
 
