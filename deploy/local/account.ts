@@ -7,8 +7,11 @@ import { findProgram, requireProgram } from "./system-program.ts";
 /** A user and group that a process or server runs as. */
 export type Account = { readonly uid: number; readonly gid: number };
 
-/** Each of the six processes, and Redis, as a user of its own. */
-export type Accounts = Readonly<Record<Process | "redis", Account>>;
+/**
+ * Each of the six processes, and Redis, as a user of its own; the group of `program`, which nothing runs as, may read a
+ * program that others may not.
+ */
+export type Accounts = Readonly<Record<Process | "redis" | "program", Account>>;
 
 /** Says that the account of a process or server cannot reach what it needs. */
 export class UnreachableDirectoryError extends Error {
@@ -23,10 +26,10 @@ export class AccountInUseError extends Error {
 /** The first user id that is taken unless another is given: in no range that Debian's tools or systemd give out. */
 export const defaultUidBase = 60_800;
 
-const owners = [...processes, "redis"] as const;
+const owners = [...processes, "redis", "program"] as const;
 
 /**
- * The accounts of the processes and of Redis when this process is root: the numbers from `base` on, which need no entry
+ * The accounts of a deployment when this process is root: the numbers from `base` on, which need no entry
  * in /etc/passwd. Throws AccountInUseError when one of them is a user or group of this machine. Undefined when this process
  * is not root: everything then runs as its user, and nothing keeps one process from another's keys.
  */
@@ -82,6 +85,17 @@ export function checkReachable(path: string, account: Account, user: string): vo
   const found = statSync(path, { throwIfNoEntry: false });
   if (found?.isFile() && !isPermitted(path, account, 0o4))
     throw new UnreachableDirectoryError(`${user} cannot read ${path}: allow it with \`chmod o+r ${path}\``);
+}
+
+/** Tells whether the account may enter every directory above the path, and read the path when it is a file. */
+export function isReachable(path: string, account: Account): boolean {
+  try {
+    checkReachable(path, account, "");
+    return true;
+  } catch (error) {
+    if (error instanceof UnreachableDirectoryError) return false;
+    throw error;
+  }
 }
 
 function isPermitted(path: string, account: Account, right: number): boolean {

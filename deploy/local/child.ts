@@ -3,9 +3,11 @@ import { createWriteStream, openSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Account, checkReachable } from "./account.ts";
-import { CommandError, lastSentence, repository } from "./command.ts";
+import type { Account } from "./account.ts";
+import { CommandError, lastSentence } from "./command.ts";
 import type { Layout, Process } from "./layout.ts";
+import { type Program, clone, programFolders } from "./program.ts";
+import { requireProgram } from "./system-program.ts";
 
 /** One of the six processes while it runs. */
 export type Child = {
@@ -32,10 +34,8 @@ const entry: Readonly<Record<Process, string>> = {
 
 // Security: a process reads the program and its own folder, writes nothing, and starts nothing. The Postgres and Redis
 // sockets are reached as network, not as files.
-function permissions(name: Process, layout: Layout): string[] {
-  const code = ["proto", "services", "gateway", "node_modules", "package.json"].map((path) =>
-    join(repository, path),
-  );
+function permissions(name: Process, layout: Layout, { root }: Program): string[] {
+  const code = [...programFolders, "package.json"].map((path) => join(root, path));
   // The loader of native modules looks there to tell which C library it has.
   const readable = [...code, "/etc/alpine-release", layout.folder(name)].map(
     (path) => `--allow-fs-read=${path}`,
@@ -61,6 +61,8 @@ export type ChildOptions = {
   readonly layout: Layout;
   /** The user that it runs as, without other groups; this process's own user unless given. */
   readonly account?: Account | undefined;
+  /** What it runs; the clone unless given. */
+  readonly program?: Program;
   /** Asked while it starts: false ends the start. Wanted to the end unless given. */
   readonly isWanted?: () => boolean;
   /** How long the port may take to answer (30,000). */
@@ -72,11 +74,7 @@ export type ChildOptions = {
  * before, does not answer in time, or is no longer wanted.
  */
 export async function startChild(options: ChildOptions): Promise<Child> {
-  const { name, port, account, patienceMs = startMs, isWanted = () => true } = options;
-  if (account !== undefined) {
-    for (const needed of [process.execPath, join(repository, entry[name])])
-      checkReachable(needed, account, `${name}, which runs as user ${account.uid},`);
-  }
+  const { name, port, patienceMs = startMs, isWanted = () => true } = options;
   const child = launch(options);
   const output = followOutput(child, name, options.layout);
   let over = false;
@@ -96,17 +94,26 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   };
 }
 
-function launch({ name, env, layout, account }: ChildOptions): ChildProcess {
-  const program = [process.execPath, ...permissions(name, layout), join(repository, entry[name])];
+function launch({ name, env, layout, account, program = clone }: ChildOptions): ChildProcess {
+  const { root, node, gid } = program;
+  const command = [node, ...permissions(name, layout, program), join(root, entry[name])];
+  const isShared = account === undefined || gid === undefined;
+  // Node gives a process no other groups, so that of a program which only it may read needs a program of the system.
+  const asUser = isShared ? [] : switchUser(account, gid);
   // Security: no core dump, which would hold keys. The shell sets the limit and is the process that it becomes.
-  return spawn("/bin/sh", ["-c", 'ulimit -c 0 && exec "$0" "$@"', ...program], {
-    ...account,
-    cwd: repository,
+  return spawn("/bin/sh", ["-c", 'ulimit -c 0 && exec "$0" "$@"', ...asUser, ...command], {
+    ...(isShared ? account : {}),
+    cwd: root,
     env: { ...env, NODE_ENV: "production" },
     // The channel tells the process that its supervisor died, even by kill -9.
     stdio: ["ignore", "pipe", "pipe", "ipc"],
     detached: true, // Ctrl-C is for the supervisor, which stops the six in order.
   });
+}
+
+function switchUser({ uid, gid }: Account, group: number): string[] {
+  const setpriv = requireProgram("setpriv");
+  return [setpriv, `--reuid=${uid}`, `--regid=${gid}`, `--groups=${group}`, "--inh-caps=-all", "--"];
 }
 
 type Output = { readonly ended: Promise<string>; lastSentence(): string };

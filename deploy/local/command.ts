@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { systemPath } from "./system-program.ts";
+import { nodeProgram, systemPath } from "./system-program.ts";
 
 /** The repository's root: commands are run from there. */
 export const repository = join(import.meta.dirname, "..", "..");
@@ -28,7 +28,7 @@ export function runProgram(
   env: Readonly<Record<string, string>>,
   args: readonly string[] = [],
 ): Promise<string> {
-  const child = spawn(process.execPath, [join(repository, program), ...args], {
+  const child = spawn(nodeProgram, [join(repository, program), ...args], {
     cwd: repository,
     env: { ...env, PATH: systemPath },
     stdio: ["ignore", "pipe", "pipe"],

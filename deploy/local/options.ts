@@ -23,8 +23,8 @@ until Ctrl-C. State lives in the data directory and survives a restart.
 
   --data DIR    the data directory (default: .sallyport)
   --port N      the port of the API (default: 8443; 0 takes a free one)
-  --uid-base N  started by root: the processes and Redis run as users N to N+6, which must be nobody's
-                (default: 60800)
+  --uid-base N  started by root: the processes and Redis run as users N to N+6, which must be nobody's, as must
+                group N+7 (default: 60800)
   --demo        walk the main job first; it logs in as owner, and leaves a project and a machine behind
   --demo-only   the same, and stop; exit code 0 when every promise held, else 1
   --help        this text

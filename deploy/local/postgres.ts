@@ -1,8 +1,8 @@
-import { chmodSync, chownSync, mkdirSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Account, postgresAccount } from "./account.ts";
 import { claimDirectory, readLines } from "./claim.ts";
-import { findBinaries, openCluster } from "./postgres-cluster.ts";
+import { provideBinaries, openCluster } from "./postgres-cluster.ts";
 import { commandLine, isRunning, type StopStep, stopProcess } from "./process.ts";
 import { type ServerProcess, startServerProcess } from "./server-process.ts";
 import { makeSocketDirectory } from "./socket-directory.ts";
@@ -46,7 +46,9 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   const cleanUp = [release];
   const finish = (): void => cleanUp.splice(0).forEach((step) => step());
   try {
-    const binaries = findBinaries();
+    const program = join(dir, "program");
+    cleanUp.push(() => rmSync(program, { recursive: true, force: true }));
+    const binaries = provideBinaries(account, program);
     const cluster = await openCluster(dir, { binaries, account, durable });
     await stopLeftover(cluster.path);
     const sockets = makeSockets(join(dir, "socket"), account, clients);

@@ -15,13 +15,22 @@ export const systemFolders = [
   "/opt/homebrew/bin",
 ] as const;
 
+const unpacked = join(import.meta.dirname, "..", "..", ".cache", "programs", "bin");
+
+/** Whether programs that were unpacked beside the clone are used: never by root, whose programs root alone installs. */
+const usesUnpacked = process.getuid?.() !== 0;
+
+/** The Node that processes are started with. Where its library was unpacked, a script beside it says where that is. */
+export const nodeProgram: string =
+  (usesUnpacked ? findProgram(["node"], [unpacked]) : undefined) ?? process.execPath;
+
 /** The PATH of what is started. */
 export const systemPath = systemFolders.join(delimiter);
 
 /** The absolute path of the first of the programs that the system has; undefined when it has none. */
 export function findProgram(
   names: readonly string[],
-  folders: readonly string[] = systemFolders,
+  folders: readonly string[] = usesUnpacked ? [...systemFolders, unpacked] : systemFolders,
 ): string | undefined {
   return names.flatMap((name) => folders.map((folder) => join(folder, name))).find(isExecutable);
 }

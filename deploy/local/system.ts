@@ -1,18 +1,20 @@
 import { randomBytes } from "node:crypto";
 import { appendFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Accounts, defaultUidBase, processAccounts } from "./account.ts";
+import { type Accounts, defaultUidBase, postgresAccount, processAccounts } from "./account.ts";
 import { holdCeremony, makeServiceKeys } from "./ceremony.ts";
 import { renewCertificates } from "./certificates.ts";
 import { type Child, startChild } from "./child.ts";
 import { claimDirectory } from "./claim.ts";
+import { settleData } from "./data-folder.ts";
 import { prepareDatabases } from "./databases.ts";
 import { keepRenewing, renewIfDue } from "./keyset.ts";
 import { type Layout, type Process, databaseOwners, layOut, processes, services } from "./layout.ts";
 import { type Operator, prepareOperator } from "./operator.ts";
 import { type OwnerCode, prepareOwner } from "./owner.ts";
 import { letRead } from "./ownership.ts";
+import { type Program, provideProgram } from "./program.ts";
 import { freePort, requireOpenPort, requirePort } from "./ports.ts";
 import { startPostgres } from "./postgres.ts";
 import { type Redis, startRedis } from "./redis.ts";
@@ -49,6 +51,8 @@ export type System = AsyncDisposable & {
   readonly addresses: Addresses;
   /** Whether each process runs as a user of its own. */
   readonly separated: boolean;
+  /** What the processes run. */
+  readonly program: Program;
   /** Resolves with a sentence when Postgres or Redis ended by itself and does not come back: nothing can go on without. */
   readonly failed: Promise<string>;
   /** The process of a name as it runs now; its pid changes with every restart. */
@@ -68,7 +72,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const { step, onRestart, wiring = direct } = options;
   await using stack = new AsyncDisposableStack();
   const accounts = processAccounts(options.uidBase ?? defaultUidBase);
-  const layout = layOut(options.data);
+  const layout = layOut(placeOfData(options, accounts));
   stack.defer(claimDirectory(layout.supervisor));
   const standing = await findStanding(layout);
   const port = options.port === 0 ? await freePort() : options.port;
@@ -95,7 +99,9 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const owner = await step("prepare the vault", () => prepareOwner(layout, deployment.rootFingerprint));
   const addresses = await chooseAddresses(port, options.tracing);
   const operator = prepareOperator(layout, addresses);
-  const family = stack.use(await startFamily(options, { layout, accounts, addresses, deployment, owner }));
+  const program = stack.use(provideProgram(accounts, join(layout.data, "program")));
+  const prepared = { layout, accounts, program, addresses, deployment, owner };
+  const family = stack.use(await startFamily(options, prepared));
   const kept = stack.move();
   return {
     url: `https://${publicName}:${port}`,
@@ -106,10 +112,19 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     operator,
     addresses,
     separated: accounts !== undefined,
+    program,
     failed: Promise.race([ended(postgres, "Postgres", layout), ended(redis, "Redis", layout)]),
     ...family,
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
+}
+
+function placeOfData({ data, onNotice }: SystemOptions, accounts: Accounts | undefined): string {
+  if (accounts === undefined) return data;
+  const postgres = postgresAccount();
+  const place = settleData(data, [...Object.values(accounts), ...(postgres ? [postgres] : [])]);
+  if (place !== resolve(data)) onNotice?.(`${resolve(data)} is a link: its data is in ${place}`);
+  return place;
 }
 
 async function chooseAddresses(gateway: number, tracing: Tracing = {}): Promise<Addresses> {
@@ -194,6 +209,7 @@ function databaseClients(accounts: Accounts | undefined): Record<string, number>
 type Prepared = {
   readonly layout: Layout;
   readonly accounts: Accounts | undefined;
+  readonly program: Program;
   readonly addresses: Addresses;
   readonly deployment: Deployment;
   readonly owner: OwnerCode;
@@ -204,7 +220,7 @@ type Family = Pick<System, "child" | "stopProcess" | "startProcess"> & AsyncDisp
 // The six processes. One that ends by itself is started again; one that was stopped on purpose is not.
 async function startFamily(
   { step, onRestart, wiring = direct }: SystemOptions,
-  { layout, accounts, addresses, deployment, owner }: Prepared,
+  { layout, accounts, program, addresses, deployment, owner }: Prepared,
 ): Promise<Family> {
   const children = new Map<Process, Child>();
   const starting = new Map<Process, Promise<Child>>();
@@ -229,6 +245,7 @@ async function startFamily(
       env: { ...env, ...added },
       layout,
       account,
+      program,
       isWanted: () => wanted.has(name),
     });
   };

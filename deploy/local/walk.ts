@@ -21,6 +21,7 @@ import { repository } from "./command.ts";
 import { sendTwice } from "./replay.ts";
 import type { Screen } from "./screen.ts";
 import type { System } from "./system.ts";
+import { nodeProgram } from "./system-program.ts";
 
 /** Says which promise the walk found broken. */
 export class WalkError extends Error {
@@ -222,7 +223,7 @@ function runWithSecrets(system: System): Promise<string> {
     PATH: process.env["PATH"] ?? "",
     SALLYPORT_IDENTITY: join(system.layout.demo, "machine.json"),
   };
-  const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(nodeProgram, args, { env, stdio: ["ignore", "pipe", "inherit"] });
   let printed = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (printed += text));
   return new Promise((resolve, reject) => {

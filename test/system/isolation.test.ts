@@ -9,7 +9,6 @@ import { type Deployment, startDeployment } from "./deployment.ts";
 
 const root = process.getuid?.() === 0;
 const needsRoot = root ? "" : " (needs root)";
-const repository = join(import.meta.dirname, "..", "..");
 let deployment: Deployment;
 
 // Loaded into each process as a dependency would be: tries, once the process is up, what it has no business with.
@@ -80,8 +79,11 @@ Promise.all(attempts.connect.map(connect)).then(() => console.log(JSON.stringify
 
 /** What of all that succeeds as the user and group of a process. */
 function tryAs(pid: number, attempts: Attempts): string[] {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ["-e", intruder], {
-    ...accountOf(pid),
+  const { uid, gid } = accountOf(pid);
+  const groups = statusOf(pid)["Groups"]?.trim().replaceAll(" ", ",") ?? "";
+  const ids = [`--reuid=${uid}`, `--regid=${gid}`, groups === "" ? "--clear-groups" : `--groups=${groups}`];
+  const { node } = deployment.system.program;
+  const { status, stdout, stderr } = spawnSync("setpriv", [...ids, node, "-e", intruder], {
     cwd: "/",
     input: JSON.stringify(attempts),
     encoding: "utf8",
@@ -117,7 +119,7 @@ test.skipIf(!root)(`each process is a user of its own, without rights and other 
     const { Uid, Gid, Groups, CapPrm, CapEff } = statusOf(pid);
     expect(Uid).toBe(Array(4).fill(uid).join("\t"));
     expect(Gid).toBe(Array(4).fill(gid).join("\t"));
-    expect(Groups?.trim()).toBe("");
+    expect(Groups?.trim()).toBe(pid === redis ? "" : (deployment.system.program.gid?.toString() ?? ""));
     expect([CapPrm, CapEff].map((set) => BigInt(`0x${set}`))).toEqual([0n, 0n]);
   }
 });
@@ -154,7 +156,7 @@ test.skipIf(!root).each(processes)(
   (name) => {
     const own = filesOf(deployment.system.layout.folder(name));
     const program = ["package.json", "gateway/src/main.ts", "node_modules"].map((path) =>
-      join(repository, path),
+      join(deployment.system.program.root, path),
     );
     const attempts = { read: [...own, ...program], write: [...own, ...program], kill: [], connect: [] };
     expect(tryAs(pidOf(name), attempts)).toEqual([...own, ...program].map((path) => `read ${path}`));

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import {
   chmodSync,
   existsSync,
@@ -6,12 +6,14 @@ import {
   mkdtempSync,
   readFileSync,
   readdirSync,
+  realpathSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { defaultUidBase } from "@sallyport/deploy/local";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 vi.setConfig({ testTimeout: 180_000 });
@@ -36,8 +38,17 @@ function start(...args: string[]): Run {
 }
 
 function startWith(env: NodeJS.ProcessEnv, ...args: string[]): Run {
-  const child = spawn("sh", ["deploy/start.sh", "--data", data, ...args], {
-    cwd: repository,
+  return launch(repository, env, ["--data", data, ...args]);
+}
+
+/** The same in another clone, with its own data. */
+function startIn(clone: string, ...args: string[]): Run {
+  return launch(clone, {}, args);
+}
+
+function launch(cwd: string, env: NodeJS.ProcessEnv, args: readonly string[]): Run {
+  const child = spawn("sh", ["deploy/start.sh", ...args], {
+    cwd,
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -46,6 +57,27 @@ function startWith(env: NodeJS.ProcessEnv, ...args: string[]): Run {
     stream.setEncoding("utf8").on("data", (more: string) => (text += more));
   const code = new Promise<number | null>((resolve) => child.once("close", resolve));
   return { child, code, output: () => text };
+}
+
+/** A clone, whose files are links to this one's, in a folder of mode 0700 with a name that shells mind. */
+function closedClone(): string {
+  const clone = join(data, "closed", "a clöne");
+  mkdirSync(join(data, "closed"), { mode: 0o700 });
+  mkdirSync(clone);
+  const { workspaces } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8")) as {
+    readonly workspaces: readonly string[];
+  };
+  const folders = new Set(workspaces.map((path) => path.split("/")[0] ?? path));
+  const parts = ["package.json", "package-lock.json", "node_modules", ...folders];
+  execFileSync("cp", ["-al", ...parts.map((name) => join(repository, name)), clone]);
+  return clone;
+}
+
+/** What a shell prints as a user with one further group. */
+function outputAs(user: number, group: number, script: string, path: string): string {
+  const ids = [`--reuid=${user}`, `--regid=${user}`, `--groups=${group}`];
+  const command = ["sh", "-c", script, "sh", path];
+  return spawnSync("setpriv", [...ids, ...command], { cwd: "/", encoding: "utf8" }).stdout;
 }
 
 const systemPrograms = ["id", "useradd", "getent", "ps", "uname", "ldconfig", "redis-server"];
@@ -121,13 +153,31 @@ describe("sh deploy/start.sh", () => {
 
   const root = process.getuid?.() === 0;
   test.skipIf(!root)(
-    `a data directory that Postgres may not enter is named${root ? "" : " (needs root)"}`,
+    `a clone that nobody but root may enter works, and stays closed${root ? "" : " (needs root)"}`,
     async () => {
-      const closed = join(data, "closed");
-      mkdirSync(closed, { mode: 0o700 });
-      const run = start("--data", join(closed, "data"), "--demo-only", "--port", "0");
-      expect(await run.code).toBe(1);
-      expect(run.output()).toContain(`user postgres cannot enter ${closed}: allow it with`);
+      const clone = closedClone();
+      const run = startIn(clone, "--demo", "--port", "0");
+      await expect.poll(run.output, { timeout: 120_000 }).toContain("Ctrl-C stops everything");
+      const kept = realpathSync(join(clone, ".sallyport"));
+      try {
+        const program = join(kept, "program");
+        const [audit, stranger] = [defaultUidBase, 65_534];
+        const group = defaultUidBase + 7;
+        expect(outputAs(stranger, stranger, 'ls "$1"; cat "$1/package.json"', program)).toBe("");
+        expect(outputAs(audit, group, 'cat "$1/package.json"', program)).toContain("sallyport");
+        expect(outputAs(audit, group, 'find "$1" ! -type l -writable', program)).toBe("");
+        expect(outputAs(audit, group, 'ls "$1"', clone)).toBe("");
+        expect(readdirSync(program).toSorted()).toEqual(
+          ["gateway", "node_modules", "package.json", "proto", "services"].toSorted(),
+        );
+        run.child.kill("SIGINT");
+        expect(await run.code, run.output()).toBe(0);
+        expect(existsSync(program)).toBe(false);
+      } finally {
+        run.child.kill("SIGINT");
+        await run.code;
+        rmSync(kept, { recursive: true, force: true });
+      }
     },
   );
 
