@@ -3,6 +3,7 @@
 # shellcheck shell=sh
 
 . deploy/local/install-modules.sh
+. deploy/local/install-packages.sh
 
 # Security: programs of the system come from its own folders, whatever the caller's PATH says. Only git, node and npm,
 # which people install where they like, are found through it.
@@ -16,31 +17,6 @@ die() {
   exit 1
 }
 
-# as_root COMMAND...: runs it as root, by sudo when that asks no password; fails when neither is possible.
-as_root() {
-  if [ "$(id -u)" -eq 0 ]; then
-    "$@"
-  elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
-    sudo -n "$@"
-  else
-    return 1
-  fi
-}
-
-# install_package APT DNF APK: installs the package that this distribution has, by its name there.
-install_package() {
-  if command -v apt-get >/dev/null 2>&1; then
-    as_root apt-get update >/dev/null 2>&1
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$1" >/dev/null 2>&1
-  elif command -v dnf >/dev/null 2>&1; then
-    as_root dnf install -y "$2" >/dev/null 2>&1
-  elif command -v apk >/dev/null 2>&1; then
-    as_root apk add "$3" >/dev/null 2>&1
-  else
-    return 1
-  fi
-}
-
 # agree QUESTION: asks on a terminal; elsewhere nobody is there to ask, and it is agreed.
 agree() {
   [ -t 0 ] && [ -t 1 ] || return 0
@@ -49,29 +25,14 @@ agree() {
   case $answer in y | Y | yes) return 0 ;; *) return 1 ;; esac
 }
 
-# install_server APT DNF APK: installs a package whose own service must not run. Debian starts services of what it
-# installs, unless /usr/sbin/policy-rc.d forbids it; a policy that is there already is left alone.
-install_server() {
-  policy=/usr/sbin/policy-rc.d
-  made=
-  if command -v apt-get >/dev/null 2>&1 && [ ! -e "$policy" ]; then
-    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null && as_root chmod 755 "$policy" && made=yes
-  fi
-  installed=0
-  install_package "$@" || installed=$?
-  [ -z "$made" ] || as_root rm -f "$policy"
-  [ "$installed" -eq 0 ] || return "$installed"
-  # Nor at the next boot.
-  if command -v systemctl >/dev/null 2>&1; then as_root systemctl disable --now "$1" >/dev/null 2>&1 || true; fi
-  if command -v update-rc.d >/dev/null 2>&1; then as_root update-rc.d "$1" disable >/dev/null 2>&1 || true; fi
-}
-
 check_tools() {
-  command -v git >/dev/null 2>&1 || die "git is not on the PATH: install it first"
-  command -v node >/dev/null 2>&1 || die "node is not on the PATH: install Node 20 or newer first"
-  npm=$(command -v npm) || die "npm is not on the PATH: install it first"
-  node_major=$(node -p 'process.versions.node.split(".")[0]')
-  [ "$node_major" -ge 20 ] || die "node is version $node_major: install Node 20 or newer first"
+  command -v git >/dev/null 2>&1 || die "git is not on the PATH: install it with \`$(install_command git git git git)\`"
+  command -v node >/dev/null 2>&1 ||
+    die "node is not on the PATH: install Node 20 or newer, for example from https://nodejs.org/en/download"
+  npm=$(command -v npm) || die "npm is not on the PATH: install the one that belongs to $(command -v node)"
+  node_major=$(node -p 'process.versions.node.split(".")[0]') || die "node does not run: its error above says why"
+  [ "$node_major" -ge 20 ] ||
+    die "node is version $node_major: install Node 20 or newer, for example from https://nodejs.org/en/download"
 }
 
 # Node 26 is linked against libatomic, which a minimal Linux lacks.
@@ -82,34 +43,61 @@ check_libatomic() {
     /lib/*/libatomic.so.1 /usr/lib/*/libatomic.so.1; do
     [ -e "$found" ] && return
   done
-  say "installing libatomic, which Node 26 needs"
-  install_package libatomic1 libatomic libatomic || die "libatomic.so.1 is missing: install libatomic1 (libatomic) first"
+  missing="libatomic.so.1, which Node 26 needs, is missing"
+  if may_install; then
+    say "installing libatomic, which Node 26 needs"
+    install_package libatomic1 libatomic libatomic && return
+  elif uses_unpacked node || {
+    can_unpack && say "$missing, and only root may install it: unpacking it in $unpacked" &&
+      unpack_package libatomic1 && make_launcher node 'node_modules/node-linux-*/bin/node'
+  }; then
+    # For what npm runs before the script is in its place.
+    LD_LIBRARY_PATH=$(unpacked_libraries)
+    export LD_LIBRARY_PATH
+    return
+  fi
+  die "$missing: install it with \`$(install_command libatomic1 libatomic libatomic gcc)\`"
 }
 
 # The stamp is a copy of the lockfile that node_modules was installed from.
 check_modules() {
   stamp=node_modules/.installed-lock
-  cmp -s package-lock.json "$stamp" && return
-  say "installing packages (about 30 s)"
-  install_modules "$npm" || die "npm failed: its output above says why"
-  cp package-lock.json "$stamp"
+  if ! cmp -s package-lock.json "$stamp"; then
+    say "installing packages (about 30 s)"
+    install_modules "$npm" || die "npm failed: its output above says why"
+    cp package-lock.json "$stamp"
+  fi
+  if uses_unpacked node; then ln -sf ../../$unpacked/bin/node node_modules/.bin/node; fi
 }
 
 check_redis() {
-  command -v redis-server >/dev/null 2>&1 && return
-  command -v valkey-server >/dev/null 2>&1 && return
+  for program in redis-server valkey-server; do
+    command -v "$program" >/dev/null 2>&1 && return
+    uses_unpacked "$program" && return
+  done
   [ "$(uname -s)" != Darwin ] || [ ! -x /opt/homebrew/bin/redis-server ] || return 0
   missing="neither redis-server nor valkey-server is installed"
-  agree "$missing: install redis-server by the distribution's package, its own service off?" || die "$missing"
-  say "installing redis-server by the distribution's package; its own service stays off"
-  install_server redis-server redis redis || install_server valkey-server valkey valkey ||
-    die "$missing: install one of them first"
+  advice="$(install_command redis-server redis redis redis)"
+  if may_install; then
+    agree "$missing: install redis-server by the distribution's package, its own service off?" ||
+      die "$missing: install it with \`$advice\`"
+    say "installing redis-server by the distribution's package; its own service stays off"
+    install_server redis-server redis redis && return
+    install_server valkey-server valkey valkey && return
+  elif can_unpack; then
+    say "$missing, and only root may install it: unpacking the distribution's redis-server in $unpacked"
+    unpack_program redis-server && return
+    unpack_program valkey-server && return
+  fi
+  die "$missing: install it with \`$advice\`"
 }
 
 check_tools
+PATH=$system_path
+check_libatomic
+PATH=$caller_path
 check_modules
 PATH=$system_path
 export PATH
-check_libatomic
 node_modules/.bin/node -e 0 || die "the pinned Node does not run here: its error above says why"
 check_redis

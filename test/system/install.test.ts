@@ -35,7 +35,7 @@ test("nothing in the repository installs packages in another way", () => {
     .filter((line) => !line.trimStart().startsWith("#"))
     .filter((line) => /(npm|"\$1"|\$npm"?) +(ci|i|install)\b|\bnpx +-y/.test(line));
   expect(installing).toEqual([
-    '  "$1" ci --ignore-scripts --no-audit --no-fund --loglevel=error || return 1',
+    '  if ! "$1" ci --ignore-scripts --no-audit --no-fund --loglevel=error $offline; then',
   ]);
 });
 
