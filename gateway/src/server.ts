@@ -1,6 +1,6 @@
 import { followTrust } from "@sallyport/evidence";
 import { auditSink, reportStart } from "@sallyport/reports";
-import { connectPeer } from "@sallyport/rpc";
+import { certificateNotice, connectPeer } from "@sallyport/rpc";
 import { type Logger, createLogger } from "@sallyport/telemetry";
 import type { Bounds } from "./adaptive-bound.ts";
 import type { GatewayConfig } from "./config.ts";
@@ -63,9 +63,12 @@ export async function startGateway(
   const places = createPlaces(overrides.places ?? defaultPlaces, steady, logger);
   stack.use(observeHeld({ ...limiters, keys, places }));
   const { probeListen } = config;
+  const notices = {
+    keyset: trust.checkEnd,
+    edge: certificateNotice([{ file: config.edgeCertFile, kind: "chain" }], clock),
+  };
   const probe =
-    probeListen &&
-    stack.use(await serveProbe(probeListen, config, transports, nonces, logger, { keyset: trust.checkEnd }));
+    probeListen && stack.use(await serveProbe(probeListen, config, transports, nonces, logger, notices));
   const edge = stack.use(
     await openEdge({
       listen: config.listen,

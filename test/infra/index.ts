@@ -17,6 +17,6 @@ export {
   randomOf,
 } from "./fuzz/index.ts";
 export { keysetKeyOf, signTestKeyset } from "./keyset.ts";
-export { createTestPki, testPeers, type TestPki } from "./pki.ts";
+export { createTestPki, issueShortCertificate, testPeers, type TestPki } from "./pki.ts";
 export { testRedisUrl } from "./redis.ts";
 export { createSignedDeployment, newMachine, newUser, type SigningUser } from "./signed-deployment.ts";

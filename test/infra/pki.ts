@@ -53,6 +53,14 @@ export async function createTestPki(trustDomain = "test.sallyport"): Promise<Tes
   };
 }
 
+/** Issues a certificate that lasts only so many days, into a directory; it can be used by nobody in a test PKI. */
+export async function issueShortCertificate(dir: string, days: number): Promise<CertificateFiles> {
+  // An authority that is about to end: what it issues lasts no longer.
+  const now = Date.now() - (3_650 - days) * 86_400_000;
+  const ca = await createCa({ dir: join(dir, "ca"), name: "sallyport test" }, now);
+  return issuePeerCertificate({ ca, dir, trustDomain: "test.sallyport", peer: "gateway" });
+}
+
 async function createPeerIssuer(dir: string, trustDomain: string): Promise<PeerIssuer> {
   const ca = await createCa({ dir: join(dir, "ca"), name: "sallyport test" });
   const issue = async (peer: string): Promise<[string, CertificateFiles]> => [

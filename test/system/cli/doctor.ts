@@ -27,6 +27,19 @@ export function describeDoctor(cli: () => Cli): void {
       expect((await cli().home.run(["doctor"])).out).toMatch(/^✓ runtime {6}Node \d+/);
     });
 
+    test("finds what ends in a data directory, for its operator", async () => {
+      const { layout } = cli().deployment.system;
+      const { code, out } = await cli().home.run(["doctor", "--json", "--data", layout.data]);
+      expect(JSON.parse(out)).toMatchObject([
+        { check: "runtime" },
+        { check: "root", status: "ok" },
+        { check: "certificates", status: "ok", detail: expect.stringContaining("in 36") as unknown },
+      ]);
+      expect(code).toBe(0);
+      const none = await cli().home.run(["doctor", "--data", cli().home.dir]);
+      expect(none).toMatchObject({ code: 2, out: expect.stringContaining("--data DIR") as unknown });
+    });
+
     async function withIdentity(change: Partial<Identity>, kind: Identity["kind"] = "machine") {
       const path = join(cli().home.dir, "changed.json");
       const identity = { ...(await loadIdentity(join(cli().vaultFolder(), `${kind}.json`))), ...change };

@@ -6,6 +6,7 @@ import type { Context } from "../context.ts";
 import { explain } from "../failure.ts";
 import { durationText } from "../terminal/time.ts";
 import { chooseIdentity } from "../vaults/choose.ts";
+import { isNearEnd, leftText } from "./ending.ts";
 import { type Finding, bad, failed, ok, warn } from "./finding.ts";
 
 const connectMs = 5_000;
@@ -94,11 +95,9 @@ function checkCertificate({ url, ca }: Identity): Promise<Finding[]> {
 
 function certificateFinding(socket: TLSSocket): Finding {
   const { valid_from: from, valid_to: until, subjectaltname: names = "" } = socket.getPeerCertificate();
-  const seconds = Math.round((Date.parse(until) - Date.now()) / 1000);
-  // Of one that lives for months only, such as a public authority's, the last third.
-  const early = Math.min(60 * daySeconds, (Date.parse(until) - Date.parse(from)) / 3000);
-  const detail = `${socket.getProtocol() ?? "TLS"}, ${names || "no names"}, valid for ${durationText(seconds)}`;
-  return seconds < early
+  const life = { fromMs: Date.parse(from), untilMs: Date.parse(until) };
+  const detail = `${socket.getProtocol() ?? "TLS"}, ${names || "no names"}, valid for ${leftText(life)}`;
+  return isNearEnd(life)
     ? warn("TLS", detail, "tell whoever runs the server that its certificate ends soon")
     : ok("TLS", detail);
 }

@@ -1,4 +1,4 @@
-export { type CertificateEnd, type CertificateFile, certificateEnds } from "./certificate-ends.ts";
+export { certificateNotice } from "./certificate-ends.ts";
 export { inCall, remainingMs } from "./call.ts";
 export { type Callers, type Route, route } from "./callers.ts";
 export { type PeerConnection, type PeerOptions, connectPeer } from "./client.ts";

@@ -122,6 +122,7 @@ test("a notice shows, and keeps nobody from being served", async () => {
     ready: { status: Status.SERVING },
     "notice:outbox": { status: Status.NOT_SERVING },
     "notice:clean": { status: Status.SERVING },
+    "notice:certificates": { status: Status.SERVING },
   });
 });
 

@@ -3,6 +3,7 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { ListenAddress } from "@sallyport/config";
 import { type Logger, inCallersTrace, traceparentHeader } from "@sallyport/telemetry";
 import { createBoundary } from "./boundary.ts";
+import { certificateNotice } from "./certificate-ends.ts";
 import { type Route, createCallerCheck } from "./callers.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { maxMessageBytes, unlimitedSessionMemory } from "./connection.ts";
@@ -25,7 +26,7 @@ export type ServeOptions = {
   readonly routes: readonly Route[];
   /** What must answer for the process to be ready, by name. */
   readonly dependencies: Dependencies;
-  /** What is shown beside them and keeps nobody from being served. */
+  /** What is shown beside them and keeps nobody from being served; `certificates` is added: the ends of the TLS files. */
   readonly notices?: Notices;
   readonly logger: Logger;
   /** How often to look for changed TLS files, in milliseconds. */
@@ -102,12 +103,16 @@ function contextOptions(material: TlsMaterial) {
 }
 
 function createHandler(
-  { routes, dependencies, notices, logger }: ServeOptions,
+  { routes, dependencies, notices, tls, logger }: ServeOptions,
   sessions: Sessions,
   draining: AbortSignal,
   shutdownSignal: AbortSignal,
 ) {
-  const all = [...routes, healthRoute(dependencies, draining, notices)];
+  const certificates = certificateNotice([
+    { file: tls.certFile, kind: "chain" },
+    { file: tls.caFile, kind: "authorities" },
+  ]);
+  const all = [...routes, healthRoute(dependencies, draining, { ...notices, certificates })];
   return connectNodeAdapter({
     grpcWeb: false,
     acceptCompression: [],
