@@ -48,6 +48,8 @@ beforeEach(() => {
 afterEach(() => rmSync(data, { recursive: true, force: true }));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
+const containing = (text: string): unknown => expect.stringContaining(text);
+
 const found = async (days = 0) =>
   (await checkData(data, Date.now() + days * dayMs)).map(({ check, status, detail, fix }) => ({
     check,
@@ -72,14 +74,14 @@ describe("what ends in a data directory", () => {
       { status: "ok" },
     ]);
     expect(await found(306)).toMatchObject([
-      { check: "root", status: "warn", text: expect.stringContaining("keyset sign") },
-      { check: "certificates", status: "warn", text: expect.stringContaining("gateway/gateway.pem ends in") },
+      { check: "root", status: "warn", text: containing("keyset sign") },
+      { check: "certificates", status: "warn", text: containing("gateway/gateway.pem ends in") },
     ]);
   });
 
   test("is a fault when it has come", async () => {
     const bad = (await found(366)).filter(({ status }) => status === "bad");
-    expect(bad).toMatchObject([{ text: expect.stringContaining("gateway/gateway.pem has ended") }]);
+    expect(bad).toMatchObject([{ text: containing("gateway/gateway.pem has ended") }]);
     expect((await found(3_649)).map(({ text }) => text).join()).toContain("gateway/ca.pem ends in");
   });
 
@@ -96,7 +98,7 @@ describe("what ends in a data directory", () => {
     expect(await found()).toContainEqual({
       check: "root",
       status: "warn",
-      text: expect.stringContaining("gateway/keyset.bin is not the newest keyset → sallyport keyset renew"),
+      text: containing("gateway/keyset.bin is not the newest keyset → sallyport keyset renew"),
     });
   });
 
@@ -106,14 +108,14 @@ describe("what ends in a data directory", () => {
     expect(await checkData(join(scratch, "empty"))).toMatchObject([{ check: "data", status: "bad" }]);
     writeFileSync(join(data, "gateway", "gateway.pem"), "no PEM");
     expect(await found()).toContainEqual(
-      expect.objectContaining({ status: "bad", text: expect.stringContaining("holds no certificate") }),
+      expect.objectContaining({ status: "bad", text: containing("holds no certificate") }),
     );
     writeFileSync(filesOf(join(data, "keyset")).keyset, "no keyset");
     expect(await found()).toContainEqual(
       expect.objectContaining({
         check: "root",
         status: "bad",
-        text: expect.stringContaining("is no keyset"),
+        text: containing("is no keyset"),
       }),
     );
     rmSync(filesOf(join(data, "keyset")).keyset);
@@ -121,7 +123,7 @@ describe("what ends in a data directory", () => {
       expect.objectContaining({
         check: "root",
         status: "bad",
-        text: expect.stringContaining("there is no keyset"),
+        text: containing("there is no keyset"),
       }),
     );
   });

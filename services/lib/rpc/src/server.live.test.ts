@@ -135,7 +135,13 @@ test("the operator may list and watch", async () => {
   await using operator = server.connect(pki.tls("operator"));
   const client = createClient(Health, operator.transport);
   const { statuses } = await client.list({});
-  expect(Object.keys(statuses).sort()).toEqual(["", "dependency:database", "live", "notice:certificates", "ready"]);
+  expect(Object.keys(statuses).sort()).toEqual([
+    "",
+    "dependency:database",
+    "live",
+    "notice:certificates",
+    "ready",
+  ]);
   const changes = client.watch({ service: "ready" })[Symbol.asyncIterator]();
   expect((await changes.next()).value).toMatchObject({ status: Status.SERVING });
   up = false;
