@@ -129,6 +129,7 @@ const limitsByPath: ReadonlyMap<string, MethodLimits> = new Map([
       "updateSecret",
       "deleteSecret",
       "restoreSecret",
+      "rollbackSecret",
     ],
   }),
   ...grouped(AuditService, { manage: ["listRecords", "getRecord"] }),

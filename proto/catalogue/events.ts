@@ -238,6 +238,13 @@ export const events = {
     outcomes: done,
     detail: ["name"],
   },
+  // The record's version is the new one, `rollback_of` the one whose value it brought back.
+  "secret.rolled_back": {
+    emitters: ["secrets"],
+    severity: Severity.NOTICE,
+    outcomes: done,
+    detail: ["name", "rollback_of"],
+  },
   // `changed` names the field; what it says now is not for the log.
   "secret.updated": {
     emitters: ["secrets"],
@@ -337,6 +344,7 @@ export const meanings: Readonly<Record<Action, string>> = {
   "secret.restored": "a deleted secret is back, with its grants",
   "secret.purged": "a secret that was deleted 30 days ago is gone, with every version",
   "secret.version.added": "a new version of a secret was stored",
+  "secret.rolled_back": "a former value of a secret was made current, as a new version",
   "secret.read": "a secret was opened for a machine",
   "secret.read.denied": "a machine asked for secrets and was refused, for this reason",
   "machine.denials_exceeded":

@@ -70,7 +70,11 @@ const allowed: readonly {
   { server: "secrets", service: FetchService, methods: { Fetch: ["gateway"] } },
   { server: "secrets", service: ForwardService, methods: { Forward: ["gateway"] } },
   { server: "crypto", service: OpenService, methods: { Open: ["gateway"] } },
-  { server: "crypto", service: SealService, methods: { NewProjectKey: ["secrets"], Seal: ["secrets"] } },
+  {
+    server: "crypto",
+    service: SealService,
+    methods: { NewProjectKey: ["secrets"], Seal: ["secrets"], Reseal: ["secrets"] },
+  },
   {
     server: "audit",
     service: AppendService,

@@ -46,13 +46,19 @@ function unlessDone(otherwise: (metadata: Metadata) => string): Advice["next"] {
       : otherwise(metadata);
 }
 
+const noVersion = [
+  "the secret has no such version",
+  'list them with "sallyport secret versions SECRET"',
+] as const;
+
 /** What is not there and what to do then, where it is no thing that was named. */
 const missing: Readonly<Record<string, readonly [what: string, next: string] | undefined>> = {
   membership: [
     "the machine has no membership in this project",
     'put it in with "sallyport member add", or see its projects with "sallyport member list"',
   ],
-  version: ["the secret has no such version", 'list them with "sallyport secret versions SECRET"'],
+  version: noVersion,
+  to_version: noVersion,
   grant: ["the machine has no such grant", 'see who can read a secret with "sallyport secret access SECRET"'],
 };
 

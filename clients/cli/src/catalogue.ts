@@ -5,6 +5,8 @@ export type Entry = {
   /** One or two words, as typed. */
   readonly path: string;
   readonly summary: string;
+  /** Another last word that names it. */
+  readonly also?: string;
   /** The heading it stands under in help. */
   readonly section: "Start" | "Use" | "Manage" | "This computer";
   readonly load: () => Promise<AnyCommand>;
@@ -131,9 +133,16 @@ export const catalogue: readonly Entry[] = [
   },
   {
     path: "secret versions",
+    also: "history",
     summary: "List the versions of a secret",
     section: "Manage",
     load: async () => (await import("./commands/secret-versions.ts")).secretVersions,
+  },
+  {
+    path: "secret rollback",
+    summary: "Make a former value of a secret current",
+    section: "Manage",
+    load: async () => (await import("./commands/secret-rollback.ts")).secretRollback,
   },
   {
     path: "secret access",
@@ -436,3 +445,11 @@ export const catalogue: readonly Entry[] = [
     load: async () => (await import("./commands/version.ts")).versionCommand,
   },
 ];
+
+/** The command that these first words of a command line name; what comes after it is of no matter. */
+export function entryOf([noun = "", verb = ""]: readonly string[]): Entry | undefined {
+  return catalogue.find(
+    ({ path, also }) =>
+      path === noun || path === `${noun} ${verb}` || (also === verb && path.startsWith(`${noun} `)),
+  );
+}

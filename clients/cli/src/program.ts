@@ -1,6 +1,6 @@
 import { version } from "@sallyport/client/version";
 import { Command, CommanderError } from "commander";
-import { type Entry, catalogue, groups } from "./catalogue.ts";
+import { type Entry, catalogue, entryOf, groups } from "./catalogue.ts";
 import { type Run, addGlobalOptions, commandOf, stubOf } from "./command/build.ts";
 import { globalsOf } from "./command/globals.ts";
 import { asksForJson, commandWords, globalsIn } from "./command/words.ts";
@@ -66,10 +66,6 @@ async function runParsed(args: string[]): Promise<number> {
   const loaded = entry && command ? { entry, command: commandOf(entry, command, call) } : undefined;
   await programWith(loaded).parseAsync(args, { from: "user" });
   return exitCode;
-}
-
-function entryOf([noun, verb]: readonly string[]): Entry | undefined {
-  return catalogue.find(({ path }) => path === noun || path === `${noun} ${verb}`);
 }
 
 /** The whole program for the parser: one command in full, the others by name. */

@@ -69,6 +69,7 @@ const emitters: Readonly<Record<string, readonly Emitter[]>> = {
   "project.created": ["secrets"],
   "secret.created": ["secrets"],
   "secret.version.added": ["secrets"],
+  "secret.rolled_back": ["secrets"],
   "secret.updated": ["secrets"],
   "secret.deleted": ["secrets"],
   "secret.restored": ["secrets"],

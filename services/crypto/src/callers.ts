@@ -6,4 +6,8 @@ import type { Callers } from "@sallyport/rpc";
 export const openCallers: Callers<typeof OpenService> = { open: ["gateway"] };
 
 /** Who may have keys and envelopes made. */
-export const sealCallers: Callers<typeof SealService> = { newProjectKey: ["secrets"], seal: ["secrets"] };
+export const sealCallers: Callers<typeof SealService> = {
+  newProjectKey: ["secrets"],
+  seal: ["secrets"],
+  reseal: ["secrets"],
+};

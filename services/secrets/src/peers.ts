@@ -20,7 +20,7 @@ export type Peers = {
   >;
   readonly authorization: Pick<Client<typeof AuthorizationService>, "authorize">;
   readonly roles: Pick<Client<typeof RoleService>, "checkRoles" | "listRoles">;
-  readonly seal: Pick<Client<typeof SealService>, "newProjectKey" | "seal">;
+  readonly seal: Pick<Client<typeof SealService>, "newProjectKey" | "seal" | "reseal">;
   readonly audit: Pick<Client<typeof AppendService>, "append">;
 };
 

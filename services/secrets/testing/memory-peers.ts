@@ -14,7 +14,11 @@ import {
   AppendStatus,
   type Event,
 } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
-import { type SealRequest, SealService } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/seal_pb.ts";
+import {
+  type ResealRequest,
+  type SealRequest,
+  SealService,
+} from "@sallyport/proto/gen/sallyport/crypto/internal/v1/seal_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
@@ -48,6 +52,7 @@ export type MemoryPeers = {
   readonly policy: Transport;
   readonly events: Event[];
   readonly sealed: SealRequest[];
+  readonly resealed: ResealRequest[];
   readonly registered: RegisterResourcesRequest[];
   /** Ids that policy hides, and what it was told of living and dying, in order. */
   readonly retired: Set<string>;
@@ -72,6 +77,7 @@ export type MemoryPeers = {
 export function createMemoryPeers(): MemoryPeers {
   const events: Event[] = [];
   const sealed: SealRequest[] = [];
+  const resealed: ResealRequest[] = [];
   const registered: RegisterResourcesRequest[] = [];
   const asked: AuthorizeItem[] = [];
   const retired: MemoryPeers["retired"] = new Set();
@@ -107,6 +113,12 @@ export function createMemoryPeers(): MemoryPeers {
         if (refuse.seal !== undefined) throw toConnectError(fail(refuse.seal, { field: "value" }), "req_x");
         sealed.push(request);
         return sealResponse(request);
+      },
+      async reseal(request) {
+        await gate.seal;
+        if (down.crypto) throw away();
+        resealed.push(request);
+        return resealResponse(request);
       },
     });
   });
@@ -156,6 +168,7 @@ export function createMemoryPeers(): MemoryPeers {
     policy,
     events,
     sealed,
+    resealed,
     registered,
     retired,
     told,
@@ -221,14 +234,20 @@ function sealResponse({ signedRequest, projectKey }: SealRequest) {
   return { requestDigest: parseRequest(signedRequest).digest, envelope, kind, fieldNames };
 }
 
+function resealResponse({ signedRequest, projectKey, envelope: former }: ResealRequest) {
+  if (!signedRequest) throw new Error("no evidence");
+  const envelope = createHash("sha256").update(projectKey).update(former).digest();
+  return { requestDigest: parseRequest(signedRequest).digest, envelope };
+}
+
 function away(): ConnectError {
   return new ConnectError("the peer is away", Code.Unavailable);
 }
 
 /** Has the peers forget what they were asked, and answer again. */
 export function resetPeers(peers: MemoryPeers): void {
-  const { events, sealed, registered, told, asked, down, gate, lost, refuse } = peers;
-  for (const list of [events, sealed, registered, told, asked]) list.length = 0;
+  const { events, sealed, resealed, registered, told, asked, down, gate, lost, refuse } = peers;
+  for (const list of [events, sealed, resealed, registered, told, asked]) list.length = 0;
   peers.decide = () => ({});
   Object.assign(down, { audit: false, crypto: false, policy: false });
   Object.assign(gate, { seal: undefined, policy: undefined });

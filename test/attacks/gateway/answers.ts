@@ -12,6 +12,7 @@ import { GetProjectResponseSchema } from "@sallyport/proto/gen/sallyport/secrets
 import {
   DeleteSecretResponseSchema,
   ListSecretsResponseSchema,
+  RollbackSecretResponseSchema,
 } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { ListRecordsResponseSchema } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { newId } from "@sallyport/proto/ids";
@@ -44,6 +45,17 @@ const forged: readonly { readonly name: string; readonly schema: DescMessage; re
     name: "DeleteSecret",
     schema: DeleteSecretResponseSchema,
     ask: ({ services }, { granted }) => services.secrets.deleteSecret({ secretId: granted[0] ?? "" }),
+  },
+  {
+    name: "RollbackSecret",
+    schema: RollbackSecretResponseSchema,
+    ask: ({ services }, { granted, projectId }) =>
+      services.secrets.rollbackSecret({
+        secretId: granted[0] ?? "",
+        projectId,
+        expectedVersion: 2,
+        toVersion: 1,
+      }),
   },
 ];
 
@@ -133,7 +145,8 @@ export function describeAnswers(stage: () => Stage, front: () => Front): void {
         const message = toBinary(schema, create(schema));
         meet(() => Promise.resolve({ verdict: "forged", message }));
         expect(await failure(ask)).toMatchObject(untrusted(/did not sign it/));
-        const changes = ["machine.revoked", "grant.removed", "user.removed", "secret.deleted"];
+        const secrets = ["secret.deleted", "secret.rolled_back"] as const;
+        const changes = ["machine.revoked", "grant.removed", "user.removed", ...secrets];
         expect(await field.ledger.since(begin, ...changes)).toEqual([]);
       },
     );

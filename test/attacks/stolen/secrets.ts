@@ -17,7 +17,7 @@ import { DirectoryService } from "@sallyport/proto/gen/sallyport/policy/internal
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { newSecretId } from "@sallyport/proto/signing";
 import { describe, expect, test } from "vitest";
-import { type Field, canaries } from "../field.ts";
+import { type Field, canaries, formerValue } from "../field.ts";
 import { takeOverGateway } from "../gateway/cheat.ts";
 import { askFor } from "../gateway/stage.ts";
 import { poseAs, verdictOf } from "../../system/mesh.ts";
@@ -156,6 +156,35 @@ export function describeSecrets(field: () => Field): void {
       const { envelope } = await crypto.seal(request);
       expect(foundIn(Buffer.from(envelope), secretBytes(field()))).toEqual([]);
     });
+  });
+
+  test("secrets, stolen: a rollback that a user signed is sealed for its own place alone, and gives no value", async () => {
+    const { owner, projectId, system } = field();
+    using thief = poseAs(system, "secrets");
+    using carrier = takeOverGateway(system);
+    const crypto = thief.client(SealService, "crypto");
+    const credential = await carrier.credentialOf(owner.keyId);
+    const of = (secretId: string) => ({ secretId, projectId, expectedVersion: 2, toVersion: 1 });
+    const { signedRequest } = signAs(owner, SecretService.method.rollbackSecret, of(firstId()));
+    const fetched = async (secretId: string, requestedVersion: number) => {
+      const named = { vaultId: owner.vaultId, secretIds: [secretId], requestedVersion };
+      const { secrets } = await carrier.fetch({ requestDigest: randomBytes(32), ...named });
+      const [{ envelope, projectKey } = { envelope: new Uint8Array(), projectKey: new Uint8Array() }] =
+        secrets;
+      return { envelope, formerProjectKey: projectKey, projectKey };
+    };
+    const sealed = { signedRequest, credential, ...(await fetched(firstId(), 1)) };
+    const reseal = (changed: Partial<typeof sealed>) => verdictOf(crypto.reseal({ ...sealed, ...changed }));
+    const another = await fetched(field().ids["OTHER"] ?? "", 1);
+    expect(await reseal({ envelope: another.envelope })).toBe("EVIDENCE_INVALID binding");
+    const newer = await fetched(firstId(), 2);
+    expect(await reseal({ envelope: newer.envelope })).toBe("EVIDENCE_INVALID binding");
+    const byMachine = signAs(field().machine, SecretService.method.rollbackSecret, of(firstId()));
+    const asMachine = await carrier.credentialOf(field().machine.keyId);
+    const machines = { signedRequest: byMachine.signedRequest, credential: asMachine };
+    expect(await reseal(machines)).toBe("EVIDENCE_INVALID role");
+    const { envelope } = await crypto.reseal(sealed);
+    expect(foundIn(Buffer.from(envelope), [...secretBytes(field()), Buffer.from(formerValue)])).toEqual([]);
   });
 
   test("what it gives: everything hidden, until it is shown again", async () => {

@@ -339,6 +339,12 @@ export const expectations: Readonly<Record<string, Expectation>> = {
       pair: { foreign: "NOT_FOUND", misplaced: "NOT_FOUND", places: ["versionedId"] },
     }),
   ),
+  "SecretService/RollbackSecret": inProject(
+    "writer",
+    changes(writers, {
+      pair: { foreign: "NOT_FOUND", misplaced: "NOT_FOUND", places: ["versionedId"] },
+    }),
+  ),
   "SecretService/ListVersions": inProject("lister", reads(listers, of("secretId"))),
 
   "AuditService/ListRecords": reads(overseers, { nothing: {}, machine: { foreign: "done" } }),

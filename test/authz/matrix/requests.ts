@@ -121,6 +121,19 @@ async function countVersion({ client, things: { versionedId } }: Vault): Promise
   versions.set(versionedId, secret?.currentVersion ?? 0);
 }
 
+function rollbackRequest({ versionedId: secretId, projectId }: Things) {
+  const expectedVersion = Math.max(2, versions.get(secretId) ?? 0);
+  return { secretId, projectId, expectedVersion, toVersion: 1 };
+}
+async function countTwoVersions(vault: Vault): Promise<void> {
+  await countVersion(vault);
+  const { versionedId: secretId, versionedName: name, projectId, projectName } = vault.things;
+  if (versions.get(secretId) !== 1) return;
+  const place = { secretId, name, projectId, projectName };
+  await vault.client.addVersion({ ...place, expectedVersion: 1, plaintext: Buffer.from("second") });
+  await countVersion(vault);
+}
+
 /** How each public method is asked, by its name and by how it names things. */
 export const requests: Readonly<Record<string, Readonly<Record<string, Way>>>> = Object.fromEntries<Row[1]>([
   of(reads.readSecrets, {
@@ -315,6 +328,9 @@ export const requests: Readonly<Record<string, Readonly<Record<string, Way>>>> =
   naming(secrets.restoreSecret, "binId", (secretId) => ({ secretId })),
   of(secrets.addVersion, {
     pair: { names: ["versionedId", "projectId"], ask: newVersionRequest, before: countVersion },
+  }),
+  of(secrets.rollbackSecret, {
+    pair: { names: ["versionedId", "projectId"], ask: rollbackRequest, before: countTwoVersions },
   }),
   naming(secrets.listVersions, "secretId", (secretId) => ({ secretId })),
 

@@ -229,6 +229,49 @@ export function describeSecrets(cli: () => Cli): void {
       expect(await json(["versions", "PIPED", "--limit", "1"])).toHaveLength(1);
     });
 
+    test("rollback brings a former value back as a new version, which machines read and everyone sees", async () => {
+      const rollback = (...args: string[]) => ["rollback", "PIPED", ...args];
+      await json(["put", "PIPED", "--project", "web"], "wrong");
+      expect(await cli().note("secret rollback", ["PIPED"])).toMatchObject({
+        name: "PIPED",
+        version: 4,
+        rollbackOf: 2,
+        updatedBy: { name: "ada" },
+      });
+      expect((await valueOf("PIPED")).toString()).toBe("def");
+      expect(await refused(rollback())).toMatchObject({
+        code: 2,
+        said: "sallyport: version 4 of PIPED is itself a rollback, to version 2 [USAGE]",
+        next: "say which version is wanted with --to",
+      });
+      expect(await refused(rollback("--to", "4"))).toMatchObject({
+        code: 2,
+        said: saying("version 4 of PIPED is the current one"),
+      });
+      expect(await refused(rollback("--to", "1", "--expected-version", "3"))).toMatchObject({
+        code: 5,
+        said: saying("it is at version 4 now"),
+      });
+      const { out } = await run(rollback("--to", "3", "--project", "web"));
+      expect(out).toMatch(/^✓ rolled PIPED back to the value of version 3 {2}sec_\w+, version 5\n$/);
+      expect((await valueOf("PIPED")).toString()).toBe("wrong");
+      await run(rollback("--to", "2"));
+      expect((await run(["history", "PIPED", "--limit", "3"])).out).toMatch(
+        /^VERSION +STORED +BY +VALUE OF +KIND +FIELDS\n +6 .*ada +2 +single\n +5 .*ada +3 +single\n +4 .*ada +2 +single\n$/,
+      );
+      expect((await run(["show", "PIPED"])).out).toMatch(/version +6, with the value of version 2, of /);
+      const records = await cli().home.json(["audit", "list", "--action", "secret.rolled_back"]);
+      expect(records).toMatchObject([
+        { detail: { name: "PIPED", rollback_of: "2" } },
+        { detail: { rollback_of: "3" } },
+        { detail: { rollback_of: "2" } },
+      ]);
+      expect(await refused(["rollback", "LOGIN"])).toMatchObject({
+        code: 2,
+        said: "sallyport: version 1 of LOGIN is its first [USAGE]",
+      });
+    });
+
     test("list and show describe without values, by name or id, in one project or all", async () => {
       const all = (await cli().note("secret list")) as Secret[];
       const web = (await json(["list", "--project", "web"])) as Secret[];
@@ -304,7 +347,7 @@ export function describeSecrets(cli: () => Cli): void {
         code: 5,
         said: "sallyport: there is no deleted secret NONE [NOT_FOUND]",
       });
-      expect(await cli().note("secret restore", ["PIPED"])).toMatchObject({ version: 2, deletedAt: null });
+      expect(await cli().note("secret restore", ["PIPED"])).toMatchObject({ version: 6, deletedAt: null });
       expect((await cli().home.run(["get", "PIPED"])).out).toBe("def");
     });
 

@@ -12,12 +12,12 @@ export type Run = (values: CallValues) => Promise<void>;
 
 /** A command of which only the name and summary are known yet. */
 export function stubOf(entry: Entry): Command {
-  return new Command(nameOf(entry)).description(entry.summary);
+  return named(entry).description(entry.summary);
 }
 
 /** The whole command for the parser. */
 export function commandOf(entry: Entry, command: AnyCommand, run: Run): Command {
-  const built = new Command(nameOf(entry)).description(descriptionOf(entry, command));
+  const built = named(entry).description(descriptionOf(entry, command));
   const keys = Object.keys(command.args);
   for (const [key, argument] of Object.entries(command.args)) {
     built.argument(argumentDeclarationOf(key, argument), argument.summary);
@@ -37,8 +37,9 @@ export function addGlobalOptions(command: Command, heading: string): void {
   for (const [key, option] of Object.entries(globalOptions)) addOption(command, key, option, heading);
 }
 
-function nameOf({ path }: Entry): string {
-  return path.split(" ").at(-1) ?? path;
+function named({ path, also }: Entry): Command {
+  const command = new Command(path.split(" ").at(-1) ?? path);
+  return also === undefined ? command : command.alias(also);
 }
 
 function descriptionOf({ summary }: Entry, { description }: AnyCommand): string {

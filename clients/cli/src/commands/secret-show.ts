@@ -22,12 +22,16 @@ export const secretShow = defineCommand({
       secretView(client, await locateSecret(client, args.secret, project)),
     ),
   show(secret, screen) {
-    const { name, project, secretId, version, fields, note } = secret;
+    const { name, project, secretId, fields, note } = secret;
+    const value = secret.rollbackOf === null ? "" : `, with the value of version ${secret.rollbackOf}`;
     const facts: [string, string][] = [
       ["name", name],
       ["project", project],
       ["id", secretId],
-      ["version", `${version}, of ${momentText(secret.updatedAt)} by ${personText(secret.updatedBy)}`],
+      [
+        "version",
+        `${secret.version}${value}, of ${momentText(secret.updatedAt)} by ${personText(secret.updatedBy)}`,
+      ],
       ["made", `${momentText(secret.createdAt)} by ${personText(secret.createdBy)}`],
     ];
     if (fields.length > 0) facts.push(["fields", fields.join(", ")]);

@@ -11,6 +11,8 @@ import { momentOf } from "../views/moment.ts";
 import { person, personShape, personText } from "../views/person.ts";
 import { ofProject } from "../views/secret-options.ts";
 
+type Shown = { readonly rollbackOf: number | null };
+
 /** `sallyport secret versions SECRET`: newest first, who stored each and when. */
 export const secretVersions = defineCommand({
   args: { secret: required("name or id", { complete: "secrets" }) },
@@ -29,6 +31,7 @@ export const secretVersions = defineCommand({
       fields: listOf(text("a field's name"), "the names of its fields; none for a single value"),
       createdAt: nullable(time("when it was stored")),
       createdBy: nullable(personShape("who stored it")),
+      rollbackOf: nullable(whole("the version whose value it brought back; null when it was new")),
     }),
   ),
   run: ({ args, options: { project, limit }, context }) =>
@@ -42,12 +45,13 @@ export const secretVersions = defineCommand({
         client,
         versions.map(({ createdBy }) => createdBy),
       );
-      return versions.map(({ version, kind, fieldNames, createdAt, createdBy }) => ({
+      return versions.map(({ version, kind, fieldNames, createdAt, createdBy, rollbackOf }) => ({
         version,
         kind: enumName(ValueKindSchema, kind).toLowerCase(),
         fields: fieldNames,
         createdAt: momentOf(createdAt),
         createdBy: person(createdBy, names),
+        rollbackOf: rollbackOf || null,
       }));
     }),
   show(versions, screen) {
@@ -56,6 +60,9 @@ export const secretVersions = defineCommand({
         { title: "VERSION", cell: ({ version }) => String(version), align: "right" },
         { title: "STORED", cell: ({ createdAt }) => relativeTime(createdAt) },
         { title: "BY", cell: ({ createdBy }) => personText(createdBy), min: 8 },
+        ...(versions.some(({ rollbackOf }) => rollbackOf !== null)
+          ? [{ title: "VALUE OF", cell: ({ rollbackOf }: Shown) => String(rollbackOf ?? "") }]
+          : []),
         { title: "KIND", cell: ({ kind }) => kind },
         { title: "FIELDS", cell: ({ fields }) => fields.join(", "), min: 8 },
       ],

@@ -1,4 +1,4 @@
-import { type Entry, catalogue, groups } from "../catalogue.ts";
+import { type Entry, catalogue, entryOf, groups } from "../catalogue.ts";
 import type { AnyCommand } from "../command/define.ts";
 import { flagOf } from "../command/flags.ts";
 import { globalOptions } from "../command/globals.ts";
@@ -40,7 +40,7 @@ export async function offerFor(words: readonly string[], namesOf: NamesOf): Prom
 async function commandBefore(before: readonly string[]): Promise<{ entry?: Entry; rest: readonly string[] }> {
   const plain = withoutOptions(before);
   const [noun = "", verb] = plain;
-  const entry = catalogue.find(({ path }) => path === noun || path === `${noun} ${verb ?? ""}`);
+  const entry = entryOf(plain);
   if (!entry) return { rest: before };
   const last = entry.path.includes(" ") ? verb : noun;
   return { entry, rest: before.slice(before.indexOf(last ?? "") + 1) };

@@ -8,7 +8,8 @@ import type { HeldProjectKey, ProjectKeyCache } from "../project-key-cache.ts";
 import { type KeyOwner, wrapProjectKey } from "../project-key.ts";
 import { refusalOf } from "../refusal.ts";
 import { type SealingKeys, sealVersion } from "../seal/seal-value.ts";
-import { verifyWrite } from "../seal/verify.ts";
+import { reseal } from "../seal/reseal.ts";
+import { verifyRollback, verifyWrite } from "../seal/verify.ts";
 
 /** What making keys and envelopes needs. */
 export type SealOptions = {
@@ -39,6 +40,17 @@ export function createSealService({
         throw refusalOf(error);
       }
     },
+    async reseal(request) {
+      try {
+        const rollback = verifyRollback(request, verifier);
+        using former = await projectKeyOf(rollback.from, request.formerProjectKey, projectKeys);
+        using current = await projectKeyOf(rollback.to, request.projectKey, projectKeys);
+        const envelope = await orBinding(() => reseal(rollback, request.envelope, { former, current }));
+        return { requestDigest: rollback.requestDigest, envelope };
+      } catch (error) {
+        throw refusalOf(error);
+      }
+    },
   };
 }
 
@@ -47,11 +59,21 @@ async function projectKeyOf(
   wrapped: Uint8Array,
   projectKeys: ProjectKeyCache,
 ): Promise<HeldProjectKey> {
+  return orBinding(
+    () => projectKeys.get(owner, wrapped),
+    "the project key is not the one of this vault and project",
+  );
+}
+
+async function orBinding<T>(
+  open: () => Promise<T>,
+  otherwise = "the envelope is not the one of this version",
+): Promise<T> {
   try {
-    return await projectKeys.get(owner, wrapped);
+    return await open();
   } catch (error) {
     if (error instanceof EnvelopeError || error instanceof WrongKekError)
-      throw new EvidenceError("binding", "the project key is not the one of this vault and project", error);
+      throw new EvidenceError("binding", otherwise, error);
     throw error;
   }
 }

@@ -1,5 +1,8 @@
-import { EvidenceError, decodeBody, mayCall } from "@sallyport/evidence";
-import type { SealRequest } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/seal_pb.ts";
+import { decodeBody, mayCall } from "@sallyport/evidence";
+import type {
+  ResealRequest,
+  SealRequest,
+} from "@sallyport/proto/gen/sallyport/crypto/internal/v1/seal_pb.ts";
 import {
   type CredentialClaims,
   PrincipalKind,
@@ -8,9 +11,11 @@ import {
 import {
   AddVersionRequestSchema,
   CreateSecretRequestSchema,
+  RollbackSecretRequestSchema,
   type SealedValue,
   SecretService,
 } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
+import type { Place } from "../envelope.ts";
 import { type Verifier, checkCredential, checkSignature, demand, present } from "../evidence.ts";
 
 /** Where a write goes and over which version, as the user signed it. */
@@ -33,9 +38,19 @@ export type VerifiedWrite = Omit<WriteTarget, "name"> & {
   readonly requestDigest: Uint8Array;
 };
 
-const { createSecret, addVersion } = SecretService.method;
+/** A rollback that a user with the right role signed: which version is brought back, and as which. */
+export type VerifiedRollback = {
+  readonly from: Place;
+  readonly to: Place;
+  readonly requestDigest: Uint8Array;
+};
+
+const { createSecret, addVersion, rollbackSecret } = SecretService.method;
 const createPath = `/${SecretService.typeName}/${createSecret.name}`;
 const addPath = `/${SecretService.typeName}/${addVersion.name}`;
+const rollbackPath = `/${SecretService.typeName}/${rollbackSecret.name}`;
+
+type Evidence = Pick<SealRequest | ResealRequest, "signedRequest" | "credential">;
 
 /**
  * Proves a write from its evidence alone, trusting neither gateway nor secrets. Only the names are as secrets told them;
@@ -43,29 +58,44 @@ const addPath = `/${SecretService.typeName}/${addVersion.name}`;
  * does not hold, Failure FIELD_INVALID where the user broke a bound. Opens nothing.
  */
 export function verifyWrite(request: SealRequest, verifier: Verifier): VerifiedWrite {
-  const nowMs = verifier.clock();
-  const signed = present("signature", request.signedRequest);
-
-  const user = checkCredential(request.credential, verifier, nowMs);
-  const requestDigest = checkSignature(signed, user, verifier, nowMs);
-  checkPath(signed);
-  checkRole(signed, user);
+  const what = "it is neither CreateSecret nor AddVersion";
+  const { signed, ...writer } = proveWriter(request, verifier, { paths: [createPath, addPath], what });
   const { name, ...target } = decodeTarget(signed);
   const { projectName, secretName } = request;
   demand("binding", name === undefined || name === secretName, "the name is not the one in the signed body");
 
+  return { ...target, projectName, secretName, ...writer };
+}
+
+/**
+ * Proves a rollback likewise. Both places are as the user signed them, so what secrets adds can only be the envelope
+ * that belongs there. Throws the same.
+ */
+export function verifyRollback(request: ResealRequest, verifier: Verifier): VerifiedRollback {
+  const of = { paths: [rollbackPath], what: "it is not RollbackSecret" };
+  const { signed, requestDigest, vaultId } = proveWriter(request, verifier, of);
+  const body = decodeBody(RollbackSecretRequestSchema, signed);
+  const place = { vaultId, projectId: body.projectId, secretId: body.secretId };
   return {
-    ...target,
-    projectName,
-    secretName,
-    vaultId: user.vaultId,
-    principalId: user.principalId,
     requestDigest,
+    from: { ...place, version: body.toVersion },
+    to: { ...place, version: body.expectedVersion + 1 },
   };
 }
 
-function checkPath({ path }: SignedRequest): void {
-  demand("path", path === createPath || path === addPath, "it is neither CreateSecret nor AddVersion");
+function proveWriter(
+  evidence: Evidence,
+  verifier: Verifier,
+  { paths, what }: { readonly paths: readonly string[]; readonly what: string },
+) {
+  const nowMs = verifier.clock();
+  const signed = present("signature", evidence.signedRequest);
+
+  const user = checkCredential(evidence.credential, verifier, nowMs);
+  const requestDigest = checkSignature(signed, user, verifier, nowMs);
+  demand("path", paths.includes(signed.path), what);
+  checkRole(signed, user);
+  return { signed, requestDigest, vaultId: user.vaultId, principalId: user.principalId };
 }
 
 function checkRole({ path }: SignedRequest, user: CredentialClaims): void {
@@ -73,16 +103,10 @@ function checkRole({ path }: SignedRequest, user: CredentialClaims): void {
 }
 
 function decodeTarget(signed: SignedRequest): WriteTarget {
-  switch (signed.path) {
-    case createPath: {
-      const { projectId, secretId, name, value } = decodeBody(CreateSecretRequestSchema, signed);
-      return { projectId, secretId, expectedVersion: 0, name, value: present("body", value) };
-    }
-    case addPath: {
-      const { projectId, secretId, expectedVersion, value } = decodeBody(AddVersionRequestSchema, signed);
-      return { projectId, secretId, expectedVersion, value: present("body", value) };
-    }
-    default:
-      throw new EvidenceError("path", "it is neither CreateSecret nor AddVersion");
+  if (signed.path === createPath) {
+    const { projectId, secretId, name, value } = decodeBody(CreateSecretRequestSchema, signed);
+    return { projectId, secretId, expectedVersion: 0, name, value: present("body", value) };
   }
+  const { projectId, secretId, expectedVersion, value } = decodeBody(AddVersionRequestSchema, signed);
+  return { projectId, secretId, expectedVersion, value: present("body", value) };
 }

@@ -123,6 +123,7 @@ export const access: ReadonlyMap<string, Access> = new Map([
     getSecret: listed,
     listSecrets: listed,
     addVersion: written,
+    rollbackSecret: written,
     listVersions: listed,
     batchGetSecrets: listed,
     updateSecret: written,

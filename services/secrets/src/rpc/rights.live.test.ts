@@ -12,6 +12,7 @@ import {
   type TestSecrets,
   addTestProject,
   addTestSecret,
+  addTestVersion,
   deleteTestSecret,
   newDeveloper,
   newSecretRequest,
@@ -51,6 +52,7 @@ beforeEach(async () => {
   const secretId = await addTestSecret(secrets, owner, projectId, "DB_URL");
   const deletedId = await addTestSecret(secrets, owner, projectId, "GONE");
   await deleteTestSecret(secrets, owner, deletedId);
+  await addTestVersion(secrets, owner, { projectId, secretId, expectedVersion: 1 });
   developer = newDeveloper(secrets, owner.vaultId, projectId, NONE);
   place = { projectId, projectName: "web", secretId, deletedId, emptyId, emptyName: "old" };
   give(NONE);
@@ -128,13 +130,23 @@ const methods: readonly {
     },
   },
   {
+    name: "RollbackSecret",
+    needs: WRITER,
+    ask: async (by, { secretId, projectId }) => {
+      const { secret } = await secrets.call(owner, secretMethods.getSecret, { secretId: place.secretId });
+      const expectedVersion = Math.max(2, secret?.currentVersion ?? 0);
+      const rollback = { secretId, projectId, expectedVersion, toVersion: 1 };
+      return secrets.call(by, secretMethods.rollbackSecret, rollback);
+    },
+  },
+  {
     name: "AddVersion",
     needs: WRITER,
     ask: (by, { secretId, projectId }) =>
       secrets.call(by, secretMethods.addVersion, {
         secretId,
         projectId,
-        expectedVersion: 1,
+        expectedVersion: 2,
         value: sealedValue(),
       }),
   },

@@ -17,6 +17,7 @@ import { listVersions } from "../store/versions.ts";
 import { scopeOf, shownSecret, shownVersion } from "./descriptions.ts";
 import { type PublicParts, callerOf } from "./records.ts";
 import { requireRole, shownSecretIds } from "./rights.ts";
+import { rollbackSecret } from "./rollback.ts";
 import { deleteSecret, restoreSecret, updateSecret } from "./secret-changes.ts";
 import { addVersion, createSecret } from "./writes.ts";
 
@@ -29,6 +30,10 @@ export function secretMethods(parts: PublicParts): ForwardMethods {
     },
     addVersion: async (context, request) => {
       const secret = await context.mutate((tx) => addVersion(tx, context, request, parts));
+      return { secret: shownSecret(secret) };
+    },
+    rollbackSecret: async (context, request) => {
+      const secret = await context.mutate((tx) => rollbackSecret(tx, context, request, parts));
       return { secret: shownSecret(secret) };
     },
     updateSecret: async (context, request) => {

@@ -103,6 +103,10 @@ const secretRequests: Requests<typeof SecretService> = {
     { secretId, projectId, expectedVersion: 2, value },
     { secretId, projectId: strangersProject, expectedVersion: 2, value },
   ],
+  rollbackSecret: ({ projectId, secretId }) => [
+    { secretId, projectId, expectedVersion: 2, toVersion: 1 },
+    { secretId, projectId: strangersProject, expectedVersion: 2, toVersion: 1 },
+  ],
   listVersions: ({ secretId, deletedId }) => [{ secretId }, { secretId: deletedId }],
 };
 

@@ -26,7 +26,7 @@ import { requireRole } from "./rights.ts";
 
 type Sealed = Pick<SealResponse, "envelope" | "kind" | "fieldNames"> & { readonly keyGeneration: number };
 
-// Both writes run inside the transaction that noted the request, so a replay reaches neither crypto nor policy.
+// These writes run inside the transaction that noted the request, so a replay reaches neither crypto nor policy.
 
 /** Makes a secret: crypto opens and seals the value, policy learns the id, then secret and version 1 are stored. */
 export async function createSecret(
@@ -55,7 +55,8 @@ export async function createSecret(
     .catch(rethrow);
   const createdAt = new Date(parts.clock());
   await store(tx, { secretId, projectId, vaultId, name, note, createdAt, createdBy: userId });
-  await storeVersion(tx, { ...sealed, secretId, projectId, version: 1, createdAt, createdBy: userId });
+  const by = { createdAt, createdBy: userId, rollbackOf: 0 };
+  await storeVersion(tx, { ...sealed, secretId, projectId, version: 1, ...by });
   const record = { ...recordOf(context, createdAt), projectId, secretId, secretVersion: 1, detail: { name } };
   await parts.outbox.record(tx, newEvent("secrets", "secret.created", record));
   return requireSecret(tx, vaultId, secretId);
@@ -81,11 +82,21 @@ export async function addVersion(
   if (!(await advanceVersion(tx, { vaultId, secretId, expectedVersion }, createdAt)))
     throw conflict(await requireSecret(tx, vaultId, secretId));
   const version = expectedVersion + 1;
-  await storeVersion(tx, { ...sealed, secretId, projectId, version, createdAt, createdBy: userId });
+  const by = { createdAt, createdBy: userId, rollbackOf: 0 };
+  await storeVersion(tx, { ...sealed, secretId, projectId, version, ...by });
   const detail = { name: secret.name };
   const record = { ...recordOf(context, createdAt), projectId, secretId, secretVersion: version, detail };
   await parts.outbox.record(tx, newEvent("secrets", "secret.version.added", record));
   return requireSecret(tx, vaultId, secretId);
+}
+
+/** Demands that crypto answered this very request. Throws Failure INTERNAL. */
+export function requireSameRequest(
+  sealed: { readonly requestDigest: Uint8Array },
+  requestDigest: Uint8Array,
+): void {
+  if (Buffer.compare(sealed.requestDigest, requestDigest) !== 0)
+    throw fail(Reason.INTERNAL, {}, new Error("crypto answered another request"));
 }
 
 // Crypto gets the evidence and verifies it for itself; what comes back is sealed, and names no plaintext. The names are
@@ -100,13 +111,13 @@ async function seal(
   const sealed = await peers.seal
     .seal({ signedRequest, credential, projectKey: key.wrappedKey, projectName: key.projectName, secretName })
     .catch(rethrow);
-  if (Buffer.compare(sealed.requestDigest, requestDigest) !== 0)
-    throw fail(Reason.INTERNAL, {}, new Error("crypto answered another request"));
+  requireSameRequest(sealed, requestDigest);
   const { envelope, kind, fieldNames } = sealed;
   return { envelope, kind, fieldNames, keyGeneration: key.generation };
 }
 
-async function requireKey(tx: Tx, vaultId: string, projectId: string): Promise<CurrentProjectKey> {
+/** The key that a project's new versions are sealed under. Throws Failure NOT_FOUND. */
+export async function requireKey(tx: Tx, vaultId: string, projectId: string): Promise<CurrentProjectKey> {
   const key = await currentProjectKey(tx, vaultId, projectId);
   if (!key) throw fail(Reason.NOT_FOUND, { field: "project_id" });
   return key;
@@ -121,7 +132,8 @@ async function store(tx: Tx, secret: NewSecret): Promise<void> {
   }
 }
 
-function conflict({ currentVersion }: StoredSecret): Error {
+/** The refusal of a write over another version than the current one. */
+export function conflict({ currentVersion }: StoredSecret): Error {
   return fail(Reason.VERSION_CONFLICT, { current_version: String(currentVersion) });
 }
 

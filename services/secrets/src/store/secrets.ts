@@ -23,6 +23,8 @@ export type StoredSecret = {
   readonly createdBy: string;
   readonly updatedAt: Date;
   readonly updatedBy: string;
+  /** The version whose value the current one brought back; 0 when it was stored as a new value. */
+  readonly rollbackOf: number;
   readonly deletion: Deletion | undefined;
 };
 
@@ -51,11 +53,13 @@ type Row = DeletionRow & {
   created_by: string;
   updated_at: Date;
   updated_by: string;
+  rollback_of: number;
 };
 
 const selection = `
   select s.secret_id, s.project_id, s.name, s.note, s.current_version, v.kind, v.field_names,
-         s.created_at, s.created_by, s.updated_at, v.created_by as updated_by, ${deletionColumns("s")}
+         s.created_at, s.created_by, s.updated_at, v.created_by as updated_by,
+         coalesce(v.rollback_of, 0) as rollback_of, ${deletionColumns("s")}
     from secrets s join versions v on v.secret_id = s.secret_id and v.version = s.current_version`;
 
 /** Stores a secret whose version 1 follows in the same transaction. Throws unique violations of secrets_id, secrets_name. */
@@ -156,6 +160,7 @@ function secretOf(row: Row): StoredSecret {
     createdBy: row.created_by,
     updatedAt: row.updated_at,
     updatedBy: row.updated_by,
+    rollbackOf: row.rollback_of,
     deletion: deletionOf(row),
   };
 }

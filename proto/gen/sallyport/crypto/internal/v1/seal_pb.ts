@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sallyport/crypto/internal/v1/seal.proto.
  */
 export const file_sallyport_crypto_internal_v1_seal: GenFile = /*@__PURE__*/
-  fileDesc("CidzYWxseXBvcnQvY3J5cHRvL2ludGVybmFsL3YxL3NlYWwucHJvdG8SHHNhbGx5cG9ydC5jcnlwdG8uaW50ZXJuYWwudjEiowEKFE5ld1Byb2plY3RLZXlSZXF1ZXN0EjUKCHZhdWx0X2lkGAEgASgJQiO6SCByHjIcXnZsdF9bMC05YS1oamttbnAtdHYtel17MjB9JBI3Cgpwcm9qZWN0X2lkGAIgASgJQiO6SCByHjIcXnByal9bMC05YS1oamttbnAtdHYtel17MjB9JBIbCgpnZW5lcmF0aW9uGAMgASgNQge6SAQqAigBIiwKFU5ld1Byb2plY3RLZXlSZXNwb25zZRITCgtwcm9qZWN0X2tleRgBIAEoDCL2AQoLU2VhbFJlcXVlc3QSRAoOc2lnbmVkX3JlcXVlc3QYASABKAsyJC5zYWxseXBvcnQuZXZpZGVuY2UudjEuU2lnbmVkUmVxdWVzdEIGukgDyAEBEj0KCmNyZWRlbnRpYWwYAiABKAsyIS5zYWxseXBvcnQuZXZpZGVuY2UudjEuQ3JlZGVudGlhbEIGukgDyAEBEh8KC3Byb2plY3Rfa2V5GAMgASgMQgq6SAd6BRABGIACEiAKDHByb2plY3RfbmFtZRgEIAEoCUIKukgHcgUQASiAARIfCgtzZWNyZXRfbmFtZRgFIAEoCUIKukgHcgUQASiAASKGAQoMU2VhbFJlc3BvbnNlEh8KDnJlcXVlc3RfZGlnZXN0GAEgASgMQge6SAR6AmggEhAKCGVudmVsb3BlGAIgASgMEi4KBGtpbmQYAyABKA4yIC5zYWxseXBvcnQuZXZpZGVuY2UudjEuVmFsdWVLaW5kEhMKC2ZpZWxkX25hbWVzGAQgAygJMuYBCgtTZWFsU2VydmljZRJ4Cg1OZXdQcm9qZWN0S2V5EjIuc2FsbHlwb3J0LmNyeXB0by5pbnRlcm5hbC52MS5OZXdQcm9qZWN0S2V5UmVxdWVzdBozLnNhbGx5cG9ydC5jcnlwdG8uaW50ZXJuYWwudjEuTmV3UHJvamVjdEtleVJlc3BvbnNlEl0KBFNlYWwSKS5zYWxseXBvcnQuY3J5cHRvLmludGVybmFsLnYxLlNlYWxSZXF1ZXN0Giouc2FsbHlwb3J0LmNyeXB0by5pbnRlcm5hbC52MS5TZWFsUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_sallyport_evidence_v1_evidence]);
+  fileDesc("CidzYWxseXBvcnQvY3J5cHRvL2ludGVybmFsL3YxL3NlYWwucHJvdG8SHHNhbGx5cG9ydC5jcnlwdG8uaW50ZXJuYWwudjEiowEKFE5ld1Byb2plY3RLZXlSZXF1ZXN0EjUKCHZhdWx0X2lkGAEgASgJQiO6SCByHjIcXnZsdF9bMC05YS1oamttbnAtdHYtel17MjB9JBI3Cgpwcm9qZWN0X2lkGAIgASgJQiO6SCByHjIcXnByal9bMC05YS1oamttbnAtdHYtel17MjB9JBIbCgpnZW5lcmF0aW9uGAMgASgNQge6SAQqAigBIiwKFU5ld1Byb2plY3RLZXlSZXNwb25zZRITCgtwcm9qZWN0X2tleRgBIAEoDCL2AQoLU2VhbFJlcXVlc3QSRAoOc2lnbmVkX3JlcXVlc3QYASABKAsyJC5zYWxseXBvcnQuZXZpZGVuY2UudjEuU2lnbmVkUmVxdWVzdEIGukgDyAEBEj0KCmNyZWRlbnRpYWwYAiABKAsyIS5zYWxseXBvcnQuZXZpZGVuY2UudjEuQ3JlZGVudGlhbEIGukgDyAEBEh8KC3Byb2plY3Rfa2V5GAMgASgMQgq6SAd6BRABGIACEiAKDHByb2plY3RfbmFtZRgEIAEoCUIKukgHcgUQASiAARIfCgtzZWNyZXRfbmFtZRgFIAEoCUIKukgHcgUQASiAASKGAQoMU2VhbFJlc3BvbnNlEh8KDnJlcXVlc3RfZGlnZXN0GAEgASgMQge6SAR6AmggEhAKCGVudmVsb3BlGAIgASgMEi4KBGtpbmQYAyABKA4yIC5zYWxseXBvcnQuZXZpZGVuY2UudjEuVmFsdWVLaW5kEhMKC2ZpZWxkX25hbWVzGAQgAygJIvwBCg1SZXNlYWxSZXF1ZXN0EkQKDnNpZ25lZF9yZXF1ZXN0GAEgASgLMiQuc2FsbHlwb3J0LmV2aWRlbmNlLnYxLlNpZ25lZFJlcXVlc3RCBrpIA8gBARI9CgpjcmVkZW50aWFsGAIgASgLMiEuc2FsbHlwb3J0LmV2aWRlbmNlLnYxLkNyZWRlbnRpYWxCBrpIA8gBARIdCghlbnZlbG9wZRgDIAEoDEILukgIegYQARiAiAQSJgoSZm9ybWVyX3Byb2plY3Rfa2V5GAQgASgMQgq6SAd6BRABGIACEh8KC3Byb2plY3Rfa2V5GAUgASgMQgq6SAd6BRABGIACIkMKDlJlc2VhbFJlc3BvbnNlEh8KDnJlcXVlc3RfZGlnZXN0GAEgASgMQge6SAR6AmggEhAKCGVudmVsb3BlGAIgASgMMssCCgtTZWFsU2VydmljZRJ4Cg1OZXdQcm9qZWN0S2V5EjIuc2FsbHlwb3J0LmNyeXB0by5pbnRlcm5hbC52MS5OZXdQcm9qZWN0S2V5UmVxdWVzdBozLnNhbGx5cG9ydC5jcnlwdG8uaW50ZXJuYWwudjEuTmV3UHJvamVjdEtleVJlc3BvbnNlEl0KBFNlYWwSKS5zYWxseXBvcnQuY3J5cHRvLmludGVybmFsLnYxLlNlYWxSZXF1ZXN0Giouc2FsbHlwb3J0LmNyeXB0by5pbnRlcm5hbC52MS5TZWFsUmVzcG9uc2USYwoGUmVzZWFsEisuc2FsbHlwb3J0LmNyeXB0by5pbnRlcm5hbC52MS5SZXNlYWxSZXF1ZXN0Giwuc2FsbHlwb3J0LmNyeXB0by5pbnRlcm5hbC52MS5SZXNlYWxSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_sallyport_evidence_v1_evidence]);
 
 /**
  * NewProjectKeyRequest names the project.
@@ -164,6 +164,83 @@ export const SealResponseSchema: GenMessage<SealResponse> = /*@__PURE__*/
   messageDesc(file_sallyport_crypto_internal_v1_seal, 3);
 
 /**
+ * ResealRequest is a signed RollbackSecret with its evidence and the envelope that it asks for.
+ *
+ * @generated from message sallyport.crypto.internal.v1.ResealRequest
+ */
+export type ResealRequest = Message<"sallyport.crypto.internal.v1.ResealRequest"> & {
+  /**
+   * SignedRequest is the rollback as the gateway received it.
+   *
+   * @generated from field: sallyport.evidence.v1.SignedRequest signed_request = 1;
+   */
+  signedRequest?: SignedRequest | undefined;
+
+  /**
+   * Credential is identity's statement about the signer.
+   *
+   * @generated from field: sallyport.evidence.v1.Credential credential = 2;
+   */
+  credential?: Credential | undefined;
+
+  /**
+   * Envelope is that of to_version (ENVELOPE §3).
+   *
+   * @generated from field: bytes envelope = 3;
+   */
+  envelope: Uint8Array;
+
+  /**
+   * FormerProjectKey is the wrapped key that the envelope was sealed under.
+   *
+   * @generated from field: bytes former_project_key = 4;
+   */
+  formerProjectKey: Uint8Array;
+
+  /**
+   * ProjectKey is the wrapped key to seal under now.
+   *
+   * @generated from field: bytes project_key = 5;
+   */
+  projectKey: Uint8Array;
+};
+
+/**
+ * Describes the message sallyport.crypto.internal.v1.ResealRequest.
+ * Use `create(ResealRequestSchema)` to create a new message.
+ */
+export const ResealRequestSchema: GenMessage<ResealRequest> = /*@__PURE__*/
+  messageDesc(file_sallyport_crypto_internal_v1_seal, 4);
+
+/**
+ * ResealResponse holds the envelope of version expected + 1.
+ *
+ * @generated from message sallyport.crypto.internal.v1.ResealResponse
+ */
+export type ResealResponse = Message<"sallyport.crypto.internal.v1.ResealResponse"> & {
+  /**
+   * RequestDigest echoes the digest of the rollback.
+   *
+   * @generated from field: bytes request_digest = 1;
+   */
+  requestDigest: Uint8Array;
+
+  /**
+   * Envelope is the sealed version (ENVELOPE §3).
+   *
+   * @generated from field: bytes envelope = 2;
+   */
+  envelope: Uint8Array;
+};
+
+/**
+ * Describes the message sallyport.crypto.internal.v1.ResealResponse.
+ * Use `create(ResealResponseSchema)` to create a new message.
+ */
+export const ResealResponseSchema: GenMessage<ResealResponse> = /*@__PURE__*/
+  messageDesc(file_sallyport_crypto_internal_v1_seal, 5);
+
+/**
  * SealService makes keys and envelopes for the secrets service.
  *
  * @generated from service sallyport.crypto.internal.v1.SealService
@@ -190,6 +267,18 @@ export const SealService: GenService<{
     methodKind: "unary";
     input: typeof SealRequestSchema;
     output: typeof SealResponseSchema;
+  },
+  /**
+   * Reseal verifies a signed rollback for itself, opens the envelope of the version that it names and seals the value
+   * into an envelope of the version after the expected one. Nobody gets the value. Callers: secrets.
+   * Recorded: nothing (secrets records the rollback). Reasons: EVIDENCE_INVALID.
+   *
+   * @generated from rpc sallyport.crypto.internal.v1.SealService.Reseal
+   */
+  reseal: {
+    methodKind: "unary";
+    input: typeof ResealRequestSchema;
+    output: typeof ResealResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_sallyport_crypto_internal_v1_seal, 0);

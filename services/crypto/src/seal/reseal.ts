@@ -1,0 +1,20 @@
+import { zeroing } from "../aead.ts";
+import { openEnvelope, sealEnvelope } from "../envelope.ts";
+import type { ProjectKey } from "../project-key.ts";
+import type { VerifiedRollback } from "./verify.ts";
+
+/**
+ * Opens the envelope of a former version and seals its value into that of the next, under a new data key. Throws
+ * EnvelopeError when the envelope is not that version's.
+ *
+ * Security: the envelope opens only at the place that the user signed, so whoever brings another one gets nothing; and
+ * nothing but the new envelope leaves this function.
+ */
+export async function reseal(
+  { from, to }: VerifiedRollback,
+  envelope: Uint8Array,
+  keys: { readonly former: ProjectKey; readonly current: ProjectKey },
+): Promise<Uint8Array> {
+  const { kind, plaintext } = openEnvelope(envelope, from, keys.former);
+  return zeroing(plaintext, (opened) => sealEnvelope(opened, kind, to, keys.current));
+}
