@@ -1,5 +1,7 @@
 import {
   chmodSync,
+  chownSync,
+  lchownSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -39,13 +41,12 @@ describe("a private file", () => {
     expect(readdirSync(dir)).toEqual(["file"]);
   });
 
-  test("is never written, read or erased through a symbolic link", async () => {
+  test("is never written or erased through a symbolic link", async () => {
     const target = join(dir, "target");
     writeFileSync(target, "theirs", { mode: 0o600 });
     const path = join(dir, "link");
     symlinkSync(target, path);
     await expect(writePrivateFile(path, "mine")).rejects.toThrow(invalid);
-    await expect(readPrivateFile(path)).rejects.toThrow(/symbolic link/);
     await expect(erasePrivateFile(path)).rejects.toThrow(invalid);
     expect(readFileSync(target, "utf8")).toBe("theirs");
     expect(lstatSync(path).isSymbolicLink()).toBe(true);
@@ -117,6 +118,101 @@ describe("a private file", () => {
     mkdirSync(path);
     await expect(writePrivateFile(path, "x")).rejects.toThrow();
     expect(readdirSync(dir)).toEqual(["folder"]);
+  });
+});
+
+describe("a private file on a volume of Kubernetes", () => {
+  const isRoot = process.getuid?.() === 0;
+  const needsRoot = isRoot ? "" : " (skipped: only root can give files away)";
+
+  /** Lays out `key` as the kubelet does: ..data is moved from one folder of a date to the next. */
+  function volume(mode: number): { readonly path: string; readonly file: string } {
+    const dated = "..2026_11_30_21_00_00.1";
+    mkdirSync(join(dir, dated));
+    const file = join(dir, dated, "key");
+    writeFileSync(file, "of the volume", { mode });
+    chmodSync(file, mode);
+    symlinkSync(dated, join(dir, "..data"));
+    symlinkSync(join("..data", "key"), join(dir, "key"));
+    chmodSync(dir, 0o1777);
+    return { path: join(dir, "key"), file };
+  }
+
+  test("is read through its links, and never written or erased there", async () => {
+    const { path } = volume(0o400);
+    expect(await readPrivateFile(path)).toBe("of the volume");
+    await expect(writePrivateFile(path, "x")).rejects.toThrow(/symbolic link/);
+    await expect(erasePrivateFile(path)).rejects.toThrow(/symbolic link/);
+  });
+
+  test("is told how to be closed when others may read it", async () => {
+    const { path } = volume(0o644);
+    await expect(readPrivateFile(path)).rejects.toThrow(/defaultMode: 0400/);
+  });
+
+  test("leads nowhere, in a circle, or to no file", async () => {
+    symlinkSync("nothing", join(dir, "dangling"));
+    expect(await readPrivateFile(join(dir, "dangling"))).toBeUndefined();
+    symlinkSync("circle", join(dir, "circle"));
+    await expect(readPrivateFile(join(dir, "circle"))).rejects.toThrow(invalid);
+    symlinkSync("/dev/null", join(dir, "device"));
+    await expect(readPrivateFile(join(dir, "device"))).rejects.toThrow(/not a plain file/);
+  });
+
+  test("is refused where everybody may replace a link or a folder of the way", async () => {
+    const { path } = volume(0o400);
+    chmodSync(dir, 0o777);
+    await expect(readPrivateFile(path)).rejects.toThrow(/another user could change where it leads/);
+    chmodSync(dir, 0o1777);
+    chmodSync(join(dir, "..2026_11_30_21_00_00.1"), 0o777);
+    await expect(readPrivateFile(path)).rejects.toThrow(/another user could change where it leads/);
+    const elsewhere = mkdtempSync(join(tmpdir(), "sallyport-open-"));
+    try {
+      chmodSync(elsewhere, 0o777);
+      symlinkSync(path, join(elsewhere, "link"));
+      await expect(readPrivateFile(join(elsewhere, "link"))).rejects.toThrow(invalid);
+    } finally {
+      rmSync(elsewhere, { recursive: true });
+    }
+  });
+
+  test.skipIf(!isRoot)(`is refused where another user put a link${needsRoot}`, async () => {
+    const { path } = volume(0o400);
+    for (const link of [path, join(dir, "..data")]) {
+      lchownSync(link, 1, 1);
+      await expect(readPrivateFile(path), link).rejects.toThrow(/another user could change/);
+      lchownSync(link, 0, 0);
+    }
+    expect(await readPrivateFile(path)).toBe("of the volume");
+  });
+
+  test.skipIf(!isRoot)(`may be of root for a group of the process, to read${needsRoot}`, async () => {
+    const { path, file } = volume(0o440);
+    const program = join(import.meta.dirname, "private-file.ts");
+    const read = (group: number): string => {
+      // What it runs is loaded before: the repository may be closed to others.
+      const script = `
+        const { readPrivateFile } = await import(${JSON.stringify(program)});
+        process.setgroups([]);
+        process.setgid(${group});
+        process.setuid(65534);
+        console.log(await readPrivateFile(${JSON.stringify(path)}).catch((error) => error.message));`;
+      const args = ["--input-type=module", "-e", script];
+      return execFileSync(process.execPath, args, { encoding: "utf8" }).trim();
+    };
+    chmodSync(file, 0o440);
+    chownSync(file, 0, 2000);
+    expect(read(2000)).toBe("of the volume");
+    chmodSync(file, 0o640);
+    expect(read(2000)).toBe("of the volume");
+    chmodSync(file, 0o660);
+    expect(read(2000)).toMatch(/others may read/);
+    chmodSync(file, 0o440);
+    expect(read(2001)).toMatch(/others may read|cannot be opened/);
+    chownSync(file, 1, 2000);
+    expect(read(2000)).toMatch(/another user could change/);
+    chownSync(file, 0, 2000);
+    await expect(readPrivateFile(path)).rejects.toThrow(/others may read/);
   });
 });
 

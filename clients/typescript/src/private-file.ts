@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, lstat, mkdir, open, rename, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { resolveSafely } from "./safe-links.ts";
 import { SallyportError } from "./sallyport-error.ts";
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants;
@@ -103,15 +104,24 @@ async function syncFolder(path: string): Promise<void> {
  * Reads a file that only its owner may read; undefined when there is none. Throws IDENTITY_INVALID, with the command that
  * mends it, for a file that others may read, that another user owns, or that is not a plain file.
  *
+ * As volumes of Kubernetes have it, the file may stand behind links that no other user can have put there or can replace
+ * (`resolveSafely`), and root may have given it to a group that this process is in, to read (0440, 0640).
+ *
  * Security: everything is checked on the open file, so that it cannot be another one than is read.
  */
 export async function readPrivateFile(path: string): Promise<string | undefined> {
-  const file = await openPlain(path, O_RDONLY);
+  const isLink = (await lstat(path).catch(() => undefined))?.isSymbolicLink() === true;
+  const place = isLink ? await resolveSafely(path) : path;
+  const file = place === undefined ? undefined : await openPlain(place, O_RDONLY);
   if (!file) return undefined;
   try {
-    const { mode, uid } = await file.stat();
-    if ((mode & 0o077) !== 0)
-      throw new SallyportError("IDENTITY_INVALID", `others may read ${path}: run "chmod 600 ${path}"`);
+    const { mode, uid, gid } = await file.stat();
+    const fix = `run "chmod 600 ${path}"${isLink ? ", or set defaultMode: 0400 of the volume" : ""}`;
+    // Of its own files root is told, as everybody is: a volume's it did not make.
+    const isGiven = uid === 0 && (isLink || process.getuid?.() !== 0);
+    const isOurGroups = (mode & 0o077) === 0o040 && isGiven && ownGroups().includes(gid);
+    if ((mode & 0o077) !== 0 && !isOurGroups)
+      throw new SallyportError("IDENTITY_INVALID", `others may read ${path}: ${fix}`);
     const me = process.getuid?.();
     if (me !== undefined && uid !== me && uid !== 0)
       throw new SallyportError(
@@ -122,6 +132,10 @@ export async function readPrivateFile(path: string): Promise<string | undefined>
   } finally {
     await file.close();
   }
+}
+
+function ownGroups(): readonly number[] {
+  return [process.getegid?.() ?? -1, ...(process.getgroups?.() ?? [])];
 }
 
 /** Overwrites a file's content and removes it; false when there is none. Throws IDENTITY_INVALID for a link. */
