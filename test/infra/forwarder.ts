@@ -34,7 +34,7 @@ export type ProxyManners = {
   readonly authorization?: string;
 };
 
-/** Starts a proxy that opens a tunnel to wherever it is asked. */
+/** Starts a proxy that opens tunnels. For it, every name is this computer. */
 export async function startConnectProxy(manners: ProxyManners = {}): Promise<ConnectProxy> {
   const links = createLinks();
   const asked: string[] = [];
@@ -49,8 +49,7 @@ export async function startConnectProxy(manners: ProxyManners = {}): Promise<Con
       inner.end(`HTTP/1.1 ${status} No\r\ncontent-length: 0\r\n\r\n`);
       return;
     }
-    const { hostname, port } = new URL(`tunnel://${url}`);
-    const outer = connect(Number(port), hostname.replace(/^\[|\]$/g, ""), () => {
+    const outer = connect(Number(url.split(":").at(-1)), "127.0.0.1", () => {
       inner.write("HTTP/1.1 200 Connection established\r\n\r\n");
       links.join(inner, outer);
     });

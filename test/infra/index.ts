@@ -17,6 +17,13 @@ export {
   randomOf,
 } from "./fuzz/index.ts";
 export { keysetKeyOf, signTestKeyset } from "./keyset.ts";
-export { createTestPki, issueShortCertificate, testPeers, type TestPki } from "./pki.ts";
+export {
+  createTestEdge,
+  createTestPki,
+  issueShortCertificate,
+  testPeers,
+  type TestEdge,
+  type TestPki,
+} from "./pki.ts";
 export { testRedisUrl } from "./redis.ts";
 export { createSignedDeployment, newMachine, newUser, type SigningUser } from "./signed-deployment.ts";

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -79,4 +79,22 @@ async function createPeerIssuer(dir: string, trustDomain: string): Promise<PeerI
 async function issueEdge(dir: string): Promise<CertificateFiles> {
   const ca = await createCa({ dir: join(dir, "ca"), name: "sallyport test edge" });
   return issueEdgeCertificate({ ca, dir, names: ["localhost", "127.0.0.1"] });
+}
+
+/** A server's certificate for the given names, and the CA that it is of, in PEM. */
+export type TestEdge = { readonly ca: string; readonly cert: string; readonly key: string };
+
+/** Makes a certificate as a gateway's public face has it, and its CA. */
+export async function createTestEdge(names: readonly [string, ...string[]]): Promise<TestEdge> {
+  const dir = mkdtempSync(join(tmpdir(), "sallyport-edge-"));
+  try {
+    const ca = await createCa({ dir: join(dir, "ca"), name: "sallyport test edge" });
+    const { caFile, certFile, keyFile } = await issueEdgeCertificate({ ca, dir, names });
+    const [authority = "", cert = "", key = ""] = [caFile, certFile, keyFile].map((file) =>
+      readFileSync(file, "utf8"),
+    );
+    return { ca: authority, cert, key };
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
 }

@@ -20,6 +20,8 @@ export type ConnectionOptions = {
   readonly attemptMs?: number;
   /** Where to keep the newest keyset's epoch; the file that loadIdentity read the identity from, unless given. */
   readonly identityFile?: string;
+  /** Where HTTPS_PROXY and NO_PROXY are looked for; the process's environment unless given. */
+  readonly env?: NodeJS.ProcessEnv;
   /** Ends every call, whatever it waits for. */
   readonly signal?: AbortSignal;
   /** Told when the gateway's CLOCK_SKEW made the client correct its clock: how far it is now from the system's, in ms. */
@@ -69,7 +71,7 @@ export function createSignedTransport(
   protocol: "connect" | "grpc" = "connect",
   options: ConnectionOptions & { readonly clock?: Clock } = {},
 ): SignedTransport {
-  const connection = openConnection(endpoint);
+  const connection = openConnection(endpoint, { env: options.env });
   const ask = () => createClient(ReadService, transport).getKeyset({});
   const keeper = createKeysetKeeper(endpoint, ask);
   const verifier = createVerifier(keeper, maxReplyBytes + frameHeadBytes);

@@ -25,7 +25,7 @@ async function opened() {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const forwarder = await startForwarder((server.address() as AddressInfo).port);
   const url = `http://127.0.0.1:${forwarder.port}`;
-  const connection = openConnection({ url }, pings);
+  const connection = openConnection({ url }, { pings });
   stops.push(
     () => server.close(),
     () => sessions.forEach((session) => session.destroy()),

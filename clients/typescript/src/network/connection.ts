@@ -1,7 +1,10 @@
-import type { Http2Session } from "node:http2";
+import type { ClientHttp2Stream, Http2Session } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Http2SessionManager, createNodeHttpClient } from "@connectrpc/connect-node";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
+import { forwardProxyOf } from "./forward-proxy.ts";
+import { trustOf } from "./trust.ts";
+import { type Manager, manageTunnels } from "./tunnel-manager.ts";
 
 /** Where a gateway is and how to trust it. `ca` is PEM text; without it the system's CAs are trusted. */
 export type Endpoint = { readonly url: string; readonly ca?: string };
@@ -28,9 +31,18 @@ const graceMs = 30_000;
 
 type Session = { readonly send: UniversalClientFn; readonly abort: () => void };
 
-/** Opens the way to a gateway; nothing is connected yet. */
-export function openConnection({ url, ca }: Endpoint, pings: Pings = defaultPings): Connection {
-  const open = (): Session => sessionOf(new Http2SessionManager(url, pings, ca === undefined ? {} : { ca }));
+/**
+ * Opens the way to a gateway, by way of the proxy that the environment names for it; nothing is
+ * connected yet. Throws UNREACHABLE for a proxy's address that is none.
+ */
+export function openConnection(
+  endpoint: Endpoint,
+  {
+    env = process.env,
+    pings = defaultPings,
+  }: { readonly env?: NodeJS.ProcessEnv | undefined; readonly pings?: Pings } = {},
+): Connection {
+  const open = (): Session => sessionOf(managerOf(endpoint, env, pings));
   const givenUp = new Set<Session>();
   let current = open();
   // Others may still get their answer on it: it is cut when their time is over as well.
@@ -56,11 +68,17 @@ export function openConnection({ url, ca }: Endpoint, pings: Pings = defaultPing
   };
 }
 
-function sessionOf(manager: Http2SessionManager): Session {
+function managerOf(endpoint: Endpoint, env: NodeJS.ProcessEnv, pings: Pings): Manager {
+  const proxy = forwardProxyOf(new URL(endpoint.url), env);
+  if (proxy) return manageTunnels(proxy, endpoint, pings);
+  return new Http2SessionManager(endpoint.url, pings, trustOf(endpoint.ca));
+}
+
+function sessionOf(manager: Manager): Session {
   const heard = new WeakSet<Http2Session>();
   const sessions = {
     authority: manager.authority,
-    async request(...request: Parameters<Http2SessionManager["request"]>) {
+    async request(...request: Parameters<Manager["request"]>) {
       const stream = await manager.request(...request);
       const { session } = stream;
       // The manager stops listening to a session that it replaces, before the session says why it
@@ -69,7 +87,7 @@ function sessionOf(manager: Http2SessionManager): Session {
       if (session) heard.add(session);
       return stream;
     },
-    notifyResponseByteRead: manager.notifyResponseByteRead.bind(manager),
+    notifyResponseByteRead: (stream: ClientHttp2Stream) => manager.notifyResponseByteRead(stream),
   };
   const send = createNodeHttpClient({ httpVersion: "2", sessionProvider: () => sessions });
   return { send, abort: () => manager.abort() };
