@@ -25,7 +25,7 @@ const restrictedImports: readonly Restriction[] = [
 const aead: Restriction = {
   what: "AEAD",
   found: /\bcreate(?:C|Dec)ipheriv\b|\bsubtle\s*\.\s*(?:en|de)crypt\b/,
-  allowed: /^(services\/crypto|clients\/typescript|test)\//,
+  allowed: /^(proto\/keyring|services\/crypto|clients\/typescript|test)\//,
 };
 
 const drawerName = /^(utils?|helpers?|common|misc|shared)$/i;

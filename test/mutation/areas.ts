@@ -32,8 +32,12 @@ export const areas: readonly Area[] = [
   },
   {
     name: "crypto",
-    mutate: ["services/crypto/src/!(main|keyring-create).ts", "services/crypto/src/*/**/*.ts"],
-    tests: ["services/crypto/src/**/*.test.ts"],
+    mutate: [
+      "proto/keyring/*.ts",
+      "services/crypto/src/!(main|keyring-create).ts",
+      "services/crypto/src/*/**/*.ts",
+    ],
+    tests: ["proto/keyring/*.test.ts", "services/crypto/src/**/*.test.ts"],
     survivors: crypto,
   },
   {

@@ -1,7 +1,7 @@
 import {
   type Setting,
   fileText,
-  keyFile,
+  keySource,
   list,
   listen,
   optional,
@@ -32,7 +32,7 @@ export function readAuditConfig(env: NodeJS.ProcessEnv) {
     keyset: keysetFile("SALLYPORT_KEYSET_FILE"),
     rootFingerprint: text("SALLYPORT_ROOT_FINGERPRINT"),
     databaseUrl: fileText("SALLYPORT_DATABASE_URL_FILE"),
-    answerKeys: keyFile("SALLYPORT_ANSWER_KEY_FILE"),
+    answerKeys: keySource("SALLYPORT_ANSWER_KEY_FILE"),
     operatorVault: optional(vaultId("SALLYPORT_OPERATOR_VAULT")),
     recordsPerOriginPerDay: wholeNumber("SALLYPORT_RECORDS_PER_ORIGIN_PER_DAY", {
       default: defaultRecordsPerDay,

@@ -1,4 +1,10 @@
-import { createForwarder, followTrust, forwardMethods, pickAnswerKey } from "@sallyport/evidence";
+import {
+  createForwarder,
+  followSigner,
+  followTrust,
+  forwardMethods,
+  pickAnswerKey,
+} from "@sallyport/evidence";
 import { AppendService, type Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { AuditService } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
@@ -30,13 +36,11 @@ export async function startAudit(
   const logger = createLogger({ service: "audit", level: config.logLevel });
   await using stack = new AsyncDisposableStack();
   const { keyset, rootFingerprint } = config;
-  const trust = stack.use(
-    await followTrust({
-      keyset,
-      rootFingerprint,
-      clock,
+  const trust = stack.use(await followTrust({ keyset, rootFingerprint, clock, logger }));
+  const answers = stack.use(
+    await followSigner(config.answerKeys, (keys, from) => pickAnswerKey(keys, "audit", from), {
+      trust,
       logger,
-      check: (candidate) => void pickAnswerKey(config.answerKeys, "audit", candidate),
     }),
   );
   const database = stack.use(openListingDatabase(config.databaseUrl));
@@ -51,7 +55,7 @@ export async function startAudit(
   );
   const forwarder = createForwarder({
     trust,
-    answerKey: () => pickAnswerKey(config.answerKeys, "audit", trust),
+    answerKey: answers.key,
     authorities: config.publicNames,
     windowSeconds: config.clockWindowSeconds,
     clock,

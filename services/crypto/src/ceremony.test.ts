@@ -6,11 +6,9 @@ import { fileURLToPath } from "node:url";
 import { keyFile, writeKeyFile } from "@sallyport/config";
 import { publicKeyOf } from "@sallyport/evidence";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { newKey } from "./aead.ts";
+import { createFileKek, newKey, openKeyring, sealKeyring, textOf } from "@sallyport/proto/keyring";
 import { type CeremonyFiles, type CeremonyResult, holdCeremony } from "./ceremony.ts";
 import { sealingPublicKeyOf } from "./hpke.ts";
-import { createFileKek, textOf } from "./kek.ts";
-import { openKeyring, sealKeyring } from "./keyring.ts";
 
 let folder: string;
 let files: CeremonyFiles;

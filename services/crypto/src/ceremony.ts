@@ -3,15 +3,17 @@ import { newKeyFileEntry, readKeyFile, writeKeyFile, writeNewFile } from "@sally
 import { publicKeyOf } from "@sallyport/evidence";
 import { sameBytes } from "./evidence.ts";
 import { sealingPublicKeyOf } from "./hpke.ts";
-import { type KekProvider, createFileKek, textOf } from "./kek.ts";
 import {
+  createFileKek,
+  fingerprintOfKeyring,
+  type KekProvider,
   type Keyring,
   type KeyringEntry,
-  fingerprintOfKeyring,
   openKeyring,
   sealKeyring,
+  textOf,
   wipeKeyring,
-} from "./keyring.ts";
+} from "@sallyport/proto/keyring";
 
 /** Where the files of the ceremony are or shall be. */
 export type CeremonyFiles = {

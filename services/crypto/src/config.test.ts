@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeKeyFile } from "@sallyport/config";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { newKey } from "./aead.ts";
+import { newKey } from "@sallyport/proto/keyring";
 import { readCeremonyConfig, readCryptoConfig } from "./config.ts";
 
 let folder: string;
@@ -48,7 +48,7 @@ test("every setting is read from its variable", () => {
     keyset: join(folder, "keyset"),
     rootFingerprint: "root",
     kekKeys: [kek],
-    keyring: Buffer.from("keyring"),
+    keyring: join(folder, "keyring"),
     logLevel: "debug",
   });
   const { auditUrl, otlpUrl } = readCryptoConfig({ ...env, ...optional });

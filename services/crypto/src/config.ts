@@ -1,10 +1,11 @@
 import {
-  fileBytes,
+  type Setting,
   keyFile,
   list,
   listen,
   optional,
   path,
+  readPrivateBytes,
   readSettings,
   seconds,
   text,
@@ -28,11 +29,24 @@ export function readCryptoConfig(env: NodeJS.ProcessEnv) {
     keyset: keysetFile("SALLYPORT_KEYSET_FILE"),
     rootFingerprint: text("SALLYPORT_ROOT_FINGERPRINT"),
     kekKeys: keyFile("SALLYPORT_KEK_FILE"),
-    keyring: fileBytes("SALLYPORT_KEYRING_FILE"),
+    keyring: keyringFile("SALLYPORT_KEYRING_FILE"),
     auditUrl: url("SALLYPORT_AUDIT_URL"),
     logLevel: optional(text("SALLYPORT_LOG_LEVEL")),
     otlpUrl: optional(url("SALLYPORT_OTLP_URL", { plain: true })),
   });
+}
+
+/** Where the keyring is: a file that is followed, or, in tests, one that never changes. */
+export type KeyringSource = string | Uint8Array;
+
+function keyringFile(variable: string): Setting<KeyringSource> {
+  return {
+    variable,
+    read(file) {
+      if (readPrivateBytes(file).length === 0) throw new Error("names an empty file");
+      return file;
+    },
+  };
 }
 
 /** Reads what the ceremony needs: where the KEK, the keyring and the two MAC keys are or shall be. */

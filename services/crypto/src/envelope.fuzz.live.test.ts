@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { corpusOf, fuzz, fuzzRun } from "@sallyport/test/infra";
 import { expect, test } from "vitest";
-import { EnvelopeError } from "./aead.ts";
+import { EnvelopeError } from "@sallyport/proto/keyring";
 import { isPlaintextKind, openEnvelope, outlineEnvelope, sealEnvelope } from "./envelope.ts";
 import { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 

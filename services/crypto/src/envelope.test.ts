@@ -1,6 +1,6 @@
 import { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { expect, test } from "vitest";
-import { EnvelopeError, newKey } from "./aead.ts";
+import { EnvelopeError, newKey } from "@sallyport/proto/keyring";
 import { type Place, maxPlaintextBytes, openEnvelope, outlineEnvelope, sealEnvelope } from "./envelope.ts";
 
 const place: Place = {

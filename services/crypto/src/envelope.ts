@@ -1,7 +1,13 @@
 import { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { labelled, lengthPrefixed } from "@sallyport/proto/signing";
-import { EnvelopeError, newKey, openBytes, sealBytes, sealOverheadBytes } from "./aead.ts";
-import { wrappedKeyBytes } from "./kek.ts";
+import {
+  EnvelopeError,
+  newKey,
+  openBytes,
+  sealBytes,
+  sealOverheadBytes,
+  wrappedKeyBytes,
+} from "@sallyport/proto/keyring";
 import type { ProjectKey } from "./project-key.ts";
 
 /** Where an envelope belongs; it opens nowhere else. */

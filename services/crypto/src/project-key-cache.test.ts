@@ -2,8 +2,7 @@ import { newId } from "@sallyport/proto/ids";
 import { exposeMetrics } from "@sallyport/telemetry";
 import { seriesOf } from "@sallyport/test/infra";
 import { beforeEach, expect, test } from "vitest";
-import { EnvelopeError, newKey } from "./aead.ts";
-import { type KekProvider, createFileKek } from "./kek.ts";
+import { createFileKek, EnvelopeError, type KekProvider, newKey } from "@sallyport/proto/keyring";
 import { createProjectKeyCache } from "./project-key-cache.ts";
 import { wrapProjectKey } from "./project-key.ts";
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { counter, observe } from "@sallyport/telemetry";
-import type { KekProvider } from "./kek.ts";
+import { type KekProvider } from "@sallyport/proto/keyring";
 import { type KeyOwner, type ProjectKey, unwrapProjectKey } from "./project-key.ts";
 
 /** A copy of a project key; disposing zeroes it. */

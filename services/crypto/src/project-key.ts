@@ -1,6 +1,11 @@
 import { labelled, lengthPrefixed } from "@sallyport/proto/signing";
-import { EnvelopeError } from "./aead.ts";
-import { type KekProvider, checkFingerprint, fingerprintBytes, wrappedKeyBytes } from "./kek.ts";
+import {
+  checkFingerprint,
+  EnvelopeError,
+  fingerprintBytes,
+  type KekProvider,
+  wrappedKeyBytes,
+} from "@sallyport/proto/keyring";
 
 /** Whose key it is. */
 export type KeyOwner = { readonly vaultId: string; readonly projectId: string };

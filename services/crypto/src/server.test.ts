@@ -9,9 +9,7 @@ import { type Peer, checkHealth, connectPeer, failureOf, route, serve } from "@s
 import { createLogger } from "@sallyport/telemetry";
 import { type TestPki, createAnswerKeys, createTestPki } from "@sallyport/test/infra";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { newKey } from "./aead.ts";
-import { createFileKek, textOf } from "./kek.ts";
-import { sealKeyring } from "./keyring.ts";
+import { createFileKek, newKey, sealKeyring, textOf } from "@sallyport/proto/keyring";
 import { type CryptoConfig, startCrypto } from "./server.ts";
 import { createAuditContract } from "./testing/audit-contract.ts";
 import { createDeployment, nowMs, publicName, signKeyset } from "./testing/deployment.ts";

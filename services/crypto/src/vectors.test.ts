@@ -1,9 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { EnvelopeError } from "./aead.ts";
+import { createFileKek, EnvelopeError, openKeyring, textOf, WrongKekError } from "@sallyport/proto/keyring";
 import { openEnvelope } from "./envelope.ts";
-import { WrongKekError, createFileKek, textOf } from "./kek.ts";
-import { openKeyring } from "./keyring.ts";
 import { unwrapProjectKey } from "./project-key.ts";
 
 type Vectors<Input, Output> = {

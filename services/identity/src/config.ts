@@ -1,6 +1,6 @@
 import {
   fileText,
-  keyFile,
+  keySource,
   list,
   listen,
   optional,
@@ -32,8 +32,8 @@ export function readIdentityConfig(env: NodeJS.ProcessEnv) {
     policyUrl: url("SALLYPORT_POLICY_URL"),
     auditUrl: url("SALLYPORT_AUDIT_URL"),
     machineCap: wholeNumber("SALLYPORT_MACHINE_CAP", { default: 10_000, min: 1, max: 1_000_000 }),
-    credentialKeys: keyFile("SALLYPORT_CREDENTIAL_KEY_FILE"),
-    answerKeys: keyFile("SALLYPORT_ANSWER_KEY_FILE"),
+    credentialKeys: keySource("SALLYPORT_CREDENTIAL_KEY_FILE"),
+    answerKeys: keySource("SALLYPORT_ANSWER_KEY_FILE"),
     logLevel: optional(text("SALLYPORT_LOG_LEVEL")),
     otlpUrl: optional(url("SALLYPORT_OTLP_URL", { plain: true })),
   });

@@ -14,7 +14,8 @@ export function pickCredentialKey(
 ): CredentialKey {
   const [first] = keys;
   if (!first) throw new Error("SALLYPORT_CREDENTIAL_KEY_FILE holds no key");
-  const picked = pickPublished(keys, KeyUse.CREDENTIAL, trust);
+  const find = (keyId: string): Uint8Array | undefined => trust.publicKey(KeyUse.CREDENTIAL, keyId);
+  const picked = pickPublished(keys, { find, preferred: trust.preferred(KeyUse.CREDENTIAL) });
   if (!picked)
     throw new Error(
       `the keyset does not hold the credential key ${first.keyId}: sign a keyset with it first`,

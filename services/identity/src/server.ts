@@ -1,5 +1,5 @@
 import { createClient } from "@connectrpc/connect";
-import { type Trust, createForwarder, followTrust, pickAnswerKey } from "@sallyport/evidence";
+import { createForwarder, followSigner, followTrust, pickAnswerKey } from "@sallyport/evidence";
 import { createOutbox, createReplayRecorder } from "@sallyport/outbox";
 import { openDatabase } from "@sallyport/postgres";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
@@ -10,7 +10,6 @@ import { checkHealth, connectPeer, route, serve } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
 import { forwardCallers, keyCallers } from "./callers.ts";
 import type { IdentityConfig } from "./config.ts";
-import type { CredentialKey } from "./credential.ts";
 import { pickCredentialKey } from "./credential-key.ts";
 import { createPolicyScope } from "./policy.ts";
 import { type ServiceParts, publicMethods } from "./public-methods.ts";
@@ -36,13 +35,13 @@ export async function startIdentity(
 ): Promise<{ port: number } & AsyncDisposable> {
   const logger = createLogger({ service: "identity", level: config.logLevel });
   await using stack = new AsyncDisposableStack();
-  const { keyset, rootFingerprint, credentialKeys } = config;
-  const check = (candidate: Trust): void => {
-    pickCredentialKey(credentialKeys, candidate);
-    pickAnswerKey(config.answerKeys, "identity", candidate);
-  };
-  const trust = stack.use(await followTrust({ keyset, rootFingerprint, clock, logger, check }));
-  const key = (): CredentialKey => pickCredentialKey(credentialKeys, trust);
+  const { keyset, rootFingerprint } = config;
+  const trust = stack.use(await followTrust({ keyset, rootFingerprint, clock, logger }));
+  const followed = { trust, logger };
+  const credentials = stack.use(await followSigner(config.credentialKeys, pickCredentialKey, followed));
+  const answers = stack.use(
+    await followSigner(config.answerKeys, (keys, from) => pickAnswerKey(keys, "identity", from), followed),
+  );
   const tls = { certFile: config.certFile, keyFile: config.keyFile, caFile: config.caFile };
   const { trustDomain } = config;
   const toPolicy = stack.use(connectPeer({ peer: "policy", url: config.policyUrl, tls, trustDomain }));
@@ -66,7 +65,7 @@ export async function startIdentity(
   stack.use(startSweeping(parts, logger));
   const forwarder = createForwarder({
     trust,
-    answerKey: () => pickAnswerKey(config.answerKeys, "identity", trust),
+    answerKey: answers.key,
     authorities: config.publicNames,
     windowSeconds: config.clockWindowSeconds,
     clock,
@@ -77,7 +76,7 @@ export async function startIdentity(
     methods: publicMethods(parts),
   });
   const keys = {
-    resolveKeys: createResolveKeys({ database: lookUps, key, clock }),
+    resolveKeys: createResolveKeys({ database: lookUps, key: credentials.key, clock }),
     watchRevocations: createWatchRevocations({ database: lookUps }),
     reportSightings: createReportSightings({ database, clock }),
   };

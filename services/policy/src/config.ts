@@ -1,6 +1,6 @@
 import {
   fileText,
-  keyFile,
+  keySource,
   list,
   listen,
   optional,
@@ -28,8 +28,8 @@ export function readPolicyConfig(env: NodeJS.ProcessEnv) {
     keyset: keysetFile("SALLYPORT_KEYSET_FILE"),
     rootFingerprint: text("SALLYPORT_ROOT_FINGERPRINT"),
     databaseUrl: fileText("SALLYPORT_DATABASE_URL_FILE"),
-    permitKeys: keyFile("SALLYPORT_PERMIT_KEY_FILE"),
-    answerKeys: keyFile("SALLYPORT_ANSWER_KEY_FILE"),
+    permitKeys: keySource("SALLYPORT_PERMIT_KEY_FILE"),
+    answerKeys: keySource("SALLYPORT_ANSWER_KEY_FILE"),
     auditUrl: url("SALLYPORT_AUDIT_URL"),
     logLevel: optional(text("SALLYPORT_LOG_LEVEL")),
     otlpUrl: optional(url("SALLYPORT_OTLP_URL", { plain: true })),

@@ -1,5 +1,14 @@
 import { type Client, createClient } from "@connectrpc/connect";
-import { type Trust, createForwarder, followTrust, pickAnswerKey } from "@sallyport/evidence";
+import {
+  type ForwarderOptions,
+  type MacKey,
+  type Trust,
+  createForwarder,
+  followKeys,
+  followSigner,
+  followTrust,
+  pickAnswerKey,
+} from "@sallyport/evidence";
 import { type Outbox, createOutbox, createReplayRecorder } from "@sallyport/outbox";
 import { type Database, openDatabase } from "@sallyport/postgres";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
@@ -43,6 +52,8 @@ export type PolicyParts = {
   readonly decisions: Pick<Database, "query">;
   readonly outbox: Outbox;
   readonly trust: Trust;
+  readonly answerKey: ForwarderOptions["answerKey"];
+  readonly permitKeys: () => readonly MacKey[];
   readonly audit: Pick<Client<typeof AppendService>, "append">;
   readonly clock: () => number;
   /** Milliseconds that run evenly; the process's own unless a test gives another. */
@@ -58,15 +69,14 @@ export async function startPolicy(
   const logger = createLogger({ service: "policy", level: config.logLevel });
   await using stack = new AsyncDisposableStack();
   const { keyset, rootFingerprint } = config;
-  const trust = stack.use(
-    await followTrust({
-      keyset,
-      rootFingerprint,
-      clock,
+  const trust = stack.use(await followTrust({ keyset, rootFingerprint, clock, logger }));
+  const answers = stack.use(
+    await followSigner(config.answerKeys, (keys, from) => pickAnswerKey(keys, "policy", from), {
+      trust,
       logger,
-      check: (candidate) => void pickAnswerKey(config.answerKeys, "policy", candidate),
     }),
   );
+  const permits = stack.use(await followKeys(config.permitKeys, { logger }));
   const tls = { certFile: config.certFile, keyFile: config.keyFile, caFile: config.caFile };
   const { trustDomain, listen } = config;
   const { databaseUrl: url } = config;
@@ -76,7 +86,17 @@ export async function startPolicy(
   const auditPeer = stack.use(connectPeer({ peer: "audit", url: config.auditUrl, tls, trustDomain }));
   const audit = createClient(AppendService, auditPeer.transport);
   const outbox = stack.use(createOutbox({ database, audit, logger }));
-  const routes = policyRoutes(config, { database, decisions, outbox, audit, trust, clock, logger });
+  const routes = policyRoutes(config, {
+    database,
+    decisions,
+    outbox,
+    trust,
+    answerKey: answers.key,
+    permitKeys: () => permits.current,
+    audit,
+    clock,
+    logger,
+  });
   const dependencies = {
     database: () => database.ping(),
     audit: () => checkHealth(auditPeer.transport, "live"),
@@ -103,13 +123,15 @@ export async function startPolicy(
 
 /** Everything that policy serves, with its callers. */
 export function policyRoutes(
-  config: Pick<PolicyConfig, "publicNames" | "clockWindowSeconds" | "permitKeys" | "answerKeys">,
+  config: Pick<PolicyConfig, "publicNames" | "clockWindowSeconds">,
   {
     database,
     decisions,
     outbox,
     audit,
     trust,
+    answerKey,
+    permitKeys,
     clock,
     steadyClock = () => performance.now(),
     logger,
@@ -118,7 +140,7 @@ export function policyRoutes(
   const shown = { database, outbox, clock };
   const forwarder = createForwarder({
     trust,
-    answerKey: () => pickAnswerKey(config.answerKeys, "policy", trust),
+    answerKey,
     authorities: config.publicNames,
     windowSeconds: config.clockWindowSeconds,
     clock,
@@ -133,7 +155,6 @@ export function policyRoutes(
       sealingMethods(shown),
     ],
   });
-  const { permitKeys } = config;
   const denials = createDenialLog(audit, outbox.note, steadyClock);
   return [
     route(

@@ -6,6 +6,7 @@ import {
 } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { createClient } from "@connectrpc/connect";
+import { pickAnswerKey } from "@sallyport/evidence";
 import { type Outbox, createOutbox } from "@sallyport/outbox";
 import { type Database, migrate, openDatabase } from "@sallyport/postgres";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
@@ -67,19 +68,19 @@ export async function startTestPolicy(given?: ServiceTestDatabase) {
   };
   const deployment = createSignedDeployment(clock);
   const permitKeys = [{ keyId: "permit-1", key: new Uint8Array(32).fill(7) }];
-  const routes = policyRoutes(
-    { ...deployment.config, permitKeys, answerKeys: deployment.answerKeys("policy") },
-    {
-      database,
-      decisions,
-      outbox: { ...outbox, record },
-      audit,
-      trust: deployment.trust(),
-      clock,
-      steadyClock: () => time.steadyMs,
-      logger,
-    },
-  );
+  const trust = deployment.trust();
+  const routes = policyRoutes(deployment.config, {
+    database,
+    decisions,
+    outbox: { ...outbox, record },
+    audit,
+    trust,
+    answerKey: () => pickAnswerKey(deployment.answerKeys("policy"), "policy", trust),
+    permitKeys: () => permitKeys,
+    clock,
+    steadyClock: () => time.steadyMs,
+    logger,
+  });
   const transport = inMemory(routes);
   const forwarding = createClient(ForwardService, transport);
   return {

@@ -1,6 +1,6 @@
 import {
   fileText,
-  keyFile,
+  keySource,
   list,
   listen,
   optional,
@@ -28,8 +28,8 @@ export function readSecretsConfig(env: NodeJS.ProcessEnv) {
     keyset: keysetFile("SALLYPORT_KEYSET_FILE"),
     rootFingerprint: text("SALLYPORT_ROOT_FINGERPRINT"),
     databaseUrl: fileText("SALLYPORT_DATABASE_URL_FILE"),
-    slipKeys: keyFile("SALLYPORT_SLIP_KEY_FILE"),
-    answerKeys: keyFile("SALLYPORT_ANSWER_KEY_FILE"),
+    slipKeys: keySource("SALLYPORT_SLIP_KEY_FILE"),
+    answerKeys: keySource("SALLYPORT_ANSWER_KEY_FILE"),
     policyUrl: url("SALLYPORT_POLICY_URL"),
     cryptoUrl: url("SALLYPORT_CRYPTO_URL"),
     auditUrl: url("SALLYPORT_AUDIT_URL"),

@@ -1,4 +1,13 @@
-import { type Trust, createForwarder, followTrust, pickAnswerKey } from "@sallyport/evidence";
+import {
+  type ForwarderOptions,
+  type MacKey,
+  type Trust,
+  createForwarder,
+  followKeys,
+  followSigner,
+  followTrust,
+  pickAnswerKey,
+} from "@sallyport/evidence";
 import { type Outbox, createOutbox, createReplayRecorder } from "@sallyport/outbox";
 import { type Database, openDatabase } from "@sallyport/postgres";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
@@ -34,6 +43,8 @@ export type SecretsParts = {
   readonly writes: Database;
   readonly outbox: Outbox;
   readonly trust: Trust;
+  readonly answerKey: ForwarderOptions["answerKey"];
+  readonly slipKeys: () => readonly MacKey[];
   readonly peers: Pick<Peers, "directory" | "authorization" | "roles" | "seal">;
   readonly liveness: Liveness;
   readonly clock: () => number;
@@ -47,15 +58,14 @@ export async function startSecrets(
   const logger = createLogger({ service: "secrets", level: config.logLevel });
   await using stack = new AsyncDisposableStack();
   const { keyset, rootFingerprint } = config;
-  const trust = stack.use(
-    await followTrust({
-      keyset,
-      rootFingerprint,
-      clock,
+  const trust = stack.use(await followTrust({ keyset, rootFingerprint, clock, logger }));
+  const answers = stack.use(
+    await followSigner(config.answerKeys, (keys, from) => pickAnswerKey(keys, "secrets", from), {
+      trust,
       logger,
-      check: (candidate) => void pickAnswerKey(config.answerKeys, "secrets", candidate),
     }),
   );
+  const slips = stack.use(await followKeys(config.slipKeys, { logger }));
   const tls = { certFile: config.certFile, keyFile: config.keyFile, caFile: config.caFile };
   const { trustDomain, listen } = config;
   const connect = (peer: Peer, url: string) =>
@@ -77,7 +87,17 @@ export async function startSecrets(
   const settling = { what: "settle", run: () => liveness.settleAll(), everyMs: settleMs, retryMs };
   stack.use(startSweep({ ...settling, logger }));
   stack.use(startSweep({ what: "purge", run: purge, everyMs: purgeMs, retryMs, logger }));
-  const routes = secretsRoutes(config, { reads, writes, outbox, peers, liveness, trust, clock });
+  const routes = secretsRoutes(config, {
+    reads,
+    writes,
+    outbox,
+    trust,
+    answerKey: answers.key,
+    slipKeys: () => slips.current,
+    peers,
+    liveness,
+    clock,
+  });
   const dependencies = {
     database: () => reads.ping(),
     policy: () => checkHealth(transports.policy, "live"),
@@ -112,13 +132,13 @@ export async function startSecrets(
 
 /** Everything that secrets serves, with its callers. */
 export function secretsRoutes(
-  config: Pick<SecretsConfig, "publicNames" | "clockWindowSeconds" | "slipKeys" | "answerKeys">,
-  { reads, writes, outbox, peers, liveness, trust, clock }: SecretsParts,
+  config: Pick<SecretsConfig, "publicNames" | "clockWindowSeconds">,
+  { reads, writes, outbox, peers, liveness, trust, answerKey, slipKeys, clock }: SecretsParts,
 ): Route[] {
   const shown = { database: reads, outbox, peers, liveness, clock };
   const forwarder = createForwarder({
     trust,
-    answerKey: () => pickAnswerKey(config.answerKeys, "secrets", trust),
+    answerKey,
     authorities: config.publicNames,
     windowSeconds: config.clockWindowSeconds,
     clock,
@@ -128,7 +148,6 @@ export function secretsRoutes(
     onReplay: createReplayRecorder("secrets", outbox),
     methods: [projectMethods(shown), secretMethods(shown), readableMethods(shown)],
   });
-  const { slipKeys } = config;
   return [
     route(FetchService, fetchCallers, createFetch({ database: reads, slipKeys, clock })),
     route(ForwardService, forwardCallers, forwarder),

@@ -7,6 +7,7 @@ import {
   fromBinary,
 } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
+import { pickAnswerKey } from "@sallyport/evidence";
 import { createOutbox } from "@sallyport/outbox";
 import { type Database, migrate, openDatabase } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
@@ -54,11 +55,13 @@ export async function startTestSecrets() {
   const slipKeys = [{ keyId: "slip-1", key: new Uint8Array(32).fill(5) }];
   const { directory } = peers;
   const liveness = createLiveness({ reads, writes, directory });
-  const parts = { reads, writes, outbox, peers, liveness, trust: deployment.trust(), clock };
-  const routes = secretsRoutes(
-    { ...deployment.config, slipKeys, answerKeys: deployment.answerKeys("secrets") },
-    parts,
-  );
+  const trust = deployment.trust();
+  const signing = {
+    answerKey: () => pickAnswerKey(deployment.answerKeys("secrets"), "secrets", trust),
+    slipKeys: () => slipKeys,
+  };
+  const parts = { reads, writes, outbox, peers, liveness, trust, ...signing, clock };
+  const routes = secretsRoutes(deployment.config, parts);
   const transport = inMemory(routes);
   const forwarding = createClient(ForwardService, transport);
   return {

@@ -3,7 +3,7 @@ import type { Survivor } from "../judge.ts";
 /** Every mutant of crypto that may survive, and why. */
 export const crypto: readonly Survivor[] = [
   {
-    file: "services/crypto/src/aead.ts",
+    file: "proto/keyring/aead.ts",
     code: "plaintext.fill(0); // Security: what was not authenticated does not stay in memory either.",
     change: "plaintext.fill(0); → ;",
     why: "it wipes memory at which no test can look",

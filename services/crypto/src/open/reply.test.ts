@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
 import type { ReplySealer } from "../hpke.ts";
-import { createFileKek } from "../kek.ts";
+import { createFileKek } from "@sallyport/proto/keyring";
 import { unwrapProjectKey } from "../project-key.ts";
 import { createDeployment, nowMs, publicName } from "../testing/deployment.ts";
 import { planRead, storeSecret } from "../testing/read.ts";
@@ -14,8 +14,8 @@ const stored = [await storeSecret(deployment, "ONE"), await storeSecret(deployme
 const verifier = { trust, authorities: [publicName], windowSeconds: 60, clock: () => nowMs };
 const read = verifyRead(planRead(deployment, stored), {
   ...verifier,
-  permitKeys: keyring.permit,
-  slipKeys: keyring.slip,
+  permitKeys: () => keyring.permit,
+  slipKeys: () => keyring.slip,
 });
 const [replyKey = { keyId: "", key: new Uint8Array() }] = keyring.reply;
 

@@ -1,11 +1,10 @@
 import { EvidenceError } from "@sallyport/evidence";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { fail } from "@sallyport/rpc";
-import { EnvelopeError } from "../aead.ts";
+import { EnvelopeError, WrongKekError } from "@sallyport/proto/keyring";
 import { type EnvelopeOutline, type PlaintextKind, openEnvelope, outlineEnvelope } from "../envelope.ts";
 import { demand } from "../evidence.ts";
 import { hpkeOverheadBytes } from "../hpke.ts";
-import { WrongKekError } from "../kek.ts";
 import type { ProjectKeyCache } from "../project-key-cache.ts";
 import type { ProjectKey } from "../project-key.ts";
 import type { VerifiedRead, VerifiedSecret } from "./verify.ts";

@@ -5,7 +5,7 @@ import {
   RecipientSchema,
 } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { expect, test } from "vitest";
-import { newKey } from "../aead.ts";
+import { newKey } from "@sallyport/proto/keyring";
 import { sealingPublicKeyOf } from "../hpke.ts";
 import { createAuditContract } from "../testing/audit-contract.ts";
 import { nowMs } from "../testing/deployment.ts";

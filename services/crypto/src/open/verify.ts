@@ -42,8 +42,8 @@ export type VerifiedRead = {
 
 /** What crypto judges a read by: besides the rest, the keys that it has in common with policy and with secrets. */
 export type ReadVerifier = Verifier & {
-  readonly permitKeys: readonly MacKey[];
-  readonly slipKeys: readonly MacKey[];
+  readonly permitKeys: () => readonly MacKey[];
+  readonly slipKeys: () => readonly MacKey[];
 };
 
 /**
@@ -60,10 +60,10 @@ export function verifyRead(item: OpenItem, verifier: ReadVerifier): VerifiedRead
   checkPath(signed);
   checkDigest(item, digest);
   const asked = decodeAsked(signed);
-  const permit = checkPermit(item.permit, machine, digest, verifier.permitKeys, nowMs);
+  const permit = checkPermit(item.permit, machine, digest, verifier.permitKeys(), nowMs);
   checkAsked(asked, permit);
   const recipient = checkRecipient(asked, permit);
-  const secrets = checkSlips(item.secrets, permit, digest, verifier.slipKeys, nowMs);
+  const secrets = checkSlips(item.secrets, permit, digest, verifier.slipKeys(), nowMs);
   checkPlaces(machine, permit, secrets);
 
   const { principalId: machineId, originId } = machine;

@@ -19,7 +19,7 @@ import { newId } from "@sallyport/proto/ids";
 import { LABELS, labelled, readAad, readInfo } from "@sallyport/proto/signing";
 import { fail } from "@sallyport/rpc";
 import { beforeEach, describe, expect, test } from "vitest";
-import { createFileKek } from "../kek.ts";
+import { createFileKek } from "@sallyport/proto/keyring";
 import { type AuditContract, createAuditContract } from "../testing/audit-contract.ts";
 import { createDeployment, nowMs } from "../testing/deployment.ts";
 import { type ReadPlan, type StoredSecret, planRead, storeSecret } from "../testing/read.ts";

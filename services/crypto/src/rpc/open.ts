@@ -10,8 +10,8 @@ import {
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { type Failure, requestIdOf, toRefusal } from "@sallyport/rpc";
 import { type Logger, counter, inSpan } from "@sallyport/telemetry";
+import { type KeyringEntry } from "@sallyport/proto/keyring";
 import { createReplySealer } from "../hpke.ts";
-import type { KeyringEntry } from "../keyring.ts";
 import { type Append, recordReads } from "../open/record.ts";
 import { answerRead } from "../open/reply.ts";
 import { unlock } from "../open/unlock.ts";

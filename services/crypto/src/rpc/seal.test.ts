@@ -10,9 +10,8 @@ import {
 import { newId } from "@sallyport/proto/ids";
 import { type Failure, failureOf } from "@sallyport/rpc";
 import { beforeEach, describe, expect, test } from "vitest";
-import { newKey } from "../aead.ts";
+import { createFileKek, newKey } from "@sallyport/proto/keyring";
 import { openEnvelope } from "../envelope.ts";
-import { createFileKek } from "../kek.ts";
 import { unwrapProjectKey } from "../project-key.ts";
 import { createAuditContract } from "../testing/audit-contract.ts";
 import { createDeployment, nowMs } from "../testing/deployment.ts";

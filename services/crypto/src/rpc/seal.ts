@@ -1,9 +1,8 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { EvidenceError } from "@sallyport/evidence";
 import type { SealService } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/seal_pb.ts";
-import { EnvelopeError, newKey, zeroing } from "../aead.ts";
+import { EnvelopeError, type KekProvider, newKey, WrongKekError, zeroing } from "@sallyport/proto/keyring";
 import type { Verifier } from "../evidence.ts";
-import { type KekProvider, WrongKekError } from "../kek.ts";
 import type { HeldProjectKey, ProjectKeyCache } from "../project-key-cache.ts";
 import { type KeyOwner, wrapProjectKey } from "../project-key.ts";
 import { refusalOf } from "../refusal.ts";
@@ -16,7 +15,7 @@ export type SealOptions = {
   readonly verifier: Verifier;
   readonly kek: KekProvider;
   readonly projectKeys: ProjectKeyCache;
-  readonly sealingKeys: SealingKeys;
+  readonly sealingKeys: () => SealingKeys;
 };
 
 /** Implements SealService. Failures only; nothing of a value is in them. */
@@ -35,7 +34,8 @@ export function createSealService({
       try {
         const write = verifyWrite(request, verifier);
         using projectKey = await projectKeyOf(write, request.projectKey, projectKeys);
-        return { requestDigest: write.requestDigest, ...(await sealVersion(write, sealingKeys, projectKey)) };
+        const sealed = await sealVersion(write, sealingKeys(), projectKey);
+        return { requestDigest: write.requestDigest, ...sealed };
       } catch (error) {
         throw refusalOf(error);
       }

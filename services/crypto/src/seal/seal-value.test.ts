@@ -4,7 +4,7 @@ import { SealingSuite, ValueKind } from "@sallyport/proto/gen/sallyport/evidence
 import { SealedValueSchema } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { expect, test } from "vitest";
-import { newKey } from "../aead.ts";
+import { newKey } from "@sallyport/proto/keyring";
 import { sealVersion } from "./seal-value.ts";
 
 const suite = SealingSuite.HPKE_X25519_SHA256_AES256GCM;

@@ -2,7 +2,7 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { SealingSuite, ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { writeInfo } from "@sallyport/proto/signing";
 import { type Failure, fail } from "@sallyport/rpc";
-import { zeroing } from "../aead.ts";
+import { zeroing } from "@sallyport/proto/keyring";
 import { type PlaintextKind, isPlaintextKind, maxPlaintextBytes, sealEnvelope } from "../envelope.ts";
 import type { SealingKey } from "../hpke.ts";
 import type { ProjectKey } from "../project-key.ts";

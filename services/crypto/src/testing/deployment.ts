@@ -5,9 +5,8 @@ import { KeyUse, type PublicKeySchema } from "@sallyport/proto/gen/sallyport/evi
 import { newId } from "@sallyport/proto/ids";
 import { rootFingerprint } from "@sallyport/proto/signing";
 import { createAnswerKeys, signTestKeyset } from "@sallyport/test/infra";
-import { newKey } from "../aead.ts";
+import { type Keyring, newKey } from "@sallyport/proto/keyring";
 import { sealingPublicKeyOf } from "../hpke.ts";
-import type { Keyring } from "../keyring.ts";
 
 /** The time of every test, Unix milliseconds. */
 export const nowMs = 1_790_000_000_000;
@@ -60,7 +59,8 @@ export function createDeployment() {
 export function signKeyset(
   rootSeed: Uint8Array,
   keys: readonly MessageInitShape<typeof PublicKeySchema>[],
+  epoch = 1,
 ): Uint8Array {
   const notAfter = timestampFromMs(nowMs + 86_400_000);
-  return signTestKeyset(rootSeed, { epoch: 1, notAfter, keys: [...keys] });
+  return signTestKeyset(rootSeed, { epoch, notAfter, keys: [...keys] });
 }

@@ -18,9 +18,8 @@ import {
   ReadSecretsRequestSchema,
 } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { newKey } from "../aead.ts";
+import { createFileKek, newKey } from "@sallyport/proto/keyring";
 import { type PlaintextKind, sealEnvelope } from "../envelope.ts";
-import { createFileKek } from "../kek.ts";
 import { wrapProjectKey } from "../project-key.ts";
 import { type TestDeployment, nowMs } from "./deployment.ts";
 import { type RequestPlan, type TestRequest, machineCredential, signRequest } from "./signing.ts";

@@ -11,7 +11,7 @@ import { newId } from "@sallyport/proto/ids";
 import { failureOf, toConnectError } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
 import { createSealingKey } from "../hpke.ts";
-import { type KekProvider, createFileKek } from "../kek.ts";
+import { createFileKek, type KekProvider } from "@sallyport/proto/keyring";
 import { createProjectKeyCache } from "../project-key-cache.ts";
 import { createOpenService } from "../rpc/open.ts";
 import { createSealService } from "../rpc/seal.ts";
@@ -37,7 +37,7 @@ export async function startReplica(
   const [reply, sealing] = [keyring.reply[0], keyring.sealing[0]];
   if (!reply || !sealing) throw new Error("the deployment has no keys");
   const verifier = { trust, authorities: [publicName], windowSeconds: 60, clock: () => nowMs };
-  const reading = { ...verifier, permitKeys: keyring.permit, slipKeys: keyring.slip };
+  const reading = { ...verifier, permitKeys: () => keyring.permit, slipKeys: () => keyring.slip };
   const sealingKeys = new Map([[sealing.keyId, await createSealingKey(sealing.key)]]);
   const thrown: unknown[] = [];
   const boundary: Interceptor = (next) => async (request) => {
@@ -61,7 +61,7 @@ export async function startReplica(
           logger,
         }),
       );
-      service(SealService, createSealService({ verifier, kek, projectKeys, sealingKeys }));
+      service(SealService, createSealService({ verifier, kek, projectKeys, sealingKeys: () => sealingKeys }));
     },
     { router: { interceptors: [boundary] } },
   );

@@ -11,8 +11,7 @@ import {
   type SealedValueSchema,
 } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { type WriteBinding, writeInfo, newSecretId } from "@sallyport/proto/signing";
-import { newKey } from "../aead.ts";
-import { createFileKek } from "../kek.ts";
+import { createFileKek, newKey } from "@sallyport/proto/keyring";
 import { type ProjectKey, wrapProjectKey } from "../project-key.ts";
 import type { TestDeployment } from "./deployment.ts";
 import { type RequestPlan, signRequest, userCredential, userKeyId } from "./signing.ts";

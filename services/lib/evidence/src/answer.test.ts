@@ -11,22 +11,41 @@ const first = { keyId: "answer-1", key: new Uint8Array(32).fill(1) };
 const second = { keyId: "answer-2", key: new Uint8Array(32).fill(2) };
 const requestDigest = new Uint8Array(32).fill(3);
 const key = { keyId: first.keyId, seed: first.key, epoch: 7 };
-const trust = {
+/** A keyset that names keys of policy, the preferred one first. */
+const naming = (...named: readonly (typeof first)[]) => ({
   epoch: 7,
-  answerKey: (owner: string, keyId: string) =>
-    owner === "policy" && keyId === first.keyId ? publicKeyOf(first.key) : undefined,
-};
+  answerKey(owner: string, keyId: string) {
+    const found = named.find((each) => owner === "policy" && each.keyId === keyId);
+    return found && publicKeyOf(found.key);
+  },
+  preferredAnswer: () => named[0],
+});
 
-test("the first key of the file signs, if the keyset holds it as this owner's", () => {
-  expect(pickAnswerKey([first, second], "policy", trust)).toEqual(key);
+test("of the keys of a file that one signs which the keyset prefers, else the newest that it names", () => {
+  const pick = (keys: readonly (typeof first)[], ...named: readonly (typeof first)[]) =>
+    pickAnswerKey(keys, "policy", naming(...named)).keyId;
+  expect(pickAnswerKey([first], "policy", naming(first))).toEqual(key);
+  // A new key is in the file before the keyset names it, and an old one after it names it no more.
+  expect(pick([second, first], first)).toBe("answer-1");
+  expect(pick([second, first], first, second)).toBe("answer-1");
+  expect(pick([second, first], second, first)).toBe("answer-2");
+  expect(pick([second, first], second)).toBe("answer-2");
+  // The keyset arrived before the file, or the file before the keyset.
+  expect(pick([first], second, first)).toBe("answer-1");
+  expect(pick([second], first, second)).toBe("answer-2");
+});
+
+test("a key that the keyset does not name as this owner's signs nothing", () => {
   const other = { ...first, key: second.key };
   for (const [keys, owner] of [
-    [[second, first], "policy"],
+    [[second], "policy"],
     [[other], "policy"],
     [[first], "identity"],
   ] as const)
-    expect(() => pickAnswerKey(keys, owner, trust)).toThrow("the keyset does not hold the answer key");
-  expect(() => pickAnswerKey([], "policy", trust)).toThrow("SALLYPORT_ANSWER_KEY_FILE holds no key");
+    expect(() => pickAnswerKey(keys, owner, naming(first))).toThrow(
+      "the keyset does not hold the answer key",
+    );
+  expect(() => pickAnswerKey([], "policy", naming(first))).toThrow("SALLYPORT_ANSWER_KEY_FILE holds no key");
 });
 
 test("a response is signed by its hash, a refusal as it is", () => {

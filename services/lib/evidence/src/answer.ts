@@ -8,7 +8,8 @@ import {
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { type AnswerOwner, answerPreimage } from "@sallyport/proto/signing";
 import { encodeClaims } from "./claims.ts";
-import { publicKeyOf, signEd25519 } from "./ed25519.ts";
+import { signEd25519 } from "./ed25519.ts";
+import { pickPublished } from "./published.ts";
 import type { Trust } from "./trust.ts";
 
 /** The key with which an owner signs its answers, and the epoch of the keyset that holds its public half. */
@@ -20,23 +21,24 @@ export type AnswerOutcome =
   | { readonly case: "refusal"; readonly value: Refusal };
 
 /**
- * Picks the key that signs an owner's answers: the first of its file. Throws an Error with a sentence for the operator
- * unless the keyset holds its public half as that owner's, for no client would believe what it signs.
+ * Picks the key that signs an owner's answers: the keyset's preferred one when the file has it, else the first of the file
+ * that the keyset names as that owner's. Throws an Error with a sentence for the operator when it names none, for no client
+ * would believe what they sign.
  */
 export function pickAnswerKey(
   keys: readonly { readonly keyId: string; readonly key: Uint8Array }[],
   owner: AnswerOwner,
-  trust: Pick<Trust, "answerKey" | "epoch"> & { readonly announcedEpoch?: number },
+  trust: Pick<Trust, "answerKey" | "preferredAnswer" | "epoch"> & { readonly announcedEpoch?: number },
 ): AnswerKey {
-  const [preferred] = keys;
-  if (!preferred) throw new Error("SALLYPORT_ANSWER_KEY_FILE holds no key");
-  const { keyId, key: seed } = preferred;
-  const published = trust.answerKey(owner, keyId);
-  if (!published || Buffer.compare(published, publicKeyOf(seed)) !== 0)
+  const [first] = keys;
+  if (!first) throw new Error("SALLYPORT_ANSWER_KEY_FILE holds no key");
+  const find = (keyId: string): Uint8Array | undefined => trust.answerKey(owner, keyId);
+  const picked = pickPublished(keys, { find, preferred: trust.preferredAnswer(owner) });
+  if (!picked)
     throw new Error(
-      `the keyset does not hold the answer key ${keyId} of ${owner}: sign a keyset with it first`,
+      `the keyset does not hold the answer key ${first.keyId} of ${owner}: sign a keyset with it first`,
     );
-  return { keyId, seed, epoch: trust.announcedEpoch ?? trust.epoch };
+  return { keyId: picked.keyId, seed: picked.key, epoch: trust.announcedEpoch ?? trust.epoch };
 }
 
 /** Signs the outcome of one request (SIGNING §11). Throws when the claims break their contract. */

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { KeyUse } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { answerOwners, rootFingerprint } from "@sallyport/proto/signing";
@@ -90,12 +91,23 @@ describe("a keyset that a process follows", () => {
     await expect.poll(() => trust.epoch).toBe(6);
   });
 
-  test("is refused when the process cannot work with it, also the first", async () => {
+  test("is refused while the process cannot work with it, and taken up when it can", async () => {
     put(1);
-    const check = (): void => {
-      throw new Error("it lacks our key");
+    using trust = await follow();
+    let greatest = 0;
+    const check = ({ epoch }: { readonly epoch: number }): void => {
+      if (epoch > greatest) throw new Error("it lacks our key");
     };
-    await expect(follow({ check })).rejects.toThrow("it lacks our key");
+    expect(() => trust.demand(check)).toThrow("it lacks our key");
+    greatest = 1;
+    trust.demand(check);
+    put(2);
+    await expect.poll(() => logged.length).toBe(1);
+    await sleep(30);
+    expect([trust.epoch, logged.length]).toEqual([1, 1]);
+    // The key came after the keyset.
+    greatest = 2;
+    await expect.poll(() => trust.epoch).toBe(2);
   });
 
   test("is told to clients a minute after it was taken up", async () => {
@@ -130,7 +142,8 @@ test("the key that signs is the keyset's preferred one, or one that it names, an
   const pick = async (reply: (typeof one)[], from = held) => {
     put(1, reply);
     using trust = await follow();
-    return pickPublished(from, KeyUse.REPLY, trust)?.keyId;
+    const find = (keyId: string) => trust.publicKey(KeyUse.REPLY, keyId);
+    return pickPublished(from, { find, preferred: trust.preferred(KeyUse.REPLY) })?.keyId;
   };
   expect(await pick([one, two])).toBe("reply-1");
   expect(await pick([two, one])).toBe("reply-2");

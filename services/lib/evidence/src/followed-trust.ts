@@ -5,13 +5,12 @@ import { type Trust, loadTrust } from "./trust.ts";
 /** Where a process's keyset is: a file that is followed, or, in tests, one that never changes. */
 export type KeysetSource = string | Uint8Array;
 
-/** What a process follows its keyset with; `check` may refuse one that the process could not work with. */
+/** What a process follows its keyset with. */
 export type FollowTrustOptions = {
   readonly keyset: KeysetSource;
   readonly rootFingerprint: string;
   readonly clock: () => number;
   readonly logger: Logger;
-  readonly check?: (trust: Trust) => void;
   readonly intervalMs?: number;
 };
 
@@ -23,6 +22,8 @@ export type FollowedTrust = Trust &
      * up a few seconds later than this process, can give it to those who then ask.
      */
     readonly announcedEpoch: number;
+    /** Has every later keyset pass this check, too: the process could not work with another. Throws as it does now. */
+    readonly demand: (check: (trust: Trust) => void) => void;
     /** Rejects with a sentence while the keyset or its signer is about to end. */
     readonly checkEnd: () => Promise<void>;
   };
@@ -43,9 +44,10 @@ export function keysetFile(variable: string): { variable: string; read: (value: 
  */
 export async function followTrust(options: FollowTrustOptions): Promise<FollowedTrust> {
   const { keyset, clock, logger } = options;
+  const checks: Check[] = [];
   const read = (bytes: Uint8Array, current?: Known): Known => {
     const trust = loadTrust(bytes, options.rootFingerprint, clock(), current ? current.epoch + 1 : 1);
-    options.check?.(trust);
+    for (const check of checks) check(trust);
     if (current) logger.info({ epoch: trust.epoch }, "a new keyset is in use");
     const announcedFromMs = current ? clock() + announceAfterMs : 0;
     return { ...trust, announcedFromMs, formerEpoch: current?.epoch ?? 0 };
@@ -59,14 +61,16 @@ export async function followTrust(options: FollowTrustOptions): Promise<Followed
           ...(options.intervalMs === undefined ? {} : { intervalMs: options.intervalMs }),
         })
       : { current: read(keyset), [Symbol.dispose]: () => undefined };
-  return trustOf(followed, clock);
+  return trustOf(followed, clock, checks);
 }
+
+type Check = (trust: Trust) => void;
 
 /** A keyset, and from when on its epoch is told instead of the one before. */
 type Known = Trust & { readonly announcedFromMs: number; readonly formerEpoch: number };
 
 // Every look is at the newest keyset: what holds on to a trust never holds on to a keyset.
-function trustOf(followed: FollowedFile<Known>, clock: () => number): FollowedTrust {
+function trustOf(followed: FollowedFile<Known>, clock: () => number, checks: Check[]): FollowedTrust {
   return {
     get keyset() {
       return followed.current.keyset;
@@ -87,6 +91,11 @@ function trustOf(followed: FollowedFile<Known>, clock: () => number): FollowedTr
     answerKey: (owner, keyId) => followed.current.answerKey(owner, keyId),
     publicKey: (use, keyId) => followed.current.publicKey(use, keyId),
     preferred: (use) => followed.current.preferred(use),
+    preferredAnswer: (owner) => followed.current.preferredAnswer(owner),
+    demand(check) {
+      check(followed.current);
+      checks.push(check);
+    },
     async checkEnd() {
       const { notAfterMs, signerNotAfterMs } = followed.current;
       if (clock() + signerWarningMs >= signerNotAfterMs)

@@ -1,21 +1,25 @@
-import type { KeyUse } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { publicKeyOf } from "./ed25519.ts";
-import type { Trust } from "./trust.ts";
+
+/** What the keyset says of the keys of one use and holder. */
+export type Published = {
+  /** Finds a public key by its id. */
+  readonly find: (keyId: string) => Uint8Array | undefined;
+  readonly preferred: { readonly keyId: string } | undefined;
+};
 
 /**
  * The Ed25519 key to sign with, out of those that a process holds: the keyset's preferred one when it is among them, else
- * the first that the keyset names with its public key; undefined when it names none. So a keyset decides which key signs,
- * and a process that does not have the preferred one yet goes on with one that everybody accepts.
+ * the first, which is the newest, that the keyset names with its public key; undefined when it names none. So a keyset
+ * decides which key signs, and a process that does not have the preferred one yet goes on with one that everybody accepts:
+ * the order in which keyset and key file reach it does not matter.
  */
 export function pickPublished<K extends { readonly keyId: string; readonly key: Uint8Array }>(
   keys: readonly K[],
-  use: KeyUse,
-  trust: Pick<Trust, "publicKey" | "preferred">,
+  { find, preferred }: Published,
 ): K | undefined {
   const published = keys.filter(({ keyId, key }) => {
-    const publicKey = trust.publicKey(use, keyId);
+    const publicKey = find(keyId);
     return publicKey && Buffer.compare(publicKey, publicKeyOf(key)) === 0;
   });
-  const { keyId } = trust.preferred(use);
-  return published.find((key) => key.keyId === keyId) ?? published[0];
+  return published.find(({ keyId }) => keyId === preferred?.keyId) ?? published[0];
 }

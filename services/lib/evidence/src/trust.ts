@@ -28,6 +28,8 @@ export type Trust = {
   answerKey(owner: AnswerOwner, keyId: string): Uint8Array | undefined;
   /** The key to prefer for a use: the first one. */
   preferred(use: KeyUse): { readonly keyId: string; readonly publicKey: Uint8Array };
+  /** The key to prefer for an owner's answers: the first one of its own. */
+  preferredAnswer(owner: AnswerOwner): { readonly keyId: string } | undefined;
 };
 
 /**
@@ -66,8 +68,11 @@ function decode(bytes: Uint8Array): Keyset {
   }
 }
 
-function lookUps({ keys }: KeysetClaims): Pick<Trust, "publicKey" | "answerKey" | "preferred"> {
+type LookUp = "publicKey" | "answerKey" | "preferred" | "preferredAnswer";
+
+function lookUps({ keys }: KeysetClaims): Pick<Trust, LookUp> {
   return {
+    preferredAnswer: (owner) => keys.find(({ use, holder }) => use === KeyUse.ANSWER && holder === owner),
     answerKey: (owner, keyId) =>
       keys.find(({ use, holder, keyId: id }) => use === KeyUse.ANSWER && holder === owner && id === keyId)
         ?.publicKey,

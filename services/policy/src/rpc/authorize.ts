@@ -23,7 +23,7 @@ import { type Page, readGranted, readNamed } from "../store/facts.ts";
 export type AuthorizationParts = {
   readonly database: Tx;
   readonly denials: DenialLog;
-  readonly permitKeys: readonly MacKey[];
+  readonly permitKeys: () => readonly MacKey[];
   readonly clock: () => number;
   readonly logger: Logger;
 };
@@ -91,7 +91,7 @@ async function answer(
   } catch (error) {
     return { requestDigest, decisionId, refusal: unrecorded(error, item, decisionId, parts.logger) };
   }
-  const permit = permitFor(item, decisionId, decision, page, nowMs, parts.permitKeys);
+  const permit = permitFor(item, decisionId, decision, page, nowMs, parts.permitKeys());
   return { ...result(item, decisionId, decision, page), ...(permit ? { permit } : {}) };
 }
 

@@ -11,7 +11,7 @@ import { type FoundEnvelope, findEnvelopes } from "../store/envelopes.ts";
 /** What the fetch needs; the clock is in milliseconds, the first key seals. */
 export type FetchParts = {
   readonly database: Tx;
-  readonly slipKeys: readonly MacKey[];
+  readonly slipKeys: () => readonly MacKey[];
   readonly clock: () => number;
 };
 
@@ -25,8 +25,9 @@ export function createFetch(parts: FetchParts): ServiceImpl<typeof FetchService>
       const bytes = found.flat().reduce((sum, { envelope }) => sum + envelope.length, 0);
       if (bytes > limitBytes) throw fail(Reason.TOO_LARGE, { limit_bytes: String(limitBytes) });
       const expiresAtMs = parts.clock() + slipLifetimeMs;
+      const keys = parts.slipKeys();
       return {
-        results: items.map((item, index) => answer(item, found[index] ?? [], expiresAtMs, parts.slipKeys)),
+        results: items.map((item, index) => answer(item, found[index] ?? [], expiresAtMs, keys)),
       };
     },
   };

@@ -1,5 +1,5 @@
 import { newId } from "@sallyport/proto/ids";
-import { newKey } from "../../aead.ts";
+import { newKey } from "@sallyport/proto/keyring";
 import { storeSecret } from "../read.ts";
 import { type Case, deployment, machine, first, other, elsewhere, later, decided } from "./ground.ts";
 

@@ -1,7 +1,7 @@
 import { create, toJsonString } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { ReadSecretsRequestSchema } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
-import { createFileKek } from "../../kek.ts";
+import { createFileKek } from "@sallyport/proto/keyring";
 import { unwrapProjectKey, wrapProjectKey } from "../../project-key.ts";
 import { createDeployment, nowMs } from "../deployment.ts";
 import { type ReadPlan, type StoredSecret, storeSecret } from "../read.ts";

@@ -1,6 +1,6 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { newId } from "@sallyport/proto/ids";
-import { newKey } from "../../aead.ts";
+import { newKey } from "@sallyport/proto/keyring";
 import { nowMs } from "../deployment.ts";
 import { type Case, keyring, expired, decided } from "./ground.ts";
 

@@ -1,7 +1,7 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { publicKeyOf } from "@sallyport/evidence";
 import { PrincipalKind, Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { newKey } from "../../aead.ts";
+import { newKey } from "@sallyport/proto/keyring";
 import { nowMs } from "../deployment.ts";
 import { userKeyId } from "../signing.ts";
 import { type Case, deployment, machine, user, identity, expired } from "./ground.ts";

@@ -1,5 +1,5 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { newKey } from "../../aead.ts";
+import { newKey } from "@sallyport/proto/keyring";
 import { type Case, projectId, first, second, expired, decided } from "./ground.ts";
 
 /** Reads whose slips do not hold. */

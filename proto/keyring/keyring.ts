@@ -1,4 +1,4 @@
-import { labelled } from "@sallyport/proto/signing";
+import { labelled } from "../signing/labels.ts";
 import { EnvelopeError, keyBytes, newKey, openBytes, sealBytes, sealOverheadBytes, zeroing } from "./aead.ts";
 import { type KekProvider, checkFingerprint, fingerprintBytes, wrappedKeyBytes } from "./kek.ts";
 

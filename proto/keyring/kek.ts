@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { labelled } from "@sallyport/proto/signing";
+import { labelled } from "../signing/labels.ts";
 import { keyBytes, openBytes, sealBytes, sealOverheadBytes } from "./aead.ts";
 
 /** The length of a KEK's fingerprint, in bytes (ENVELOPE §1.6). */
