@@ -66,6 +66,11 @@ export function verifyRefusal(
   return true;
 }
 
+/** The epoch that an answer names, which was verified before; to be asked for nothing else. */
+export function epochOf({ payload }: SignedAnswer): number {
+  return decodeAnswerClaims(payload).keysetEpoch;
+}
+
 function verifiedClaims(
   { payload, keyId, signature }: SignedAnswer,
   { owner, requestDigest }: AskedOwner,

@@ -16,6 +16,7 @@ import { guarded } from "./errors.ts";
 import type { Identity } from "./identity.ts";
 import { type Reader, openConnection, readerOver } from "./reader.ts";
 import { sealValue } from "./seal.ts";
+import { sendSealed } from "./send-sealed.ts";
 import type { ConnectionOptions } from "./transport.ts";
 
 /** A client that acts as one principal. Every method throws a SallyportError. */
@@ -76,7 +77,7 @@ export function openSallyport(
   options: ConnectionOptions = {},
 ): Sallyport {
   const connection = openConnection(identity, protocol, options);
-  const { transport, trustedKeys } = connection;
+  const { transport, keeper } = connection;
   const secrets = createClient(SecretService, transport);
   return {
     ...readerOver(connection),
@@ -100,16 +101,12 @@ export function openSallyport(
           projectName,
           secretName: name,
         };
-        const value = await sealValue(plaintext, kind, target, await trustedKeys());
-        const { secret } = await secrets.createSecret({
-          secretId,
-          idNonce,
-          projectId,
-          name,
-          value,
-          allowDangerousName,
-          note,
-        });
+        const rest = { secretId, idNonce, projectId, name, allowDangerousName, note };
+        const { secret } = await sendSealed(
+          keeper,
+          (keys) => sealValue(plaintext, kind, target, keys),
+          (value) => secrets.createSecret({ ...rest, value }),
+        );
         return stored(secret);
       },
     ),
@@ -132,8 +129,11 @@ export function openSallyport(
           projectName,
           secretName: name,
         };
-        const value = await sealValue(plaintext, kind, target, await trustedKeys());
-        const { secret } = await secrets.addVersion({ secretId, projectId, expectedVersion, value });
+        const { secret } = await sendSealed(
+          keeper,
+          (keys) => sealValue(plaintext, kind, target, keys),
+          (value) => secrets.addVersion({ secretId, projectId, expectedVersion, value }),
+        );
         return stored(secret);
       },
     ),

@@ -46,9 +46,10 @@ export async function enroll(
   options: EnrollOptions = {},
 ): Promise<Identity> {
   const seed = options.seed ?? newSeed();
-  const { token, answer } = await askToEnroll(endpoint, tokenText, { ...options, seed }, false);
+  const { token, answer, epoch } = await askToEnroll(endpoint, tokenText, { ...options, seed }, false);
   return {
     ...identityBase(endpoint, token, seed),
+    keysetEpoch: epoch,
     principalId: answer.machineId,
     keyId: answer.machineId,
     kind: "machine",
@@ -88,7 +89,7 @@ async function askToEnroll(
   validateOnly: boolean,
 ) {
   const token = parseToken(tokenText, "enr");
-  const { signer, transport, close } = openAsNewKey(endpoint, token, seed, options);
+  const { signer, transport, keeper, close } = openAsNewKey(endpoint, token, seed, options);
   const { publicKey, proof } = proveToken("enr", token.vaultId, token.seed, signer.publicKey);
   try {
     const answer = await createClient(EnrollmentService, transport).enroll({
@@ -101,7 +102,7 @@ async function askToEnroll(
       machineName: options.name ?? "",
       validateOnly,
     });
-    return { token, answer };
+    return { token, answer, epoch: keeper.epoch() };
   } catch (error) {
     throw toSallyportError(error);
   } finally {
@@ -121,7 +122,7 @@ export async function login(
 ): Promise<Identity> {
   const code = parseToken(codeText, "login");
   const seed = options.seed ?? newSeed();
-  const { signer, transport, close } = openAsNewKey(endpoint, code, seed, options);
+  const { signer, transport, keeper, close } = openAsNewKey(endpoint, code, seed, options);
   const { publicKey, proof } = proveToken("login", code.vaultId, code.seed, signer.publicKey);
   try {
     const answer = await createClient(UserService, transport).redeemLoginCode({
@@ -134,6 +135,7 @@ export async function login(
     });
     return {
       ...identityBase(endpoint, code, seed),
+      keysetEpoch: keeper.epoch(),
       principalId: answer.userId,
       keyId: answer.keyId,
       kind: "user",

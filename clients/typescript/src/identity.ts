@@ -1,4 +1,5 @@
 import { SallyportError } from "./sallyport-error.ts";
+import { locked } from "./file-lock.ts";
 import { readPrivateFile, writePrivateFile } from "./private-file.ts";
 
 /** Everything a client needs to act as one principal. The seed is the private key and never leaves this machine. */
@@ -45,7 +46,7 @@ const optional = ["ca", "vaultName"] as const;
 
 /** Writes an identity file: mode 0600 in a directory of mode 0700, complete or not at all, never through a link. */
 export async function saveIdentity(path: string, identity: Identity): Promise<void> {
-  await writePrivateFile(path, `${JSON.stringify(identity, undefined, 2)}\n`);
+  await locked(path, () => write(path, identity));
 }
 
 /**
@@ -72,15 +73,28 @@ export async function loadIdentity(path: string): Promise<Identity> {
 /**
  * Keeps the epoch of the newest keyset with an identity, never a smaller one than is there. A file that is gone, is
  * another identity's by now or cannot be written stays as it is: remembering is a second line, and reading must go on.
+ *
+ * Security: read and written under the file's lock, or of two processes at once the one with the smaller epoch could win,
+ * and an identity that was renewed meanwhile would be the old one again.
  */
 export async function rememberEpoch(path: string, keyId: string, epoch: number): Promise<void> {
-  try {
+  const needed = async (): Promise<Identity | undefined> => {
     const kept = await loadIdentity(path);
-    if (kept.keyId !== keyId || (kept.keysetEpoch ?? 0) >= epoch) return;
-    await saveIdentity(path, { ...kept, keysetEpoch: epoch });
+    return kept.keyId === keyId && (kept.keysetEpoch ?? 0) < epoch ? kept : undefined;
+  };
+  try {
+    if (!(await needed())) return;
+    await locked(path, async () => {
+      const kept = await needed();
+      if (kept) await write(path, { ...kept, keysetEpoch: epoch });
+    });
   } catch (error) {
     if (!(error instanceof SallyportError)) throw error;
   }
+}
+
+async function write(path: string, identity: Identity): Promise<void> {
+  await writePrivateFile(path, `${JSON.stringify(identity, undefined, 2)}\n`);
 }
 
 function parsed(text: string): unknown {

@@ -1,4 +1,12 @@
-import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
@@ -98,6 +106,19 @@ describe("the keyset of a connection", () => {
     expect((await keeper.current()).epoch).toBe(6);
   });
 
+  test("is refused when it is older than what an answer named, which no later process is told of", async () => {
+    const file = join(dir, "machine.json");
+    await saveIdentity(file, identity);
+    const { world, keeper } = keeping(identity, file);
+    await keeper.current();
+    keeper.heard(7);
+    await expect(keeper.current()).rejects.toMatchObject({ reason: "REPLY_UNTRUSTED" });
+    expect([keeper.epoch(), (await loadIdentity(file)).keysetEpoch]).toEqual([5, 5]);
+    world.epoch = 7;
+    expect((await keeper.current()).epoch).toBe(7);
+    expect([keeper.epoch(), (await loadIdentity(file)).keysetEpoch]).toEqual([7, 7]);
+  });
+
   test("is refused when it is older than what the identity remembers", async () => {
     const { world, keeper } = keeping({ ...identity, keysetEpoch: 6 });
     await expect(keeper.current()).rejects.toThrow("the keyset is older than one already seen");
@@ -125,6 +146,38 @@ describe("the epoch in the identity file", () => {
     await rememberEpoch(file, identity.keyId, 8);
     await rememberEpoch(file, "mch_other", 10);
     expect(await loadIdentity(file)).toEqual({ ...identity, keysetEpoch: 9 });
+  });
+
+  test("is the greatest of those that are kept at once, and the file stays whole", async () => {
+    const file = join(dir, "machine.json");
+    await saveIdentity(file, identity);
+    const epochs = Array.from({ length: 40 }, (_, at) => ((at * 7) % 40) + 1);
+    await Promise.all(epochs.map((epoch) => rememberEpoch(file, identity.keyId, epoch)));
+    expect(await loadIdentity(file)).toEqual({ ...identity, keysetEpoch: 40 });
+    expect(readdirSync(dir)).toEqual(["machine.json"]);
+  });
+
+  test("does not bring back an identity that was replaced meanwhile", async () => {
+    const file = join(dir, "machine.json");
+    const renewed = {
+      ...identity,
+      keyId: "mch_11111111111111111111",
+      seed: Buffer.alloc(32, 2).toString("base64"),
+    };
+    for (let round = 0; round < 20; round += 1) {
+      await saveIdentity(file, identity);
+      await Promise.all([rememberEpoch(file, identity.keyId, 9), saveIdentity(file, renewed)]);
+      expect(await loadIdentity(file)).toEqual(renewed);
+    }
+  });
+
+  test("waits for no lock that a killed process left behind", async () => {
+    const file = join(dir, "machine.json");
+    const lock = join(dir, ".machine.json.lock");
+    writeFileSync(lock, "");
+    utimesSync(lock, 0, 0);
+    await saveIdentity(file, identity);
+    expect(readdirSync(dir)).toEqual(["machine.json"]);
   });
 
   test("is not written where there is no file, or none that may be written", async () => {

@@ -26,8 +26,17 @@ export type KeysetKeeper = {
   fetch(): Promise<TrustedKeys>;
   /** Fetches as `fetch` does, and tells the gateway's clock in ms; undefined when it did not say. */
   check(): Promise<{ readonly keys: TrustedKeys; readonly serverTimeMs: number | undefined }>;
-  /** Told the epoch that a signed reply named: older keysets are refused from now on. */
+  /** Told the epoch that a signed reply named: older keysets are refused from now on, by later processes, too. */
   saw(epoch: number): Promise<void>;
+  /**
+   * Told the epoch that an owner's signed answer named: older keysets are refused as long as this keeper lives.
+   *
+   * Security: it is kept for no later process before a keyset of that epoch was verified, or one stolen owner could name an
+   * epoch that never comes and so end every client for good.
+   */
+  heard(epoch: number): void;
+  /** The greatest epoch of a keyset that was verified or that a signed reply named. */
+  epoch(): number;
 };
 
 const dayMs = 86_400_000;
@@ -41,13 +50,18 @@ export function createKeysetKeeper(
   clock: () => number = Date.now,
 ): KeysetKeeper {
   let smallest = keysetEpoch;
+  let seen = keysetEpoch;
   let keys: TrustedKeys | undefined;
   let asking: Promise<TrustedKeys> | undefined;
   let fetchAtMs = 0;
 
+  const heard: KeysetKeeper["heard"] = (epoch) => {
+    smallest = Math.max(smallest, epoch);
+  };
   const saw: KeysetKeeper["saw"] = async (epoch) => {
-    if (epoch <= smallest) return;
-    smallest = epoch;
+    heard(epoch);
+    if (epoch <= seen) return;
+    seen = epoch;
     await remember?.(epoch);
   };
   const check: KeysetKeeper["check"] = async () => {
@@ -77,7 +91,7 @@ export function createKeysetKeeper(
       return known;
     }
   };
-  return { current, fetch, check, saw };
+  return { current, fetch, check, saw, heard, epoch: () => seen };
 }
 
 function isDistrust(error: unknown): boolean {

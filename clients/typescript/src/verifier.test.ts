@@ -207,6 +207,25 @@ describe.each(["connect", "grpc"] as const)("over %s", (protocol) => {
     expect(asked.keysets).toBe(3);
   });
 
+  test("an answer that names a newer keyset has it fetched, and an older one refused", async () => {
+    const root = privateKeyOf(newSeed());
+    const world = { named: 1 };
+    const old = createTestOwners(1, root, () => world.named);
+    const next = createTestOwners(2, root);
+    let current = old;
+    const { url, asked } = await gateway(() => current);
+    const machines = machinesAt(url, old.rootFingerprint, protocol);
+    world.named = 2;
+    await machines.listMachines({});
+    expect(asked.keysets).toBe(1);
+    // The gateway keeps the newer keyset back.
+    const failure = toSallyportError(await machines.listMachines({}).catch((error: unknown) => error));
+    expect(failure).toMatchObject(untrusted(/the keyset is older than one already seen/));
+    current = next;
+    await machines.listMachines({});
+    expect(asked.keysets).toBe(3);
+  });
+
   test("nothing is asked of a deployment of another root", async () => {
     const { url, asked } = await gateway(() => createTestOwners());
     const machines = machinesAt(url, owners.rootFingerprint, protocol);

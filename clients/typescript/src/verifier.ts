@@ -12,7 +12,7 @@ import {
   answerOwnerOf,
   unframeMessage,
 } from "@sallyport/proto/signing";
-import { type AskedOwner, readAnswerHeader, verifyContent, verifyRefusal } from "./answer.ts";
+import { type AskedOwner, epochOf, readAnswerHeader, verifyContent, verifyRefusal } from "./answer.ts";
 import { noteVouched } from "./errors.ts";
 import type { KeysetKeeper } from "./keyset-keeper.ts";
 import type { TrustedKeys } from "./keyset.ts";
@@ -28,7 +28,7 @@ export type Verifier = {
 };
 
 /** The keys by which answers are verified. */
-export type AnswerKeys = Pick<KeysetKeeper, "current" | "fetch">;
+export type AnswerKeys = Pick<KeysetKeeper, "current" | "fetch" | "heard">;
 
 /** An answer on the wire, read whole. */
 export type WireAnswer = {
@@ -94,6 +94,7 @@ export async function verifyWireContent(
   if (!content) return false;
   const signed = readAnswerHeader(answer.header.get(answerHeader), asked);
   verifyContent(signed, content, asked, await keysFor(signed, asked, keys));
+  keys.heard(epochOf(signed));
   return true;
 }
 
@@ -109,13 +110,15 @@ export async function verifyWireRefusal(
   const [info] = error.findDetails(ErrorInfoSchema).filter(({ domain }) => domain === "sallyport");
   if (!info) return undefined;
   const [signed] = error.findDetails(SignedAnswerSchema);
-  return verifyRefusal(signed, info, asked, await keysFor(signed, asked, keys));
+  const vouched = verifyRefusal(signed, info, asked, await keysFor(signed, asked, keys));
+  if (signed && vouched) keys.heard(epochOf(signed));
+  return vouched;
 }
 
 async function keysFor(
   signed: SignedAnswer | undefined,
   { owner }: AskedOwner,
-  { current, fetch }: AnswerKeys,
+  { current, fetch }: Pick<AnswerKeys, "current" | "fetch">,
 ): Promise<TrustedKeys> {
   const keys = await current();
   const known = !signed || keys.answerKey(owner, signed.keyId);

@@ -35,8 +35,12 @@ export type TestOwners = {
   readonly signing: Interceptor;
 };
 
-/** Makes them, with a root of their own. */
-export function createTestOwners(epoch = 1, root = privateKeyOf(newSeed())): TestOwners {
+/** Makes them, with a root of their own. Answers name the epoch of the keyset unless another is given. */
+export function createTestOwners(
+  epoch = 1,
+  root = privateKeyOf(newSeed()),
+  named = () => epoch,
+): TestOwners {
   const seeds = new Map(answerOwners.map((owner) => [owner, privateKeyOf(newSeed())]));
   const uses = [KeyUse.CREDENTIAL, KeyUse.SEALING, KeyUse.REPLY, KeyUse.LOG];
   const keys = [
@@ -64,7 +68,7 @@ export function createTestOwners(epoch = 1, root = privateKeyOf(newSeed())): Tes
     if (!key) throw new Error("no owner");
     const claims = toBinary(
       AnswerClaimsSchema,
-      create(AnswerClaimsSchema, { requestDigest: digest, outcome, keysetEpoch: epoch }),
+      create(AnswerClaimsSchema, { requestDigest: digest, outcome, keysetEpoch: named() }),
     );
     const signed = signBytes(key, answerPreimage(claims));
     return create(SignedAnswerSchema, { payload: claims, keyId, signature: signed });
