@@ -4,13 +4,13 @@ import {
   type PublishedKey,
   type RenewedKeyset,
   filesOf,
+  haveAll,
   keyIn,
   openAsOfThen,
   readKeyset,
   renewKeyset,
   signSigner,
 } from "@sallyport/cli/keyset";
-import type { Keyset } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { type Layout, processes } from "./layout.ts";
 
 const dayMs = 86_400_000;
@@ -60,11 +60,6 @@ export function keepRenewing(renew: () => Promise<void>, onFailure: (sentence: s
     void renew().catch((error: unknown) => onFailure(error instanceof Error ? error.message : String(error)));
   const timer = setInterval(attempt, lookMs).unref();
   return { [Symbol.dispose]: () => clearInterval(timer) };
-}
-
-async function haveAll(copies: readonly string[], keyset: Keyset): Promise<boolean> {
-  const found = await Promise.all(copies.map(readKeyset));
-  return found.every((copy) => copy !== undefined && Buffer.compare(copy.payload, keyset.payload) === 0);
 }
 
 /** The keyset file of every process. */

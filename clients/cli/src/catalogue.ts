@@ -415,8 +415,14 @@ export const catalogue: readonly Entry[] = [
     load: async () => (await import("./commands/keyset-renew.ts")).keysetRenew,
   },
   {
+    path: "keyset rotate",
+    summary: "Replace a key of the deployment by a new one, step by step, while everything runs",
+    section: "This computer",
+    load: async () => (await import("./commands/keyset-rotate.ts")).keysetRotate,
+  },
+  {
     path: "keyset show",
-    summary: "Show the keys of a keyset, and when what ends",
+    summary: "Show the keys of a keyset, when what ends, and how far rotations are",
     section: "This computer",
     load: async () => (await import("./commands/keyset-show.ts")).keysetShow,
   },

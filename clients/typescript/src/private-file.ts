@@ -21,7 +21,15 @@ export async function writePublicFile(path: string, content: string | Uint8Array
   await write(path, content, 0o644);
 }
 
-async function write(path: string, content: string | Uint8Array, mode: number): Promise<void> {
+/**
+ * Replaces a file that holds keys, whole or not at all. Owner, group and mode stay: root may do it for a process that
+ * could not read the file otherwise. Throws IDENTITY_INVALID when there is none.
+ */
+export async function replacePrivateFile(path: string, content: Uint8Array): Promise<void> {
+  await write(path, content);
+}
+
+async function write(path: string, content: string | Uint8Array, mode?: number): Promise<void> {
   try {
     await writeWhole(path, content, mode);
   } catch (error) {
@@ -32,9 +40,10 @@ async function write(path: string, content: string | Uint8Array, mode: number): 
   }
 }
 
-async function writeWhole(path: string, content: string | Uint8Array, mode: number): Promise<void> {
+// Without a mode what is there is replaced, and the new file is whose the old one was.
+async function writeWhole(path: string, content: string | Uint8Array, mode?: number): Promise<void> {
   const folder = dirname(path);
-  await makeFolder(folder);
+  if (mode !== undefined) await makeFolder(folder);
   // A rename would put a file with the secret in the place of /dev/null, for everybody on the machine to read.
   const found = await lstat(path).catch(() => undefined);
   if (found?.isSymbolicLink()) throw linked(path);
@@ -42,7 +51,8 @@ async function writeWhole(path: string, content: string | Uint8Array, mode: numb
   const partial = join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.part`);
   const file = await open(partial, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
-    await fill(file, content, mode);
+    const former = mode === undefined ? await stat(path) : undefined;
+    await fill(file, content, mode ?? (former?.mode ?? 0o600) & 0o777, former);
     await rename(partial, path);
     await syncFolder(folder);
   } catch (error) {
@@ -82,14 +92,27 @@ function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : String(error);
 }
 
-async function fill(file: FileHandle, content: string | Uint8Array, mode: number): Promise<void> {
+async function fill(
+  file: FileHandle,
+  content: string | Uint8Array,
+  mode: number,
+  owner?: Owner,
+): Promise<void> {
   try {
+    if (owner) await giveTo(file, owner);
     await file.chmod(mode); // The umask may have taken the owner's own rights.
     await file.writeFile(content);
     await file.sync();
   } finally {
     await file.close();
   }
+}
+
+type Owner = { readonly uid: number; readonly gid: number };
+
+async function giveTo(file: FileHandle, { uid, gid }: Owner): Promise<void> {
+  const found = await file.stat();
+  if (found.uid !== uid || found.gid !== gid) await file.chown(uid, gid);
 }
 
 // A file that was moved to its place is there after a power cut only if the folder is on the disk, too. Not every file
@@ -136,6 +159,28 @@ export async function readPrivateFile(path: string): Promise<string | undefined>
 
 function ownGroups(): readonly number[] {
   return [process.getegid?.() ?? -1, ...(process.getgroups?.() ?? [])];
+}
+
+/**
+ * Reads a file that holds keys of a process: its group may read it, nobody else, and root may read it for any owner.
+ * Throws IDENTITY_INVALID for another, and when there is none.
+ *
+ * Security: everything is checked on the open file, so that it cannot be another one than is read.
+ */
+export async function readKeyBytes(path: string): Promise<Buffer> {
+  const file = await openPlain(path, O_RDONLY);
+  if (!file) throw new SallyportError("IDENTITY_INVALID", `there is no key file at ${path}`);
+  try {
+    const { mode, uid } = await file.stat();
+    if ((mode & 0o007) !== 0)
+      throw new SallyportError("IDENTITY_INVALID", `everyone may open ${path}: run "chmod o-rwx ${path}"`);
+    const me = process.getuid?.();
+    if (me !== undefined && me !== 0 && uid !== me && uid !== 0)
+      throw new SallyportError("IDENTITY_INVALID", `${path} belongs to another user: run this as that user`);
+    return await file.readFile();
+  } finally {
+    await file.close();
+  }
 }
 
 /** Overwrites a file's content and removes it; false when there is none. Throws IDENTITY_INVALID for a link. */

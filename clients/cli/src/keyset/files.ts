@@ -14,7 +14,7 @@ import type { KeysetKey } from "@sallyport/proto/signing";
 
 /** Says what is wrong with the files of a keyset, and what to do. */
 export class KeysetFileError extends CliError {
-  override readonly name = "KeysetFileError";
+  override readonly name: string = "KeysetFileError";
 
   constructor(message: string, details: { readonly cause?: unknown } = {}) {
     super("KEYSET_UNFIT", message, details);

@@ -1,5 +1,17 @@
 export { KeysetFileError, filesOf, readKeyset, writeKeyset } from "./files.ts";
 export { type PublishedKey, keyIn } from "./published.ts";
 export { openAsOfThen } from "./open.ts";
-export { type RenewOptions, type RenewedKeyset, renewKeyset } from "./renew.ts";
+export { type RenewOptions, type RenewedKeyset, haveAll, renewKeyset } from "./renew.ts";
+export {
+  type Place,
+  type RotateOptions,
+  type Rotated,
+  type RotationStep,
+  type Standing,
+  TooEarlyError,
+  allPlaces,
+  nameOf,
+  rotate,
+  standingOf,
+} from "./rotation/index.ts";
 export { type SignOptions, type SignedSigner, signSigner } from "./sign.ts";

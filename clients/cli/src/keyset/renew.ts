@@ -1,8 +1,10 @@
-import { create } from "@bufbuild/protobuf";
+import { create, equals } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { verifyBytes } from "@sallyport/client";
+import { locked } from "@sallyport/client/file-lock";
 import {
   type Keyset,
+  KeysetSchema,
   type PublicKey,
   PublicKeySchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
@@ -16,7 +18,7 @@ export type RenewOptions = {
   readonly days: number;
   readonly nowMs: number;
   /** The keys of the new keyset, the preferred of each use first; those of the last one unless given. */
-  readonly keys?: readonly Pick<PublicKey, "keyId" | "use" | "publicKey" | "holder">[] | undefined;
+  readonly keys?: readonly Pick<PublicKey, "keyId" | "use" | "publicKey" | "holder" | "since">[] | undefined;
   /** Where to write the keyset besides. */
   readonly copies?: readonly string[];
 };
@@ -38,6 +40,29 @@ const dayMs = 86_400_000;
  * copy is newer already.
  */
 export async function renewKeyset(options: RenewOptions): Promise<RenewedKeyset> {
+  return underLock(options.dir, () => renewHeld(options));
+}
+
+/**
+ * Runs while no other command changes the keyset of the folder: two that read the same one would sign two of the same
+ * epoch. Throws KeysetFileError when another is at it.
+ */
+export async function underLock<T>(dir: string, run: () => Promise<T>): Promise<T> {
+  const whenTaken = (): Error =>
+    new KeysetFileError(
+      `another command is changing the keyset in ${dir}: try again; the lock of one that was killed ends in 30 seconds`,
+    );
+  return locked(filesOf(dir).keyset, run, { whenTaken });
+}
+
+/** Tells whether every file has this very keyset. */
+export async function haveAll(files: readonly string[], keyset: Keyset): Promise<boolean> {
+  const found = await Promise.all(files.map(readKeyset));
+  return found.every((copy) => copy !== undefined && equals(KeysetSchema, copy, keyset));
+}
+
+/** Renews as renewKeyset does, under a lock that is held already. */
+export async function renewHeld(options: RenewOptions): Promise<RenewedKeyset> {
   const { dir, copies = [], nowMs } = options;
   const signer = await readSigner(dir);
   if (!signer)

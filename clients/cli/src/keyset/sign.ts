@@ -12,6 +12,7 @@ import {
   writeSigner,
 } from "./files.ts";
 import { claimsOfSigner, openAsOfThen } from "./open.ts";
+import { underLock } from "./renew.ts";
 
 /** Who signs the keysets of the folder from now on. */
 export type SignOptions = {
@@ -40,7 +41,11 @@ const epochs = 65_536;
  * that the one before may sign, so that a stolen one is of no use to whoever has seen the new one. The keyset itself is
  * signed by the next renewal. Throws KeysetFileError when the folder is another root's.
  */
-export async function signSigner({ dir, rootKeyFile, days, nowMs }: SignOptions): Promise<SignedSigner> {
+export async function signSigner(options: SignOptions): Promise<SignedSigner> {
+  return underLock(options.dir, () => signHeld(options));
+}
+
+async function signHeld({ dir, rootKeyFile, days, nowMs }: SignOptions): Promise<SignedSigner> {
   const root = await readRootKey(rootKeyFile);
   const minEpoch = (await lastEpoch(dir, root.publicKey)) + 1;
   const maxEpoch = minEpoch + epochs - 1;

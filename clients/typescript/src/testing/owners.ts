@@ -36,11 +36,7 @@ export type TestOwners = {
 };
 
 /** Makes them, with a root of their own. Answers name the epoch of the keyset unless another is given. */
-export function createTestOwners(
-  epoch = 1,
-  root = privateKeyOf(newSeed()),
-  named = () => epoch,
-): TestOwners {
+export function createTestOwners(epoch = 1, root = privateKeyOf(newSeed()), named = () => epoch): TestOwners {
   const seeds = new Map(answerOwners.map((owner) => [owner, privateKeyOf(newSeed())]));
   const uses = [KeyUse.CREDENTIAL, KeyUse.SEALING, KeyUse.REPLY, KeyUse.LOG];
   const keys = [

@@ -1,0 +1,109 @@
+import { answerOwners } from "@sallyport/proto/signing";
+import { defineCommand } from "../command/define.ts";
+import { choice, flag, integerOr, required, requiredChoice, requiredText } from "../command/options.ts";
+import { boolean, listOf, nullable, object, text, time } from "../command/shape.ts";
+import { UsageError } from "../failure.ts";
+import { type Place, type RotatedUse, allPlaces, nameOf, rotatedUses } from "../keyset/rotation/place.ts";
+import { TooEarlyError, rotate } from "../keyset/rotation/rotate.ts";
+import { type RotationStep, rotationSteps } from "../keyset/rotation/standing.ts";
+import { nextWords, rotationShape, rotationView } from "../keyset/rotation/view.ts";
+
+/** `sallyport keyset rotate STEP`: takes one step of replacing a key by another. */
+export const keysetRotate = defineCommand({
+  description:
+    "accept makes a new key and has everybody take it beside the old one; prefer, a minute later, has it sign; retire " +
+    "takes the old one away, once nothing that it made is on its way. Everything goes on meanwhile, and every process " +
+    "takes its files up by itself. A step may be repeated; one that was cut off is finished by the same step. " +
+    "Run it where the key files are, as who may write them.",
+  args: {
+    step: required(rotationSteps.join(", "), { complete: { words: rotationSteps } }),
+  },
+  options: {
+    deployment: requiredText("the folder that has one for each process, and the keyset folder", {
+      value: "folder",
+      complete: "files",
+    }),
+    use: requiredChoice("which key; all takes the step wherever it is due", [...rotatedUses, "all"]),
+    holder: choice("whose answer key", answerOwners),
+    now: flag("wait for nothing: for a key that was stolen; what it made a moment ago is refused"),
+    days: integerOr(7, "how long the keysets are valid that it signs", { min: 1, max: 30 }),
+  },
+  examples: [
+    ["sallyport keyset rotate accept --deployment .sallyport --use reply", "the new key, beside the old one"],
+    ["sallyport keyset rotate prefer --deployment .sallyport --use answer --holder policy", "it signs"],
+    ["sallyport keyset rotate retire --deployment .sallyport --use all", "all old keys that are due"],
+  ],
+  json: object({
+    step: text("the step"),
+    keys: listOf(
+      object({
+        rotation: rotationShape,
+        changed: boolean("whether anything was changed; false when the step was taken before"),
+      }),
+      "how far each rotation is after the step",
+    ),
+    tooEarly: listOf(
+      object({
+        use: text("the use"),
+        holder: nullable(text("whose answer key it is; null for other uses")),
+        from: time("from when on the step may be taken"),
+      }),
+      "with --use all: where the step has to wait",
+    ),
+  }),
+  async run({ args, options }) {
+    const step = rotationSteps.find((each) => each === args.step);
+    if (step === undefined)
+      throw new UsageError(`"${args.step}" is not a step`, `write ${rotationSteps.join(", ")}`);
+    const places = placesOf(options.use, options.holder);
+    return takeAll(step, places, options);
+  },
+  show({ step, keys, tooEarly }, screen) {
+    for (const { rotation, changed } of keys) {
+      const { use, holder, preferred, coming } = rotation;
+      const words = nameOf({ use: use as RotatedUse, holder: ownerOf(holder) });
+      screen.mark("ok", `${words}: ${step}${changed ? "" : " was done already"}`, coming ?? preferred);
+      screen.line(`  next: ${nextWords(rotation)}`);
+    }
+    for (const { use, holder, from } of tooEarly)
+      screen.mark("warn", `the ${holder === null ? use : `${holder} answer`} key: not before ${from}`);
+  },
+});
+
+type Options = {
+  readonly deployment: string;
+  readonly use: RotatedUse | "all";
+  readonly now: boolean;
+  readonly days: number;
+};
+
+function placesOf(use: Options["use"], holder: Place["holder"]): readonly Place[] {
+  if ((use === "answer") !== (holder !== undefined))
+    throw new UsageError(
+      use === "answer" ? "--use answer needs --holder" : "--holder goes with --use answer alone",
+      `write --holder ${answerOwners.join("|")}`,
+    );
+  return use === "all" ? allPlaces : [{ use, holder }];
+}
+
+// Of all places some may have to wait longer than others: a sealing key does for a week.
+async function takeAll(step: RotationStep, places: readonly Place[], options: Options) {
+  const { deployment, now: hurry, days, use } = options;
+  const keys = [];
+  const tooEarly = [];
+  for (const place of places) {
+    try {
+      const rotated = await rotate({ deployment, place, step, nowMs: Date.now(), days, hurry });
+      keys.push({ rotation: rotationView(rotated), changed: rotated.changed });
+    } catch (error) {
+      if (use !== "all" || !(error instanceof TooEarlyError)) throw error;
+      const from = new Date(error.fromMs).toISOString();
+      tooEarly.push({ use: place.use, holder: place.holder ?? null, from });
+    }
+  }
+  return { step, keys, tooEarly };
+}
+
+function ownerOf(holder: string | null): Place["holder"] {
+  return answerOwners.find((owner) => owner === holder);
+}

@@ -1,0 +1,58 @@
+import { KeysetFileError } from "../files.ts";
+import { type Place, lifeMs, nameOf, takeUpMs } from "./place.ts";
+
+/** A step of a rotation, in their order. */
+export const rotationSteps = ["accept", "prefer", "retire"] as const;
+/** One of them. */
+export type RotationStep = (typeof rotationSteps)[number];
+
+/** A key and since when it has its place, in Unix milliseconds; 0 when nothing tells. */
+export type PlacedKey = { readonly keyId: string; readonly sinceMs: number };
+
+/** How far the rotation of a place is. It is told by the keyset and the key files alone. */
+export type Standing = {
+  readonly place: Place;
+  /** The key that signs, or that is sealed to. */
+  readonly preferred: PlacedKey;
+  /** The key that will be preferred next; until it is accepted nobody knows of it. */
+  readonly coming?: (PlacedKey & { readonly accepted: boolean }) | undefined;
+  /** Keys that were preferred and are still there to verify or open with, or to be taken away. */
+  readonly former: readonly PlacedKey[];
+  /** Public halves that stay in the keyset for what lasts. */
+  readonly kept: readonly PlacedKey[];
+};
+
+/** What may be done next, and from when on, in Unix milliseconds; 0 for at any time. */
+export type NextStep = { readonly step: RotationStep; readonly fromMs: number };
+
+/** The step that comes next; `keysetMs` is for how long the keyset is still valid. */
+export function nextStep({ place, preferred, coming, former }: Standing, keysetMs: number): NextStep {
+  if (coming?.accepted === true) return { step: "prefer", fromMs: coming.sinceMs + takeUpMs };
+  if (coming !== undefined || former.length === 0) return { step: "accept", fromMs: 0 };
+  return { step: "retire", fromMs: preferred.sinceMs + lifeMs(place, keysetMs) };
+}
+
+/** What a place's keys are, the newest first, and which of them is preferred. */
+export type KeysInOrder = {
+  readonly place: Place;
+  readonly file: string;
+  readonly keys: readonly string[];
+  readonly preferred: string;
+};
+
+/** The keys before and after the preferred one. Throws KeysetFileError when they are in no order that a step leaves. */
+export function aroundPreferred({ place, file, keys, preferred }: KeysInOrder): {
+  readonly newer: string | undefined;
+  readonly older: readonly string[];
+} {
+  const at = keys.indexOf(preferred);
+  if (at < 0)
+    throw new KeysetFileError(
+      `${file} does not hold ${preferred}, which is preferred for ${nameOf(place)}: put the file back from a copy`,
+    );
+  if (at > 1)
+    throw new KeysetFileError(
+      `${file} holds ${at} keys in front of ${preferred}: only one can follow it; take the others out`,
+    );
+  return { newer: at === 1 ? keys[0] : undefined, older: keys.slice(at + 1) };
+}
