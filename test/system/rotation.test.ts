@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { clone, create, fromBinary } from "@bufbuild/protobuf";
 import { type Place, type RotationStep, allPlaces, nameOf, rotate, standingOf } from "@sallyport/cli/keyset";
-import { type Identity, openSallyport, verifyKeyset } from "@sallyport/client";
+import { type Identity, SallyportError, openSallyport, verifyKeyset } from "@sallyport/client";
 import { retrying } from "@sallyport/client/reading";
 import { readKeyFile } from "@sallyport/config";
 import type { Process } from "@sallyport/deploy/local";
@@ -77,8 +77,12 @@ function startReading(patient: boolean) {
       fresh.close();
     }
     const asked = signAs(identity, ReadService.method.readSecrets, { secretIds: granted });
-    const unsealed = await sendSigned(deployment.endpoint, asked.signedRequest);
-    expect(unsealed.status).toBe(200);
+    const away = (cause: unknown) => new SallyportError("DEPENDENCY_UNAVAILABLE", String(cause));
+    const unsealed = await sendSigned(deployment.endpoint, asked.signedRequest).catch((error: unknown) => {
+      throw away(error);
+    });
+    if (unsealed.status === 503) throw away(unsealed.text);
+    expect(unsealed.status, unsealed.text).toBe(200);
     const { secrets } = fromBinary(ReadSecretsResponseSchema, unsealed.body);
     expect(secrets.map(({ content }) => content.case)).toEqual(["value", "value"]);
   };

@@ -16,7 +16,14 @@ import { execFileSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { checkPrivateFolder, erasePrivateFile, readPrivateFile, writePrivateFile } from "./private-file.ts";
+import {
+  checkPrivateFolder,
+  erasePrivateFile,
+  readKeyBytes,
+  readPrivateFile,
+  replacePrivateFile,
+  writePrivateFile,
+} from "./private-file.ts";
 
 let dir: string;
 beforeEach(() => {
@@ -39,6 +46,32 @@ describe("a private file", () => {
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(await readPrivateFile(path)).toBe("after");
     expect(readdirSync(dir)).toEqual(["file"]);
+  });
+
+  test("of keys is replaced whole, for whom it was for before, and never made anew", async () => {
+    const path = join(dir, "keys");
+    await expect(replacePrivateFile(path, Buffer.from("keys"))).rejects.toThrow(invalid);
+    expect(readdirSync(dir)).toEqual([]);
+    writeFileSync(path, "before");
+    chmodSync(path, 0o640);
+    if (process.getuid?.() === 0) chownSync(path, 0, 12_345);
+    const { uid, gid } = statSync(path);
+    await replacePrivateFile(path, Buffer.from("after"));
+    expect((await readKeyBytes(path)).toString()).toBe("after");
+    expect(statSync(path)).toMatchObject({ uid, gid });
+    expect(statSync(path).mode & 0o777).toBe(0o640);
+    expect(readdirSync(dir)).toEqual(["keys"]);
+  });
+
+  test("of keys is not read when everyone may, through a link, or when it is not there", async () => {
+    const path = join(dir, "keys");
+    await expect(readKeyBytes(path)).rejects.toThrow("there is no key file at");
+    writeFileSync(path, "keys");
+    chmodSync(path, 0o604);
+    await expect(readKeyBytes(path)).rejects.toThrow(/everyone may open .*chmod o-rwx/);
+    chmodSync(path, 0o600);
+    symlinkSync(path, join(dir, "link"));
+    await expect(readKeyBytes(join(dir, "link"))).rejects.toThrow(invalid);
   });
 
   test("is never written or erased through a symbolic link", async () => {
