@@ -48,10 +48,10 @@ async function writeWhole(path: string, content: string | Uint8Array, mode?: num
   const found = await lstat(path).catch(() => undefined);
   if (found?.isSymbolicLink()) throw linked(path);
   if (found && !found.isFile()) throw notPlain(path);
+  const former = mode === undefined ? await stat(path) : undefined;
   const partial = join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.part`);
   const file = await open(partial, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
-    const former = mode === undefined ? await stat(path) : undefined;
     await fill(file, content, mode ?? (former?.mode ?? 0o600) & 0o777, former);
     await rename(partial, path);
     await syncFolder(folder);

@@ -1,4 +1,4 @@
-import { zeroing } from "../aead.ts";
+import { zeroing } from "@sallyport/proto/keyring";
 import { openEnvelope, sealEnvelope } from "../envelope.ts";
 import type { ProjectKey } from "../project-key.ts";
 import type { VerifiedRollback } from "./verify.ts";
