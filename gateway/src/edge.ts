@@ -7,6 +7,7 @@ import { type ExchangeParts, answer } from "./exchange.ts";
 import { type SessionPatience, endIdleSessions } from "./idle-sessions.ts";
 import { observeEdge } from "./metrics.ts";
 import { followSockets } from "./sockets.ts";
+import { maxHeaderListBytes } from "./turned-away.ts";
 
 /** What the edge needs: where to listen, its certificate, the front's verdict, places and the handlers behind it. */
 export type EdgeOptions = Pick<ExchangeParts, "handlers" | "judge" | "places" | "addresses"> & {
@@ -112,7 +113,7 @@ function createServer(certificate: Certificate, { headersMs }: Patience): Http2S
     maxSessionInvalidFrames: 100,
     streamResetBurst: 300,
     streamResetRate: 30,
-    settings: { maxConcurrentStreams: 100, maxHeaderListSize: 16 * 1024, enablePush: false },
+    settings: { maxConcurrentStreams: 100, maxHeaderListSize: maxHeaderListBytes, enablePush: false },
   });
   server.setTimeout(120_000);
   server.on("session", (session) => {

@@ -16,6 +16,14 @@ import type { AddressLimiter } from "./limits.ts";
 import { limitsOf } from "./methods.ts";
 import { countTurnedAway } from "./metrics.ts";
 import type { Place, Places } from "./places.ts";
+import {
+  type TurnedAway,
+  answerTurnedAway,
+  faultOfHttp,
+  noSuchMethod,
+  onlyPost,
+  tooMuch,
+} from "./turned-away.ts";
 import { type Verdict, verdictValues } from "./verdict.ts";
 import { contentBounds, readBody } from "./verify/body.ts";
 
@@ -42,8 +50,8 @@ const unreadMs = 500;
 const maxClientLength = 64;
 
 /**
- * Answers one request: 404 for an unknown path and 405 for what no client of ours sends, 429 where the address has sent too
- * much; else it is judged and handled.
+ * Answers one request. What is wrong as HTTP, asks for no method of ours, or not by POST is turned away, in the protocol of
+ * its content type; else it is judged and handled.
  */
 export async function answer(request: Request, response: Response, parts: ExchangeParts): Promise<void> {
   const gone = new AbortController();
@@ -52,12 +60,14 @@ export async function answer(request: Request, response: Response, parts: Exchan
   releaseUnread(request, response);
   const path = pathOf(request.url ?? "");
   const sourceIp = parts.sourceOf(request.socket);
-  const turnAway = (status: 404 | 405) =>
-    refuseUnheard(request, response, status, parts.addresses.take(sourceUnitOf(sourceIp)));
+  const turn = (away: TurnedAway): void =>
+    turnAway(request, response, away, parts.addresses.take(sourceUnitOf(sourceIp)));
+  const fault = faultOfHttp(request);
+  if (fault) return turn(fault);
   const handler = parts.handlers.get(path);
-  if (!handler) return turnAway(404);
-  // A GET asks in the Connect protocol, and can be told why it is refused; the others have no protocol at all.
-  if (request.method !== "POST" && request.method !== "GET") return turnAway(405);
+  if (!handler) return turn(noSuchMethod(path));
+  // A GET asks in the Connect protocol, and is told why it is refused by the checklist.
+  if (request.method !== "POST" && request.method !== "GET") return turn(onlyPost);
   const requestId = newId("req");
   await inCallersTrace(request.headers[traceparentHeader], () =>
     inSpan(spanOf(path), (span) => {
@@ -103,7 +113,7 @@ async function exchange(
   } catch (error) {
     if (gone.aborted) return;
     parts.onFault(error);
-    end(response, 500);
+    fail(response);
   } finally {
     // The content is held while work is done on it, also when its client had less time than that takes.
     void held.disposeAsync();
@@ -154,17 +164,34 @@ function isHttp1(response: Response): response is ServerResponse {
 }
 
 // It has cost a token of its address like every request, or asking for nothing would be free.
-function refuseUnheard(request: Request, response: Response, status: 404 | 405, waitMs: number): void {
-  countTurnedAway(status);
+function turnAway(request: Request, response: Response, away: TurnedAway, waitMs: number): void {
+  countTurnedAway(away.status);
+  const told = waitMs > 0 ? tooMuch : away;
+  const spoken = isOfProtocol(told) ? request.headers["content-type"] : undefined;
+  const { status, headers, content } = answerTurnedAway(spoken, told);
+  response.statusCode = status;
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   if (waitMs > 0) response.setHeader("retry-after", Math.ceil(waitMs / 1000));
+  if (told.status === 405) response.setHeader("allow", "POST");
+  // Security: where the next request begins is not sure.
+  if (isHttp1(response) && isFraming(away)) response.setHeader("connection", "close");
   request.resume();
-  end(response, waitMs > 0 ? 429 : status);
+  if (content) response.end(content);
+  else response.end();
 }
 
-function end(response: Response, status: number): void {
+// What is no POST, or no HTTP/1.1, is in no protocol of RPCs.
+function isOfProtocol({ status }: TurnedAway): boolean {
+  return status === 404 || status === 429 || status === 431;
+}
+
+function isFraming({ status }: TurnedAway): boolean {
+  return status === 501 || status === 505;
+}
+
+function fail(response: Response): void {
   if (response.headersSent) return void response.destroy();
-  response.statusCode = status;
-  if (status === 405) response.setHeader("allow", "POST");
+  response.statusCode = 500;
   response.end();
 }
 

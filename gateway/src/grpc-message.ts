@@ -6,9 +6,10 @@ const header = "grpc-message";
  */
 export function tidyGrpcMessage(trailers: Headers | undefined): void {
   const message = trailers?.get(header);
-  if (message) trailers?.set(header, escapeMessage(decodeURIComponent(message)));
+  if (message) trailers?.set(header, escapeGrpcMessage(decodeURIComponent(message)));
 }
 
-function escapeMessage(message: string): string {
+/** Escapes text for the field grpc-message. */
+export function escapeGrpcMessage(message: string): string {
   return message.replaceAll(/[^\x20-\x24\x26-\x7e]+/gu, encodeURIComponent);
 }

@@ -4,6 +4,7 @@ import type { AddressLimiter, RateClass } from "./limits.ts";
 import type { Places } from "./places.ts";
 import type { Connections } from "./connections/connections.ts";
 import type { ContentMemory } from "./content-memory.ts";
+import type { TurnedAway } from "./turned-away.ts";
 import type { Step } from "./verify/checklist.ts";
 import type { KeyCache } from "./verify/credentials.ts";
 
@@ -53,9 +54,10 @@ export function countRefusal(error: unknown, step: Step): void {
   else refusals({ step });
 }
 
-/** Counts a request for what is not there, or by a method that nothing is asked by. */
-export function countTurnedAway(status: 404 | 405): void {
-  refusals({ step: status === 404 ? "path" : "method" });
+/** Counts a request that was turned away: for what is not there, by another method than POST, or for its form. */
+export function countTurnedAway(status: TurnedAway["status"]): void {
+  if (status === 404) refusals({ step: "path" });
+  else refusals({ step: status === 405 ? "method" : "head" });
 }
 
 /** Has an address limiter count what it is asked. */

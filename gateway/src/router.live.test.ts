@@ -1,4 +1,5 @@
 import { globSync, readFileSync } from "node:fs";
+import { connect as connectHttp2, constants } from "node:http2";
 import { type DescMethod, type DescMethodUnary, create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
@@ -25,7 +26,7 @@ import { call, signedRequest } from "./testing/calls.ts";
 import { type TestGateway, startTestGateway } from "./testing/gateway.ts";
 import { type TestKey, type TestPrincipal, newKey, newMachine, newUser } from "./testing/keys.ts";
 import { type PeerSteps, answer as signature, answerTo, digestOf } from "./testing/peers.ts";
-import { grpc, wires } from "./testing/wires.ts";
+import { connectJson, grpc, readAnswer, wires } from "./testing/wires.ts";
 
 let pki: TestPki;
 let gateway: TestGateway;
@@ -126,6 +127,8 @@ function validRequest(path: string): Record<string, unknown> {
   return path.endsWith("/ReadSecrets") ? { secretIds: [newId("sec")] } : {};
 }
 
+const reflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+
 describe("what is not a public method", () => {
   test.each([
     "/",
@@ -137,12 +140,61 @@ describe("what is not a public method", () => {
     "/sallyport.identity.internal.v1.KeyService/ResolveKeys",
     "/sallyport.crypto.internal.v1.OpenService/Open",
     "/grpc.health.v1.Health/Check",
-  ])("%s is 404 on every wire", async (url) => {
+  ])("%s is unimplemented on every wire, in its protocol", async (url) => {
+    const { getProject } = ProjectService.method;
     for (const wire of wires) {
-      const sent = signedRequest(wire, gateway, owner, ProjectService.method.getProject, {});
-      expect((await wire.send(gateway, { ...sent, url })).status).toBe(404);
+      const sent = signedRequest(wire, gateway, owner, getProject, {});
+      const received = await wire.send(gateway, { ...sent, url });
+      const isGrpc = wire.contentType.startsWith("application/grpc");
+      expect(received.status, wire.name).toBe(isGrpc ? 200 : 404);
+      const answer = readAnswer(getProject.output, received);
+      expect(answer, wire.name).toMatchObject({ refusal: { code: Code.Unimplemented } });
     }
     expect(gateway.peers.reached).toEqual([]);
+  });
+
+  test.each([
+    ["application/grpc", "/grpc.health.v1.Health/Check", "health is not served here"],
+    ["application/grpc+proto", "/grpc.health.v1.Health/Watch", "health is not served here"],
+    ["application/grpc", reflection, "there is no reflection"],
+    ["application/grpc-web+proto", reflection, "there is no reflection"],
+    ["application/grpc-web-text", "/a.B/C", "there is no such method"],
+    ["application/grpc+json", "/sallyport.crypto.internal.v1.OpenService/Open", "no such method"],
+  ])("is told to %s at %s in headers that end the stream", async (contentType, path, sentence) => {
+    const session = connectHttp2(`https://${gateway.authority}`, { ca: gateway.ca });
+    const headers = { ":method": "POST", ":path": path, "content-type": contentType };
+    const stream = session.request(headers);
+    const [told, flags] = await new Promise<[Record<string, unknown>, number]>((resolve) => {
+      stream.on("response", (given, bits) => resolve([given, bits]));
+    });
+    session.destroy();
+    expect(told).toMatchObject({ ":status": 200, "content-type": contentType, "grpc-status": "12" });
+    expect(told["grpc-message"]).toContain(sentence);
+    // Trailers-Only: a library takes a status from headers only when they end the stream.
+    expect(flags & constants.NGHTTP2_FLAG_END_STREAM).toBe(constants.NGHTTP2_FLAG_END_STREAM);
+  });
+
+  test.each(["application/connect+proto", "application/connect+json"])(
+    "is told to %s in the last frame of a stream",
+    async (contentType) => {
+      const sent = signedRequest(connectJson, gateway, owner, ProjectService.method.getProject, {});
+      const headers = [["content-type", contentType]] as const;
+      const { status, body } = await connectJson.send(gateway, { ...sent, url: reflection, headers });
+      expect([status, body[0]]).toEqual([200, 2]);
+      const { error } = JSON.parse(Buffer.from(body.subarray(5)).toString()) as { error: unknown };
+      expect(error).toMatchObject({ code: "unimplemented" });
+    },
+  );
+
+  test("is told to anything else in JSON", async () => {
+    const sent = signedRequest(connectJson, gateway, owner, ProjectService.method.getProject, {});
+    const headers = [["content-type", "text/html; charset=utf-8"]] as const;
+    const told = await connectJson.send(gateway, { ...sent, method: "GET", url: "/", headers });
+    expect(told.status).toBe(404);
+    expect(JSON.parse(Buffer.from(told.body).toString())).toEqual({
+      code: "unimplemented",
+      message: "there is no such method: see the folder proto for those that there are",
+    });
   });
 
   test.each(["PUT", "DELETE", "OPTIONS", "PATCH"])("%s is 405", async (method) => {
