@@ -198,6 +198,11 @@ describe("the rules refuse", () => {
       /imports an internal contract/,
     ],
     ["a test's fixture in a handler", file(service, 'import { x } from "../testing/x.ts";'), /is for tests/],
+    [
+      "a page that is not there",
+      file("gateway/src/x.ts", `/** As ${"NOWHERE"} §3 says. */`),
+      /there is no NOWHERE.md/,
+    ],
     ["a drawer file", { paths: ["gateway/src/utils.ts"] }, /name it after/],
     ["a drawer test", { paths: ["gateway/src/helper.test.ts"] }, /name it after/],
     ["a drawer folder", { paths: ["services/lib/common"] }, /name it after/],
@@ -224,6 +229,13 @@ describe("the rules allow", () => {
       {
         ...changed("gateway", { shipped: ["ioredis"] }),
         ...file("gateway/src/x.ts", 'import type { Redis } from "ioredis";'),
+      },
+    ],
+    [
+      "a page that is there, and a standard's section",
+      {
+        ...file("gateway/src/x.ts", "/** SIGNING §3, RFC 9421 §2, X509-SVID §2. */"),
+        paths: ["proto/SIGNING.md"],
       },
     ],
     ["deploy to client", file("deploy/x.ts", 'import { x } from "@sallyport/client";')],

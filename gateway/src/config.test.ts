@@ -39,6 +39,7 @@ test("reads its settings; the window is a minute and nothing probes unless told 
     clockWindowSeconds: 60,
     probeListen: undefined,
     connectionsPerAddress: 1024,
+    newConnectionsPerAddress: 256,
     proxies: [],
   });
   const more = { ...env, SALLYPORT_PROBE_LISTEN: "127.0.0.1:8444", SALLYPORT_CLOCK_WINDOW: "300" };
@@ -53,6 +54,7 @@ test.each([
   ["SALLYPORT_CLOCK_WINDOW", "301"],
   ["SALLYPORT_CLOCK_WINDOW", "0"],
   ["SALLYPORT_CONNECTIONS_PER_ADDRESS", "0"],
+  ["SALLYPORT_NEW_CONNECTIONS_PER_ADDRESS", "0"],
   ["SALLYPORT_PROXY_PROTOCOL_FROM", "0.0.0.0/0"],
   ["SALLYPORT_KEK_FILE", "/kek.key"],
   ["SALLYPORT_DATABASE_URL_FILE", "/database.url"],

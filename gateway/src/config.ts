@@ -22,6 +22,10 @@ export function readGatewayConfig(env: NodeJS.ProcessEnv) {
   return readSettings(env, {
     listen: listen("SALLYPORT_LISTEN"),
     connectionsPerAddress: wholeNumber("SALLYPORT_CONNECTIONS_PER_ADDRESS", { default: 1024, min: 1 }),
+    newConnectionsPerAddress: wholeNumber("SALLYPORT_NEW_CONNECTIONS_PER_ADDRESS", {
+      default: 256,
+      min: 1,
+    }),
     proxies: addressRanges("SALLYPORT_PROXY_PROTOCOL_FROM"),
     probeListen: optional(listen("SALLYPORT_PROBE_LISTEN")),
     trustDomain: text("SALLYPORT_TRUST_DOMAIN"),

@@ -34,3 +34,12 @@ test("what is taken is given back once, and what was refused never was taken", (
   expect(memory.used()).toBe(3);
   memory.open("a").take(7);
 });
+
+test("a /48 has a quarter, however many of its /64s ask, and other networks theirs", () => {
+  const memory = createContentMemory(160);
+  for (let n = 0; n < 4; n += 1) memory.open(`2001:db8:1:${n}::/64`).take(10);
+  expect(() => memory.open("2001:db8:1:ffff::/64").take(1)).toThrow(limited);
+  memory.open("2001:db8:2:0::/64").take(10);
+  memory.open("192.0.2.1").take(10);
+  expect(memory.used()).toBe(60);
+});

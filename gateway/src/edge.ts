@@ -13,7 +13,7 @@ import { maxHeaderListBytes } from "./turned-away.ts";
 export type EdgeOptions = Pick<ExchangeParts, "handlers" | "judge" | "places" | "addresses"> & {
   readonly listen: { readonly host: string; readonly port: number };
   readonly certificate: CertificateFiles;
-  readonly connections: Pick<ConnectionOptions, "perAddress" | "proxies">;
+  readonly connections: Pick<ConnectionOptions, "perAddress" | "opened" | "proxies">;
   readonly logger: Logger;
   /** How often to look for a changed certificate, in milliseconds. */
   readonly certificatePollMs?: number | undefined;

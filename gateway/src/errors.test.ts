@@ -13,7 +13,7 @@ const canary = "canary-of-an-inner-process";
 
 const seenOf = (error: unknown) => refusalOf(toPublicError(publicFailureOf(error), requestId));
 
-// Written from proto/README.md and DESIGN §11, not from the code.
+// Written from proto/README.md, "Errors", not from the code.
 const table: readonly [reason: keyof typeof Reason, code: Code, metadata: readonly string[]][] = [
   ["REQUEST_REJECTED", Code.Unauthenticated, []],
   ["CLOCK_SKEW", Code.Unauthenticated, ["server_time"]],

@@ -4,7 +4,7 @@ import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/conne
 import { universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { newId } from "@sallyport/proto/ids";
 import { contentTypeOf } from "@sallyport/proto/signing";
-import { sourceUnitOf } from "@sallyport/reports";
+import { type Buckets, sourceUnitOf } from "@sallyport/reports";
 import { spansOf } from "@sallyport/rpc";
 import { inCallersTrace, inSpan, traceparentHeader } from "@sallyport/telemetry";
 import type { Connections } from "./connections/connections.ts";
@@ -12,7 +12,6 @@ import { timeoutOf } from "./deadline.ts";
 import type { Judge } from "./front.ts";
 import { tidyGrpcMessage } from "./grpc-message.ts";
 import type { ContentMemory, RequestMemory } from "./content-memory.ts";
-import type { AddressLimiter } from "./limits.ts";
 import { limitsOf } from "./methods.ts";
 import { countTurnedAway } from "./metrics.ts";
 import type { Place, Places } from "./places.ts";
@@ -36,7 +35,7 @@ export type ExchangeParts = {
   readonly judge: Judge;
   readonly sourceOf: Connections["sourceOf"];
   readonly memory: Pick<ContentMemory, "open">;
-  readonly addresses: Pick<AddressLimiter, "take">;
+  readonly addresses: Pick<Buckets, "take">;
   readonly places: Pick<Places, "open">;
   /** Aborts when the server stops taking connections. */
   readonly draining: AbortSignal;

@@ -1,6 +1,7 @@
 import { EvidenceError, countRefusedStep } from "@sallyport/evidence";
 import { type LabelsOf, counter, observe } from "@sallyport/telemetry";
-import type { AddressLimiter, RateClass } from "./limits.ts";
+import type { Buckets } from "@sallyport/reports";
+import type { RateClass } from "./limits.ts";
 import type { Places } from "./places.ts";
 import type { Connections } from "./connections/connections.ts";
 import type { ContentMemory } from "./content-memory.ts";
@@ -11,11 +12,13 @@ import type { KeyCache } from "./verify/credentials.ts";
 /** The limits of the gateway, as metrics name them. */
 export type LimitName =
   | "connections"
+  | "connection_rate"
   | "address"
   | "new_key"
   | "key_lookup"
   | "content_memory"
   | "content_memory_address"
+  | "content_memory_network"
   | "in_flight"
   | "in_flight_address"
   | "in_flight_principal"
@@ -23,11 +26,13 @@ export type LimitName =
 
 const limits: readonly LimitName[] = [
   "connections",
+  "connection_rate",
   "address",
   "new_key",
   "key_lookup",
   "content_memory",
   "content_memory_address",
+  "content_memory_network",
   "in_flight",
   "in_flight_address",
   "in_flight_principal",
@@ -61,11 +66,11 @@ export function countTurnedAway(status: TurnedAway["status"]): void {
 }
 
 /** Has an address limiter count what it is asked. */
-export function counted(limit: LimitName, limiter: AddressLimiter): AddressLimiter {
+export function counted(limit: LimitName, limiter: Buckets): Buckets {
   return {
     ...limiter,
-    take(address) {
-      const waitMs = limiter.take(address);
+    take(address, count) {
+      const waitMs = limiter.take(address, count);
       countLimit(limit, waitMs === 0);
       return waitMs;
     },
@@ -74,9 +79,9 @@ export function counted(limit: LimitName, limiter: AddressLimiter): AddressLimit
 
 /** What a gateway holds in memory and shows of it. */
 export type Held = {
-  readonly addresses: AddressLimiter;
-  readonly newKeyAddresses: AddressLimiter;
-  readonly lookUpAddresses: AddressLimiter;
+  readonly addresses: Buckets;
+  readonly newKeyAddresses: Buckets;
+  readonly lookUpAddresses: Buckets;
   readonly keys: Pick<KeyCache, "size">;
   readonly places: Pick<Places, "taken" | "bound">;
 };
@@ -91,7 +96,7 @@ export function observeHeld(held: Held): Disposable {
     ["new_key", held.newKeyAddresses],
     ["key_lookup", held.lookUpAddresses],
   ] as const;
-  const each = (value: (limiter: AddressLimiter) => number) =>
+  const each = (value: (limiter: Buckets) => number) =>
     limiters.map(([limit, limiter]) => ({ value: value(limiter), labels: { limit } satisfies LimitLabel }));
   using stack = new DisposableStack();
   stack.use(observe("sallyport.limit.addresses", () => each((limiter) => limiter.size())));

@@ -27,7 +27,7 @@ export type MachineRequest = VerifiedRequest & {
 
 type ReadPeers = Pick<Peers, "authorization" | "fetch" | "open">;
 
-/** The read of DESIGN §3: policy and secrets in parallel when the request names its secrets, then crypto. */
+/** The read: policy and secrets in parallel when the request names its secrets, then crypto. */
 export async function readSecrets(
   request: MachineRequest,
   requestId: string,

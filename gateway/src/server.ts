@@ -1,12 +1,12 @@
 import { followTrust } from "@sallyport/evidence";
-import { auditSink, reportStart } from "@sallyport/reports";
+import { auditSink, createBuckets, reportStart } from "@sallyport/reports";
 import { certificateNotice, connectPeer } from "@sallyport/rpc";
 import { type Logger, createLogger } from "@sallyport/telemetry";
 import type { Bounds } from "./adaptive-bound.ts";
 import type { GatewayConfig } from "./config.ts";
 import { type Patience, openEdge } from "./edge.ts";
 import { createFront } from "./front.ts";
-import { type Rates, createAddressLimiter, defaultRates } from "./limits.ts";
+import { type Rates, defaultRates } from "./limits.ts";
 import { counted, observeHeld } from "./metrics.ts";
 import { createOutcomeLog } from "./outcome-log.ts";
 import { type PeerTransports, createPeers } from "./peers.ts";
@@ -20,6 +20,7 @@ import { createKeyCache } from "./verify/credentials.ts";
 import { connectNonces } from "./verify/nonces.ts";
 import { watchRevocations } from "./verify/revocations.ts";
 
+const connectionBurstSeconds = 8;
 const manifest = new URL("../package.json", import.meta.url);
 
 export type { GatewayConfig } from "./config.ts";
@@ -72,7 +73,7 @@ export async function startGateway(
   const edge = stack.use(
     await openEdge({
       listen: config.listen,
-      connections: { perAddress: config.connectionsPerAddress, proxies: config.proxies },
+      connections: connectionsOf(config, steady),
       certificate: { certFile: config.edgeCertFile, keyFile: config.edgeKeyFile },
       handlers: createPublicHandlers({ peers, trust, clock }, createOutcomeLog(logger)),
       judge: createFront(
@@ -104,11 +105,19 @@ function checklistOf(
   return { ...parts, authorities: publicNames, windowSeconds, principalRates: principal };
 }
 
+function connectionsOf(
+  { connectionsPerAddress, newConnectionsPerAddress: perSecond, proxies }: GatewayConfig,
+  clock: () => number,
+) {
+  const rate = { perSecond, burst: perSecond * connectionBurstSeconds };
+  return { perAddress: connectionsPerAddress, opened: createBuckets(rate, clock), proxies };
+}
+
 function createLimiters({ address, newKey, lookUp }: Rates, clock: () => number) {
   return {
-    addresses: counted("address", createAddressLimiter(address, clock)),
-    newKeyAddresses: counted("new_key", createAddressLimiter(newKey, clock)),
-    lookUpAddresses: counted("key_lookup", createAddressLimiter(lookUp, clock)),
+    addresses: counted("address", createBuckets(address, clock)),
+    newKeyAddresses: counted("new_key", createBuckets(newKey, clock)),
+    lookUpAddresses: counted("key_lookup", createBuckets(lookUp, clock)),
   };
 }
 

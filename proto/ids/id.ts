@@ -1,4 +1,4 @@
-/** The prefixes of ids, one for each kind of thing (DESIGN §11). */
+/** The prefixes of ids, one for each kind of thing (SIGNING §1.3). */
 export type IdPrefix = "vlt" | "prj" | "sec" | "mch" | "usr" | "tok" | "pol" | "dec" | "evt" | "req";
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";

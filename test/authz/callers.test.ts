@@ -25,7 +25,7 @@ const peers = ["gateway", "identity", "policy", "secrets", "crypto", "audit", "o
 type Peer = (typeof peers)[number];
 type Server = Exclude<Peer, "gateway" | "operator">;
 
-// Written from DESIGN §2 and not from the code: who may call what. What is not here is refused to everyone.
+// Written from services/README.md and not from the code: who may call what. What is not here is refused to everyone.
 const allowed: readonly {
   server: Server;
   service: DescService;

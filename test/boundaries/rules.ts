@@ -36,6 +36,7 @@ export function findViolations(tree: Tree): string[] {
   return [
     ...tree.packages.flatMap((owner) => packageViolations(owner, tree)),
     ...tree.files.flatMap((file) => fileViolations(file, tree)),
+    ...tree.files.flatMap((file) => missingPages(file, tree)),
     ...tree.paths.filter(isDrawer).map((path) => `${path}: name it after what it holds`),
   ];
 }
@@ -70,6 +71,13 @@ function fileViolations(file: SourceFile, tree: Tree): string[] {
     ...ciphers,
     ...specifiers.flatMap((specifier) => importViolations(file, owner, specifier, tree)),
   ];
+}
+
+/** Pages that a file refers to by section, as SIGNING §3, and that are not in the repository. */
+function missingPages({ path, text }: SourceFile, tree: Tree): string[] {
+  const pages = new Set([...text.matchAll(/(?<!-)\b([A-Z]{3,}) §/g)].map(([, page]) => `${page}.md`));
+  const there = new Set(tree.paths.map((known) => posix.basename(known)));
+  return [...pages].filter((page) => !there.has(page)).map((page) => `${path}: there is no ${page}`);
 }
 
 function restrictionViolations(file: SourceFile, specifier: string): string[] {

@@ -12,7 +12,7 @@ export type HeldKey = {
   readonly memory: readonly Process[];
 };
 
-/** Every private and shared key of a deployment, with the places that DESIGN §2 gives it. */
+/** Every private and shared key of a deployment, with the places that services/README.md gives it. */
 export async function keysOf({ layout }: System): Promise<HeldKey[]> {
   const only = (process: Process, name: string): Uint8Array =>
     keyFile(name).read(join(layout.folder(process), name))[0]?.key ?? new Uint8Array();

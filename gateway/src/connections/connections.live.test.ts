@@ -140,6 +140,19 @@ describe("one address", () => {
   });
 });
 
+test("one address opens so many a second, before TLS begins; others theirs, and it is counted", async () => {
+  await using gateway = await start({ newConnectionsPerAddress: 1 });
+  const tooSoon = () => series('sallyport_limit_requests_total{limit="connection_rate",outcome="refused"}');
+  const before = await tooSoon();
+  for (let n = 0; n < 8; n += 1) (await open(gateway, stranger)).destroy();
+  expect(await isEnded(await open(gateway, stranger))).toBe(true);
+  await expect(handshake(gateway, await open(gateway, stranger))).rejects.toThrow();
+  expect(await tooSoon()).toBe(before + 2);
+  (await handshake(gateway, await open(gateway, "127.0.0.67"))).destroy();
+  await sleep(1100);
+  (await handshake(gateway, await open(gateway, stranger))).destroy();
+});
+
 test("all addresses together hold sixteen times as many", async () => {
   await using gateway = await start({ connectionsPerAddress: 1 });
   const held: Socket[] = [];
@@ -200,6 +213,20 @@ describe("behind a load balancer", () => {
     await expect.poll(openConnections).toBe(2);
     expect(await isEnded(await openAs("192.0.2.1"))).toBe(true);
     held.push(await handshake(gateway, await openAs("192.0.2.2")));
+    for (const socket of held) socket.destroy();
+  });
+
+  test("a /48 of IPv6 holds four times as many, however many of its /64s they come from", async () => {
+    await using gateway = await start({ proxies, connectionsPerAddress: 1 });
+    const openAs = async (client: string) => {
+      const socket = await open(gateway, balancerAddress);
+      socket.write(writeProxyHeader(client));
+      return socket;
+    };
+    const held = await Promise.all([1, 2, 3, 4].map((n) => openAs(`2001:db8:1:${n}::7`)));
+    await expect.poll(openConnections).toBe(4);
+    expect(await isEnded(await openAs("2001:db8:1:5::7"))).toBe(true);
+    held.push(await handshake(gateway, await openAs("2001:db8:2:5::7")));
     for (const socket of held) socket.destroy();
   });
 

@@ -1,6 +1,6 @@
 import type { Http2SecureServer } from "node:http2";
 import type { Socket } from "node:net";
-import { sourceUnitOf } from "@sallyport/reports";
+import { type Buckets, networkOf, sourceUnitOf } from "@sallyport/reports";
 import type { Logger } from "@sallyport/telemetry";
 import { createCounts } from "../counts.ts";
 import { countLimit } from "../metrics.ts";
@@ -10,8 +10,10 @@ import { receiveProxyHeader } from "./receive-header.ts";
 
 /** Which connections are taken. */
 export type ConnectionOptions = {
-  /** How many one address may hold; all together hold sixteen times as many. */
+  /** How many one address may hold, a /48 of IPv6 four times and all together sixteen times as many. */
   readonly perAddress: number;
+  /** How many it may open: a TLS handshake costs more than most requests. */
+  readonly opened: Pick<Buckets, "take">;
   /** Load balancers whose connections begin with a PROXY header: addresses and networks in CIDR notation. */
   readonly proxies: readonly string[];
   /** How long they may take for the header, in milliseconds. */
@@ -30,18 +32,19 @@ export type Connections = {
 type NamedSocket = Parameters<typeof nameOf>[0];
 
 const addressShares = 16;
+const networkShare = 4;
 const nowhere = "0.0.0.0";
 
 /**
  * Takes the server's connections from now on: before TLS begins, the PROXY header of a load balancer is read, and a
- * connection too many of its address is reset. Security: a header is read from the given addresses alone, and from them
+ * connection too many of its address, or too soon after others, is reset. Security: a header is read from the given addresses alone, and from them
  * every connection must have one; from everyone else it is no TLS and refused as that.
  */
 export function guardConnections(server: Http2SecureServer, options: ConnectionOptions): Connections {
   const [beginTls] = server.listeners("connection") as [(socket: Socket) => void];
   server.removeAllListeners("connection");
   const isProxy = rangesHave(options.proxies);
-  const sources = createSources(options.perAddress);
+  const sources = createSources(options);
   const take = (socket: Socket, source: string): void => {
     if (sources.take(socket, source)) beginTls.call(server, socket);
     else socket.resetAndDestroy();
@@ -64,23 +67,35 @@ export function guardConnections(server: Http2SecureServer, options: ConnectionO
   return { sourceOf: (socket) => sources.of(socket), open: () => sources.size() };
 }
 
-function createSources(perAddress: number) {
+function createSources({ perAddress, opened }: Pick<ConnectionOptions, "perAddress" | "opened">) {
   const sources = new Map<string, string>();
   const held = createCounts();
+  // Security: whoever is given a /48 has 65,536 of the units by which addresses are told apart.
+  const isFreeFor = (unit: string): boolean =>
+    held.of(unit) < perAddress &&
+    held.of(networkOf(unit)) < perAddress * networkShare &&
+    sources.size < perAddress * addressShares;
+  const mayOpen = (unit: string): boolean => {
+    const inTime = opened.take(unit) === 0;
+    countLimit("connection_rate", inTime);
+    return inTime;
+  };
   return {
     of: (socket: NamedSocket): string => sources.get(nameOf(socket)) ?? nowhere,
     size: (): number => sources.size,
     take(socket: Socket, source: string): boolean {
       const unit = sourceUnitOf(source);
-      const isFree = held.of(unit) < perAddress && sources.size < perAddress * addressShares;
+      if (!mayOpen(unit)) return false;
+      const isFree = isFreeFor(unit);
       countLimit("connections", isFree);
       if (!isFree) return false;
       const name = nameOf(socket);
       sources.set(name, source);
-      held.add(unit, 1);
+      const count = (by: number): void => [unit, networkOf(unit)].forEach((key) => held.add(key, by));
+      count(1);
       socket.once("close", () => {
         sources.delete(name);
-        held.add(unit, -1);
+        count(-1);
       });
       return true;
     },

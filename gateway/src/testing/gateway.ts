@@ -64,6 +64,7 @@ function configOf({ certificates, redisUrl }: TestGatewayOptions, trust: TestTru
   return {
     listen: { host: "127.0.0.1", port: 0 },
     connectionsPerAddress: 1024,
+    newConnectionsPerAddress: 256,
     proxies: [],
     probeListen: undefined,
     trustDomain: certificates.trustDomain,

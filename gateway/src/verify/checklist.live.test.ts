@@ -6,7 +6,7 @@ import { KeyService } from "@sallyport/proto/gen/sallyport/identity/internal/v1/
 import { Failure } from "@sallyport/rpc";
 import { testRedisUrl } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, expect, test } from "vitest";
-import { createAddressLimiter } from "../limits.ts";
+import { createBuckets } from "@sallyport/reports";
 import {
   type TestKey,
   createTestTrust,
@@ -50,9 +50,9 @@ beforeEach(() => {
     authorities: [authority],
     windowSeconds: 60,
     clock,
-    addresses: createAddressLimiter(plenty, clock),
-    newKeyAddresses: createAddressLimiter(plenty, clock),
-    lookUpAddresses: createAddressLimiter(plenty, clock),
+    addresses: createBuckets(plenty, clock),
+    newKeyAddresses: createBuckets(plenty, clock),
+    lookUpAddresses: createBuckets(plenty, clock),
     principalRates: { read: plenty, manage: plenty },
     keys: createKeyCache(createClient(KeyService, peers.transports.keys), { time: clock, steady: clock }),
     nonces,
@@ -134,7 +134,7 @@ test("what is signed well is verified, once, and its progress is known", async (
 });
 
 test("an address has its limit, before anything is read", async () => {
-  parts = { ...parts, addresses: createAddressLimiter({ perSecond: 1, burst: 1 }, () => 1000) };
+  parts = { ...parts, addresses: createBuckets({ perSecond: 1, burst: 1 }, () => 1000) };
   const machine = peers.enroll(newMachine());
   await verify(arrived(machine));
   let read = false;
@@ -234,7 +234,7 @@ test.each<[string, (key: TestKey) => ArrivedRequest, Reason]>([
 });
 
 test("keyids that identity does not know are looked up within their address's limit", async () => {
-  parts = { ...parts, lookUpAddresses: createAddressLimiter({ perSecond: 1, burst: 2 }, () => 1000) };
+  parts = { ...parts, lookUpAddresses: createBuckets({ perSecond: 1, burst: 2 }, () => 1000) };
   const asked: string[] = [];
   const { resolveKeys } = peers.steps;
   peers.steps.resolveKeys = (request, context) => {
@@ -325,7 +325,7 @@ test("only the holder of the key learns that its machine is disabled", async () 
 });
 
 test("a key that is not enrolled enrolls, within its address's own limit, and is never known", async () => {
-  parts = { ...parts, newKeyAddresses: createAddressLimiter({ perSecond: 1, burst: 1 }, () => 1000) };
+  parts = { ...parts, newKeyAddresses: createBuckets({ perSecond: 1, burst: 1 }, () => 1000) };
   const verified = await verify(arrived(newKey(), { path: enrollPath }));
   expect(verified.principal).toBeUndefined();
   expect(progress.knownKeyId).toBeUndefined();

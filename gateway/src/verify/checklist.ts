@@ -8,9 +8,9 @@ import {
   SignedRequestSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { contentDigest } from "@sallyport/proto/signing";
-import { sourceUnitOf } from "@sallyport/reports";
+import { type Buckets, sourceUnitOf } from "@sallyport/reports";
 import { Failure, fail } from "@sallyport/rpc";
-import type { AddressLimiter, Rates } from "../limits.ts";
+import type { Rates } from "../limits.ts";
 import { limitsOf } from "../methods.ts";
 import { type LimitName, countLimit } from "../metrics.ts";
 import type { Place } from "../places.ts";
@@ -46,9 +46,9 @@ export type ChecklistParts = {
   readonly authorities: readonly string[];
   readonly windowSeconds: number;
   readonly clock: () => number;
-  readonly addresses: Pick<AddressLimiter, "take">;
-  readonly newKeyAddresses: Pick<AddressLimiter, "take">;
-  readonly lookUpAddresses: Pick<AddressLimiter, "take" | "giveBack">;
+  readonly addresses: Pick<Buckets, "take">;
+  readonly newKeyAddresses: Pick<Buckets, "take">;
+  readonly lookUpAddresses: Pick<Buckets, "take" | "giveBack">;
   readonly principalRates: Rates["principal"];
   readonly keys: Pick<KeyCache, "find">;
   readonly nonces: Pick<NonceStore, "admit">;
@@ -84,7 +84,7 @@ export type Progress = {
 };
 
 /**
- * The steps of DESIGN §3.1, cheapest first, then the role table; none can be skipped, because each uses what the one
+ * The steps of gateway/README.md, cheapest first, then the role table; none can be skipped, because each uses what the one
  * before gives. Throws a Failure or an EvidenceError. Security: content is read, and memory taken, only for a head that is in
  * order; the nonce is stored only after the signature holds, or strangers fill Redis.
  */
@@ -177,7 +177,7 @@ function strangerLimits(parts: ChecklistParts, sourceIp: string): StrangerLimits
   };
 }
 
-function limitAddress(limiter: Pick<AddressLimiter, "take">, sourceIp: string): void {
+function limitAddress(limiter: Pick<Buckets, "take">, sourceIp: string): void {
   const waitMs = limiter.take(sourceUnitOf(sourceIp));
   if (waitMs > 0) throw new Failure(Reason.RATE_LIMITED, { retryAfterMs: waitMs });
 }

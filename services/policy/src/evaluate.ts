@@ -38,7 +38,7 @@ export type Asked = {
 
 type Rule = (facts: ReadFacts, asked: Asked) => Reason;
 
-// In this order, first refusal wins. Access policies (DESIGN §7) follow the base gate when they come.
+// In this order, first refusal wins. Access policies follow the base gate when they come.
 const rules: readonly Rule[] = [
   (facts, { nowMs }) => refusalOfPrincipal(facts.principal, nowMs),
   ({ member }) => grantedIf(member),
@@ -48,7 +48,7 @@ const rules: readonly Rule[] = [
   ({ sealedOnly }, { sealed }) => (sealed || !sealedOnly ? Reason.UNSPECIFIED : Reason.SEALING_REQUIRED),
 ];
 
-/** Decides one read of one secret: UNSPECIFIED allows, any other reason refuses (DESIGN §3.3). */
+/** Decides one read of one secret: UNSPECIFIED allows, any other reason refuses. */
 export function evaluate(facts: ReadFacts, asked: Asked): Reason {
   for (const rule of rules) {
     const refusal = rule(facts, asked);

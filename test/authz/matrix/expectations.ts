@@ -168,7 +168,7 @@ const changes = (callers: readonly Principal[], namings: Namings): Expectation =
 });
 const inProject = (needs: ProjectRole, expectation: Expectation): Expectation => ({ ...expectation, needs });
 
-/** Every public method, written from DESIGN §5 and the comments of the contract, and not from the code. */
+/** Every public method, written from the roles of proto/README.md and the comments of the contract, and not from the code. */
 export const expectations: Readonly<Record<string, Expectation>> = {
   "ReadService/ReadSecrets": reads(machines, {
     ids: { foreign: "NOT_GRANTED", misplaced: "NOT_GRANTED" },

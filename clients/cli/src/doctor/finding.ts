@@ -6,7 +6,7 @@ export type Finding = {
   readonly status: "ok" | "warn" | "bad";
   readonly detail: string;
   readonly fix: string | null;
-  /** The exit code that it asks for when it is bad (DESIGN §11). */
+  /** The exit code that it asks for when it is bad (README, "Errors, waiting"). */
   readonly exitCode: 0 | 2 | 4 | 6;
 };
 

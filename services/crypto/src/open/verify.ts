@@ -47,7 +47,7 @@ export type ReadVerifier = Verifier & {
 };
 
 /**
- * Proves a read from its evidence alone, step by step, trusting neither gateway nor policy nor secrets (DESIGN §3.5).
+ * Proves a read from its evidence alone, step by step, trusting neither gateway nor policy nor secrets (SIGNING §10).
  * Throws EvidenceError naming the step that does not hold. Opens, records and decrypts nothing.
  */
 export function verifyRead(item: OpenItem, verifier: ReadVerifier): VerifiedRead {

@@ -57,7 +57,7 @@ async function openItem(item: OpenItem, options: OpenOptions, requestId: string)
   }
 }
 
-/** The order is the product: proven, then recorded, and only then opened (DESIGN §3.5 to §3.7). */
+/** The order is the product: proven, then recorded, and only then opened (SECURITY.md, "What is claimed"). */
 async function open(item: OpenItem, options: OpenOptions): Promise<OpenedRequest> {
   const { verifier, projectKeys, audit, replyKey } = options;
   using held = new DisposableStack();

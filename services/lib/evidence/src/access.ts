@@ -45,7 +45,7 @@ const written: Access = { ...managers, project: WRITER };
 const managed: Access = { ...managers, project: MANAGER };
 const overseen: Access = { ...overseers, project: MANAGER };
 
-/** The role table: the access to every public method by its path, "/package.Service/Method" (DESIGN §5). */
+/** The role table: the access to every public method by its path, "/package.Service/Method" (proto/README.md, "Roles"). */
 export const access: ReadonlyMap<string, Access> = new Map([
   ...rows(ReadService, {
     readSecrets: machines,

@@ -22,7 +22,7 @@ export type OutboxOptions = {
   readonly refusals?: TallyOptions;
 };
 
-/** Events that are committed with a change and delivered to audit after it, each at least once. DESIGN §8. */
+/** Events that are committed with a change and delivered to audit after it, each at least once. See services/audit/LOG.md. */
 export type Outbox = {
   /** Stores events in the transaction of the change that they report. */
   record(tx: Tx, ...events: readonly Event[]): Promise<void>;

@@ -52,6 +52,17 @@ describe("a bucket", () => {
     expect(buckets.take("a")).toBe(0);
   });
 
+  test("takes back what was taken for nothing, and never holds more than it can", () => {
+    buckets.take("a", 10);
+    buckets.giveBack("a");
+    buckets.giveBack("nobody");
+    expect(buckets.take("a")).toBe(0);
+    expect(buckets.take("a")).toBe(500);
+    for (let n = 0; n < 11; n += 1) buckets.giveBack("a");
+    expect(buckets.take("a", 10)).toBe(0);
+    expect(buckets.take("a")).toBe(500);
+  });
+
   test("tells how much of it is used, and is its name's alone", () => {
     expect(buckets.used("a")).toBe(0);
     buckets.charge("a", 5);

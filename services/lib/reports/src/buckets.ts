@@ -9,10 +9,14 @@ export type Buckets = {
   waitMs(name: string, count: number): number;
   /** Takes tokens whether there are so many or not; what is missing is made good before more can be taken. */
   charge(name: string, count: number): void;
+  /** Puts one back that was taken for nothing. */
+  giveBack(name: string): void;
   /** Which part of the tokens is taken: 0 when the bucket is full, 1 when it is empty, more when it is charged further. */
   used(name: string): number;
   /** How many names are remembered. */
   size(): number;
+  /** How many names may be. */
+  readonly capacity: number;
 };
 
 /**
@@ -52,7 +56,12 @@ export function createBuckets({ perSecond, burst }: Rate, clock: () => number, c
       if (wait === 0) charge(name, count);
       return wait;
     },
+    giveBack(name) {
+      const full = fullAt.get(name);
+      if (full !== undefined) fullAt.set(name, full - costMs);
+    },
     used: (name) => Math.max(0, (fullAt.get(name) ?? 0) - clock()) / (burst * costMs),
     size: () => fullAt.size,
+    capacity,
   };
 }

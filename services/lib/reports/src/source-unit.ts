@@ -9,3 +9,8 @@ export function sourceUnitOf(address: string): string {
     : groups;
   return `${expanded.slice(0, 4).join(":")}::/64`;
 }
+
+/** The network that one customer is given, of a unit as above: a /48 of IPv6; an IPv4 address is by itself. */
+export function networkOf(unit: string): string {
+  return unit.includes(":") ? `net ${unit.split(":").slice(0, 3).join(":")}::/48` : `net ${unit}`;
+}

@@ -34,7 +34,7 @@ export function fail(reason: Reason, metadata?: Readonly<Record<string, string>>
   return new Failure(reason, { metadata: metadata ?? {}, retryAfterMs, cause });
 }
 
-/** Returns the Connect code that goes with a reason; one unknown here is internal. DESIGN §11. */
+/** Returns the Connect code that goes with a reason; one unknown here is internal. See proto/README.md, "Errors". */
 export function codeOf(reason: Reason): Code {
   return table.get(reason)?.code ?? Code.Internal;
 }

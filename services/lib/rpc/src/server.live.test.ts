@@ -151,3 +151,20 @@ test("the operator may list and watch", async () => {
     code: Code.PermissionDenied,
   });
 });
+
+test("works at 256 calls of a connection at once; what is beyond that waits its turn", async () => {
+  const begun: (() => void)[] = [];
+  const handlers = {
+    resolveKeys: () => new Promise<{ results: [] }>((resolve) => begun.push(() => resolve({ results: [] }))),
+  };
+  await using server = await startTestServer(pki, handlers);
+  await using gateway = server.connect(pki.tls("gateway"));
+  const calls = Array.from({ length: 260 }, () => keys(gateway.transport).resolveKeys(goodRequest));
+  await expect.poll(() => begun.length).toBe(256);
+  await sleep(50);
+  expect(begun).toHaveLength(256);
+  for (const end of begun.splice(0)) end();
+  await expect.poll(() => begun.length).toBe(4);
+  for (const end of begun) end();
+  expect(await Promise.all(calls)).toHaveLength(260);
+});

@@ -35,6 +35,8 @@ export type ServeOptions = {
   readonly drainMs?: number;
 };
 
+// More than a gateway works at, with its look-ups beside it. What a peer asks beyond that waits with the peer.
+const maxConcurrentStreams = 256;
 const unreadMs = 500;
 const retireMs = 30_000;
 const defaultDrainMs = 6_000; // Longer than the default deadline of a call.
@@ -55,6 +57,7 @@ export async function serve(options: ServeOptions): Promise<{ port: number } & A
     rejectUnauthorized: true,
     ALPNProtocols: ["h2"],
     maxSessionMemory: unlimitedSessionMemory,
+    settings: { maxConcurrentStreams, enablePush: false },
   });
   const sessions = followSessions(server, trustDomain);
   const stop = new AbortController();

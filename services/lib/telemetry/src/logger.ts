@@ -2,7 +2,7 @@ import { type DestinationStream, type Logger as PinoLogger, destination, pino, s
 import { describeError } from "./describe-error.ts";
 import { traceIds } from "./span.ts";
 
-/** The logger that every process uses: JSON lines, the fields of DESIGN §11. */
+/** The logger that every process uses: JSON lines. */
 export type Logger = PinoLogger;
 
 /** Who logs, from which level on ("info" when absent; "silent" for nothing), and where to (stderr when absent). */
@@ -15,7 +15,7 @@ export type LoggerOptions = {
 /**
  * Returns a logger of JSON lines with ISO times and level names, and within a trace with its ids. Errors are logged as
  * `err`, with their whole cause chain and without the fields in which drivers keep rows or messages. Throws on an unknown
- * level. DESIGN §11.
+ * level.
  */
 export function createLogger({ service, level = "info", stream }: LoggerOptions): Logger {
   return pino(

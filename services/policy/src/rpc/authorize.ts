@@ -30,7 +30,7 @@ export type AuthorizationParts = {
 
 type Result = MessageInitShape<typeof AuthorizeResultSchema>;
 
-/** Decides reads (DESIGN §3.3). A refusal is in the log before it is answered; what cannot be recorded is unavailable. */
+/** Decides reads. A refusal is in the log before it is answered; what cannot be recorded is unavailable. */
 export function createAuthorization(parts: AuthorizationParts): ServiceImpl<typeof AuthorizationService> {
   return {
     async authorize({ items }, context) {

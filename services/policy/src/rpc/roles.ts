@@ -16,7 +16,7 @@ export type RoleParts = {
   readonly decisions: Pick<Database, "query">;
 };
 
-/** Tells the owners of what belongs to projects which role a user has there (DESIGN §13). */
+/** Tells the owners of what belongs to projects which role a user has there (proto/README.md, "Roles"). */
 export function createRoles({ database, decisions }: RoleParts): ServiceImpl<typeof RoleService> {
   return {
     async checkRoles({ projectIds, secretIds, ...user }) {

@@ -15,9 +15,9 @@ export type FetchParts = {
   readonly clock: () => number;
 };
 
-const limitBytes = 3 * 1024 * 1024; // What a read may answer (DESIGN §3); more would be sealed and opened for nothing.
+const limitBytes = 3 * 1024 * 1024; // What a read may answer (proto/README.md, "Limits"); more would be sealed and opened for nothing.
 
-/** Hands out envelopes, each with a slip that binds it to the request (DESIGN §5). Other vaults' secrets are left out. */
+/** Hands out envelopes, each with a slip that binds it to the request (SIGNING §10). Other vaults' secrets are left out. */
 export function createFetch(parts: FetchParts): ServiceImpl<typeof FetchService> {
   return {
     async fetch({ items }) {
