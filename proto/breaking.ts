@@ -25,7 +25,7 @@ function findBase(): string | undefined {
   return candidates.find((commit) => commit !== undefined && git("ls-tree", commit, "proto/sallyport"));
 }
 
-/** The base is built from a checkout of its own: the third-party files that it imports are not in git. */
+/** The base is built from a checkout of its own, with the third-party files of now: older ones had them not in git. */
 function checkOut(base: string, dir: string): void {
   mkdirSync(dir);
   cpSync(join(root, "buf.yaml"), join(dir, "buf.yaml"));

@@ -1,7 +1,8 @@
 /**
- * Fills proto/third_party (git-ignored) with the .proto files that ours import, taken from npm packages:
- * google.rpc from google-gax, grpc.health from grpc-health-check, and buf.validate rendered from the descriptor inside
- * @bufbuild/protovalidate, which ships no .proto file.
+ * Writes proto/third_party, the .proto files that ours import, from npm packages: google.rpc from google-gax, grpc.health
+ * from grpc-health-check, and buf.validate rendered from the descriptor inside @bufbuild/protovalidate, which ships no
+ * .proto file. They are in git, so that a clone needs no npm to make stubs; `--check` writes nothing and fails where they
+ * are not what the packages have.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -15,6 +16,7 @@ import {
 import { file_buf_validate_validate as validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 
 const target = join(import.meta.dirname, "third_party");
+const checks = process.argv.includes("--check");
 const packages = join(import.meta.dirname, "..", "node_modules");
 
 function typeName(field: DescField | DescExtension): string {
@@ -55,9 +57,12 @@ function renderValidate(): string {
     (extension) => `extend .${extension.extendee.typeName} {\n${renderField(extension)}\n}`,
   );
   return [
+    "// Rendered by proto/third-party.ts from the descriptor in @bufbuild/protovalidate (Apache-2.0, Buf Technologies),",
+    "// without the expressions of its own rules, which every runtime brings itself.",
     'syntax = "proto2";',
     `package ${validate.proto.package};`,
     ...imports,
+    ...fileOptions(),
     ...validate.enums.map(renderEnum),
     ...validate.messages.map(renderMessage),
     ...extensions,
@@ -65,10 +70,26 @@ function renderValidate(): string {
   ].join("\n");
 }
 
+// Of them stubs take their package: without them a language makes a second one of the same messages.
+function fileOptions(): string[] {
+  const { goPackage, javaPackage, javaOuterClassname, javaMultipleFiles } = validate.proto.options ?? {};
+  return [
+    `option go_package = "${goPackage}";`,
+    `option java_multiple_files = ${javaMultipleFiles};`,
+    `option java_outer_classname = "${javaOuterClassname}";`,
+    `option java_package = "${javaPackage}";`,
+  ];
+}
+
 /** Writes only what changed: checks that run side by side read these files. */
 function place(path: string, text: string): void {
   const file = join(target, path);
   if (existsSync(file) && readFileSync(file, "utf8") === text) return;
+  if (checks) {
+    console.error(`proto/third_party/${path} is not what the package has: npm run generate`);
+    process.exitCode = 1;
+    return;
+  }
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, text);
 }

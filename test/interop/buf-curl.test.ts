@@ -3,7 +3,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { ErrorInfoSchema } from "@sallyport/proto/gen/google/rpc/error_details_pb.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Deployment, startDeployment } from "../system/deployment.ts";
-import { mustRun, run } from "./foreign-program.ts";
+import { run } from "./foreign-program.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 // buf curl ends with eight times the code.
@@ -17,7 +17,6 @@ const rejected = Buffer.from(
 let deployment: Deployment;
 
 beforeAll(async () => {
-  await mustRun(process.execPath, ["proto/third-party.ts"], { cwd: root });
   deployment = await startDeployment();
 });
 afterAll(() => deployment[Symbol.asyncDispose]());

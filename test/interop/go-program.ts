@@ -1,31 +1,42 @@
+import { readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { type Prepared, isOutOfReach, missing, mustRun, run } from "./foreign-program.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const source = join(import.meta.dirname, "go");
 const cache = join(root, "node_modules", ".cache", "sallyport-interop");
-const plugins = join(cache, "go-plugins");
+/** Where the plugins are that protoc and buf call for Go, once it is prepared. */
+export const goPlugins = join(cache, "go-plugins");
 const client = join(cache, "go-client");
 const wanted = [1, 26] as const;
 
-// Compiling is most of a first run: without cgo and optimisation it takes half the time.
-const env = { CGO_ENABLED: "0", GOFLAGS: "-mod=readonly '-gcflags=all=-N -l -dwarf=false' '-ldflags=-s -w'" };
+/** Compiling is most of a first run: without cgo and optimisation it takes half the time. */
+export const goEnvironment = {
+  CGO_ENABLED: "0",
+  GOFLAGS: "-mod=readonly '-gcflags=all=-N -l -dwarf=false' '-ldflags=-s -w'",
+};
 
 /** Generates stubs from our protos and builds the Go program; a second build takes what Go has cached. */
 export async function prepareGo(): Promise<Prepared> {
+  const env = goEnvironment;
   const version = await run("go", ["env", "GOVERSION"]);
   if (version.code !== 0) return missing("go is not installed");
   if (!isNewEnough(version.stdout)) return missing(`${version.stdout} is older than go${wanted.join(".")}`);
   const modules = await run("go", ["mod", "download"], { env, cwd: source });
   if (modules.code !== 0 && isOutOfReach(modules)) return missing(`no module proxy: ${modules.stderr}`);
-  await mustRun(process.execPath, ["proto/third-party.ts"], { cwd: root });
-  await mustRun("go", ["build", "-o", `${plugins}/`, "tool"], { env, cwd: source });
-  const path = [plugins, process.env["PATH"]].join(delimiter);
-  const template = "test/interop/go/buf.gen.yaml";
+  await mustRun("go", ["build", "-o", `${goPlugins}/`, "tool"], { env, cwd: source });
+  const path = [goPlugins, process.env["PATH"]].join(delimiter);
   const buf = join(root, "node_modules", ".bin", "buf");
-  await mustRun(buf, ["generate", "--template", template], { env: { PATH: path }, cwd: root });
+  const generate = ["generate", "--template", template(), "-o", source];
+  await mustRun(buf, generate, { env: { PATH: path }, cwd: root });
   await mustRun("go", ["build", "-o", client, "."], { env, cwd: source });
   return { kind: "ready", program: { command: client, args: [], env: {} } };
+}
+
+// The template that strangers have, with the import path of this module.
+function template(): string {
+  const text = readFileSync(join(root, "proto", "stubs", "go.gen.yaml"), "utf8");
+  return text.replace("sallyport.example/you/gen", "sallyport.example/interop/gen");
 }
 
 /** Lists the source files that gofmt would write otherwise. */

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { delimiter, join } from "node:path";
 import { type Prepared, isOutOfReach, missing, mustRun, run } from "./foreign-program.ts";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -9,16 +9,6 @@ const requirements = join(source, "requirements.txt");
 const cache = join(root, "node_modules", ".cache", "sallyport-interop");
 const stubs = join(cache, "python-stubs");
 const wanted = "3.11";
-
-const protos = [
-  "sallyport/gateway/v1/read.proto",
-  "sallyport/identity/v1/enrollment.proto",
-  "sallyport/evidence/v1/evidence.proto",
-  "sallyport/errors/v1/reason.proto",
-  "buf/validate/validate.proto",
-  "google/rpc/error_details.proto",
-  "google/rpc/status.proto",
-];
 
 /** Installs the pinned packages into a virtual environment, once for each version of the list, and generates stubs. */
 export async function preparePython(): Promise<Prepared> {
@@ -31,7 +21,7 @@ export async function preparePython(): Promise<Prepared> {
   if (refusal !== undefined) return missing(refusal);
   const python = join(environment, "bin", "python");
   await generate(python);
-  const env = { PYTHONPATH: stubs, PYTHONDONTWRITEBYTECODE: "1" };
+  const env = { PYTHONPATH: join(stubs, "gen"), PYTHONDONTWRITEBYTECODE: "1" };
   return { kind: "ready", program: { command: python, args: [join(source, "interop.py")], env } };
 }
 
@@ -49,12 +39,11 @@ async function install(environment: string): Promise<string | undefined> {
 }
 
 async function generate(python: string): Promise<void> {
-  await mustRun(process.execPath, ["proto/third-party.ts"], { cwd: root });
   rmSync(stubs, { recursive: true, force: true });
-  mkdirSync(stubs, { recursive: true });
-  const roots = ["-I", "proto", "-I", "proto/third_party"];
-  const outputs = [`--python_out=${stubs}`, `--grpc_python_out=${stubs}`];
-  await mustRun(python, ["-m", "grpc_tools.protoc", ...roots, ...outputs, ...protos], { cwd: root });
+  const path = [join(python, ".."), process.env["PATH"]].join(delimiter);
+  const buf = join(root, "node_modules", ".bin", "buf");
+  const template = ["--template", "proto/stubs/python.gen.yaml", "-o", stubs];
+  await mustRun(buf, ["generate", ...template], { env: { PATH: path }, cwd: root });
 }
 
 function digest(...parts: readonly string[]): string {

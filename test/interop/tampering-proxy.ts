@@ -47,21 +47,26 @@ export async function startTamperingProxy({ url, ca }: Endpoint): Promise<Tamper
   const dir = mkdtempSync(join(tmpdir(), "sallyport-proxy-"));
   const issuer = await createCa({ dir: join(dir, "ca"), name: "sallyport tampering proxy" });
   const { certFile, keyFile } = await issueEdgeCertificate({ ca: issuer, dir, names: ["localhost"] });
-  const upstream = connect(url, { ca });
+  let session = connect(url, { ca });
+  // The gateway ends a session that asks nothing, and a busy machine takes its time to ask.
+  const upstream = (): ClientHttp2Session => {
+    if (session.closed || session.destroyed) session = connect(url, { ca });
+    return session;
+  };
   const server = createSecureServer({ cert: readFileSync(certFile), key: readFileSync(keyFile) });
   const proxy = {
     address: await listen(server),
     caFile: issuer.certFile,
     interference: {} as Interference,
     async [Symbol.asyncDispose]() {
-      upstream.close();
+      session.close();
       server.close();
       await once(server, "close");
       rmSync(dir, { recursive: true, force: true });
     },
   };
   server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
-    pass(upstream, stream, headers, proxy.interference).catch((error: unknown) => {
+    pass(upstream(), stream, headers, proxy.interference).catch((error: unknown) => {
       stream.destroy(error instanceof Error ? error : new Error(String(error)));
     });
   });
