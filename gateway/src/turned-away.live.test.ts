@@ -47,11 +47,10 @@ async function statusesOf({ line, framing }: Written): Promise<string[]> {
     socket.write(`${head}\r\n\r\n${isChunked ? coded : Buffer.from(body).toString()}`);
   }
   const answers = () => [...text.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status = ""]) => status);
-  const ended = new Promise((resolve) => socket.once("close", resolve));
-  const both = expect.poll(answers, { timeout: 5000, interval: 20 }).toHaveLength(2);
-  await Promise.race([ended, both]);
+  let ended = false;
+  socket.once("close", () => (ended = true));
+  await expect.poll(() => ended || answers().length === 2, { timeout: 5000 }).toBe(true);
   socket.destroy();
-  await both.catch(() => undefined);
   return answers();
 }
 

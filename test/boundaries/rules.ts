@@ -36,7 +36,7 @@ export function findViolations(tree: Tree): string[] {
   return [
     ...tree.packages.flatMap((owner) => packageViolations(owner, tree)),
     ...tree.files.flatMap((file) => fileViolations(file, tree)),
-    ...tree.files.flatMap((file) => missingPages(file, tree)),
+    ...missingPages(tree),
     ...tree.paths.filter(isDrawer).map((path) => `${path}: name it after what it holds`),
   ];
 }
@@ -73,11 +73,15 @@ function fileViolations(file: SourceFile, tree: Tree): string[] {
   ];
 }
 
-/** Pages that a file refers to by section, as SIGNING §3, and that are not in the repository. */
-function missingPages({ path, text }: SourceFile, tree: Tree): string[] {
-  const pages = new Set([...text.matchAll(/(?<!-)\b([A-Z]{3,}) §/g)].map(([, page]) => `${page}.md`));
-  const there = new Set(tree.paths.map((known) => posix.basename(known)));
-  return [...pages].filter((page) => !there.has(page)).map((page) => `${path}: there is no ${page}`);
+/** Pages that files refer to by section, as SIGNING §3, and that are not in the repository. */
+function missingPages(tree: Tree): string[] {
+  const there = new Set(
+    tree.paths.filter((path) => path.endsWith(".md")).map((path) => posix.basename(path)),
+  );
+  return tree.files.flatMap(({ path, text }) => {
+    const pages = new Set([...text.matchAll(/(?<!-)\b([A-Z]{3,}) §/g)].map(([, page]) => `${page}.md`));
+    return [...pages].filter((page) => !there.has(page)).map((page) => `${path}: there is no ${page}`);
+  });
 }
 
 function restrictionViolations(file: SourceFile, specifier: string): string[] {
