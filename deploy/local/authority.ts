@@ -11,7 +11,7 @@ import {
   X509CertificateGenerator,
 } from "@peculiar/x509";
 import { writeForFolder } from "./ownership.ts";
-import { keyToPem, readCertificates, readPem } from "./pem.ts";
+import { certificatesToPem, keyToPem, readCertificates, readPem } from "./pem.ts";
 
 /** A certificate authority; its file has the trust anchors that peers or clients get: its own, and in a renewal two. */
 export type CertificateAuthority = {
@@ -44,7 +44,7 @@ export async function createCa(place: AuthorityPlace, now = Date.now()): Promise
     const { certificate, key } = await makeAuthority(name, now);
     // The key first: a certificate without its key would look like an authority at the next start.
     await writeForFolder(keyFile, key);
-    await writeForFolder(certFile, certificate.toString("pem"));
+    await writeForFolder(certFile, certificatesToPem([certificate]));
   }
   const privateKey = await webcrypto.subtle.importKey("pkcs8", readPem(keyFile), keyAlgorithm, false, [
     "sign",
@@ -123,7 +123,7 @@ function filesOf(dir: string) {
 }
 
 function writeBundle(file: string, certificates: readonly X509Certificate[]): Promise<void> {
-  return writeForFolder(file, certificates.map((certificate) => certificate.toString("pem")).join("\n"));
+  return writeForFolder(file, certificatesToPem(certificates));
 }
 
 async function makeAuthority(

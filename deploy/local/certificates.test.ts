@@ -1,4 +1,4 @@
-import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createSecureContext } from "node:tls";
@@ -51,6 +51,19 @@ test("certificates are renewed with less than 60 days left, key and certificate 
     createSecureContext({ cert: readFileSync(cert), key: readFileSync(key) });
   expect((await renewOn(307)).renewed).toEqual([]);
   expect((await renewOn(307, { anyway: true })).renewed).toHaveLength(8);
+});
+
+test("every file ends its last line, so that two of them joined are both", async () => {
+  await renewOn(0);
+  await renewOn(1, { authorities: true });
+  for (const file of [meshCa(), edgeCa(), policy("policy.pem"), policy("policy.key"), edge("edge.pem")])
+    expect(readFileSync(file, "utf8"), file).toMatch(/[^\n]\n$/);
+  const joined = join(data, "joined.pem");
+  writeFileSync(joined, readFileSync(edgeCa(), "utf8") + readFileSync(meshCa(), "utf8"));
+  const all = [edgeCa(), meshCa()].flatMap(readCertificates).map(({ serialNumber }) => serialNumber);
+  expect(readCertificates(joined).map(({ serialNumber }) => serialNumber)).toEqual(all);
+  const blocks = readFileSync(joined, "utf8").match(/^-----BEGIN CERTIFICATE-----$/gm);
+  expect(blocks).toHaveLength(all.length);
 });
 
 // In the years before the last the authority is the same; around its end every few days count.

@@ -3,12 +3,20 @@ import { webcrypto } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { PemConverter, X509Certificate } from "@peculiar/x509";
 
-/** Returns an extractable private key as a PKCS #8 PEM block. */
+/** Returns an extractable private key as the text of a PKCS #8 PEM file. */
 export async function keyToPem(privateKey: CryptoKey): Promise<string> {
-  return PemConverter.encode(
-    await webcrypto.subtle.exportKey("pkcs8", privateKey),
-    PemConverter.PrivateKeyTag,
-  );
+  const key = await webcrypto.subtle.exportKey("pkcs8", privateKey);
+  return fileOf([PemConverter.encode(key, PemConverter.PrivateKeyTag)]);
+}
+
+/** Returns certificates as the text of a PEM file, in their order. */
+export function certificatesToPem(certificates: readonly X509Certificate[]): string {
+  return fileOf(certificates.map((certificate) => certificate.toString("pem")));
+}
+
+// With a line end behind the last block: two such files joined by `cat` would be one broken line without it.
+function fileOf(blocks: readonly string[]): string {
+  return blocks.map((block) => `${block.trimEnd()}\n`).join("");
 }
 
 /** The certificates of a file, in its order. */

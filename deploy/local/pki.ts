@@ -21,7 +21,7 @@ import {
   validFor,
 } from "./authority.ts";
 import { writeForFolder } from "./ownership.ts";
-import { keyToPem } from "./pem.ts";
+import { certificatesToPem, keyToPem } from "./pem.ts";
 
 /** Files of one end of a TLS connection, PEM, 0600; caFile is what it checks the other end with. */
 export type CertificateFiles = {
@@ -115,6 +115,6 @@ async function issue(
   const files = { certFile: `${path}.pem`, keyFile: `${path}.key`, caFile: ca.certFile };
   // Two files cannot change at once: who reads both sees that they do not fit, and looks again.
   await writeForFolder(files.keyFile, await keyToPem(keys.privateKey));
-  await writeForFolder(files.certFile, certificate.toString("pem"));
+  await writeForFolder(files.certFile, certificatesToPem([certificate]));
   return files;
 }

@@ -1,4 +1,5 @@
 import type { ClientReason, PublicReason } from "@sallyport/client";
+import { inWords } from "./pattern.ts";
 
 /** What the command line finds out by itself. */
 export type CliReason =
@@ -18,6 +19,7 @@ export type CliReason =
   | "VALUE_UNFIT"
   | "OUTPUT_FAILED"
   | "LISTEN_FAILED"
+  | "STOPPED"
   | "COMMAND_NOT_FOUND"
   | "COMMAND_NOT_STARTED";
 
@@ -29,7 +31,7 @@ type Metadata = Readonly<Record<string, string>>;
 /** What is said of a reason. */
 export type Advice = {
   /** 1 unexpected, 2 usage, 3 refused, 4 identity, 5 not found or conflict, 6 unavailable; for `run` as a shell's. */
-  readonly exitCode: 1 | 2 | 3 | 4 | 5 | 6 | 126 | 127;
+  readonly exitCode: 1 | 2 | 3 | 4 | 5 | 6 | 126 | 127 | 130;
   /** What was wrong, of what a server refused. A client's own findings say it themselves. */
   readonly what?: (metadata: Metadata) => string;
   /** What to do next. */
@@ -124,7 +126,7 @@ const all: Readonly<Record<KnownReason, Advice>> = {
   },
   FIELD_INVALID: {
     exitCode: 2,
-    what: (metadata) => `${field(metadata)} is not valid: ${metadata["description"] ?? "out of its bounds"}`,
+    what: (metadata) => `${field(metadata)} is not valid: ${inWords(metadata["description"])}`,
     next: () => "correct it; --help says what is allowed",
   },
   NAME_DANGEROUS: {
@@ -173,7 +175,9 @@ const all: Readonly<Record<KnownReason, Advice>> = {
   TOKEN_NAME_REFUSED: {
     exitCode: 3,
     what: () => "the token does not give this machine name",
-    next: () => "leave --name out, or ask which names the token gives",
+    next: () =>
+      "name the machine as the token has it with --name (without it the host's name is asked for), or ask which " +
+      "names it gives",
   },
   MACHINE_CAP_REACHED: {
     exitCode: 6,
@@ -247,7 +251,10 @@ const all: Readonly<Record<KnownReason, Advice>> = {
   },
   IDENTITY_UNFIT: { exitCode: 4, next: () => "use the identity of the other kind, or leave --identity out" },
   IDENTITY_EXPIRED: { exitCode: 4, next: () => "log in or enroll again" },
-  NAME_AMBIGUOUS: { exitCode: 2, next: () => "choose with --project, or name it by its id" },
+  NAME_AMBIGUOUS: {
+    exitCode: 2,
+    next: () => "choose with --project, or name it as project/NAME or by its id",
+  },
   MACHINE_ENDED: {
     exitCode: 5,
     next: () => 'that is for good: enroll another with a token of "sallyport token create"',
@@ -255,6 +262,7 @@ const all: Readonly<Record<KnownReason, Advice>> = {
   NAME_UNFIT: { exitCode: 2, next: () => "give it another with --map NEW_NAME=secret" },
   VALUE_UNFIT: { exitCode: 2, next: () => "leave it out with --only, or choose another format" },
   OUTPUT_FAILED: { exitCode: 1, next: () => "choose another place with --output" },
+  STOPPED: { exitCode: 130, next: () => "nothing was done" },
   LISTEN_FAILED: { exitCode: 1, next: () => "choose another place with --socket or --listen" },
   COMMAND_NOT_FOUND: {
     exitCode: 127,

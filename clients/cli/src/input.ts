@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
-import { UsageError } from "./failure.ts";
+import { CliError, UsageError } from "./failure.ts";
+import { restoredTerminal } from "./terminal/restored.ts";
 import { createTyping } from "./terminal/typing.ts";
 
 /**
@@ -33,9 +34,10 @@ export function trimmed(input: Uint8Array): Uint8Array {
   return value.subarray(0, value.at(-2) === 0x0d ? -2 : -1);
 }
 
-/** Asks on the terminal without echo; UsageError for Ctrl-C, and for lines that were pasted. */
+/** Asks on the terminal without echo; STOPPED for Ctrl-C, UsageError for lines that were pasted. */
 export function promptHidden(question: string): Promise<string> {
   const { stdin, stderr } = process;
+  const restored = restoredTerminal();
   stdin.setRawMode(true);
   stdin.setEncoding("utf8");
   // After that: whatever is typed from now on, even before the answer is waited for, is not echoed.
@@ -45,6 +47,7 @@ export function promptHidden(question: string): Promise<string> {
     const done = (settle: () => void): void => {
       stdin.off("data", take);
       stdin.setRawMode(false);
+      restored[Symbol.dispose]();
       stdin.pause();
       stderr.write("\n");
       settle();
@@ -52,7 +55,7 @@ export function promptHidden(question: string): Promise<string> {
     const take = (keys: string): void => {
       const typed = typing.take(keys);
       if (typed === "more") return;
-      if (typed === "stopped") return done(() => reject(new UsageError("stopped")));
+      if (typed === "stopped") return done(() => reject(new CliError("STOPPED", "stopped")));
       if (typed === "lines") return done(() => reject(severalLines()));
       done(() => resolve(typed.text));
     };

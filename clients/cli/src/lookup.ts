@@ -10,8 +10,9 @@ import {
 import type { Project } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import type { Secret } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { isId } from "@sallyport/proto/ids";
-import { CliError } from "./failure.ts";
+import { CliError, UsageError } from "./failure.ts";
 import { everyPage, fewAtOnce } from "./pages.ts";
+import { secretKeyOf } from "./values/key.ts";
 
 type With<S extends keyof Services> = { readonly services: Pick<Services, S> };
 
@@ -69,9 +70,11 @@ export async function findDeletedSecret(
   project: string | undefined,
 ): Promise<string> {
   if (isId("sec", key)) return key;
-  const projects = project === undefined ? await everyProject(client) : [await findProject(client, project)];
+  const { project: prefix, name: wanted } = secretKeyOf(key);
+  const within = oneProject(prefix, project);
+  const projects = within === undefined ? await everyProject(client) : [await findProject(client, within)];
   const secrets = await fewAtOnce(projects, ({ projectId }) => everySecret(client, projectId, true));
-  const named = secrets.flat().filter(({ name, deletedAt }) => name === key && deletedAt);
+  const named = secrets.flat().filter(({ name, deletedAt }) => name === wanted && deletedAt);
   return onlyOne(
     named.map(({ secretId }) => secretId),
     `deleted secret ${key}`,
@@ -111,8 +114,8 @@ export async function findSecret(client: With<"secrets">, projectId: string, nam
 }
 
 /**
- * Finds a secret by id (also when it is deleted), or by name in a project or, without one, in whichever has it. Throws
- * NOT_FOUND, or NAME_AMBIGUOUS for a name in several projects.
+ * Finds a secret by id (also when it is deleted), as project/NAME, or by name in a project or, without one, in whichever
+ * has it. Throws NOT_FOUND, or NAME_AMBIGUOUS for a name in several projects.
  */
 export async function locateSecret(
   client: With<"projects" | "secrets">,
@@ -120,7 +123,9 @@ export async function locateSecret(
   project: string | undefined,
 ): Promise<Secret> {
   if (isId("sec", key)) return describeSecret(client, key);
-  if (project !== undefined) return findSecret(client, (await findProject(client, project)).projectId, key);
+  const { project: prefix, name } = secretKeyOf(key);
+  const within = oneProject(prefix, project);
+  if (within !== undefined) return findSecret(client, (await findProject(client, within)).projectId, name);
   const projects = await everyProject(client);
   const found = await fewAtOnce(projects, ({ projectId }) =>
     findSecret(client, projectId, key).catch(undefinedIfAbsent),
@@ -131,6 +136,12 @@ export async function locateSecret(
   if (secrets.length === 1) return only;
   const names = projects.flatMap(({ name }, index) => (found[index] ? [name] : []));
   throw new CliError("NAME_AMBIGUOUS", `${key} is in ${names.join(" and ")}`);
+}
+
+/** The project that stands before a secret's name or that --project says. Throws UsageError for two that differ. */
+export function oneProject(prefix: string | undefined, project: string | undefined): string | undefined {
+  if (prefix === undefined || project === undefined || prefix === project) return prefix ?? project;
+  throw new UsageError("the name and --project say two projects", "leave one of them out");
 }
 
 async function describeSecret(client: With<"secrets">, secretId: string): Promise<Secret> {

@@ -55,7 +55,38 @@ describe("the command line", () => {
       2,
       /--every takes 1s to 1h, not 30d/,
     ],
-    ["an empty item", ["run", "--only", "A,", "--", "true"], 2, /empty item/],
+    ["an empty item", ["export", "--format", "json", "--only", "A,"], 2, /empty item/],
+    ["an empty item for run", ["run", "--only", "A,", "--", "true"], 125, /empty item/],
+    ["no identity for run", ["run", "--", "true"], 125, /no machine's identity/],
+    ["nothing to run", ["run"], 125, /missing required argument/],
+    ["an impossible date", ["audit", "list", "--since", "2026-02-30"], 2, /"2026-02-30" is not a time/],
+    ["help for no command", ["help", "nonsense"], 2, /unknown command 'nonsense'/],
+    ["no command with --help", ["nonsense", "--help"], 2, /unknown command 'nonsense'/],
+    ["no command with -h", ["nonsense", "-h"], 2, /unknown command 'nonsense'/],
+    ["help for no second word", ["help", "secret", "nonsense"], 2, /unknown command 'nonsense'/],
+    ["help for a word too many", ["help", "get", "nonsense"], 2, /get has no second word/],
+    ["set, as other tools have it", ["set", "A"], 2, /unknown command 'set'.*\n.*"sallyport secret put"/],
+    ["import", ["import", ".env"], 2, /"sallyport secret put" does that: secrets are stored one by one/],
+    ["secret get", ["secret", "get", "A"], 2, /"sallyport get" does that: machines read values/],
+    ["secret set", ["secret", "set", "A"], 2, /"sallyport secret put"/],
+    ["init", ["init"], 2, /"sallyport login" does that: as a person; as a machine it is enroll/],
+    ["status", ["status"], 2, /"sallyport whoami"/],
+    ["auth", ["auth", "login"], 2, /"sallyport login"/],
+    ["rollback", ["rollback", "A"], 2, /"sallyport secret rollback"/],
+    ["--only beside --except", ["run", "--only", "A", "--except", "B", "--", "true"], 125, /--only and/],
+    [
+      "a name that no secret can have",
+      ["secret", "put", "my secret", "--project", "web"],
+      2,
+      /that cannot be the name of a secret.*\n.*use letters, digits and _ \. -/,
+    ],
+    ["no project for a secret", ["secret", "put", "A"], 2, /no project is named.*\n.*PROJECT\/A/],
+    [
+      "two projects for a secret",
+      ["secret", "create", "web/A", "--project", "api"],
+      2,
+      /the name and --project say two projects/,
+    ],
     ["no identity", ["get", "A"], 4, /no machine's identity.*\n.*sallyport enroll/],
     ["no identity for people", ["project", "create", "x"], 4, /no user's identity/],
     ["no token", ["enroll"], 2, /SALLYPORT_ENROLLMENT_TOKEN is not set/],
@@ -135,6 +166,19 @@ describe("every command", () => {
   test("with two words belongs to a group that has a summary", () => {
     const nouns = catalogue.flatMap(({ path }) => (path.includes(" ") ? [path.split(" ")[0] ?? ""] : []));
     expect(new Set(nouns)).toEqual(new Set(Object.keys(groups)));
+  });
+
+  test("has help for its other name", async () => {
+    const { code, out } = await run(["help", "secret", "history"]);
+    expect(code).toBe(0);
+    expect(out).toContain("secret versions|history");
+  });
+
+  test("run's help tells of ignored signals, of the forms that are filtered and of its own exit code", async () => {
+    const { out } = await run(["help", "run"]);
+    const flat = out.replaceAll(/\s+/g, " ");
+    for (const part of ["sallyport run -- nohup", "hexadecimal", "printf %q", "exit code 125", "--except"])
+      expect(flat).toContain(part);
   });
 
   test("is shown in full by help, and all of its group by the group's", async () => {

@@ -3,8 +3,9 @@ import { Command, CommanderError } from "commander";
 import { type Entry, catalogue, entryOf, groups } from "./catalogue.ts";
 import { type Run, addGlobalOptions, commandOf, stubOf } from "./command/build.ts";
 import { globalsOf } from "./command/globals.ts";
-import { asksForJson, commandWords, globalsIn } from "./command/words.ts";
+import { asksForHelp, asksForJson, commandWords, globalsIn } from "./command/words.ts";
 import { type Explanation, UsageError, explain, explanationLines } from "./failure.ts";
+import { meantBy } from "./meant.ts";
 import { safeJson, sanitise } from "./terminal/sanitise.ts";
 import { createScreen } from "./terminal/screen.ts";
 import { terminalOf } from "./terminal/terminal.ts";
@@ -19,7 +20,8 @@ Environment:
   SALLYPORT_VAULT             vault to act in, by id or name
   NO_COLOR                    no colours
 
-Exit codes: 0 done, 1 unexpected, 2 usage, 3 refused, 4 identity, 5 not found or conflict, 6 unavailable.
+Exit codes: 0 done, 1 unexpected, 2 usage, 3 refused, 4 identity, 5 not found or conflict, 6 unavailable, 130 stopped.
+"run" gives its command's; 125 when it fails by itself, 126 and 127 when the command cannot be started or is not there.
 "sallyport help COMMAND" shows a command with examples.`;
 
 const completionMs = 1_000;
@@ -30,13 +32,35 @@ export async function run(args: readonly string[]): Promise<number> {
   if (first === "__complete") return complete(others);
   const asked = first === "help" ? [...others, "--help"] : [...args];
   try {
-    return await runParsed(asked);
+    return await runParsed(helpIsThere(asked, first === "help"));
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     const explanation = explain(error instanceof CommanderError ? usageErrorOf(error, asked) : error);
     report(explanation, asksForJson(asked));
-    return explanation.exitCode;
+    return exitCodeOf(explanation, asked);
   }
+}
+
+// The codes of the program that is run are its own: what this one finds out is told apart, as env(1) does.
+function exitCodeOf({ exitCode }: Explanation, asked: readonly string[]): number {
+  const [command] = commandWords(asked);
+  return command === "run" && exitCode < 126 ? 125 : exitCode;
+}
+
+/**
+ * The command line, unless it asks for help about what is no command: then that is refused like the command itself.
+ * Throws UsageError for more words than a command has.
+ */
+function helpIsThere(asked: string[], byWord: boolean): string[] {
+  if (!asksForHelp(asked)) return asked;
+  const words = commandWords(asked);
+  const [noun, verb] = words;
+  const entry = entryOf(words);
+  if (noun === undefined || (verb === undefined && Object.hasOwn(groups, noun))) return asked;
+  if (!entry) return asked.filter((word) => word !== "--help" && word !== "-h");
+  if (byWord && verb !== undefined && !entry.path.includes(" "))
+    throw new UsageError(`${noun} has no second word`, `"sallyport help ${noun}" shows how it is used`);
+  return asked;
 }
 
 // Called by the completion scripts; it is in no list.
@@ -110,7 +134,7 @@ function prepare(command: Command): void {
 
 /** What the parser refused, in our words: what is wrong, and what was probably meant. */
 function usageErrorOf(error: CommanderError, args: readonly string[]): UsageError {
-  const [words] = [commandWords(args)];
+  const words = commandWords(args);
   const entry = entryOf(words);
   const [noun = ""] = words;
   const scope = entry?.path ?? (Object.hasOwn(groups, noun) ? noun : undefined);
@@ -125,6 +149,8 @@ function usageErrorOf(error: CommanderError, args: readonly string[]): UsageErro
   const [message = "", suggestion] = withoutTyped(error)
     .replace(/^error: /, "")
     .split("\n");
+  const known = error.code === "commander.unknownCommand" ? meantBy(words) : undefined;
+  if (known !== undefined) return new UsageError(message, known);
   const meant = /Did you mean (?:one of )?(.+)\?/.exec(suggestion ?? "")?.[1];
   return new UsageError(message, meant === undefined ? help : `did you mean ${meant}? ${help}`);
 }

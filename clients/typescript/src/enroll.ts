@@ -53,6 +53,7 @@ export async function enroll(
     principalId: answer.machineId,
     keyId: answer.machineId,
     kind: "machine",
+    tokenId: token.id,
     name: answer.machineName,
     expiresAt: textOf(answer.expiresAt),
   };

@@ -17,6 +17,8 @@ export type Identity = {
   readonly name: string;
   /** The 32-byte Ed25519 seed in base64. */
   readonly seed: string;
+  /** The enrollment token that a machine came of; absent where it is not known. */
+  readonly tokenId?: string;
   /** RFC 3339. */
   readonly expiresAt: string;
   /** The epoch of the newest keyset that was seen: an older one is refused. Absent until one was. */
@@ -42,7 +44,7 @@ const required = [
   "seed",
   "expiresAt",
 ] as const;
-const optional = ["ca", "vaultName"] as const;
+const optional = ["ca", "vaultName", "tokenId"] as const;
 
 /** Writes an identity file: mode 0600 in a directory of mode 0700, complete or not at all, never through a link. */
 export async function saveIdentity(path: string, identity: Identity): Promise<void> {
@@ -112,6 +114,7 @@ function isIdentity(value: unknown): value is Identity {
     required.every((key) => typeof field(key) === "string") &&
     optional.every((key) => ["string", "undefined"].includes(typeof field(key))) &&
     (field("kind") === "machine" || field("kind") === "user") &&
+    URL.parse(String(field("url")))?.protocol === "https:" &&
     (field("keysetEpoch") === undefined || Number.isSafeInteger(field("keysetEpoch"))) &&
     Buffer.from(String(field("seed")), "base64").length === 32 &&
     !Number.isNaN(Date.parse(String(field("expiresAt"))))

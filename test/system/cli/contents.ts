@@ -272,6 +272,15 @@ export function describeSecrets(cli: () => Cli): void {
       });
     });
 
+    test("is named as project/NAME wherever it is named", async () => {
+      expect(await json(["put", "web/SLASHED"], "one")).toMatchObject({ name: "SLASHED", version: 1 });
+      expect(await json(["put", "web/SLASHED", "--project", "web"], "two")).toMatchObject({ version: 2 });
+      expect(await json(["show", "web/SLASHED"])).toMatchObject({ name: "SLASHED", project: "web" });
+      await json(["rm", "web/SLASHED"]);
+      expect(await json(["restore", "web/SLASHED"])).toMatchObject({ name: "SLASHED" });
+      await json(["rm", "web/SLASHED"]);
+    });
+
     test("list and show describe without values, by name or id, in one project or all", async () => {
       const all = (await cli().note("secret list")) as Secret[];
       const web = (await json(["list", "--project", "web"])) as Secret[];

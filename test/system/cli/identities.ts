@@ -1,5 +1,14 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
+import { rootCertificates } from "node:tls";
 import { enroll, parseToken } from "@sallyport/client";
 import { describe, expect, test } from "vitest";
 import type { Cli } from "./state.ts";
@@ -100,6 +109,53 @@ export function describeIdentities(cli: () => Cli): void {
       const doctor = await cli().home.run(["doctor"], { env: wrongBy(120_000) });
       expect(doctor).toMatchObject({ code: 4 });
       expect(doctor.out).toMatch(/✗ clock +2 min ahead of the server's\n +→ set the clock/);
+    });
+
+    test("come about with a CA file that another was joined to without a line end", async () => {
+      const own = readFileSync(cli().home.env["SALLYPORT_CA"] ?? "", "utf8").trimEnd();
+      const path = join(cli().home.dir, "bundle.pem");
+      for (const joined of [`${own}${rootCertificates[0] ?? ""}`, `${rootCertificates[0] ?? ""}${own}`]) {
+        writeFileSync(path, joined);
+        const env = { SALLYPORT_CA: path, SALLYPORT_ENROLLMENT_TOKEN: cli().token };
+        const checked = await cli().home.run(["enroll", "--dry-run", "--timeout", "5s"], { env });
+        expect(checked.code, checked.err).toBe(0);
+      }
+    });
+
+    test("enroll --if-needed keeps what lives of this token, and enrolls otherwise, saying why", async () => {
+      const { token } = (await cli().home.json(["token", "create", "--project", "web", "--uses", "9"])) as {
+        token: string;
+      };
+      const path = join(cli().home.dir, "job", "machine.json");
+      const env = { SALLYPORT_IDENTITY: path, SALLYPORT_ENROLLMENT_TOKEN: token };
+      const enrolled = async (args: readonly string[] = [], more: Readonly<Record<string, string>> = {}) =>
+        (await cli().home.json(["enroll", "--if-needed", ...args], { env: { ...env, ...more } })) as {
+          machineId: string;
+          enrolled: boolean;
+          why: string | null;
+        };
+      const first = await enrolled();
+      expect(first).toMatchObject({ enrolled: true, why: "there was no identity" });
+      expect(await enrolled()).toEqual({ ...first, enrolled: false, why: null });
+      const { out } = await cli().home.run(["enroll", "--if-needed"], { env });
+      expect(out).toMatch(/^✓ this machine is still .* in default {2}mch_/);
+      expect(await enrolled(["--left", "365d"])).toMatchObject({ enrolled: true, why: /nearly over/ });
+      const named = await enrolled(["--name", "job-7"]);
+      expect(named.why).toMatch(/^the machine was called /);
+      expect(await enrolled(["--name", "job-7"])).toMatchObject({ enrolled: false });
+      await cli().admin.services.machines.revokeMachine({ machineId: named.machineId });
+      const again = await enrolled(["--name", "job-7"]);
+      expect(again).toMatchObject({ enrolled: true, why: "the former machine was disabled or revoked" });
+      const other = { SALLYPORT_ENROLLMENT_TOKEN: cli().token };
+      expect(await enrolled([], other)).toMatchObject({
+        enrolled: true,
+        why: "the identity was of another token",
+      });
+      writeFileSync(path, "{}", { mode: 0o600 });
+      expect(await enrolled()).toMatchObject({ enrolled: true, why: "there was no identity" });
+      const plain = await cli().home.run(["enroll"], { env });
+      expect(plain.err).toMatch(/^sallyport: the identity of .* is replaced; "sallyport machine revoke mch_/);
+      expect(plain.code).toBe(0);
     });
 
     test("an enrollment whose reply was lost takes up its key and spends no second use", async () => {

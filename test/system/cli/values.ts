@@ -101,6 +101,25 @@ export function describeValues(cli: () => Cli): void {
       expect(await readsOf("ODD")).toBe(before);
     });
 
+    test("--except leaves out, so that one value that fits no variable does not stop the rest", async () => {
+      const script = 'printf "%s|%s" "$DB_URL" "${ODD-unset}"';
+      const args = ["run", "--except", "BINARY,ODD,my-key", "--", "sh", "-c", script];
+      expect(await cli().home.run(args)).toMatchObject({ code: 0, out: "postgres://db/2|unset" });
+      const mistyped = await cli().home.run(["run", "--except", "BINARRY", "--", "true"]);
+      expect(mistyped).toMatchObject({ code: 125 });
+      expect(mistyped.err).toMatch(/no grant covers BINARRY \[NOT_GRANTED\]/);
+      const exported = await cli().home.json(["export", "--format", "json", "--except", "web/BINARY,ODD,DB"]);
+      expect(JSON.parse((exported as { content: string }).content)).toEqual({
+        DB_URL: "postgres://db/2",
+        "my-key": "short",
+      });
+    });
+
+    test("a secret is named with its project, and the current version by its number", async () => {
+      expect((await cli().home.run(["get", "web/DB_URL"])).out).toBe("postgres://db/2");
+      expect((await cli().home.run(["get", "BINARY", "--version", "1"])).bytes).toEqual(Buffer.from(binary));
+    });
+
     async function readsOf(name: string): Promise<number> {
       const secrets = (await cli().home.json(["list"])) as { name: string; secretId: string }[];
       const secretId = secrets.find((secret) => secret.name === name)?.secretId ?? "";

@@ -97,12 +97,19 @@ export function parseDuration(typed: string): number {
 export function parseMoment(typed: string, nowMs: number = Date.now()): number {
   if (/^\d{1,9}[smhd]$/.test(typed)) return nowMs - parseDuration(typed) * 1000;
   const form = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/;
-  const ms = form.test(typed) ? Date.parse(typed) : Number.NaN;
+  const ms = form.test(typed) && isDay(typed) ? Date.parse(typed) : Number.NaN;
   if (Number.isNaN(ms))
     throw new UsageError(
       `"${typed}" is not a time: write 2026-03-14, 2026-03-14T15:09:26Z (or +01:00), or how long ago, such as 2h`,
     );
   return ms;
+}
+
+// Date.parse takes the 30th of February for the 2nd of March.
+function isDay(typed: string): boolean {
+  const day = typed.slice(0, "2026-03-14".length);
+  const ms = Date.parse(day);
+  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(day);
 }
 
 /** An option that takes a time, or how long ago, and gives it in milliseconds since 1970. */

@@ -23,10 +23,20 @@ export function commandWords(args: readonly string[]): string[] {
   return words;
 }
 
+/** Whether --help stands among the options of a command line, likewise. */
+export function asksForHelp(args: readonly string[]): boolean {
+  const own = ownOf(args);
+  return own.includes("--help") || own.includes("-h");
+}
+
 /** Whether --json stands among the options of a command line; what comes after -- belongs to another program. */
 export function asksForJson(args: readonly string[]): boolean {
+  return ownOf(args).includes("--json");
+}
+
+function ownOf(args: readonly string[]): readonly string[] {
   const end = args.indexOf("--");
-  return args.slice(0, end === -1 ? undefined : end).includes("--json");
+  return args.slice(0, end === -1 ? undefined : end);
 }
 
 /** The global options of a command line that is still being typed, such as --vault, as far as they are there. */

@@ -5,9 +5,8 @@ import { formatNames, formats, writeFormat } from "../export/format.ts";
 import { githubMasks } from "../export/github-masks.ts";
 import { saveOutput } from "../output-file.ts";
 import { terminalOf } from "../terminal/terminal.ts";
-import { choiceOf, variableOptions } from "../values/options.ts";
-import { readSelected } from "../values/select.ts";
-import { variablesOf } from "../values/variables.ts";
+import { variableOptions } from "../values/options.ts";
+import { readVariables } from "../values/read.ts";
 
 /** `sallyport export`: secrets in a format that other programs read back byte for byte. */
 export const exportCommand = defineCommand({
@@ -31,9 +30,8 @@ export const exportCommand = defineCommand({
   }),
   async run({ options, context }) {
     const { format, output } = options;
-    const { selection, naming } = choiceOf(options, formats[format].identifiers);
-    const secrets = await context.session.asMachine((client) => readSelected(client, selection));
-    const variables = variablesOf(secrets, naming);
+    const { identifiers } = formats[format];
+    const variables = await readVariables(context.session, options, identifiers);
     const content = writeFormat(format, variables);
     // The runner shows the environment at the head of each later step, and masks only what it was given. It reads commands
     // from standard error too; anywhere else they would be values on a screen.

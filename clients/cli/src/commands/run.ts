@@ -3,11 +3,11 @@ import { flag, list, rest, unless } from "../command/options.ts";
 import { UsageError } from "../failure.ts";
 import { childEnvironment } from "../run/environment.ts";
 import { runFiltered } from "../run/filtered.ts";
-import { charactersOf, formsOf, shortestFiltered } from "../run/forms.ts";
+import { charactersOf, formsOf, knownForms, shortestFiltered } from "../run/forms.ts";
 import { replaceBy } from "../run/replace.ts";
-import { choiceOf, variableOptions } from "../values/options.ts";
-import { readSelected } from "../values/select.ts";
-import { type Variable, variablesOf } from "../values/variables.ts";
+import { variableOptions } from "../values/options.ts";
+import { readVariables } from "../values/read.ts";
+import type { Variable } from "../values/variables.ts";
 import type { Context } from "../context.ts";
 
 /** `sallyport run -- COMMAND`: runs a command with secrets in its environment. */
@@ -15,17 +15,21 @@ export const run = defineCommand({
   description:
     "The command takes this program's place: signals, the terminal and the exit code are its own. It inherits the " +
     "environment, but nothing that begins with SALLYPORT_. With --redact it runs as a child whose output is filtered " +
-    "and is no terminal to it; values shorter than 4 characters are not filtered.",
+    "and is no terminal to it; values shorter than 4 characters are not filtered, nor a value in a form that is not named " +
+    'there. What ignores a signal is set up behind it, since the runtime takes such settings back: "sallyport run -- ' +
+    'nohup COMMAND". A failure of its own is exit code 125.',
   args: { command: rest("the command and its arguments, after --", { complete: "files" }) },
   options: {
     ...variableOptions,
-    redact: flag("put [redacted] for every value that the command prints, also in base64, URL or JSON form"),
+    redact: flag(`put [redacted] for every value that the command prints: ${knownForms}`),
     inherit: unless("pass on nothing of the environment but PATH, HOME and the like"),
     keep: list("with --no-inherit, pass on these variables too", { value: "A,B" }),
   },
   examples: [
     ["sallyport run -- ./deploy.sh --fast", "with everything this machine may read"],
     ["sallyport run --only DB_URL --redact -- npm test", "one secret, and not in the log"],
+    ["sallyport run --except TLS_KEY -- ./deploy.sh", "all but one"],
+    ["sallyport run -- nohup ./worker.sh", "a command that outlives its terminal"],
     ["sallyport run --map PGPASSWORD=DB:password -- psql", "a field, under the name that a program wants"],
   ],
   json: undefined,
@@ -33,9 +37,7 @@ export const run = defineCommand({
     const { inherit, keep, redact } = options;
     if (inherit && keep.length > 0)
       throw new UsageError("--keep goes with --no-inherit", "leave one of them out");
-    const { selection, naming } = choiceOf(options, true);
-    const secrets = await context.session.asMachine((client) => readSelected(client, selection));
-    const variables = variablesOf(secrets, naming);
+    const variables = await readVariables(context.session, options, true);
     const env = childEnvironment(context.env, variables, { inherit, keep });
     if (!redact) return replaceBy(command, env);
     context.exitCode = await runFiltered(command, env, formsToFilter(variables, context));

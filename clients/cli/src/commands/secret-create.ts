@@ -1,7 +1,8 @@
 import { defineCommand } from "../command/define.ts";
-import { flag, required, requiredText, textOr } from "../command/options.ts";
+import { flag, required, textOr } from "../command/options.ts";
 import { findProject } from "../lookup.ts";
-import { givenOptions, readGiven } from "../values/given.ts";
+import { givenOptions, readGiven, refuseAssignment } from "../values/given.ts";
+import { intoProject, nameRule, placeOf } from "../values/place.ts";
 import { secretShape, secretView } from "../views/secret.ts";
 import { wordOr } from "../terminal/word.ts";
 
@@ -10,9 +11,9 @@ export const secretCreate = defineCommand({
   description:
     "The value comes from standard input, a file or a prompt, or is made up and never shown; it is sealed before it is " +
     "sent. One line end of piped input is dropped. A secret with fields holds several texts under names.",
-  args: { name: required("letters, digits and _ . -, 128 at most") },
+  args: { name: required(nameRule) },
   options: {
-    project: requiredText("its project, by name or id", { value: "project", complete: "projects" }),
+    ...intoProject,
     ...givenOptions,
     note: textOr(
       "",
@@ -27,9 +28,11 @@ export const secretCreate = defineCommand({
     ["sallyport secret create TLS --project web --field key=@key.pem --field cert=@cert.pem", "from files"],
   ],
   json: secretShape,
-  async run({ args: { name }, options, context }) {
+  async run({ args, options, context }) {
+    refuseAssignment(args.name);
+    const { project, name } = placeOf(args.name, options.project);
     const value = await readGiven(name, options);
-    const { project, note, allowDangerousName } = options;
+    const { note, allowDangerousName } = options;
     return context.session.asUserOnce(async (client) => {
       const { projectId, name: projectName } = await findProject(client, project);
       const place = { projectId, projectName, name };

@@ -1,10 +1,11 @@
 import { type Sallyport, type Services, SallyportError } from "@sallyport/client";
 import type { Secret } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { defineCommand } from "../command/define.ts";
-import { flag, integer, required, requiredText } from "../command/options.ts";
+import { flag, integer, required } from "../command/options.ts";
 import { boolean, integer as whole, object, text as word } from "../command/shape.ts";
 import { findProject, findSecret, undefinedIfAbsent } from "../lookup.ts";
-import { type GivenValue, givenOptions, readGiven } from "../values/given.ts";
+import { type GivenValue, givenOptions, readGiven, refuseAssignment } from "../values/given.ts";
+import { intoProject, nameRule, placeOf } from "../values/place.ts";
 
 /** `sallyport secret put NAME`: stores the next version of a secret, or makes it. */
 export const secretPut = defineCommand({
@@ -13,9 +14,9 @@ export const secretPut = defineCommand({
     "see it. One line end of piped input is dropped, and an empty value refused unless " +
     "--allow-empty is given. Fields are stored anew as a whole: those that are not " +
     "given are not kept. Machines read the new version at once; the older ones stay, for machines that may read them.",
-  args: { name: required("the secret's name", { complete: "secrets" }) },
+  args: { name: required(nameRule, { complete: "secrets" }) },
   options: {
-    project: requiredText("its project, by name or id", { value: "project", complete: "projects" }),
+    ...intoProject,
     ...givenOptions,
     expectedVersion: integer(
       "refuse unless this is the current version; 0: unless there is no such secret yet",
@@ -35,14 +36,18 @@ export const secretPut = defineCommand({
     version: whole("the version that was stored"),
     created: boolean("whether the secret was made by this"),
   }),
-  async run({ args: { name }, options, context }) {
+  async run({ args, options, context }) {
+    refuseAssignment(args.name);
+    const { name, project } = placeOf(args.name, options.project);
     const value = await readGiven(name, options);
-    const secret = await context.session.asUserOnce((client) => put(client, name, value, options));
+    const place = { ...options, project };
+    const secret = await context.session.asUserOnce((client) => put(client, name, value, place));
     const { secretId, currentVersion: version } = secret;
     return { secretId, name, version, created: version === 1 };
   },
-  show({ secretId, name, version, created }, screen, { context, options: { project } }) {
+  show({ secretId, name, version, created }, screen, { args, context, options }) {
     screen.mark("ok", `stored ${name}, version ${version}`, secretId);
+    const { project } = placeOf(args.name, options.project);
     if (created) context.progress.say(`${name} is new in ${project}: no machine may read it before a grant`);
   },
 });

@@ -43,6 +43,10 @@ describe("what is offered", () => {
     expect((await offered("export", "--format", "d")).words).toEqual(["dotenv", "docker-env"]);
     expect((await offered("get", "A", "--vault", "vaults-B")).words).toEqual(["vaults-B"]);
     expect((await offered("--vault", "x", "get", "o")).words).toEqual(["other"]);
+    expect((await offered("--vault", "")).words).toEqual(["vaults-A", "vaults-B", "other"]);
+    expect((await offered("--vault", "vaults-A", "ge")).words).toEqual(["get"]);
+    expect(await offered("--identity", "")).toEqual({ words: [], also: "files" });
+    expect((await offered("secret", "history", "o")).words).toEqual(["other"]);
     expect(await offered("get", "--output", "")).toEqual({ words: [], also: "files" });
     expect(await offered("get", "-o", "")).toEqual({ words: [], also: "files" });
   });

@@ -26,11 +26,11 @@ export async function offerFor(words: readonly string[], namesOf: NamesOf): Prom
   const current = words.at(-1) ?? "";
   const before = words.slice(0, -1);
   const { entry, rest } = await commandBefore(before);
-  if (!entry) return { candidates: matching(commandNames(before), current), also: "nothing" };
-  const command = await entry.load();
+  const command = await entry?.load();
   if (rest.includes("--")) return { candidates: [], also: "command" };
   const option = optionOf(rest.at(-1), command);
   if (option) return fromSource(option.complete, current, option.kind === "list", namesOf);
+  if (!command) return { candidates: matching(commandNames(before), current), also: "nothing" };
   if (current.startsWith("-"))
     return { candidates: matching(optionNames(command), current), also: "nothing" };
   const argument = argumentAt({ command, words: rest });

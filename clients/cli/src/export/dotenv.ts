@@ -12,7 +12,7 @@ export const dotenv: Format = {
     const refused = refuseVariable(content);
     if (refused !== undefined) return refused;
     return formOf(textIn(content)) === undefined
-      ? "mixes quotes with characters that a shell expands"
+      ? "ends with a backslash, or has a quote beside what a shell expands"
       : undefined;
   },
   write: (variables) =>

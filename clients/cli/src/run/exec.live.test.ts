@@ -77,6 +77,20 @@ describe.each(["plain", "filtered"])("a command that is run %s", (how) => {
     expect((await start(how, [join(dir, "none")]).ended).code).toBe(127);
   });
 
+  test("that is one quoted line is told to give it to a shell", async () => {
+    const { code, err } = await start(how, ["echo $DB_URL"]).ended;
+    expect(code).toBe(127);
+    expect(err).toMatch(/there is no such command.*\n {2}→ give each word by itself.*sallyport run -- sh -c/);
+  });
+
+  test("behind nohup lives on when its terminal goes", async () => {
+    const { child, ended, output } = start(how, ["nohup", "sh", "-c", "echo ready; sleep 1; echo still"]);
+    await expect.poll(output).toContain("ready");
+    process.kill(child.pid ?? 0, "SIGHUP");
+    const { code, out } = await ended;
+    expect({ code, out }).toEqual({ code: 0, out: expect.stringContaining("still") as string });
+  });
+
   test("that names no interpreter that is there, or has too much environment, says so", async () => {
     const file = join(dir, `crlf-${how}`);
     writeFileSync(file, "#!/bin/sh\r\necho x\r\n", { mode: 0o755 });

@@ -1,3 +1,5 @@
+import { hexForms, htmlForms, pythonForms, shellForms } from "./quoting.ts";
+
 /** Values shorter than this are not filtered: half of every output would be. */
 export const shortestFiltered = 4;
 
@@ -9,24 +11,39 @@ export function charactersOf(text: string): number {
   return Array.from(text).length;
 }
 
+/** The forms in which a value is found, in words, for help: what is written in any other way passes. */
+export const knownForms =
+  "as it is, in base64, hexadecimal and URL form, escaped for JSON and HTML, quoted by a shell (bash -x, printf %q) and by Python";
+
 /**
- * Every form in which a value is looked for in output: as it is, in base64 (also within a longer text, and wrapped),
- * escaped for URLs and for JSON. A value of several lines is looked for line by line, since programs print it so. Forms
- * of fewer than 4 characters are left out.
+ * Every form in which a value is looked for in output (`knownForms`); base64 also within a longer text, and wrapped. A
+ * value of several lines is looked for line by line, since programs print it so. Forms of fewer than 4 characters are
+ * left out.
  */
 export function formsOf(plaintext: string): Uint8Array[] {
   const lines = plaintext.split(/\r\n|\r|\n/);
   const texts = lines.length === 1 ? [plaintext] : lines;
   const long = texts.filter((text) => charactersOf(text) >= shortestFiltered);
   const forms = new Set<string>();
-  for (const text of long) for (const form of [text, ...urlForms(text), ...jsonForms(text)]) forms.add(form);
+  for (const text of long) for (const form of [text, ...escapedForms(text)]) forms.add(form);
   if (charactersOf(plaintext) >= shortestFiltered) {
-    const whole = [...base64Forms(plaintext), ...urlForms(plaintext), ...jsonForms(plaintext)];
+    const whole = [...base64Forms(plaintext), ...escapedForms(plaintext)];
     for (const form of whole) if (!/[\r\n]/.test(form)) forms.add(form);
   }
   return [...forms]
     .filter((form) => form.length >= shortestFiltered)
     .flatMap((form) => piecesOf(Buffer.from(form, "utf8")));
+}
+
+function escapedForms(text: string): string[] {
+  return [
+    ...urlForms(text),
+    ...jsonForms(text),
+    ...hexForms(text),
+    ...htmlForms(text),
+    ...shellForms(text),
+    ...pythonForms(text),
+  ];
 }
 
 function urlForms(text: string): string[] {

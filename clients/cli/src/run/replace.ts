@@ -34,7 +34,12 @@ export function startFailure(file: string, code: string): CliError {
 }
 
 function notFound(file: string): CliError {
-  return new CliError("COMMAND_NOT_FOUND", `${file}: there is no such command`);
+  const message = `${file}: there is no such command`;
+  // What was quoted as a whole is for a shell.
+  if (!/\s/.test(file.trim())) return new CliError("COMMAND_NOT_FOUND", message);
+  return new CliError("COMMAND_NOT_FOUND", message, {
+    next: "give each word by itself, or the line to a shell: sallyport run -- sh -c '…'",
+  });
 }
 
 function notStarted(file: string, code: string): CliError {

@@ -21,6 +21,9 @@ for step in sys.argv[1].split(","):
         never = what
         break
     if kind == "wait": until(b"\\0never", float(what))
+    if kind == "signal":
+        for child in open("/proc/%d/task/%d/children" % (pid, pid)).read().split():
+            os.kill(int(child), getattr(signal, "SIG" + what))
     if kind == "type": os.write(fd, what.encode().decode("unicode_escape").encode("latin1"))
 until(b"\\0never", 0 if never else 2)
 if never: os.kill(pid, signal.SIGKILL)
@@ -36,7 +39,7 @@ export const lackingPty: string =
 
 /**
  * Runs a command on a terminal of its own, which it controls, in the foreground. Steps are `until:TEXT`, `type:KEYS` and
- * `wait:SECONDS`. Gives "exit N" or "exit signal N" in a first line, or "never shown: TEXT" for what was waited for in vain,
+ * `wait:SECONDS`, and `signal:NAME` for the command's own child. Gives "exit N" or "exit signal N" in a first line, or "never shown: TEXT" for what was waited for in vain,
  * then what was shown.
  */
 export function inPty(

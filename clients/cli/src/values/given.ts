@@ -41,7 +41,6 @@ export type GivenValue = { readonly plaintext: Uint8Array; readonly kind: ValueK
  * empty value that was not asked for: a pipe that failed, or Enter at a prompt, must not become what machines read next.
  */
 export async function readGiven(name: string, given: Given): Promise<GivenValue> {
-  refuseAssignment(name);
   const { file, exact, generate, field, fieldsFile, allowEmpty } = given;
   const sources = [file, generate, fieldsFile, field.length > 0 || undefined].filter(
     (of) => of !== undefined,
@@ -67,8 +66,12 @@ function emptyValue(what: string): UsageError {
   );
 }
 
-// Security: what stands behind the sign is not shown again, and goes nowhere.
-function refuseAssignment(name: string): void {
+/**
+ * Refuses NAME=value in the place of a name. Throws UsageError.
+ *
+ * Security: what stands behind the sign is not shown again, and goes nowhere.
+ */
+export function refuseAssignment(name: string): void {
   const at = name.indexOf("=");
   if (at < 0) return;
   throw new UsageError(

@@ -1,4 +1,6 @@
 import { flag, list, text, textOr } from "../command/options.ts";
+import { UsageError } from "../failure.ts";
+import type { Selection } from "./select.ts";
 import { type Naming, parseMappings } from "./variables.ts";
 
 /** The options of what turns secrets into variables. */
@@ -7,7 +9,11 @@ export const variableOptions = {
     value: "project",
     complete: "readableProjects",
   }),
-  only: list("only these secrets, by name or id", { value: "A,B", complete: "readableSecrets" }),
+  only: list("only these secrets, by name, id or project/name", {
+    value: "A,B",
+    complete: "readableSecrets",
+  }),
+  except: list("all but these secrets", { value: "A,B", complete: "readableSecrets" }),
   prefix: textOr("", "put this before every name that is not mapped", { value: "text" }),
   map: list("call a secret, or one of its fields, by this name", { value: "NAME=secret[:field]" }),
   allowDangerousNames: flag("allow names that make programs run code, such as LD_PRELOAD"),
@@ -17,16 +23,26 @@ export const variableOptions = {
 export type VariableChoice = {
   readonly project: string | undefined;
   readonly only: readonly string[];
+  readonly except: readonly string[];
   readonly prefix: string;
   readonly map: readonly string[];
   readonly allowDangerousNames: boolean;
 };
 
-/** What to read and how to name it. A secret that is mapped is read whether --only names it or not. */
+/**
+ * What to read and how to name it. A secret that is mapped is read whether --only names it or not. Throws UsageError for
+ * options that contradict each other.
+ */
 export function choiceOf(options: VariableChoice, identifiers: boolean) {
-  const { project, only, prefix, allowDangerousNames } = options;
+  const { project, only, except, prefix, allowDangerousNames } = options;
   const mappings = parseMappings(options.map);
+  if (only.length > 0 && except.length > 0)
+    throw new UsageError("--only and --except were both given", "leave one of them out");
+  const both = mappings.find(({ secret }) => except.includes(secret));
+  if (both) throw new UsageError(`--map and --except both name ${both.secret}`, "leave one of them out");
   const named = only.length === 0 ? [] : [...only, ...mappings.map(({ secret }) => secret)];
   const naming: Naming = { prefix, mappings, allowDangerousNames, identifiers };
-  return { selection: { project, named: [...new Set(named)] }, naming };
+  const withProjects = mappings.some(({ secret }) => secret.includes("/"));
+  const selection: Selection = { project, named: [...new Set(named)], except, withProjects };
+  return { selection, naming };
 }

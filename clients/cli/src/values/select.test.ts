@@ -36,6 +36,7 @@ function clientOf(stored: readonly Stored[], refused: readonly string[] = []) {
           name,
           projectId: projectId(project),
           projectName: project,
+          version: 1,
         }),
       ),
     checkDeployment: async () => ({
@@ -68,6 +69,36 @@ describe("one secret", () => {
     await expect(readOne(client, "DB_URL", undefined, undefined)).rejects.toThrow(/in web and api/);
     expect(await readOne(client, "DB_URL", "api", undefined)).toMatchObject({ secretId: idOf(2) });
     expect(await readOne(client, "DB_URL", projectId("web"), undefined)).toMatchObject({ secretId: idOf(0) });
+  });
+
+  test("is named with its project, as in grants and tokens", async () => {
+    const { client } = clientOf(web);
+    expect(await readOne(client, "api/DB_URL", undefined, undefined)).toMatchObject({ secretId: idOf(2) });
+    expect(await readOne(client, `${projectId("web")}/DB_URL`, undefined, undefined)).toMatchObject({
+      secretId: idOf(0),
+    });
+    for (const key of ["api/API_KEY", "none/DB_URL", "web/"])
+      await expect(readOne(client, key, undefined, undefined), key).rejects.toMatchObject({
+        reason: "NOT_GRANTED",
+      });
+    await expect(readOne(client, "api/DB_URL", "web", undefined)).rejects.toThrow(/no grant covers/);
+  });
+
+  test("the current one may be named by its number: it is read as the current one", async () => {
+    const { client, asked } = clientOf(web);
+    expect(await readOne(client, "API_KEY", undefined, 1)).toMatchObject({ version: 1 });
+    expect(asked).toEqual([{ secretIds: [idOf(1)] }]);
+  });
+
+  test("one that is no longer the current one when it is read is asked for by its number", async () => {
+    const { client, asked } = clientOf(web);
+    const read: ReadingClient["read"] = async (target) => {
+      const results = await client.read(target);
+      const newer = !("version" in target);
+      return results.map((each) => (each.kind === "value" && newer ? { ...each, version: 2 } : each));
+    };
+    expect(await readOne({ ...client, read }, "API_KEY", undefined, 1)).toMatchObject({ version: 1 });
+    expect(asked).toEqual([{ secretIds: [idOf(1)] }, { secretIds: [idOf(1)], version: 1 }]);
   });
 
   test("a gateway that gives another secret's id for a name is noticed", async () => {
@@ -114,6 +145,22 @@ describe("several secrets", () => {
     const selection = { project: "web", named: ["DB_URL", "API_KEY", "DB_URL"] };
     expect(names(await readSelected(client, selection))).toEqual(["DB_URL", "API_KEY", "DB_URL"]);
     expect(asked).toEqual([{ secretIds: [idOf(0), idOf(1)] }]);
+  });
+
+  test("all but some are read, by name and by project; a name that is not there stops it", async () => {
+    const { client, asked } = clientOf(web);
+    const but = (...except: string[]) => readSelected(client, { project: undefined, named: [], except });
+    expect((await but("API_KEY", "api/DB_URL")).map(({ secretId }) => secretId)).toEqual([idOf(0)]);
+    expect(asked).toEqual([{ secretIds: [idOf(0)] }]);
+    expect(names(await readSelected(client, { project: "web", named: [], except: ["DB_URL"] }))).toEqual([
+      "API_KEY",
+    ]);
+    await expect(but("API_KEYS")).rejects.toMatchObject({ reason: "NOT_GRANTED" });
+    await expect(but("DB_URL")).rejects.toMatchObject({ reason: "NAME_AMBIGUOUS" });
+    const lying = clientOf([{ name: "A", project: "web", signedName: "API_KEY" }, ...web]);
+    await expect(
+      readSelected(lying.client, { project: undefined, named: [], except: ["API_KEY"] }),
+    ).rejects.toMatchObject({ reason: "REPLY_UNTRUSTED" });
   });
 
   test("more than fit one reply are read in parts, and no lie about a name passes", async () => {

@@ -119,7 +119,7 @@ test.each(["A", "=B", "A=", "A=B:", "A=B=C", "A=B:C:D"])("--map %s is a usage er
 });
 
 test("what is mapped is read with what is named; without --only everything is", () => {
-  const options = { project: undefined, prefix: "", allowDangerousNames: false };
+  const options = { project: undefined, prefix: "", allowDangerousNames: false, except: [] };
   expect(choiceOf({ ...options, only: ["A"], map: ["X=B", "Y=A"] }, true).selection.named).toEqual([
     "A",
     "B",

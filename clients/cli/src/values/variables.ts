@@ -4,6 +4,7 @@ import { isId } from "@sallyport/proto/ids";
 import { dangerOf } from "@sallyport/proto/names/dangerous";
 import { CliError, UsageError } from "../failure.ts";
 import { fieldOf, fieldsOf } from "./fields.ts";
+import { secretKeyOf } from "./key.ts";
 import type { ReadSecret } from "./select.ts";
 
 /** A value under the name that it gets in an environment or a file. */
@@ -47,13 +48,19 @@ export function variablesOf(secrets: readonly ReadSecret[], naming: Naming): Var
   for (const { name, of } of variables) {
     checkName(name, of, naming);
     const before = seen.get(name);
-    if (before !== undefined)
-      throw new CliError("NAME_UNFIT", `${before} and ${of} would both be called ${name}`, {
-        next: "rename one with --map NEW_NAME=secret, or choose with --only or --project",
-      });
+    if (before !== undefined) throw new NameTaken(name, before, of);
     seen.set(name, of);
   }
   return variables.map(({ name, plaintext }) => ({ name, plaintext }));
+}
+
+/** Two secrets, or fields of them, would have one name. */
+export class NameTaken extends CliError {
+  constructor(name: string, before: string, of: string) {
+    super("NAME_UNFIT", `${before} and ${of} would both be called ${name}`, {
+      next: `rename one with --map NEW_NAME=${of}, or choose with --only, --except or --project`,
+    });
+  }
 }
 
 type Named = Variable & { readonly of: string };
@@ -64,21 +71,28 @@ function namedOf(secret: ReadSecret, { mappings, prefix }: Naming): Named[] {
   return own.flatMap(({ name, field }) =>
     field === undefined
       ? wholeOf(secret, name)
-      : [{ name, plaintext: Buffer.from(fieldOf(secret, field)), of: `${secret.name}:${field}` }],
+      : [{ name, plaintext: Buffer.from(fieldOf(secret, field)), of: `${keyOf(secret)}:${field}` }],
   );
 }
 
-function isOf({ secret: key }: Mapping, { secretId, name }: ReadSecret): boolean {
-  return isId("sec", key) ? key === secretId : key === name;
+function isOf({ secret: key }: Mapping, secret: ReadSecret): boolean {
+  const { project, name } = secretKeyOf(key);
+  if (project !== undefined && ![secret.project, secret.projectId].includes(project)) return false;
+  return isId("sec", name) ? name === secret.secretId : name === secret.name;
+}
+
+// How it would be named on the command line, so that what is said can be typed.
+function keyOf({ project, name }: ReadSecret): string {
+  return project === undefined ? name : `${project}/${name}`;
 }
 
 function wholeOf(secret: ReadSecret, name: string): Named[] {
   const fields = fieldsOf(secret);
-  if (!fields) return [{ name, plaintext: secret.plaintext, of: secret.name }];
+  if (!fields) return [{ name, plaintext: secret.plaintext, of: keyOf(secret) }];
   return [...fields].map(([field, content]) => ({
     name: `${name}_${field.toUpperCase()}`,
     plaintext: Buffer.from(content),
-    of: `${secret.name}:${field}`,
+    of: `${keyOf(secret)}:${field}`,
   }));
 }
 

@@ -70,6 +70,17 @@ describe("the identity that is used", () => {
     await expect(choose({ vault: ended })).rejects.toMatchObject({ reason: "IDENTITY_EXPIRED" });
   });
 
+  test("of a person reads nothing: that says who reads, and how to become it", async () => {
+    const vaultId = await placeIdentity(home, { vaultName: "default" });
+    for (const change of [{}, { vault: "default" }, { identity: identityFile(env, vaultId, "user") }])
+      await expect(choose(change, "machine")).rejects.toMatchObject({
+        reason: "IDENTITY_UNFIT",
+        next: expect.stringMatching(
+          /people do not read values, machines do: .*token create.*enroll/,
+        ) as string,
+      });
+  });
+
   test("that ended by a clock which may be wrong is left to the server", async () => {
     const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000).toISOString();
     const recent = await placeIdentity(home, { expiresAt: minutesAgo(14) });

@@ -35,6 +35,9 @@ export async function chooseIdentity(choice: Choice, kinds: readonly Identity["k
     throw new CliError(
       "IDENTITY_UNFIT",
       `${path ?? "that"} is a ${identity.kind}'s identity, and this takes a ${kinds[0] ?? ""}'s`,
+      path !== undefined && kinds[0] === "machine"
+        ? { next: `leave it out, or name a machine's; ${howToBecome("machine")}` }
+        : {},
     );
   const named = namedVaultOf(choice);
   if (named !== undefined && ![identity.vaultId, identity.vaultName].includes(named))
@@ -68,10 +71,16 @@ async function ofVault(choice: Choice, kinds: readonly Identity["kind"][]): Prom
   throw new CliError(
     "IDENTITY_UNFIT",
     `this computer has no ${kind}'s identity of ${vault.name ?? vault.vaultId}`,
-    {
-      next: kind === "user" ? 'run "sallyport login"' : 'run "sallyport enroll"',
-    },
+    { next: howToBecome(kind) },
   );
+}
+
+// Someone who logged in and asks for a value has done nothing wrong: values are for machines alone.
+function howToBecome(kind: Identity["kind"]): string {
+  return kind === "user"
+    ? 'run "sallyport login"'
+    : 'people do not read values, machines do: make a token with "sallyport token create", put it into ' +
+        'SALLYPORT_ENROLLMENT_TOKEN and run "sallyport enroll"';
 }
 
 /** The vault that was named, the current one, or the only one that has an identity of the kinds. */
@@ -88,7 +97,10 @@ export async function chooseVault(choice: Choice, kinds: readonly Identity["kind
     throw new CliError("VAULT_UNCLEAR", `this computer knows ${fitting.length} vaults, and none is chosen`);
   if (!only)
     throw new CliError("IDENTITY_UNFIT", `this computer has no ${kinds.join("'s or ")}'s identity`, {
-      next: 'run "sallyport login" as a person or "sallyport enroll" as a machine',
+      next:
+        kinds.length === 1 && vaults.length > 0
+          ? howToBecome(kinds[0] ?? "user")
+          : 'run "sallyport login" as a person or "sallyport enroll" as a machine',
     });
   return only;
 }

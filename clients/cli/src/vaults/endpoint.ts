@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { Endpoint } from "@sallyport/client";
+import { separatePem } from "@sallyport/client/pem";
 import { UsageError } from "../failure.ts";
 
 /**
@@ -21,7 +22,7 @@ export async function endpointOf(env: NodeJS.ProcessEnv): Promise<Endpoint> {
       "correct the path, or unset it",
     );
   });
-  return { url: originOf(url), ca };
+  return { url: originOf(url), ca: separatePem(ca) };
 }
 
 function originOf(text: string): string {

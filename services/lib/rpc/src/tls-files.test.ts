@@ -1,4 +1,4 @@
-import { copyFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:tls";
@@ -43,6 +43,18 @@ test("a server takes up a renewed certificate, keeps asking for the peer's, and 
     connect({ host, port: Number(port), ...tls, maxVersion: "TLSv1.2" }).on("error", resolve);
   });
   expect(await old).toBeInstanceOf(Error);
+});
+
+test("authorities that were joined without a line end between them are all trusted", async () => {
+  const files = pki.tls("gateway");
+  const own = readFileSync(files.caFile, "utf8").trimEnd();
+  const foreign = readFileSync(pki.foreign("gateway").caFile, "utf8").trimEnd();
+  for (const joined of [foreign + own, own + foreign]) {
+    writeFileSync(`${files.caFile}.joined`, joined);
+    await using server = await startTestServer(pki);
+    await using gateway = server.connect({ ...files, caFile: `${files.caFile}.joined` });
+    await expect(keys(gateway.transport).resolveKeys(goodRequest)).resolves.toBeDefined();
+  }
 });
 
 test("connections made under the old certificates are asked to leave", async () => {

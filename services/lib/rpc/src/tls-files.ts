@@ -13,9 +13,9 @@ const pollMs = 5_000;
 /** Reads the files. Throws when one is missing or when key and certificate do not belong together. */
 export function readTls({ certFile, keyFile, caFile }: TlsFiles): TlsMaterial {
   return checked({
-    cert: readFileSync(certFile, "utf8"),
+    cert: separated(readFileSync(certFile, "utf8")),
     key: readFileSync(keyFile, "utf8"),
-    ca: readFileSync(caFile, "utf8"),
+    ca: separated(readFileSync(caFile, "utf8")),
   });
 }
 
@@ -33,10 +33,12 @@ export function watchTls(
   let known = current;
   const look = async (): Promise<void> => {
     try {
-      const [cert, key, ca] = await Promise.all(
-        [files.certFile, files.keyFile, files.caFile].map((file) => readFile(file, "utf8")),
-      );
-      if (cert === undefined || key === undefined || ca === undefined) return;
+      const { certFile, keyFile, caFile } = files;
+      const [cert, key, ca] = await Promise.all([
+        readFile(certFile, "utf8").then(separated),
+        readFile(keyFile, "utf8"),
+        readFile(caFile, "utf8").then(separated),
+      ]);
       if (cert === known.cert && key === known.key && ca === known.ca) return;
       known = checked({ cert, key, ca });
       onChange(known);
@@ -46,6 +48,11 @@ export function watchTls(
   };
   const timer = setInterval(() => void look(), intervalMs).unref();
   return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+// OpenSSL stops at a block that another follows on the same line, as where files without a line end were joined.
+function separated(pem: string): string {
+  return pem.replaceAll(/(-----END [A-Z0-9 ]+-----)(?=-----BEGIN )/g, "$1\n");
 }
 
 function checked(material: TlsMaterial): TlsMaterial {

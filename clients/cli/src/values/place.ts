@@ -1,0 +1,29 @@
+import { text } from "../command/options.ts";
+import { UsageError } from "../failure.ts";
+import { oneProject } from "../lookup.ts";
+import { secretKeyOf } from "./key.ts";
+
+/** How the name of a secret to store may look, for help. */
+export const nameRule =
+  "letters, digits and _ . -, 128 at most, none of . - first; project/NAME says its project";
+
+/** The option that says into which project a secret is stored. */
+export const intoProject = {
+  project: text("its project, by name or id; needed unless it stands before the name", {
+    value: "project",
+    complete: "projects",
+  }),
+};
+
+const nameForm = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
+
+/** Where a secret is stored, by the name that was typed and --project. Throws UsageError. */
+export function placeOf(typed: string, project: string | undefined): { project: string; name: string } {
+  const { project: prefix, name } = secretKeyOf(typed);
+  const within = oneProject(prefix, project);
+  if (!nameForm.test(name))
+    // What was typed is not shown again: it may be the value.
+    throw new UsageError("that cannot be the name of a secret", `use ${nameRule}`);
+  if (within !== undefined) return { project: within, name };
+  throw new UsageError("no project is named", `name it with --project, or as PROJECT/${name}`);
+}
