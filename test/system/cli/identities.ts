@@ -122,6 +122,29 @@ export function describeIdentities(cli: () => Cli): void {
       }
     });
 
+    test("of jobs that enroll at once are each its own, in one home and with files of their own", async () => {
+      const { token } = (await cli().home.json(["token", "create", "--project", "web", "--uses", "9"])) as {
+        token: string;
+      };
+      const shared = join(cli().home.dir, "shared", "machine.json");
+      const fileOf = (index: number) => (index < 3 ? shared : join(cli().home.dir, `job-${index}.json`));
+      const made = await Promise.all(
+        Array.from({ length: 6 }, async (_, index) => {
+          const env = { SALLYPORT_IDENTITY: fileOf(index), SALLYPORT_ENROLLMENT_TOKEN: token };
+          const args = ["enroll", "--name", `par-${index}`];
+          return (await cli().home.json(args, { env })) as { name: string; machineId: string };
+        }),
+      );
+      expect(made.map(({ name }) => name)).toEqual(made.map((_, index) => `par-${index}`));
+      expect(new Set(made.map(({ machineId }) => machineId)).size).toBe(6);
+      for (const [index, { machineId }] of made.slice(3).entries()) {
+        const env = { SALLYPORT_IDENTITY: fileOf(index + 3) };
+        expect(await cli().home.json(["whoami", "--as", "machine"], { env })).toMatchObject({
+          principalId: machineId,
+        });
+      }
+    });
+
     test("enroll --if-needed keeps what lives of this token, and enrolls otherwise, saying why", async () => {
       const { token } = (await cli().home.json(["token", "create", "--project", "web", "--uses", "9"])) as {
         token: string;

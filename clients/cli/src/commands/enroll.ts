@@ -12,7 +12,7 @@ import { endpointOf } from "../vaults/endpoint.ts";
 import { identityFile, readCurrentVault, writeCurrentVault } from "../vaults/folder.ts";
 import { keepIdentity } from "../vaults/keep.ts";
 import { formerIdentity, whyNotKept } from "../vaults/former.ts";
-import { withPendingKey } from "../vaults/pending.ts";
+import { pendingOf, withPendingKey } from "../vaults/pending.ts";
 
 /** `sallyport enroll`: makes this computer a machine of a vault. */
 export const enroll = defineCommand({
@@ -60,7 +60,7 @@ export const enroll = defineCommand({
     const why = ifNeeded ? await whyNotKept(context, former, wantedIdentity) : null;
     if (ifNeeded && former && why === null) return outcomeOf(former, path, { enrolled: false, why });
     const identity = await context.session.patiently(new URL(endpoint.url).host, (options) =>
-      withPendingKey(path, id, async (seed) => {
+      withPendingKey(path, pendingOf(id, name), async (seed) => {
         const made = await enrollMachine(endpoint, token.trim(), { ...options, ...wanted, seed });
         return keepIdentity(path, made, options);
       }),

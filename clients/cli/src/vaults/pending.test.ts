@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SallyportError } from "@sallyport/client/error";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { withPendingKey } from "./pending.ts";
+import { pendingOf, withPendingKey } from "./pending.ts";
 
 let dir: string;
 let path: string;
@@ -38,6 +38,14 @@ test("what may have been heard is asked again with the same key; another token h
   const [first, second, third] = seeds;
   expect(second).toBe(first);
   expect(third).not.toBe(first);
+});
+
+test("another name has its own key, or two jobs would become one machine", async () => {
+  for (const name of ["par-1", "par-2", undefined, "par-2"])
+    await expect(attempt(pendingOf("tok_a", name), fail("UNREACHABLE"))).rejects.toThrow();
+  expect(new Set(seeds).size).toBe(4);
+  await expect(attempt(pendingOf("tok_a", "par-2"), fail("UNREACHABLE"))).rejects.toThrow();
+  expect(seeds.at(-1)).toBe(seeds.at(-2));
 });
 
 test("a refusal ends it", async () => {

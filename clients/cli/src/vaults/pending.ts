@@ -1,10 +1,20 @@
+import { createHash } from "node:crypto";
 import { newSeed } from "@sallyport/client";
 import { SallyportError } from "@sallyport/client/error";
 import { erasePrivateFile, readPrivateFile, writePrivateFile } from "@sallyport/client/private-file";
 
 /**
+ * What an enrollment is told apart by from others in one home: the token and the name that is asked for. Two jobs that ask
+ * for two names must not take up one key: the server would know it, and give both the one machine.
+ */
+export function pendingOf(tokenId: string, name: string | undefined): string {
+  if (name === undefined) return tokenId;
+  return `${tokenId}_${createHash("sha256").update(name).digest("hex").slice(0, 32)}`;
+}
+
+/**
  * Makes an identity with a key that outlives a lost reply: the key is in a file before anything is asked, the next try
- * with the same token takes it up, and the server then knows the key and spends no second use. The file goes once the
+ * for the same (a token's id, or pendingOf) takes it up, and the server then knows the key and spends no second use. The file goes once the
  * identity is kept, or once the server has refused.
  */
 export async function withPendingKey<T>(
