@@ -62,6 +62,9 @@ test("every file ends its last line, so that two of them joined are both", async
   writeFileSync(joined, readFileSync(edgeCa(), "utf8") + readFileSync(meshCa(), "utf8"));
   const all = [edgeCa(), meshCa()].flatMap(readCertificates).map(({ serialNumber }) => serialNumber);
   expect(readCertificates(joined).map(({ serialNumber }) => serialNumber)).toEqual(all);
+  const broken = join(data, "broken.pem");
+  writeFileSync(broken, readFileSync(edgeCa(), "utf8").trimEnd() + readFileSync(meshCa(), "utf8"));
+  expect(readCertificates(broken).map(({ serialNumber }) => serialNumber)).toEqual(all);
   const blocks = readFileSync(joined, "utf8").match(/^-----BEGIN CERTIFICATE-----$/gm);
   expect(blocks).toHaveLength(all.length);
 });

@@ -83,6 +83,16 @@ describe.each(["plain", "filtered"])("a command that is run %s", (how) => {
     expect(err).toMatch(/there is no such command.*\n {2}→ give each word by itself.*sallyport run -- sh -c/);
   });
 
+  test("is looked for in the system's folders without a PATH, as execvp(3) has it, and not in this one", () => {
+    const name = "ls";
+    writeFileSync(join(dir, name), "#!/bin/sh\necho from this folder\n", { mode: 0o755 });
+    const { PATH: _, ...bare } = env;
+    const options = { env: bare, cwd: dir, encoding: "utf8" } as const;
+    const { stdout, status } = spawnSync(process.execPath, [runner, how, name, runner], options);
+    rmSync(join(dir, name));
+    expect({ stdout, status }).toEqual({ stdout: `${runner}\n`, status: 0 });
+  });
+
   test("behind nohup lives on when its terminal goes", async () => {
     const { child, ended, output } = start(how, ["nohup", "sh", "-c", "echo ready; sleep 1; echo still"]);
     await expect.poll(output).toContain("ready");

@@ -1,6 +1,5 @@
 import { readFile } from "node:fs/promises";
 import type { Endpoint } from "@sallyport/client";
-import { separatePem } from "@sallyport/client/pem";
 import { UsageError } from "../failure.ts";
 
 /**
@@ -22,7 +21,7 @@ export async function endpointOf(env: NodeJS.ProcessEnv): Promise<Endpoint> {
       "correct the path, or unset it",
     );
   });
-  return { url: originOf(url), ca: separatePem(ca) };
+  return { url: originOf(url), ca };
 }
 
 function originOf(text: string): string {

@@ -1,4 +1,5 @@
 import { type SecureContext, createSecureContext, getCACertificates } from "node:tls";
+import { separatePem } from "../pem.ts";
 
 let system: SecureContext | undefined;
 
@@ -10,7 +11,7 @@ let system: SecureContext | undefined;
 export function trustOf(
   ca: string | undefined,
 ): { readonly ca: string } | { readonly secureContext: SecureContext } {
-  if (ca !== undefined) return { ca };
+  if (ca !== undefined) return { ca: separatePem(ca) };
   system ??= createSecureContext({ ca: systemCas() });
   return { secureContext: system };
 }
