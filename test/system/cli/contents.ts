@@ -301,7 +301,7 @@ export function describeSecrets(cli: () => Cli): void {
       expect(await refused(["show", "LOGIN"])).toMatchObject({
         code: 2,
         said: "sallyport: LOGIN is in api and web [NAME_AMBIGUOUS]",
-        next: "choose with --project, or name it by its id",
+        next: "choose with --project, or name it as project/NAME or by its id",
       });
       expect(await json(["show", "LOGIN", "--project", "api"])).toMatchObject({ project: "api" });
       expect(await refused(["show", "NONE"])).toMatchObject({

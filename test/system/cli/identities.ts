@@ -187,14 +187,14 @@ export function describeIdentities(cli: () => Cli): void {
       const before = (await cli().admin.services.enrollment.getToken({ tokenId: id })).token?.uses ?? 0;
       const seed = Buffer.alloc(32, 7);
       // The server enrolled this key, and its answer never came.
-      const { principalId } = await enroll(cli().deployment.endpoint, cli().token, { name: "lost", seed });
+      const { principalId, name } = await enroll(cli().deployment.endpoint, cli().token, { seed });
       mkdirSync(join(cli().home.dir, "lost"), { mode: 0o700 });
       const pending = `${path}.pending`;
       writeFileSync(pending, JSON.stringify({ tokenId: id, seed: seed.toString("base64") }), { mode: 0o600 });
-      const again = await cli().home.json(["enroll", "--identity", path, "--name", "lost"], {
+      const again = await cli().home.json(["enroll", "--identity", path], {
         env: { SALLYPORT_ENROLLMENT_TOKEN: cli().token },
       });
-      expect(again).toMatchObject({ machineId: principalId });
+      expect(again).toMatchObject({ machineId: principalId, name });
       expect(existsSync(pending)).toBe(false);
       expect((await cli().admin.services.enrollment.getToken({ tokenId: id })).token?.uses).toBe(before + 1);
     });

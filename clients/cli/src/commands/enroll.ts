@@ -76,7 +76,7 @@ export const enroll = defineCommand({
     const where = `${machineId}, expires ${relativeTime(expiresAt)}`;
     const still = enrolled ? "" : " still";
     screen.mark("ok", `this machine is${still} ${name} in ${vaultName ?? vaultId}`, where);
-    if (why !== null) screen.line(`  enrolled anew, since ${why}`);
+    if (why !== null) screen.line(`  enrolled, since ${why}`);
   },
 });
 
