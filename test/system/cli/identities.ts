@@ -4,6 +4,7 @@ import {
   mkdirSync,
   readFileSync,
   readdirSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
@@ -120,6 +121,7 @@ export function describeIdentities(cli: () => Cli): void {
         const checked = await cli().home.run(["enroll", "--dry-run", "--timeout", "5s"], { env });
         expect(checked.code, checked.err).toBe(0);
       }
+      rmSync(path); // A folder with certificates is a deployment to doctor.
     });
 
     test("of jobs that enroll at once are each its own, in one home and with files of their own", async () => {
