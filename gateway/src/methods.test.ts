@@ -20,7 +20,8 @@ import { newId } from "@sallyport/proto/ids";
 import { frameMessage, maxContentBytes, newSecretId } from "@sallyport/proto/signing";
 import { describe, expect, test } from "vitest";
 import { limitsOf } from "./methods.ts";
-import { newKeyPaths, pathOf, publicServices } from "./routes.ts";
+import { newKeyPaths, pathOf } from "./routes.ts";
+import { publicServices } from "@sallyport/proto/verifying";
 
 const paths = publicServices.flatMap(({ methods }) => methods.map(pathOf));
 

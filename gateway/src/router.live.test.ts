@@ -18,10 +18,11 @@ import {
 } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { answerHeader, answerOwnerOf, frameMessage } from "@sallyport/proto/signing";
+import { publicServices } from "@sallyport/proto/verifying";
 import { Failure, fail, toRefusal } from "@sallyport/rpc";
 import { type TestPki, createTestPki, testRedisUrl } from "@sallyport/test/infra";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { forwarded, forwardedRead, pathOf, publicServices } from "./routes.ts";
+import { forwarded, forwardedRead, pathOf } from "./routes.ts";
 import { call, signedRequest } from "./testing/calls.ts";
 import { type TestGateway, startTestGateway } from "./testing/gateway.ts";
 import { type TestKey, type TestPrincipal, newKey, newMachine, newUser } from "./testing/keys.ts";

@@ -34,12 +34,6 @@ export const forwarded: readonly { readonly service: DescService; readonly owner
 /** The method of ReadService that is forwarded: which secrets there are is for secrets to say. */
 export const forwardedRead = { method: ReadService.method.listReadableSecrets, owner: "secrets" } as const;
 
-/** Every public service: the forwarded ones and the read, which the gateway composes itself. */
-export const publicServices: readonly DescService[] = [
-  ReadService,
-  ...forwarded.map((route) => route.service),
-];
-
 /** The request path of a method, as it is signed. */
 export function pathOf(method: DescMethod): string {
   return `/${method.parent.typeName}/${method.name}`;

@@ -25,6 +25,7 @@ export const groups: Readonly<Record<string, string>> = {
   device: "The computers of people",
   keyset: "The deployment's public keys, for who runs it",
   audit: "The record of what happened",
+  request: "Signed requests, for authors of other clients",
 };
 
 /** Every command, in the order of help. */
@@ -437,6 +438,12 @@ export const catalogue: readonly Entry[] = [
     summary: "Check everything that has to be right, and say what to fix",
     section: "This computer",
     load: async () => (await import("./commands/doctor.ts")).doctor,
+  },
+  {
+    path: "request check",
+    summary: "Find which step of the signature check a captured request fails",
+    section: "This computer",
+    load: async () => (await import("./commands/request-check.ts")).requestCheck,
   },
   {
     path: "completion",

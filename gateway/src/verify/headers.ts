@@ -1,114 +1,29 @@
 import type { SignedHead } from "@sallyport/evidence";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import {
-  acceptedContentTypes,
-  contentTypeOf,
-  normaliseAuthority,
-  unframeMessage,
-} from "@sallyport/proto/signing";
+import * as verifying from "@sallyport/proto/verifying";
 import { fail } from "@sallyport/rpc";
 
-/** The request's head as it came off the wire: `rawHeaders` is the flat name, value list with duplicates kept. */
-export type RequestHead = {
-  readonly method: string;
-  readonly url: string;
-  readonly rawHeaders: readonly string[];
-};
-
-const encodings = ["grpc-encoding", "connect-content-encoding"];
-const forbidden = ["content-encoding", "trailer"];
-const maxHeaders = 64;
-
-type Headers = ReadonlyMap<string, readonly string[]>;
-
-function refuse(field: string, description: string): never {
-  throw fail(Reason.FIELD_INVALID, { field, description });
-}
+export type { RequestHead } from "@sallyport/proto/verifying";
 
 /**
- * Reads a head with exactly one signature and every covered header exactly once (SIGNING §2), of a content type of the
- * closed list without an encoding (§5.2); nothing is joined, trimmed away or preferred. REQUEST_REJECTED without exactly one
- * signature, FIELD_INVALID naming anything else.
+ * Reads a head as `proto/verifying` does. REQUEST_REJECTED without exactly one signature, FIELD_INVALID naming anything
+ * else.
  */
-export function readSignedHead(head: RequestHead): SignedHead {
-  if (head.method !== "POST") refuse("method", "only POST is answered");
-  if (!/^\/[A-Za-z0-9._]+\/[A-Za-z0-9]+$/.test(head.url))
-    refuse("path", "origin-form without a query is needed");
-  const headers = countedHeaders(head.rawHeaders);
-  const signatureInput = onlyValue(headers, "signature-input") ?? unsigned("signature-input");
-  const signature = onlyValue(headers, "signature") ?? unsigned("signature");
-  const covered = (name: string): string =>
-    onlyValue(headers, name) ?? refuse(name, "exactly one such header is needed");
-  const signed = {
-    method: "POST",
-    authority: authorityOf(headers),
-    path: head.url,
-    contentType: covered("content-type"),
-    contentDigest: covered("content-digest"),
-    signatureInput,
-    signature,
-  };
-  checkContentType(signed.contentType, headers);
-  return signed;
+export function readSignedHead(head: verifying.RequestHead): SignedHead {
+  return asFailure(() => verifying.readSignedHead(head));
 }
 
-function unsigned(name: string): never {
-  throw fail(Reason.REQUEST_REJECTED, {}, new Error(`exactly one ${name} header is needed`));
-}
-
-function onlyValue(headers: Headers, name: string): string | undefined {
-  const values = headers.get(name) ?? [];
-  return values.length === 1 ? values[0] : undefined;
-}
-
-function countedHeaders(rawHeaders: readonly string[]): Headers {
-  if (rawHeaders.length > maxHeaders * 2) refuse("headers", `at most ${maxHeaders} headers are read`);
-  const headers = new Map<string, string[]>();
-  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-    const name = (rawHeaders[index] ?? "").toLowerCase();
-    const value = rawHeaders[index + 1] ?? "";
-    const values = headers.get(name);
-    if (values) values.push(value);
-    else headers.set(name, [value]);
-  }
-  return headers;
-}
-
-// HTTP/2 has :authority, HTTP/1.1 has Host; a request with both must not be ambiguous, and neither comes twice.
-function authorityOf(headers: Headers): string {
-  const given = [headers.get(":authority") ?? [], headers.get("host") ?? []];
-  if (given.some((values) => values.length > 1)) refuse("authority", "exactly one authority is needed");
-  const names = given.flat();
-  const [first, ...others] = names.map(normalisedOrEmpty);
-  if (!first || others.some((name) => name !== first))
-    return refuse("authority", "exactly one authority is needed");
-  return first;
-}
-
-function normalisedOrEmpty(authority: string): string {
-  try {
-    return normaliseAuthority(authority);
-  } catch {
-    return "";
-  }
-}
-
-function checkContentType(contentType: string, headers: Headers): void {
-  if (!contentTypeOf(contentType))
-    refuse("content-type", `one of ${acceptedContentTypes.join(", ")} is needed`);
-  for (const name of forbidden) if (headers.has(name)) refuse(name, "it is not accepted");
-  for (const name of encodings) {
-    if ((headers.get(name) ?? []).some((value) => value !== "identity"))
-      refuse(name, "only identity is accepted");
-  }
-}
-
-/** Refuses gRPC content that is not exactly one uncompressed frame (SIGNING §5.3). */
+/** Refuses gRPC content that is not exactly one uncompressed frame (SIGNING §5.3) as FIELD_INVALID. */
 export function checkFrame(contentType: string, body: Uint8Array): void {
-  if (contentTypeOf(contentType) !== "grpc") return;
+  asFailure(() => verifying.checkFrame(contentType, body));
+}
+
+function asFailure<T>(check: () => T): T {
   try {
-    unframeMessage(body);
-  } catch {
-    refuse("body", "exactly one uncompressed gRPC frame is needed");
+    return check();
+  } catch (error) {
+    if (error instanceof verifying.UnsignedError) throw fail(Reason.REQUEST_REJECTED, {}, error);
+    if (!(error instanceof verifying.HeadError)) throw error;
+    throw fail(Reason.FIELD_INVALID, { field: error.field, description: error.message });
   }
 }

@@ -5,7 +5,7 @@ import { ReadSecretsRequestSchema } from "@sallyport/proto/gen/sallyport/gateway
 import { Failure } from "@sallyport/rpc";
 import { expect, test } from "vitest";
 import { decodeBody } from "./body.ts";
-import { EvidenceError } from "./evidence-error.ts";
+import { EvidenceError } from "@sallyport/proto/verifying";
 
 type Vector = { readonly name: string; readonly contentType: string; readonly body: string };
 type Vectors = {

@@ -8,42 +8,20 @@ import {
 } from "@bufbuild/protobuf";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { SignedRequest } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { contentTypeOf, fromStrictBinary, unframeMessage } from "@sallyport/proto/signing";
+import { contentTypeOf } from "@sallyport/proto/signing";
 import { fail } from "@sallyport/rpc";
-import { EvidenceError, atStep } from "./evidence-error.ts";
-import { badKeyIn } from "./public-keys.ts";
-import { fromStrictJson } from "./strict-decode.ts";
-import { violationOf } from "./validate.ts";
+import { type SignedBody, decodeMessage, violationIn } from "@sallyport/proto/verifying";
 
 /**
  * Decodes the body of a signed request by its content type, so that every process reads the same message from the same
  * bytes (SIGNING §5). Throws EvidenceError ("content-type", "body") for its form and Failure FIELD_INVALID for bounds and for keys
  * that no client makes.
  */
-export function decodeBody<D extends DescMessage>(
-  schema: D,
-  { contentType, body }: Pick<SignedRequest, "contentType" | "body">,
-): MessageShape<D> {
-  const message = decode(schema, contentType, body);
-  const violation = violationOf(schema, message) ?? badKeyIn(schema, message);
+export function decodeBody<D extends DescMessage>(schema: D, signed: SignedBody): MessageShape<D> {
+  const message = decodeMessage(schema, signed);
+  const violation = violationIn(schema, message);
   if (violation) throw fail(Reason.FIELD_INVALID, violation);
   return message;
-}
-
-function decode<D extends DescMessage>(schema: D, header: string, body: Uint8Array): MessageShape<D> {
-  const contentType = contentTypeOf(header);
-  switch (contentType) {
-    case "json":
-      return atStep("body", () => fromStrictJson(schema, body));
-    case "proto":
-      return atStep("body", () => fromStrictBinary(schema, body));
-    case "grpc":
-      return atStep("body", () => fromStrictBinary(schema, unframeMessage(body)));
-    case undefined:
-      throw new EvidenceError("content-type", "it is not accepted");
-    default:
-      throw new Error(`unknown content type ${String(contentType satisfies never)}`);
-  }
 }
 
 /**

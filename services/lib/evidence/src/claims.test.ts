@@ -13,7 +13,7 @@ import { LABELS, labelled } from "@sallyport/proto/signing";
 import { describe, expect, test } from "vitest";
 import { openCredential, signCredential } from "./credential.ts";
 import { publicKeyOf, signEd25519 } from "./ed25519.ts";
-import { EvidenceError } from "./evidence-error.ts";
+import { EvidenceError } from "@sallyport/proto/verifying";
 import { type Vouched, vouch } from "./macs.ts";
 import { openPermit, sealPermit } from "./permit.ts";
 import { openSlip, sealSlip } from "./slip.ts";

@@ -7,8 +7,7 @@ import {
 } from "@bufbuild/protobuf";
 import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
 import { fromStrictBinary } from "@sallyport/proto/signing";
-import { EvidenceError, type EvidenceStep, atStep } from "./evidence-error.ts";
-import { violationOf } from "./validate.ts";
+import { EvidenceError, type EvidenceStep, atStep, violationOf } from "@sallyport/proto/verifying";
 
 /** How far two clocks of the deployment may differ, in milliseconds. */
 export const maxSkewMs = 5_000;

@@ -12,7 +12,7 @@ import {
 import { LABELS, labelled, parseKeyId } from "@sallyport/proto/signing";
 import { checkExpiry, decodeClaims, encodeClaims, maxSkewMs } from "./claims.ts";
 import { signEd25519, verifyEd25519 } from "./ed25519.ts";
-import { EvidenceError, atStep } from "./evidence-error.ts";
+import { EvidenceError, atStep } from "@sallyport/proto/verifying";
 import type { Trust } from "./trust.ts";
 
 /** The longest that a credential may live, in milliseconds. */

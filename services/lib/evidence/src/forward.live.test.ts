@@ -17,7 +17,7 @@ import { Failure } from "@sallyport/rpc";
 import { newUser } from "@sallyport/test/infra";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { publicKeyOf, verifyEd25519 } from "./ed25519.ts";
-import { parseRequest } from "./signed-request.ts";
+import { parseRequest } from "@sallyport/proto/verifying";
 import { type Forwarded, type TestOwner, createTestOwner, requestId, startMs } from "./testing/owner.ts";
 
 const user = newUser("vlt_0123456789abcdefghjk", Role.ADMIN);

@@ -12,13 +12,13 @@ import { Failure, fail, toRefusal } from "@sallyport/rpc";
 import { mayCall } from "./access.ts";
 import { type AnswerKey, type AnswerOutcome, signAnswer } from "./answer.ts";
 import { maxSkewMs } from "./claims.ts";
-import { EvidenceError } from "./evidence-error.ts";
+import { EvidenceError, type VerifiedRequest } from "@sallyport/proto/verifying";
 import type { ForwardContext, ForwardMethods, ForwardRun } from "./forward-methods.ts";
 import { type Judgement, createJudgement } from "./project-roles.ts";
 import { countRefusedStep } from "./refused-steps.ts";
 import { createSweep, markSeen } from "./seen-requests.ts";
 import { type Signer, signerOf } from "./signer.ts";
-import { type VerifiedRequest, verifySignedRequest } from "./signed-request.ts";
+import { verifySignedRequest } from "./signed-request.ts";
 import type { Trust } from "./trust.ts";
 
 /** What an owner of public methods gives to have requests forwarded to it. */

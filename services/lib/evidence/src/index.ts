@@ -4,7 +4,7 @@ export { decodeBody } from "./body.ts";
 export { maxSkewMs } from "./claims.ts";
 export { credentialLifetimeMs, openCredential, signCredential } from "./credential.ts";
 export { publicKeyOf, signEd25519, verifyEd25519 } from "./ed25519.ts";
-export { EvidenceError, type EvidenceStep } from "./evidence-error.ts";
+export { EvidenceError, type EvidenceStep } from "@sallyport/proto/verifying";
 export {
   type ForwardContext,
   type ForwardHandlers,
@@ -23,9 +23,8 @@ export {
   type SignedHead,
   type VerifiedRequest,
   parseRequest,
-  verifyHead,
-  verifySignedRequest,
-} from "./signed-request.ts";
+} from "@sallyport/proto/verifying";
+export { verifyHead, verifySignedRequest } from "./signed-request.ts";
 export { type PublicKeyLine, type SigningKeyFile, keptOrNewSigningKeys } from "./signing-key-file.ts";
 export { type Published, pickPublished } from "./published.ts";
 export { type FollowKeysOptions, type FollowedSigner, followKeys, followSigner } from "./followed-keys.ts";

@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { labelled } from "@sallyport/proto/signing";
-import { EvidenceError, type EvidenceStep } from "./evidence-error.ts";
+import { EvidenceError, type EvidenceStep } from "@sallyport/proto/verifying";
 
 /** A symmetric key of 32 bytes, known to exactly two processes. */
 export type MacKey = { readonly keyId: string; readonly key: Uint8Array };

@@ -1,56 +1,23 @@
-import {
-  type DescMessage,
-  type DescService,
-  type MessageInitShape,
-  ScalarType,
-  create,
-  toBinary,
-} from "@bufbuild/protobuf";
-import { AuditService } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
+import { type DescMessage, type MessageInitShape, ScalarType, create, toBinary } from "@bufbuild/protobuf";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { SealingSuite, ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { ReadSecretsRequestSchema, ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
-import {
-  EnrollRequestSchema,
-  EnrollmentService,
-} from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
-import { MachineService } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
+import { ReadSecretsRequestSchema } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
+import { EnrollRequestSchema } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
 import {
   RedeemLoginCodeRequestSchema,
   RenewDeviceRequestSchema,
-  UserService,
 } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
-import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_pb.ts";
-import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
-import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
-import { ProjectRoleService } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
-import { SealingService } from "@sallyport/proto/gen/sallyport/policy/v1/sealing_pb.ts";
-import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import {
   AddVersionRequestSchema,
   CreateSecretRequestSchema,
-  SecretService,
 } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
+import { publicServices } from "@sallyport/proto/verifying";
 import { Failure } from "@sallyport/rpc";
 import { newId } from "@sallyport/proto/ids";
 import { describe, expect, test } from "vitest";
 import { decodeBody } from "./body.ts";
 import { publicKeyOf } from "./ed25519.ts";
 
-const publicServices: readonly DescService[] = [
-  ReadService,
-  EnrollmentService,
-  MachineService,
-  UserService,
-  VaultService,
-  GrantService,
-  MembershipService,
-  ProjectRoleService,
-  SealingService,
-  ProjectService,
-  SecretService,
-  AuditService,
-];
 const bytes = (hex: string) => new Uint8Array(Buffer.from(hex, "hex"));
 const top = "ff".repeat(30);
 

@@ -1,5 +1,5 @@
 import { counter } from "@sallyport/telemetry";
-import type { EvidenceError } from "./evidence-error.ts";
+import type { EvidenceError } from "@sallyport/proto/verifying";
 
 const refusals = counter("sallyport.verify.refusals");
 

@@ -7,8 +7,8 @@ import {
 import { contentDigest, signatureBase, signatureParams } from "@sallyport/proto/signing";
 import { expect, test } from "vitest";
 import { publicKeyOf, signEd25519 } from "./ed25519.ts";
-import { EvidenceError } from "./evidence-error.ts";
-import { parseRequest, verifySignedRequest } from "./signed-request.ts";
+import { EvidenceError, parseRequest } from "@sallyport/proto/verifying";
+import { verifySignedRequest } from "./signed-request.ts";
 
 type Vector = {
   readonly name: string;

@@ -1,9 +1,8 @@
 import type { ForwardRequest } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
 import { parseKeyId } from "@sallyport/proto/signing";
 import { openCredential } from "./credential.ts";
-import { EvidenceError, atStep } from "./evidence-error.ts";
 import type { Principal } from "./forward-methods.ts";
-import { parseRequest } from "./signed-request.ts";
+import { EvidenceError, atStep, parseRequest } from "@sallyport/proto/verifying";
 import type { Trust } from "./trust.ts";
 
 /** The key under which a request must be signed, and whose it is; without a principal it is not enrolled yet. */

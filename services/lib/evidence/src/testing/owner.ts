@@ -16,7 +16,7 @@ import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/projec
 import { Failure, fail, failureOf, toConnectError } from "@sallyport/rpc";
 import { createServiceDatabase, createSignedDeployment } from "@sallyport/test/infra";
 import { pickAnswerKey } from "../answer.ts";
-import { EvidenceError } from "../evidence-error.ts";
+import { EvidenceError } from "@sallyport/proto/verifying";
 import { type ForwardContext, forwardMethods } from "../forward-methods.ts";
 import { type ForwarderOptions, createForwarder } from "../forward.ts";
 import { loadTrust } from "../trust.ts";

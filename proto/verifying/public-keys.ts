@@ -1,14 +1,11 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
-import { ReadSecretsRequestSchema } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
-import { EnrollRequestSchema } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
+import { ReadSecretsRequestSchema } from "../gen/sallyport/gateway/v1/read_pb.ts";
+import { EnrollRequestSchema } from "../gen/sallyport/identity/v1/enrollment_pb.ts";
 import {
   RedeemLoginCodeRequestSchema,
   RenewDeviceRequestSchema,
-} from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
-import {
-  AddVersionRequestSchema,
-  CreateSecretRequestSchema,
-} from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
+} from "../gen/sallyport/identity/v1/user_pb.ts";
+import { AddVersionRequestSchema, CreateSecretRequestSchema } from "../gen/sallyport/secrets/v1/secret_pb.ts";
 import type { FieldViolation } from "./validate.ts";
 
 type Curve = "x25519" | "ed25519";

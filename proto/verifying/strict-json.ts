@@ -1,5 +1,5 @@
 import { type DescMessage, type MessageShape, fromJson } from "@bufbuild/protobuf";
-import { FormatError } from "@sallyport/proto/signing";
+import { FormatError } from "../signing/index.ts";
 import { hasDoublyNamedFields, hasDuplicateKeys } from "./json-keys.ts";
 
 /**

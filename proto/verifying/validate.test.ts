@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { ReadSecretsRequestSchema } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
+import { ReadSecretsRequestSchema } from "../gen/sallyport/gateway/v1/read_pb.ts";
 import { expect, test } from "vitest";
 import { violationOf } from "./validate.ts";
 

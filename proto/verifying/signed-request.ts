@@ -1,0 +1,127 @@
+import type { SignedRequest } from "../gen/sallyport/evidence/v1/evidence_pb.ts";
+import {
+  type ContentType,
+  contentDigest,
+  contentTypeOf,
+  isContentDigest,
+  normaliseAuthority,
+  parseSignature,
+  parseSignatureInput,
+  requestDigest,
+  signatureBase,
+} from "../signing/index.ts";
+import { EvidenceError, type EvidenceStep, atStep } from "./evidence-error.ts";
+
+/** What a signature covers and the headers that carry it: a signed request without its content. */
+export type SignedHead = Omit<SignedRequest, "$typeName" | "$unknown" | "body">;
+
+/** A signed request whose form is right; nothing about it is proven yet. */
+export type ParsedRequest = {
+  readonly keyId: string;
+  /** Unix seconds. */
+  readonly created: number;
+  readonly nonce: string;
+  /** The bytes that were signed (SIGNING §4). */
+  readonly base: Uint8Array;
+  /** The request digest (SIGNING §6). */
+  readonly digest: Uint8Array<ArrayBuffer>;
+  readonly signature: Uint8Array;
+  readonly contentType: ContentType;
+};
+
+/** Verifies an Ed25519 signature with the verdicts of SIGNING §7; malformed input is simply not valid. */
+export type VerifyEd25519 = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
+
+/** What a request must agree with. `authorities` are our public names, the window is in seconds on both sides of now. */
+export type Expected = {
+  readonly publicKey: Uint8Array;
+  readonly keyId: string;
+  readonly authorities: readonly string[];
+  readonly nowMs: number;
+  readonly windowSeconds: number;
+};
+
+/** A request that the holder of the key signed for us, just now. */
+export type VerifiedRequest = {
+  readonly keyId: string;
+  readonly createdSeconds: number;
+  readonly nonce: string;
+  readonly digest: Uint8Array<ArrayBuffer>;
+  readonly path: string;
+};
+
+const pathForm = /^\/[A-Za-z0-9._]+\/[A-Za-z0-9]+$/;
+
+/** Reads the form of a signed request's head (SIGNING §2-§6); proves nothing. Throws EvidenceError. */
+export function parseRequest(signed: SignedHead): ParsedRequest {
+  const contentType = contentTypeOf(signed.contentType);
+  if (!contentType) throw new EvidenceError("content-type", "it is not accepted");
+  if (!isContentDigest(signed.contentDigest))
+    throw new EvidenceError("content-digest", "it is not one SHA-256");
+  return atStep("signature", () => {
+    const { signatureParams, ...parameters } = parseSignatureInput(signed.signatureInput);
+    const base = signatureBase({ ...signed, signatureParams });
+    return {
+      ...parameters,
+      base,
+      digest: requestDigest(base),
+      signature: parseSignature(signed.signature),
+      contentType,
+    };
+  });
+}
+
+/** Verifies signed requests with somebody's Ed25519. Throws EvidenceError naming the step (SIGNING §4.1). */
+export type RequestVerifier = {
+  /**
+   * Verifies a signed request: its form, the signature under the given key, method, authority, path, time and content
+   * digest. Single use of the nonce is the caller's.
+   */
+  verifySignedRequest(signed: SignedRequest, expected: Expected): VerifiedRequest;
+  /**
+   * The same for a head that was parsed already, all but its content: that this is what `content-digest` says is for the
+   * caller to verify.
+   */
+  verifyHead(signed: SignedHead, parsed: ParsedRequest, expected: Expected): VerifiedRequest;
+};
+
+/** Makes a verifier of requests. */
+export function createRequestVerifier(verify: VerifyEd25519): RequestVerifier {
+  const verifyHead: RequestVerifier["verifyHead"] = (signed, parsed, expected) => {
+    const { keyId, created, nonce, base, digest, signature } = parsed;
+    demand("binding", keyId === expected.keyId, "the keyid is another one's");
+    demand("signature", verify(expected.publicKey, base, signature), "it does not hold");
+    demand("method", signed.method === "POST", "it is not POST");
+    demand("authority", isOurs(signed.authority, expected.authorities), "it is not ours");
+    demand("path", pathForm.test(signed.path), "it is not a method's path");
+    const skewMs = Math.abs(expected.nowMs - created * 1000);
+    demand("created", skewMs <= expected.windowSeconds * 1000, "it is outside the window");
+    return { keyId, createdSeconds: created, nonce, digest, path: signed.path };
+  };
+  return {
+    verifyHead,
+    verifySignedRequest(signed, expected) {
+      const verified = verifyHead(signed, parseRequest(signed), expected);
+      checkDigest(signed);
+      return verified;
+    },
+  };
+}
+
+/** The content is what `content-digest` says. Throws EvidenceError ("content-digest"). */
+export function checkDigest({
+  body,
+  contentDigest: said,
+}: Pick<SignedRequest, "body" | "contentDigest">): void {
+  demand("content-digest", contentDigest(body) === said, "it is another body's");
+}
+
+function demand(step: EvidenceStep, holds: boolean, otherwise: string): void {
+  if (!holds) throw new EvidenceError(step, otherwise);
+}
+
+// Security: the signed text itself must be normal, or one request could have two bases and so two digests.
+function isOurs(authority: string, ours: readonly string[]): boolean {
+  const normal = atStep("authority", () => normaliseAuthority(authority));
+  return normal === authority && ours.some((name) => normaliseAuthority(name) === normal);
+}
