@@ -77,12 +77,12 @@ export type RequestVerifier = {
    * Verifies a signed request: its form, the signature under the given key, method, authority, path, time and content
    * digest. Single use of the nonce is the caller's.
    */
-  verifySignedRequest(signed: SignedRequest, expected: Expected): VerifiedRequest;
+  readonly verifySignedRequest: (signed: SignedRequest, expected: Expected) => VerifiedRequest;
   /**
    * The same for a head that was parsed already, all but its content: that this is what `content-digest` says is for the
    * caller to verify.
    */
-  verifyHead(signed: SignedHead, parsed: ParsedRequest, expected: Expected): VerifiedRequest;
+  readonly verifyHead: (signed: SignedHead, parsed: ParsedRequest, expected: Expected) => VerifiedRequest;
 };
 
 /** Makes a verifier of requests. */

@@ -40,7 +40,7 @@ export type Hints = Readonly<Partial<Record<string, () => string | undefined>>>;
 /** Takes checks one after the other, until one does not hold, and keeps what became of each step. */
 export type Stepper = {
   /** Runs a check, of one step or more; undefined when it, or one before it, does not hold. */
-  take<T>(phase: Phase, check: () => T, hints?: Hints): T | undefined;
+  readonly take: <T>(phase: Phase, check: () => T, hints?: Hints) => T | undefined;
   /** What became of every step, also of those that nobody came to. */
   results(): readonly StepResult[];
 };
