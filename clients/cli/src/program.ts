@@ -32,7 +32,7 @@ export async function run(args: readonly string[]): Promise<number> {
   if (first === "__complete") return complete(others);
   const asked = first === "help" ? [...others, "--help"] : [...args];
   try {
-    return await runParsed(helpIsThere(asked, first === "help"));
+    return await runParsed(helpAboutCommands(asked, first === "help"));
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     const explanation = explain(error instanceof CommanderError ? usageErrorOf(error, asked) : error);
@@ -51,7 +51,7 @@ function exitCodeOf({ exitCode }: Explanation, asked: readonly string[]): number
  * The command line, unless it asks for help about what is no command: then that is refused like the command itself.
  * Throws UsageError for more words than a command has.
  */
-function helpIsThere(asked: string[], byWord: boolean): string[] {
+function helpAboutCommands(asked: string[], byWord: boolean): string[] {
   if (!asksForHelp(asked)) return asked;
   const words = commandWords(asked);
   const [noun, verb] = words;

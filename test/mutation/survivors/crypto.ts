@@ -184,24 +184,6 @@ export const crypto: readonly Survivor[] = [
     why: "for the compiler: the contract demands a value, and decodeBody keeps to it",
   },
   {
-    file: "services/crypto/src/seal/verify.ts",
-    code: "default:",
-    change: 'default: throw new EvidenceError("path", "it is neither Cre… → default:',
-    why: "for the compiler: checkPath let through these two only",
-  },
-  {
-    file: "services/crypto/src/seal/verify.ts",
-    code: 'throw new EvidenceError("path", "it is neither CreateSecret nor AddVersion");',
-    change: '"path" → ""',
-    why: "for the compiler: checkPath let through these two only",
-  },
-  {
-    file: "services/crypto/src/seal/verify.ts",
-    code: 'throw new EvidenceError("path", "it is neither CreateSecret nor AddVersion");',
-    change: '"it is neither CreateSecret nor AddVersion" → ""',
-    why: "for the compiler: checkPath let through these two only",
-  },
-  {
     file: "services/crypto/src/server.ts",
     code: 'const logger = createLogger({ service: "crypto", level: config.logLevel ?? "info" });',
     change: '{ service: "crypto", level: config.logLevel ?? "info" } → {}',

@@ -1,5 +1,6 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { parseRequest } from "@sallyport/evidence";
 import type { ResealRequest } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/seal_pb.ts";
 import { ResealRequestSchema } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/seal_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
@@ -133,6 +134,33 @@ test.each<{ name: string; plan: Plan; want: readonly unknown[] }>([
   },
 ])("refused: $name", async ({ plan, want }) => {
   expect(await refusal(plan)).toEqual(want);
+});
+
+test.each<{ message: string; plan: Plan }>([
+  {
+    message: "path: it is not RollbackSecret",
+    plan: { request: { path: "/sallyport.secrets.v1.SecretService/AddVersion" } },
+  },
+  {
+    message: "binding: the envelope is not the one of this version",
+    plan: { finished: (request) => void (request.envelope = envelopeAt(3)) },
+  },
+  {
+    message: "binding: the project key is not the one of this vault and project",
+    plan: { finished: (request) => void (request.formerProjectKey = new Uint8Array(84)) },
+  },
+])("the log is told: $message", async ({ message, plan }) => {
+  await refusal(plan);
+  expect(replica.thrown.at(-1)).toMatchObject({ cause: { message } });
+});
+
+test("the digest of the rollback comes back with its envelope", async () => {
+  const request = planned();
+  const { requestDigest } = await replica.seal.reseal(request);
+  const { signedRequest } = request;
+  expect(Buffer.from(requestDigest)).toEqual(
+    Buffer.from(signedRequest ? parseRequest(signedRequest).digest : ""),
+  );
 });
 
 test("a body out of its bounds is refused by its field", async () => {
