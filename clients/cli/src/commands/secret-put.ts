@@ -13,7 +13,8 @@ export const secretPut = defineCommand({
     "The value comes from standard input, a file or a prompt, never from the command line, where other programs could " +
     "see it. One line end of piped input is dropped, and an empty value refused unless " +
     "--allow-empty is given. Fields are stored anew as a whole: those that are not " +
-    "given are not kept. Machines read the new version at once; the older ones stay, for machines that may read them.",
+    "given are not kept. Machines read the new version at once; the older ones stay, for machines that may read them " +
+    'and for "sallyport secret rollback".',
   args: { name: required(nameRule, { complete: "secrets" }) },
   options: {
     ...intoProject,
