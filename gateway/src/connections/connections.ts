@@ -10,7 +10,7 @@ import { receiveProxyHeader } from "./receive-header.ts";
 
 /** Which connections are taken. */
 export type ConnectionOptions = {
-  /** How many one address may hold, a /48 of IPv6 four times and all together sixteen times as many. */
+  /** How many one address may hold, a /48 of IPv6 eight times and all together sixteen times as many. */
   readonly perAddress: number;
   /** How many it may open: a TLS handshake costs more than most requests. */
   readonly opened: Pick<Buckets, "take">;
@@ -32,7 +32,8 @@ export type Connections = {
 type NamedSocket = Parameters<typeof nameOf>[0];
 
 const addressShares = 16;
-const networkShare = 4;
+// A fleet may have one /48 for itself; half of all connections are left to others.
+const networkShare = 8;
 const nowhere = "0.0.0.0";
 
 /**
