@@ -84,3 +84,28 @@ test("people read two lines", () => {
   const bare = new SallyportError({ told: "NOT_FOUND" }, "x", { cause: 1 });
   expect(explain(bare).message).toBe("there is no such thing in this vault");
 });
+
+test.each<[string, RegExp]>([
+  ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", /^set SALLYPORT_CA to the PEM file/],
+  ["SELF_SIGNED_CERT_IN_CHAIN", /^set SALLYPORT_CA to the PEM file/],
+  ["ERR_TLS_CERT_ALTNAME_INVALID", /^write the gateway's address with a name of its certificate/],
+  ["CERT_HAS_EXPIRED", /clock, or .* renew the certificate/],
+  ["ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL", /HTTP\/2 in both directions/],
+  ["ERR_SSL_WRONG_VERSION_NUMBER", /check the port/],
+  ["NOT_A_GATEWAY", /host and port .* balancer/],
+  ["PROXY_407", /user and password into HTTPS_PROXY/],
+  ["PROXY_403", /NO_PROXY/],
+  ["ENOTFOUND", /host name/],
+])("of a way that fails with %s it says what to do about that", (cause, next) => {
+  const advice = adviceOf("UNREACHABLE").next({ cause });
+  expect(advice).toMatch(next);
+  expect(advice.length).toBeLessThan(150);
+});
+
+test("of a change that was not answered it does not say what of a read can be said", () => {
+  const explained = (metadata: Record<string, string>) =>
+    explain(new SallyportError("DEPENDENCY_UNAVAILABLE", "x", { metadata, cause: new Error() }));
+  expect(explained({}).message).toMatch(/nothing was given out$/);
+  expect(explained({ done: "unknown" }).message).not.toMatch(/given out/);
+  expect(explained({ done: "unknown" }).next).toMatch(/may have been done all the same/);
+});

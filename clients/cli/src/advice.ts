@@ -65,8 +65,20 @@ const missing: Readonly<Record<string, readonly [what: string, next: string] | u
 };
 
 function unreachableNext({ cause = "" }: Metadata): string {
-  if (/CERT|SELF_SIGNED|UNABLE_TO|ALTNAME|ISSUER/.test(cause))
-    return 'set SALLYPORT_CA to the PEM file of the gateway\'s CA and log in or enroll again; "sallyport doctor" checks it';
+  if (cause.includes("ALTNAME"))
+    return "write the gateway's address with a name of its certificate, in SALLYPORT_URL";
+  if (/EXPIRED|NOT_YET_VALID/.test(cause))
+    return "look at this computer's clock, or tell whoever runs the server to renew the certificate";
+  if (/CERT|SELF_SIGNED|UNABLE_TO|ISSUER/.test(cause))
+    return 'set SALLYPORT_CA to the PEM file of the gateway\'s CA; "sallyport doctor" checks it';
+  if (/NO_APPLICATION_PROTOCOL|ERR_HTTP2/.test(cause))
+    return "check the port; a balancer in between has to pass TCP on, or HTTP/2 in both directions";
+  if (/^ERR_SSL|^EPROTO/.test(cause)) return "check the port: the gateway's speaks TLS from the first byte";
+  if (cause === "NOT_A_GATEWAY")
+    return "check host and port of the address, and what stands between: a balancer, a firewall, a login page";
+  if (cause === "PROXY_407") return "write the proxy's user and password into HTTPS_PROXY";
+  if (cause.startsWith("PROXY_"))
+    return "check HTTPS_PROXY, ask for a way through the proxy, or take the gateway out with NO_PROXY";
   if (cause === "ENOTFOUND" || cause === "EAI_AGAIN")
     return "check the host name in the address, and that names can be resolved here";
   return 'check that the gateway runs and can be reached from here: "sallyport doctor" checks each step';
@@ -208,7 +220,8 @@ const all: Readonly<Record<KnownReason, Advice>> = {
   },
   DEPENDENCY_UNAVAILABLE: {
     exitCode: 6,
-    what: () => "a part of the system cannot answer now; nothing was given out",
+    what: ({ done }) =>
+      `a part of the system cannot answer now${done === "unknown" ? "" : "; nothing was given out"}`,
     next: unlessDone(() => "do it again later, or give it longer with --timeout"),
   },
   INTERNAL: {
@@ -224,7 +237,8 @@ const all: Readonly<Record<KnownReason, Advice>> = {
   ROOT_CHANGED: {
     exitCode: 4,
     next: () =>
-      "do not go on before an operator has confirmed the new fingerprint; then log in or enroll again",
+      "see that SALLYPORT_URL, if set, is this vault's gateway; else go on when an operator has confirmed the new " +
+      "fingerprint: log in or enroll again",
   },
   UNREACHABLE: { exitCode: 6, next: unlessDone(unreachableNext) },
   IDENTITY_MISSING: {

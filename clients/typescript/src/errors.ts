@@ -1,18 +1,10 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { ErrorInfoSchema, RetryInfoSchema } from "@sallyport/proto/gen/google/rpc/error_details_pb.ts";
+import { transportSentence } from "./network/sentences.ts";
 import { SallyportError } from "./sallyport-error.ts";
 
 export { SallyportError };
-
-const unreachableCodes = new Set([
-  Code.Unavailable,
-  Code.DeadlineExceeded,
-  Code.Internal,
-  Code.Unknown,
-  Code.Canceled,
-  Code.Aborted, // How the transport calls a connection that broke; no refusal of ours has this code.
-]);
 
 const vouched = new WeakMap<ConnectError, boolean>();
 
@@ -24,8 +16,8 @@ export function noteVouched(refusal: ConnectError, holds: boolean): void {
 /**
  * Turns what a Connect call threw into a SallyportError. A failure of the transport becomes UNREACHABLE, with the
  * system's own code for it, such as ECONNREFUSED, as metadata `cause`; that is TIMEOUT where no answer came in time, CLOSED
- * where the connection ended below the request, and UNAVAILABLE where something in front of the gateway answered with
- * HTTP 429, 502, 503 or 504.
+ * where the connection ended below the request, UNAVAILABLE where something in front of the gateway answered with
+ * HTTP 429, 502, 503 or 504, and NOT_A_GATEWAY for every other answer that no gateway gives.
  */
 export function toSallyportError(error: unknown): SallyportError {
   if (error instanceof SallyportError) return error;
@@ -33,11 +25,9 @@ export function toSallyportError(error: unknown): SallyportError {
   if (connect.cause instanceof SallyportError) return connect.cause;
   const [info] = connect.findDetails(ErrorInfoSchema).filter(({ domain }) => domain === "sallyport");
   if (!info) {
-    if (!unreachableCodes.has(connect.code))
-      return new SallyportError("INTERNAL", connect.rawMessage, { cause: error });
     const code = causeOf(connect);
     const metadata = code === undefined ? {} : { cause: code };
-    return new SallyportError("UNREACHABLE", connect.rawMessage, { metadata, cause: error });
+    return new SallyportError("UNREACHABLE", sentenceOf(connect, code), { metadata, cause: error });
   }
   const [retry] = connect.findDetails(RetryInfoSchema);
   const retryAfter = retry?.retryDelay ? { retryAfterMs: durationMs(retry.retryDelay) } : {};
@@ -58,7 +48,14 @@ function causeOf(error: ConnectError): string | undefined {
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     if ("code" in cause && typeof cause.code === "string") return cause.code;
   }
-  return error.code === Code.Unavailable ? "UNAVAILABLE" : undefined;
+  if (error.code === Code.Unavailable) return "UNAVAILABLE";
+  // Every refusal of a gateway has details, and what broke below has a code.
+  return error.code === Code.Canceled || error.cause !== undefined ? undefined : "NOT_A_GATEWAY";
+}
+
+function sentenceOf(error: ConnectError, code: string | undefined): string {
+  const { rawMessage: message } = error;
+  return code === undefined ? message : transportSentence(code, message, error);
 }
 
 /** The same function, whose failures are SallyportErrors. */

@@ -29,7 +29,7 @@ export const doctor = defineCommand({
   json: listOf(
     object({
       check: word(
-        "`runtime`, `environment`, `identity`, `gateway`, `reach`, `TLS`, `root`, `clock` or `accepted`; with --data " +
+        "`runtime`, `environment`, `identity`, `gateway`, `proxy`, `reach`, `TLS`, `root`, `clock` or `accepted`; with --data " +
           "`runtime`, `data`, `root` or `certificates`",
       ),
       status: word("`ok`, `warn` or `bad`"),

@@ -5,7 +5,7 @@ import type { Context } from "../context.ts";
 import { explain } from "../failure.ts";
 import { relativeTime } from "../terminal/time.ts";
 import { identityPathOf } from "../vaults/choose.ts";
-import { endpointOf } from "../vaults/endpoint.ts";
+import { namedEndpoint } from "../vaults/endpoint.ts";
 import { type LocalVault, configFolder, localVaults } from "../vaults/folder.ts";
 import { type Finding, bad, ok, warn } from "./finding.ts";
 
@@ -34,7 +34,7 @@ export async function checkEnvironment(env: NodeJS.ProcessEnv): Promise<Finding[
       `correct its name, or unset it: unset ${name}`,
     ),
   );
-  if (env["SALLYPORT_URL"]) findings.push(await checkEndpoint(env));
+  if (env["SALLYPORT_URL"] || env["SALLYPORT_CA"]) findings.push(await checkEndpoint(env));
   if (env["SALLYPORT_ENROLLMENT_TOKEN"]) findings.push(checkToken(env["SALLYPORT_ENROLLMENT_TOKEN"]));
   const known = set.filter((name) => variables.has(name)).toSorted();
   return findings.length > 0 ? findings : [ok("environment", known.join(", ") || "no variables set")];
@@ -42,7 +42,8 @@ export async function checkEnvironment(env: NodeJS.ProcessEnv): Promise<Finding[
 
 async function checkEndpoint(env: NodeJS.ProcessEnv): Promise<Finding> {
   try {
-    const { url, ca } = await endpointOf(env);
+    const { url, ca } = await namedEndpoint(env);
+    if (url === undefined) return ok("environment", "SALLYPORT_CA holds what every gateway is trusted by");
     return ok("environment", `SALLYPORT_URL is ${url}${ca === undefined ? "" : ", with SALLYPORT_CA"}`);
   } catch (error) {
     const { message, next } = explain(error);

@@ -60,7 +60,8 @@ export function secureOver(socket: Socket, { url, ca }: Endpoint): TLSSocket {
 }
 
 function brokeOff({ url, variable }: ForwardProxy, error: NodeJS.ErrnoException): SallyportError {
-  const { code = error.message } = error;
+  const isLate = error.name === "AbortError";
+  const code = isLate ? "TIMEOUT" : (error.code ?? error.message);
   return new SallyportError("UNREACHABLE", `the proxy ${url.host} (${variable}) does not answer: ${code}`, {
     metadata: { cause: code },
     cause: error,
