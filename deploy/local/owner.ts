@@ -10,6 +10,8 @@ export type OwnerCode = {
   readonly codeFile: string;
   readonly identityFile: string;
   readonly loggedIn: boolean;
+  /** Whether somebody has logged in to the first vault, here or elsewhere: then the code is spent. */
+  readonly entered: boolean;
   /** The first vault: the operator's. */
   readonly vaultId: string;
 };
@@ -25,20 +27,35 @@ export async function prepareOwner(layout: Layout, rootFingerprint: string): Pro
   const loggedIn = existsSync(identityFile);
   const vaultFile = join(layout.supervisor, "first-vault");
   if (loggedIn && existsSync(vaultFile))
-    return { codeFile, identityFile, loggedIn, vaultId: readFileSync(vaultFile, "utf8").trim() };
+    return {
+      codeFile,
+      identityFile,
+      loggedIn,
+      entered: true,
+      vaultId: readFileSync(vaultFile, "utf8").trim(),
+    };
   const { seed, publicKeySha256 } = await savedSecret(join(layout.owner, "login-seed"));
   const env = { SALLYPORT_DATABASE_URL_FILE: ownerUrlFile(layout, "identity") };
   const args = ["--vault-name", "default", "--owner-key-sha256", publicKeySha256.toString("hex")];
-  const { vaultId, codeId } = JSON.parse(
+  const { vaultId, codeId, entered } = JSON.parse(
     await runProgram("services/identity/src/bootstrap.ts", env, args),
   ) as {
     vaultId: string;
     codeId: string;
+    entered: boolean;
   };
   await writePrivateFile(vaultFile, `${vaultId}\n`);
   const code = formatToken("login", { id: codeId, vaultId, rootFingerprint, seed });
   if (!loggedIn) writeFileSync(codeFile, `${code}\n`, { mode: 0o600 });
-  return { codeFile, identityFile, loggedIn, vaultId };
+  return { codeFile, identityFile, loggedIn, entered, vaultId };
+}
+
+/** What the owner types to come in, or why there is nothing to type. */
+export function wayIn({ identityFile, codeFile, entered }: OwnerCode): string {
+  if (existsSync(identityFile)) return `export SALLYPORT_IDENTITY=${identityFile}    # you are the owner`;
+  return entered
+    ? "# the owner's login code was used: their identity is where they logged in"
+    : `npx sallyport login --name "$USER" < ${codeFile}    # makes you the owner`;
 }
 
 // Written before identity hears of it: a start that is cut off in between goes on with the same code.

@@ -1,6 +1,6 @@
-import { existsSync } from "node:fs";
 import { metricsPorts } from "./settings.ts";
 import { type StartOptions, UsageError, readOptions, usage } from "./options.ts";
+import { wayIn } from "./owner.ts";
 import { createScreen } from "./screen.ts";
 import { type System, startSystem } from "./system.ts";
 import { walkMainJob } from "./walk.ts";
@@ -22,11 +22,7 @@ function explainLogin({ url, edgeCaFile, owner, separated }: System): void {
   );
   screen.say(`  export SALLYPORT_URL=${url}`);
   screen.say(`  export SALLYPORT_CA=${edgeCaFile}`);
-  if (existsSync(owner.identityFile)) {
-    screen.say(`  export SALLYPORT_IDENTITY=${owner.identityFile}    # you are the owner`);
-  } else {
-    screen.say(`  npx sallyport login --name "$USER" < ${owner.codeFile}    # makes you the owner`);
-  }
+  screen.say(`  ${wayIn(owner)}`);
   screen.say("  npx sallyport --help\n");
 }
 

@@ -21,8 +21,13 @@ export type FirstVault = { readonly name: string; readonly ownerKeySha256: Uint8
 /** The vault without an owner who can act, and the SHA-256 of the public key of a new owner's login code. */
 export type LostVault = { readonly vaultId: string; readonly ownerKeySha256: Uint8Array };
 
-/** What there is now; created tells whether this run made the code. */
-export type MadeVault = { readonly vaultId: string; readonly codeId: string; readonly created: boolean };
+/** What there is now; created tells whether this run made the code, entered whether somebody has logged in already. */
+export type MadeVault = {
+  readonly vaultId: string;
+  readonly codeId: string;
+  readonly created: boolean;
+  readonly entered: boolean;
+};
 
 type Transactions = Pick<Database, "transaction">;
 
@@ -45,14 +50,14 @@ export function makeFirstVault(
     if (!settled) {
       await revokeLoginCodes(tx, vaultId, new Date(nowMs));
       const codeId = await makeCode(tx, vaultId, ownerKeySha256, nowMs, ownerCodeLifetimeMs, {});
-      return { vaultId, codeId, created: true };
+      return { vaultId, codeId, created: true, entered };
     }
     if (mine && !entered) {
       if (mine.revokedAt)
         throw new Error(`the login code ${mine.codeId} was revoked: ask again with the key of a new code`);
       await extendLoginCode(tx, mine.codeId, new Date(nowMs + ownerCodeLifetimeMs));
     }
-    return { vaultId, codeId: settled.codeId, created: false };
+    return { vaultId, codeId: settled.codeId, created: false, entered };
   });
 }
 
@@ -69,7 +74,7 @@ export function recoverVault(
     if (!(await findVault(tx, vaultId))) throw new Error(`there is no vault ${vaultId}`);
     const detail = { recovery: "true" };
     const codeId = await makeCode(tx, vaultId, ownerKeySha256, nowMs, recoveryCodeLifetimeMs, detail);
-    return { vaultId, codeId, created: true };
+    return { vaultId, codeId, created: true, entered: await hasUsers(tx, vaultId) };
   });
 }
 

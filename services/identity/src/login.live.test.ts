@@ -205,7 +205,7 @@ describe("makeFirstVault", () => {
         empty.clock.nowMs,
       );
     const settled = await make(newKey());
-    expect(settled).toMatchObject({ vaultId: empty.vaultId, created: false });
+    expect(settled).toMatchObject({ vaultId: empty.vaultId, created: false, entered: true });
     expect(empty.audit.events.slice(0, 2).map(({ action }) => action)).toEqual([
       "vault.created",
       "login_code.created",
@@ -222,7 +222,7 @@ describe("makeFirstVault", () => {
     const make = (key: TestKey, atMs: number) =>
       makeFirstVault(other.ownerDatabase, { name: "x", ownerKeySha256: keySha256(key) }, atMs);
     const first = await make(one, nowMs);
-    expect(first).toMatchObject({ vaultId, created: true });
+    expect(first).toMatchObject({ vaultId, created: true, entered: false });
     expect(await make(one, nowMs + ownerCodeLifetimeMs)).toEqual({ ...first, created: false });
     const second = await make(two, nowMs);
     expect(second).toMatchObject({ vaultId, created: true });
