@@ -31,8 +31,8 @@ export function connectingSession(choice: Choice, timeoutMs: number, progress: P
   ): Promise<T> {
     const options = callOptions();
     const untilMs = performance.now() + timeoutMs;
-    const onWait = ({ message }: SallyportError, delayMs: number): void =>
-      progress.say(`${message}; trying again in ${(delayMs / 1000).toFixed(1)} s`);
+    const onWait = (error: SallyportError, delayMs: number): void =>
+      progress.say(`${reasonToWait(error)}; trying again in ${(delayMs / 1000).toFixed(1)} s`);
     // What the command line finds out by itself is no failure of the way, and is not tried again.
     const attempt = (): Promise<{ readonly done: T } | CliError> =>
       action(options).then(
@@ -92,10 +92,18 @@ export function connectingSession(choice: Choice, timeoutMs: number, progress: P
   };
 }
 
+/**
+ * Why something is tried again, in words. CLOCK_SKEW with a delay is no word about this computer's clock: after it lost its
+ * memory a gateway takes no request that was signed before, so that none is taken twice.
+ */
+export function reasonToWait({ reason, message }: SallyportError): string {
+  return reason === "CLOCK_SKEW" ? "the server has just begun to remember requests anew" : message;
+}
+
 // What was asked for once and not answered may have been done; not where nothing can have arrived.
 const unclear = new Set(["UNREACHABLE", "DEPENDENCY_UNAVAILABLE", "INTERNAL"]);
 const neverSent =
-  /^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$|CERT|SELF_SIGNED|UNABLE_TO|ISSUER/;
+  /^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$|^ERR_SSL|^PROXY_|CERT|SELF_SIGNED|UNABLE_TO|ISSUER/;
 
 function inDoubt(error: unknown): unknown {
   if (!(error instanceof SallyportError)) return error;

@@ -56,6 +56,7 @@ export type Filters = {
 /** Makes a query of the options, names looked up. Throws NOT_FOUND, NAME_AMBIGUOUS or UsageError. */
 export async function queryOf(client: Sallyport, filters: Filters): Promise<RecordQuery> {
   const { actor, machine, secret, project, subject, action, outcome, reason, source, deployment } = filters;
+  if (!deployment) refuseUnlisted(action);
   const [actorId, machineId, secretId, projectId] = await Promise.all([
     actor === undefined ? "" : actorIdOf(client, actor),
     machine === undefined ? "" : machineIdOf(client, machine),
@@ -92,6 +93,18 @@ function expanded(action: string): string[] {
   throw new UsageError(
     `there is no action ${action}`,
     `${near.length > 0 ? "there are" : "actions are"} ${(near.length > 0 ? near : nouns).join(", ")}`,
+  );
+}
+
+// What a process does for no vault in particular. A list without it would be empty, which reads as if it never happened.
+const ofNoVault = new Set(["process.started"]);
+
+function refuseUnlisted(action: readonly string[]): void {
+  const actions = action.flatMap(expanded);
+  if (actions.length === 0 || !actions.every((each) => ofNoVault.has(each))) return;
+  throw new UsageError(
+    `${action.join(", ")} belongs to no vault`,
+    "give --deployment too, as a user of the operator's vault",
   );
 }
 

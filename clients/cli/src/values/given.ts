@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { readFile } from "node:fs/promises";
+import { buffer } from "node:stream/consumers";
 import { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { flag, integerOrBare, repeated, text } from "../command/options.ts";
 import { UsageError } from "../failure.ts";
@@ -20,7 +21,10 @@ export const givenOptions = {
   field: repeated("a field to ask for, or to read from a file with NAME=@FILE; give it once for each field", {
     value: "name[=@file]",
   }),
-  fieldsFile: text("read all fields from a JSON object of texts", { value: "file", complete: "files" }),
+  fieldsFile: text("read all fields from a JSON object of texts; - takes it from standard input", {
+    value: "file",
+    complete: "files",
+  }),
 };
 
 /** What those options say. */
@@ -90,11 +94,14 @@ function fields(plaintext: Uint8Array): GivenValue {
 
 // Checked here for a clear word; sent byte for byte, since the server checks what is stored.
 async function readFields(file: string): Promise<Uint8Array> {
-  const content = await readValue({ file, prompt: "" });
+  const content = file === "-" ? await buffer(process.stdin) : await readValue({ file, prompt: "" });
   const value = parsed(content);
   const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
   if (!isObject || !Object.values(value).every((each) => typeof each === "string"))
-    throw new UsageError(`${file} does not hold fields`, 'write one JSON object of texts: {"user": "…"}');
+    throw new UsageError(
+      `${file === "-" ? "standard input" : file} does not hold fields`,
+      'write one JSON object of texts: {"user": "…"}',
+    );
   return content;
 }
 
