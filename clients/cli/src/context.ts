@@ -25,10 +25,24 @@ export type Context = {
   exitCode: number;
 };
 
+// A command that asks several times says it once.
+function once(say: (text: string) => void): (text: string) => void {
+  const said = new Set<string>();
+  return (text) => {
+    if (!said.has(text)) say(text);
+    said.add(text);
+  };
+}
+
 /** Makes the context of one command. */
 export function createContext(env: NodeJS.ProcessEnv, globals: Globals): Context {
-  const choice = { env, identity: globals.identity, vault: globals.vault };
   const progress = createProgress(terminalOf("stderr", env), globals.json);
+  const choice = {
+    env,
+    identity: globals.identity,
+    vault: globals.vault,
+    onMoved: once((text) => progress.say(text)),
+  };
   return {
     env,
     globals,

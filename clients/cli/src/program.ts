@@ -13,11 +13,13 @@ import { wrap } from "./terminal/wrap.ts";
 
 const environment = `
 Environment:
-  SALLYPORT_URL               where the gateway answers, for login, enroll and token check
+  SALLYPORT_URL               where the gateway answers; an identity knows it, unless it moved
   SALLYPORT_CA                PEM file of the gateway's CA, when the system does not know it
   SALLYPORT_ENROLLMENT_TOKEN  token for enroll and token check
   SALLYPORT_IDENTITY          identity file to use instead of those under ~/.config/sallyport
   SALLYPORT_VAULT             vault to act in, by id or name
+  HTTPS_PROXY, NO_PROXY       proxy on the way to the gateway, and what is reached without it
+  SSL_CERT_FILE               CAs to trust in the place of the system's, without SALLYPORT_CA
   NO_COLOR                    no colours
 
 Exit codes: 0 done, 1 unexpected, 2 usage, 3 refused, 4 identity, 5 not found or conflict, 6 unavailable, 130 stopped.

@@ -1,3 +1,4 @@
+import type { Endpoint } from "./network/connection.ts";
 import { SallyportError } from "./sallyport-error.ts";
 import { locked } from "./file-lock.ts";
 import { readPrivateFile, writePrivateFile } from "./private-file.ts";
@@ -31,6 +32,17 @@ const files = new WeakMap<Identity, string>();
 /** The file that an identity was read from; undefined for one that was not. */
 export function identityFileOf(identity: Identity): string | undefined {
   return files.get(identity);
+}
+
+/**
+ * The same identity with another address or CA of its gateway, for this process: what is kept with an identity goes into
+ * the same file, which keeps its own. The pinned root decides as before who is believed.
+ */
+export function reachedAt(identity: Identity, endpoint: Partial<Endpoint>): Identity {
+  const moved = { ...identity, ...endpoint };
+  const file = files.get(identity);
+  if (file !== undefined) files.set(moved, file);
+  return moved;
 }
 
 const required = [

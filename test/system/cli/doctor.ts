@@ -44,7 +44,7 @@ export function describeDoctor(cli: () => Cli): void {
       const path = join(cli().home.dir, "changed.json");
       const identity = { ...(await loadIdentity(join(cli().vaultFolder(), `${kind}.json`))), ...change };
       writeFileSync(path, JSON.stringify(identity), { mode: 0o600 });
-      return findings({ SALLYPORT_IDENTITY: path });
+      return findings({ SALLYPORT_IDENTITY: path, SALLYPORT_URL: "", SALLYPORT_CA: "" });
     }
 
     test.each<[string, Partial<Identity>, string, number, RegExp]>([

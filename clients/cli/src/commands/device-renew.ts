@@ -1,4 +1,4 @@
-import { privateKeyOf, proveRenewal, rawPublicKey, saveIdentity } from "@sallyport/client";
+import { loadIdentity, privateKeyOf, proveRenewal, rawPublicKey, saveIdentity } from "@sallyport/client";
 import { defineCommand } from "../command/define.ts";
 import { object, text, time } from "../command/shape.ts";
 import { relativeTime } from "../terminal/time.ts";
@@ -36,7 +36,8 @@ export const deviceRenew = defineCommand({
         const { keyId } = renewed;
         const expiresAt = iso(renewed.keyExpiresAt);
         const newSeed = Buffer.from(seed).toString("base64");
-        await saveIdentity(path, { ...identity, keyId, expiresAt, seed: newSeed });
+        // The file's own address stays, whatever SALLYPORT_URL says today.
+        await saveIdentity(path, { ...(await loadIdentity(path)), keyId, expiresAt, seed: newSeed });
         const oldKeyEndsAt = iso(renewed.oldKeyEndsAt);
         return { keyId, expiresAt, oldKeyId: identity.keyId, oldKeyEndsAt, identity: path };
       });

@@ -1,3 +1,4 @@
+import { atNamedEndpoint } from "../vaults/endpoint.ts";
 import {
   type Identity,
   SallyportError,
@@ -99,9 +100,11 @@ const patienceMs = 10_000;
 async function signOut(identity: Identity, context: Context): Promise<SallyportError | undefined> {
   if (Date.parse(identity.expiresAt) <= Date.now()) return undefined;
   const signal = AbortSignal.timeout(Math.min(context.globals.timeoutMs, patienceMs));
-  const client = openSallyport(identity, "connect", { userAgent, signal });
+  const { env, onMoved } = context.choice;
+  const reached = await atNamedEndpoint(identity, env, onMoved);
+  const client = openSallyport(reached, "connect", { userAgent, signal });
   try {
-    await context.progress.during(`waiting for ${new URL(identity.url).host}`, () =>
+    await context.progress.during(`waiting for ${new URL(reached.url).host}`, () =>
       client.services.users.signOut({}),
     );
     return undefined;

@@ -3,7 +3,7 @@ import { type ValueOf, integer, listOf, object, text, time } from "../command/sh
 import type { Context } from "../context.ts";
 import type { Screen } from "../terminal/screen.ts";
 import { relativeTime } from "../terminal/time.ts";
-import { endpointOf } from "../vaults/endpoint.ts";
+import { atNamedEndpoint, endpointOf } from "../vaults/endpoint.ts";
 import { localVaults } from "../vaults/folder.ts";
 import { namedText, namesShape, scopeNames } from "../views/token.ts";
 
@@ -34,7 +34,7 @@ export async function checkToken(
   const { vaultId } = parseToken(token, "enr");
   const vaults = await localVaults(context.env).catch(() => []);
   const user = vaults.find((vault) => vault.vaultId === vaultId)?.identities.user;
-  const endpoint = !context.env["SALLYPORT_URL"] && user ? user : await endpointOf(context.env);
+  const endpoint = user ? await atNamedEndpoint(user, context.env) : await endpointOf(context.env);
   const check = await context.session.patiently(new URL(endpoint.url).host, (connection) =>
     checkEnrollment(endpoint, token, { ...connection, ...options }),
   );

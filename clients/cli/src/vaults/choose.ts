@@ -2,6 +2,7 @@ import { type Identity, loadIdentity } from "@sallyport/client/identity";
 import { maxCorrectionMs } from "@sallyport/client/clock";
 import { isId } from "@sallyport/proto/ids";
 import { CliError } from "../failure.ts";
+import { atNamedEndpoint } from "./endpoint.ts";
 import { type LocalVault, localVaults, readCurrentVault } from "./folder.ts";
 
 /** What says which identity to use: global options before the environment, a path before a vault. */
@@ -11,6 +12,8 @@ export type Choice = {
   readonly identity: string | undefined;
   /** --vault: an id or a name. */
   readonly vault: string | undefined;
+  /** Told when SALLYPORT_URL names another gateway than the identity does. */
+  readonly onMoved?: (text: string) => void;
 };
 
 /** The path that --identity or SALLYPORT_IDENTITY names; undefined when neither does. */
@@ -25,7 +28,7 @@ export function namedVaultOf({ env, vault }: Choice): string | undefined {
 
 /**
  * The identity to act as, of one of the kinds, the first preferred. A path that was named wins; else it is of the vault
- * that was named, the current one, or the only one. Throws IDENTITY_MISSING, IDENTITY_UNFIT, IDENTITY_EXPIRED,
+ * that was named, the current one, or the only one. It is reached at SALLYPORT_URL, when that is set. Throws IDENTITY_MISSING, IDENTITY_UNFIT, IDENTITY_EXPIRED,
  * VAULT_UNKNOWN or VAULT_UNCLEAR: never an identity of another vault than was named.
  */
 export async function chooseIdentity(choice: Choice, kinds: readonly Identity["kind"][]): Promise<Identity> {
@@ -60,7 +63,7 @@ export async function chooseIdentity(choice: Choice, kinds: readonly Identity["k
             : 'put an enrollment token into SALLYPORT_ENROLLMENT_TOKEN and run "sallyport enroll"',
       },
     );
-  return identity;
+  return atNamedEndpoint(identity, choice.env, choice.onMoved);
 }
 
 async function ofVault(choice: Choice, kinds: readonly Identity["kind"][]): Promise<Identity> {

@@ -1,5 +1,7 @@
+import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Endpoint } from "@sallyport/client";
+import { type Identity, reachedAt } from "@sallyport/client/identity";
 import { UsageError } from "../failure.ts";
 
 /**
@@ -7,21 +9,40 @@ import { UsageError } from "../failure.ts";
  * Throws UsageError.
  */
 export async function endpointOf(env: NodeJS.ProcessEnv): Promise<Endpoint> {
-  const url = env["SALLYPORT_URL"];
-  if (!url)
-    throw new UsageError(
-      "SALLYPORT_URL is not set",
-      "set it to the gateway's address, such as https://sallyport.example:8443",
-    );
-  const caFile = env["SALLYPORT_CA"];
-  if (!caFile) return { url: originOf(url) };
-  const ca = await readFile(caFile, "utf8").catch(() => {
-    throw new UsageError(
-      `SALLYPORT_CA names ${caFile}, which cannot be read`,
-      "correct the path, or unset it",
-    );
-  });
-  return { url: originOf(url), ca };
+  const { url, ca } = await namedEndpoint(env);
+  if (url !== undefined) return { url, ...(ca === undefined ? {} : { ca }) };
+  throw new UsageError(
+    "SALLYPORT_URL is not set",
+    "set it to the gateway's address, such as https://sallyport.example:8443",
+  );
+}
+
+/** As much of an endpoint as the environment names. Throws UsageError. */
+export async function namedEndpoint(env: NodeJS.ProcessEnv): Promise<Partial<Endpoint>> {
+  const { SALLYPORT_URL: url, SALLYPORT_CA: caFile } = env;
+  return {
+    ...(url ? { url: originOf(url) } : {}),
+    ...(caFile ? { ca: await readCa(caFile) } : {}),
+  };
+}
+
+/**
+ * An identity where the environment says that its gateway is, so that a gateway that moved needs no new identity. Tells
+ * which address is taken in the place of which. Throws UsageError.
+ *
+ * Security: an address is no proof. Whoever answers there has to show the keyset of the root that the identity has pinned,
+ * and can give out nothing that its owners did not sign or seal; and only https is taken.
+ */
+export async function atNamedEndpoint(
+  identity: Identity,
+  env: NodeJS.ProcessEnv,
+  onMoved: (text: string) => void = () => undefined,
+): Promise<Identity> {
+  const named = await namedEndpoint(env);
+  const { url = identity.url, ca } = named;
+  if (url === identity.url && (ca === undefined || ca === identity.ca)) return identity;
+  if (url !== identity.url) onMoved(`going to ${url} of SALLYPORT_URL, in the place of ${identity.url}`);
+  return reachedAt(identity, named);
 }
 
 function originOf(text: string): string {
@@ -32,4 +53,22 @@ function originOf(text: string): string {
       "write it as https://host or https://host:port, with nothing after it",
     );
   return url.origin;
+}
+
+const pemBlock = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
+
+async function readCa(file: string): Promise<string> {
+  const bytes = await readFile(file).catch(() => {
+    throw new UsageError(`SALLYPORT_CA names ${file}, which cannot be read`, "correct the path, or unset it");
+  });
+  const text = bytes.toString("utf8");
+  const blocks: readonly (string | Buffer)[] = text.match(pemBlock) ?? [bytes]; // Else it may be DER.
+  try {
+    return blocks.map((block) => new X509Certificate(block).toString()).join("");
+  } catch {
+    throw new UsageError(
+      `SALLYPORT_CA names ${file}, which holds no certificate`,
+      "name the file of the CA's certificate: it begins with -----BEGIN CERTIFICATE-----",
+    );
+  }
 }
