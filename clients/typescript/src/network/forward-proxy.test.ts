@@ -50,9 +50,10 @@ test("of both cases of a variable the lower one counts, and an empty one is none
   expect(of({ HTTPS_PROXY: proxy, no_proxy: "", NO_PROXY: "*" })).toBeDefined();
 });
 
-test("without NO_PROXY this computer's own addresses go directly, with it they are as others", () => {
+test("this computer's own addresses go directly, unless NO_PROXY is set to nothing", () => {
   for (const url of ["https://localhost:1", "https://127.0.0.9", "https://[::1]:8443"]) {
     expect(forwardProxyOf(new URL(url), { HTTPS_PROXY: proxy })).toBeUndefined();
+    expect(forwardProxyOf(new URL(url), { HTTPS_PROXY: proxy, NO_PROXY: "corp.example" })).toBeUndefined();
     expect(forwardProxyOf(new URL(url), { HTTPS_PROXY: proxy, NO_PROXY: "" })).toBeDefined();
   }
   expect(forwardProxyOf(new URL("http://vault.example"), { HTTPS_PROXY: proxy })).toBeUndefined();

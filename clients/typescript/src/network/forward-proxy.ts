@@ -14,22 +14,23 @@ export type ForwardProxy = {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 // Nothing of this computer can be reached by way of another one.
-const withoutNoProxy = "localhost,127.0.0.0/8,::1";
+const ownAddresses = "localhost,127.0.0.0/8,::1";
 
 /**
  * The proxy that an environment names for an https address: `https_proxy`, else `HTTPS_PROXY`, unless
  * `no_proxy`, else `NO_PROXY`, has the address. Its entries stand between commas or spaces: `*` for
  * all, a name for itself and all below it, `.domain` or `*.domain` for those below it, an IP address, a
- * range as `10.0.0.0/8`, each but the first and the last also with `:port`. Without either variable,
- * `localhost` and the loopback addresses go directly. Throws UNREACHABLE for a proxy that is no http or
- * https address.
+ * range as `10.0.0.0/8`, each but the first and the last also with `:port`. `localhost` and the loopback
+ * addresses are among them, unless the variable is set to nothing. Throws UNREACHABLE for a proxy that is
+ * no http or https address.
  */
 export function forwardProxyOf(url: URL, env: Environment): ForwardProxy | undefined {
   if (url.protocol !== "https:") return undefined;
   const variable = ["https_proxy", "HTTPS_PROXY"].find((name) => env[name]);
   const value = variable === undefined ? undefined : env[variable]?.trim();
   if (variable === undefined || !value) return undefined;
-  const excepted = env["no_proxy"] ?? env["NO_PROXY"] ?? withoutNoProxy;
+  const listed = env["no_proxy"] ?? env["NO_PROXY"];
+  const excepted = listed === "" ? "" : `${listed ?? ""},${ownAddresses}`;
   const target = { host: bare(url.hostname), port: url.port || "443" };
   if (excepted.split(/[\s,]+/).some((entry) => covers(entry.toLowerCase(), target))) return undefined;
   return { ...parsed(value, variable), variable };
