@@ -417,7 +417,7 @@ export const catalogue: readonly Entry[] = [
   },
   {
     path: "keyset rotate",
-    summary: "Replace a key of the deployment by a new one, step by step, while everything runs",
+    summary: "Replace a key of the deployment, step by step, while everything runs",
     section: "This computer",
     load: async () => (await import("./commands/keyset-rotate.ts")).keysetRotate,
   },
