@@ -6,6 +6,7 @@ import { createContentMemory } from "./content-memory.ts";
 import { type ExchangeParts, answer } from "./exchange.ts";
 import { type SessionPatience, endIdleSessions } from "./idle-sessions.ts";
 import { observeEdge } from "./metrics.ts";
+import { createOpenRequests } from "./open-requests.ts";
 import { followSockets } from "./sockets.ts";
 import { maxHeaderListBytes } from "./turned-away.ts";
 
@@ -31,6 +32,8 @@ export type Patience = SessionPatience & {
   readonly proxyHeaderMs: number;
   /** To read its answer. */
   readonly answerMs: number;
+  /** For everything of one request. */
+  readonly requestMs: number;
 };
 
 const defaultPollMs = 5_000;
@@ -42,6 +45,8 @@ const defaultPatience: Patience = {
   // The PROXY protocol (§2) asks for three seconds at least, in which a lost packet is sent again.
   proxyHeaderMs: 5_000,
   answerMs: 15_000,
+  // Longer than content, work and answer may take one after the other.
+  requestMs: 35_000,
 };
 const drainMs = 6_000; // Longer than a request may take.
 
@@ -63,6 +68,8 @@ export async function openEdge(options: EdgeOptions): Promise<{ port: number } &
   const sockets = followSockets(server);
   const draining = new AbortController();
   const memory = createContentMemory(options.contentBytes);
+  // As many requests as connections: who has a fleet behind one address raises both.
+  const requests = createOpenRequests(options.connections.perAddress, patience.requestMs);
   const observed = observeEdge(memory, connections);
   const parts: ExchangeParts = {
     handlers: options.handlers,
@@ -75,7 +82,10 @@ export async function openEdge(options: EdgeOptions): Promise<{ port: number } &
     answerMs: patience.answerMs,
     onFault: (error) => logger.error({ err: error }, "a request was not answered"),
   };
-  server.on("request", (request, response) => void answer(request, response, parts));
+  server.on("request", (request, response) => {
+    const source = connections.sourceOf(request.socket);
+    if (requests.take(source, request, response)) void answer(request, response, parts);
+  });
   server.on("tlsClientError", (error) => logger.debug({ err: error }, "handshake refused"));
   const port = await listening(server, options.listen);
   const renew = (changed: Certificate): void => {

@@ -1,5 +1,5 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Http2ServerRequest, type Http2ServerResponse, constants } from "node:http2";
+import type { ServerResponse } from "node:http";
+import { constants } from "node:http2";
 import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
 import { universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { newId } from "@sallyport/proto/ids";
@@ -14,6 +14,7 @@ import { tidyGrpcMessage } from "./grpc-message.ts";
 import type { ContentMemory, RequestMemory } from "./content-memory.ts";
 import { limitsOf } from "./methods.ts";
 import { countTurnedAway } from "./metrics.ts";
+import type { Request, Response } from "./open-requests.ts";
 import type { Place, Places } from "./places.ts";
 import {
   type TurnedAway,
@@ -25,9 +26,6 @@ import {
 } from "./turned-away.ts";
 import { type Verdict, verdictValues } from "./verdict.ts";
 import { contentBounds, readBody } from "./verify/body.ts";
-
-type Request = IncomingMessage | Http2ServerRequest;
-type Response = ServerResponse | Http2ServerResponse;
 
 /** What one exchange needs: handlers by path, the front, who connected, limits, and where our own faults are told. */
 export type ExchangeParts = {
@@ -59,8 +57,10 @@ export async function answer(request: Request, response: Response, parts: Exchan
   releaseUnread(request, response);
   const path = pathOf(request.url ?? "");
   const sourceIp = parts.sourceOf(request.socket);
-  const turn = (away: TurnedAway): void =>
+  const turn = (away: TurnedAway): void => {
+    endUnread(response, parts.answerMs);
     turnAway(request, response, away, parts.addresses.take(sourceUnitOf(sourceIp)));
+  };
   const fault = faultOfHttp(request);
   if (fault) return turn(fault);
   const handler = parts.handlers.get(path);

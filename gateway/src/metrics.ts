@@ -13,6 +13,7 @@ import type { KeyCache } from "./verify/credentials.ts";
 export type LimitName =
   | "connections"
   | "connection_rate"
+  | "open_requests"
   | "address"
   | "new_key"
   | "key_lookup"
@@ -27,6 +28,7 @@ export type LimitName =
 const limits: readonly LimitName[] = [
   "connections",
   "connection_rate",
+  "open_requests",
   "address",
   "new_key",
   "key_lookup",

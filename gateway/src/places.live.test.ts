@@ -201,6 +201,21 @@ describe("a principal with its share", () => {
     expect(await read(gateway, noisy)).toMatchObject(answered);
   });
 
+  test("has it for answers that it does not read, too: they are held in memory meanwhile", async () => {
+    await using gateway = await start(places);
+    const [noisy = newMachine(), other = newMachine()] = machines(gateway, 2);
+    const unread = Array.from({ length: 8 }, () => begin(gateway, noisy, connectJson, 0));
+    for (const { stream, body } of unread) {
+      stream.end(body);
+      await once(stream, "response");
+    }
+    expect(await taken()).toBe(0);
+    expect(await read(gateway, noisy)).toMatchObject(limited);
+    expect(await read(gateway, other)).toMatchObject(answered);
+    for (const { session } of unread) session.destroy();
+    await expect.poll(() => read(gateway, noisy), patience).toMatchObject(answered);
+  });
+
   test("has it by its proven name: who only claims it takes none of it", async () => {
     await using gateway = await start(places);
     const [victim = newMachine()] = machines(gateway, 1);

@@ -125,6 +125,15 @@ describe("a place", () => {
     expect(places.taken()).toBe(0);
   });
 
+  test("is given back by its work, but the principal's share only by whoever leaves", async () => {
+    const held = many(8, () => take("a", "read", "p"));
+    await Promise.all(held.map((place) => place.work(async () => undefined)));
+    expect(places.taken()).toBe(0);
+    expect(reasonOf(() => take("a", "read", "p"))).toBe(RATE_LIMITED);
+    await Promise.all(held.map((place) => place.leave()));
+    expect(reasonOf(() => take("a", "read", "p"))).toBe(undefined);
+  });
+
   test("is given back by work that fails", async () => {
     const place = take();
     await expect(place.work(() => Promise.reject(new Error("broken")))).rejects.toThrow("broken");

@@ -16,11 +16,14 @@ export type Place = {
    * delay. Slow contents are waited for before it, and slow readers after: neither keeps a place.
    */
   take(): void;
-  /** Counts it among a principal's, whose signature held; RATE_LIMITED when that one has its share. */
+  /**
+   * Counts it among a principal's, whose signature held, until it is left; RATE_LIMITED when that
+   * one has its share. Security: an answer that nobody reads is held in memory, so it counts.
+   */
   countFor(principalId: string): void;
   /** Works at the request, and gives the place back after that; a client that has gone meanwhile does not end the work. */
   work<T>(run: () => Promise<T>): Promise<T>;
-  /** Gives it back, or resolves when it is given back by the work that is done in it. */
+  /** Gives back what is still held, once the work that is done in it is over. */
   leave(): Promise<void>;
 };
 
@@ -81,20 +84,24 @@ type Crowd = Pick<AdaptiveBound, "answered"> & {
 const everybody = "everybody";
 
 function openPlace({ clock, held, answered, isFree, tell }: Crowd, methods: string, address: string): Place {
-  let keys: string[] = [];
+  let isTaken = false;
+  let principal: string | undefined;
   let sinceMs = 0;
   let working: Promise<unknown> | undefined;
-  const hold = (...more: string[]): void => {
-    for (const key of more) held.add(key, 1);
-    keys.push(...more);
+  const count = (by: number): void => {
+    isTaken = by > 0;
+    for (const key of [everybody, methods, address]) held.add(key, by);
   };
   const occupy = (): void => {
     sinceMs = clock();
-    hold(everybody, methods, address);
+    count(1);
   };
   const giveBack = (): void => {
-    for (const key of keys) held.add(key, -1);
-    keys = [];
+    if (isTaken) count(-1);
+  };
+  const giveBackShare = (): void => {
+    if (principal !== undefined) held.add(principal, -1);
+    principal = undefined;
   };
   return {
     take() {
@@ -105,12 +112,13 @@ function openPlace({ clock, held, answered, isFree, tell }: Crowd, methods: stri
       occupy();
     },
     countFor(principalId) {
-      const principal = `principal ${principalId}`;
-      letIn("in_flight_principal", isFree(principal, shares.principal), Reason.RATE_LIMITED);
-      hold(principal);
+      const key = `principal ${principalId}`;
+      letIn("in_flight_principal", isFree(key, shares.principal), Reason.RATE_LIMITED);
+      held.add(key, 1);
+      principal = key;
     },
     work(run) {
-      if (keys.length === 0) occupy(); // Its client has just gone, and the work begins all the same.
+      if (!isTaken) occupy(); // Its client has just gone, and the work begins all the same.
       const work = Promise.try(run).finally(() => {
         answered(clock() - sinceMs);
         giveBack();
@@ -120,7 +128,8 @@ function openPlace({ clock, held, answered, isFree, tell }: Crowd, methods: stri
     },
     async leave() {
       if (working) await working;
-      else giveBack();
+      giveBack();
+      giveBackShare();
     },
   };
 }

@@ -1,9 +1,9 @@
 import type { Http2SecureServer } from "node:http2";
 import type { Socket } from "node:net";
-import { type Buckets, networkOf, sourceUnitOf } from "@sallyport/reports";
+import { type Buckets, sourceUnitOf } from "@sallyport/reports";
 import type { Logger } from "@sallyport/telemetry";
-import { createCounts } from "../counts.ts";
 import { countLimit } from "../metrics.ts";
+import { createShares } from "../shares.ts";
 import { nameOf } from "../sockets.ts";
 import { rangesHave } from "./proxies.ts";
 import { receiveProxyHeader } from "./receive-header.ts";
@@ -31,9 +31,6 @@ export type Connections = {
 
 type NamedSocket = Parameters<typeof nameOf>[0];
 
-const addressShares = 16;
-// A fleet may have one /48 for itself; half of all connections are left to others.
-const networkShare = 8;
 const nowhere = "0.0.0.0";
 
 /**
@@ -70,12 +67,7 @@ export function guardConnections(server: Http2SecureServer, options: ConnectionO
 
 function createSources({ perAddress, opened }: Pick<ConnectionOptions, "perAddress" | "opened">) {
   const sources = new Map<string, string>();
-  const held = createCounts();
-  // Security: whoever is given a /48 has 65,536 of the units by which addresses are told apart.
-  const isFreeFor = (unit: string): boolean =>
-    held.of(unit) < perAddress &&
-    held.of(networkOf(unit)) < perAddress * networkShare &&
-    sources.size < perAddress * addressShares;
+  const shares = createShares(perAddress);
   const mayOpen = (unit: string): boolean => {
     const inTime = opened.take(unit) === 0;
     countLimit("connection_rate", inTime);
@@ -83,20 +75,17 @@ function createSources({ perAddress, opened }: Pick<ConnectionOptions, "perAddre
   };
   return {
     of: (socket: NamedSocket): string => sources.get(nameOf(socket)) ?? nowhere,
-    size: (): number => sources.size,
+    size: () => shares.taken(),
     take(socket: Socket, source: string): boolean {
-      const unit = sourceUnitOf(source);
-      if (!mayOpen(unit)) return false;
-      const isFree = isFreeFor(unit);
-      countLimit("connections", isFree);
-      if (!isFree) return false;
+      if (!mayOpen(sourceUnitOf(source))) return false;
+      const giveBack = shares.take(source);
+      countLimit("connections", giveBack !== undefined);
+      if (!giveBack) return false;
       const name = nameOf(socket);
       sources.set(name, source);
-      const count = (by: number): void => [unit, networkOf(unit)].forEach((key) => held.add(key, by));
-      count(1);
       socket.once("close", () => {
         sources.delete(name);
-        count(-1);
+        giveBack();
       });
       return true;
     },
