@@ -6,7 +6,14 @@ import { boolean, integer, listOf, object, text } from "../command/shape.ts";
 import { confirmed } from "../confirm.ts";
 import { present, undefinedIfAbsent } from "../lookup.ts";
 import { checkDevice, findDevice } from "../people.ts";
-import { type PlainDescendants, descendantKeys, describe, plainDescendants } from "../views/descendants.ts";
+import {
+  type PlainDescendants,
+  descendantKeys,
+  describe,
+  isCut,
+  joined,
+  plainDescendants,
+} from "../views/descendants.ts";
 
 type Request = Parameters<Sallyport["services"]["users"]["revokeDevice"]>[0];
 
@@ -53,13 +60,17 @@ export const deviceRevoke = defineCommand({
     const keyId = await context.session.asUser((client) => findDevice(client, args.device));
     const call = (client: Sallyport, request: Request) =>
       client.services.users.revokeDevice({ keyId, reason, ...request }).catch(undefinedIfAbsent);
+    const end = async () =>
+      resultOf(
+        present(
+          await context.session.asUserOnce((client) => call(client, { keepDescendants: keep })),
+          `device ${keyId}`,
+        ),
+      );
     const looked = await context.session.asUser((client) => call(client, { validateOnly: true }));
-    const found = plainDescendants(present(looked, `device ${keyId}`).descendants);
-    if (!dryRun) await confirmed(question(keyId, keep, found), yes);
-    const answer = dryRun
-      ? looked
-      : await context.session.asUserOnce((client) => call(client, { keepDescendants: keep }));
-    const { user, descendants } = present(answer, `device ${keyId}`);
+    const found = resultOf(present(looked, `device ${keyId}`));
+    if (!dryRun) await confirmed(question(keyId, keep, found.descendants), yes);
+    const { user, descendants } = dryRun ? found : keep ? await end() : await endAll(end);
     if (!user) throw new SallyportError("INTERNAL", "the server described no user");
     const { userId, name: userName, devices } = user;
     return {
@@ -69,7 +80,7 @@ export const deviceRevoke = defineCommand({
       devicesLeft: devices.length,
       revoked: !dryRun,
       kept: dryRun || keep,
-      descendants: plainDescendants(descendants),
+      descendants,
     };
   },
   show({ keyId, userName, devicesLeft, revoked, kept, descendants }, screen) {
@@ -86,6 +97,24 @@ export const deviceRevoke = defineCommand({
       screen.line('  Machines live on; "sallyport token revoke TOKEN --cascade" ends those of a token.');
   },
 });
+
+type Answer = Awaited<ReturnType<Sallyport["services"]["users"]["revokeDevice"]>>;
+type Result = Pick<Answer, "user"> & { readonly descendants: PlainDescendants };
+
+function resultOf({ user, descendants }: Answer): Result {
+  return { user, descendants: plainDescendants(descendants) };
+}
+
+// So many of a kind end at once, and the device with the first of them.
+async function endAll(end: () => Promise<Result>): Promise<Result> {
+  const first = await end();
+  let { descendants } = first;
+  for (let latest = first; isCut(latest.descendants);) {
+    latest = await end();
+    descendants = joined(descendants, latest.descendants);
+  }
+  return { ...first, descendants };
+}
 
 function question(keyId: string, keep: boolean, found: PlainDescendants): string {
   const what = describe({ ...found, machines: 0 });

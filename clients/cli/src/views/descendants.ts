@@ -27,6 +27,24 @@ export function plainDescendants(found: Descendants | undefined): PlainDescendan
   };
 }
 
+const mostAtOnce = 500;
+
+/** Whether there may be more than an answer lists, and ends: then it is asked again. */
+export function isCut({ users, devices, tokens }: PlainDescendants): boolean {
+  return Math.max(users.length, devices.length, tokens.length) > mostAtOnce;
+}
+
+/** What two answers list, each once; the counts are the first one's. */
+export function joined(first: PlainDescendants, next: PlainDescendants): PlainDescendants {
+  const users = new Map([...first.users, ...next.users].map((user) => [user.userId, user]));
+  return {
+    ...first,
+    users: [...users.values()],
+    devices: [...new Set([...first.devices, ...next.devices])],
+    tokens: [...new Set([...first.tokens, ...next.tokens])],
+  };
+}
+
 /** How much came of it, in words: "2 users, 1 device"; empty for nothing. */
 export function describe({ users, devices, tokens, loginCodes, machines }: PlainDescendants): string {
   const counts = [

@@ -9,7 +9,7 @@ import { type UserKey, findUserKey } from "../store/user-keys.ts";
 import { endDevice } from "./end-device.ts";
 import { endUser } from "./end-user.ts";
 
-/** The most of one kind that ends with a device in one transaction. */
+/** The most of one kind that ends with a device in one transaction; a repeat ends more. */
 export const mostDescendants = 500;
 
 const longestReason = 500;
@@ -31,12 +31,12 @@ export async function endDescendants(
   now: Date,
 ): Promise<string[]> {
   const why = `came of ${keyId}${reason === "" ? "" : `: ${reason}`}`.slice(0, longestReason);
-  for (const device of devices) {
+  for (const device of devices.slice(0, mostDescendants)) {
     const key = await findUserKey(tx, device.keyId);
     if (key) await endDevice(tx, outbox, context, key, why, now);
   }
   const made = await findTokensOf(tx, vaultId, firstKeyId, now, mostDescendants);
-  for (const user of users) await endUser(tx, outbox, context, user, why, now);
+  for (const user of users.slice(0, mostDescendants)) await endUser(tx, outbox, context, user, why, now);
   const about = { ...actorOf(context), ...originOf(context, now.getTime()), vaultId };
   for (const tokenId of made) {
     const ended = await revokeToken(tx, { vaultId, tokenId, reason: why }, now);

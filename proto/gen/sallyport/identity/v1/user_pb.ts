@@ -924,7 +924,8 @@ export type RevokeDeviceResponse = Message<"sallyport.identity.v1.RevokeDeviceRe
   user?: User | undefined;
 
   /**
-   * Descendants is what came of the device and lived before this call: it has ended, unless it was to be kept.
+   * Descendants is what came of the device and lived before this call: it has ended, unless it was to be kept. Where one
+   * of the lists has 501, 500 of that kind have ended, and a repeat ends more.
    *
    * @generated from field: sallyport.identity.v1.Descendants descendants = 2;
    */
