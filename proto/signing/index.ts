@@ -13,6 +13,7 @@ export {
   KeysetError,
   openKeyset,
   signKeyset,
+  maxKeysetKeys,
   signKeysetSigner,
 } from "./keyset.ts";
 export { LABELS, type Label, labelled, lengthPrefixed } from "./labels.ts";

@@ -61,7 +61,8 @@ type Verify = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array
 const uses: readonly KeyUse[] = [KeyUse.CREDENTIAL, KeyUse.SEALING, KeyUse.REPLY, KeyUse.LOG, KeyUse.ANSWER];
 const keyIdForm = /^[a-z0-9-]{1,64}$/;
 const keyBytes = 32;
-const maxKeys = 32;
+/** How many keys a keyset holds at most. */
+export const maxKeysetKeys = 32;
 
 /** Has the root vouch for the key that signs keysets. */
 export function signKeysetSigner(
@@ -164,7 +165,7 @@ function isWhole({ epoch, notAfter, keys }: KeysetClaims): boolean {
   const complete =
     uses.every((use) => keys.some((key) => key.use === use)) &&
     answerOwners.every((owner) => keys.some(({ holder }) => holder === owner));
-  if (epoch < 1 || Number.isNaN(msOf(notAfter)) || keys.length > maxKeys) return false;
+  if (epoch < 1 || Number.isNaN(msOf(notAfter)) || keys.length > maxKeysetKeys) return false;
   return names.size === keys.length && complete && keys.every(isKey);
 }
 

@@ -5,6 +5,7 @@ import {
   type PublicKey,
   PublicKeySchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { maxKeysetKeys } from "@sallyport/proto/signing";
 import { KeysetFileError } from "../files.ts";
 import { type KeyStore, keyFileStore, keyringStore, newKeyFor, publicHalf } from "./key-store.ts";
 import type { KeysetInHand, RotatingKeys } from "./keys.ts";
@@ -36,6 +37,11 @@ export function publishedKeys(
       return standingOf(place, store, await keyset.claims());
     },
     async make() {
+      const { keys } = await keyset.claims();
+      if (keys.length >= maxKeysetKeys)
+        throw new KeysetFileError(
+          `the keyset holds ${keys.length} keys, and no more fit: finish the rotations that are under way first`,
+        );
       await store.replace([newKeyFor(place), ...(await store.read())]);
     },
     async accept({ coming }) {

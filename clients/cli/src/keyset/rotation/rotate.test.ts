@@ -333,6 +333,19 @@ describe("a rotation", () => {
     expect((await take(sealing, "retire", 16 * dayMs)).changed).toBe(true);
   });
 
+  test("makes no key for which the keyset has no room", async () => {
+    const log: Place = { use: "log" };
+    let refusal: unknown;
+    for (let count = 0; count < 40 && refusal === undefined; count += 1)
+      for (const step of ["accept", "prefer", "retire"] as const)
+        refusal ??= await take(log, step, 0, { hurry: true }).then(
+          () => undefined,
+          (error: unknown) => error,
+        );
+    expect(String(refusal)).toContain("the keyset holds 32 keys, and no more fit");
+    expect(await heldIds(log)).toHaveLength(1);
+  });
+
   test("in a hurry waits for nothing", async () => {
     for (const step of ["accept", "prefer", "retire"] as const)
       expect((await take({ use: "sealing" }, step, 0, { hurry: true })).changed).toBe(true);
