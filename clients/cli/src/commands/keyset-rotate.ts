@@ -4,7 +4,7 @@ import { choice, flag, integerOr, required, requiredChoice, requiredText } from 
 import { boolean, listOf, nullable, object, text, time } from "../command/shape.ts";
 import { UsageError } from "../failure.ts";
 import { type Place, type RotatedUse, allPlaces, nameOf, rotatedUses } from "../keyset/rotation/place.ts";
-import { TooEarlyError, rotate } from "../keyset/rotation/rotate.ts";
+import { NotDueError, rotate } from "../keyset/rotation/rotate.ts";
 import { type RotationStep, rotationSteps } from "../keyset/rotation/standing.ts";
 import { nextWords, rotationShape, rotationView } from "../keyset/rotation/view.ts";
 
@@ -42,13 +42,14 @@ export const keysetRotate = defineCommand({
       }),
       "how far each rotation is after the step",
     ),
-    tooEarly: listOf(
+    notDue: listOf(
       object({
         use: text("the use"),
         holder: nullable(text("whose answer key it is; null for other uses")),
-        from: time("from when on the step may be taken"),
+        why: text("why not"),
+        from: nullable(time("from when on the step may be taken; null when another comes first")),
       }),
-      "with --use all: where the step has to wait",
+      "with --use all: where the step was not taken",
     ),
   }),
   async run({ args, options }) {
@@ -58,15 +59,15 @@ export const keysetRotate = defineCommand({
     const places = placesOf(options.use, options.holder);
     return takeAll(step, places, options);
   },
-  show({ step, keys, tooEarly }, screen) {
+  show({ step, keys, notDue }, screen) {
     for (const { rotation, changed } of keys) {
       const { use, holder, preferred, coming } = rotation;
       const words = nameOf({ use: use as RotatedUse, holder: ownerOf(holder) });
       screen.mark("ok", `${words}: ${step}${changed ? "" : " was done already"}`, coming ?? preferred);
       screen.line(`  next: ${nextWords(rotation)}`);
     }
-    for (const { use, holder, from } of tooEarly)
-      screen.mark("warn", `the ${holder === null ? use : `${holder} answer`} key: not before ${from}`);
+    for (const { use, holder, why } of notDue)
+      screen.mark("warn", `the ${holder === null ? use : `${holder} answer`} key: ${why}`);
   },
 });
 
@@ -90,18 +91,19 @@ function placesOf(use: Options["use"], holder: Place["holder"]): readonly Place[
 async function takeAll(step: RotationStep, places: readonly Place[], options: Options) {
   const { deployment, now: hurry, days, use } = options;
   const keys = [];
-  const tooEarly = [];
+  const notDue = [];
   for (const place of places) {
     try {
       const rotated = await rotate({ deployment, place, step, nowMs: Date.now(), days, hurry });
       keys.push({ rotation: rotationView(rotated), changed: rotated.changed });
     } catch (error) {
-      if (use !== "all" || !(error instanceof TooEarlyError)) throw error;
-      const from = new Date(error.fromMs).toISOString();
-      tooEarly.push({ use: place.use, holder: place.holder ?? null, from });
+      if (use !== "all" || !(error instanceof NotDueError)) throw error;
+      const { fromMs, message: why } = error;
+      const from = fromMs === undefined ? null : new Date(fromMs).toISOString();
+      notDue.push({ use: place.use, holder: place.holder ?? null, why, from });
     }
   }
-  return { step, keys, tooEarly };
+  return { step, keys, notDue };
 }
 
 function ownerOf(holder: string | null): Place["holder"] {

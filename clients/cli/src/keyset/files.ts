@@ -16,7 +16,7 @@ import type { KeysetKey } from "@sallyport/proto/signing";
 export class KeysetFileError extends CliError {
   override readonly name: string = "KeysetFileError";
 
-  constructor(message: string, details: { readonly cause?: unknown } = {}) {
+  constructor(message: string, details: { readonly cause?: unknown; readonly next?: string } = {}) {
     super("KEYSET_UNFIT", message, details);
   }
 }

@@ -8,7 +8,7 @@ export {
   type Rotated,
   type RotationStep,
   type Standing,
-  TooEarlyError,
+  NotDueError,
   allPlaces,
   nameOf,
   rotate,

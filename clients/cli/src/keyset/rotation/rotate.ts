@@ -27,14 +27,14 @@ export type Rotated = {
   readonly next: ReturnType<typeof nextStep>;
 };
 
-/** It is too early for a step. */
-export class TooEarlyError extends KeysetFileError {
-  override readonly name = "TooEarlyError";
-  /** From when on it may be taken, in Unix milliseconds. */
-  readonly fromMs: number;
+/** A step is not due: it is too early, or another one comes first. Nothing is wrong with the files. */
+export class NotDueError extends KeysetFileError {
+  override readonly name = "NotDueError";
+  /** From when on the step may be taken, in Unix milliseconds; undefined when another comes first. */
+  readonly fromMs: number | undefined;
 
-  constructor(message: string, fromMs: number) {
-    super(message);
+  constructor(message: string, fromMs?: number) {
+    super(message, { next: 'see how far it is with "sallyport keyset show FILE --deployment FOLDER"' });
     this.fromMs = fromMs;
   }
 }
@@ -84,7 +84,7 @@ type Step = typeof take;
 
 const accept: Step = async ({ place, coming, former }, keys) => {
   if (former.length > 0)
-    throw new KeysetFileError(
+    throw new NotDueError(
       `the rotation of ${nameOf(place)} is not at its end: ${idsOf(former)} has to be retired first`,
     );
   if (coming?.accepted === true) return false;
@@ -97,7 +97,7 @@ const prefer: Step = async (standing, keys, options) => {
   const { place, coming, former } = standing;
   if (!coming && former.length > 0) return false;
   if (coming?.accepted !== true)
-    throw new KeysetFileError(
+    throw new NotDueError(
       `there is no accepted key to prefer for ${nameOf(place)}: run the step accept ${coming ? "again" : "first"}`,
     );
   const why = "every process has to have taken the new key up";
@@ -109,7 +109,7 @@ const prefer: Step = async (standing, keys, options) => {
 const retire: Step = async (standing, keys, options, leftMs) => {
   const { place, preferred, coming, former } = standing;
   if (coming)
-    throw new KeysetFileError(
+    throw new NotDueError(
       `${coming.keyId} is not preferred yet: run the step ${coming.accepted ? "prefer" : "accept"} first`,
     );
   if (former.length === 0) return false;
@@ -121,7 +121,7 @@ const retire: Step = async (standing, keys, options, leftMs) => {
 function wait(fromMs: number, { step, nowMs, hurry = false }: RotateOptions, why: string): void {
   if (hurry || nowMs >= fromMs) return;
   const from = new Date(fromMs).toISOString();
-  throw new TooEarlyError(`it is too early for ${step}: ${why}; run it again from ${from} on`, fromMs);
+  throw new NotDueError(`it is too early for ${step}: ${why}; run it again from ${from} on`, fromMs);
 }
 
 function idsOf(keys: readonly { readonly keyId: string }[]): string {
