@@ -1,4 +1,5 @@
 export { type TestAnswerKeys, createAnswerKeys } from "./answer-keys.ts";
+export { type AnswerFiles, createAnswerFiles } from "./answer-files.ts";
 export { type Collector, type ReceivedSpan, startCollector } from "./collector.ts";
 export { createServiceDatabase, type ServiceTestDatabase } from "./database.ts";
 export { type Answer, connectFrom, exchange, exchangeOnce, reasonIn } from "./exchange.ts";

@@ -64,6 +64,8 @@ export function createSignedDeployment(clock: () => number) {
   };
   return {
     config,
+    /** What signs its keysets. */
+    rootSeed,
     /** An owner's answer key, as its file holds it. */
     answerKeys: (owner: AnswerOwner) => answers.of(owner),
     /** The deployment's keys as a service trusts them. */

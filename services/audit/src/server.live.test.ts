@@ -27,8 +27,10 @@ import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts"
 import { newId } from "@sallyport/proto/ids";
 import { type Peer, type PeerConnection, connectPeer, failureOf, fromRefusal } from "@sallyport/rpc";
 import {
+  type AnswerFiles,
   type ServiceTestDatabase,
   type TestPki,
+  createAnswerFiles,
   createServiceDatabase,
   createTestPki,
 } from "@sallyport/test/infra";
@@ -45,10 +47,12 @@ const connections: PeerConnection[] = [];
 let pki: TestPki;
 let testDatabase: ServiceTestDatabase;
 let server: { port: number } & AsyncDisposable;
+let files: AnswerFiles;
 
 beforeAll(async () => {
   [pki, testDatabase] = await Promise.all([createTestPki(), createServiceDatabase("audit")]);
   await migrate({ url: testDatabase.ownerUrl, folder: new URL("../migrations", import.meta.url) });
+  files = createAnswerFiles({ owner: "audit", ...roots });
   server = await startAudit(
     {
       ...pki.tls("audit"),
@@ -56,9 +60,8 @@ beforeAll(async () => {
       trustDomain: pki.trustDomain,
       publicNames: ["localhost:8443"],
       clockWindowSeconds: 60,
-      keyset: roots.keyset,
+      ...files.config,
       rootFingerprint: roots.rootFingerprint,
-      answerKeys: roots.answerKeys,
       databaseUrl: testDatabase.servingUrl,
       operatorVault,
       recordsPerOriginPerDay: 10_000,
@@ -72,6 +75,7 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const connection of connections) connection.close();
   await server[Symbol.asyncDispose]();
+  files[Symbol.dispose]();
   await Promise.all([testDatabase[Symbol.asyncDispose](), pki[Symbol.asyncDispose]()]);
 });
 
@@ -394,4 +398,15 @@ describe("AuditService", () => {
       });
     },
   );
+});
+
+test("takes its keys up while it runs", async () => {
+  const user = { vaultId: newId("vlt"), role: Role.AUDITOR, nowMs };
+  const signedBy = async () => {
+    const request = forwarded(listRecords, {}, user, roots);
+    return (await connect(ForwardService, "gateway").forward(request)).answer?.keyId;
+  };
+  expect(await signedBy()).toBe("answer-audit-1");
+  const next = files.replace();
+  await expect.poll(signedBy, { timeout: 20_000, interval: 500 }).toBe(next);
 });

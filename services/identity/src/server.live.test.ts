@@ -2,15 +2,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "@connectrpc/connect";
 import { migrate } from "@sallyport/postgres";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
+import { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { KeyService } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { checkHealth, connectPeer, failureOf, route, serve } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
-import { type TestPki, createServiceDatabase, createTestPki } from "@sallyport/test/infra";
+import { type TestPki, createAnswerFiles, createServiceDatabase, createTestPki } from "@sallyport/test/infra";
 import { describe, expect, test } from "vitest";
 import { type IdentityConfig, startIdentity } from "./server.ts";
-import { type TestTrust, createTestTrust } from "./testing/signing.ts";
+import { type TestTrust, createTestTrust, newKey, signRequest } from "./testing/signing.ts";
 
 const logger = createLogger({ service: "test", level: "silent" });
 const listen = { host: "127.0.0.1", port: 0 };
@@ -88,6 +90,29 @@ describe("startIdentity", () => {
     await expect.poll(() => heartbeats).toEqual([0]);
     const [ended] = await Promise.allSettled([stream, identity[Symbol.asyncDispose](), sleep(1)]);
     expect(ended.status).toBe("rejected");
+  });
+
+  test("takes its keys up while it runs", async () => {
+    await using pki = await createTestPki();
+    await using urls = await createServiceDatabase("identity");
+    await migrate({ url: urls.ownerUrl, folder: new URL("../migrations/", import.meta.url) });
+    const trust = createTestTrust(Date.now());
+    using files = createAnswerFiles({ owner: "identity", ...trust });
+    const config = { ...configOf(pki, trust, urls.servingUrl, 1), ...files.config };
+    await using identity = await startIdentity(config);
+    const url = `https://127.0.0.1:${identity.port}`;
+    const { trustDomain } = pki;
+    await using gateway = connectPeer({ peer: "identity", url, tls: pki.tls("gateway"), trustDomain });
+    const forwarding = createClient(ForwardService, gateway.transport);
+    // A refusal is signed as an answer is.
+    const signedBy = async () => {
+      const key = newKey();
+      const signedRequest = signRequest(key, EnrollmentService.method.enroll, {}, Date.now());
+      return (await forwarding.forward({ signedRequest })).answer?.keyId;
+    };
+    expect(await signedBy()).toBe("answer-identity-1");
+    const next = files.replace();
+    await expect.poll(signedBy, { timeout: 20_000, interval: 500 }).toBe(next);
   });
 
   test("refuses to start with a keyset of another root, or without its credential key", async () => {

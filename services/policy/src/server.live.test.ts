@@ -2,17 +2,58 @@ import { Code, createClient } from "@connectrpc/connect";
 import { migrate } from "@sallyport/postgres";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
 import { AuthorizationService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
 import { RoleService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/role_pb.ts";
+import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { PrincipalStatus, ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { type Peer, checkHealth, connectPeer, route, serve } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
-import { createServiceDatabase, createTestPki, createSignedDeployment } from "@sallyport/test/infra";
+import {
+  createAnswerFiles,
+  createServiceDatabase,
+  createSignedDeployment,
+  createTestPki,
+  newUser,
+} from "@sallyport/test/infra";
 import { expect, test } from "vitest";
 import { readOf } from "../testing/policy.ts";
 import { startPolicy } from "./server.ts";
+
+test("policy takes its keys up while it runs", async () => {
+  await using database = await createServiceDatabase("policy");
+  await using pki = await createTestPki();
+  await migrate({ url: database.ownerUrl, folder: new URL("../migrations", import.meta.url) });
+  const { trustDomain } = pki;
+  const deployment = createSignedDeployment(Date.now);
+  const { rootSeed, config } = deployment;
+  const answerKeys = deployment.answerKeys("policy");
+  using files = createAnswerFiles({ owner: "policy", rootSeed, keyset: config.keyset, answerKeys });
+  await using server = await startPolicy({
+    ...config,
+    ...files.config,
+    ...pki.tls("policy"),
+    listen: { host: "127.0.0.1", port: 0 },
+    trustDomain,
+    databaseUrl: database.servingUrl,
+    permitKeys: [{ keyId: "permit-1", key: new Uint8Array(32).fill(1) }],
+    auditUrl: "https://127.0.0.1:1",
+    logLevel: "silent",
+    otlpUrl: undefined,
+  });
+  const url = `https://127.0.0.1:${server.port}`;
+  await using peer = connectPeer({ peer: "policy", url, tls: pki.tls("gateway"), trustDomain });
+  const forwarding = createClient(ForwardService, peer.transport);
+  const signedBy = async () => {
+    const asked = deployment.forwardRequest(newUser(), GrantService.method.countGrants, {});
+    return (await forwarding.forward(asked)).answer?.keyId;
+  };
+  expect(await signedBy()).toBe("answer-policy-1");
+  const next = files.replace();
+  await expect.poll(signedBy, { timeout: 20_000, interval: 500 }).toBe(next);
+});
 
 test("policy serves over mutual TLS, each method to its callers only", async () => {
   await using database = await createServiceDatabase("policy");

@@ -13,6 +13,7 @@ import { type TestAnswerKeys, createAnswerKeys, signTestKeyset } from "@sallypor
 
 /** A deployment's keys for tests. */
 export type TestRoots = {
+  readonly rootSeed: Uint8Array;
   readonly keyset: Uint8Array;
   readonly rootFingerprint: string;
   readonly credentialKey: { readonly keyId: string; readonly seed: Uint8Array };
@@ -35,6 +36,7 @@ export function createRoots(nowMs: number): TestRoots {
   const notAfter = timestampFromMs(nowMs + 3_600_000);
   const keyset = signTestKeyset(root, { epoch: 1, notAfter, keys });
   return {
+    rootSeed: root,
     keyset,
     rootFingerprint: rootFingerprint(publicKeyOf(root)),
     credentialKey,

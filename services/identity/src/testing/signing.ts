@@ -93,6 +93,7 @@ export function signRequest<I extends DescMessage>(
 
 /** A deployment's keyset, in its serialised form and as trusted, and identity's keys in it. */
 export type TestTrust = {
+  readonly rootSeed: Uint8Array;
   readonly keyset: Uint8Array;
   readonly rootFingerprint: string;
   readonly trust: Trust;
@@ -119,6 +120,7 @@ export function createTestTrust(nowMs: number): TestTrust {
   const trust = loadTrust(keyset, fingerprint, nowMs);
   const answerKeys = answers.of("identity");
   return {
+    rootSeed: root.seed,
     keyset,
     rootFingerprint: fingerprint,
     trust,
