@@ -153,6 +153,11 @@ export function describeKeysets(stage: () => Stage, front: () => Front): void {
       rmSync(dirname(file), { recursive: true });
     });
 
+    test("is remembered from the enrollment and the login on", () => {
+      for (const { keysetEpoch } of [stage().field.machine, stage().field.owner])
+        expect(keysetEpoch).toBeGreaterThan(0);
+    });
+
     test("older than one already seen", async () => {
       const reader = openSallyport(stage().field.machine);
       serving((claims) => (claims.epoch += 5));
