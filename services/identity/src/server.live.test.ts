@@ -108,7 +108,8 @@ describe("startIdentity", () => {
     const signedBy = async () => {
       const key = newKey();
       const signedRequest = signRequest(key, EnrollmentService.method.enroll, {}, Date.now());
-      return (await forwarding.forward({ signedRequest })).answer?.keyId;
+      const carried = { sourceIp: "192.0.2.7", client: "test/1", requestId: newId("req") };
+      return (await forwarding.forward({ signedRequest, ...carried })).answer?.keyId;
     };
     expect(await signedBy()).toBe("answer-identity-1");
     const next = files.replace();
