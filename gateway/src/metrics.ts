@@ -1,10 +1,10 @@
 import { EvidenceError, countRefusedStep } from "@sallyport/evidence";
 import { type LabelsOf, counter, observe } from "@sallyport/telemetry";
-import type { Buckets } from "@sallyport/reports";
 import type { RateClass } from "./limits.ts";
 import type { Places } from "./places.ts";
 import type { Connections } from "./connections/connections.ts";
 import type { ContentMemory } from "./content-memory.ts";
+import type { SourceBuckets } from "./source-buckets.ts";
 import type { TurnedAway } from "./turned-away.ts";
 import type { Step } from "./verify/checklist.ts";
 import type { KeyCache } from "./verify/credentials.ts";
@@ -68,7 +68,7 @@ export function countTurnedAway(status: TurnedAway["status"]): void {
 }
 
 /** Has an address limiter count what it is asked. */
-export function counted(limit: LimitName, limiter: Buckets): Buckets {
+export function counted(limit: LimitName, limiter: SourceBuckets): SourceBuckets {
   return {
     ...limiter,
     take(address, count) {
@@ -81,9 +81,9 @@ export function counted(limit: LimitName, limiter: Buckets): Buckets {
 
 /** What a gateway holds in memory and shows of it. */
 export type Held = {
-  readonly addresses: Buckets;
-  readonly newKeyAddresses: Buckets;
-  readonly lookUpAddresses: Buckets;
+  readonly addresses: SourceBuckets;
+  readonly newKeyAddresses: SourceBuckets;
+  readonly lookUpAddresses: SourceBuckets;
   readonly keys: Pick<KeyCache, "size">;
   readonly places: Pick<Places, "taken" | "bound">;
 };
@@ -98,7 +98,7 @@ export function observeHeld(held: Held): Disposable {
     ["new_key", held.newKeyAddresses],
     ["key_lookup", held.lookUpAddresses],
   ] as const;
-  const each = (value: (limiter: Buckets) => number) =>
+  const each = (value: (limiter: SourceBuckets) => number) =>
     limiters.map(([limit, limiter]) => ({ value: value(limiter), labels: { limit } satisfies LimitLabel }));
   using stack = new DisposableStack();
   stack.use(observe("sallyport.limit.addresses", () => each((limiter) => limiter.size())));

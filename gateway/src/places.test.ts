@@ -54,6 +54,13 @@ describe("shares", () => {
     expect(reasonOf(() => take("noisy"))).toBe(RATE_LIMITED);
   });
 
+  test("a /48 has five eighths, from however many of its addresses, and others the rest of the reads", () => {
+    many(20, (index) => take(`2001:db8:1:${index}::/64`));
+    expect(reasonOf(() => take("2001:db8:1:99::/64"))).toBe(RATE_LIMITED);
+    many(4, () => take("2001:db8:2:0::/64"));
+    expect(reasonOf(() => take("2001:db8:3:0::/64"))).toBe(DEPENDENCY_UNAVAILABLE);
+  });
+
   test("a principal has a quarter, from wherever it asks, and others the rest", () => {
     many(8, (index) => take(`address ${index}`, "read", "noisy"));
     expect(reasonOf(() => take("elsewhere", "read", "noisy"))).toBe(RATE_LIMITED);

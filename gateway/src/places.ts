@@ -1,4 +1,5 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { networkOf } from "@sallyport/reports";
 import { Failure } from "@sallyport/rpc";
 import type { Logger } from "@sallyport/telemetry";
 import { type AdaptiveBound, type Bounds, createAdaptiveBound } from "./adaptive-bound.ts";
@@ -12,7 +13,7 @@ export class NoPlaceError extends Failure {}
 /** One request's place among those that are worked at. */
 export type Place = {
   /**
-   * Takes it. RATE_LIMITED when the address has its share, DEPENDENCY_UNAVAILABLE when there is none left, both with a
+   * Takes it. RATE_LIMITED when the address, or the IPv6 /48 that it is of, has its share, DEPENDENCY_UNAVAILABLE when there is none left, both with a
    * delay. Slow contents are waited for before it, and slow readers after: neither keeps a place.
    */
   take(): void;
@@ -46,6 +47,7 @@ const shares = {
   everybody: (places: number) => places,
   methods: (places: number) => (places * 3) / 4,
   address: (places: number) => Math.max(leastShare, places / 2),
+  network: (places: number) => Math.max(leastShare, (places * 5) / 8), // less than the methods have
   principal: (places: number) => Math.max(leastShare, places / 4),
 };
 const leastShare = 8; // What a client of ours asks at a time.
@@ -66,7 +68,7 @@ export function createPlaces(bounds: Bounds, clock: () => number, logger: Pick<L
     tell: teller(clock, logger),
   };
   return {
-    open: (rateClass, address) => openPlace(crowd, `methods ${rateClass}`, `address ${address}`),
+    open: (rateClass, address) => openPlace(crowd, `methods ${rateClass}`, address),
     taken,
     bound,
   };
@@ -84,13 +86,14 @@ type Crowd = Pick<AdaptiveBound, "answered"> & {
 const everybody = "everybody";
 
 function openPlace({ clock, held, answered, isFree, tell }: Crowd, methods: string, address: string): Place {
+  const network = networkOf(address);
   let isTaken = false;
   let principal: string | undefined;
   let sinceMs = 0;
   let working: Promise<unknown> | undefined;
   const count = (by: number): void => {
     isTaken = by > 0;
-    for (const key of [everybody, methods, address]) held.add(key, by);
+    for (const key of [everybody, methods, `address ${address}`, network]) held.add(key, by);
   };
   const occupy = (): void => {
     sinceMs = clock();
@@ -105,7 +108,8 @@ function openPlace({ clock, held, answered, isFree, tell }: Crowd, methods: stri
   };
   return {
     take() {
-      letIn("in_flight_address", isFree(address, shares.address), Reason.RATE_LIMITED);
+      const hasShare = isFree(`address ${address}`, shares.address) && isFree(network, shares.network);
+      letIn("in_flight_address", hasShare, Reason.RATE_LIMITED);
       const free = isFree(everybody, shares.everybody) && isFree(methods, shares.methods);
       if (!free) tell();
       letIn("in_flight", free, Reason.DEPENDENCY_UNAVAILABLE);

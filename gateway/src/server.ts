@@ -1,5 +1,5 @@
 import { followTrust } from "@sallyport/evidence";
-import { auditSink, createBuckets, reportStart } from "@sallyport/reports";
+import { auditSink, reportStart } from "@sallyport/reports";
 import { certificateNotice, connectPeer } from "@sallyport/rpc";
 import { type Logger, createLogger } from "@sallyport/telemetry";
 import type { Bounds } from "./adaptive-bound.ts";
@@ -15,6 +15,7 @@ import { serveProbe } from "./probe.ts";
 import { createRefusalLog } from "./refusals.ts";
 import { createPublicHandlers } from "./router.ts";
 import { createSightings } from "./sightings.ts";
+import { createSourceBuckets } from "./source-buckets.ts";
 import type { ChecklistParts } from "./verify/checklist.ts";
 import { createKeyCache } from "./verify/credentials.ts";
 import { connectNonces } from "./verify/nonces.ts";
@@ -110,14 +111,14 @@ function connectionsOf(
   clock: () => number,
 ) {
   const rate = { perSecond, burst: perSecond * connectionBurstSeconds };
-  return { perAddress: connectionsPerAddress, opened: createBuckets(rate, clock), proxies };
+  return { perAddress: connectionsPerAddress, opened: createSourceBuckets(rate, clock), proxies };
 }
 
 function createLimiters({ address, newKey, lookUp }: Rates, clock: () => number) {
   return {
-    addresses: counted("address", createBuckets(address, clock)),
-    newKeyAddresses: counted("new_key", createBuckets(newKey, clock)),
-    lookUpAddresses: counted("key_lookup", createBuckets(lookUp, clock)),
+    addresses: counted("address", createSourceBuckets(address, clock)),
+    newKeyAddresses: counted("new_key", createSourceBuckets(newKey, clock)),
+    lookUpAddresses: counted("key_lookup", createSourceBuckets(lookUp, clock)),
   };
 }
 
