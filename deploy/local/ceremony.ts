@@ -7,7 +7,7 @@ import { renewCertificates } from "./certificates.ts";
 import { runProgram } from "./command.ts";
 import { rootKeyFile, signKeyset } from "./keyset.ts";
 import type { Layout } from "./layout.ts";
-import { type Deployment, type Standing, markHeld } from "./standing.ts";
+import { type Deployment, type Standing, edgeCaFile, markHeld } from "./standing.ts";
 
 /**
  * Makes everything that a deployment's trust rests on, once: the root key, the KEK and the keyring, the services' keys,
@@ -23,8 +23,7 @@ export async function holdCeremony(
   await makeRoot(layout);
   const { rootFingerprint } = await signKeyset(layout, keys);
   await renewCertificates(layout, { publicName });
-  const edgeCaFile = join(layout.authorities, "edge", "ca.pem");
-  const deployment = { rootFingerprint, edgeCaFile };
+  const deployment = { rootFingerprint, edgeCaFile: edgeCaFile(layout) };
   await markHeld(layout, deployment);
   return deployment;
 }

@@ -102,8 +102,11 @@ unpack_package() {
 }
 
 load_package() {
-  told apt_private update || return 1
-  simulated=$(apt_private -s install --no-install-recommends "$1") || return 1
+  updated=$(apt_private update 2>&1) || true
+  simulated=$(apt_private -s install --no-install-recommends "$1" 2>/dev/null) || {
+    printf '%s\n' "$updated" | grep -E '^(E|W|Err)' | tail -n 4 >&2
+    return 1
+  }
   # What would only be upgraded stays as it is.
   names=$(printf '%s\n' "$simulated" | sed -n 's/^Inst \([^ ]*\) (.*/\1/p')
   # shellcheck disable=SC2086 # The names are words.

@@ -1,5 +1,5 @@
-# Prepares a fresh clone; sourced, from the repository's root, by deploy/start.sh and test/run.sh. Needs Node 20 or
-# newer to install from; everything then runs on the Node that package-lock.json pins.
+# prepare_clone makes a fresh clone ready; sourced, from the repository's root, by deploy/start.sh and test/run.sh. Needs
+# Node 20 or newer to install from; everything then runs on the Node that package-lock.json pins.
 # shellcheck shell=sh
 
 . deploy/local/install-modules.sh
@@ -92,12 +92,14 @@ check_redis() {
   die "$missing: install it with \`$advice\`"
 }
 
-check_tools
-PATH=$system_path
-check_libatomic
-PATH=$caller_path
-check_modules
-PATH=$system_path
-export PATH
-node_modules/.bin/node -e 0 || die "the pinned Node does not run here: its error above says why"
-check_redis
+prepare_clone() {
+  check_tools
+  PATH=$system_path
+  check_libatomic
+  PATH=$caller_path
+  check_modules
+  PATH=$system_path
+  export PATH
+  node_modules/.bin/node -e 0 || die "the pinned Node does not run here: its error above says why"
+  check_redis
+}

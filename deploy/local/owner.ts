@@ -4,6 +4,7 @@ import { formatToken, newTokenSecret, writePrivateFile } from "@sallyport/client
 import { runProgram } from "./command.ts";
 import { ownerUrlFile } from "./databases.ts";
 import type { Layout } from "./layout.ts";
+import { shellWord } from "./screen.ts";
 
 /** The owner's way in: a login code until it is redeemed, then an identity file. */
 export type OwnerCode = {
@@ -52,10 +53,10 @@ export async function prepareOwner(layout: Layout, rootFingerprint: string): Pro
 
 /** What the owner types to come in, or why there is nothing to type. */
 export function wayIn({ identityFile, codeFile, entered }: OwnerCode): string {
-  if (existsSync(identityFile)) return `export SALLYPORT_IDENTITY=${identityFile}    # you are the owner`;
+  if (existsSync(identityFile)) return `export SALLYPORT_IDENTITY=${shellWord(identityFile)}    # you are the owner`;
   return entered
     ? "# the owner's login code was used: their identity is where they logged in"
-    : `npx sallyport login --name "$USER" < ${codeFile}    # makes you the owner`;
+    : `npx sallyport login --name "$USER" < ${shellWord(codeFile)}    # makes you the owner`;
 }
 
 // Written before identity hears of it: a start that is cut off in between goes on with the same code.

@@ -11,6 +11,11 @@ export type Screen = {
 
 const slowMs = 1000;
 
+/** A path as a shell takes it in a command that is to be copied. */
+export function shellWord(path: string): string {
+  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}
+
 /** Makes the screen of a start. */
 export function createScreen(out: NodeJS.WriteStream = process.stdout): Screen {
   const colour = (style: "green" | "dim" | "red", text: string): string =>

@@ -24,13 +24,18 @@ export async function findStanding(layout: Layout): Promise<Standing> {
   if (existsSync(held)) {
     requireAll(layout);
     rmSync(begun, { force: true });
-    return readMarker(held);
+    return { rootFingerprint: readMarker(held), edgeCaFile: edgeCaFile(layout) };
   }
   if (existsSync(begun)) return "unfinished";
   const found = precious(layout).filter(isThere);
   if (found.length > 0) throw new IncompleteDeploymentError(withoutMarker(layout, found));
   await writePrivateFile(begun, `${new Date().toISOString()}\n`);
   return "new";
+}
+
+/** The certificates of the authority that clients trust, wherever the data is now. */
+export function edgeCaFile({ authorities }: Layout): string {
+  return join(authorities, "edge", "ca.pem");
 }
 
 /** Notes that the ceremony was held. From then on processes may run, and nothing is made anew any more. */
@@ -60,7 +65,7 @@ function needed(layout: Layout): readonly string[] {
     join(layout.folder("audit"), "log.key"),
     ...databaseOwners.map((owner) => join(layout.folder(owner), "answer.key")),
     join(layout.authorities, "mesh", "ca.pem"),
-    join(layout.authorities, "edge", "ca.pem"),
+    edgeCaFile(layout),
     join(layout.postgres, "superuser.password"),
     join(layout.postgres, "cluster"),
   ];
@@ -96,12 +101,12 @@ function isThere(path: string): boolean {
   return !path.endsWith("cluster") || readdirSync(path).length > 0;
 }
 
-function readMarker(file: string): Deployment {
+function readMarker(file: string): string {
   try {
     const marker = JSON.parse(readFileSync(file, "utf8")) as Deployment | null;
     const { rootFingerprint, edgeCaFile } = marker ?? {};
-    if (typeof rootFingerprint === "string" && typeof edgeCaFile === "string")
-      return { rootFingerprint, edgeCaFile };
+    // The file says where the authority was when the data was made.
+    if (typeof rootFingerprint === "string" && typeof edgeCaFile === "string") return rootFingerprint;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }

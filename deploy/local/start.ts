@@ -1,7 +1,7 @@
 import { metricsPorts } from "./settings.ts";
 import { type StartOptions, UsageError, readOptions, usage } from "./options.ts";
 import { wayIn } from "./owner.ts";
-import { createScreen } from "./screen.ts";
+import { createScreen, shellWord } from "./screen.ts";
 import { type System, startSystem } from "./system.ts";
 import { walkMainJob } from "./walk.ts";
 
@@ -21,14 +21,14 @@ function explainLogin({ url, edgeCaFile, owner, separated }: System): void {
       : "All six processes run as your user: that shows the wiring, not the isolation. Root has both.\n",
   );
   screen.say(`  export SALLYPORT_URL=${url}`);
-  screen.say(`  export SALLYPORT_CA=${edgeCaFile}`);
+  screen.say(`  export SALLYPORT_CA=${shellWord(edgeCaFile)}`);
   screen.say(`  ${wayIn(owner)}`);
   screen.say("  npx sallyport --help\n");
 }
 
 function explainMetrics({ operator, addresses }: System): void {
   const ports = [...metricsPorts(addresses)].map(([name, port]) => `${name} ${port}`).join(", ");
-  const { caFile, certFile, keyFile } = operator;
+  const [caFile, certFile, keyFile] = [operator.caFile, operator.certFile, operator.keyFile].map(shellWord);
   screen.say(`Metrics for Prometheus at https://localhost:PORT/metrics: ${ports}`);
   screen.say(`  curl --cacert ${caFile} --cert ${certFile} --key ${keyFile} \\`);
   screen.say(`    https://localhost:${addresses.probe}/metrics\n`);

@@ -159,6 +159,8 @@ describe("sh deploy/start.sh", () => {
       const run = startIn(clone, "--demo", "--port", "0");
       await expect.poll(run.output, { timeout: 120_000 }).toContain("Ctrl-C stops everything");
       const kept = realpathSync(join(clone, ".sallyport"));
+      const exported = run.output().match(/^ +export SALLYPORT_CA=.*$/m)?.[0] ?? "";
+      execFileSync("sh", ["-euc", `${exported}; test -r "$SALLYPORT_CA"`], { cwd: "/" });
       try {
         const program = join(kept, "program");
         const [audit, stranger] = [defaultUidBase, 65_534];
