@@ -42,8 +42,12 @@ use_writable_cache() {
 
 # Asked first, since npm tries for minutes what it cannot reach. A registry that refuses the question is reached.
 reaches_registry() {
-  pinged=$("$1" ping --fetch-retries=1 --fetch-retry-mintimeout=1000 --fetch-timeout=15000 --loglevel=error 2>&1) &&
-    return
+  pinged=$(node -e '
+    const { spawnSync } = require("node:child_process");
+    const asked = ["ping", "--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--loglevel=error"];
+    const { status, stdout, stderr } = spawnSync(process.argv[1], asked, { encoding: "utf8", timeout: 20000 });
+    console.log(stdout, stderr);
+    process.exit(status ?? 1);' "$1") && return
   case $pinged in *"code E4"* | *"code E5"*) return 0 ;; esac
   registry=$("$1" config get registry 2>/dev/null)
   unreachable="npm cannot reach ${registry:-its registry}: check the network, or the registry and the proxy that \`npm config list\` shows"

@@ -39,7 +39,7 @@ told() {
 }
 
 # Waits a moment for a network that is not there, and not for minutes.
-apt_options="-o Acquire::Retries=1 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20"
+apt_options="-o Acquire::Retries=0 -o Acquire::http::Timeout=10 -o Acquire::https::Timeout=10"
 
 # install_package APT DNF APK: installs the package that this distribution has, by its name there.
 install_package() {

@@ -201,7 +201,8 @@ test("a Node that is too old, and one that does not run, are named", () => {
 
 describe("npm", () => {
   const installing = (npm: string) => {
-    const place = makePlace({ npm, node: "echo" });
+    const place = makePlace({ npm, node: `exec '${process.execPath}' "$@"` });
+    writeFileSync(join(place.clone, "package.json"), "{}");
     return { place, ...place.run('if install_modules npm; then echo "ok ${npm_config_cache-}"; fi') };
   };
 
