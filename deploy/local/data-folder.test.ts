@@ -79,6 +79,26 @@ test("a copy that was put back is moved there", () => {
   expect(readlinkSync(wanted)).toBe(target);
 });
 
+const memory = "/dev/shm";
+const isOther = existsSync(memory) && statSync(memory).dev !== statSync(tmpdir()).dev;
+test.skipIf(!isOther)(
+  `a copy is moved to another file system, too${isOther ? "" : " (there is none)"}`,
+  () => {
+    mkdirSync(join(wanted, "supervisor"), { recursive: true });
+    writeFileSync(join(wanted, "kek.key"), "k", { mode: 0o600 });
+    kept = mkdtempSync(join(memory, "sallyport-data-"));
+    try {
+      chmodSync(kept, 0o711);
+      const target = settle();
+      expect(readFileSync(join(wanted, "kek.key"), "utf8")).toBe("k");
+      expect(mode(join(target, "kek.key"))).toBe(0o600);
+      expect(readdirSync(kept)).toHaveLength(1);
+    } finally {
+      rmSync(kept, { recursive: true });
+    }
+  },
+);
+
 test("of two that both hold data none is chosen or changed", () => {
   writeFileSync(join(settle(), "kek.key"), "old");
   rmSync(wanted);

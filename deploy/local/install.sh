@@ -62,12 +62,15 @@ check_libatomic() {
 # The stamp is a copy of the lockfile that node_modules was installed from.
 check_modules() {
   stamp=node_modules/.installed-lock
-  if ! cmp -s package-lock.json "$stamp"; then
-    say "installing packages (about 30 s)"
-    install_modules "$npm" || die "npm failed: its output above says why"
-    cp package-lock.json "$stamp"
-  fi
+  cmp -s package-lock.json "$stamp" && return
+  say "installing packages (about 30 s)"
+  install_modules "$npm" || die "npm failed: its output above says why"
+  cp package-lock.json "$stamp"
+}
+
+check_node() {
   if uses_unpacked node; then ln -sf ../../$unpacked/bin/node node_modules/.bin/node; fi
+  node_modules/.bin/node -e 0 || die "the pinned Node does not run here: its error above says why"
 }
 
 check_redis() {
@@ -100,6 +103,6 @@ prepare_clone() {
   check_modules
   PATH=$system_path
   export PATH
-  node_modules/.bin/node -e 0 || die "the pinned Node does not run here: its error above says why"
+  check_node
   check_redis
 }

@@ -80,7 +80,18 @@ function outputAs(user: number, group: number, script: string, path: string): st
   return spawnSync("setpriv", [...ids, ...command], { cwd: "/", encoding: "utf8" }).stdout;
 }
 
-const systemPrograms = ["id", "useradd", "getent", "ps", "uname", "ldconfig", "redis-server"];
+const systemPrograms = [
+  "id",
+  "sudo",
+  "apt-get",
+  "setpriv",
+  "useradd",
+  "getent",
+  "ps",
+  "uname",
+  "ldconfig",
+  "redis-server",
+];
 
 /** Programs named like the system's, in a folder of the PATH, that say when they ran. */
 function plantPrograms(): { readonly folder: string; ran(): string[] } {
