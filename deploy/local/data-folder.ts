@@ -17,7 +17,9 @@ import { type Account, checkReachable, isReachable } from "./account.ts";
 import { claimDirectory } from "./claim.ts";
 import { requireProgram } from "./system-program.ts";
 
-/** Where data is kept whose own place the processes may not enter, by a name that the place decides. */
+/**
+ * Where data is kept whose own place the processes may not enter, by a name that the place decides.
+ */
 export const keptData = "/var/lib/sallyport-data";
 
 /** Says that the data directory of a start is not to be had, and why. */
@@ -26,9 +28,10 @@ export class DataFolderError extends Error {
 }
 
 /**
- * Returns where the data of a deployment is, by its real path: where it is wanted when all these accounts may enter that
- * place, else below `kept`, with a link in the wanted place. What is there already, such as a copy that was put back, is
- * moved. Throws DataFolderError when a link leads nowhere or both places hold data: a start never chooses or loses any.
+ * Returns where the data of a deployment is, by its real path: where it is wanted when all these
+ * accounts may enter that place, else below `kept`, with a link in the wanted place. What is there
+ * already, such as a copy that was put back, is moved. Throws DataFolderError when a link leads
+ * nowhere or both places hold data: a start never chooses or loses any.
  */
 export function settleData(wanted: string, users: readonly Account[], kept = keptData): string {
   const place = resolve(wanted);
@@ -83,7 +86,8 @@ function move(place: string, target: string): void {
     throw new DataFolderError(
       `${place} holds data, and so does ${target}, where its data is kept: move one of them away`,
     );
-  // A deployment that runs there must not lose its folder; the claim also ends what its dead holder held.
+  // A deployment that runs there must not lose its folder; the claim also ends what its dead holder
+  // held.
   if (existsSync(join(place, "supervisor"))) claimDirectory(join(place, "supervisor"))();
   rmSync(target, { recursive: true, force: true });
   try {
@@ -94,7 +98,8 @@ function move(place: string, target: string): void {
   }
 }
 
-// Another file system: whole under another name first, so that what was cut off is not taken for the data.
+// Another file system: whole under another name first, so that what was cut off is not taken for
+// the data.
 function copy(place: string, target: string): void {
   const unfinished = `${target}.unfinished`;
   rmSync(unfinished, { recursive: true, force: true });

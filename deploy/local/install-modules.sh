@@ -1,8 +1,9 @@
-# install_modules NPM: installs what package-lock.json pins. Sourced; runs in the folder of package.json.
+# install_modules NPM: installs what package-lock.json pins. Sourced; runs in the folder of
+# package.json.
 # shellcheck shell=sh
 #
-# Security: a package's install script runs as whoever installs, often root. None runs but those that package.json names
-# in allowScripts, one by one.
+# Security: a package's install script runs as whoever installs, often root. None runs but those
+# that package.json names in allowScripts, one by one.
 install_modules() {
   use_writable_cache "$1"
   offline=
@@ -30,7 +31,8 @@ install_pinned() {
   done
 }
 
-# npm keeps its cache and its log in the home folder. Where it may not write there it gets a folder for this once.
+# npm keeps its cache and its log in the home folder. Where it may not write there it gets a folder
+# for this once.
 use_writable_cache() {
   own_cache=
   cache=$("$1" config get cache 2>/dev/null) || cache=
@@ -40,7 +42,8 @@ use_writable_cache() {
   export npm_config_cache
 }
 
-# Asked first, since npm tries for minutes what it cannot reach. A registry that refuses the question is reached.
+# Asked first, since npm tries for minutes what it cannot reach. A registry that refuses the
+# question is reached.
 reaches_registry() {
   pinged=$(node -e '
     const { spawnSync } = require("node:child_process");
@@ -50,6 +53,7 @@ reaches_registry() {
     process.exit(status ?? 1);' "$1") && return
   case $pinged in *"code E4"* | *"code E5"*) return 0 ;; esac
   registry=$("$1" config get registry 2>/dev/null)
-  unreachable="npm cannot reach ${registry:-its registry}: check the network, or the registry and the proxy that \`npm config list\` shows"
+  unreachable="npm cannot reach ${registry:-its registry}: check the network, or the registry and \
+the proxy that \`npm config list\` shows"
   return 1
 }

@@ -1,4 +1,5 @@
-# Packages of the distribution: installed by root, else unpacked beside the clone. Sourced by install.sh.
+# Packages of the distribution: installed by root, else unpacked beside the clone. Sourced by
+# install.sh.
 # shellcheck shell=sh
 
 # Where packages are unpacked. Root never runs anything of it: system-program.ts.
@@ -57,8 +58,9 @@ install_package() {
   fi
 }
 
-# install_server APT DNF APK: installs a package whose own service must not run. Debian starts services of what it
-# installs, unless /usr/sbin/policy-rc.d forbids it; a policy that is there already is left alone.
+# install_server APT DNF APK: installs a package whose own service must not run. Debian starts
+# services of what it installs, unless /usr/sbin/policy-rc.d forbids it; a policy that is there
+# already is left alone.
 install_server() {
   policy=/usr/sbin/policy-rc.d
   made=
@@ -88,8 +90,9 @@ unpack_program() {
   unpack_package "$1" && make_launcher "$1" "$unpacked/root/usr/bin/$1" && told "$unpacked/bin/$1" --version
 }
 
-# unpack_package NAME: unpacks the package and what it needs that is not installed. apt takes nothing that the
-# distribution has not signed; the lists that it checks against are its own, loaded to a temporary folder.
+# unpack_package NAME: unpacks the package and what it needs that is not installed. apt takes
+# nothing that the distribution has not signed; the lists that it checks against are its own, loaded
+# to a temporary folder.
 unpack_package() {
   work=$(mktemp -d) || return 1
   mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/debs" "$unpacked/root"
@@ -125,7 +128,8 @@ unpacked_libraries() {
   find "$PWD/$unpacked/root" -name '*.so*' -exec dirname {} \; | sort -u | paste -s -d : -
 }
 
-# make_launcher NAME PROGRAM: a script that runs a program of this clone with the libraries that were unpacked.
+# make_launcher NAME PROGRAM: a script that runs a program of this clone with the libraries that
+# were unpacked.
 make_launcher() {
   mkdir -p "$unpacked/bin"
   cat >"$unpacked/bin/$1" <<END && chmod 755 "$unpacked/bin/$1"

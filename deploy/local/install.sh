@@ -1,12 +1,13 @@
-# prepare_clone makes a fresh clone ready; sourced, from the repository's root, by deploy/start.sh and test/run.sh. Needs
-# Node 20 or newer to install from; everything then runs on the Node that package-lock.json pins.
+# prepare_clone makes a fresh clone ready; sourced, from the repository's root, by deploy/start.sh
+# and test/run.sh. Needs Node 20 or newer to install from; everything then runs on the Node that
+# package-lock.json pins.
 # shellcheck shell=sh
 
 . deploy/local/install-modules.sh
 . deploy/local/install-packages.sh
 
-# Security: programs of the system come from its own folders, whatever the caller's PATH says. Only git, node and npm,
-# which people install where they like, are found through it.
+# Security: programs of the system come from its own folders, whatever the caller's PATH says. Only
+# git, node and npm, which people install where they like, are found through it.
 caller_path=$PATH
 system_path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 

@@ -56,7 +56,7 @@ export function wayIn({ identityFile, codeFile, entered }: OwnerCode): string {
   if (existsSync(identityFile)) return `export SALLYPORT_IDENTITY=${shellWord(identityFile)}    # you are the owner`;
   return entered
     ? "# the owner's login code was used: their identity is where they logged in"
-    : `npx sallyport login --name "$USER" < ${shellWord(codeFile)}    # makes you the owner`;
+    : `npx sallyport login --name "$(id -un)" < ${shellWord(codeFile)}    # makes you the owner`;
 }
 
 // Written before identity hears of it: a start that is cut off in between goes on with the same code.

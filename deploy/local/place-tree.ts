@@ -16,8 +16,8 @@ import {
 import { dirname, join } from "node:path";
 
 /**
- * Places files and folders, named by their paths below `source`, in a new folder that root may change and that the group
- * may read. Nobody else may enter it.
+ * Places files and folders, named by their paths below `source`, in a new folder that root may
+ * change and that the group may read. Nobody else may enter it.
  */
 export function placeTree(source: string, folder: string, paths: readonly string[], gid: number): void {
   rmSync(folder, { recursive: true, force: true });

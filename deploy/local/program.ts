@@ -6,7 +6,10 @@ import { services } from "./layout.ts";
 import { placeTree } from "./place-tree.ts";
 import { nodeProgram } from "./system-program.ts";
 
-/** What the six processes run: the clone itself, or a copy of its program where they may not enter the clone. */
+/**
+ * What the six processes run: the clone itself, or a copy of its program where they may not enter
+ * the clone.
+ */
 export type Program = {
   readonly root: string;
   readonly node: string;
@@ -21,9 +24,10 @@ export const clone: Program = { root: repository, node: nodeProgram };
 export const programFolders = ["proto", "services", "gateway", "node_modules"] as const;
 
 /**
- * The program for processes of these accounts: the clone where all of them may enter it, else a copy of what they need,
- * made anew in `folder` at each start. Security: only the group `program` may enter the copy, and root alone may change
- * it. The rest of the clone, its history and its state stay where they are.
+ * The program for processes of these accounts: the clone where all of them may enter it, else a
+ * copy of what they need, made anew in `folder` at each start. Security: only the group `program`
+ * may enter the copy, and root alone may change it. The rest of the clone, its history and its
+ * state stay where they are.
  */
 export function provideProgram(accounts: Accounts | undefined, folder: string): Program & Disposable {
   const remove = (): void => rmSync(folder, { recursive: true, force: true });
@@ -73,7 +77,9 @@ function dependenciesOf(folder: string): string[] {
   return kinds.flatMap((kind) => Object.keys(manifest[kind] ?? {}));
 }
 
-/** Where Node finds a package that is imported from a folder; undefined when it is not installed. */
+/**
+ * Where Node finds a package that is imported from a folder; undefined when it is not installed.
+ */
 function nearest(name: string, folder: string): string | undefined {
   const path = join(folder, "node_modules", name);
   if (existsSync(path)) return path;

@@ -2,8 +2,8 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 
 /**
- * Where programs of the system are looked for. Security: the PATH of whoever starts this, and `node_modules/.bin`, which
- * packages fill, decide nothing about what root runs.
+ * Where programs of the system are looked for. Security: the PATH of whoever starts this, and
+ * `node_modules/.bin`, which packages fill, decide nothing about what root runs.
  */
 export const systemFolders = [
   "/usr/local/sbin",
@@ -17,17 +17,25 @@ export const systemFolders = [
 
 const unpacked = join(import.meta.dirname, "..", "..", ".cache", "programs", "bin");
 
-/** Whether programs that were unpacked beside the clone are used: never by root, whose programs root alone installs. */
+/**
+ * Whether programs that were unpacked beside the clone are used: never by root, whose programs root
+ * alone installs.
+ */
 const usesUnpacked = process.getuid?.() !== 0;
 
-/** The Node that processes are started with. Where its library was unpacked, a script beside it says where that is. */
+/**
+ * The Node that processes are started with. Where its library was unpacked, a script beside it says
+ * where that is.
+ */
 export const nodeProgram: string =
   (usesUnpacked ? findProgram(["node"], [unpacked]) : undefined) ?? process.execPath;
 
 /** The PATH of what is started. */
 export const systemPath = systemFolders.join(delimiter);
 
-/** The absolute path of the first of the programs that the system has; undefined when it has none. */
+/**
+ * The absolute path of the first of the programs that the system has; undefined when it has none.
+ */
 export function findProgram(
   names: readonly string[],
   folders: readonly string[] = usesUnpacked ? [...systemFolders, unpacked] : systemFolders,

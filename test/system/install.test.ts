@@ -92,7 +92,9 @@ type Place = {
 const shellPrograms =
   "cat chmod cmp cp dirname env find grep ln mkdir mktemp paste readlink rm sed sort tail uname";
 
-/** A folder that stands for a clone on a machine with just these programs, for one who is not root. */
+/**
+ * A folder that stands for a clone on a machine with just these programs, for one who is not root.
+ */
 function makePlace(programs: Readonly<Record<string, string>>): Place {
   const clone = mkdtempSync(join(dir, "a clöne "));
   const bin = join(clone, "bin");
