@@ -71,9 +71,17 @@ export async function walkMainJob(system: System, screen: Screen): Promise<void>
 
 async function ownerIdentity({ owner }: System, endpoint: { url: string; ca: string }): Promise<Identity> {
   if (existsSync(owner.identityFile)) return { ...(await loadIdentity(owner.identityFile)), ...endpoint };
-  const identity = await login(endpoint, readFileSync(owner.codeFile, "utf8").trim(), "owner");
+  const code = readFileSync(owner.codeFile, "utf8").trim();
+  const identity = await login(endpoint, code, "owner").catch(explainUsedCode);
   await saveIdentity(owner.identityFile, identity);
   return identity;
+}
+
+// The code is good for one login, which may be the owner's own.
+function explainUsedCode(cause: unknown): never {
+  if (!(cause instanceof SallyportError && cause.reason === "TOKEN_EXHAUSTED")) throw cause;
+  const sentence = "the owner's login code is used already, and the demo needs it";
+  throw new Error(`${sentence}: give the demo a data directory of its own with --data`, { cause });
 }
 
 // A machine of an earlier start still reads: what it relies on survived.

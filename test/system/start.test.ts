@@ -13,6 +13,7 @@ import {
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { login } from "@sallyport/client";
 import { defaultUidBase } from "@sallyport/deploy/local";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
@@ -126,15 +127,21 @@ describe("sh deploy/start.sh", () => {
     expect(await third.code, third.output()).toBe(0);
   });
 
-  test("nothing is left but a login code; Ctrl-C stops everything", async () => {
+  test("nothing is left but a login code, which a later demo misses; Ctrl-C stops everything", async () => {
     const run = start("--port", "0");
     await expect.poll(run.output, { timeout: 120_000 }).toContain("Ctrl-C stops everything");
     expect(run.output()).not.toContain("The main job");
     expect(readdirSync(join(data, "owner")).toSorted()).toEqual(["login-code", "login-seed"]);
     expect(existsSync(join(data, "demo"))).toBe(false);
+    const url = /The API listens at (.*)/.exec(run.output())?.[1] ?? "";
+    const ca = readFileSync(join(data, "authorities", "edge", "ca.pem"), "utf8");
+    await login({ url, ca }, readFileSync(join(data, "owner", "login-code"), "utf8").trim(), "ada");
     run.child.kill("SIGINT");
     expect(await run.code, run.output()).toBe(0);
     expect(run.output()).toContain("stop everything");
+    const demo = start("--demo-only", "--port", "0");
+    expect(await demo.code).toBe(1);
+    expect(demo.output()).toContain("give the demo a data directory of its own with --data");
   });
 
   test("a Redis that is killed is started again, which is said", async () => {
