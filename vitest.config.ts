@@ -8,6 +8,7 @@ const code = "{proto,services,gateway,clients,deploy}/**";
 
 export default defineConfig({
   test: {
+    setupFiles: "./test/infra/node-program.ts",
     projects: [
       { extends: true, test: { name: "boundaries", include: [boundaries] } },
       {

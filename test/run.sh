@@ -11,6 +11,10 @@ for program in curl openssl dash bash busybox zsh fish; do
   if may_install; then
     say "installing $program by the distribution's package, for the tests"
     install_package "$program" "$program" "$program" || say "$program cannot be installed here: its tests are skipped"
+  elif [ "$program" = curl ] && can_unpack; then
+    uses_unpacked curl && continue
+    say "unpacking the distribution's curl in $unpacked, for the tests"
+    unpack_program curl || say "curl cannot be unpacked here: its tests are skipped"
   else
     say "$program is not here, and only root may install it: its tests are skipped"
   fi

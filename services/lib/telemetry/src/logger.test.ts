@@ -29,7 +29,7 @@ test("an error is logged with every cause, and without what drivers hang on it",
   expect(line).toMatchObject({
     err: { type: "Error", message: "insert", cause: { code: "23505", constraint: "users_name_key" } },
   });
-  expect(JSON.stringify(line)).not.toMatch(/alice|hunter2/);
+  expect(JSON.stringify(line)).not.toMatch(/Key \(name\)|hunter2/);
 });
 
 test("a chain of causes that bites its tail ends", () => {
