@@ -53,7 +53,8 @@ export async function prepareOwner(layout: Layout, rootFingerprint: string): Pro
 
 /** What the owner types to come in, or why there is nothing to type. */
 export function wayIn({ identityFile, codeFile, entered }: OwnerCode): string {
-  if (existsSync(identityFile)) return `export SALLYPORT_IDENTITY=${shellWord(identityFile)}    # you are the owner`;
+  if (existsSync(identityFile))
+    return `export SALLYPORT_IDENTITY=${shellWord(identityFile)}    # you are the owner`;
   return entered
     ? "# the owner's login code was used: their identity is where they logged in"
     : `npx sallyport login --name "$(id -un)" < ${shellWord(codeFile)}    # makes you the owner`;
