@@ -160,13 +160,15 @@ test("with validate_only it is told and nothing ends; kept, the device ends alon
   });
 });
 
-test("signing out and removing a user end nothing that a guest has", async () => {
+test("signing out and removing a user end nothing that a guest has; revoking the device still does", async () => {
   const user = await addUser(world, Role.OWNER);
   const [device, guest] = [await addDevice(world, user), await addUser(world, Role.AUDITOR, user)];
   await world.call(user, signOut, {});
   expect(await standing(user, device, guest)).toEqual([false, true, true]);
   await world.call(world.owner, removeUser, { userId: user.userId });
   expect(await standing(device, guest)).toEqual([false, true]);
+  await revoke(user);
+  expect(await standing(guest)).toEqual([false]);
 });
 
 test("of more than 500 of a kind so many end with the device, and the rest with a repeat", async () => {

@@ -10,7 +10,7 @@ import { iso } from "../timestamp.ts";
 /** `sallyport user remove USER`: ends a user for good. */
 export const userRemove = defineCommand({
   description:
-    "Takes an owner. Ends every device, enrollment token and unused login code of the user, at once and for good; machines that were made with the tokens live on. Asks on a terminal, and needs --yes without one.",
+    'Takes an owner. Ends every device, enrollment token and unused login code of the user, at once and for good; machines that were made with the tokens live on, and so do users whom this one let in: after a theft run "sallyport device revoke", before or after. Asks on a terminal, and needs --yes without one.',
   args: { user: required("the user's name or id", { complete: "users" }) },
   options: { reason: reasonOption, yes: flag("do not ask") },
   examples: [
