@@ -46,6 +46,8 @@ describeRecords(started);
 
 test("what every command prints as JSON is what is documented, to the last key", async () => {
   cli.printed.set("version", await cli.home.json(["version"]));
+  const captured = join(import.meta.dirname, "../../clients/cli/src/requests/testdata/curl-enroll.http");
+  cli.printed.set("request check", await cli.home.json(["request", "check", captured]));
   const spare = await cli.home.json(["token", "create", "--project", "web", "--secret", "DB_URL"]);
   const env = { SALLYPORT_ENROLLMENT_TOKEN: (spare as { token: string }).token };
   const { machineId: spareId } = (await cli.home.json(

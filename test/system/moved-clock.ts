@@ -1,5 +1,15 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, copyFileSync, globSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  globSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -36,6 +46,7 @@ export function createMovedClock(): MovedClock | string {
     return `libfaketime is not installed and cannot be downloaded: ${error instanceof Error ? error.message : String(error)}`;
   }
   chmodSync(library, 0o755);
+  sweepShared();
   move(0);
   return {
     env: {
@@ -47,8 +58,26 @@ export function createMovedClock(): MovedClock | string {
     },
     move,
     now: () => Date.now() + offsetDays * 86_400_000,
-    [Symbol.dispose]: () => rmSync(dir, { recursive: true, force: true }),
+    [Symbol.dispose]() {
+      rmSync(dir, { recursive: true, force: true });
+      sweepShared();
+    },
   };
+}
+
+// The library keeps a semaphore and a memory under each process's id, and leaves them behind when the process is killed:
+// the next of that id, as another user, could not open them and would not start.
+function sweepShared(): void {
+  const folder = "/dev/shm";
+  for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+    const pid = /^(?:sem\.)?faketime_(?:sem|shm)_(\d+)$/.exec(name)?.[1];
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    try {
+      rmSync(join(folder, name));
+    } catch {
+      // Another user's, which this one may not remove.
+    }
+  }
 }
 
 function libraryFile(dir: string): string {
