@@ -30,6 +30,7 @@ export function giveTree(path: string, account: Account): void {
  */
 export async function writeForFolder(path: string, content: string): Promise<void> {
   await writePrivateFile(path, content);
+  if (process.getuid?.() !== 0) return; // Everything is this user's, and stays so.
   const { mode, gid } = statSync(dirname(path));
   if ((mode & 0o040) !== 0) own(path, { uid: 0, gid }, 0o640);
 }

@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { type Dirent, readFileSync, readdirSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { Client } from "pg";
@@ -61,13 +60,19 @@ export async function searchDatabase(client: Client, search: Search): Promise<Fo
 
 /** The processes under one, with itself. */
 export function processTree(root: number): number[] {
-  const lines = execFileSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" }).trim().split("\n");
-  const parents = lines.map((line) => line.trim().split(/\s+/).map(Number));
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  const parents = pids.map((pid) => [Number(pid), parentOf(pid)]);
   const below = (pid: number): number[] => [
     pid,
     ...parents.filter(([, parent]) => parent === pid).flatMap(([child = 0]) => below(child)),
   ];
   return below(root);
+}
+
+// A minimal system has no ps. One that is gone meanwhile has no parent.
+function parentOf(pid: string): number {
+  const status = readOrNothing(`/proc/${pid}/status`, 0).toString();
+  return Number(/^PPid:\s*(\d+)$/m.exec(status)?.[1]);
 }
 
 /** Searches the arguments and the environment of processes. */
