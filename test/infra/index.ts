@@ -17,7 +17,7 @@ export {
   randomJson,
   randomOf,
 } from "./fuzz/index.ts";
-export { keysetKeyOf, signTestKeyset } from "./keyset.ts";
+export { keysOfEveryUse, keysetKeyOf, signTestKeyset } from "./keyset.ts";
 export {
   createTestEdge,
   createTestPki,

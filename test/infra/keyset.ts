@@ -6,13 +6,38 @@ import {
   KeysetClaimsSchema,
   KeysetSchema,
   type KeysetSignerClaims,
+  KeyUse,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { type KeysetKey, signKeyset, signKeysetSigner } from "@sallyport/proto/signing";
+import { type KeysetKey, answerOwners, signKeyset, signKeysetSigner } from "@sallyport/proto/signing";
 
 /** An Ed25519 key of a seed, as what signs keysets and their signers. */
 export function keysetKeyOf(seed: Uint8Array): KeysetKey {
   return { publicKey: publicKeyOf(seed), sign: (message) => signEd25519(seed, message) };
 }
+
+/**
+ * What a keyset has to hold: `key-USE` of each use, then `answer-OWNER` of each owner. Nobody has their private halves; the
+ * public ones are 32 equal bytes, the number of the use.
+ */
+export const keysOfEveryUse: readonly {
+  readonly keyId: string;
+  readonly use: KeyUse;
+  readonly holder: string;
+  readonly publicKey: Uint8Array<ArrayBuffer>;
+}[] = [
+  ...[KeyUse.CREDENTIAL, KeyUse.SEALING, KeyUse.REPLY, KeyUse.LOG].map((use) => ({
+    keyId: `key-${use}`,
+    use,
+    holder: "",
+    publicKey: new Uint8Array(32).fill(use),
+  })),
+  ...answerOwners.map((holder, at) => ({
+    keyId: `answer-${holder}`,
+    use: KeyUse.ANSWER,
+    holder,
+    publicKey: new Uint8Array(32).fill(10 + at),
+  })),
+];
 
 /** Signs a keyset by a new signer that the root vouches for, for every epoch and as long as the keyset lasts. */
 export function signTestKeyset(

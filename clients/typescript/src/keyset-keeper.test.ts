@@ -10,8 +10,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { KeyUse } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { answerOwners, rootFingerprint, signKeyset, signKeysetSigner } from "@sallyport/proto/signing";
+import { rootFingerprint, signKeyset, signKeysetSigner } from "@sallyport/proto/signing";
+import { keysOfEveryUse } from "@sallyport/test/infra";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Identity, loadIdentity, rememberEpoch, saveIdentity } from "./identity.ts";
 import { newSeed, privateKeyOf, rawPublicKey, signBytes } from "./keys.ts";
@@ -43,18 +43,7 @@ function keyset(epoch: number, notAfterMs: number) {
     minEpoch: 1,
     maxEpoch: 1000,
   });
-  const keys = [KeyUse.CREDENTIAL, KeyUse.SEALING, KeyUse.REPLY, KeyUse.LOG].map((use) => ({
-    keyId: `key-${use}`,
-    use,
-    publicKey: new Uint8Array(32).fill(use),
-  }));
-  const answers = answerOwners.map((holder, at) => ({
-    keyId: `answer-${holder}`,
-    use: KeyUse.ANSWER,
-    holder,
-    publicKey: new Uint8Array(32).fill(10 + at),
-  }));
-  const claims = { epoch, notAfter: timestampFromMs(notAfterMs), keys: [...keys, ...answers] };
+  const claims = { epoch, notAfter: timestampFromMs(notAfterMs), keys: [...keysOfEveryUse] };
   return signKeyset(key, { rootPublicKey: key.publicKey, signer }, claims);
 }
 

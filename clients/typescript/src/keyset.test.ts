@@ -1,26 +1,17 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { KeyUse, KeysetClaimsSchema } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { answerOwners, rootFingerprint, signKeyset, signKeysetSigner } from "@sallyport/proto/signing";
+import { rootFingerprint, signKeyset, signKeysetSigner } from "@sallyport/proto/signing";
+import { keysOfEveryUse } from "@sallyport/test/infra";
 import { describe, expect, test } from "vitest";
 import { newSeed, privateKeyOf, rawPublicKey, signBytes } from "./keys.ts";
 import { verifyKeyset } from "./keyset.ts";
 
 const root = privateKeyOf(newSeed());
 const pinned = rootFingerprint(rawPublicKey(root));
-const uses = [KeyUse.CREDENTIAL, KeyUse.SEALING, KeyUse.REPLY, KeyUse.LOG];
 const nowMs = 1_800_000_000_000;
 
 function keyset(by = root, epoch = 2, notAfterMs = nowMs + 1000) {
-  const keys = [
-    ...uses.map((use) => ({ keyId: `key-${use}`, use, publicKey: new Uint8Array(32).fill(use) })),
-    ...answerOwners.map((holder, at) => ({
-      keyId: `answer-${holder}`,
-      use: KeyUse.ANSWER,
-      holder,
-      publicKey: new Uint8Array(32).fill(10 + at),
-    })),
-  ];
   const key = { publicKey: rawPublicKey(by), sign: (message: Uint8Array) => signBytes(by, message) };
   const signer = signKeysetSigner(key, {
     keyId: "signer-1",
@@ -30,7 +21,7 @@ function keyset(by = root, epoch = 2, notAfterMs = nowMs + 1000) {
     minEpoch: 1,
     maxEpoch: 9,
   });
-  const claims = { epoch, notAfter: timestampFromMs(notAfterMs), keys };
+  const claims = { epoch, notAfter: timestampFromMs(notAfterMs), keys: [...keysOfEveryUse] };
   return signKeyset(key, { rootPublicKey: key.publicKey, signer }, claims);
 }
 

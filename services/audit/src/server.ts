@@ -1,10 +1,4 @@
-import {
-  createForwarder,
-  followSigner,
-  followTrust,
-  forwardMethods,
-  pickAnswerKey,
-} from "@sallyport/evidence";
+import { createForwarder, followAnswerKey, followTrust, forwardMethods } from "@sallyport/evidence";
 import { AppendService, type Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { AuditService } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
@@ -37,12 +31,7 @@ export async function startAudit(
   await using stack = new AsyncDisposableStack();
   const { keyset, rootFingerprint } = config;
   const trust = stack.use(await followTrust({ keyset, rootFingerprint, clock, logger }));
-  const answers = stack.use(
-    await followSigner(config.answerKeys, (keys, from) => pickAnswerKey(keys, "audit", from), {
-      trust,
-      logger,
-    }),
-  );
+  const answers = stack.use(await followAnswerKey(config.answerKeys, "audit", { trust, logger }));
   const database = stack.use(openListingDatabase(config.databaseUrl));
   const writer = stack.use(
     await startWriter({

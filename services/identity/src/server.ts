@@ -1,5 +1,5 @@
 import { createClient } from "@connectrpc/connect";
-import { createForwarder, followSigner, followTrust, pickAnswerKey } from "@sallyport/evidence";
+import { createForwarder, followAnswerKey, followSigner, followTrust } from "@sallyport/evidence";
 import { createOutbox, createReplayRecorder } from "@sallyport/outbox";
 import { openDatabase } from "@sallyport/postgres";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
@@ -39,9 +39,7 @@ export async function startIdentity(
   const trust = stack.use(await followTrust({ keyset, rootFingerprint, clock, logger }));
   const followed = { trust, logger };
   const credentials = stack.use(await followSigner(config.credentialKeys, pickCredentialKey, followed));
-  const answers = stack.use(
-    await followSigner(config.answerKeys, (keys, from) => pickAnswerKey(keys, "identity", from), followed),
-  );
+  const answers = stack.use(await followAnswerKey(config.answerKeys, "identity", followed));
   const tls = { certFile: config.certFile, keyFile: config.keyFile, caFile: config.caFile };
   const { trustDomain } = config;
   const toPolicy = stack.use(connectPeer({ peer: "policy", url: config.policyUrl, tls, trustDomain }));

@@ -4,10 +4,9 @@ import {
   type MacKey,
   type Trust,
   createForwarder,
+  followAnswerKey,
   followKeys,
-  followSigner,
   followTrust,
-  pickAnswerKey,
 } from "@sallyport/evidence";
 import { type Outbox, createOutbox, createReplayRecorder } from "@sallyport/outbox";
 import { type Database, openDatabase } from "@sallyport/postgres";
@@ -70,12 +69,7 @@ export async function startPolicy(
   await using stack = new AsyncDisposableStack();
   const { keyset, rootFingerprint } = config;
   const trust = stack.use(await followTrust({ keyset, rootFingerprint, clock, logger }));
-  const answers = stack.use(
-    await followSigner(config.answerKeys, (keys, from) => pickAnswerKey(keys, "policy", from), {
-      trust,
-      logger,
-    }),
-  );
+  const answers = stack.use(await followAnswerKey(config.answerKeys, "policy", { trust, logger }));
   const permits = stack.use(await followKeys(config.permitKeys, { logger }));
   const tls = { certFile: config.certFile, keyFile: config.keyFile, caFile: config.caFile };
   const { trustDomain, listen } = config;

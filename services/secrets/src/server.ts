@@ -3,10 +3,9 @@ import {
   type MacKey,
   type Trust,
   createForwarder,
+  followAnswerKey,
   followKeys,
-  followSigner,
   followTrust,
-  pickAnswerKey,
 } from "@sallyport/evidence";
 import { type Outbox, createOutbox, createReplayRecorder } from "@sallyport/outbox";
 import { type Database, openDatabase } from "@sallyport/postgres";
@@ -59,12 +58,7 @@ export async function startSecrets(
   await using stack = new AsyncDisposableStack();
   const { keyset, rootFingerprint } = config;
   const trust = stack.use(await followTrust({ keyset, rootFingerprint, clock, logger }));
-  const answers = stack.use(
-    await followSigner(config.answerKeys, (keys, from) => pickAnswerKey(keys, "secrets", from), {
-      trust,
-      logger,
-    }),
-  );
+  const answers = stack.use(await followAnswerKey(config.answerKeys, "secrets", { trust, logger }));
   const slips = stack.use(await followKeys(config.slipKeys, { logger }));
   const tls = { certFile: config.certFile, keyFile: config.keyFile, caFile: config.caFile };
   const { trustDomain, listen } = config;

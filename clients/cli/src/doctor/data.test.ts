@@ -2,27 +2,12 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { newSeed } from "@sallyport/client";
-import { KeyUse } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { answerOwners } from "@sallyport/proto/signing";
-import { createTestPki, issueShortCertificate } from "@sallyport/test/infra";
+import { createTestPki, issueShortCertificate, keysOfEveryUse } from "@sallyport/test/infra";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { filesOf, renewKeyset, signSigner } from "../keyset/index.ts";
 import { checkData } from "./data.ts";
 
 const dayMs = 86_400_000;
-const plain = [KeyUse.CREDENTIAL, KeyUse.SEALING, KeyUse.REPLY, KeyUse.LOG].map((use) => ({
-  keyId: `key-${use}`,
-  use,
-  holder: "",
-  publicKey: new Uint8Array(32).fill(use),
-}));
-const answers = answerOwners.map((holder, at) => ({
-  keyId: `answer-${holder}`,
-  use: KeyUse.ANSWER,
-  holder,
-  publicKey: new Uint8Array(32).fill(10 + at),
-}));
-
 let scratch: string;
 let data: string;
 beforeAll(async () => {
@@ -36,7 +21,7 @@ beforeAll(async () => {
   const nowMs = Date.now();
   await signSigner({ dir, rootKeyFile, days: 365, nowMs });
   const copies = [join(made, "gateway", "keyset.bin")];
-  await renewKeyset({ dir, days: 7, nowMs, keys: [...plain, ...answers], copies });
+  await renewKeyset({ dir, days: 7, nowMs, keys: keysOfEveryUse, copies });
   await using pki = await createTestPki();
   for (const name of ["certFile", "caFile"] as const)
     cpSync(pki.tls("gateway")[name], join(made, "gateway", name === "caFile" ? "ca.pem" : "gateway.pem"));

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { newSeed, verifyKeyset } from "@sallyport/client";
 import { KeyUse } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { answerOwners, rootFingerprint } from "@sallyport/proto/signing";
+import { rootFingerprint } from "@sallyport/proto/signing";
+import { keysOfEveryUse } from "@sallyport/test/infra";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { filesOf, keyOf, readKeyset } from "./files.ts";
 import { renewKeyset } from "./renew.ts";
@@ -13,19 +14,7 @@ const dayMs = 86_400_000;
 const startMs = 1_800_000_000_000;
 const root = newSeed();
 const pinned = rootFingerprint(keyOf(root).publicKey);
-const answers = answerOwners.map((holder, at) => ({
-  keyId: `answer-${holder}`,
-  use: KeyUse.ANSWER,
-  holder,
-  publicKey: new Uint8Array(32).fill(10 + at),
-}));
-const ofUses = [KeyUse.CREDENTIAL, KeyUse.SEALING, KeyUse.REPLY, KeyUse.LOG].map((use) => ({
-  keyId: `key-${use}`,
-  use,
-  holder: "",
-  publicKey: new Uint8Array(32).fill(use),
-}));
-const keys = [...ofUses, ...answers];
+const keys = keysOfEveryUse;
 
 let scratch: string;
 let dir: string;

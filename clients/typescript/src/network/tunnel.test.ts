@@ -114,7 +114,7 @@ test("the gateway's certificate counts, not the proxy's word", async () => {
   expect(String(failure)).toMatch(/certificate/);
 });
 
-test("a tunnel that was lost in silence is given up as any connection", async () => {
+test("a tunnel that was lost in silence is given up like a direct connection", async () => {
   const { proxy, env } = await proxied();
   const ask = open(env);
   expect(await ask()).toBe("hello");

@@ -9,9 +9,8 @@ import { rootFingerprint } from "@sallyport/proto/signing";
 import { createLogger } from "@sallyport/telemetry";
 import { createAnswerKeys, signTestKeyset } from "@sallyport/test/infra";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { pickAnswerKey } from "./answer.ts";
 import { publicKeyOf } from "./ed25519.ts";
-import { followKeys, followSigner } from "./followed-keys.ts";
+import { followAnswerKey, followKeys } from "./followed-keys.ts";
 import { type FollowedTrust, followTrust } from "./followed-trust.ts";
 
 const nowMs = 1_800_000_000_000;
@@ -70,11 +69,7 @@ function follow(): Promise<FollowedTrust> {
 }
 
 const signer = (trust: FollowedTrust) =>
-  followSigner({ variable, file }, (keys, from) => pickAnswerKey(keys, "policy", from), {
-    trust,
-    logger,
-    intervalMs,
-  });
+  followAnswerKey({ variable, file }, "policy", { trust, logger, intervalMs });
 
 describe("a key file that a process follows", () => {
   test("is taken up while it runs, and logged by its ids alone", async () => {

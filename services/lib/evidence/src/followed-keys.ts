@@ -1,6 +1,8 @@
 import { type KeyFileEntry, type KeySource, keysOf, readKeyBytes } from "@sallyport/config";
+import type { AnswerOwner } from "@sallyport/proto/signing";
 import { type FollowedFile, followFile } from "@sallyport/rpc";
 import type { Logger } from "@sallyport/telemetry";
+import { type AnswerKey, pickAnswerKey } from "./answer.ts";
 import type { FollowedTrust } from "./followed-trust.ts";
 import type { Trust } from "./trust.ts";
 
@@ -58,6 +60,15 @@ export async function followSigner<K>(
   const keys = await followKeys(source, { ...options, check });
   trust.demand((candidate) => void pick(keys.current, candidate));
   return { key: () => pick(keys.current, trust), [Symbol.dispose]: () => keys[Symbol.dispose]() };
+}
+
+/** Follows the key with which an owner signs its answers (`pickAnswerKey`), as followSigner does. */
+export function followAnswerKey(
+  source: KeySource,
+  owner: AnswerOwner,
+  options: Parameters<typeof followSigner>[2],
+): Promise<FollowedSigner<AnswerKey>> {
+  return followSigner(source, (keys, trust) => pickAnswerKey(keys, owner, trust), options);
 }
 
 function idsOf(keys: Keys): string {

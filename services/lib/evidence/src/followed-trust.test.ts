@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { KeyUse } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { answerOwners, rootFingerprint } from "@sallyport/proto/signing";
+import { rootFingerprint } from "@sallyport/proto/signing";
 import { createLogger } from "@sallyport/telemetry";
-import { signTestKeyset } from "@sallyport/test/infra";
+import { keysOfEveryUse, signTestKeyset } from "@sallyport/test/infra";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { publicKeyOf } from "./ed25519.ts";
 import { type FollowTrustOptions, followTrust } from "./followed-trust.ts";
@@ -34,12 +34,7 @@ const keyOf = (keyId: string, use: KeyUse, at: 0 | 1 = 0) => ({
   use,
   publicKey: publicKeyOf(seeds[at]),
 });
-const answers = answerOwners.map((holder, at) => ({
-  keyId: `answer-${holder}`,
-  use: KeyUse.ANSWER,
-  holder,
-  publicKey: new Uint8Array(32).fill(10 + at),
-}));
+const answers = keysOfEveryUse.filter(({ use }) => use === KeyUse.ANSWER);
 const others = [KeyUse.SEALING, KeyUse.CREDENTIAL, KeyUse.LOG].map((use) => keyOf(`key-${use}`, use));
 
 function put(epoch: number, reply = [keyOf("reply-1", KeyUse.REPLY)], seed: Uint8Array = rootSeed): void {

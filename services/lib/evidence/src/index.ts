@@ -27,7 +27,13 @@ export {
 export { verifyHead, verifySignedRequest } from "./signed-request.ts";
 export { type PublicKeyLine, type SigningKeyFile, keptOrNewSigningKeys } from "./signing-key-file.ts";
 export { type Published, pickPublished } from "./published.ts";
-export { type FollowKeysOptions, type FollowedSigner, followKeys, followSigner } from "./followed-keys.ts";
+export {
+  type FollowKeysOptions,
+  type FollowedSigner,
+  followAnswerKey,
+  followKeys,
+  followSigner,
+} from "./followed-keys.ts";
 export { countRefusedStep } from "./refused-steps.ts";
 export { openSlip, sealSlip, slipLifetimeMs } from "./slip.ts";
 export {

@@ -57,6 +57,17 @@ type Field = {
   readonly refusalWith: (key: Uint8Array) => unknown;
 };
 
+/** Makes fields that hold such keys. */
+function holding(bad: Field["bad"], good: Field["good"]) {
+  return <D extends DescMessage>(
+    field: string,
+    schema: D,
+    messageWith: (given: Uint8Array) => MessageInitShape<D>,
+  ): Field => ({ message: schema.name, field, bad, good, refusalWith: decoding(schema, messageWith) });
+}
+const x25519 = holding(badX25519, goodX25519);
+const ed25519 = holding(badEd25519, goodEd25519);
+
 const [key = new Uint8Array()] = goodEd25519;
 const proof = new Uint8Array(64).fill(1);
 const suite = SealingSuite.HPKE_X25519_SHA256_AES256GCM;
@@ -144,34 +155,6 @@ function keyFieldsOf({ fields: own }: DescMessage): string[] {
     const isKey = field.scalar === ScalarType.BYTES && field.name.endsWith("_key");
     return isKey ? [field.name] : [];
   });
-}
-
-function x25519<D extends DescMessage>(
-  field: string,
-  schema: D,
-  messageWith: (given: Uint8Array) => MessageInitShape<D>,
-): Field {
-  return {
-    message: schema.name,
-    field,
-    bad: badX25519,
-    good: goodX25519,
-    refusalWith: decoding(schema, messageWith),
-  };
-}
-
-function ed25519<D extends DescMessage>(
-  field: string,
-  schema: D,
-  messageWith: (given: Uint8Array) => MessageInitShape<D>,
-): Field {
-  return {
-    message: schema.name,
-    field,
-    bad: badEd25519,
-    good: goodEd25519,
-    refusalWith: decoding(schema, messageWith),
-  };
 }
 
 function decoding<D extends DescMessage>(schema: D, messageWith: (given: Uint8Array) => MessageInitShape<D>) {

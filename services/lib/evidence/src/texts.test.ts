@@ -2,35 +2,10 @@
 import { type DescField, type DescMessage, ScalarType, create } from "@bufbuild/protobuf";
 import { pathToString, reflect } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
-import { AuditService } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
-import { ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
-import { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
-import { MachineService } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
-import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
-import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_pb.ts";
-import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
-import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
-import { ProjectRoleService } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
-import { SealingService } from "@sallyport/proto/gen/sallyport/policy/v1/sealing_pb.ts";
-import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
-import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
+import { publicServices } from "@sallyport/proto/verifying";
 import { expect, test } from "vitest";
 import { access } from "./access.ts";
 
-const services = [
-  AuditService,
-  ReadService,
-  EnrollmentService,
-  MachineService,
-  UserService,
-  VaultService,
-  GrantService,
-  MembershipService,
-  ProjectRoleService,
-  SealingService,
-  ProjectService,
-  SecretService,
-];
 /** Texts whose owner reads them before Postgres does: printable texts, patterns, page tokens, and a name that is compared. */
 const readByOwner = new Set([
   "CreateTokenRequest.description",
@@ -70,11 +45,11 @@ const isText = (field: DescField): boolean =>
 
 test("all public services are looked at", () => {
   const named = new Set([...access.keys()].map((path) => path.split("/")[1]));
-  expect(new Set(services.map(({ typeName }) => typeName))).toEqual(named);
+  expect(new Set(publicServices.map(({ typeName }) => typeName))).toEqual(named);
 });
 
 test("the contract of every text of every public request takes no NUL, or its owner's code looks", () => {
-  const taken = services.flatMap(({ methods }) =>
+  const taken = publicServices.flatMap(({ methods }) =>
     methods.flatMap(({ input }) =>
       input.fields
         .filter((field) => isText(field) && takesNul(input, field))

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { KeyUse } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { answerOwners, rootFingerprint } from "@sallyport/proto/signing";
-import { signTestKeyset } from "@sallyport/test/infra";
+import { rootFingerprint } from "@sallyport/proto/signing";
+import { keysOfEveryUse, signTestKeyset } from "@sallyport/test/infra";
 import { expect, test } from "vitest";
 import { publicKeyOf } from "./ed25519.ts";
 import { loadTrust } from "./trust.ts";
@@ -10,19 +10,8 @@ import { loadTrust } from "./trust.ts";
 const nowMs = 1_764_000_000_000;
 const rootSeed = randomBytes(32);
 const pinned = rootFingerprint(publicKeyOf(rootSeed));
-const keys = [KeyUse.CREDENTIAL, KeyUse.SEALING, KeyUse.REPLY, KeyUse.LOG].map((use) => ({
-  keyId: `key-${use}`,
-  use,
-  publicKey: new Uint8Array(32).fill(use),
-}));
-const answers = answerOwners.map((holder, at) => ({
-  keyId: `answer-${holder}`,
-  use: KeyUse.ANSWER,
-  holder,
-  publicKey: new Uint8Array(32).fill(10 + at),
-}));
 const newer = { keyId: "key-9", use: KeyUse.REPLY, publicKey: new Uint8Array(32).fill(9) };
-const claims = { epoch: 2, notAfter: timestampFromMs(nowMs + 1), keys: [...keys, newer, ...answers] };
+const claims = { epoch: 2, notAfter: timestampFromMs(nowMs + 1), keys: [...keysOfEveryUse, newer] };
 const keyset = signTestKeyset(rootSeed, claims);
 
 test("keys are found by use and id, the first of a use is preferred", () => {
