@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { type Prepared, isOutOfReach, missing, mustRun, run } from "./foreign-program.ts";
+import { cache, preparedOnce } from "./prepared-once.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const source = join(import.meta.dirname, "go");
-const cache = join(root, "node_modules", ".cache", "sallyport-interop");
 /** Where the plugins are that protoc and buf call for Go, once it is prepared. */
 export const goPlugins = join(cache, "go-plugins");
 const client = join(cache, "go-client");
@@ -17,7 +17,11 @@ export const goEnvironment = {
 };
 
 /** Generates stubs from our protos and builds the Go program; a second build takes what Go has cached. */
-export async function prepareGo(): Promise<Prepared> {
+export function prepareGo(): Promise<Prepared> {
+  return preparedOnce("go", prepare);
+}
+
+async function prepare(): Promise<Prepared> {
   const env = goEnvironment;
   const version = await run("go", ["env", "GOVERSION"]);
   if (version.code !== 0) return missing("go is not installed");

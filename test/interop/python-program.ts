@@ -2,16 +2,20 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { type Prepared, isOutOfReach, missing, mustRun, run } from "./foreign-program.ts";
+import { cache, preparedOnce } from "./prepared-once.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const source = join(import.meta.dirname, "python");
 const requirements = join(source, "requirements.txt");
-const cache = join(root, "node_modules", ".cache", "sallyport-interop");
 const stubs = join(cache, "python-stubs");
 const wanted = "3.11";
 
 /** Installs the pinned packages into a virtual environment, once for each version of the list, and generates stubs. */
-export async function preparePython(): Promise<Prepared> {
+export function preparePython(): Promise<Prepared> {
+  return preparedOnce("python", prepare);
+}
+
+async function prepare(): Promise<Prepared> {
   const check = `import sys, venv, ensurepip; sys.exit(sys.version_info < (${wanted.replace(".", ", ")}))`;
   const found = await run("python3", ["-c", check]);
   if (found.code !== 0) return missing(`no python3 of ${wanted} or newer with venv and pip`);

@@ -1,17 +1,17 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import {
   chmodSync,
   copyFileSync,
   existsSync,
   globSync,
   mkdtempSync,
-  readdirSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /** A clock that programs can be put under, days ahead of this computer's. */
 export type MovedClock = Disposable & {
@@ -27,7 +27,7 @@ export type MovedClock = Disposable & {
  * Makes a clock by the library libfaketime, as installed or as downloaded from the distribution without installing it.
  * Timers and files keep the true time. Returns why there is none where the library is not to be had.
  */
-export function createMovedClock(): MovedClock | string {
+export async function createMovedClock(): Promise<MovedClock | string> {
   const dir = mkdtempSync(join(tmpdir(), "sallyport-clock-"));
   chmodSync(dir, 0o755); // Processes that run as users of their own read it as well.
   const library = join(dir, "libfaketime.so.1");
@@ -46,38 +46,44 @@ export function createMovedClock(): MovedClock | string {
     return `libfaketime is not installed and cannot be downloaded: ${error instanceof Error ? error.message : String(error)}`;
   }
   chmodSync(library, 0o755);
-  sweepShared();
   move(0);
+  const env = {
+    LD_PRELOAD: library,
+    FAKETIME_TIMESTAMP_FILE: file,
+    FAKETIME_CACHE_DURATION: "1",
+    FAKETIME_DONT_FAKE_MONOTONIC: "1",
+    NO_FAKE_STAT: "1",
+  };
+  const shared = await shareMemory(env);
   return {
-    env: {
-      LD_PRELOAD: library,
-      FAKETIME_TIMESTAMP_FILE: file,
-      FAKETIME_CACHE_DURATION: "1",
-      FAKETIME_DONT_FAKE_MONOTONIC: "1",
-      NO_FAKE_STAT: "1",
-    },
+    env: { ...env, ...shared.env },
     move,
     now: () => Date.now() + offsetDays * 86_400_000,
     [Symbol.dispose]() {
+      shared[Symbol.dispose]();
       rmSync(dir, { recursive: true, force: true });
-      sweepShared();
     },
   };
 }
 
-// The library keeps a semaphore and a memory under each process's id, and leaves them behind when the process is killed:
-// the next of that id, as another user, could not open them and would not start.
-function sweepShared(): void {
-  const folder = "/dev/shm";
-  for (const name of existsSync(folder) ? readdirSync(folder) : []) {
-    const pid = /^(?:sem\.)?faketime_(?:sem|shm)_(\d+)$/.exec(name)?.[1];
-    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
-    try {
-      rmSync(join(folder, name));
-    } catch {
-      // Another user's, which this one may not remove.
-    }
-  }
+type Shared = Disposable & { readonly env: Readonly<Record<string, string>> };
+
+// The library keeps a semaphore and a memory, and makes them under the id of a process that was not told of any. A program
+// that is started by another user and then changes to its own, as ours do, could not open those. So one process makes them
+// for all.
+async function shareMemory(env: Readonly<Record<string, string>>): Promise<Shared> {
+  const holder = spawn("sleep", ["infinity"], { env, stdio: "ignore" });
+  const [semaphore, memory] = [`faketime_sem_${holder.pid}`, `faketime_shm_${holder.pid}`];
+  const files = [`sem.${semaphore}`, memory].map((name) => join("/dev/shm", name));
+  for (let left = 100; left > 0 && !files.every((file) => existsSync(file)); left -= 1) await sleep(20);
+  for (const file of files) chmodSync(file, 0o666);
+  return {
+    env: { FAKETIME_SHARED: `/${semaphore} /${memory}` },
+    [Symbol.dispose]() {
+      holder.kill("SIGKILL");
+      for (const file of files) rmSync(file, { force: true });
+    },
+  };
 }
 
 function libraryFile(dir: string): string {

@@ -16,7 +16,7 @@ import { type Deployment, startDeployment } from "./deployment.ts";
 import { type MovedClock, createMovedClock } from "./moved-clock.ts";
 
 const program = (name: string): string => join(import.meta.dirname, "..", "..", name);
-const clock = createMovedClock();
+const clock = await createMovedClock();
 const step = 28; // A machine, and a keyset of its longest life, end 30 days after they were made.
 const renewalDay = 11 * step; // 57 days before the end of the signer and of every certificate
 const lastDay = 14 * step;

@@ -107,16 +107,18 @@ describe("RevokePrincipals", () => {
 
   test("refuses before it takes: while the deletion is held up, nobody reads any more", async () => {
     const machineId = await addMachine();
-    let release: () => void = () => undefined;
-    const released = new Promise<void>((resolve) => (release = resolve));
+    const locked = Promise.withResolvers<void>();
+    const released = Promise.withResolvers<void>();
     const holding = policy.database.transaction(async (tx) => {
       await tx.query("select secret_id from grants where machine_id = $1 for update", [machineId]);
-      await released;
+      locked.resolve();
+      await released.promise;
     });
+    await locked.promise; // Else the deletion may come first, and nothing holds it up.
     const revoking = policy.scope.revokePrincipals({ vaultId, machineIds: [machineId], status: REVOKED });
     await expect.poll(() => read(machineId)).toBe(Reason.MACHINE_DISABLED);
     expect(await rowsOf([machineId])).toBe(3);
-    release();
+    released.resolve();
     await Promise.all([holding, revoking]);
     expect(await rowsOf([machineId])).toBe(0);
   });
