@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { once } from "node:events";
-import { request as requestHttp } from "node:http";
+import { type IncomingMessage, request as requestHttp } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { connect as connectTcp } from "node:net";
 import { tmpdir } from "node:os";
@@ -270,9 +270,11 @@ function leaveSocket(path: string): void {
 }
 
 describe("on a socket", () => {
-  const curl = async (socket: string): Promise<string> => {
-    const args = ["-sS", "--unix-socket", socket, "-H", "content-type: application/json", "-d", "{}"];
-    return (await promisify(execFile)("curl", [...args, `http://localhost${path}`])).stdout;
+  const post = async (socket: string): Promise<string> => {
+    const request = requestHttp({ socketPath: socket, path, method: "POST", headers: json });
+    request.end("{}");
+    const [response] = (await once(request, "response")) as [IncomingMessage];
+    return readText(response);
   };
 
   test("only its owner may open it, whatever the umask", async () => {
@@ -285,7 +287,7 @@ describe("on a socket", () => {
     }
     expect(lstatSync(socket).mode & 0o777).toBe(0o600);
     expect(process.umask()).toBe(umask);
-    expect(await curl(socket)).toBe('{"ok":true}');
+    expect(await post(socket)).toBe('{"ok":true}');
   });
 
   test("one that is left over is taken, one that is in use and any other file are not", async () => {

@@ -5,13 +5,15 @@ import { describe, expect, test } from "vitest";
 import { formsOf, knownForms } from "./forms.ts";
 import { createRedactor } from "./redact.ts";
 
-const isHere = (program: string): boolean => spawnSync(program, ["-c", ":"]).error === undefined;
+const isHere = (program: string): boolean => spawnSync("sh", ["-c", 'command -v "$0"', program]).status === 0;
 
 /** What programs print of a value, as they do it themselves. */
 const printers: readonly {
   readonly name: string;
   readonly program: string;
   readonly args: readonly string[];
+  /** The program that must be installed, where `program` is only the shell around it. */
+  readonly needs?: string;
 }[] = [
   { name: "bash -x", program: "bash", args: ["--norc", "-xc", ': "$V"'] },
   { name: "bash printf %q", program: "bash", args: ["--norc", "-c", 'printf "%q\\n" "$V"'] },
@@ -27,7 +29,7 @@ const printers: readonly {
     args: ["-c", "import os, html; print(html.escape(os.environ['V']))"],
   },
   { name: "python hex", program: "python3", args: ["-c", "import os; print(os.environb[b'V'].hex())"] },
-  { name: "xxd -p", program: "sh", args: ["-c", 'printf %s "$V" | xxd -p'] },
+  { name: "xxd -p", program: "sh", args: ["-c", 'printf %s "$V" | xxd -p'], needs: "xxd" },
 ];
 
 // The first is the one that was seen to pass all of them.
@@ -50,8 +52,9 @@ function longestLeft(printed: string, shown: string): number {
   return Math.max(...left.map((part) => part.trim().length)) / Math.max(1, printed.trim().length);
 }
 
-describe.each(printers)("$name", ({ program, args }) => {
-  test.skipIf(!isHere(program)).each(values)("of %j is filtered", async (value) => {
+describe.each(printers)("$name", ({ program, args, needs = program }) => {
+  const missing = isHere(needs) ? undefined : ` (skipped: ${needs} is not installed)`;
+  test.skipIf(missing).each(values)(`of %j is filtered${missing ?? ""}`, async (value) => {
     const env = { PATH: process.env["PATH"] ?? "", V: value, LC_ALL: "C.UTF-8", PYTHONUTF8: "1" };
     const { stdout, stderr } = spawnSync(program, args, { env, stdio: ["ignore", "pipe", "pipe"] });
     // Shells show what their start files do, too: the last line is ours.
