@@ -45,7 +45,8 @@ export default defineConfig({
           exclude: [...ignored, boundaries, alone],
           testTimeout: 180_000,
           hookTimeout: 240_000,
-          // Each file starts a whole deployment of eight processes, and then waits more than it computes.
+          // Each file starts a whole deployment of eight processes, and then waits more than it
+          // computes.
           maxWorkers: 2,
         },
       },

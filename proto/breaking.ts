@@ -1,7 +1,8 @@
 /**
- * Fails when the contracts break what an earlier commit promised on the wire. The base is the newest release tag, else
- * where this branch left main, else the commit before. Without such a commit (a shallow clone) it says so and passes;
- * a break announced by a `BREAKING CHANGE:` line in a commit message since the base is printed and passes.
+ * Fails when the contracts break what an earlier commit promised on the wire. The base is the
+ * newest release tag, else where this branch left main, else the commit before. Without such a
+ * commit (a shallow clone) it says so and passes; a break announced by a `BREAKING CHANGE:` line in
+ * a commit message since the base is printed and passes.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
@@ -22,14 +23,22 @@ function findBase(): string | undefined {
   const forks = ["origin/main", "main"].map((ref) => git("merge-base", "HEAD", ref));
   const before = git("rev-parse", "--verify", "-q", "HEAD~1");
   const candidates = [tag, ...forks.filter((commit) => commit !== head), before];
-  return candidates.find((commit) => commit !== undefined && git("ls-tree", commit, "proto/sallyport"));
+  return candidates.find(
+    (commit) => commit !== undefined && git("ls-tree", commit, "proto/sallyport"),
+  );
 }
 
-/** The base is built from a checkout of its own, with the third-party files of now: older ones had them not in git. */
+/**
+ * The base is built from a checkout of its own, with the third-party files of now: older ones had
+ * them not in git.
+ */
 function checkOut(base: string, dir: string): void {
   mkdirSync(dir);
   cpSync(join(root, "buf.yaml"), join(dir, "buf.yaml"));
-  const tar = execFileSync("git", ["archive", base, "proto/sallyport"], { cwd: root, maxBuffer: 1 << 28 });
+  const tar = execFileSync("git", ["archive", base, "proto/sallyport"], {
+    cwd: root,
+    maxBuffer: 1 << 28,
+  });
   execFileSync("tar", ["-x", "-C", dir], { input: tar });
   cpSync(join(root, "proto/third_party"), join(dir, "proto/third_party"), { recursive: true });
 }
@@ -42,7 +51,8 @@ function compatible(base: string): boolean {
     execFileSync("buf", ["build", "-o", old], { cwd: join(scratch, "base"), stdio: "inherit" });
     execFileSync("buf", ["build", "-o", now], { cwd: root, stdio: "inherit" });
     return (
-      spawnSync("buf", ["breaking", now, "--against", old], { cwd: root, stdio: "inherit" }).status === 0
+      spawnSync("buf", ["breaking", now, "--against", old], { cwd: root, stdio: "inherit" })
+        .status === 0
     );
   } finally {
     rmSync(scratch, { recursive: true, force: true });
@@ -58,7 +68,8 @@ function compare(base: string): void {
   if (announced === undefined) process.exitCode = 1;
   console.log(
     announced === undefined
-      ? `contracts: not compatible with ${base}; if that is meant, say so in a BREAKING CHANGE: line of a commit message`
+      ? `contracts: not compatible with ${base}; if that is meant, say so in a BREAKING CHANGE: ` +
+          "line of a commit message"
       : `contracts: not compatible with ${base}, as announced by ${announced}`,
   );
 }

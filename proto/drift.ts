@@ -1,4 +1,7 @@
-/** Fails when proto/gen is not exactly what the .proto files generate; generates beside it and changes nothing. */
+/**
+ * Fails when proto/gen is not exactly what the .proto files generate; generates beside it and
+ * changes nothing.
+ */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -28,7 +31,8 @@ try {
   const differing = differingFiles(join(scratch, "proto/gen"), join(root, "proto/gen"));
   if (differing.length > 0) {
     console.error(
-      `proto/gen is out of date; run \`npm run generate\`. Differing files:\n${differing.join("\n")}`,
+      `proto/gen is out of date; run \`npm run generate\`. Differing ` +
+        `files:\n${differing.join("\n")}`,
     );
     process.exitCode = 1;
   }

@@ -1,8 +1,9 @@
 /**
- * Writes proto/third_party, the .proto files that ours import, from npm packages: google.rpc from google-gax, grpc.health
- * from grpc-health-check, and buf.validate rendered from the descriptor inside @bufbuild/protovalidate, which ships no
- * .proto file. They are in git, so that a clone needs no npm to make stubs; `--check` writes nothing and fails where they
- * are not what the packages have.
+ * Writes proto/third_party, the .proto files that ours import, from npm packages: google.rpc from
+ * google-gax, grpc.health from grpc-health-check, and buf.validate rendered from the descriptor
+ * inside @bufbuild/protovalidate, which ships no .proto file. They are in git, so that a clone
+ * needs no npm to make stubs; `--check` writes nothing and fails where they are not what the
+ * packages have.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -22,7 +23,9 @@ const packages = join(import.meta.dirname, "..", "node_modules");
 function typeName(field: DescField | DescExtension): string {
   if (field.fieldKind === "map") {
     const value =
-      field.mapKind === "scalar" ? ScalarType[field.scalar] : (field.message ?? field.enum)?.typeName;
+      field.mapKind === "scalar"
+        ? ScalarType[field.scalar]
+        : (field.message ?? field.enum)?.typeName;
     return `map<${ScalarType[field.mapKey].toLowerCase()}, ${value?.toLowerCase()}>`;
   }
   if (field.message) return `.${field.message.typeName}`;
@@ -32,23 +35,34 @@ function typeName(field: DescField | DescExtension): string {
 
 function renderField(field: DescField | DescExtension, inOneof = false): string {
   const label =
-    inOneof || field.fieldKind === "map" ? "" : field.fieldKind === "list" ? "repeated " : "optional ";
+    inOneof || field.fieldKind === "map"
+      ? ""
+      : field.fieldKind === "list"
+        ? "repeated "
+        : "optional ";
   return `${label}${typeName(field)} ${field.name} = ${field.number};`;
 }
 
 function renderEnum(desc: DescEnum): string {
-  return `enum ${desc.name} {\n${desc.values.map((value) => `${value.name} = ${value.number};`).join("\n")}\n}`;
+  return (
+    `enum ${desc.name} ` +
+    `{\n${desc.values.map((value) => `${value.name} = ${value.number};`).join("\n")}\n}`
+  );
 }
 
 function renderMessage(desc: DescMessage): string {
   const oneofs = desc.oneofs.map(
     (oneof) =>
-      `oneof ${oneof.name} {\n${oneof.fields.map((field) => renderField(field, true)).join("\n")}\n}`,
+      `oneof ${oneof.name} ` +
+      `{\n${oneof.fields.map((field) => renderField(field, true)).join("\n")}\n}`,
   );
-  const fields = desc.fields.filter((field) => field.oneof === undefined).map((field) => renderField(field));
+  const fields = desc.fields
+    .filter((field) => field.oneof === undefined)
+    .map((field) => renderField(field));
   const extensions = desc.proto.extensionRange.map((range) => `extensions ${range.start} to max;`);
   const nested = [...desc.nestedEnums.map(renderEnum), ...desc.nestedMessages.map(renderMessage)];
-  return `message ${desc.name} {\n${[...nested, ...oneofs, ...fields, ...extensions].join("\n")}\n}`;
+  const parts = [...nested, ...oneofs, ...fields, ...extensions];
+  return `message ${desc.name} {\n${parts.join("\n")}\n}`;
 }
 
 function renderValidate(): string {
@@ -57,7 +71,8 @@ function renderValidate(): string {
     (extension) => `extend .${extension.extendee.typeName} {\n${renderField(extension)}\n}`,
   );
   return [
-    "// Rendered by proto/third-party.ts from the descriptor in @bufbuild/protovalidate (Apache-2.0, Buf Technologies),",
+    "// Rendered by proto/third-party.ts from the descriptor in @bufbuild/protovalidate " +
+      "(Apache-2.0, Buf Technologies),",
     "// without the expressions of its own rules, which every runtime brings itself.",
     'syntax = "proto2";',
     `package ${validate.proto.package};`,
@@ -70,9 +85,11 @@ function renderValidate(): string {
   ].join("\n");
 }
 
-// Of them stubs take their package: without them a language makes a second one of the same messages.
+// Of them stubs take their package: without them a language makes a second one of the same
+// messages.
 function fileOptions(): string[] {
-  const { goPackage, javaPackage, javaOuterClassname, javaMultipleFiles } = validate.proto.options ?? {};
+  const { goPackage, javaPackage, javaOuterClassname, javaMultipleFiles } =
+    validate.proto.options ?? {};
   return [
     `option go_package = "${goPackage}";`,
     `option java_multiple_files = ${javaMultipleFiles};`,

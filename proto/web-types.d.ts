@@ -1,6 +1,9 @@
 import type { webcrypto } from "node:crypto";
 
-/** Names of the DOM's types in the declarations of our dependencies, which Node's declarations do not make global. */
+/**
+ * Names of the DOM's types in the declarations of our dependencies, which Node's declarations do
+ * not make global.
+ */
 declare global {
   type HeadersInit = NonNullable<ConstructorParameters<typeof Headers>[0]>;
   type BufferSource = ArrayBuffer | ArrayBufferView;

@@ -48,7 +48,13 @@ const packages: readonly Package[] = (
       exports: {},
       dependencies: ["@sallyport/proto", "@sallyport/config"],
     },
-    { dir: "services/lib/config", name: "@sallyport/config", tag: "lib", exports: {}, dependencies: [] },
+    {
+      dir: "services/lib/config",
+      name: "@sallyport/config",
+      tag: "lib",
+      exports: {},
+      dependencies: [],
+    },
     {
       dir: "services/secrets",
       name: "@sallyport/secrets",
@@ -96,7 +102,9 @@ function file(path: string, text: string): Partial<Tree> {
 }
 
 function changed(dir: string, change: Partial<Package>): Partial<Tree> {
-  return { packages: packages.map((owner) => (owner.dir === dir ? { ...owner, ...change } : owner)) };
+  return {
+    packages: packages.map((owner) => (owner.dir === dir ? { ...owner, ...change } : owner)),
+  };
 }
 
 describe("the rules refuse", () => {
@@ -177,7 +185,11 @@ describe("the rules refuse", () => {
       changed("gateway", { exports: { ...closed, ".": "./x.ts" } }),
       /exports something/,
     ],
-    ["a service that exports nothing", changed("services/crypto", { exports: {} }), /exports something/],
+    [
+      "a service that exports nothing",
+      changed("services/crypto", { exports: {} }),
+      /exports something/,
+    ],
     ["pg in a handler", file(service, 'import type { Pool } from "pg";'), /imports pg/],
     ["pg in a store", file(store, 'import { Pool } from "pg";'), /imports pg/],
     ["ioredis in secrets", file(store, 'import { Redis } from "ioredis";'), /imports ioredis/],
@@ -187,8 +199,16 @@ describe("the rules refuse", () => {
       /imports OpenTelemetry/,
     ],
     ["HPKE in secrets", file(service, 'import { CipherSuite } from "@hpke/core";'), /imports HPKE/],
-    ["AEAD in secrets", file(service, 'import { createCipheriv } from "node:crypto";'), /uses AEAD/],
-    ["AEAD by WebCrypto", file("gateway/src/x.ts", "await crypto.subtle.decrypt(a, b, c);"), /uses AEAD/],
+    [
+      "AEAD in secrets",
+      file(service, 'import { createCipheriv } from "node:crypto";'),
+      /uses AEAD/,
+    ],
+    [
+      "AEAD by WebCrypto",
+      file("gateway/src/x.ts", "await crypto.subtle.decrypt(a, b, c);"),
+      /uses AEAD/,
+    ],
     [
       "an internal contract in a client",
       file(
@@ -197,7 +217,11 @@ describe("the rules refuse", () => {
       ),
       /imports an internal contract/,
     ],
-    ["a test's fixture in a handler", file(service, 'import { x } from "../testing/x.ts";'), /is for tests/],
+    [
+      "a test's fixture in a handler",
+      file(service, 'import { x } from "../testing/x.ts";'),
+      /is for tests/,
+    ],
     [
       "a page that is not there",
       file("gateway/src/x.ts", ["/** As NOWHERE", "§3 says. */"].join(" ")),
@@ -218,12 +242,18 @@ describe("the rules allow", () => {
     ["pg in the local Postgres", file("deploy/local/x.ts", 'import { Client } from "pg";')],
     ["lib to lib", file("services/lib/rpc/src/x.ts", 'import { x } from "@sallyport/config";')],
     ["pg in a test", file(`${service}.test.ts`, 'import { Client } from "pg";')],
-    ["a test to the test servers", file(`${service}.test.ts`, 'import { x } from "@sallyport/test/infra";')],
+    [
+      "a test to the test servers",
+      file(`${service}.test.ts`, 'import { x } from "@sallyport/test/infra";'),
+    ],
     [
       "a fixture to the test servers",
       file("services/secrets/testing/x.ts", 'import { x } from "@sallyport/test/infra";'),
     ],
-    ["HPKE in crypto", file("services/crypto/src/open.ts", 'import { CipherSuite } from "@hpke/core";')],
+    [
+      "HPKE in crypto",
+      file("services/crypto/src/open.ts", 'import { CipherSuite } from "@hpke/core";'),
+    ],
     [
       "a dependency that is imported",
       {

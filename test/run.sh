@@ -1,11 +1,13 @@
 #!/bin/sh
-# Runs every check and test from a fresh clone and ends with "N passed, N failed". The checks count as one.
+# Runs every check and test from a fresh clone and ends with "N passed, N failed". The checks count
+# as one.
 cd "$(dirname "$0")/.." || exit 1
 . deploy/local/install.sh
 prepare_clone
 
-# The recipe of SIGNING §12.1 needs curl and openssl, and is walked in shells of every kind; export and completion are
-# tested through shells too. A test whose program cannot be had is skipped and says so.
+# The recipe of SIGNING §12.1 needs curl and openssl, and is walked in shells of every kind; export
+# and completion are tested through shells too. A test whose program cannot be had is skipped and
+# says so.
 for program in curl openssl dash bash busybox zsh fish; do
   command -v "$program" >/dev/null 2>&1 && continue
   if may_install; then

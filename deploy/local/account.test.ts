@@ -27,8 +27,13 @@ test.skipIf(root)("one who is not root cannot split users", () => {
 });
 
 test.skipIf(!root)(`every process, Redis and the program get ids of their own${needsRoot}`, () => {
-  const ids = Object.values(processAccounts(defaultUidBase) ?? {}).map(({ uid, gid }) => [uid, gid]);
-  expect(ids).toEqual([0, 1, 2, 3, 4, 5, 6, 7].map((n) => [defaultUidBase + n, defaultUidBase + n]));
+  const ids = Object.values(processAccounts(defaultUidBase) ?? {}).map(({ uid, gid }) => [
+    uid,
+    gid,
+  ]);
+  expect(ids).toEqual(
+    [0, 1, 2, 3, 4, 5, 6, 7].map((n) => [defaultUidBase + n, defaultUidBase + n]),
+  );
 });
 
 test.skipIf(!root)(`an id that is somebody's is refused${needsRoot}`, () => {

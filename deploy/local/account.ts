@@ -8,8 +8,8 @@ import { findProgram, requireProgram } from "./system-program.ts";
 export type Account = { readonly uid: number; readonly gid: number };
 
 /**
- * Each of the six processes, and Redis, as a user of its own; the group of `program`, which nothing runs as, may read a
- * program that others may not.
+ * Each of the six processes, and Redis, as a user of its own; the group of `program`, which nothing
+ * runs as, may read a program that others may not.
  */
 export type Accounts = Readonly<Record<Process | "redis" | "program", Account>>;
 
@@ -23,15 +23,19 @@ export class AccountInUseError extends Error {
   override name = "AccountInUseError";
 }
 
-/** The first user id that is taken unless another is given: in no range that Debian's tools or systemd give out. */
+/**
+ * The first user id that is taken unless another is given: in no range that Debian's tools or
+ * systemd give out.
+ */
 export const defaultUidBase = 60_800;
 
 const owners = [...processes, "redis", "program"] as const;
 
 /**
- * The accounts of a deployment when this process is root: the numbers from `base` on, which need no entry
- * in /etc/passwd. Throws AccountInUseError when one of them is a user or group of this machine. Undefined when this process
- * is not root: everything then runs as its user, and nothing keeps one process from another's keys.
+ * The accounts of a deployment when this process is root: the numbers from `base` on, which need no
+ * entry in /etc/passwd. Throws AccountInUseError when one of them is a user or group of this
+ * machine. Undefined when this process is not root: everything then runs as its user, and nothing
+ * keeps one process from another's keys.
  */
 export function processAccounts(base: number): Accounts | undefined {
   if (process.getuid?.() !== 0) return undefined;
@@ -40,7 +44,8 @@ export function processAccounts(base: number): Accounts | undefined {
     const [name = "", , id = ""] = namedAmong(database, ids).split(":");
     if (name !== "")
       throw new AccountInUseError(
-        `${database === "passwd" ? "user" : "group"} id ${id} belongs to ${name}, but the processes need ` +
+        `${database === "passwd" ? "user" : "group"} id ${id} belongs to ${name}, but the ` +
+          "processes need " +
           `${base} to ${base + owners.length - 1}: give others with --uid-base N`,
       );
   }
@@ -62,8 +67,9 @@ function namedAmong(database: "passwd" | "group", ids: readonly number[]): strin
 }
 
 /**
- * Returns the account that Postgres runs as when this process is root, which Postgres refuses to be: `postgres`, made
- * when missing, since initdb wants a user with a name. Undefined when this process is not root.
+ * Returns the account that Postgres runs as when this process is root, which Postgres refuses to
+ * be: `postgres`, made when missing, since initdb wants a user with a name. Undefined when this
+ * process is not root.
  */
 export function postgresAccount(): Account | undefined {
   if (process.getuid?.() !== 0) return undefined;
@@ -71,8 +77,9 @@ export function postgresAccount(): Account | undefined {
 }
 
 /**
- * Throws UnreachableDirectoryError naming the first directory above the path that the account may not enter, or the path
- * when it is a file that the account may not read; `user` names the account in the sentence.
+ * Throws UnreachableDirectoryError naming the first directory above the path that the account may
+ * not enter, or the path when it is a file that the account may not read; `user` names the account
+ * in the sentence.
  */
 export function checkReachable(path: string, account: Account, user: string): void {
   for (const dir of ancestors(resolve(path))) {
@@ -84,10 +91,15 @@ export function checkReachable(path: string, account: Account, user: string): vo
   }
   const found = statSync(path, { throwIfNoEntry: false });
   if (found?.isFile() && !isPermitted(path, account, 0o4))
-    throw new UnreachableDirectoryError(`${user} cannot read ${path}: allow it with \`chmod o+r ${path}\``);
+    throw new UnreachableDirectoryError(
+      `${user} cannot read ${path}: allow it with \`chmod o+r ${path}\``,
+    );
 }
 
-/** Tells whether the account may enter every directory above the path, and read the path when it is a file. */
+/**
+ * Tells whether the account may enter every directory above the path, and read the path when it is
+ * a file.
+ */
 export function isReachable(path: string, account: Account): boolean {
   try {
     checkReachable(path, account, "");
@@ -129,11 +141,21 @@ function create(name: string): Account {
   const useradd = findProgram(["useradd"]);
   try {
     if (useradd === undefined) throw new Error("useradd is not installed");
-    execFileSync(useradd, ["--system", "--user-group", "--no-create-home", "--shell", "/bin/false", name]);
+    execFileSync(useradd, [
+      "--system",
+      "--user-group",
+      "--no-create-home",
+      "--shell",
+      "/bin/false",
+      name,
+    ]);
   } catch (cause) {
-    throw new Error(`Postgres must not run as root and user ${name} could not be made: create it first`, {
-      cause,
-    });
+    throw new Error(
+      `Postgres must not run as root and user ${name} could not be made: create it first`,
+      {
+        cause,
+      },
+    );
   }
   const account = lookUp(name);
   if (account === undefined) throw new Error(`user ${name} was made but cannot be found`);

@@ -13,7 +13,10 @@ import {
 import { writeForFolder } from "./ownership.ts";
 import { certificatesToPem, keyToPem, readCertificates, readPem } from "./pem.ts";
 
-/** A certificate authority; its file has the trust anchors that peers or clients get: its own, and in a renewal two. */
+/**
+ * A certificate authority; its file has the trust anchors that peers or clients get: its own, and
+ * in a renewal two.
+ */
 export type CertificateAuthority = {
   readonly certFile: string;
   readonly certificate: X509Certificate;
@@ -33,10 +36,13 @@ const dueDays = 60;
 const handoverDays = 7;
 
 /**
- * Opens the authority of the directory (ca.pem, ca.key), making it at the first call; valid for ten years from `now`, in
- * milliseconds. Its certificate is the one of ca.pem that fits the key.
+ * Opens the authority of the directory (ca.pem, ca.key), making it at the first call; valid for ten
+ * years from `now`, in milliseconds. Its certificate is the one of ca.pem that fits the key.
  */
-export async function createCa(place: AuthorityPlace, now = Date.now()): Promise<CertificateAuthority> {
+export async function createCa(
+  place: AuthorityPlace,
+  now = Date.now(),
+): Promise<CertificateAuthority> {
   const { dir, name } = place;
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const { certFile, keyFile } = filesOf(dir);
@@ -46,16 +52,21 @@ export async function createCa(place: AuthorityPlace, now = Date.now()): Promise
     await writeForFolder(keyFile, key);
     await writeForFolder(certFile, certificatesToPem([certificate]));
   }
-  const privateKey = await webcrypto.subtle.importKey("pkcs8", readPem(keyFile), keyAlgorithm, false, [
-    "sign",
-  ]);
+  const privateKey = await webcrypto.subtle.importKey(
+    "pkcs8",
+    readPem(keyFile),
+    keyAlgorithm,
+    false,
+    ["sign"],
+  );
   return { certFile, certificate: certificateOf(keyFile, certFile), privateKey };
 }
 
 /**
- * Renews an authority in two steps, so that old and new are trusted side by side for weeks. In its last 60 days a successor
- * is made and added to ca.pem; in its last 7 days one that was added before takes over. What has ended leaves ca.pem. Does
- * one step at a call, with `anyway` also one that is not due yet, and tells whether ca.pem changed.
+ * Renews an authority in two steps, so that old and new are trusted side by side for weeks. In its
+ * last 60 days a successor is made and added to ca.pem; in its last 7 days one that was added
+ * before takes over. What has ended leaves ca.pem. Does one step at a call, with `anyway` also one
+ * that is not due yet, and tells whether ca.pem changed.
  */
 export async function renewAuthority(
   { dir, name }: AuthorityPlace,
@@ -67,7 +78,8 @@ export async function renewAuthority(
   if (existsSync(nextFile)) {
     if (left >= handoverDays && !anyway) return false;
     certificateOf(nextFile, certFile);
-    renameSync(nextFile, keyFile); // Both certificates are in ca.pem: which one signs hangs on the key alone.
+    // Both certificates are in ca.pem: which one signs hangs on the key alone.
+    renameSync(nextFile, keyFile);
     return true;
   }
   const kept = readCertificates(certFile).filter(
@@ -93,11 +105,14 @@ export function isOf(keyFile: string, { publicKey }: X509Certificate): boolean {
 /** The certificate of a file that belongs to a key; throws when none does. */
 function certificateOf(keyFile: string, certFile: string): X509Certificate {
   const found = readCertificates(certFile).find((certificate) => isOf(keyFile, certificate));
-  if (found === undefined) throw new Error(`${certFile} holds no certificate of the key in ${keyFile}`);
+  if (found === undefined)
+    throw new Error(`${certFile} holds no certificate of the key in ${keyFile}`);
   return found;
 }
 
-/** How many days a certificate is good for, from `now` in milliseconds; negative when it has ended. */
+/**
+ * How many days a certificate is good for, from `now` in milliseconds; negative when it has ended.
+ */
 export function daysLeft({ notAfter }: Pick<X509Certificate, "notAfter">, now: number): number {
   return (notAfter.getTime() - now) / dayMs;
 }

@@ -52,7 +52,9 @@ function put(dir: string, file: string, content = "kept"): void {
 }
 
 function tree(dir: string): ReadonlyMap<string, string> {
-  const files = readdirSync(dir, { recursive: true, withFileTypes: true }).filter((file) => file.isFile());
+  const files = readdirSync(dir, { recursive: true, withFileTypes: true }).filter((file) =>
+    file.isFile(),
+  );
   const paths = files.map((file) => join(file.parentPath, file.name)).sort();
   return new Map(paths.map((path) => [relative(dir, path), readFileSync(path, "base64")]));
 }
@@ -101,12 +103,15 @@ describe("a ceremony that was held", () => {
     },
   );
 
-  test.each(["root/root.key", ...authorityKeys])("needs no %s, and makes no other", async (file) => {
-    rmSync(join(data, file));
-    const before = tree(data);
-    await hold(data);
-    expect(tree(data)).toEqual(before);
-  });
+  test.each(["root/root.key", ...authorityKeys])(
+    "needs no %s, and makes no other",
+    async (file) => {
+      rmSync(join(data, file));
+      const before = tree(data);
+      await hold(data);
+      expect(tree(data)).toEqual(before);
+    },
+  );
 
   test("has lost its marker: the KEK, the root and all else stay, and the start names them", async () => {
     rmSync(join(data, marker));
@@ -134,7 +139,9 @@ test.each([...keys, ...required.slice(-2), ...authorities, ...authorityKeys])(
     const dir = fresh();
     put(dir, file);
     await expect(hold(dir)).rejects.toThrow(
-      new RegExp(`holds ${file === cluster ? dirname(cluster) : file}, but not supervisor/deployment.json`),
+      new RegExp(
+        `holds ${file === cluster ? dirname(cluster) : file}, but not supervisor/deployment.json`,
+      ),
     );
     expect(tree(dir)).toEqual(new Map([[file, Buffer.from("kept").toString("base64")]]));
   },
@@ -144,7 +151,9 @@ describe("a ceremony that was cut off", () => {
   // In the order in which the files came to be, so that each prefix is what an interruption leaves.
   const inOrder = (): string[] => {
     const made = (file: string): bigint => statSync(join(held, file), { bigint: true }).mtimeNs;
-    const files = [...tree(held).keys()].filter((file) => !file.startsWith("postgres") && file !== marker);
+    const files = [...tree(held).keys()].filter(
+      (file) => !file.startsWith("postgres") && file !== marker,
+    );
     return files.sort((a, b) => Number(made(a) - made(b)));
   };
 
@@ -161,8 +170,11 @@ describe("a ceremony that was cut off", () => {
       const before = tree(dir);
       await hold(dir);
       const after = tree(dir);
-      for (const file of keys) if (before.has(file)) expect(after.get(file), file).toBe(before.get(file));
-      expect([...after.keys()]).toEqual(expect.arrayContaining([...keys, marker, "crypto/keyset.bin"]));
+      for (const file of keys)
+        if (before.has(file)) expect(after.get(file), file).toBe(before.get(file));
+      expect([...after.keys()]).toEqual(
+        expect.arrayContaining([...keys, marker, "crypto/keyset.bin"]),
+      );
       expect(after.has(begun)).toBe(false);
     }
   }, 300_000);

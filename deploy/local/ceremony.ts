@@ -10,8 +10,9 @@ import type { Layout } from "./layout.ts";
 import { type Deployment, type Standing, edgeCaFile, markHeld } from "./standing.ts";
 
 /**
- * Makes everything that a deployment's trust rests on, once: the root key, the KEK and the keyring, the services' keys,
- * the keyset signed by the root, and the certificates. One that was cut off is finished: every key that exists is kept.
+ * Makes everything that a deployment's trust rests on, once: the root key, the KEK and the keyring,
+ * the services' keys, the keyset signed by the root, and the certificates. One that was cut off is
+ * finished: every key that exists is kept.
  */
 export async function holdCeremony(
   layout: Layout,
@@ -30,10 +31,14 @@ export async function holdCeremony(
 
 async function makeRoot(layout: Layout): Promise<void> {
   const file = rootKeyFile(layout);
-  if (!existsSync(file)) await writePrivateFile(file, `${Buffer.from(newSeed()).toString("base64")}\n`);
+  if (!existsSync(file))
+    await writePrivateFile(file, `${Buffer.from(newSeed()).toString("base64")}\n`);
 }
 
-/** Makes the keys of the services as far as they are missing, and returns their public halves for the keyset. */
+/**
+ * Makes the keys of the services as far as they are missing, and returns their public halves for
+ * the keyset.
+ */
 export async function makeServiceKeys(layout: Layout): Promise<PublishedKey[]> {
   const [crypto, policy, secrets] = [
     layout.folder("crypto"),
@@ -49,7 +54,9 @@ export async function makeServiceKeys(layout: Layout): Promise<PublishedKey[]> {
   const answer = (owner: AnswerOwner) => ({
     SALLYPORT_ANSWER_KEY_FILE: join(layout.folder(owner), "answer.key"),
   });
-  const credential = { SALLYPORT_CREDENTIAL_KEY_FILE: join(layout.folder("identity"), "credential.key") };
+  const credential = {
+    SALLYPORT_CREDENTIAL_KEY_FILE: join(layout.folder("identity"), "credential.key"),
+  };
   const log = { SALLYPORT_LOG_KEY_FILE: join(layout.folder("audit"), "log.key") };
   const outputs = await Promise.all([
     runProgram("services/crypto/src/keyring-create.ts", files),

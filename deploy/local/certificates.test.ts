@@ -1,4 +1,11 @@
-import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createSecureContext } from "node:tls";
@@ -56,11 +63,19 @@ test("certificates are renewed with less than 60 days left, key and certificate 
 test("every file ends its last line, so that two of them joined are both", async () => {
   await renewOn(0);
   await renewOn(1, { authorities: true });
-  for (const file of [meshCa(), edgeCa(), policy("policy.pem"), policy("policy.key"), edge("edge.pem")])
+  for (const file of [
+    meshCa(),
+    edgeCa(),
+    policy("policy.pem"),
+    policy("policy.key"),
+    edge("edge.pem"),
+  ])
     expect(readFileSync(file, "utf8"), file).toMatch(/[^\n]\n$/);
   const joined = join(data, "joined.pem");
   writeFileSync(joined, readFileSync(edgeCa(), "utf8") + readFileSync(meshCa(), "utf8"));
-  const all = [edgeCa(), meshCa()].flatMap(readCertificates).map(({ serialNumber }) => serialNumber);
+  const all = [edgeCa(), meshCa()]
+    .flatMap(readCertificates)
+    .map(({ serialNumber }) => serialNumber);
   expect(readCertificates(joined).map(({ serialNumber }) => serialNumber)).toEqual(all);
   const broken = join(data, "broken.pem");
   writeFileSync(broken, readFileSync(edgeCa(), "utf8").trimEnd() + readFileSync(meshCa(), "utf8"));
@@ -90,9 +105,13 @@ test("past an authority's ten years everybody is trusted, also by those who are 
     for (const earlier of trusted.filter((known) => known.day >= day - 30))
       expect(await isTrusted(leaf, earlier.anchors, now), `day ${day}`).toBe(true);
   }
-  expect([...warned].join("\n")).toMatch(/the authority of .*mesh ends in N days; its successor is in/);
+  expect([...warned].join("\n")).toMatch(
+    /the authority of .*mesh ends in N days; its successor is in/,
+  );
   expect(readCertificates(meshCa())).toHaveLength(1);
-  expect(readCertificates(edgeCa())[0]?.notAfter.getTime()).toBeGreaterThan(start + 19 * 365 * dayMs);
+  expect(readCertificates(edgeCa())[0]?.notAfter.getTime()).toBeGreaterThan(
+    start + 19 * 365 * dayMs,
+  );
 }, 120_000);
 
 test("a renewal that was cut off between key and certificate is made good by the next", async () => {
@@ -125,7 +144,10 @@ test("an authority whose key is elsewhere is left alone, and what ends is told i
 test("a successor is made on demand, and takes over on demand", async () => {
   await renewOn(0);
   const before = readCertificates(meshCa());
-  expect((await renewOn(1, { authorities: true })).renewed).toEqual(["authority mesh", "authority edge"]);
+  expect((await renewOn(1, { authorities: true })).renewed).toEqual([
+    "authority mesh",
+    "authority edge",
+  ]);
   expect(readCertificates(meshCa())).toHaveLength(2);
   expect(readCertificates(meshCa())[0]?.equal(before[0] as X509Certificate)).toBe(true);
   expect((await renewOn(2)).renewed).toEqual([]);

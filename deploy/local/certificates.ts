@@ -1,6 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type CertificateAuthority, createCa, daysLeft, isOf, renewAuthority } from "./authority.ts";
+import {
+  type CertificateAuthority,
+  createCa,
+  daysLeft,
+  isOf,
+  renewAuthority,
+} from "./authority.ts";
 import { claimDirectory } from "./claim.ts";
 import { type Layout, processes, trustDomain } from "./layout.ts";
 import { writeForFolder } from "./ownership.ts";
@@ -20,7 +26,10 @@ export type RenewalOptions = {
   readonly authorities?: boolean;
 };
 
-type Leaf = { readonly file: string; readonly issue: (ca: CertificateAuthority) => Promise<unknown> };
+type Leaf = {
+  readonly file: string;
+  readonly issue: (ca: CertificateAuthority) => Promise<unknown>;
+};
 type Domain = {
   readonly name: "mesh" | "edge";
   readonly leaves: readonly Leaf[];
@@ -31,10 +40,10 @@ type Domain = {
 const dueDays = 60;
 
 /**
- * Issues the certificates of a deployment that are missing, and renews those that have less than 60 days left, while
- * everything runs or before it does: processes take up what changed. Authorities get their successors, see renewAuthority.
- * Where an authority's key is kept elsewhere, what is due is told instead. Throws AlreadyRunningError while another process
- * renews.
+ * Issues the certificates of a deployment that are missing, and renews those that have less than 60
+ * days left, while everything runs or before it does: processes take up what changed. Authorities
+ * get their successors, see renewAuthority. Where an authority's key is kept elsewhere, what is due
+ * is told instead. Throws AlreadyRunningError while another process renews.
  */
 export async function renewCertificates(layout: Layout, options: RenewalOptions): Promise<Renewal> {
   const release = claimDirectory(layout.authorities);
@@ -96,7 +105,8 @@ async function renewDomain(
     };
   let ca = await createCa(place, now);
   const renewed: string[] = [];
-  // A second step follows at once only for what has ended: else everybody gets to know the successor first.
+  // A second step follows at once only for what has ended: else everybody gets to know the
+  // successor first.
   for (let step = 0; step < 2 && (step === 0 || daysLeft(ca.certificate, now) <= 0); step += 1) {
     const request = { now, anyway: authorities && step === 0 };
     if (await renewAuthority(place, request)) renewed.push(`authority ${name}`);
@@ -112,7 +122,8 @@ async function renewDomain(
   return { renewed, warnings: warningsOf(place.dir, ca, now) };
 }
 
-// One that would hardly last longer than the old one is not worth it: its authority is about to be followed.
+// One that would hardly last longer than the old one is not worth it: its authority is about to be
+// followed.
 async function isDue(file: string, ca: CertificateAuthority, now: number): Promise<boolean> {
   if (!existsSync(file)) return true;
   const [leaf] = readCertificates(file);
@@ -129,11 +140,16 @@ async function copyWhenChanged(from: string, to: string): Promise<void> {
   if (!existsSync(to) || readFileSync(to, "utf8") !== text) await writeForFolder(to, text);
 }
 
-function warningsOf(dir: string, { certificate, certFile }: CertificateAuthority, now: number): string[] {
+function warningsOf(
+  dir: string,
+  { certificate, certFile }: CertificateAuthority,
+  now: number,
+): string[] {
   const left = daysLeft(certificate, now);
   if (left >= dueDays) return [];
   return [
-    `the authority of ${dir} ends in ${Math.floor(left)} days; its successor is in ${certFile} already: ` +
+    `the authority of ${dir} ends in ${Math.floor(left)} days; its successor is in ${certFile} ` +
+      "already: " +
       "give that file to all who trust it",
   ];
 }

@@ -17,12 +17,22 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(data, { recursive: true, force: true }));
 
-/** Starts policy with a module in front of it that says its process id and then does what the code says. */
+/**
+ * Starts policy with a module in front of it that says its process id and then does what the code
+ * says.
+ */
 async function startAfter(code: string, isWanted = () => true) {
   const module = join(layout.folder("policy"), "first.mjs");
   writeFileSync(module, `console.log(JSON.stringify({ msg: "pid " + process.pid }));\n${code}\n`);
   const env = { NODE_OPTIONS: `--import ${pathToFileURL(module).href}` };
-  return startChild({ name: "policy", port: await freePort(), env, layout, isWanted, patienceMs: 1500 });
+  return startChild({
+    name: "policy",
+    port: await freePort(),
+    env,
+    layout,
+    isWanted,
+    patienceMs: 1500,
+  });
 }
 
 function pidIn(error: unknown): number {
@@ -30,9 +40,9 @@ function pidIn(error: unknown): number {
 }
 
 test("one that never answers is stopped and did not start, with what it said last", async () => {
-  const error: unknown = await startAfter("await new Promise(() => setInterval(() => {}, 1000));").catch(
-    (thrown: unknown) => thrown,
-  );
+  const error: unknown = await startAfter(
+    "await new Promise(() => setInterval(() => {}, 1000));",
+  ).catch((thrown: unknown) => thrown);
   expect(String(error)).toMatch(/policy did not start in 1\.5 s: pid \d+$/);
   expect(isRunning(pidIn(error))).toBe(false);
 });

@@ -32,8 +32,8 @@ const entry: Readonly<Record<Process, string>> = {
   gateway: "gateway/src/main.ts",
 };
 
-// Security: a process reads the program and its own folder, writes nothing, and starts nothing. The Postgres and Redis
-// sockets are reached as network, not as files.
+// Security: a process reads the program and its own folder, writes nothing, and starts nothing. The
+// Postgres and Redis sockets are reached as network, not as files.
 function permissions(name: Process, layout: Layout, { root }: Program): string[] {
   const code = [...programFolders, "package.json"].map((path) => join(root, path));
   // The loader of native modules looks there to tell which C library it has.
@@ -70,8 +70,8 @@ export type ChildOptions = {
 };
 
 /**
- * Starts a process and resolves once its port answers. Rejects with CommandError, the process being stopped, when it ends
- * before, does not answer in time, or is no longer wanted.
+ * Starts a process and resolves once its port answers. Rejects with CommandError, the process being
+ * stopped, when it ends before, does not answer in time, or is no longer wanted.
  */
 export async function startChild(options: ChildOptions): Promise<Child> {
   const { name, port, patienceMs = startMs, isWanted = () => true } = options;
@@ -83,7 +83,9 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   if (over) throw new CommandError(`${name} did not start: ${await output.ended}`);
   if (!isUp) {
     await stop(child, output.ended);
-    const why = isWanted() ? ` in ${patienceMs / 1000} s: ${output.lastSentence()}` : ": it was stopped";
+    const why = isWanted()
+      ? ` in ${patienceMs / 1000} s: ${output.lastSentence()}`
+      : ": it was stopped";
     throw new CommandError(`${name} did not start${why}`);
   }
   return {
@@ -98,9 +100,11 @@ function launch({ name, env, layout, account, program = clone }: ChildOptions): 
   const { root, node, gid } = program;
   const command = [node, ...permissions(name, layout, program), join(root, entry[name])];
   const isShared = account === undefined || gid === undefined;
-  // Node gives a process no other groups, so that of a program which only it may read needs a program of the system.
+  // Node gives a process no other groups, so that of a program which only it may read needs a
+  // program of the system.
   const asUser = isShared ? [] : switchUser(account, gid);
-  // Security: no core dump, which would hold keys. The shell sets the limit and is the process that it becomes.
+  // Security: no core dump, which would hold keys. The shell sets the limit and is the process that
+  // it becomes.
   return spawn("/bin/sh", ["-c", 'ulimit -c 0 && exec "$0" "$@"', ...asUser, ...command], {
     ...(isShared ? account : {}),
     cwd: root,
@@ -113,13 +117,21 @@ function launch({ name, env, layout, account, program = clone }: ChildOptions): 
 
 function switchUser({ uid, gid }: Account, group: number): string[] {
   const setpriv = requireProgram("setpriv");
-  return [setpriv, `--reuid=${uid}`, `--regid=${gid}`, `--groups=${group}`, "--inh-caps=-all", "--"];
+  return [
+    setpriv,
+    `--reuid=${uid}`,
+    `--regid=${gid}`,
+    `--groups=${group}`,
+    "--inh-caps=-all",
+    "--",
+  ];
 }
 
 type Output = { readonly ended: Promise<string>; lastSentence(): string };
 
 function followOutput(child: ChildProcess, name: Process, layout: Layout): Output {
-  // Opened at once: a process that ends soon may take its folder with it before a stream has opened its file.
+  // Opened at once: a process that ends soon may take its folder with it before a stream has opened
+  // its file.
   const path = join(layout.logs, `${name}.log`);
   const log = createWriteStream(path, { fd: openSync(path, "a", 0o600) });
   let tail = "";
@@ -133,7 +145,9 @@ function followOutput(child: ChildProcess, name: Process, layout: Layout): Outpu
     child.once("error", (error) => resolve(error.message));
     child.once("close", (code, signal) => {
       log.end();
-      resolve(code === 0 ? "it stopped" : signal ? `it was ended by ${signal}` : lastSentence(tail));
+      resolve(
+        code === 0 ? "it stopped" : signal ? `it was ended by ${signal}` : lastSentence(tail),
+      );
     });
   });
   return { ended, lastSentence: () => lastSentence(tail) };

@@ -10,18 +10,23 @@ export class CommandError extends Error {
   override readonly name = "CommandError";
 }
 
-/** What a Node program wrote last about why it stopped: the sentence of its error, without name and stack. */
+/**
+ * What a Node program wrote last about why it stopped: the sentence of its error, without name and
+ * stack.
+ */
 export function lastSentence(output: string): string {
-  const sentences = [...output.matchAll(/^(?:Uncaught )?(?:\w*Error|\w*Failure)(?: \[\w+\])?: (.+)$/gm)].map(
-    (match) => match[1] ?? "",
-  );
+  const sentences = [
+    ...output.matchAll(/^(?:Uncaught )?(?:\w*Error|\w*Failure)(?: \[\w+\])?: (.+)$/gm),
+  ].map((match) => match[1] ?? "");
   const fatal = [...output.matchAll(/"msg":"((?:[^"\\]|\\.)*)"/g)].map((match) => match[1] ?? "");
-  return sentences.at(-1) ?? fatal.at(-1) ?? (output.trim().split("\n").at(-1) || "it said nothing");
+  return (
+    sentences.at(-1) ?? fatal.at(-1) ?? (output.trim().split("\n").at(-1) || "it said nothing")
+  );
 }
 
 /**
- * Runs one of the repository's TypeScript programs with exactly the given environment and returns what it printed.
- * Throws CommandError with the program's own sentence.
+ * Runs one of the repository's TypeScript programs with exactly the given environment and returns
+ * what it printed. Throws CommandError with the program's own sentence.
  */
 export function runProgram(
   program: string,

@@ -59,7 +59,8 @@ function isOurs(place: string): boolean {
 function followLink(place: string): string {
   if (existsSync(place)) return realpathSync(place);
   throw new DataFolderError(
-    `${place} is a link to ${readlinkSync(place)}, which is not there: put the data back from a copy, ` +
+    `${place} is a link to ${readlinkSync(place)}, which is not there: put the data back from a ` +
+      "copy, " +
       "or remove the link to begin anew",
   );
 }

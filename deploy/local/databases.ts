@@ -8,10 +8,15 @@ import type { Postgres } from "./postgres.ts";
 import type { Wiring } from "./wiring.ts";
 
 /**
- * Makes one database for each service that owns one, with two roles: the owner, which only migrations use, and the
- * serving role. Both get a new password at every start; the service is given the serving one only.
+ * Makes one database for each service that owns one, with two roles: the owner, which only
+ * migrations use, and the serving role. Both get a new password at every start; the service is
+ * given the serving one only.
  */
-export async function prepareDatabases(postgres: Postgres, layout: Layout, wiring: Wiring): Promise<void> {
+export async function prepareDatabases(
+  postgres: Postgres,
+  layout: Layout,
+  wiring: Wiring,
+): Promise<void> {
   const client = new Client({ connectionString: postgres.superuserUrl() });
   await client.connect();
   try {
@@ -36,7 +41,9 @@ async function prepareDatabase(preparation: Preparation): Promise<void> {
   const database = `sallyport_${service}`;
   const owner = await renewRole(client, `${database}_owner`);
   const serving = await renewRole(client, database);
-  const { rowCount } = await client.query("select 1 from pg_database where datname = $1", [database]);
+  const { rowCount } = await client.query("select 1 from pg_database where datname = $1", [
+    database,
+  ]);
   if (rowCount === 0) {
     await client.query(`create database ${database} owner ${owner.name}`);
     await client.query(`revoke all on database ${database} from public`);
@@ -48,7 +55,9 @@ async function prepareDatabase(preparation: Preparation): Promise<void> {
   const seen = dirname(
     wiring.socket(service, "postgres", join(postgres.socketDir(service), `.s.PGSQL.${port}`)),
   );
-  writeFileSync(ownerUrlFile(layout, service), url(owner, postgres.socketDir("own")), { mode: 0o600 });
+  writeFileSync(ownerUrlFile(layout, service), url(owner, postgres.socketDir("own")), {
+    mode: 0o600,
+  });
   writeFileSync(join(layout.folder(service), "database.url"), url(serving, seen), { mode: 0o600 });
 }
 
@@ -58,11 +67,16 @@ type Role = { readonly name: string; readonly password: string };
 async function renewRole(client: Client, name: string): Promise<Role> {
   const password = randomBytes(24).toString("hex");
   const { rowCount } = await client.query("select 1 from pg_roles where rolname = $1", [name]);
-  await client.query(`${rowCount === 0 ? "create" : "alter"} role ${name} login password '${password}'`);
+  await client.query(
+    `${rowCount === 0 ? "create" : "alter"} role ${name} login password '${password}'`,
+  );
   return { name, password };
 }
 
-/** The file with the URL of the role that owns a service's database; only migrations and ceremonies use it. */
+/**
+ * The file with the URL of the role that owns a service's database; only migrations and ceremonies
+ * use it.
+ */
 export function ownerUrlFile(layout: Layout, service: DatabaseOwner): string {
   return join(layout.supervisor, `${service}-owner.url`);
 }

@@ -2,7 +2,12 @@ export { type CertificateAuthority, createCa } from "./authority.ts";
 export { renewCertificates } from "./certificates.ts";
 export { type Child, startChild } from "./child.ts";
 export { AlreadyRunningError } from "./claim.ts";
-export { type Account, defaultUidBase, processAccounts, UnreachableDirectoryError } from "./account.ts";
+export {
+  type Account,
+  defaultUidBase,
+  processAccounts,
+  UnreachableDirectoryError,
+} from "./account.ts";
 export {
   type CertificateFiles,
   type EdgeCertificateOptions,

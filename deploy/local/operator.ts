@@ -10,7 +10,9 @@ export type Operator = CertificateFiles & {
   readonly targetsFile: string;
 };
 
-/** Tells where the operator's certificate is, and writes down where the metrics of this start are. */
+/**
+ * Tells where the operator's certificate is, and writes down where the metrics of this start are.
+ */
 export function prepareOperator(layout: Layout, addresses: Addresses): Operator {
   const dir = layout.operator;
   const files = { certFile: join(dir, "operator.pem"), keyFile: join(dir, "operator.key") };

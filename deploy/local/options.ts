@@ -48,7 +48,8 @@ export function readOptions(args: readonly string[]): StartOptions | undefined {
     throw new UsageError("--no-demo excludes --demo and --demo-only");
   const demo = values["demo-only"] ? "only" : values.demo ? "then-stay" : "none";
   // Without --data the state stays beside the program, wherever it is started from.
-  const data = values.data === undefined ? resolve(".sallyport") : resolve(values.caller, values.data);
+  const data =
+    values.data === undefined ? resolve(".sallyport") : resolve(values.caller, values.data);
   return { data, port, uidBase, demo };
 }
 

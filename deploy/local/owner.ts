@@ -11,16 +11,19 @@ export type OwnerCode = {
   readonly codeFile: string;
   readonly identityFile: string;
   readonly loggedIn: boolean;
-  /** Whether somebody has logged in to the first vault, here or elsewhere: then the code is spent. */
+  /**
+   * Whether somebody has logged in to the first vault, here or elsewhere: then the code is spent.
+   */
   readonly entered: boolean;
   /** The first vault: the operator's. */
   readonly vaultId: string;
 };
 
 /**
- * Makes the first vault and the login code of its owner, once; until the owner has logged in, each start renews the code.
- * The code's seed is made here and kept in a file of mode 0600; identity learns the hash of its public key only. No process
- * runs yet: which vault is the operator's is known when audit is configured.
+ * Makes the first vault and the login code of its owner, once; until the owner has logged in, each
+ * start renews the code. The code's seed is made here and kept in a file of mode 0600; identity
+ * learns the hash of its public key only. No process runs yet: which vault is the operator's is
+ * known when audit is configured.
  */
 export async function prepareOwner(layout: Layout, rootFingerprint: string): Promise<OwnerCode> {
   const codeFile = join(layout.owner, "login-code");
@@ -60,7 +63,8 @@ export function wayIn({ identityFile, codeFile, entered }: OwnerCode): string {
     : `npx sallyport login --name "$(id -un)" < ${shellWord(codeFile)}    # makes you the owner`;
 }
 
-// Written before identity hears of it: a start that is cut off in between goes on with the same code.
+// Written before identity hears of it: a start that is cut off in between goes on with the same
+// code.
 async function savedSecret(file: string): Promise<{ seed: Uint8Array; publicKeySha256: Buffer }> {
   if (!existsSync(file)) {
     const { seed, publicKeySha256 } = newTokenSecret();
@@ -74,5 +78,8 @@ async function savedSecret(file: string): Promise<{ seed: Uint8Array; publicKeyS
     seed: string;
     publicKeySha256: string;
   };
-  return { seed: Buffer.from(seed, "base64"), publicKeySha256: Buffer.from(publicKeySha256, "hex") };
+  return {
+    seed: Buffer.from(seed, "base64"),
+    publicKeySha256: Buffer.from(publicKeySha256, "hex"),
+  };
 }

@@ -4,8 +4,9 @@ import { writePrivateFile } from "@sallyport/client";
 import type { Account } from "./account.ts";
 
 /**
- * Lets an account read a folder and its files, whoever owned them before, and change nothing: root owns them, and the
- * account's group may read. The account's own keys are thus safe from it as well.
+ * Lets an account read a folder and its files, whoever owned them before, and change nothing: root
+ * owns them, and the account's group may read. The account's own keys are thus safe from it as
+ * well.
  */
 export function letRead(folder: string, { gid }: Account): void {
   own(folder, { uid: 0, gid }, 0o750);
@@ -14,8 +15,9 @@ export function letRead(folder: string, { gid }: Account): void {
 }
 
 /**
- * Gives a folder and everything in it to an account, for a server that keeps its data there; a copy that was put back may
- * belong to anybody. Links are given, never followed: the account may have made them.
+ * Gives a folder and everything in it to an account, for a server that keeps its data there; a copy
+ * that was put back may belong to anybody. Links are given, never followed: the account may have
+ * made them.
  */
 export function giveTree(path: string, account: Account): void {
   const { uid, gid } = lstatSync(path);
@@ -25,8 +27,8 @@ export function giveTree(path: string, account: Account): void {
 }
 
 /**
- * Writes a file whole or not at all, for those who may read its folder: root's alone, or, in a folder that letRead gave to
- * a group, that group's as well.
+ * Writes a file whole or not at all, for those who may read its folder: root's alone, or, in a
+ * folder that letRead gave to a group, that group's as well.
  */
 export async function writeForFolder(path: string, content: string): Promise<void> {
   await writePrivateFile(path, content);

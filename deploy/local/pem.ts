@@ -14,7 +14,8 @@ export function certificatesToPem(certificates: readonly X509Certificate[]): str
   return fileOf(certificates.map((certificate) => certificate.toString("pem")));
 }
 
-// With a line end behind the last block: two such files joined by `cat` would be one broken line without it.
+// With a line end behind the last block: two such files joined by `cat` would be one broken line
+// without it.
 function fileOf(blocks: readonly string[]): string {
   return blocks.map((block) => `${block.trimEnd()}\n`).join("");
 }

@@ -18,14 +18,25 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 async function issuePeer(peer: string, caName = "ca"): Promise<CertificateFiles> {
   const ca = await createCa({ dir: join(dir, caName), name: "test" });
-  return issuePeerCertificate({ ca, dir: join(dir, "peers", caName), trustDomain: "example.org", peer });
+  return issuePeerCertificate({
+    ca,
+    dir: join(dir, "peers", caName),
+    trustDomain: "example.org",
+    peer,
+  });
 }
 
-function read({ certFile, keyFile, caFile }: CertificateFiles): { cert: Buffer; key: Buffer; ca: Buffer } {
+function read({ certFile, keyFile, caFile }: CertificateFiles): {
+  cert: Buffer;
+  key: Buffer;
+  ca: Buffer;
+} {
   return { cert: readFileSync(certFile), key: readFileSync(keyFile), ca: readFileSync(caFile) };
 }
 
-/** What each end found wrong with the other's certificate (null: nothing), and the client's names. */
+/**
+ * What each end found wrong with the other's certificate (null: nothing), and the client's names.
+ */
 type Verdicts = {
   readonly server: unknown;
   readonly client: unknown;
@@ -33,7 +44,10 @@ type Verdicts = {
 };
 
 /** Makes one mutual TLS connection that neither end cuts short, to learn both verdicts. */
-async function shakeHands(serverFiles: CertificateFiles, clientFiles: CertificateFiles): Promise<Verdicts> {
+async function shakeHands(
+  serverFiles: CertificateFiles,
+  clientFiles: CertificateFiles,
+): Promise<Verdicts> {
   const lenient = { requestCert: true, rejectUnauthorized: false };
   const server = createServer({ ...read(serverFiles), ...lenient }).listen(0, "localhost");
   await once(server, "listening");
@@ -79,7 +93,11 @@ test("a certificate of another authority with the same name proves nothing, on e
 
 test("an edge certificate is for its names, and is no client certificate", async () => {
   const ca = await createCa({ dir: join(dir, "edge-ca"), name: "edge" });
-  const files = await issueEdgeCertificate({ ca, dir: join(dir, "edge"), names: ["localhost", "127.0.0.1"] });
+  const files = await issueEdgeCertificate({
+    ca,
+    dir: join(dir, "edge"),
+    names: ["localhost", "127.0.0.1"],
+  });
   const certificate = new X509Certificate(readFileSync(files.certFile));
   expect(certificate.subjectAltName).toBe("DNS:localhost, IP Address:127.0.0.1");
   expect(await shakeHands(files, files)).toMatchObject({ server: "INVALID_PURPOSE", client: null });

@@ -56,7 +56,10 @@ type Subject = {
 
 const leafDays = 365;
 
-/** Issues a year's certificate for a workload, server and client in one, as DIR/<peer>.pem and .key; replaces an old one. */
+/**
+ * Issues a year's certificate for a workload, server and client in one, as DIR/<peer>.pem and .key;
+ * replaces an old one.
+ */
 export function issuePeerCertificate(options: PeerCertificateOptions): Promise<CertificateFiles> {
   const { ca, dir, trustDomain, peer, now } = options;
   return issue(ca, join(dir, peer), now, {
@@ -69,7 +72,10 @@ export function issuePeerCertificate(options: PeerCertificateOptions): Promise<C
   });
 }
 
-/** Issues a year's server certificate for the public names, as DIR/edge.pem and .key; replaces an old one. */
+/**
+ * Issues a year's server certificate for the public names, as DIR/edge.pem and .key; replaces an
+ * old one.
+ */
 export function issueEdgeCertificate({
   ca,
   dir,
@@ -83,7 +89,10 @@ export function issueEdgeCertificate({
   });
 }
 
-/** How many days a certificate lasts that the authority issues now: a year, and not longer than the authority. */
+/**
+ * How many days a certificate lasts that the authority issues now: a year, and not longer than the
+ * authority.
+ */
 export function lastingDays({ certificate }: CertificateAuthority, now: number): number {
   return Math.min(leafDays, daysLeft(certificate, now));
 }

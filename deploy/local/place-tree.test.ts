@@ -51,7 +51,9 @@ test.skipIf(!root)(
   `the group reads all of it, whatever the umask was, and changes nothing${needsRoot}`,
   () => {
     placeTree(source, folder, ["code"], reader.gid);
-    expect(succeedsAs(reader, 'cat "$1/code/open.ts" "$1/code/link.ts" "$1/code/inner/loose.sh"')).toBe(true);
+    expect(
+      succeedsAs(reader, 'cat "$1/code/open.ts" "$1/code/link.ts" "$1/code/inner/loose.sh"'),
+    ).toBe(true);
     expect(succeedsAs(reader, 'test -n "$(find "$1" -type l -o -writable -print)"')).toBe(false);
     expect(statSync(join(source, "code/inner/private.ts")).mode & 0o777).toBe(0o600);
   },
@@ -64,16 +66,25 @@ test.skipIf(!root)(`nobody else enters, and nothing else is there${needsRoot}`, 
   expect(succeedsAs({ uid: 0, gid: 0 }, 'test -e "$1/.git"')).toBe(false);
 });
 
-test.skipIf(!root)(`a file is linked only when its owner and rights are the copy's${needsRoot}`, () => {
-  write("code/foreign.ts", 0o644);
-  chownSync(join(source, "code/foreign.ts"), stranger.uid, stranger.gid);
-  placeTree(source, folder, ["code"], reader.gid);
-  const inode = (path: string): number => statSync(path).ino;
-  const isLinked = (path: string): boolean => inode(join(source, path)) === inode(join(folder, path));
-  const paths = ["code/open.ts", "code/inner/private.ts", "code/inner/loose.sh", "code/foreign.ts"];
-  expect(paths.filter(isLinked)).toEqual(["code/open.ts"]);
-  expect(paths.map((path) => statSync(join(folder, path)).uid)).toEqual([0, 0, 0, 0]);
-});
+test.skipIf(!root)(
+  `a file is linked only when its owner and rights are the copy's${needsRoot}`,
+  () => {
+    write("code/foreign.ts", 0o644);
+    chownSync(join(source, "code/foreign.ts"), stranger.uid, stranger.gid);
+    placeTree(source, folder, ["code"], reader.gid);
+    const inode = (path: string): number => statSync(path).ino;
+    const isLinked = (path: string): boolean =>
+      inode(join(source, path)) === inode(join(folder, path));
+    const paths = [
+      "code/open.ts",
+      "code/inner/private.ts",
+      "code/inner/loose.sh",
+      "code/foreign.ts",
+    ];
+    expect(paths.filter(isLinked)).toEqual(["code/open.ts"]);
+    expect(paths.map((path) => statSync(join(folder, path)).uid)).toEqual([0, 0, 0, 0]);
+  },
+);
 
 test.skipIf(!root)(`a second placing follows what changed and was removed${needsRoot}`, () => {
   placeTree(source, folder, ["code", "code/inner"], reader.gid);

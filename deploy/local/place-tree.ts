@@ -19,7 +19,12 @@ import { dirname, join } from "node:path";
  * Places files and folders, named by their paths below `source`, in a new folder that root may
  * change and that the group may read. Nobody else may enter it.
  */
-export function placeTree(source: string, folder: string, paths: readonly string[], gid: number): void {
+export function placeTree(
+  source: string,
+  folder: string,
+  paths: readonly string[],
+  gid: number,
+): void {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { mode: 0o700 });
   for (const path of paths.toSorted()) {

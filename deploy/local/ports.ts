@@ -14,8 +14,9 @@ const tries = 100;
 const given = new Set<number>();
 
 /**
- * Finds a TCP port on the loopback that is free now, and that this process was not given before. It is below those that
- * systems take for outgoing connections, since one of these would take it before it is listened on.
+ * Finds a TCP port on the loopback that is free now, and that this process was not given before. It
+ * is below those that systems take for outgoing connections, since one of these would take it
+ * before it is listened on.
  */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < tries; attempt += 1) {
@@ -34,20 +35,24 @@ function isFree(port: number): Promise<boolean> {
   );
 }
 
-/** Throws PortInUseError for a port that Linux keeps for root: the gateway is no longer root when it listens. */
+/**
+ * Throws PortInUseError for a port that Linux keeps for root: the gateway is no longer root when it
+ * listens.
+ */
 export function requireOpenPort(port: number): void {
   const file = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
   const lowest = existsSync(file) ? Number(readFileSync(file, "utf8")) : 0;
   if (port >= lowest) return;
   throw new PortInUseError(
-    `port ${port} is root's, and the gateway does not run as root: use --port ${lowest} or more, and lead ` +
+    `port ${port} is root's, and the gateway does not run as root: use --port ${lowest} or more, ` +
+      "and lead " +
       `${port} to it, or allow it with \`sysctl net.ipv4.ip_unprivileged_port_start=${port}\``,
   );
 }
 
 /**
- * Makes sure that a port can be listened on. A gateway that a killed supervisor left behind needs a moment to go, so a
- * taken port is tried for `patienceMs` before PortInUseError.
+ * Makes sure that a port can be listened on. A gateway that a killed supervisor left behind needs a
+ * moment to go, so a taken port is tried for `patienceMs` before PortInUseError.
  */
 export async function requirePort(port: number, patienceMs: number): Promise<void> {
   const deadline = Date.now() + patienceMs;

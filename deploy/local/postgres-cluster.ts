@@ -27,13 +27,17 @@ export type Binaries = { readonly initdb: string; readonly postgres: string };
 export type Cluster = { readonly path: string; readonly password: string };
 
 /**
- * Finds the Postgres programs that npm installed for this platform, or a copy of them in `folder`, made anew, for an
- * account that may not enter their place. Throws one sentence when there are none.
+ * Finds the Postgres programs that npm installed for this platform, or a copy of them in `folder`,
+ * made anew, for an account that may not enter their place. Throws one sentence when there are
+ * none.
  */
 export function provideBinaries(account: Account | undefined, folder: string): Binaries {
   const native = findNative();
   const parts = ["bin", "lib", "share"];
-  const needed = [...parts.map((part) => join(native, part, "any")), join(native, "bin", "postgres")];
+  const needed = [
+    ...parts.map((part) => join(native, part, "any")),
+    join(native, "bin", "postgres"),
+  ];
   const isOpen = account === undefined || needed.every((path) => isReachable(path, account));
   if (!isOpen) placeTree(native, folder, parts, account.gid);
   const bin = join(isOpen ? native : folder, "bin");
@@ -45,20 +49,28 @@ function findNative(): string {
   try {
     return join(dirname(createRequire(import.meta.url).resolve(name)), "../native");
   } catch (cause) {
-    throw new Error(`no Postgres for ${process.platform}-${process.arch} is installed: run \`npm ci\``, {
-      cause,
-    });
+    throw new Error(
+      `no Postgres for ${process.platform}-${process.arch} is installed: run \`npm ci\``,
+      {
+        cause,
+      },
+    );
   }
 }
 
-/** Who makes a cluster with what; `durable: false` does not wait until its files are on the disk. */
+/**
+ * Who makes a cluster with what; `durable: false` does not wait until its files are on the disk.
+ */
 export type ClusterOptions = {
   readonly binaries: Binaries;
   readonly account: Account | undefined;
   readonly durable: boolean;
 };
 
-/** Opens the cluster below the directory, making it with a random superuser password at the first start. */
+/**
+ * Opens the cluster below the directory, making it with a random superuser password at the first
+ * start.
+ */
 export async function openCluster(dir: string, options: ClusterOptions): Promise<Cluster> {
   const { account } = options;
   const [path, passwordFile] = [join(dir, "cluster"), join(dir, "superuser.password")];
@@ -101,13 +113,22 @@ async function runInitdb(
     `--pwfile=${passwordFile}`,
     "--auth=scram-sha-256",
   ];
-  const locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"];
+  const locale = [
+    "--encoding=UTF8",
+    "--locale=C",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+  ];
   try {
-    await promisify(execFile)(binaries.initdb, [...args, ...locale, ...(durable ? [] : ["--no-sync"])], {
-      ...account,
-      cwd: "/",
-      env: { PATH: systemPath, LC_ALL: "C" },
-    });
+    await promisify(execFile)(
+      binaries.initdb,
+      [...args, ...locale, ...(durable ? [] : ["--no-sync"])],
+      {
+        ...account,
+        cwd: "/",
+        env: { PATH: systemPath, LC_ALL: "C" },
+      },
+    );
   } catch (cause) {
     throw new Error("Postgres could not make its data directory", { cause });
   } finally {

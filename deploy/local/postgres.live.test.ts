@@ -42,7 +42,9 @@ async function query(url: string, text: string): Promise<unknown[]> {
 test("data outlives a restart, and nothing listens on TCP", async () => {
   const first = await start();
   await query(first.superuserUrl(), "create table kept as select 7 as n");
-  expect(await query(first.superuserUrl(), "show listen_addresses")).toEqual([{ listen_addresses: "" }]);
+  expect(await query(first.superuserUrl(), "show listen_addresses")).toEqual([
+    { listen_addresses: "" },
+  ]);
   await first.stop();
   await first.stop();
   expect(await query((await start()).superuserUrl(), "select n from kept")).toEqual([{ n: 7 }]);
@@ -80,7 +82,9 @@ test("a server that is killed comes back on the same socket, and stop() ends it 
   await query(server.superuserUrl(), "checkpoint"); // Nothing waits for the disk in this server.
   process.kill(Number(readLines(join(dataDir, "cluster", "postmaster.pid"))[0]), "SIGKILL");
   await expect
-    .poll(() => query(server.superuserUrl(), "select n from kept").catch(() => "away"), { timeout: 20_000 })
+    .poll(() => query(server.superuserUrl(), "select n from kept").catch(() => "away"), {
+      timeout: 20_000,
+    })
     .toEqual([{ n: 7 }]);
   expect(told).toEqual(["it was ended by SIGKILL"]);
   await server.stop();
@@ -97,7 +101,9 @@ test("a long data directory gets a short socket", async () => {
 test.runIf(process.getuid?.() === 0)("a closed parent directory is named", async () => {
   const closed = join(dir, "closed");
   mkdirSync(closed, { mode: 0o700 });
-  await expect(start(join(closed, "data"))).rejects.toThrow(`user postgres cannot enter ${closed}:`);
+  await expect(start(join(closed, "data"))).rejects.toThrow(
+    `user postgres cannot enter ${closed}:`,
+  );
 });
 
 test("a process that is gone is not running", () => {

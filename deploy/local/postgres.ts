@@ -7,12 +7,18 @@ import { commandLine, isRunning, type StopStep, stopProcess } from "./process.ts
 import { type ServerProcess, startServerProcess } from "./server-process.ts";
 import { makeSocketDirectory } from "./socket-directory.ts";
 
-/** What startPostgres needs; `durable: false` gives up crash safety for speed, which suits tests only. */
+/**
+ * What startPostgres needs; `durable: false` gives up crash safety for speed, which suits tests
+ * only.
+ */
 export type PostgresOptions = {
   readonly dataDir: string;
   readonly log: (line: string) => void;
   readonly durable?: boolean;
-  /** The groups that clients run as, by name: each gets a socket that no other may reach. Without, one is for all. */
+  /**
+   * The groups that clients run as, by name: each gets a socket that no other may reach. Without,
+   * one is for all.
+   */
   readonly clients?: Readonly<Record<string, number>>;
   /** Given, a Postgres that ends by itself is started again, and this is told why it ended. */
   readonly onRestart?: (sentence: string) => void;
@@ -34,8 +40,9 @@ const stopSteps: readonly StopStep[] = [
 ];
 
 /**
- * Starts Postgres on a Unix socket only and keeps its data in dataDir, made when missing. Stops a server that a killed
- * supervisor left behind; throws AlreadyRunningError while that supervisor lives.
+ * Starts Postgres on a Unix socket only and keeps its data in dataDir, made when missing. Stops a
+ * server that a killed supervisor left behind; throws AlreadyRunningError while that supervisor
+ * lives.
  */
 export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
   const { dataDir, log, durable = true, clients = {}, onRestart } = options;
@@ -70,7 +77,8 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
       [Symbol.asyncDispose]: stop,
       socketDir: (client) => sockets.path(client),
       port,
-      superuserUrl: (database = "postgres") => socketUrl(sockets.path(own), cluster.password, database),
+      superuserUrl: (database = "postgres") =>
+        socketUrl(sockets.path(own), cluster.password, database),
     };
   } catch (error) {
     finish();
@@ -84,7 +92,10 @@ type Sockets = {
   remove(): void;
 };
 
-/** A folder with a socket for this process, and one for each client that only the client's group may enter. */
+/**
+ * A folder with a socket for this process, and one for each client that only the client's group may
+ * enter.
+ */
 function makeSockets(
   dir: string,
   account: Account | undefined,
@@ -113,9 +124,11 @@ function serverSettings(socketDirs: readonly string[], durable: boolean): string
     `unix_socket_directories=${socketDirs.map((path) => `"${path}"`).join(",")}`,
     "unix_socket_permissions=0770",
     "max_connections=200",
-    // Security: a failing statement may carry what a caller sent; the log gets the error and not its text.
+    // Security: a failing statement may carry what a caller sent; the log gets the error and not
+    // its text.
     "log_min_error_statement=panic",
-    // After a crash one call syncs all files; file by file it takes seconds, in which nothing is served.
+    // After a crash one call syncs all files; file by file it takes seconds, in which nothing is
+    // served.
     ...(process.platform === "linux" ? ["recovery_init_sync_method=syncfs"] : []),
     ...(durable ? [] : ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]),
   ];
@@ -130,7 +143,8 @@ function isReady(pid: number, cluster: string): boolean {
 
 async function stopLeftover(cluster: string): Promise<void> {
   const pid = Number.parseInt(readLines(join(cluster, "postmaster.pid"))[0] ?? "", 10);
-  if (pid > 0 && isRunning(pid) && commandLine(pid).includes(cluster)) await stopProcess(pid, stopSteps);
+  if (pid > 0 && isRunning(pid) && commandLine(pid).includes(cluster))
+    await stopProcess(pid, stopSteps);
 }
 
 function socketUrl(socketDir: string, password: string, database: string): string {

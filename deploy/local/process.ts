@@ -44,7 +44,9 @@ function isZombie(pid: number): boolean {
   return statFields(pid)?.[0] === "Z";
 }
 
-/** The fields of /proc/PID/stat after the command name, which may itself hold spaces and brackets. */
+/**
+ * The fields of /proc/PID/stat after the command name, which may itself hold spaces and brackets.
+ */
 function statFields(pid: number): string[] | undefined {
   const stat = readProc(pid, "stat");
   return stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
@@ -68,7 +70,9 @@ function readProc(pid: number, name: string): string | undefined {
 
 function ps(pid: number, column: string): string {
   try {
-    return execFileSync(requireProgram("ps"), ["-o", column, "-p", String(pid)], { encoding: "utf8" }).trim();
+    return execFileSync(requireProgram("ps"), ["-o", column, "-p", String(pid)], {
+      encoding: "utf8",
+    }).trim();
   } catch {
     return ""; // gone
   }

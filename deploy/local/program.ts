@@ -29,7 +29,10 @@ export const programFolders = ["proto", "services", "gateway", "node_modules"] a
  * may enter the copy, and root alone may change it. The rest of the clone, its history and its
  * state stay where they are.
  */
-export function provideProgram(accounts: Accounts | undefined, folder: string): Program & Disposable {
+export function provideProgram(
+  accounts: Accounts | undefined,
+  folder: string,
+): Program & Disposable {
   const remove = (): void => rmSync(folder, { recursive: true, force: true });
   const users = Object.values(accounts ?? {});
   if (accounts === undefined || users.every(isOpenTo)) {
@@ -83,5 +86,7 @@ function dependenciesOf(folder: string): string[] {
 function nearest(name: string, folder: string): string | undefined {
   const path = join(folder, "node_modules", name);
   if (existsSync(path)) return path;
-  return folder === repository || folder === dirname(folder) ? undefined : nearest(name, dirname(folder));
+  return folder === repository || folder === dirname(folder)
+    ? undefined
+    : nearest(name, dirname(folder));
 }

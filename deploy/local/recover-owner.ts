@@ -11,7 +11,10 @@ running. Prints the file that the code is in; the vault's log shows login_code.c
 
 try {
   const { values, positionals } = parseArgs({
-    options: { data: { type: "string", default: ".sallyport" }, help: { type: "boolean", default: false } },
+    options: {
+      data: { type: "string", default: ".sallyport" },
+      help: { type: "boolean", default: false },
+    },
     allowPositionals: true,
   });
   const [vaultId = "", ...more] = positionals;

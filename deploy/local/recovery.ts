@@ -9,11 +9,13 @@ import { ownerUrlFile } from "./databases.ts";
 import { layOut } from "./layout.ts";
 
 /**
- * Makes a login code for a new owner of a vault whose owners cannot act any more, with the database owner's role, and
- * returns the file that it is in, of mode 0600. The system runs meanwhile. Throws an Error with a sentence for the operator.
+ * Makes a login code for a new owner of a vault whose owners cannot act any more, with the database
+ * owner's role, and returns the file that it is in, of mode 0600. The system runs meanwhile. Throws
+ * an Error with a sentence for the operator.
  */
 export async function makeRecoveryCode(data: string, vaultId: string): Promise<string> {
-  if (!existsSync(join(data, "supervisor"))) throw new Error(`${data} is no data directory: give --data`);
+  if (!existsSync(join(data, "supervisor")))
+    throw new Error(`${data} is no data directory: give --data`);
   const layout = layOut(data);
   const { seed, publicKeySha256 } = newTokenSecret();
   const env = { SALLYPORT_DATABASE_URL_FILE: ownerUrlFile(layout, "identity") };
@@ -26,8 +28,16 @@ export async function makeRecoveryCode(data: string, vaultId: string): Promise<s
   const made = JSON.parse(await runProgram("services/identity/src/bootstrap.ts", env, args)) as {
     codeId: string;
   };
-  const keyset = fromBinary(KeysetSchema, readFileSync(join(layout.folder("identity"), "keyset.bin")));
-  const parts = { id: made.codeId, vaultId, rootFingerprint: rootFingerprint(keyset.rootPublicKey), seed };
+  const keyset = fromBinary(
+    KeysetSchema,
+    readFileSync(join(layout.folder("identity"), "keyset.bin")),
+  );
+  const parts = {
+    id: made.codeId,
+    vaultId,
+    rootFingerprint: rootFingerprint(keyset.rootPublicKey),
+    seed,
+  };
   const file = join(layout.owner, "recovery-code");
   writeFileSync(file, `${formatToken("login", parts)}\n`, { mode: 0o600 });
   return file;

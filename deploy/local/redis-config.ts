@@ -2,7 +2,10 @@ import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** One ACL user: `keys` are patterns it may touch, `commands` are ACL rules such as "+set" or "+@read". */
+/**
+ * One ACL user: `keys` are patterns it may touch, `commands` are ACL rules such as "+set" or
+ * "+@read".
+ */
 export type RedisUser = {
   readonly name: string;
   readonly password: string;
@@ -20,7 +23,10 @@ export type RedisConfig = {
   readonly appendOnly: boolean;
 };
 
-/** Writes redis.conf and users.acl (0600, passwords as SHA-256 only) and returns the path of redis.conf. */
+/**
+ * Writes redis.conf and users.acl (0600, passwords as SHA-256 only) and returns the path of
+ * redis.conf.
+ */
 export function writeRedisConfig(config: RedisConfig): string {
   const { home, data, socketPath, users, appendOnly } = config;
   const [aclFile, configFile] = [join(home, "users.acl"), join(home, "redis.conf")];
@@ -35,7 +41,8 @@ export function writeRedisConfig(config: RedisConfig): string {
     `aclfile "${aclFile}"`,
     `appendonly ${appendOnly ? "yes" : "no"}`,
     'save ""',
-    // What a gateway was told to keep must stay, also when memory is full: it refuses another policy.
+    // What a gateway was told to keep must stay, also when memory is full: it refuses another
+    // policy.
     "maxmemory-policy noeviction",
     "daemonize no",
   ];

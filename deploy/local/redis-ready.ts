@@ -1,7 +1,10 @@
 import { connect } from "node:net";
 import type { RedisUser } from "./redis-config.ts";
 
-/** Tells whether the server on the socket lets the user in and has loaded its data; answers within a second. */
+/**
+ * Tells whether the server on the socket lets the user in and has loaded its data; answers within a
+ * second.
+ */
 export function isRedisReady(socketPath: string, { name, password }: RedisUser): Promise<boolean> {
   return new Promise((settle) => {
     const socket = connect(socketPath);
@@ -17,7 +20,8 @@ export function isRedisReady(socketPath: string, { name, password }: RedisUser):
       replies += text;
       const [auth, ping] = replies.split("\r\n");
       // A user without PING gets NOPERM: that too is said by a server which has finished loading.
-      if (replies.split("\r\n").length > 2) finish(auth === "+OK" && ping?.startsWith("-LOADING") === false);
+      if (replies.split("\r\n").length > 2)
+        finish(auth === "+OK" && ping?.startsWith("-LOADING") === false);
     });
   });
 }

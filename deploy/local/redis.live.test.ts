@@ -25,7 +25,12 @@ afterEach(async () => {
 });
 
 async function start(appendOnly: boolean, home = join(dir, "redis")): Promise<Redis> {
-  const server = await startRedis({ dir: home, users: [gateway], appendOnly, log: () => undefined });
+  const server = await startRedis({
+    dir: home,
+    users: [gateway],
+    appendOnly,
+    log: () => undefined,
+  });
   started.push(server);
   return server;
 }

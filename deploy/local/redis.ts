@@ -15,7 +15,10 @@ export type RedisOptions = {
   readonly dir: string;
   readonly users: readonly [RedisUser, ...RedisUser[]];
   readonly log: (line: string) => void;
-  /** Its own account, and the group that may reach its socket; without, it runs as this process's user. */
+  /**
+   * Its own account, and the group that may reach its socket; without, it runs as this process's
+   * user.
+   */
   readonly account?: (Account & { readonly clientGid: number }) | undefined;
   readonly appendOnly?: boolean;
   /** Given, a Redis that ends by itself is started again, and this is told why it ended. */
@@ -25,7 +28,10 @@ export type RedisOptions = {
 /** A running Redis; stop() waits until it is down. */
 export type Redis = ServerProcess & {
   readonly socketPath: string;
-  /** Returns `unix:///path.sock?username=…&password=…` for that user; the path is the server's unless another is given. */
+  /**
+   * Returns `unix:///path.sock?username=…&password=…` for that user; the path is the server's
+   * unless another is given.
+   */
   url(user: RedisUser, path?: string): string;
 };
 
@@ -41,9 +47,10 @@ const stopSteps: readonly StopStep[] = [
 ];
 
 /**
- * Starts Redis on a Unix socket only, with nobody but the given users. Stops a server that a killed supervisor left
- * behind; throws AlreadyRunningError while that supervisor lives, RedisMissingError where no server is installed. Of the
- * directory it may read the configuration, which root owns, and write nothing but `data` and its socket.
+ * Starts Redis on a Unix socket only, with nobody but the given users. Stops a server that a killed
+ * supervisor left behind; throws AlreadyRunningError while that supervisor lives, RedisMissingError
+ * where no server is installed. Of the directory it may read the configuration, which root owns,
+ * and write nothing but `data` and its socket.
  */
 export async function startRedis(options: RedisOptions): Promise<Redis> {
   const { dir, users, log, account, appendOnly = true, onRestart } = options;
@@ -92,11 +99,16 @@ export async function startRedis(options: RedisOptions): Promise<Redis> {
   }
 }
 
-/** Returns the path of the system's redis-server, else valkey-server; throws RedisMissingError when it has neither. */
+/**
+ * Returns the path of the system's redis-server, else valkey-server; throws RedisMissingError when
+ * it has neither.
+ */
 export function findRedisServer(folders?: readonly string[]): string {
   const found = findProgram(["redis-server", "valkey-server"], folders);
   if (found !== undefined) return found;
-  throw new RedisMissingError("neither redis-server nor valkey-server is installed: install one of them");
+  throw new RedisMissingError(
+    "neither redis-server nor valkey-server is installed: install one of them",
+  );
 }
 
 // Earlier starts kept the data beside the configuration.
@@ -108,7 +120,9 @@ function dataFolder(home: string): string {
   return data;
 }
 
-/** A running server shows its socket, and before that its configuration file, as its command line. */
+/**
+ * A running server shows its socket, and before that its configuration file, as its command line.
+ */
 async function stopLeftover(home: string): Promise<void> {
   const pid = Number.parseInt(readLines(join(home, "data", "redis.pid"))[0] ?? "", 10);
   if (!(pid > 0) || !isRunning(pid)) return;

@@ -14,19 +14,32 @@ export async function sendTwice(
   secretIds: readonly string[],
 ): Promise<[Answer, Answer]> {
   const body = Buffer.from(
-    toJsonString(ReadSecretsRequestSchema, create(ReadSecretsRequestSchema, { secretIds: [...secretIds] })),
+    toJsonString(
+      ReadSecretsRequestSchema,
+      create(ReadSecretsRequestSchema, { secretIds: [...secretIds] }),
+    ),
   );
   const path = "/sallyport.gateway.v1.ReadService/ReadSecrets";
   const target = { authority: new URL(endpoint.url).host, path, contentType: "application/json" };
-  const signed = createSigner(Buffer.from(identity.seed, "base64"), identity.keyId).sign(target, body);
-  const headers = { ":method": "POST", ":path": path, "content-type": "application/json", ...signed.headers };
+  const signed = createSigner(Buffer.from(identity.seed, "base64"), identity.keyId).sign(
+    target,
+    body,
+  );
+  const headers = {
+    ":method": "POST",
+    ":path": path,
+    "content-type": "application/json",
+    ...signed.headers,
+  };
   const session = connect(endpoint.url, { ca: endpoint.ca });
   try {
     const send = async (): Promise<Answer> => {
       const stream = session.request(headers);
       stream.end(body);
       const status = new Promise<number>((resolve, reject) => {
-        stream.once("response", (response) => resolve(response[":status"] ?? 0)).once("error", reject);
+        stream
+          .once("response", (response) => resolve(response[":status"] ?? 0))
+          .once("error", reject);
       });
       return { status: await status, text: await readText(stream) };
     };

@@ -18,10 +18,13 @@ export type ServerProgram = {
 };
 
 /**
- * A running server. exited settles when it has ended, asked or not; where it is started again, when it was stopped or did
- * not come back in a minute. A second stop() is harmless; disposing stops it.
+ * A running server. exited settles when it has ended, asked or not; where it is started again, when
+ * it was stopped or did not come back in a minute. A second stop() is harmless; disposing stops it.
  */
-export type ServerProcess = { readonly exited: Promise<void>; stop(): Promise<void> } & AsyncDisposable;
+export type ServerProcess = {
+  readonly exited: Promise<void>;
+  stop(): Promise<void>;
+} & AsyncDisposable;
 
 type Running = { readonly child: ChildProcess; readonly ended: Promise<string> };
 
@@ -29,7 +32,10 @@ const startTimeoutMs = 60_000;
 const returnTimeoutMs = 60_000;
 const restartMs = 500;
 
-/** Runs the program and resolves when it is ready; throws, leaving nothing behind, when it ends before or in 60 s. */
+/**
+ * Runs the program and resolves when it is ready; throws, leaving nothing behind, when it ends
+ * before or in 60 s.
+ */
 export async function startServerProcess(options: ServerProgram): Promise<ServerProcess> {
   const stopping = new AbortController();
   let current = await launchReady(options, stopping.signal);
@@ -61,7 +67,10 @@ async function launchReady(options: ServerProgram, stopping: AbortSignal): Promi
 }
 
 // What a killed server leaves behind, such as its own children, may need a moment to go.
-async function launchAgain(options: ServerProgram, stopping: AbortSignal): Promise<Running | undefined> {
+async function launchAgain(
+  options: ServerProgram,
+  stopping: AbortSignal,
+): Promise<Running | undefined> {
   const deadline = performance.now() + returnTimeoutMs;
   while (!stopping.aborted && performance.now() < deadline) {
     await sleep(restartMs);
@@ -76,7 +85,10 @@ async function end({ child, ended }: Running, { stopSteps }: ServerProgram): Pro
   await ended;
 }
 
-/** A process group of its own: Ctrl-C must reach the supervisor alone, which stops its children in order. */
+/**
+ * A process group of its own: Ctrl-C must reach the supervisor alone, which stops its children in
+ * order.
+ */
 function launch({ program, args, account, log }: ServerProgram): Running {
   const env = { PATH: systemPath, LC_ALL: "C" };
   const child = spawn(program, args, {
@@ -87,7 +99,9 @@ function launch({ program, args, account, log }: ServerProgram): Running {
     stdio: ["ignore", "pipe", "pipe"],
   });
   for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => text.trimEnd().split("\n").forEach(log));
+    stream
+      .setEncoding("utf8")
+      .on("data", (text: string) => text.trimEnd().split("\n").forEach(log));
   }
   const ended = new Promise<string>((settle) => {
     child.once("exit", (code, signal) =>

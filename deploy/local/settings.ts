@@ -7,21 +7,32 @@ export const publicName = "localhost";
 /** Where the processes listen, and what they are told in common. */
 export type Addresses = {
   readonly ports: Readonly<Record<Process, number>>;
-  /** Where the gateway answers for its health and shows its metrics; the services do so on their own port. */
+  /**
+   * Where the gateway answers for its health and shows its metrics; the services do so on their own
+   * port.
+   */
   readonly probe: number;
   readonly publicName: string;
   readonly tracing: Tracing;
 };
 
-/** Where spans go and how many of all requests are traced, as the settings say it; absent, the processes' defaults hold. */
-export type Tracing = { readonly otlpUrl?: string | undefined; readonly traceRatio?: string | undefined };
+/**
+ * Where spans go and how many of all requests are traced, as the settings say it; absent, the
+ * processes' defaults hold.
+ */
+export type Tracing = {
+  readonly otlpUrl?: string | undefined;
+  readonly traceRatio?: string | undefined;
+};
 
 /** On which port each process shows its metrics to the operator. */
 export function metricsPorts({ ports, probe }: Addresses): ReadonlyMap<Process, number> {
   return new Map(processes.map((name) => [name, name === "gateway" ? probe : ports[name]]));
 }
 
-/** The environment of one process: settings by value, secrets by file, all files in its own folder. */
+/**
+ * The environment of one process: settings by value, secrets by file, all files in its own folder.
+ */
 export function settingsOf(
   name: Process,
   layout: Layout,

@@ -10,9 +10,9 @@ export const maxSocketPathBytes = 103;
 export type SocketDirectory = { readonly path: string; remove(): void };
 
 /**
- * Makes a directory whose socket path fits the system's limit: the preferred one, or a short one below the system's
- * temporary directory. It is 0700; given an account, its user makes the socket and its group alone may reach it, since
- * what is made in the directory belongs to the same group.
+ * Makes a directory whose socket path fits the system's limit: the preferred one, or a short one
+ * below the system's temporary directory. It is 0700; given an account, its user makes the socket
+ * and its group alone may reach it, since what is made in the directory belongs to the same group.
  */
 export function makeSocketDirectory(
   preferred: string,
@@ -24,5 +24,8 @@ export function makeSocketDirectory(
   mkdirSync(path, { recursive: true, mode: 0o700 });
   if (account !== undefined) chownSync(path, account.uid, account.gid);
   chmodSync(path, account === undefined ? 0o700 : 0o2710);
-  return { path, remove: () => (fits ? undefined : rmSync(path, { recursive: true, force: true })) };
+  return {
+    path,
+    remove: () => (fits ? undefined : rmSync(path, { recursive: true, force: true })),
+  };
 }

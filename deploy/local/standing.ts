@@ -6,7 +6,9 @@ import { type Layout, databaseOwners } from "./layout.ts";
 /** What the ceremony leaves behind for every later start. */
 export type Deployment = { readonly rootFingerprint: string; readonly edgeCaFile: string };
 
-/** Says that a data directory is not whole: nothing in it was changed, and a person has to decide. */
+/**
+ * Says that a data directory is not whole: nothing in it was changed, and a person has to decide.
+ */
 export class IncompleteDeploymentError extends Error {
   override readonly name = "IncompleteDeploymentError";
 }
@@ -15,9 +17,10 @@ export class IncompleteDeploymentError extends Error {
 export type Standing = "new" | "unfinished" | Deployment;
 
 /**
- * Finds out what there is before anything is made, and notes that a ceremony begins. Throws IncompleteDeploymentError
- * when keys or a database are there without the marker of a ceremony that was held or begun, and when a part is missing
- * that a start would otherwise make anew: what was sealed with a key, or is in a database, must never be lost to a start.
+ * Finds out what there is before anything is made, and notes that a ceremony begins. Throws
+ * IncompleteDeploymentError when keys or a database are there without the marker of a ceremony that
+ * was held or begun, and when a part is missing that a start would otherwise make anew: what was
+ * sealed with a key, or is in a database, must never be lost to a start.
  */
 export async function findStanding(layout: Layout): Promise<Standing> {
   const { held, begun } = markers(layout);
@@ -38,7 +41,10 @@ export function edgeCaFile({ authorities }: Layout): string {
   return join(authorities, "edge", "ca.pem");
 }
 
-/** Notes that the ceremony was held. From then on processes may run, and nothing is made anew any more. */
+/**
+ * Notes that the ceremony was held. From then on processes may run, and nothing is made anew any
+ * more.
+ */
 export async function markHeld(layout: Layout, deployment: Deployment): Promise<void> {
   const { held, begun } = markers(layout);
   await writePrivateFile(held, `${JSON.stringify(deployment, undefined, 2)}\n`);
@@ -86,8 +92,10 @@ function requireAll(layout: Layout): void {
 
 function withoutMarker(layout: Layout, found: readonly string[]): string {
   return (
-    `${layout.data} holds ${names(layout, found)}, but not supervisor/deployment.json, the mark of a finished ` +
-    "ceremony; nothing was changed. Put that file back from a copy of this deployment, or start with an empty --data"
+    `${layout.data} holds ${names(layout, found)}, but not supervisor/deployment.json, the mark ` +
+    "of a finished " +
+    "ceremony; nothing was changed. Put that file back from a copy of this deployment, or start " +
+    "with an empty --data"
   );
 }
 
@@ -106,9 +114,12 @@ function readMarker(file: string): string {
     const marker = JSON.parse(readFileSync(file, "utf8")) as Deployment | null;
     const { rootFingerprint, edgeCaFile } = marker ?? {};
     // The file says where the authority was when the data was made.
-    if (typeof rootFingerprint === "string" && typeof edgeCaFile === "string") return rootFingerprint;
+    if (typeof rootFingerprint === "string" && typeof edgeCaFile === "string")
+      return rootFingerprint;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
-  throw new IncompleteDeploymentError(`${file} is damaged: put it back from a copy of this deployment`);
+  throw new IncompleteDeploymentError(
+    `${file} is damaged: put it back from a copy of this deployment`,
+  );
 }

@@ -9,7 +9,8 @@ const screen = createScreen();
 
 function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => resolve());
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+      process.once(signal, () => resolve());
   });
 }
 
@@ -18,7 +19,8 @@ function explainLogin({ url, edgeCaFile, owner, separated }: System): void {
   screen.say(
     separated
       ? "Each process runs as a user of its own: none can read the keys of another.\n"
-      : "All six processes run as your user: that shows the wiring, not the isolation. Root has both.\n",
+      : "All six processes run as your user: that shows the wiring, not the isolation. Root has " +
+          "both.\n",
   );
   screen.say(`  export SALLYPORT_URL=${url}`);
   screen.say(`  export SALLYPORT_CA=${shellWord(edgeCaFile)}`);
@@ -28,7 +30,9 @@ function explainLogin({ url, edgeCaFile, owner, separated }: System): void {
 
 function explainMetrics({ operator, addresses }: System): void {
   const ports = [...metricsPorts(addresses)].map(([name, port]) => `${name} ${port}`).join(", ");
-  const [caFile, certFile, keyFile] = [operator.caFile, operator.certFile, operator.keyFile].map(shellWord);
+  const [caFile, certFile, keyFile] = [operator.caFile, operator.certFile, operator.keyFile].map(
+    shellWord,
+  );
   screen.say(`Metrics for Prometheus at https://localhost:PORT/metrics: ${ports}`);
   screen.say(`  curl --cacert ${caFile} --cert ${certFile} --key ${keyFile} \\`);
   screen.say(`    https://localhost:${addresses.probe}/metrics\n`);
@@ -40,7 +44,10 @@ async function start({ data, port, uidBase, demo }: StartOptions): Promise<void>
     data,
     port,
     uidBase,
-    tracing: { otlpUrl: process.env["SALLYPORT_OTLP_URL"], traceRatio: process.env["SALLYPORT_TRACE_RATIO"] },
+    tracing: {
+      otlpUrl: process.env["SALLYPORT_OTLP_URL"],
+      traceRatio: process.env["SALLYPORT_TRACE_RATIO"],
+    },
     step: screen.step,
     onRestart: (name, sentence) => screen.say(`! ${name} ended (${sentence}); it is started again`),
     onNotice: (sentence) => screen.say(`! ${sentence}`),

@@ -46,7 +46,8 @@ export function findProgram(
 /** The same for a program that must be there; throws a sentence. */
 export function requireProgram(name: string): string {
   const found = findProgram([name]);
-  if (found === undefined) throw new Error(`${name} is not in ${systemFolders.join(", ")}: install it`);
+  if (found === undefined)
+    throw new Error(`${name} is not in ${systemFolders.join(", ")}: install it`);
   return found;
 }
 

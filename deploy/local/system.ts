@@ -10,7 +10,14 @@ import { claimDirectory } from "./claim.ts";
 import { settleData } from "./data-folder.ts";
 import { prepareDatabases } from "./databases.ts";
 import { keepRenewing, renewIfDue } from "./keyset.ts";
-import { type Layout, type Process, databaseOwners, layOut, processes, services } from "./layout.ts";
+import {
+  type Layout,
+  type Process,
+  databaseOwners,
+  layOut,
+  processes,
+  services,
+} from "./layout.ts";
 import { type Operator, prepareOperator } from "./operator.ts";
 import { type OwnerCode, prepareOwner } from "./owner.ts";
 import { letRead } from "./ownership.ts";
@@ -53,7 +60,10 @@ export type System = AsyncDisposable & {
   readonly separated: boolean;
   /** What the processes run. */
   readonly program: Program;
-  /** Resolves with a sentence when Postgres or Redis ended by itself and does not come back: nothing can go on without. */
+  /**
+   * Resolves with a sentence when Postgres or Redis ended by itself and does not come back: nothing
+   * can go on without.
+   */
   readonly failed: Promise<string>;
   /** The process of a name as it runs now; its pid changes with every restart. */
   child(name: Process): Child;
@@ -67,7 +77,10 @@ const leftoverPatienceMs = 8000;
 const restartMs = 100;
 const renewalMs = 6 * 3_600_000;
 
-/** Starts everything in order. What was started is stopped again, in reverse, when a step fails or on disposal. */
+/**
+ * Starts everything in order. What was started is stopped again, in reverse, when a step fails or
+ * on disposal.
+ */
 export async function startSystem(options: SystemOptions): Promise<System> {
   const { step, onRestart, wiring = direct } = options;
   await using stack = new AsyncDisposableStack();
@@ -89,14 +102,18 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   stack.defer(() => postgres.stop());
   const redis = await step("start Redis", () => startGatewayRedis(options, layout, accounts));
   stack.defer(() => redis.stop());
-  const deployment = await step("hold the key ceremony", () => holdCeremony(layout, publicName, standing));
+  const deployment = await step("hold the key ceremony", () =>
+    holdCeremony(layout, publicName, standing),
+  );
   await step("renew the certificates that are due", () => renew(options, layout));
   stack.use(renewInTime(options, layout));
   const renewKeyset = (): Promise<void> => renewIfDue(layout, () => makeServiceKeys(layout));
   await step("renew the keyset", renewKeyset);
   stack.use(keepRenewing(renewKeyset, logTo(layout, "keyset")));
   await step("prepare the databases", () => prepareDatabases(postgres, layout, wiring));
-  const owner = await step("prepare the vault", () => prepareOwner(layout, deployment.rootFingerprint));
+  const owner = await step("prepare the vault", () =>
+    prepareOwner(layout, deployment.rootFingerprint),
+  );
   const addresses = await chooseAddresses(port, options.tracing);
   const operator = prepareOperator(layout, addresses);
   const program = stack.use(provideProgram(accounts, join(layout.data, "program")));
@@ -128,15 +145,20 @@ function placeOfData({ data, onNotice }: SystemOptions, accounts: Accounts | und
 }
 
 async function chooseAddresses(gateway: number, tracing: Tracing = {}): Promise<Addresses> {
-  const [probe = 0, audit = 0, crypto = 0, policy = 0, secrets = 0, identity = 0] = await Promise.all(
-    ["probe", ...services].map(freePort),
-  );
-  return { ports: { audit, crypto, policy, secrets, identity, gateway }, probe, publicName, tracing };
+  const [probe = 0, audit = 0, crypto = 0, policy = 0, secrets = 0, identity = 0] =
+    await Promise.all(["probe", ...services].map(freePort));
+  return {
+    ports: { audit, crypto, policy, secrets, identity, gateway },
+    probe,
+    publicName,
+    tracing,
+  };
 }
 
 async function renew({ onNotice }: SystemOptions, layout: Layout): Promise<void> {
   const { renewed, warnings } = await renewCertificates(layout, { publicName });
-  for (const sentence of [...renewed.map((what) => `${what} is renewed`), ...warnings]) onNotice?.(sentence);
+  for (const sentence of [...renewed.map((what) => `${what} is renewed`), ...warnings])
+    onNotice?.(sentence);
 }
 
 // Certificates end also while nobody starts anything.
@@ -168,7 +190,12 @@ async function startGatewayRedis(
     "+client|setname",
     "+quit",
   ];
-  const user = { name: "gateway", password: randomBytes(24).toString("hex"), keys: ["gw:*"], commands };
+  const user = {
+    name: "gateway",
+    password: randomBytes(24).toString("hex"),
+    keys: ["gw:*"],
+    commands,
+  };
   const redis = await startRedis({
     dir: layout.redis,
     users: [user],
@@ -187,7 +214,10 @@ async function ended(
   { logs }: Layout,
 ): Promise<string> {
   await server.exited;
-  return `${name} ended by itself and does not come back: ${join(logs, `${name.toLowerCase()}.log`)} says why`;
+  return (
+    `${name} ended by itself and does not come back: ` +
+    `${join(logs, `${name.toLowerCase()}.log`)} says why`
+  );
 }
 
 function logTo(layout: Layout, name: string): (line: string) => void {
@@ -203,7 +233,9 @@ function portsSeenBy(name: Process, ports: Addresses["ports"], wiring: Wiring): 
 }
 
 function databaseClients(accounts: Accounts | undefined): Record<string, number> {
-  return Object.fromEntries(accounts ? databaseOwners.map((name) => [name, accounts[name].gid]) : []);
+  return Object.fromEntries(
+    accounts ? databaseOwners.map((name) => [name, accounts[name].gid]) : [],
+  );
 }
 
 type Prepared = {
@@ -217,7 +249,8 @@ type Prepared = {
 
 type Family = Pick<System, "child" | "stopProcess" | "startProcess"> & AsyncDisposable;
 
-// The six processes. One that ends by itself is started again; one that was stopped on purpose is not.
+// The six processes. One that ends by itself is started again; one that was stopped on purpose is
+// not.
 async function startFamily(
   { step, onRestart, wiring = direct }: SystemOptions,
   { layout, accounts, program, addresses, deployment, owner }: Prepared,
@@ -275,7 +308,8 @@ async function startFamily(
     // The gateway comes last: it is the one whose port says that the system is up.
     await step("start audit, crypto, policy, secrets, identity", async () => {
       const starting = services.map(begin);
-      // One that fails must not leave behind others that are still coming up: nobody would stop them.
+      // One that fails must not leave behind others that are still coming up: nobody would stop
+      // them.
       await Promise.allSettled(starting);
       await Promise.all(starting);
     });

@@ -69,8 +69,12 @@ export async function walkMainJob(system: System, screen: Screen): Promise<void>
   }
 }
 
-async function ownerIdentity({ owner }: System, endpoint: { url: string; ca: string }): Promise<Identity> {
-  if (existsSync(owner.identityFile)) return { ...(await loadIdentity(owner.identityFile)), ...endpoint };
+async function ownerIdentity(
+  { owner }: System,
+  endpoint: { url: string; ca: string },
+): Promise<Identity> {
+  if (existsSync(owner.identityFile))
+    return { ...(await loadIdentity(owner.identityFile)), ...endpoint };
   const code = readFileSync(owner.codeFile, "utf8").trim();
   const identity = await login(endpoint, code, "owner").catch(explainUsedCode);
   await saveIdentity(owner.identityFile, identity);
@@ -95,7 +99,8 @@ async function checkEarlierMachine({ layout, url }: System, screen: Screen): Pro
   try {
     await screen.walk(
       async () =>
-        `read ${(await client.read({ allGranted: true })).length} secrets as ${identity.name}, enrolled at an earlier start`,
+        `read ${(await client.read({ allGranted: true })).length} secrets as ${identity.name}, ` +
+        "enrolled at an earlier start",
     );
   } finally {
     client.close();
@@ -144,7 +149,10 @@ async function walkAs(
   await screen.walk(async () => {
     machine = await enroll(endpoint, token, { name: `runner-${hostname()}`.slice(0, 128) });
     await saveIdentity(join(system.layout.demo, "machine.json"), machine);
-    return `enroll ${machine.name} (${machine.principalId}) until ${machine.expiresAt.slice(0, 19)}Z`;
+    return (
+      `enroll ${machine.name} (${machine.principalId}) until ` +
+      `${machine.expiresAt.slice(0, 19)}Z`
+    );
   });
   expectThat(machine !== undefined, "a machine can enroll");
   await walkMachine(machine, granted, idOf("SIGNING_KEY"), endpoint, system, screen);
@@ -253,12 +261,14 @@ async function showRecords(admin: Sallyport, machineId: string, screen: Screen):
     records.map((record) => ({ ...record, seq: String(record.seq) })),
     (_, value: unknown) => (typeof value === "bigint" ? String(value) : value),
   );
-  for (const value of Object.values(values)) expectThat(!text.includes(value), "no value is on record");
+  for (const value of Object.values(values))
+    expectThat(!text.includes(value), "no value is on record");
   for (const record of records.toReversed()) {
     const object = record.secretId || record.subjectId || record.projectId;
     const outcome = enumName(OutcomeSchema, record.outcome).toLowerCase();
     screen.say(
-      `    ${String(record.seq).padStart(5)}  ${record.action.padEnd(20)} ${outcome.padEnd(8)} ${object.padEnd(24)} ${record.reason}`,
+      `    ${String(record.seq).padStart(5)}  ${record.action.padEnd(20)} ${outcome.padEnd(8)} ` +
+        `${object.padEnd(24)} ${record.reason}`,
     );
   }
   return `show its ${records.length} records, which hold no value`;

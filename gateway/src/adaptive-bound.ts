@@ -15,9 +15,10 @@ const shrunk = 0.75;
 const step = 8;
 
 /**
- * Makes a bound that begins at the most. A gateway cannot know how much the processes and databases behind it bear, or what
- * other replicas ask of them; that answers take long is how it hears that they wait for each other. Of each 200 ms, a mean
- * over 100 ms takes a quarter off the bound, anything less adds 8. While everything hangs, nothing is learned.
+ * Makes a bound that begins at the most. A gateway cannot know how much the processes and databases
+ * behind it bear, or what other replicas ask of them; that answers take long is how it hears that
+ * they wait for each other. Of each 200 ms, a mean over 100 ms takes a quarter off the bound,
+ * anything less adds 8. While everything hangs, nothing is learned.
  */
 export function createAdaptiveBound({ most, fewest }: Bounds, clock: () => number): AdaptiveBound {
   let bound = most;

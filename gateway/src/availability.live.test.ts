@@ -74,7 +74,8 @@ describe("limits", () => {
   test("an address may send less with keys that are not enrolled", async () => {
     await using gateway = await start(testRedisUrl(), { newKey: { perSecond: 0.01, burst: 2 } });
     const machine = gateway.peers.enroll(newMachine());
-    const enroll = (wire = grpc) => call(wire, gateway, newKey(), EnrollmentService.method.enroll, {});
+    const enroll = (wire = grpc) =>
+      call(wire, gateway, newKey(), EnrollmentService.method.enroll, {});
     for (let n = 0; n < 2; n += 1) expect(await enroll()).toMatchObject({ kind: "reply" });
     gateway.peers.reached.splice(0);
     for (const wire of wires) expect(await enroll(wire)).toMatchObject(limited);
@@ -87,7 +88,8 @@ describe("limits", () => {
     await using gateway = await start(testRedisUrl(), { principal: { read: rate, manage: rate } });
     const { peers } = gateway;
     const [machine, other] = [peers.enroll(newMachine()), peers.enroll(newMachine())];
-    for (let n = 0; n < 2; n += 1) expect(await read(gateway, machine)).toMatchObject({ kind: "reply" });
+    for (let n = 0; n < 2; n += 1)
+      expect(await read(gateway, machine)).toMatchObject({ kind: "reply" });
     peers.reached.splice(0);
     for (const wire of wires) expect(await read(gateway, machine, wire)).toMatchObject(limited);
     expect(await call(grpc, gateway, machine, listReadableSecrets, {})).toMatchObject(limited);
@@ -95,7 +97,11 @@ describe("limits", () => {
     expect(await read(gateway, other)).toMatchObject({ kind: "reply" });
 
     const user = peers.enroll(newUser(Role.OWNER));
-    const device = peers.enroll({ ...user, ...newKey(), keyId: `${user.principalId}.00000000000000000000` });
+    const device = peers.enroll({
+      ...user,
+      ...newKey(),
+      keyId: `${user.principalId}.00000000000000000000`,
+    });
     const ask = (key: TestKey) => call(grpc, gateway, key, ProjectService.method.listProjects, {});
     for (const key of [user, device]) expect(await ask(key)).toMatchObject({ kind: "reply" });
     for (const key of [user, device]) expect(await ask(key)).toMatchObject(limited);
@@ -135,7 +141,14 @@ test("after Redis lost its memory, what was signed before is refused and a new s
   const createdSeconds = Math.floor(Date.now() / 1000);
   await redis.command("FLUSHALL");
   for (const wire of wires) {
-    const old = await call(wire, gateway, machine, readSecrets, { allGranted: true }, { createdSeconds });
+    const old = await call(
+      wire,
+      gateway,
+      machine,
+      readSecrets,
+      { allGranted: true },
+      { createdSeconds },
+    );
     expect(old).toMatchObject({ refusal: { reason: "CLOCK_SKEW", code: Code.Unauthenticated } });
   }
   expect(gateway.peers.reached).toEqual([]);
@@ -163,7 +176,11 @@ test("a revocation that identity pushes takes effect at once", async () => {
     await sleep(60_000, undefined, { signal });
   };
   const parts = { trust, peers };
-  await using gateway = await startTestGateway({ certificates: pki, redisUrl: testRedisUrl(), parts });
+  await using gateway = await startTestGateway({
+    certificates: pki,
+    redisUrl: testRedisUrl(),
+    parts,
+  });
   const machine = peers.enroll(newMachine());
   expect(await read(gateway, machine)).toMatchObject({ kind: "reply" });
   peers.enroll(machine, Reason.MACHINE_DISABLED);
@@ -185,13 +202,21 @@ test("refusals are recorded and delay nothing, answered requests are not recorde
     return append(request, context);
   };
   expect(await read(gateway, machine)).toMatchObject({ kind: "reply" });
-  expect(await read(gateway, newMachine())).toMatchObject({ refusal: { reason: "REQUEST_REJECTED" } });
-  const manage = await call(grpc, gateway, machine, ProjectService.method.createProject, { name: "web" });
+  expect(await read(gateway, newMachine())).toMatchObject({
+    refusal: { reason: "REQUEST_REJECTED" },
+  });
+  const manage = await call(grpc, gateway, machine, ProjectService.method.createProject, {
+    name: "web",
+  });
   expect(manage).toMatchObject({ refusal: { reason: "ROLE_REQUIRED" } });
   held.resolve();
   await expect.poll(() => peers.events).toHaveLength(2);
   const [stranger, known] = peers.events;
-  expect(stranger).toMatchObject({ reason: "REQUEST_REJECTED", actorId: "", sourceIp: "127.0.0.1" });
+  expect(stranger).toMatchObject({
+    reason: "REQUEST_REJECTED",
+    actorId: "",
+    sourceIp: "127.0.0.1",
+  });
   expect(known).toMatchObject({
     reason: "ROLE_REQUIRED",
     actorId: machine.principalId,

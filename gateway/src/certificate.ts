@@ -8,15 +8,17 @@ export type CertificateFiles = { readonly certFile: string; readonly keyFile: st
 /** The contents of CertificateFiles. */
 export type Certificate = { readonly cert: string; readonly key: string };
 
-/** Reads the files. Throws when one is missing or when key and certificate do not belong together. */
+/**
+ * Reads the files. Throws when one is missing or when key and certificate do not belong together.
+ */
 export function readCertificate({ certFile, keyFile }: CertificateFiles): Certificate {
   return checked({ cert: readFileSync(certFile, "utf8"), key: readFileSync(keyFile, "utf8") });
 }
 
 /**
- * Calls `onChange` with the new contents after the files changed, until disposed. Contents are compared on a timer, not
- * by file events: mounted secrets change through a renamed folder, which events miss. Files that do not fit together yet
- * are tried again at the next look.
+ * Calls `onChange` with the new contents after the files changed, until disposed. Contents are
+ * compared on a timer, not by file events: mounted secrets change through a renamed folder, which
+ * events miss. Files that do not fit together yet are tried again at the next look.
  */
 export function watchCertificate(
   files: CertificateFiles,

@@ -62,7 +62,12 @@ function signing(send: UniversalClientFn, key: TestKey): UniversalClientFn {
 
 type Connection = { readonly transport: Transport; readonly close: () => void };
 
-function connectNode(protocol: "Connect" | "gRPC", json: boolean, http: 1 | 2, key: TestKey): Connection {
+function connectNode(
+  protocol: "Connect" | "gRPC",
+  json: boolean,
+  http: 1 | 2,
+  key: TestKey,
+): Connection {
   const baseUrl = `https://${gateway.authority}`;
   const session = new Http2SessionManager(baseUrl, {}, { ca: gateway.ca });
   const send =
@@ -102,12 +107,17 @@ describe.each([
   });
 
   test("is told why it is refused", async () => {
-    const { transport, close } = connect(gateway.peers.enroll(newMachine(), Reason.MACHINE_EXPIRED));
+    const { transport, close } = connect(
+      gateway.peers.enroll(newMachine(), Reason.MACHINE_EXPIRED),
+    );
     const error = await createClient(ReadService, transport)
       .readSecrets({ allGranted: true })
       .catch((thrown: unknown) => ConnectError.from(thrown));
     if (!(error instanceof ConnectError)) throw new Error("it was answered");
-    expect(refusalOf(error)).toMatchObject({ code: Code.Unauthenticated, reason: "MACHINE_EXPIRED" });
+    expect(refusalOf(error)).toMatchObject({
+      code: Code.Unauthenticated,
+      reason: "MACHINE_EXPIRED",
+    });
     expect(error.rawMessage).toBe(
       "the lifetime of this machine or device key is over: enroll a new machine, or log in again",
     );
@@ -181,7 +191,8 @@ describe("@grpc/grpc-js", () => {
     const client = grpcJs(gateway.peers.enroll(newMachine(), Reason.MACHINE_DISABLED));
     await expect(unary(client, readSecrets, { allGranted: true })).rejects.toMatchObject({
       code: status.UNAUTHENTICATED,
-      details: "this machine is disabled or revoked, or this device signed out: ask an admin of the vault",
+      details:
+        "this machine is disabled or revoked, or this device signed out: ask an admin of the vault",
     });
     expect(gateway.peers.reached).toEqual([]);
     client.close();
@@ -235,7 +246,9 @@ test("a client that gives up is not answered, and the gateway goes on", async ()
   await expect(reading).rejects.toMatchObject({ code: Code.Canceled });
   held.resolve();
   gateway.peers.steps.authorize = authorize;
-  const { secrets } = await createClient(ReadService, transport).readSecrets({ secretIds: [newId("sec")] });
+  const { secrets } = await createClient(ReadService, transport).readSecrets({
+    secretIds: [newId("sec")],
+  });
   expect(secrets).toHaveLength(1);
   expect(gateway.logged.filter(({ level }) => level === "error")).toEqual([]);
   close();

@@ -43,7 +43,10 @@ test("reads its settings; the window is a minute and nothing probes unless told 
     proxies: [],
   });
   const more = { ...env, SALLYPORT_PROBE_LISTEN: "127.0.0.1:8444", SALLYPORT_CLOCK_WINDOW: "300" };
-  expect(readGatewayConfig(more)).toMatchObject({ probeListen: { port: 8444 }, clockWindowSeconds: 300 });
+  expect(readGatewayConfig(more)).toMatchObject({
+    probeListen: { port: 8444 },
+    clockWindowSeconds: 300,
+  });
 });
 
 test.each(Object.keys(env))("does not start without %s", (name) => {

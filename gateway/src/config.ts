@@ -17,11 +17,17 @@ import { keysetFile } from "@sallyport/evidence";
 /** Everything the gateway is told at start. Secrets come as file paths, times are in seconds. */
 export type GatewayConfig = ReturnType<typeof readGatewayConfig>;
 
-/** Reads the gateway's settings from the environment; a missing or unknown one stops the start and is named. */
+/**
+ * Reads the gateway's settings from the environment; a missing or unknown one stops the start and
+ * is named.
+ */
 export function readGatewayConfig(env: NodeJS.ProcessEnv) {
   return readSettings(env, {
     listen: listen("SALLYPORT_LISTEN"),
-    connectionsPerAddress: wholeNumber("SALLYPORT_CONNECTIONS_PER_ADDRESS", { default: 1024, min: 1 }),
+    connectionsPerAddress: wholeNumber("SALLYPORT_CONNECTIONS_PER_ADDRESS", {
+      default: 1024,
+      min: 1,
+    }),
     newConnectionsPerAddress: wholeNumber("SALLYPORT_NEW_CONNECTIONS_PER_ADDRESS", {
       default: 256,
       min: 1,

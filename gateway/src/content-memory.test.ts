@@ -2,7 +2,10 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { expect, test } from "vitest";
 import { createContentMemory } from "./content-memory.ts";
 
-const limited: unknown = expect.objectContaining({ reason: Reason.RATE_LIMITED, retryAfterMs: 1000 });
+const limited: unknown = expect.objectContaining({
+  reason: Reason.RATE_LIMITED,
+  retryAfterMs: 1000,
+});
 
 test("an address has a sixteenth, to its last byte, and others theirs", () => {
   const memory = createContentMemory(160);

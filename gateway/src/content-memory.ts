@@ -6,7 +6,10 @@ import { countLimit } from "./metrics.ts";
 
 /** Memory for one request's content. Disposing gives back what was taken, once. */
 export type RequestMemory = {
-  /** Takes bytes; RATE_LIMITED when the address or its network has its share, or when there are not enough. */
+  /**
+   * Takes bytes; RATE_LIMITED when the address or its network has its share, or when there are not
+   * enough.
+   */
   take(bytes: number): void;
 } & Disposable;
 
@@ -27,8 +30,9 @@ const networkShare = 1 / 4;
 const retryAfterMs = 1000;
 
 /**
- * Makes it of so many bytes. Security: one address (IPv6 /64) has a sixteenth, so that it cannot shut out the others, and
- * an IPv6 /48, which anybody can rent and which has 65,536 of them, a quarter.
+ * Makes it of so many bytes. Security: one address (IPv6 /64) has a sixteenth, so that it cannot
+ * shut out the others, and an IPv6 /48, which anybody can rent and which has 65,536 of them, a
+ * quarter.
  */
 export function createContentMemory(bytes = defaultBytes): ContentMemory {
   const held = createCounts();

@@ -48,7 +48,9 @@ function begin(session: ClientHttp2Session, sent: Sent, content: Uint8Array, end
   return stream;
 }
 
-async function answerOf(stream: ReturnType<typeof begin>): Promise<{ status: number; text: string }> {
+async function answerOf(
+  stream: ReturnType<typeof begin>,
+): Promise<{ status: number; text: string }> {
   const [headers] = (await once(stream, "response")) as [Record<string, unknown>];
   let text = "";
   for await (const chunk of stream) text += String(chunk);
@@ -95,7 +97,8 @@ describe("memory for contents", () => {
     const session = sessionFrom(gateway, stranger);
     const before = await refusedFor("content_memory_address");
     // More than there is for everybody, of one who signs well and never ends.
-    for (let n = 0; n < 80; n += 1) begin(session, write(gateway, newMachine()), new Uint8Array(64 * 1024));
+    for (let n = 0; n < 80; n += 1)
+      begin(session, write(gateway, newMachine()), new Uint8Array(64 * 1024));
     await expect.poll(() => refusedFor("content_memory_address")).toBeGreaterThan(before + 50);
     expect(await usage()).toBeLessThanOrEqual((4 * MiB) / 16);
     expect((await read(gateway)).status).toBe(200);
@@ -123,23 +126,29 @@ describe("content", () => {
     ["Enroll", EnrollmentService.method.enroll, 4096],
     ["a read", ReadService.method.readSecrets, 16_384],
     ["a write", SecretService.method.createSecret, 98_304],
-  ] as const)("of %s has its own bound, and beyond it nothing of it is read", async (_, method, most) => {
-    await using gateway = await start();
-    const session = sessionFrom(gateway, stranger);
-    const key = method === EnrollmentService.method.enroll ? newKey() : newMachine();
-    const body = new Uint8Array(most + 1).fill(0x20);
-    const sent = signedRequest(connectJson, gateway, key, method as never, {}, { body });
-    const saying = { ...sent, headers: [...sent.headers, ["content-length", String(body.length)] as const] };
-    // The first says how long it is and sends a byte of it, the second sends all without a word.
-    const refusals = [begin(session, saying, body.subarray(0, 1)), begin(session, sent, body)];
-    for (const refused of await Promise.all(refusals.map(answerOf))) {
-      expect(refused.status).toBe(400);
-      expect(refused.text).toContain("TOO_LARGE");
-      expect(refused.text).toContain(`"limit_bytes":"${most}"`);
-    }
-    expect(gateway.peers.reached).toEqual([]);
-    session.destroy();
-  });
+  ] as const)(
+    "of %s has its own bound, and beyond it nothing of it is read",
+    async (_, method, most) => {
+      await using gateway = await start();
+      const session = sessionFrom(gateway, stranger);
+      const key = method === EnrollmentService.method.enroll ? newKey() : newMachine();
+      const body = new Uint8Array(most + 1).fill(0x20);
+      const sent = signedRequest(connectJson, gateway, key, method as never, {}, { body });
+      const saying = {
+        ...sent,
+        headers: [...sent.headers, ["content-length", String(body.length)] as const],
+      };
+      // The first says how long it is and sends a byte of it, the second sends all without a word.
+      const refusals = [begin(session, saying, body.subarray(0, 1)), begin(session, sent, body)];
+      for (const refused of await Promise.all(refusals.map(answerOf))) {
+        expect(refused.status).toBe(400);
+        expect(refused.text).toContain("TOO_LARGE");
+        expect(refused.text).toContain(`"limit_bytes":"${most}"`);
+      }
+      expect(gateway.peers.reached).toEqual([]);
+      session.destroy();
+    },
+  );
 
   test("that comes too slowly is refused soon", async () => {
     await using gateway = await start();
@@ -157,7 +166,9 @@ describe("content", () => {
 describe("an address that asks for what is not there", () => {
   const askFor = async (gateway: TestGateway, method: string, path: string) => {
     const session = sessionFrom(gateway, stranger);
-    const stream = session.request({ ":method": method, ":path": path }).on("error", () => undefined);
+    const stream = session
+      .request({ ":method": method, ":path": path })
+      .on("error", () => undefined);
     const [headers] = (await once(stream.resume(), "response")) as [Record<string, unknown>];
     session.destroy();
     return headers;
@@ -206,7 +217,8 @@ test("keyids that nobody has push nobody's key out, and are looked up so often a
   }
   expect(statuses).toEqual([401, 401, 401, 401, 401, 429, 429, 429, 429, 429, 429, 429]);
   expect(asked).toHaveLength(5);
-  // Others are looked up as before, and so is a known key from the stranger's address once it is remembered.
+  // Others are looked up as before, and so is a known key from the stranger's address once it is
+  // remembered.
   const sent = () => signedRequest(connectJson, gateway, machine, ReadService.method.getKeyset, {});
   const own = sessionFrom(gateway, "127.0.0.1");
   const first = sent();

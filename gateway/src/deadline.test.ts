@@ -33,5 +33,7 @@ test("a client is answered at its deadline, and the work goes on", async () => {
 
 test("a client with time enough gets what came of the work", async () => {
   await expect(withinClientsTime(Promise.resolve("done"), 10)).resolves.toBe("done");
-  await expect(withinClientsTime(Promise.reject(new Error("broken")), 10)).rejects.toThrow("broken");
+  await expect(withinClientsTime(Promise.reject(new Error("broken")), 10)).rejects.toThrow(
+    "broken",
+  );
 });

@@ -25,7 +25,8 @@ type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 export function timeoutOf(headers: Headers): number {
   const connect = /^(\d{1,10})$/.exec(String(headers["connect-timeout-ms"]))?.[1];
   const [, amount, unit = ""] = /^(\d{1,8})([HMSmun])$/.exec(String(headers["grpc-timeout"])) ?? [];
-  const givenMs = amount === undefined ? Number(connect ?? longestMs) : Number(amount) * (unitsMs[unit] ?? 1);
+  const givenMs =
+    amount === undefined ? Number(connect ?? longestMs) : Number(amount) * (unitsMs[unit] ?? 1);
   return Math.min(Math.max(givenMs, shortestMs), longestMs);
 }
 

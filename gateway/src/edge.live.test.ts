@@ -27,7 +27,14 @@ const start = () => startTestGateway({ certificates: pki, redisUrl: testRedisUrl
 
 function readOf(gateway: TestGateway, machine: TestPrincipal, body?: Uint8Array): Sent {
   const unsigned = body ? { body } : {};
-  return signedRequest(connectJson, gateway, machine, readSecrets, { secretIds: [newId("sec")] }, unsigned);
+  return signedRequest(
+    connectJson,
+    gateway,
+    machine,
+    readSecrets,
+    { secretIds: [newId("sec")] },
+    unsigned,
+  );
 }
 
 /** Opens TLS; rejects when the server does not want it. */
@@ -105,7 +112,9 @@ describe("a client", () => {
     const answered = await response;
     expect(answered.headers.connection).toBe("close");
     expect(await textOf(answered)).toContain("TOO_LARGE");
-    await expect.poll(() => request.destroyed || request.socket?.destroyed, { timeout: 3000 }).toBe(true);
+    await expect
+      .poll(() => request.destroyed || request.socket?.destroyed, { timeout: 3000 })
+      .toBe(true);
     clearInterval(more);
   });
 
@@ -120,7 +129,9 @@ describe("a client", () => {
     await sleep(100);
     expect(gateway.peers.events).toEqual([]);
     expect(gateway.logged.filter(({ level }) => level !== "info" && level !== "debug")).toEqual([]);
-    expect(await call(grpc, gateway, machine, readSecrets, { secretIds: [newId("sec")] })).toMatchObject({
+    expect(
+      await call(grpc, gateway, machine, readSecrets, { secretIds: [newId("sec")] }),
+    ).toMatchObject({
       kind: "reply",
     });
   });
@@ -132,12 +143,14 @@ describe("a client", () => {
       const { headers, ...sent } = signedRequest(wire, gateway, machine, readSecrets, {
         secretIds: [newId("sec")],
       });
-      const asking = ["accept-encoding", "grpc-accept-encoding"].map((name) => [name, "gzip"] as const);
+      const asking = ["accept-encoding", "grpc-accept-encoding"].map(
+        (name) => [name, "gzip"] as const,
+      );
       const received = await wire.send(gateway, { ...sent, headers: [...headers, ...asking] });
       expect(readAnswer(readSecrets.output, received).kind).toBe("reply");
-      expect([...received.headers.keys()].filter((name) => name.endsWith("-encoding"))).not.toContain(
-        "content-encoding",
-      );
+      expect(
+        [...received.headers.keys()].filter((name) => name.endsWith("-encoding")),
+      ).not.toContain("content-encoding");
     }
   });
 });
@@ -196,11 +209,16 @@ describe("a renewed certificate", () => {
     copyFileSync(mesh.certFile, certFile);
     copyFileSync(mesh.keyFile, keyFile);
     await using gateway = await startTestGateway({
-      certificates: { ...pki, edge: { certFile, keyFile, caFile: pki.caFile }, tls: (peer) => pki.tls(peer) },
+      certificates: {
+        ...pki,
+        edge: { certFile, keyFile, caFile: pki.caFile },
+        tls: (peer) => pki.tls(peer),
+      },
       redisUrl: testRedisUrl(),
       overrides: { certificatePollMs: 20 },
     });
-    const open = () => handshake(gateway.port, { ca: gateway.ca, checkServerIdentity: () => undefined });
+    const open = () =>
+      handshake(gateway.port, { ca: gateway.ca, checkServerIdentity: () => undefined });
     const shown = async () => {
       const socket = await open();
       const { fingerprint256 } = socket.getPeerCertificate();

@@ -1,6 +1,11 @@
 import { type Http2SecureServer, createSecureServer } from "node:http2";
 import type { Logger } from "@sallyport/telemetry";
-import { type Certificate, type CertificateFiles, readCertificate, watchCertificate } from "./certificate.ts";
+import {
+  type Certificate,
+  type CertificateFiles,
+  readCertificate,
+  watchCertificate,
+} from "./certificate.ts";
 import { type ConnectionOptions, guardConnections } from "./connections/connections.ts";
 import { createContentMemory } from "./content-memory.ts";
 import { type ExchangeParts, answer } from "./exchange.ts";
@@ -10,7 +15,10 @@ import { createOpenRequests } from "./open-requests.ts";
 import { followSockets } from "./sockets.ts";
 import { maxHeaderListBytes } from "./turned-away.ts";
 
-/** What the edge needs: where to listen, its certificate, the front's verdict, places and the handlers behind it. */
+/**
+ * What the edge needs: where to listen, its certificate, the front's verdict, places and the
+ * handlers behind it.
+ */
 export type EdgeOptions = Pick<ExchangeParts, "handlers" | "judge" | "places" | "addresses"> & {
   readonly listen: { readonly host: string; readonly port: number };
   readonly certificate: CertificateFiles;
@@ -51,8 +59,9 @@ const defaultPatience: Patience = {
 const drainMs = 6_000; // Longer than a request may take.
 
 /**
- * Opens the public HTTPS listener, HTTP/2 and HTTP/1.1. A changed certificate is taken up for new connections while it
- * runs. Disposing takes no new requests, answers the open ones, and cuts what is left after 6 seconds.
+ * Opens the public HTTPS listener, HTTP/2 and HTTP/1.1. A changed certificate is taken up for new
+ * connections while it runs. Disposing takes no new requests, answers the open ones, and cuts what
+ * is left after 6 seconds.
  */
 export async function openEdge(options: EdgeOptions): Promise<{ port: number } & AsyncDisposable> {
   const { logger, certificate: files, certificatePollMs = defaultPollMs } = options;
@@ -112,7 +121,10 @@ function secureContext(certificate: Certificate) {
 
 function createServer(certificate: Certificate, { headersMs }: Patience): Http2SecureServer {
   // What Node takes for HTTP/1.1 here too; its types do not say so.
-  const http1 = { headersTimeout: headersMs, connectionsCheckingInterval: Math.ceil(headersMs / 5) };
+  const http1 = {
+    headersTimeout: headersMs,
+    connectionsCheckingInterval: Math.ceil(headersMs / 5),
+  };
   const server = createSecureServer({
     ...secureContext(certificate),
     ...http1,
@@ -123,7 +135,11 @@ function createServer(certificate: Certificate, { headersMs }: Patience): Http2S
     maxSessionInvalidFrames: 100,
     streamResetBurst: 300,
     streamResetRate: 30,
-    settings: { maxConcurrentStreams: 100, maxHeaderListSize: maxHeaderListBytes, enablePush: false },
+    settings: {
+      maxConcurrentStreams: 100,
+      maxHeaderListSize: maxHeaderListBytes,
+      enablePush: false,
+    },
   });
   server.setTimeout(120_000);
   server.on("session", (session) => {
@@ -132,13 +148,17 @@ function createServer(certificate: Certificate, { headersMs }: Patience): Http2S
   return server;
 }
 
-function listening(server: Http2SecureServer, { host, port }: EdgeOptions["listen"]): Promise<number> {
+function listening(
+  server: Http2SecureServer,
+  { host, port }: EdgeOptions["listen"],
+): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, () => {
       server.off("error", reject);
       const address = server.address();
-      if (address === null || typeof address === "string") reject(new Error("the server has no port"));
+      if (address === null || typeof address === "string")
+        reject(new Error("the server has no port"));
       else resolve(address.port);
     });
   });

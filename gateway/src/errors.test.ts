@@ -41,7 +41,13 @@ const table: readonly [reason: keyof typeof Reason, code: Code, metadata: readon
   ["RATE_LIMITED", Code.ResourceExhausted, []],
   ["DEPENDENCY_UNAVAILABLE", Code.Unavailable, []],
 ];
-const inner = ["ALREADY_RECORDED", "PEER_NOT_ALLOWED", "EVIDENCE_INVALID", "INTERNAL", "UNSPECIFIED"];
+const inner = [
+  "ALREADY_RECORDED",
+  "PEER_NOT_ALLOWED",
+  "EVIDENCE_INVALID",
+  "INTERNAL",
+  "UNSPECIFIED",
+];
 
 test("every reason is public or not on purpose", () => {
   const decided = [...table.map(([reason]) => reason), ...inner];
@@ -70,7 +76,10 @@ describe("what is not public", () => {
 
   test.each([
     ["an unknown error", new TypeError(canary)],
-    ["a peer's error that slipped through", new ConnectError(canary, Code.NotFound, { "x-inner": canary })],
+    [
+      "a peer's error that slipped through",
+      new ConnectError(canary, Code.NotFound, { "x-inner": canary }),
+    ],
     ["refused evidence", fail(Reason.EVIDENCE_INVALID, { step: canary })],
     ["a caller table that does not know us", fail(Reason.PEER_NOT_ALLOWED, { peer: canary })],
     ["an owner's own fault", fail(Reason.INTERNAL, { request_id: canary })],
@@ -82,9 +91,19 @@ describe("what is not public", () => {
   });
 
   test("evidence that does not hold is one reason, whatever the step", () => {
-    for (const step of ["signature", "authority", "created", "content-digest", "binding"] as const) {
+    for (const step of [
+      "signature",
+      "authority",
+      "created",
+      "content-digest",
+      "binding",
+    ] as const) {
       const seen = seenOf(new EvidenceError(step, canary));
-      expect(seen).toMatchObject({ reason: "REQUEST_REJECTED", code: Code.Unauthenticated, metadata: {} });
+      expect(seen).toMatchObject({
+        reason: "REQUEST_REJECTED",
+        code: Code.Unauthenticated,
+        metadata: {},
+      });
       expect(seen.text).not.toContain(canary);
     }
   });
@@ -101,7 +120,8 @@ describe("what is not public", () => {
 });
 
 describe("what a peer throws", () => {
-  const thrown = (reason: Reason) => toConnectError(fail(reason, { field: "items[0].source_ip" }), requestId);
+  const thrown = (reason: Reason) =>
+    toConnectError(fail(reason, { field: "items[0].source_ip" }), requestId);
 
   test.each([
     [Reason.DEPENDENCY_UNAVAILABLE, Reason.DEPENDENCY_UNAVAILABLE],
@@ -118,21 +138,30 @@ describe("what a peer throws", () => {
   });
 
   test("without a reason of ours is unavailable when the way broke, else INTERNAL", () => {
-    const seen = (code: Code) => seenOf(peerFailure(new ConnectError(canary, code, { "x-inner": canary })));
+    const seen = (code: Code) =>
+      seenOf(peerFailure(new ConnectError(canary, code, { "x-inner": canary })));
     for (const code of [Code.Unavailable, Code.DeadlineExceeded, Code.Canceled])
       expect(seen(code)).toMatchObject({
         reason: "DEPENDENCY_UNAVAILABLE",
         retryAfterMs: 1000,
         metadata: {},
       });
-    for (const code of [Code.NotFound, Code.PermissionDenied, Code.InvalidArgument, Code.Unauthenticated])
+    for (const code of [
+      Code.NotFound,
+      Code.PermissionDenied,
+      Code.InvalidArgument,
+      Code.Unauthenticated,
+    ])
       expect(seen(code)).toMatchObject({ reason: "INTERNAL" });
     expect(seen(Code.Unavailable).text).not.toContain(canary);
   });
 
   test("of another domain's reason does not count as ours", () => {
     const error = new ConnectError(canary, Code.NotFound);
-    error.details.push({ desc: ErrorInfoSchema, value: { domain: "elsewhere", reason: "TOO_LARGE" } });
+    error.details.push({
+      desc: ErrorInfoSchema,
+      value: { domain: "elsewhere", reason: "TOO_LARGE" },
+    });
     expect(seenOf(peerFailure(error))).toMatchObject({ reason: "INTERNAL" });
   });
 });

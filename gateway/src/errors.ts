@@ -2,9 +2,16 @@ import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { ConnectError } from "@connectrpc/connect";
 import { EvidenceError } from "@sallyport/evidence";
-import { ErrorInfoSchema, RetryInfoSchema } from "@sallyport/proto/gen/google/rpc/error_details_pb.ts";
+import {
+  ErrorInfoSchema,
+  RetryInfoSchema,
+} from "@sallyport/proto/gen/google/rpc/error_details_pb.ts";
 import { publicErrors, publicMetadata, publicSentence } from "@sallyport/proto/errors";
-import { Reason, ReasonSchema, type Refusal } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import {
+  Reason,
+  ReasonSchema,
+  type Refusal,
+} from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import {
   type SignedAnswer,
   SignedAnswerSchema,
@@ -14,8 +21,8 @@ import { Failure, codeOf, fail, failureOf, fromRefusal } from "@sallyport/rpc";
 
 const retryAfterMs = 1000;
 
-// What a peer may throw instead of answering. Its other refusals are data in its replies; thrown, they speak of what we
-// sent it, and that is our own fault.
+// What a peer may throw instead of answering. Its other refusals are data in its replies; thrown,
+// they speak of what we sent it, and that is our own fault.
 const thrownByPeers: readonly Reason[] = [Reason.DEPENDENCY_UNAVAILABLE, Reason.TOO_LARGE];
 
 /** An owner's refusal, with the owner's signature over it for the client. */
@@ -29,16 +36,20 @@ export class SignedRefusal extends Failure {
   }
 }
 
-/** Turns what a call to a peer threw into a Failure: unavailable and too large as they are, all else INTERNAL. */
+/**
+ * Turns what a call to a peer threw into a Failure: unavailable and too large as they are, all else
+ * INTERNAL.
+ */
 export function peerFailure(error: unknown): Failure {
   const failure = failureOf(error);
   return thrownByPeers.includes(failure.reason) ? failure : fail(Reason.INTERNAL, {}, error);
 }
 
 /**
- * Turns whatever went wrong into a Failure with a reason that the public may know. Evidence that does not hold is one
- * reason for strangers, and so is a read that was already recorded; a malformed body is the signer's own mistake, and
- * the signer is told. What is not public becomes INTERNAL with the error as its cause.
+ * Turns whatever went wrong into a Failure with a reason that the public may know. Evidence that
+ * does not hold is one reason for strangers, and so is a read that was already recorded; a
+ * malformed body is the signer's own mistake, and the signer is told. What is not public becomes
+ * INTERNAL with the error as its cause.
  */
 export function publicFailureOf(error: unknown): Failure {
   if (error instanceof EvidenceError)
@@ -54,9 +65,9 @@ function malformedBody(cause: EvidenceError): Failure {
 }
 
 /**
- * Writes a public failure for the wire, the only place where that happens: our sentence, the metadata that the reason
- * allows, a retry delay where waiting helps, the owner's signature where an owner refused. Upstream codes, texts and
- * headers never pass; INTERNAL has the request id.
+ * Writes a public failure for the wire, the only place where that happens: our sentence, the
+ * metadata that the reason allows, a retry delay where waiting helps, the owner's signature where
+ * an owner refused. Upstream codes, texts and headers never pass; INTERNAL has the request id.
  */
 export function toPublicError(failure: Failure, requestId: string): ConnectError {
   const { reason, metadata, retryAfterMs: given } = failure;

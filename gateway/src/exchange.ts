@@ -27,7 +27,10 @@ import {
 import { type Verdict, verdictValues } from "./verdict.ts";
 import { contentBounds, readBody } from "./verify/body.ts";
 
-/** What one exchange needs: handlers by path, the front, who connected, limits, and where our own faults are told. */
+/**
+ * What one exchange needs: handlers by path, the front, who connected, limits, and where our own
+ * faults are told.
+ */
 export type ExchangeParts = {
   readonly handlers: ReadonlyMap<string, UniversalHandler>;
   readonly judge: Judge;
@@ -47,10 +50,14 @@ const unreadMs = 500;
 const maxClientLength = 64;
 
 /**
- * Answers one request. What is wrong as HTTP, asks for no method of ours, or not by POST is turned away, in the protocol of
- * its content type; else it is judged and handled.
+ * Answers one request. What is wrong as HTTP, asks for no method of ours, or not by POST is turned
+ * away, in the protocol of its content type; else it is judged and handled.
  */
-export async function answer(request: Request, response: Response, parts: ExchangeParts): Promise<void> {
+export async function answer(
+  request: Request,
+  response: Response,
+  parts: ExchangeParts,
+): Promise<void> {
   const gone = new AbortController();
   for (const event of ["close", "error"]) response.once(event, () => gone.abort());
   request.on("error", () => gone.abort());
@@ -71,7 +78,10 @@ export async function answer(request: Request, response: Response, parts: Exchan
   await inCallersTrace(request.headers[traceparentHeader], () =>
     inSpan(spanOf(path), (span) => {
       span.set({ "sallyport.request_id": requestId });
-      return exchange({ request, response, path, sourceIp, requestId, handler, gone: gone.signal }, parts);
+      return exchange(
+        { request, response, path, sourceIp, requestId, handler, gone: gone.signal },
+        parts,
+      );
     }),
   );
 }
@@ -93,12 +103,15 @@ async function exchange(
   const address = sourceUnitOf(sourceIp);
   const held = new AsyncDisposableStack();
   const memory = held.use(parts.memory.open(address));
-  const place = held.adopt(parts.places.open(limitsOf(path).rate, address), (taken) => taken.leave());
+  const place = held.adopt(parts.places.open(limitsOf(path).rate, address), (taken) =>
+    taken.leave(),
+  );
   try {
     const verdict = await judged({ request, path, sourceIp, requestId, memory, place }, parts);
     if (gone.aborted) return;
     if (verdict.kind === "refused") {
-      // Security: now, and not once it is written: a client that does not read its refusal would keep what it took.
+      // Security: now, and not once it is written: a client that does not read its refusal would
+      // keep what it took.
       await held.disposeAsync();
       request.resume();
     }
@@ -107,14 +120,16 @@ async function exchange(
       response.setHeader("connection", "close");
     tidyGrpcMessage(answered.trailer);
     if (!gone.aborted) endUnread(response, parts.answerMs);
-    // What writes waits for an event that a response does not have, and may wait for ever: its end is its close.
+    // What writes waits for an event that a response does not have, and may wait for ever: its end
+    // is its close.
     await Promise.race([universalResponseToNodeResponse(answered, response), aborted(gone)]);
   } catch (error) {
     if (gone.aborted) return;
     parts.onFault(error);
     fail(response);
   } finally {
-    // The content is held while work is done on it, also when its client had less time than that takes.
+    // The content is held while work is done on it, also when its client had less time than that
+    // takes.
     void held.disposeAsync();
   }
 }
@@ -194,8 +209,8 @@ function fail(response: Response): void {
   response.end();
 }
 
-// A client that is answered before it has sent everything could keep the connection busy for ever. It gets the time to
-// read the answer: a reset overtakes what is not sent yet.
+// A client that is answered before it has sent everything could keep the connection busy for ever.
+// It gets the time to read the answer: a reset overtakes what is not sent yet.
 function releaseUnread(request: Request, response: Response): void {
   response.once("finish", () => {
     if (!request.complete) setTimeout(() => request.destroy(), unreadMs).unref();
@@ -216,8 +231,9 @@ function clientOf(request: Request): string {
   return (request.headers["user-agent"] ?? "").replaceAll(/[^ -~]/g, "").slice(0, maxClientLength);
 }
 
-// The router gets an empty message and, of the headers, the content type alone: the signed bytes are decoded strictly,
-// once, by whoever acts on them. A content type outside the list is answered in the protocol nearest to it.
+// The router gets an empty message and, of the headers, the content type alone: the signed bytes
+// are decoded strictly, once, by whoever acts on them. A content type outside the list is answered
+// in the protocol nearest to it.
 function toUniversal(
   request: Request,
   path: string,

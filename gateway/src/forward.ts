@@ -6,10 +6,16 @@ import type { Peers } from "./peers.ts";
 import type { Owner } from "./routes.ts";
 import type { VerifiedRequest } from "./verify/checklist.ts";
 
-/** An owner's answer as the client must get it: the message in the encoding of its request, and the signature. */
+/**
+ * An owner's answer as the client must get it: the message in the encoding of its request, and the
+ * signature.
+ */
 export type OwnersAnswer = { readonly message: Uint8Array; readonly answer: SignedAnswer };
 
-/** Hands a verified request to the service that owns the method. Throws the owner's refusal with its signature. */
+/**
+ * Hands a verified request to the service that owns the method. Throws the owner's refusal with its
+ * signature.
+ */
 export async function forward(
   owner: Owner,
   { signedRequest, digest, principal, sourceIp, client }: VerifiedRequest,

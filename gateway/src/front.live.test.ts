@@ -2,7 +2,10 @@ import { create } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { ReadSecretsRequestSchema, ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
+import {
+  ReadSecretsRequestSchema,
+  ReadService,
+} from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { newId } from "@sallyport/proto/ids";
@@ -11,7 +14,14 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { call, signedRequest } from "./testing/calls.ts";
 import { type TestGateway, startTestGateway } from "./testing/gateway.ts";
 import { type TestPrincipal, newKey, newMachine, newUser } from "./testing/keys.ts";
-import { type PublicRefusal, type Sent, type Wire, encode, readAnswer, wires } from "./testing/wires.ts";
+import {
+  type PublicRefusal,
+  type Sent,
+  type Wire,
+  encode,
+  readAnswer,
+  wires,
+} from "./testing/wires.ts";
 import { limitsOf } from "./methods.ts";
 import { pathOf } from "./routes.ts";
 
@@ -34,7 +44,14 @@ beforeEach(() => void gateway.peers.reached.splice(0));
 
 /** A read that would be answered if nothing were changed about it. */
 function goodRead(wire: Wire, unsigned: Parameters<typeof signedRequest>[5] = {}): Sent {
-  return signedRequest(wire, gateway, machine, readSecrets, { secretIds: [newId("sec")] }, unsigned);
+  return signedRequest(
+    wire,
+    gateway,
+    machine,
+    readSecrets,
+    { secretIds: [newId("sec")] },
+    unsigned,
+  );
 }
 
 function bodyOf(wire: Wire): Uint8Array {
@@ -99,9 +116,17 @@ const cases: readonly Case[] = [
     metadata: { limit_bytes: "16384" },
   },
   { name: "no signature", send: (wire) => without(goodRead(wire), "signature"), ...rejected },
-  { name: "no signature-input", send: (wire) => without(goodRead(wire), "signature-input"), ...rejected },
+  {
+    name: "no signature-input",
+    send: (wire) => without(goodRead(wire), "signature-input"),
+    ...rejected,
+  },
   { name: "two signatures", send: (wire) => repeated(goodRead(wire), "signature"), ...rejected },
-  { name: "two signature-inputs", send: (wire) => repeated(goodRead(wire), "signature-input"), ...rejected },
+  {
+    name: "two signature-inputs",
+    send: (wire) => repeated(goodRead(wire), "signature-input"),
+    ...rejected,
+  },
   {
     name: "no content-digest",
     send: (wire) => without(goodRead(wire), "content-digest"),
@@ -147,7 +172,10 @@ const cases: readonly Case[] = [
   },
   {
     name: "a target in absolute form",
-    send: (wire) => ({ ...goodRead(wire), url: `https://${gateway.authority}${goodRead(wire).url}` }),
+    send: (wire) => ({
+      ...goodRead(wire),
+      url: `https://${gateway.authority}${goodRead(wire).url}`,
+    }),
     ...invalid("path"),
     on: http(1),
   },
@@ -190,7 +218,10 @@ const cases: readonly Case[] = [
   {
     name: "too many headers",
     send: (wire) =>
-      Array.from({ length: 65 }, String).reduce((sent, n) => withHeader(sent, `x-${n}`, n), goodRead(wire)),
+      Array.from({ length: 65 }, String).reduce(
+        (sent, n) => withHeader(sent, `x-${n}`, n),
+        goodRead(wire),
+      ),
     ...invalid("headers"),
   },
   ...(
@@ -209,7 +240,8 @@ const cases: readonly Case[] = [
   })),
   {
     name: "a signature-input in another than its canonical form",
-    send: (wire) => changed(goodRead(wire), "signature-input", (value) => value.replace("sp=", "sp= ")),
+    send: (wire) =>
+      changed(goodRead(wire), "signature-input", (value) => value.replace("sp=", "sp= ")),
     ...rejected,
   },
   {
@@ -256,7 +288,10 @@ const cases: readonly Case[] = [
   },
   {
     name: "another method's signature",
-    send: (wire) => ({ ...goodRead(wire), url: "/sallyport.gateway.v1.ReadService/ListReadableSecrets" }),
+    send: (wire) => ({
+      ...goodRead(wire),
+      url: "/sallyport.gateway.v1.ReadService/ListReadableSecrets",
+    }),
     ...rejected,
   },
   {
@@ -295,7 +330,9 @@ describe.each(wires)("$name", (wire) => {
     const secretIds = [newId("sec"), newId("sec")];
     const answer = await call(wire, gateway, machine, readSecrets, { secretIds });
     if (answer.kind !== "reply") throw new Error(answer.refusal.text);
-    expect(answer.message.secrets.map(({ secretId }) => secretId).toSorted()).toEqual(secretIds.toSorted());
+    expect(answer.message.secrets.map(({ secretId }) => secretId).toSorted()).toEqual(
+      secretIds.toSorted(),
+    );
   });
 
   test.each(cases.filter(({ on }) => on?.(wire) ?? true))("refuses $name", async (given) => {
@@ -369,7 +406,9 @@ describe.each(wires)("$name", (wire) => {
       reason: "ROLE_REQUIRED",
       code: Code.PermissionDenied,
     });
-    const manage = await call(wire, gateway, machine, ProjectService.method.createProject, { name: "web" });
+    const manage = await call(wire, gateway, machine, ProjectService.method.createProject, {
+      name: "web",
+    });
     expect(manage).toMatchObject({ kind: "refusal", refusal: { reason: "ROLE_REQUIRED" } });
     expect(gateway.peers.reached).toEqual([]);
   });
@@ -385,11 +424,23 @@ describe.each(wires)("$name", (wire) => {
   });
 });
 
-test.each(wires.filter(grpc))("$name: no owner gets a body that is not one plain frame", async (wire) => {
-  const owner = gateway.peers.enroll(newUser(Role.OWNER));
-  for (const body of [framed(1, 0, 0, 0, 0), framed(0, 0, 0, 0, 0, 0), framed(0, 0, 0, 0)]) {
-    const answer = await call(wire, gateway, owner, ProjectService.method.listProjects, {}, { body });
-    expect(answer).toMatchObject({ refusal: { reason: "FIELD_INVALID", metadata: { field: "body" } } });
-  }
-  expect(gateway.peers.reached).toEqual([]);
-});
+test.each(wires.filter(grpc))(
+  "$name: no owner gets a body that is not one plain frame",
+  async (wire) => {
+    const owner = gateway.peers.enroll(newUser(Role.OWNER));
+    for (const body of [framed(1, 0, 0, 0, 0), framed(0, 0, 0, 0, 0, 0), framed(0, 0, 0, 0)]) {
+      const answer = await call(
+        wire,
+        gateway,
+        owner,
+        ProjectService.method.listProjects,
+        {},
+        { body },
+      );
+      expect(answer).toMatchObject({
+        refusal: { reason: "FIELD_INVALID", metadata: { field: "body" } },
+      });
+    }
+    expect(gateway.peers.reached).toEqual([]);
+  },
+);

@@ -16,7 +16,10 @@ export type Judge = (
   call: Call,
 ) => Promise<Verdict>;
 
-/** Makes the front: the checklist, a note of every refusal for the log, and one of each enrolled key that was used. */
+/**
+ * Makes the front: the checklist, a note of every refusal for the log, and one of each enrolled key
+ * that was used.
+ */
 export function createFront(
   checklist: ChecklistParts,
   refusals: Pick<RefusalLog, "note">,

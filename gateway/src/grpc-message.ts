@@ -1,8 +1,8 @@
 const header = "grpc-message";
 
 /**
- * Escapes a gRPC error message as the protocol says, the percent sign and what is not printable ASCII alone. Connect
- * escapes colons and commas too, and grpc-js then shows them escaped.
+ * Escapes a gRPC error message as the protocol says, the percent sign and what is not printable
+ * ASCII alone. Connect escapes colons and commas too, and grpc-js then shows them escaped.
  */
 export function tidyGrpcMessage(trailers: Headers | undefined): void {
   const message = trailers?.get(header);

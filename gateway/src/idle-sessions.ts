@@ -1,13 +1,18 @@
 import type { Http2SecureServer, ServerHttp2Session } from "node:http2";
 
-/** How long a session may be without a request, in milliseconds: before its first, and between two. */
+/**
+ * How long a session may be without a request, in milliseconds: before its first, and between two.
+ */
 export type SessionPatience = { readonly firstMs: number; readonly nextMs: number };
 
 /**
- * Ends HTTP/2 sessions that ask nothing. Security: a timeout of the socket counts bytes, and who sends a PING or half of
- * its headers now and then would be kept for ever.
+ * Ends HTTP/2 sessions that ask nothing. Security: a timeout of the socket counts bytes, and who
+ * sends a PING or half of its headers now and then would be kept for ever.
  */
-export function endIdleSessions(server: Http2SecureServer, { firstMs, nextMs }: SessionPatience): void {
+export function endIdleSessions(
+  server: Http2SecureServer,
+  { firstMs, nextMs }: SessionPatience,
+): void {
   server.on("session", (session) => follow(session, firstMs, nextMs));
 }
 

@@ -7,7 +7,10 @@ export type RateClass = "read" | "manage" | "none";
 export type Rates = {
   /** What one source address may send, whoever signs. */
   readonly address: Rate;
-  /** What one source address may send with keys that are not enrolled; each costs its owner a look-up. */
+  /**
+   * What one source address may send with keys that are not enrolled; each costs its owner a
+   * look-up.
+   */
   readonly newKey: Rate;
   /** How many keyids that identity does not know one source address may have looked up. */
   readonly lookUp: Rate;

@@ -6,6 +6,11 @@ import { startGateway } from "./server.ts";
 
 const config = readGatewayConfig(process.env);
 const { otlpUrl, traceRatio, logLevel } = config;
-await using _telemetry = await startTelemetry({ service: "gateway", otlpUrl, traceRatio, logLevel });
+await using _telemetry = await startTelemetry({
+  service: "gateway",
+  otlpUrl,
+  traceRatio,
+  logLevel,
+});
 await using _server = await startGateway(config);
 await untilStopped();

@@ -59,7 +59,8 @@ describe("the table of methods", () => {
     const taken = (length: number) => {
       const signed = create(SignedRequestSchema, { ...head, body: new Uint8Array(length) });
       const body = toBinary(SignedRequestSchema, signed);
-      return decodeBody(SignedRequestSchema, { contentType: "application/proto", body }).body.length;
+      return decodeBody(SignedRequestSchema, { contentType: "application/proto", body }).body
+        .length;
     };
     expect(taken(most)).toBe(most);
     expect(() => taken(most + 1)).toThrow("field invalid");
@@ -68,7 +69,8 @@ describe("the table of methods", () => {
 
 const ids = (prefix: Parameters<typeof newId>[0], count: number) =>
   Array.from({ length: count }, () => newId(prefix));
-// In base64 no slash among them, which a strict encoder may escape: what is sealed looks random and has few.
+// In base64 no slash among them, which a strict encoder may escape: what is sealed looks random and
+// has few.
 const bytes = (length: number) => new Uint8Array(length).fill(0x11);
 const seconds = (count: number) => ({ seconds: BigInt(count), nanos: 999_999_999 });
 // What takes most when it is escaped: six bytes for one.
@@ -80,7 +82,8 @@ function largest<I extends DescMessage>(method: DescMethodUnary<I>, request: Mes
 
 /** JSON at its longest: indented, and every character escaped that a strict encoder may escape. */
 function longest(value: JsonValue): Buffer {
-  const escape = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  const escape = (character: string) =>
+    `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
   return Buffer.from(JSON.stringify(value, undefined, 2).replaceAll(/[</+&>']/g, escape));
 }
 
@@ -126,7 +129,10 @@ describe("the largest valid request is within its bound", () => {
       machineLifetime: seconds(2_591_999),
       maxUses: 10_000,
       description: text(500),
-      sourceCidrs: Array.from({ length: 32 }, (_, at) => `2001:db8:1234:5678:9abc:def0:${at}:1/128`),
+      sourceCidrs: Array.from(
+        { length: 32 },
+        (_, at) => `2001:db8:1234:5678:9abc:def0:${at}:1/128`,
+      ),
       hostnamePattern: "h".repeat(253),
       machineNamePattern: "m".repeat(128),
       anyVersion: true,
@@ -139,7 +145,10 @@ describe("the largest valid request is within its bound", () => {
       anyVersion: true,
     }),
     largest(GrantService.method.countGrants, { machineIds: ids("mch", 200) }),
-    largest(SecretService.method.batchGetSecrets, { secretIds: ids("sec", 200), showDeleted: true }),
+    largest(SecretService.method.batchGetSecrets, {
+      secretIds: ids("sec", 200),
+      showDeleted: true,
+    }),
     largest(SecretService.method.createSecret, {
       ...newSecretId(newId("vlt")),
       projectId: newId("prj"),

@@ -19,7 +19,10 @@ import { pathOf } from "./routes.ts";
 export type MethodLimits = {
   /** The bucket of its principal that pays; "none" where there is no principal yet. */
   readonly rate: RateClass;
-  /** The most bytes of content: what the largest valid request takes in JSON, with every text escaped. */
+  /**
+   * The most bytes of content: what the largest valid request takes in JSON, with every text
+   * escaped.
+   */
   readonly contentBytes: number;
 };
 
@@ -39,7 +42,8 @@ type Missing<S extends DescService, G extends Grouped<S>> = Exclude<
   Methods<S>,
   NonNullable<G[keyof G & MethodClass]>[number]
 >;
-// A method that is in no group does not compile: then the groups lack a property that nobody can give.
+// A method that is in no group does not compile: then the groups lack a property that nobody can
+// give.
 type Whole<S extends DescService, G extends Grouped<S>> = [Missing<S, G>] extends [never]
   ? G
   : { readonly missing: Missing<S, G> };

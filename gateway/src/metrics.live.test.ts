@@ -4,7 +4,13 @@ import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts"
 import { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { exposeMetrics, startTelemetry } from "@sallyport/telemetry";
-import { type TestPki, createTestPki, seriesOf, startCollector, testRedisUrl } from "@sallyport/test/infra";
+import {
+  type TestPki,
+  createTestPki,
+  seriesOf,
+  startCollector,
+  testRedisUrl,
+} from "@sallyport/test/infra";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Rates, defaultRates } from "./limits.ts";
 import { call, signedRequest } from "./testing/calls.ts";
@@ -108,7 +114,14 @@ test("a refusal is counted at the step that refused it", async () => {
   await connectJson.send(gateway, replayed);
   const old = Math.floor(Date.now() / 1000) - 3600;
   const send = (unsigned: Parameters<typeof signedRequest>[5]) =>
-    signedRequest(connectJson, gateway, machine, readSecrets, { secretIds: [newId("sec")] }, unsigned);
+    signedRequest(
+      connectJson,
+      gateway,
+      machine,
+      readSecrets,
+      { secretIds: [newId("sec")] },
+      unsigned,
+    );
   const refused: readonly [step: string, sent: Sent][] = [
     ["head", { ...good(), method: "GET" }],
     ["created", send({ createdSeconds: old })],
@@ -122,7 +135,9 @@ test("a refusal is counted at the step that refused it", async () => {
   ];
   for (const [step, sent] of refused) {
     const changes = await changesOf(() => connectJson.send(gateway, sent));
-    const steps = Object.entries(changes).filter(([series]) => series.startsWith("sallyport_verify"));
+    const steps = Object.entries(changes).filter(([series]) =>
+      series.startsWith("sallyport_verify"),
+    );
     expect(steps).toEqual([[`sallyport_verify_refusals_total{step="${step}"}`, 1]]);
   }
 });
@@ -165,7 +180,11 @@ describe("a client's traceparent", () => {
       const machine = gateway.peers.enroll(newMachine());
       const sent = traced(readOf(gateway, machine), `00-${traceId}-b7ad6b7169203331-${flag}`);
       {
-        await using _ = await startTelemetry({ service: "gateway", otlpUrl: collector.url, traceRatio });
+        await using _ = await startTelemetry({
+          service: "gateway",
+          otlpUrl: collector.url,
+          traceRatio,
+        });
         await connectJson.send(gateway, sent);
       }
       expect(collector.spans).toHaveLength(spans);
@@ -173,7 +192,12 @@ describe("a client's traceparent", () => {
       expect(answered).toMatchObject({ trace_id: traceId });
     }
     const [redis, request] = collector.spans;
-    expect(redis).toMatchObject({ name: "EVALSHA", kind: 3, traceId, parentSpanId: request?.spanId });
+    expect(redis).toMatchObject({
+      name: "EVALSHA",
+      kind: 3,
+      traceId,
+      parentSpanId: request?.spanId,
+    });
     expect(request).toMatchObject({
       name: "sallyport.gateway.v1.ReadService/ReadSecrets",
       kind: 2,
@@ -186,13 +210,22 @@ describe("a client's traceparent", () => {
     await using gateway = await start();
     const machine = gateway.peers.enroll(newMachine());
     await using collector = await startCollector();
-    await using _ = await startTelemetry({ service: "gateway", otlpUrl: collector.url, traceRatio: 0 });
+    await using _ = await startTelemetry({
+      service: "gateway",
+      otlpUrl: collector.url,
+      traceRatio: 0,
+    });
     const good = `00-${traceId}-b7ad6b7169203331-01`;
     for (const headers of [[good, good], ["nonsense"], [`${good}\u00ff`]]) {
-      const { status } = await connectJson.send(gateway, traced(readOf(gateway, machine), ...headers));
+      const { status } = await connectJson.send(
+        gateway,
+        traced(readOf(gateway, machine), ...headers),
+      );
       expect(status).toBe(200);
     }
-    const ids = gateway.logged.filter(({ msg }) => msg === "answered").map((line) => line["trace_id"]);
+    const ids = gateway.logged
+      .filter(({ msg }) => msg === "answered")
+      .map((line) => line["trace_id"]);
     expect(ids).toHaveLength(3);
     expect(new Set(ids).size).toBe(3);
     expect(ids).not.toContain(traceId);

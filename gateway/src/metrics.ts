@@ -61,7 +61,10 @@ export function countRefusal(error: unknown, step: Step): void {
   else refusals({ step });
 }
 
-/** Counts a request that was turned away: for what is not there, by another method than POST, or for its form. */
+/**
+ * Counts a request that was turned away: for what is not there, by another method than POST, or for
+ * its form.
+ */
 export function countTurnedAway(status: TurnedAway["status"]): void {
   if (status === 404) refusals({ step: "path" });
   else refusals({ step: status === 405 ? "method" : "head" });
@@ -88,9 +91,13 @@ export type Held = {
   readonly places: Pick<Places, "taken" | "bound">;
 };
 
-/** Shows every series of the gateway's limits and caches from the start, and has what they hold looked at. */
+/**
+ * Shows every series of the gateway's limits and caches from the start, and has what they hold
+ * looked at.
+ */
 export function observeHeld(held: Held): Disposable {
-  for (const limit of limits) for (const outcome of ["allowed", "refused"]) requests({ limit, outcome }, 0);
+  for (const limit of limits)
+    for (const outcome of ["allowed", "refused"]) requests({ limit, outcome }, 0);
   for (const result of ["hit", "miss", "joined"]) lookups({ cache: "keys", result }, 0);
   const { keys, places } = held;
   const limiters = [
@@ -99,13 +106,18 @@ export function observeHeld(held: Held): Disposable {
     ["key_lookup", held.lookUpAddresses],
   ] as const;
   const each = (value: (limiter: SourceBuckets) => number) =>
-    limiters.map(([limit, limiter]) => ({ value: value(limiter), labels: { limit } satisfies LimitLabel }));
+    limiters.map(([limit, limiter]) => ({
+      value: value(limiter),
+      labels: { limit } satisfies LimitLabel,
+    }));
   using stack = new DisposableStack();
   stack.use(observe("sallyport.limit.addresses", () => each((limiter) => limiter.size())));
   stack.use(observe("sallyport.limit.addresses.max", () => each((limiter) => limiter.capacity)));
   stack.use(observe("sallyport.in_flight.requests", () => [{ value: places.taken(), labels: {} }]));
   stack.use(observe("sallyport.in_flight.max", () => [{ value: places.bound(), labels: {} }]));
-  stack.use(observe("sallyport.cache.entries", () => [{ value: keys.size(), labels: { cache: "keys" } }]));
+  stack.use(
+    observe("sallyport.cache.entries", () => [{ value: keys.size(), labels: { cache: "keys" } }]),
+  );
   return stack.move();
 }
 
@@ -117,7 +129,9 @@ export function observeEdge(
   connections: Pick<Connections, "open">,
 ): Disposable {
   using stack = new DisposableStack();
-  stack.use(observe("sallyport.content.memory.usage", () => [{ value: memory.used(), labels: {} }]));
+  stack.use(
+    observe("sallyport.content.memory.usage", () => [{ value: memory.used(), labels: {} }]),
+  );
   stack.use(observe("sallyport.content.memory.limit", () => [{ value: memory.bytes, labels: {} }]));
   stack.use(observe("sallyport.connections", () => [{ value: connections.open(), labels: {} }]));
   return stack.move();

@@ -37,7 +37,10 @@ const refuseAll: Judge = (_request, _path, call) =>
 type Edge = { readonly port: number; readonly ca: string };
 
 /** Opens an edge that refuses every request. */
-async function start(perAddress: number, patience: Partial<Patience> = {}): Promise<Edge & AsyncDisposable> {
+async function start(
+  perAddress: number,
+  patience: Partial<Patience> = {},
+): Promise<Edge & AsyncDisposable> {
   const { handlers } = createConnectRouter({ grpcWeb: false }).service(ReadService, {});
   const edge = await openEdge({
     listen: { host: "127.0.0.1", port: 0 },
@@ -62,11 +65,18 @@ function sessionFrom({ port, ca }: Edge, localAddress: string): ClientHttp2Sessi
 
 /** Begins a request. */
 function begin(session: ClientHttp2Session, asked = path): ClientHttp2Stream {
-  const stream = session.request({ ":method": "POST", ":path": asked, "content-type": "application/json" });
+  const stream = session.request({
+    ":method": "POST",
+    ":path": asked,
+    "content-type": "application/json",
+  });
   return stream.on("error", () => undefined).end("{}");
 }
 
-/** What becomes of a stream: the status of an answer whose content nobody reads, or why it was reset. */
+/**
+ * What becomes of a stream: the status of an answer whose content nobody reads, or why it was
+ * reset.
+ */
 function fateOf(stream: ClientHttp2Stream): Promise<string> {
   return new Promise((resolve) => {
     stream.once("response", ({ ":status": status }) => resolve(`status ${status}`));
@@ -76,7 +86,8 @@ function fateOf(stream: ClientHttp2Stream): Promise<string> {
 
 const series = async () => seriesOf(await exposeMetrics());
 const refused = async () =>
-  (await series()).get('sallyport_limit_requests_total{limit="open_requests",outcome="refused"}') ?? 0;
+  (await series()).get('sallyport_limit_requests_total{limit="open_requests",outcome="refused"}') ??
+  0;
 const unread = "status 501";
 const tooMany = `reset ${NGHTTP2_REFUSED_STREAM}`;
 
@@ -121,7 +132,9 @@ test("requests that are sent one behind the other over HTTP/1.1 count, and end t
 
 test("all addresses together have sixteen times as many", async () => {
   await using edge = await start(2);
-  const sessions = Array.from({ length: 17 }, (_, index) => sessionFrom(edge, `127.0.0.${index + 70}`));
+  const sessions = Array.from({ length: 17 }, (_, index) =>
+    sessionFrom(edge, `127.0.0.${index + 70}`),
+  );
   const begun = sessions.slice(0, 16).flatMap((session) => [begin(session), begin(session)]);
   expect(new Set(await Promise.all(begun.map(fateOf)))).toEqual(new Set([unread]));
   for (const session of sessions.slice(16)) expect(await fateOf(begin(session))).toBe(tooMany);

@@ -8,9 +8,10 @@ import type { Verdict } from "./verdict.ts";
 export type OutcomeListener = (rpc: string, verdict: Verdict, failure?: Failure) => void;
 
 /**
- * Measures each request and logs one line for it: "debug" when it was answered, for strangers who were
- * refused, since they could fill a disk, and for whom there was no place; "info" for a principal's refusal, "warn" when a
- * dependency was missing, "error" when the fault is ours, the last two with the whole cause chain.
+ * Measures each request and logs one line for it: "debug" when it was answered, for strangers who
+ * were refused, since they could fill a disk, and for whom there was no place; "info" for a
+ * principal's refusal, "warn" when a dependency was missing, "error" when the fault is ours, the
+ * last two with the whole cause chain.
  */
 export function createOutcomeLog(logger: Logger): OutcomeListener {
   return (rpc, verdict, failure) => {

@@ -39,7 +39,11 @@ function ask(gateway: TestGateway, session: ClientHttp2Session) {
   const { url, headers, body } = signedRequest(connectJson, gateway, machine, readSecrets, {
     secretIds: [newId("sec")],
   });
-  const stream = session.request({ ":method": "POST", ":path": url, ...Object.fromEntries(headers) });
+  const stream = session.request({
+    ":method": "POST",
+    ":path": url,
+    ...Object.fromEntries(headers),
+  });
   stream.on("error", () => undefined).end(body);
   return stream;
 }
@@ -112,6 +116,8 @@ test("HTTP/1.1 headers that do not end are ended", async () => {
   await once(socket, "secureConnect");
   socket.write("POST / HTTP/1.1\r\n");
   const lines = setInterval(() => socket.write("x: 1\r\n"), 50);
-  await new Promise((resolve) => socket.resume().once("close", resolve)).finally(() => clearInterval(lines));
+  await new Promise((resolve) => socket.resume().once("close", resolve)).finally(() =>
+    clearInterval(lines),
+  );
   expect(socket.destroyed).toBe(true);
 });

@@ -20,7 +20,15 @@ import type { Bounds } from "./adaptive-bound.ts";
 import { call, signedRequest } from "./testing/calls.ts";
 import { type TestGateway, startTestGateway } from "./testing/gateway.ts";
 import { type TestKey, newMachine, newUser } from "./testing/keys.ts";
-import { type Answer, type Sent, type Wire, connectJson, grpc, readAnswer, wires } from "./testing/wires.ts";
+import {
+  type Answer,
+  type Sent,
+  type Wire,
+  connectJson,
+  grpc,
+  readAnswer,
+  wires,
+} from "./testing/wires.ts";
 
 let pki: TestPki;
 beforeAll(async () => {
@@ -74,7 +82,10 @@ function holdKeys({ peers }: TestGateway) {
   return { go, waiting: () => waiting };
 }
 
-/** A request that is awaited only later: should the test fail before, the end of its gateway is no second failure. */
+/**
+ * A request that is awaited only later: should the test fail before, the end of its gateway is no
+ * second failure.
+ */
 function begun<T>(request: Promise<T>): Promise<T> {
   request.catch(() => undefined);
   return request;
@@ -114,7 +125,8 @@ describe("with every place taken", () => {
     const keys = machines(gateway, forReads + 1);
     const { go } = holdReads(gateway);
     const reads = await occupy(gateway, keys, forReads);
-    const held = () => gateway.peers.reached.filter((method) => method === "policy.authorize").length;
+    const held = () =>
+      gateway.peers.reached.filter((method) => method === "policy.authorize").length;
     await expect.poll(held, patience).toBe(forReads);
     gateway.peers.reached.splice(0);
     const late = keys[forReads] ?? newMachine();
@@ -138,7 +150,9 @@ describe("with every place taken", () => {
     expect(await again()).toMatchObject({ refusal: { reason: "REQUEST_REJECTED" } });
     expect(await taken()).toBe(0);
     // Want of a place is our own fault, and nobody's refusal.
-    expect(gateway.peers.events.filter(({ reason }) => reason === "DEPENDENCY_UNAVAILABLE")).toEqual([]);
+    expect(
+      gateway.peers.events.filter(({ reason }) => reason === "DEPENDENCY_UNAVAILABLE"),
+    ).toEqual([]);
   });
 
   test("it looks at no signature", async () => {
@@ -157,7 +171,9 @@ describe("with every place taken", () => {
     const { go } = holdReads(gateway);
     const reads = await occupy(gateway, machines(gateway, forReads), forReads);
     const user = gateway.peers.enroll(newUser(Role.OWNER));
-    expect(await call(grpc, gateway, user, ProjectService.method.listProjects, {})).toMatchObject(answered);
+    expect(await call(grpc, gateway, user, ProjectService.method.listProjects, {})).toMatchObject(
+      answered,
+    );
     go();
     await Promise.all(reads);
   });
@@ -169,7 +185,9 @@ describe("with every place taken", () => {
     const reads = await occupy(gateway, keys, 8);
     const late = keys[8] ?? newMachine();
     for (const wire of wires) expect(await read(gateway, late, wire)).toMatchObject(limited);
-    const elsewhere = signedRequest(connectJson, gateway, late, readSecrets, { secretIds: [newId("sec")] });
+    const elsewhere = signedRequest(connectJson, gateway, late, readSecrets, {
+      secretIds: [newId("sec")],
+    });
     const other = begun(sendFrom(gateway, "127.0.0.9", elsewhere));
     await expect.poll(taken, patience).toBe(9);
     go();
@@ -197,7 +215,10 @@ describe("a principal with its share", () => {
     go();
     for (const reading of [...reads, ...others]) expect(await reading).toMatchObject(answered);
     await expect.poll(() => gateway.peers.events, patience).toHaveLength(1);
-    expect(gateway.peers.events[0]).toMatchObject({ reason: "RATE_LIMITED", actorId: noisy.principalId });
+    expect(gateway.peers.events[0]).toMatchObject({
+      reason: "RATE_LIMITED",
+      actorId: noisy.principalId,
+    });
     expect(await read(gateway, noisy)).toMatchObject(answered);
   });
 
@@ -230,7 +251,9 @@ describe("a principal with its share", () => {
   });
 });
 
-/** Begins a read over a session of its own, whose client gives its answer so many bytes of window. */
+/**
+ * Begins a read over a session of its own, whose client gives its answer so many bytes of window.
+ */
 function begin(gateway: TestGateway, key: TestKey, wire: Wire, initialWindowSize = 65_535) {
   const { ca, authority } = gateway;
   const session = connect(`https://${authority}`, { ca, settings: { initialWindowSize } });
@@ -264,9 +287,14 @@ describe("a place", () => {
     await using gateway = await start();
     const [machine = newMachine()] = machines(gateway, 1);
     const { go } = holdReads(gateway);
-    const sent = signedRequest(connectJson, gateway, machine, readSecrets, { secretIds: [newId("sec")] });
+    const sent = signedRequest(connectJson, gateway, machine, readSecrets, {
+      secretIds: [newId("sec")],
+    });
     const headers = [...sent.headers, ["connect-timeout-ms", "1"] as const];
-    const answer = readAnswer(readSecrets.output, await connectJson.send(gateway, { ...sent, headers }));
+    const answer = readAnswer(
+      readSecrets.output,
+      await connectJson.send(gateway, { ...sent, headers }),
+    );
     expect(answer).toMatchObject(full);
     expect(gateway.peers.reached).toContain("policy.authorize");
     expect(await taken()).toBe(1);

@@ -13,8 +13,9 @@ export class NoPlaceError extends Failure {}
 /** One request's place among those that are worked at. */
 export type Place = {
   /**
-   * Takes it. RATE_LIMITED when the address, or the IPv6 /48 that it is of, has its share, DEPENDENCY_UNAVAILABLE when there is none left, both with a
-   * delay. Slow contents are waited for before it, and slow readers after: neither keeps a place.
+   * Takes it. RATE_LIMITED when the address, or the IPv6 /48 that it is of, has its share,
+   * DEPENDENCY_UNAVAILABLE when there is none left, both with a delay. Slow contents are waited for
+   * before it, and slow readers after: neither keeps a place.
    */
   take(): void;
   /**
@@ -22,7 +23,10 @@ export type Place = {
    * one has its share. Security: an answer that nobody reads is held in memory, so it counts.
    */
   countFor(principalId: string): void;
-  /** Works at the request, and gives the place back after that; a client that has gone meanwhile does not end the work. */
+  /**
+   * Works at the request, and gives the place back after that; a client that has gone meanwhile
+   * does not end the work.
+   */
   work<T>(run: () => Promise<T>): Promise<T>;
   /** Gives back what is still held, once the work that is done in it is over. */
   leave(): Promise<void>;
@@ -41,8 +45,9 @@ export type Places = {
 /** How many places there are unless a test says otherwise. */
 export const defaultPlaces: Bounds = { most: 128, fewest: 32 };
 
-// Security: what one may have of all places, so that who is noisy leaves some to the others. Methods have a share so that
-// an admin can still revoke a machine while machines read as fast as they can.
+// Security: what one may have of all places, so that who is noisy leaves some to the others.
+// Methods have a share so that an admin can still revoke a machine while machines read as fast as
+// they can.
 const shares = {
   everybody: (places: number) => places,
   methods: (places: number) => (places * 3) / 4,
@@ -54,8 +59,15 @@ const leastShare = 8; // What a client of ours asks at a time.
 const [shortestMs, longestMs] = [500, 1500];
 const tellMs = 10_000;
 
-/** Makes the places; `clock` gives milliseconds and runs evenly. Tells the operator every 10 seconds while there are too few. */
-export function createPlaces(bounds: Bounds, clock: () => number, logger: Pick<Logger, "warn">): Places {
+/**
+ * Makes the places; `clock` gives milliseconds and runs evenly. Tells the operator every 10 seconds
+ * while there are too few.
+ */
+export function createPlaces(
+  bounds: Bounds,
+  clock: () => number,
+  logger: Pick<Logger, "warn">,
+): Places {
   const { current, answered } = createAdaptiveBound(bounds, clock);
   const held = createCounts();
   const taken = (): number => held.of(everybody);
@@ -85,7 +97,11 @@ type Crowd = Pick<AdaptiveBound, "answered"> & {
 
 const everybody = "everybody";
 
-function openPlace({ clock, held, answered, isFree, tell }: Crowd, methods: string, address: string): Place {
+function openPlace(
+  { clock, held, answered, isFree, tell }: Crowd,
+  methods: string,
+  address: string,
+): Place {
   const network = networkOf(address);
   let isTaken = false;
   let principal: string | undefined;
@@ -108,7 +124,8 @@ function openPlace({ clock, held, answered, isFree, tell }: Crowd, methods: stri
   };
   return {
     take() {
-      const hasShare = isFree(`address ${address}`, shares.address) && isFree(network, shares.network);
+      const hasShare =
+        isFree(`address ${address}`, shares.address) && isFree(network, shares.network);
       letIn("in_flight_address", hasShare, Reason.RATE_LIMITED);
       const free = isFree(everybody, shares.everybody) && isFree(methods, shares.methods);
       if (!free) tell();

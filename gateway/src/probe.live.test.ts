@@ -30,7 +30,9 @@ let served: ReadonlyMap<PeerName, Served>;
 beforeAll(async () => {
   pki = await createTestPki();
   peers = createTestPeers(trust);
-  served = new Map(await Promise.all(names.map(async (name) => [name, await serveAs(name)] as const)));
+  served = new Map(
+    await Promise.all(names.map(async (name) => [name, await serveAs(name)] as const)),
+  );
 });
 afterAll(async () => {
   await Promise.all([...served.values()].map((server) => server[Symbol.asyncDispose]()));
@@ -116,7 +118,9 @@ describe("over mutual TLS", () => {
     await using gateway = await start({ policyUrl: urlOf("audit") });
     const machine = peers.enroll(newMachine());
     peers.reached.splice(0);
-    const answer = await call(grpc, gateway, machine, ReadService.method.readSecrets, { allGranted: true });
+    const answer = await call(grpc, gateway, machine, ReadService.method.readSecrets, {
+      allGranted: true,
+    });
     expect(answer).toMatchObject({ refusal: { reason: "DEPENDENCY_UNAVAILABLE" } });
     expect(peers.reached).toEqual([]);
   });
@@ -154,7 +158,10 @@ describe("the probe", () => {
     expect(await statusOf(connection.transport, "ready")).toBe(Status.SERVING);
     await redis.stop();
     await expect
-      .poll(() => statusOf(connection.transport, "dependency:redis"), { timeout: 5000, interval: 300 })
+      .poll(() => statusOf(connection.transport, "dependency:redis"), {
+        timeout: 5000,
+        interval: 300,
+      })
       .toBe(Status.NOT_SERVING);
     expect(await statusOf(connection.transport, "ready")).toBe(Status.NOT_SERVING);
   });

@@ -5,8 +5,8 @@ import type { PeerTransports } from "./peers.ts";
 import type { NonceStore } from "./verify/nonces.ts";
 
 /**
- * Serves grpc.health.v1 to our own processes and the operator, over mutual TLS and apart from the public listener:
- * "ready" while Redis and every peer answer.
+ * Serves grpc.health.v1 to our own processes and the operator, over mutual TLS and apart from the
+ * public listener: "ready" while Redis and every peer answer.
  */
 export function serveProbe(
   listen: NonNullable<GatewayConfig["probeListen"]>,

@@ -122,7 +122,12 @@ describe("what peers are asked", () => {
     expect(fetched[0]).toMatchObject({ requestedVersion: 7 });
     const projectId = newId("prj");
     await read({ projectId, pageToken: secretId });
-    expect(asked[1]).toMatchObject({ projectId, pageToken: secretId, secretIds: [], allGranted: false });
+    expect(asked[1]).toMatchObject({
+      projectId,
+      pageToken: secretId,
+      secretIds: [],
+      allGranted: false,
+    });
     await read({ allGranted: true });
     expect(asked[2]).toMatchObject({ projectId: "", allGranted: true });
   });
@@ -186,14 +191,15 @@ describe("a request that names its secrets", () => {
     const { fetch } = steps;
     // The refused one is too large to read: whoever has no grant must not learn that.
     steps.fetch = (request, context) => {
-      if (request.items[0]?.secretIds.some((id) => foreign.includes(id))) throw fail(Reason.TOO_LARGE);
+      if (request.items[0]?.secretIds.some((id) => foreign.includes(id)))
+        throw fail(Reason.TOO_LARGE);
       return fetch(request, context);
     };
     await read({ secretIds: [...granted, ...foreign] });
     expect(fetched.map(({ secretIds }) => secretIds)).toEqual([granted]);
-    expect(opened[0]?.secrets.map(({ slip }) => Buffer.from(slip?.payload ?? []).toString())).toEqual(
-      granted,
-    );
+    expect(
+      opened[0]?.secrets.map(({ slip }) => Buffer.from(slip?.payload ?? []).toString()),
+    ).toEqual(granted);
   });
 
   test("of which all are refused still gets crypto's signed word for it", async () => {
@@ -212,9 +218,9 @@ describe("a request that names its secrets", () => {
     const { secrets, reply } = await read({ secretIds });
     expect(opened).toEqual([]);
     expect(reply).toBeDefined();
-    expect(secrets.map(({ refusal, content, name }) => ({ refusal, content: content.case, name }))).toEqual(
-      secretIds.map(() => ({ refusal: Reason.NOT_GRANTED, content: undefined, name: "" })),
-    );
+    expect(
+      secrets.map(({ refusal, content, name }) => ({ refusal, content: content.case, name })),
+    ).toEqual(secretIds.map(() => ({ refusal: Reason.NOT_GRANTED, content: undefined, name: "" })));
   });
 
   test.each([
@@ -226,7 +232,10 @@ describe("a request that names its secrets", () => {
     steps.fetch = ({ items }) => ({
       results: items.map(({ requestDigest }) => ({ requestDigest, secrets: [] })),
     });
-    expect(await refused({ secretIds, version })).toMatchObject({ reason: "NOT_FOUND", metadata: { field } });
+    expect(await refused({ secretIds, version })).toMatchObject({
+      reason: "NOT_FOUND",
+      metadata: { field },
+    });
     expect(gateway.peers.reached).not.toContain("crypto.open");
   });
 });
@@ -315,10 +324,19 @@ describe("the answer", () => {
 
   const stranger = new Uint8Array(32).fill(1);
   test.each<[string, Partial<PeerSteps>]>([
-    ["policy answered another request", { authorize: () => ({ results: [{ requestDigest: stranger }] }) }],
+    [
+      "policy answered another request",
+      { authorize: () => ({ results: [{ requestDigest: stranger }] }) },
+    ],
     ["policy answered nothing", { authorize: () => ({}) }],
-    ["secrets answered another request", { fetch: () => ({ results: [{ requestDigest: stranger }] }) }],
-    ["crypto answered another request", { open: () => ({ results: [{ requestDigest: stranger }] }) }],
+    [
+      "secrets answered another request",
+      { fetch: () => ({ results: [{ requestDigest: stranger }] }) },
+    ],
+    [
+      "crypto answered another request",
+      { open: () => ({ results: [{ requestDigest: stranger }] }) },
+    ],
     [
       "crypto gave no outcome",
       { open: ({ items }) => ({ results: items.map(({ requestDigest }) => ({ requestDigest })) }) },
@@ -338,7 +356,10 @@ describe("the answer", () => {
       "policy gave no permit",
       {
         authorize: ({ items }) => ({
-          results: items.map(({ requestDigest }) => ({ requestDigest, secrets: [...allow(secretIdsOf(1))] })),
+          results: items.map(({ requestDigest }) => ({
+            requestDigest,
+            secrets: [...allow(secretIdsOf(1))],
+          })),
         }),
       },
     ],

@@ -2,7 +2,10 @@ import { create, fromBinary } from "@bufbuild/protobuf";
 import { decodeBody } from "@sallyport/evidence";
 import type { OpenedRequest } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { type Permit, ReplyClaimsSchema } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import {
+  type Permit,
+  ReplyClaimsSchema,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
   type ReadSecretsRequest,
   ReadSecretsRequestSchema,
@@ -39,15 +42,18 @@ export async function readSecrets(
   early?.catch(() => undefined); // Awaited below, unless policy refuses first.
   const decision = await authorize(request, wanted, requestId, peers);
   const { permit } = decision;
-  if (!permit) throw broken("policy", "gave no permit"); // There is one for nothing, too: crypto signs even that.
+  // There is one for nothing, too: crypto signs even that.
+  if (!permit) throw broken("policy", "gave no permit");
   const allowed = decision.secrets.filter((secret) => secret.refusal === Reason.UNSPECIFIED);
   const allowedIds = allowed.map((secret) => secret.secretId);
-  // Security: even a failure of the early fetch tells of every secret named, so a refused one must not take part.
+  // Security: even a failure of the early fetch tells of every secret named, so a refused one must
+  // not take part.
   const whole = allowedIds.length === wanted.secretIds.length ? early : undefined;
   const fetched = await (whole ?? fetch(allowedIds));
   const secrets = allowedIds.map((id) => {
     const secret = fetched.get(id);
-    if (!secret) throw fail(Reason.NOT_FOUND, { field: wanted.version === 0 ? "secret" : "version" });
+    if (!secret)
+      throw fail(Reason.NOT_FOUND, { field: wanted.version === 0 ? "secret" : "version" });
     return secret;
   });
   return assemble(decision, await open(request, permit, secrets, peers));
@@ -89,9 +95,16 @@ async function fetchEnvelopes(
   peers: Pick<Peers, "fetch">,
 ): Promise<Map<string, FetchedSecret>> {
   if (secretIds.length === 0) return new Map();
-  const item = { requestDigest: digest, vaultId: principal.claims.vaultId, secretIds, requestedVersion };
+  const item = {
+    requestDigest: digest,
+    vaultId: principal.claims.vaultId,
+    secretIds,
+    requestedVersion,
+  };
   const { results } = await peers.fetch.fetch({ items: [item] }).catch(rethrow);
-  return new Map(resultFor(results, digest, "secrets").secrets.map((secret) => [secret.secretId, secret]));
+  return new Map(
+    resultFor(results, digest, "secrets").secrets.map((secret) => [secret.secretId, secret]),
+  );
 }
 
 async function open(
@@ -122,7 +135,8 @@ async function open(
   return outcome.value;
 }
 
-// The reply is crypto's; the gateway only lays it out. The client verifies every part of it against the signature.
+// The reply is crypto's; the gateway only lays it out. The client verifies every part of it against
+// the signature.
 function assemble(decision: AuthorizeResult, opened: OpenedRequest): ReadSecretsResponse {
   const { reply, encapsulatedKey } = opened;
   if (!reply) throw broken("crypto", "signed nothing");
@@ -133,11 +147,25 @@ function assemble(decision: AuthorizeResult, opened: OpenedRequest): ReadSecrets
     const { secretId, name, version, kind, refusal } = claim;
     const projectId = refusal === Reason.UNSPECIFIED ? (projects.get(secretId) ?? "") : "";
     const content = contents.get(secretId) ?? { case: undefined };
-    return create(SecretResultSchema, { secretId, projectId, name, version, kind, refusal, content });
+    return create(SecretResultSchema, {
+      secretId,
+      projectId,
+      name,
+      version,
+      kind,
+      refusal,
+      content,
+    });
   });
   const { decisionId } = decision;
   const { nextPageToken } = claims;
-  return create(ReadSecretsResponseSchema, { secrets, encapsulatedKey, reply, decisionId, nextPageToken });
+  return create(ReadSecretsResponseSchema, {
+    secrets,
+    encapsulatedKey,
+    reply,
+    decisionId,
+    nextPageToken,
+  });
 }
 
 // Matched by digest, never by position.

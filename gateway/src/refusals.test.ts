@@ -26,7 +26,10 @@ beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
   peers = createTestPeers(trust);
   lines = [];
-  const logger = createLogger({ service: "gateway", stream: { write: (line) => void lines.push(line) } });
+  const logger = createLogger({
+    service: "gateway",
+    stream: { write: (line) => void lines.push(line) },
+  });
   log = createRefusalLog(createClient(AppendService, peers.transports.audit), logger);
 });
 afterEach(async () => {
@@ -75,8 +78,15 @@ describe("a record", () => {
   test("names a principal once the signature held", async () => {
     const [machine, user] = [newMachine(), newUser(Role.AUDITOR)];
     const digest = new Uint8Array(32).fill(1);
-    log.note(refused({ error: fail(Reason.ROLE_REQUIRED), progress: { claims: claimsOf(machine), digest } }));
-    log.note(refused({ error: fail(Reason.ROLE_REQUIRED), progress: { claims: claimsOf(user), digest } }));
+    log.note(
+      refused({
+        error: fail(Reason.ROLE_REQUIRED),
+        progress: { claims: claimsOf(machine), digest },
+      }),
+    );
+    log.note(
+      refused({ error: fail(Reason.ROLE_REQUIRED), progress: { claims: claimsOf(user), digest } }),
+    );
     await expect.poll(() => peers.events).toHaveLength(2);
     const { principalId: machineId, vaultId } = machine;
     const actor = {
@@ -101,7 +111,10 @@ describe("a record", () => {
 
   test("has only what the catalogue allows", async () => {
     log.note(
-      refused({ error: new EvidenceError("path", ""), progress: { claimedKeyId: "k", replayed: true } }),
+      refused({
+        error: new EvidenceError("path", ""),
+        progress: { claimedKeyId: "k", replayed: true },
+      }),
     );
     log.note(refused({ error: new EvidenceError("path", ""), progress: { claimedKeyId: "k" } }));
     await expect.poll(() => peers.events).toHaveLength(2);
@@ -141,7 +154,11 @@ describe("many refusals", () => {
   });
 
   test("of many addresses, keys and reasons are bounded, and none is uncounted", async () => {
-    const errors = [fail(Reason.REQUEST_REJECTED), fail(Reason.CLOCK_SKEW), fail(Reason.FIELD_INVALID)];
+    const errors = [
+      fail(Reason.REQUEST_REJECTED),
+      fail(Reason.CLOCK_SKEW),
+      fail(Reason.FIELD_INVALID),
+    ];
     const total = 6000;
     for (let n = 0; n < total; n += 1) {
       const error = errors[n % errors.length];
@@ -162,7 +179,9 @@ describe("many refusals", () => {
   test("of strangers take no place of a principal's", async () => {
     for (let n = 0; n < 1000; n += 1) log.note(refused({ sourceIp: `10.0.${n >> 8}.${n & 255}` }));
     const machine = newMachine();
-    log.note(refused({ error: fail(Reason.ROLE_REQUIRED), progress: { claims: claimsOf(machine) } }));
+    log.note(
+      refused({ error: fail(Reason.ROLE_REQUIRED), progress: { claims: claimsOf(machine) } }),
+    );
     await expect
       .poll(() => peers.events.map(({ actorId, vaultId }) => [actorId, vaultId]))
       .toContainEqual([machine.principalId, machine.vaultId]);
@@ -176,7 +195,11 @@ describe("many refusals", () => {
 });
 
 test("faults of our own are no refusals", async () => {
-  for (const error of [fail(Reason.DEPENDENCY_UNAVAILABLE), fail(Reason.INTERNAL), new Error("bug")])
+  for (const error of [
+    fail(Reason.DEPENDENCY_UNAVAILABLE),
+    fail(Reason.INTERNAL),
+    new Error("bug"),
+  ])
     log.note(refused({ error }));
   await settled();
   expect(peers.events).toEqual([]);

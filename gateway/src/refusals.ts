@@ -18,7 +18,10 @@ import { publicFailureOf } from "./errors.ts";
 import { countRefusal } from "./metrics.ts";
 import type { Progress } from "./verify/checklist.ts";
 
-/** One refusal of the gateway's own: from where, by which client, of which method, why, and how far the request had come. */
+/**
+ * One refusal of the gateway's own: from where, by which client, of which method, why, and how far
+ * the request had come.
+ */
 export type Refused = {
   readonly sourceIp: string;
   readonly client: string;
@@ -27,12 +30,15 @@ export type Refused = {
   readonly progress: Progress;
 };
 
-/** The gateway's own refusals on their way to the log; disposing sends what is counted and waits for the answer. */
+/**
+ * The gateway's own refusals on their way to the log; disposing sends what is counted and waits for
+ * the answer.
+ */
 export type RefusalLog = { note(refused: Refused): void } & AsyncDisposable;
 
 /**
- * Reports refusals to audit without ever delaying one: counted by address, reason and principal, strangers apart from
- * principals. Faults of our own are not refusals.
+ * Reports refusals to audit without ever delaying one: counted by address, reason and principal,
+ * strangers apart from principals. Faults of our own are not refusals.
  */
 export function createRefusalLog(
   audit: Pick<Client<typeof AppendService>, "append">,

@@ -1,6 +1,12 @@
 import { globSync, readFileSync } from "node:fs";
 import { connect as connectHttp2, constants } from "node:http2";
-import { type DescMethod, type DescMethodUnary, create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+  type DescMethod,
+  type DescMethodUnary,
+  create,
+  fromBinary,
+  toBinary,
+} from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import { mayCall } from "@sallyport/evidence";
@@ -67,11 +73,14 @@ describe("every public method", () => {
     const declared = globSync("*/v1/*.proto", { cwd: contracts }).flatMap((name) => {
       const text = readFileSync(new URL(name, contracts), "utf8");
       const boundary = /^package (.+);$/m.exec(text)?.[1] ?? "";
-      return [...text.matchAll(/^service (\w+) /gm)].map(([, service = ""]) => `${boundary}.${service}`);
+      return [...text.matchAll(/^service (\w+) /gm)].map(
+        ([, service = ""]) => `${boundary}.${service}`,
+      );
     });
     expect(publicServices.map(({ typeName }) => typeName).toSorted()).toEqual(declared.toSorted());
     expect(methods).toHaveLength(publicServices.flatMap((service) => service.methods).length);
-    for (const { service, owner } of forwarded) expect(service.typeName).toMatch(`sallyport.${owner}.v1.`);
+    for (const { service, owner } of forwarded)
+      expect(service.typeName).toMatch(`sallyport.${owner}.v1.`);
   });
 
   test("is answered by the owner whose signature clients ask for", () => {
@@ -82,45 +91,54 @@ describe("every public method", () => {
     for (const { service, owner } of forwarded)
       for (const method of service.methods) routed.set(pathOf(method), owner);
     expect(publicServices[0]).toBe(ReadService);
-    expect(new Map(methods.map((method) => [pathOf(method), answerOwnerOf(pathOf(method))]))).toEqual(routed);
+    expect(
+      new Map(methods.map((method) => [pathOf(method), answerOwnerOf(pathOf(method))])),
+    ).toEqual(routed);
     expect(answerOwnerOf("/sallyport.crypto.v1.OpenService/Open")).toBeUndefined();
     expect(answerOwnerOf("/sallyport.identity.internal.v1.KeyService/ResolveKeys")).toBeUndefined();
     expect(answerOwnerOf("/sallyport.gateway.v1.ReadService/ReadSecret")).toBeUndefined();
   });
 
-  describe.each(methods.map((method) => ({ path: pathOf(method), method })))("$path", ({ path, method }) => {
-    const machine = newMachine();
-    const users = [Role.OWNER, Role.ADMIN, Role.DEVELOPER, Role.AUDITOR].map(newUser);
-    const owner = answerOwnerOf(path);
-    const behind = owner === "itself" ? [] : [`${owner}.forward`];
-    const principal = [machine, ...users].find((one) => mayCall(path, one));
+  describe.each(methods.map((method) => ({ path: pathOf(method), method })))(
+    "$path",
+    ({ path, method }) => {
+      const machine = newMachine();
+      const users = [Role.OWNER, Role.ADMIN, Role.DEVELOPER, Role.AUDITOR].map(newUser);
+      const owner = answerOwnerOf(path);
+      const behind = owner === "itself" ? [] : [`${owner}.forward`];
+      const principal = [machine, ...users].find((one) => mayCall(path, one));
 
-    test("answers whom the role table names, and the others reach nothing", async () => {
-      for (const principal of [machine, ...users]) {
-        gateway.peers.enroll(principal);
-        gateway.peers.reached.splice(0);
-        const answer = await call(grpc, gateway, principal, method, validRequest(path));
-        const may = mayCall(path, principal);
-        expect(answer).toMatchObject(may ? { kind: "reply" } : { refusal: { reason: "ROLE_REQUIRED" } });
-        if (!may || behind.length > 0) expect(gateway.peers.reached).toEqual(may ? behind : []);
-      }
-    });
+      test("answers whom the role table names, and the others reach nothing", async () => {
+        for (const principal of [machine, ...users]) {
+          gateway.peers.enroll(principal);
+          gateway.peers.reached.splice(0);
+          const answer = await call(grpc, gateway, principal, method, validRequest(path));
+          const may = mayCall(path, principal);
+          expect(answer).toMatchObject(
+            may ? { kind: "reply" } : { refusal: { reason: "ROLE_REQUIRED" } },
+          );
+          if (!may || behind.length > 0) expect(gateway.peers.reached).toEqual(may ? behind : []);
+        }
+      });
 
-    test("answers a key that is not enrolled only if the table says so", async () => {
-      const answer = await call(grpc, gateway, newKey(), method, validRequest(path));
-      const may = mayCall(path, undefined);
-      expect(answer).toMatchObject(may ? { kind: "reply" } : { refusal: { reason: "REQUEST_REJECTED" } });
-      expect(gateway.peers.reached).toEqual(may ? behind : []);
-    });
+      test("answers a key that is not enrolled only if the table says so", async () => {
+        const answer = await call(grpc, gateway, newKey(), method, validRequest(path));
+        const may = mayCall(path, undefined);
+        expect(answer).toMatchObject(
+          may ? { kind: "reply" } : { refusal: { reason: "REQUEST_REJECTED" } },
+        );
+        expect(gateway.peers.reached).toEqual(may ? behind : []);
+      });
 
-    test("is reached on every wire", async () => {
-      const caller = principal ? gateway.peers.enroll(principal) : newKey();
-      for (const wire of wires) {
-        const answer = await call(wire, gateway, caller, method, validRequest(path));
-        expect(answer, wire.name).toMatchObject({ kind: "reply" });
-      }
-    });
-  });
+      test("is reached on every wire", async () => {
+        const caller = principal ? gateway.peers.enroll(principal) : newKey();
+        for (const wire of wires) {
+          const answer = await call(wire, gateway, caller, method, validRequest(path));
+          expect(answer, wire.name).toMatchObject({ kind: "reply" });
+        }
+      });
+    },
+  );
 });
 
 // Owners decode and judge bodies for themselves; the read is the gateway's own.
@@ -155,8 +173,8 @@ describe("what is not a public method", () => {
   });
 
   test.each([
-    ["application/grpc", "/grpc.health.v1.Health/Check", "health is not served here"],
-    ["application/grpc+proto", "/grpc.health.v1.Health/Watch", "health is not served here"],
+    ["application/grpc", "/grpc.health.v1.Health/Check", "no health here"],
+    ["application/grpc+proto", "/grpc.health.v1.Health/Watch", "no health here"],
     ["application/grpc", reflection, "there is no reflection"],
     ["application/grpc-web+proto", reflection, "there is no reflection"],
     ["application/grpc-web-text", "/a.B/C", "there is no such method"],
@@ -169,7 +187,11 @@ describe("what is not a public method", () => {
       stream.on("response", (given, bits) => resolve([given, bits]));
     });
     session.destroy();
-    expect(told).toMatchObject({ ":status": 200, "content-type": contentType, "grpc-status": "12" });
+    expect(told).toMatchObject({
+      ":status": 200,
+      "content-type": contentType,
+      "grpc-status": "12",
+    });
     expect(told["grpc-message"]).toContain(sentence);
     // Trailers-Only: a library takes a status from headers only when they end the stream.
     expect(flags & constants.NGHTTP2_FLAG_END_STREAM).toBe(constants.NGHTTP2_FLAG_END_STREAM);
@@ -180,7 +202,11 @@ describe("what is not a public method", () => {
     async (contentType) => {
       const sent = signedRequest(connectJson, gateway, owner, ProjectService.method.getProject, {});
       const headers = [["content-type", contentType]] as const;
-      const { status, body } = await connectJson.send(gateway, { ...sent, url: reflection, headers });
+      const { status, body } = await connectJson.send(gateway, {
+        ...sent,
+        url: reflection,
+        headers,
+      });
       expect([status, body[0]]).toEqual([200, 2]);
       const { error } = JSON.parse(Buffer.from(body.subarray(5)).toString()) as { error: unknown };
       expect(error).toMatchObject({ code: "unimplemented" });
@@ -245,7 +271,9 @@ describe("a forwarded request", () => {
       told = request.client;
       return forward(request, context);
     };
-    const sent = signedRequest(grpc, gateway, owner, getProject, { key: { case: "name", value: "web" } });
+    const sent = signedRequest(grpc, gateway, owner, getProject, {
+      key: { case: "name", value: "web" },
+    });
     await grpc.send(gateway, { ...sent, headers: [...sent.headers, ["user-agent", userAgent]] });
     expect(told).toBe(client);
   });
@@ -261,7 +289,9 @@ describe("a forwarded request", () => {
   });
 
   test.each(wires)("is answered with the owner's own bytes and signature: $name", async (wire) => {
-    const reply = create(GetProjectResponseSchema, { project: { projectId: newId("prj"), name: "web" } });
+    const reply = create(GetProjectResponseSchema, {
+      project: { projectId: newId("prj"), name: "web" },
+    });
     const json = wire.contentType === "application/json";
     // Written as no encoder of ours writes it: what is signed must not be encoded again.
     const unusual = Buffer.from(`{ "project": {"name":"web"} , "x":1}`);
@@ -272,10 +302,14 @@ describe("a forwarded request", () => {
     const received = await wire.send(gateway, signedRequest(wire, gateway, owner, getProject, {}));
     const isGrpc = wire.contentType.startsWith("application/grpc");
     expect(Buffer.from(received.body)).toEqual(Buffer.from(isGrpc ? frameMessage(value) : value));
-    const header = new Uint8Array(Buffer.from(received.headers.get(answerHeader) ?? "", "base64url"));
+    const header = new Uint8Array(
+      Buffer.from(received.headers.get(answerHeader) ?? "", "base64url"),
+    );
     expect(fromBinary(SignedAnswerSchema, header)).toMatchObject(signature);
     expect(received.status).toBe(200);
-    expect(received.headers.get("content-type")).toBe(isGrpc ? "application/grpc+proto" : wire.contentType);
+    expect(received.headers.get("content-type")).toBe(
+      isGrpc ? "application/grpc+proto" : wire.contentType,
+    );
     if (isGrpc) expect(received.trailers.get("grpc-status")).toBe("0");
     else expect(received.headers.get("content-length")).toBe(String(value.length));
   });
@@ -284,7 +318,10 @@ describe("a forwarded request", () => {
     for (const length of [0, 1, 3 * 1024 * 1024]) {
       answerWith({ case: "response", value: Buffer.alloc(length, 0x20) });
       for (const wire of wires) {
-        const received = await wire.send(gateway, signedRequest(wire, gateway, owner, getProject, {}));
+        const received = await wire.send(
+          gateway,
+          signedRequest(wire, gateway, owner, getProject, {}),
+        );
         const framing = wire.contentType.startsWith("application/grpc") ? 5 : 0;
         expect(received.body, wire.name).toHaveLength(length + framing);
       }
@@ -303,7 +340,10 @@ describe("a forwarded request", () => {
   });
 
   test("is refused with the owner's signature, and without one where the gateway itself refuses", async () => {
-    answerWith({ case: "refusal", value: toRefusal(fail(Reason.NOT_FOUND, { field: "project_id" })) });
+    answerWith({
+      case: "refusal",
+      value: toRefusal(fail(Reason.NOT_FOUND, { field: "project_id" })),
+    });
     for (const wire of wires) {
       const refused = await call(wire, gateway, owner, getProject, {});
       expect(refused, wire.name).toMatchObject({ refusal: { answers: [signature] } });
@@ -317,8 +357,14 @@ describe("a forwarded request", () => {
       "an answer to another request",
       () => ({ requestDigest: new Uint8Array(32), result: noResult(), answer: signature }),
     ],
-    ["an answer without a result", (digest: Uint8Array) => ({ requestDigest: digest, answer: signature })],
-    ["an answer that is not signed", (digest: Uint8Array) => ({ requestDigest: digest, result: noResult() })],
+    [
+      "an answer without a result",
+      (digest: Uint8Array) => ({ requestDigest: digest, answer: signature }),
+    ],
+    [
+      "an answer that is not signed",
+      (digest: Uint8Array) => ({ requestDigest: digest, result: noResult() }),
+    ],
     [
       "a reason that is none of the public's business",
       (digest: Uint8Array) => ({
@@ -377,7 +423,9 @@ describe("GetKeyset", () => {
     const answer = await call(grpc, gateway, owner, ReadService.method.getKeyset, {});
     if (answer.kind !== "reply") throw new Error(answer.refusal.text);
     const { keyset, serverTime } = answer.message;
-    expect(keyset && Buffer.from(toBinary(KeysetSchema, keyset))).toEqual(Buffer.from(gateway.trust.keyset));
+    expect(keyset && Buffer.from(toBinary(KeysetSchema, keyset))).toEqual(
+      Buffer.from(gateway.trust.keyset),
+    );
     expect(Math.abs((serverTime ? timestampMs(serverTime) : 0) - Date.now())).toBeLessThan(5000);
   });
 });

@@ -9,7 +9,10 @@ import {
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { decodeBody } from "@sallyport/evidence";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { type Keyset, PrincipalKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import {
+  type Keyset,
+  PrincipalKind,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
   GetKeysetRequestSchema,
   GetKeysetResponseSchema,
@@ -35,11 +38,12 @@ export type RouterParts = {
 };
 
 /**
- * The public services as handlers by path. The only interceptor throws the front's refusal, so that it speaks the
- * client's protocol and no handler runs on a refused request; it translates every error, and runs handlers as part of
- * the call, so that what they ask of peers carries its id and ends within 5 seconds. A client with less time is answered
- * sooner, and its work goes on in its place. Handlers take the verified request
- * from the verdict and never look at the message that the router decoded.
+ * The public services as handlers by path. The only interceptor throws the front's refusal, so that
+ * it speaks the client's protocol and no handler runs on a refused request; it translates every
+ * error, and runs handlers as part of the call, so that what they ask of peers carries its id and
+ * ends within 5 seconds. A client with less time is answered sooner, and its work goes on in its
+ * place. Handlers take the verified request from the verdict and never look at the message that the
+ * router decoded.
  */
 export function createPublicHandlers(
   parts: RouterParts,
@@ -61,7 +65,11 @@ export function createPublicHandlers(
       throw toPublicError(failure, verdict.requestId);
     }
   };
-  const router = createConnectRouter({ interceptors: [refuseOrRun], acceptCompression: [], grpcWeb: false });
+  const router = createConnectRouter({
+    interceptors: [refuseOrRun],
+    acceptCompression: [],
+    grpcWeb: false,
+  });
   addRead(router, parts);
   addForwarded(router, parts.peers);
   return new Map(router.handlers.map((handler) => [handler.requestPath, verbatim(handler)]));
@@ -92,7 +100,10 @@ function addRead(router: ConnectRouter, { peers, trust, clock }: RouterParts): v
     },
     getKeyset(_, context) {
       decodeBody(GetKeysetRequestSchema, verifiedOf(context).request.signedRequest);
-      return create(GetKeysetResponseSchema, { keyset: trust.keyset, serverTime: timestampFromMs(clock()) });
+      return create(GetKeysetResponseSchema, {
+        keyset: trust.keyset,
+        serverTime: timestampFromMs(clock()),
+      });
     },
   });
 }
@@ -109,7 +120,8 @@ function addForwarded(router: ConnectRouter, peers: Peers): void {
   }
 }
 
-// What the router encodes of these methods is an empty message, in whose place the owner's own bytes go.
+// What the router encodes of these methods is an empty message, in whose place the owner's own
+// bytes go.
 async function forwardAsSigned(owner: Owner, context: HandlerContext, peers: Peers): Promise<void> {
   const { request, requestId } = verifiedOf(context);
   keepAnswer(context.values, await forward(owner, request, requestId, peers));

@@ -32,14 +32,20 @@ export const forwarded: readonly { readonly service: DescService; readonly owner
 ];
 
 /** The method of ReadService that is forwarded: which secrets there are is for secrets to say. */
-export const forwardedRead = { method: ReadService.method.listReadableSecrets, owner: "secrets" } as const;
+export const forwardedRead = {
+  method: ReadService.method.listReadableSecrets,
+  owner: "secrets",
+} as const;
 
 /** The request path of a method, as it is signed. */
 export function pathOf(method: DescMethod): string {
   return `/${method.parent.typeName}/${method.name}`;
 }
 
-/** The methods that a key may call before it is enrolled: two, and the one that verifies their answers. */
+/**
+ * The methods that a key may call before it is enrolled: two, and the one that verifies their
+ * answers.
+ */
 export const newKeyPaths: ReadonlySet<string> = new Set([
   pathOf(EnrollmentService.method.enroll),
   pathOf(UserService.method.redeemLoginCode),

@@ -26,7 +26,10 @@ const manifest = new URL("../package.json", import.meta.url);
 
 export type { GatewayConfig } from "./config.ts";
 
-/** What a test may replace: clock and look for a new certificate (milliseconds), ways to the peers, limits, logger. */
+/**
+ * What a test may replace: clock and look for a new certificate (milliseconds), ways to the peers,
+ * limits, logger.
+ */
 export type GatewayOverrides = {
   readonly clock?: () => number;
   readonly transports?: PeerTransports | undefined;
@@ -39,9 +42,14 @@ export type GatewayOverrides = {
 };
 
 /** A running gateway: the public port, and the probe's when it is served. */
-export type Gateway = { readonly port: number; readonly probePort: number | undefined } & AsyncDisposable;
+export type Gateway = {
+  readonly port: number;
+  readonly probePort: number | undefined;
+} & AsyncDisposable;
 
-/** Starts the gateway; resolves once it listens and its nonce store remembers. Disposing drains it. */
+/**
+ * Starts the gateway; resolves once it listens and its nonce store remembers. Disposing drains it.
+ */
 export async function startGateway(
   config: GatewayConfig,
   overrides: GatewayOverrides = {},
@@ -70,7 +78,8 @@ export async function startGateway(
     edge: certificateNotice([{ file: config.edgeCertFile, kind: "chain" }], clock),
   };
   const probe =
-    probeListen && stack.use(await serveProbe(probeListen, config, transports, nonces, logger, notices));
+    probeListen &&
+    stack.use(await serveProbe(probeListen, config, transports, nonces, logger, notices));
   const edge = stack.use(
     await openEdge({
       listen: config.listen,
@@ -90,11 +99,21 @@ export async function startGateway(
       contentBytes: overrides.contentBytes,
     }),
   );
-  const start = { emitter: "gateway", config, port: edge.port, keysetEpoch: trust.epoch, manifest } as const;
+  const start = {
+    emitter: "gateway",
+    config,
+    port: edge.port,
+    keysetEpoch: trust.epoch,
+    manifest,
+  } as const;
   stack.use(reportStart(start, auditSink(peers.append, logger), logger));
   logger.info({ port: edge.port }, "listening");
   const running = stack.move();
-  return { port: edge.port, probePort: probe?.port, [Symbol.asyncDispose]: () => running.disposeAsync() };
+  return {
+    port: edge.port,
+    probePort: probe?.port,
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
 }
 
 function checklistOf(

@@ -12,7 +12,11 @@ const addresses = (count: number, of: (n: number) => string) =>
 
 test("an address has so many, until one is given back", () => {
   const giveBack = shares.take("192.0.2.1");
-  expect([isFree("192.0.2.1"), isFree("192.0.2.1"), isFree("192.0.2.2")]).toEqual([true, false, true]);
+  expect([isFree("192.0.2.1"), isFree("192.0.2.1"), isFree("192.0.2.2")]).toEqual([
+    true,
+    false,
+    true,
+  ]);
   expect(shares.taken()).toBe(3);
   giveBack?.();
   expect(shares.taken()).toBe(2);

@@ -14,8 +14,9 @@ const addressShares = 16;
 const networkShare = 8;
 
 /**
- * Makes shares: so many of one address (IPv4 address, IPv6 /64), eight times as many of an IPv6 /48, which anybody can rent
- * and which has 65,536 of them, and sixteen times as many of all together.
+ * Makes shares: so many of one address (IPv4 address, IPv6 /64), eight times as many of an IPv6
+ * /48, which anybody can rent and which has 65,536 of them, and sixteen times as many of all
+ * together.
  */
 export function createShares(perAddress: number): Shares {
   const held = createCounts();

@@ -34,7 +34,10 @@ describe("sightings", () => {
       return {};
     };
     const lines: string[] = [];
-    const logger = createLogger({ service: "gateway", stream: { write: (line) => void lines.push(line) } });
+    const logger = createLogger({
+      service: "gateway",
+      stream: { write: (line) => void lines.push(line) },
+    });
     const clock = { nowMs: 1000 };
     const identity = createClient(KeyService, peers.transports.keys);
     const sightings = createSightings(identity, () => clock.nowMs, logger, limits);
@@ -119,9 +122,15 @@ test("the gateway reports the keys whose requests it accepted, and no others", a
   await call(connectJson, gateway, disabled, readSecrets, { secretIds });
   const stranger = newKey();
   await call(connectJson, gateway, stranger, EnrollmentService.method.enroll, {});
-  const forged = signedRequest(connectJson, gateway, { ...newMachine(), keyId: machine.keyId }, readSecrets, {
-    secretIds,
-  });
+  const forged = signedRequest(
+    connectJson,
+    gateway,
+    { ...newMachine(), keyId: machine.keyId },
+    readSecrets,
+    {
+      secretIds,
+    },
+  );
   await connectJson.send(gateway, forged);
   await gateway[Symbol.asyncDispose]();
   expect(seen.map(({ keyId }) => keyId)).toEqual([machine.keyId]);

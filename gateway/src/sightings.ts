@@ -8,9 +8,16 @@ import type {
 import type { Logger } from "@sallyport/telemetry";
 
 /** A request that was accepted: under which keyid, from where, by which client. */
-export type Accepted = { readonly keyId: string; readonly sourceIp: string; readonly client: string };
+export type Accepted = {
+  readonly keyId: string;
+  readonly sourceIp: string;
+  readonly client: string;
+};
 
-/** When keys were last used, on the way to identity; disposing sends what is left and waits for the answer. */
+/**
+ * When keys were last used, on the way to identity; disposing sends what is left and waits for the
+ * answer.
+ */
 export type Sightings = { note(accepted: Accepted): void } & AsyncDisposable;
 
 const defaults = { everyMs: 10_000, capacity: 50_000 };
@@ -19,9 +26,10 @@ const batchSize = 1_000;
 const timeoutMs = 2_000;
 
 /**
- * Tells identity every 10 seconds when each key was last used, the newest use only. Best effort, and no request waits for
- * it: what identity does not take is lost, as is everything in memory with a crash. No more than `capacity` keys are kept
- * between two reports; further ones are not seen this time.
+ * Tells identity every 10 seconds when each key was last used, the newest use only. Best effort,
+ * and no request waits for it: what identity does not take is lost, as is everything in memory with
+ * a crash. No more than `capacity` keys are kept between two reports; further ones are not seen
+ * this time.
  */
 export function createSightings(
   identity: Pick<Client<typeof KeyService>, "reportSightings">,
@@ -41,7 +49,10 @@ export function createSightings(
           { timeoutMs },
         );
     } catch (error) {
-      logger.warn({ err: error, keys: sightings.length }, "identity did not hear which keys were used");
+      logger.warn(
+        { err: error, keys: sightings.length },
+        "identity did not hear which keys were used",
+      );
     }
   }
 

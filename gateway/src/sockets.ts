@@ -4,13 +4,19 @@ import type { TLSSocket } from "node:tls";
 
 /** The open connections of a server that is about to stop. */
 export type Sockets = {
-  /** Ends, now and from now on, what has no request open: unfinished handshakes and quiet HTTP/1.1 connections. */
+  /**
+   * Ends, now and from now on, what has no request open: unfinished handshakes and quiet HTTP/1.1
+   * connections.
+   */
   cutIdle(): void;
   /** Ends everything. */
   cutAll(): void;
 };
 
-/** Follows a server's connections. The server itself ends idle HTTP/2 sessions when it closes, and waits for the rest. */
+/**
+ * Follows a server's connections. The server itself ends idle HTTP/2 sessions when it closes, and
+ * waits for the rest.
+ */
 export function followSockets(server: Http2SecureServer): Sockets {
   const shaking = new Map<string, Socket>();
   const open = new Set<TLSSocket>();
@@ -35,7 +41,8 @@ export function followSockets(server: Http2SecureServer): Sockets {
     cutIdle() {
       closing = true;
       for (const socket of shaking.values()) socket.destroy();
-      for (const socket of open) if (socket.alpnProtocol !== "h2" && !busy.has(socket)) socket.destroy();
+      for (const socket of open)
+        if (socket.alpnProtocol !== "h2" && !busy.has(socket)) socket.destroy();
     },
     cutAll() {
       for (const socket of [...shaking.values(), ...open]) socket.destroy();
@@ -43,7 +50,10 @@ export function followSockets(server: Http2SecureServer): Sockets {
   };
 }
 
-/** A connection's name among those that are open: its handshake and what comes of it are two sockets with one name. */
+/**
+ * A connection's name among those that are open: its handshake and what comes of it are two sockets
+ * with one name.
+ */
 export function nameOf({ remoteAddress, remotePort, localAddress, localPort }: Ends): string {
   return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }

@@ -7,13 +7,17 @@ export type SourceBuckets = Pick<Buckets, "take" | "giveBack" | "size" | "capaci
 const networkShare = 8;
 
 /**
- * Makes buckets of source addresses: the rate for each IPv4 address and IPv6 /64, and eight times the rate for an IPv6
- * /48, which anybody can rent and which has 65,536 of them. `clock` gives milliseconds and runs evenly.
+ * Makes buckets of source addresses: the rate for each IPv4 address and IPv6 /64, and eight times
+ * the rate for an IPv6 /48, which anybody can rent and which has 65,536 of them. `clock` gives
+ * milliseconds and runs evenly.
  */
 export function createSourceBuckets(rate: Rate, clock: () => number): SourceBuckets {
   const units = createBuckets(rate, clock);
   const { perSecond, burst } = rate;
-  const networks = createBuckets({ perSecond: perSecond * networkShare, burst: burst * networkShare }, clock);
+  const networks = createBuckets(
+    { perSecond: perSecond * networkShare, burst: burst * networkShare },
+    clock,
+  );
   return {
     take(unit, count = 1) {
       const network = networkOf(unit);

@@ -67,7 +67,11 @@ describe("an HTTP/1.1 request", () => {
 
   test.each<readonly [string, string, Written]>([
     ["gzip, chunked", "501", { line: post("1.1"), framing: "transfer-encoding: gzip, chunked" }],
-    ["identity, chunked", "501", { line: post("1.1"), framing: "transfer-encoding: identity, chunked" }],
+    [
+      "identity, chunked",
+      "501",
+      { line: post("1.1"), framing: "transfer-encoding: identity, chunked" },
+    ],
     ["HTTP/1.0", "505", { line: post("1.0"), framing: "" }],
     ["HTTP/2.0", "505", { line: post("2.0"), framing: "" }],
   ])("of %s is %s, and nothing behind it is answered", async (_, status, written) => {

@@ -4,30 +4,40 @@ import { Code } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { escapeGrpcMessage } from "./grpc-message.ts";
 
-/** Why a request is answered without its head being judged: HTTP's status, the code of RPCs, a sentence. */
+/**
+ * Why a request is answered without its head being judged: HTTP's status, the code of RPCs, a
+ * sentence.
+ */
 export type TurnedAway = {
   readonly status: 404 | 405 | 429 | 431 | 501 | 505;
   readonly code: Code;
   readonly sentence: string;
 };
 
-/** An answer that has no message: its headers, and in protocols that have no status in them the content. */
+/**
+ * An answer that has no message: its headers, and in protocols that have no status in them the
+ * content.
+ */
 export type EmptyAnswer = {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly content: Uint8Array | undefined;
 };
 
-/** How long a header list may be, as HTTP/2 counts it: names, values, and 32 for each field (RFC 9113 §6.5.2). */
+/**
+ * How long a header list may be, as HTTP/2 counts it: names, values, and 32 for each field (RFC
+ * 9113 §6.5.2).
+ */
 export const maxHeaderListBytes = 16 * 1024;
 
 const fieldOverheadBytes = 32;
 
 /**
- * Tells what is wrong with a request as HTTP, before anything in it is looked at; undefined when it is in order. Security:
- * Node takes a coding that it does not undo for content, and a version that HTTP/1.1 is not for HTTP/1.1: who stands in
- * front could cut the connection into other requests than we do. Over HTTP/2 it keeps to the size of a header list only
- * once the client has acknowledged our settings, which is up to the client.
+ * Tells what is wrong with a request as HTTP, before anything in it is looked at; undefined when it
+ * is in order. Security: Node takes a coding that it does not undo for content, and a version that
+ * HTTP/1.1 is not for HTTP/1.1: who stands in front could cut the connection into other requests
+ * than we do. Over HTTP/2 it keeps to the size of a header list only once the client has
+ * acknowledged our settings, which is up to the client.
  */
 export function faultOfHttp(request: IncomingMessage | Http2ServerRequest): TurnedAway | undefined {
   if ("stream" in request) return isTooLong(request.rawHeaders) ? tooLong : undefined;
@@ -72,8 +82,8 @@ export const tooMuch: TurnedAway = {
 };
 
 /**
- * The answer to a path that is none of a public method. What is served elsewhere is told as what is nowhere, but for two
- * services that tools ask every server for.
+ * The answer to a path that is none of a public method. What is served elsewhere is told as what is
+ * nowhere, but for two services that tools ask every server for.
  */
 export function noSuchMethod(path: string): TurnedAway {
   return { status: 404, code: Code.Unimplemented, sentence: sentenceFor(path) };
@@ -81,15 +91,15 @@ export function noSuchMethod(path: string): TurnedAway {
 
 function sentenceFor(path: string): string {
   if (path.startsWith("/grpc.health."))
-    return "health is not served here: ask the probe listener, with a certificate of the deployment";
+    return "no health here: ask the probe listener, with a certificate of the deployment";
   if (path.startsWith("/grpc.reflection."))
     return "there is no reflection: give your tool the .proto files of the folder proto";
   return "there is no such method: see the folder proto for those that there are";
 }
 
 /**
- * Says it in the protocol that a content type names, as the caller's library reads it: gRPC and gRPC-Web in headers alone,
- * Connect's streams in their last frame, everything else as JSON.
+ * Says it in the protocol that a content type names, as the caller's library reads it: gRPC and
+ * gRPC-Web in headers alone, Connect's streams in their last frame, everything else as JSON.
  */
 export function answerTurnedAway(
   contentType: string | undefined,

@@ -9,17 +9,22 @@ import { SignedAnswerSchema } from "@sallyport/proto/gen/sallyport/evidence/v1/e
 import { answerHeader, contentTypeOf, frameMessage } from "@sallyport/proto/signing";
 import type { OwnersAnswer } from "./forward.ts";
 
-const key = createContextKey<OwnersAnswer | undefined>(undefined, { description: "the owner's own answer" });
+const key = createContextKey<OwnersAnswer | undefined>(undefined, {
+  description: "the owner's own answer",
+});
 
-/** Notes what the owner answered, for `verbatim` to send in the place of what the router would encode. */
+/**
+ * Notes what the owner answered, for `verbatim` to send in the place of what the router would
+ * encode.
+ */
 export function keepAnswer(values: ContextValues, answer: OwnersAnswer): void {
   values.set(key, answer);
 }
 
 /**
- * The same handler, which answers with an owner's own bytes and signature where they were noted: an owner signs bytes, and
- * to decode and encode them again could change them. Status, headers and trailers stay those of the router; refusals do
- * not pass here.
+ * The same handler, which answers with an owner's own bytes and signature where they were noted: an
+ * owner signs bytes, and to decode and encode them again could change them. Status, headers and
+ * trailers stay those of the router; refusals do not pass here.
  */
 export function verbatim(handler: UniversalHandler): UniversalHandler {
   const answered: UniversalHandlerFn = async (request) => {

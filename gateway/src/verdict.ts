@@ -2,14 +2,32 @@ import { type ContextValues, createContextKey, createContextValues } from "@conn
 import type { Place } from "./places.ts";
 import type { VerifiedRequest } from "./verify/checklist.ts";
 
-/** What is known of a call before anything is checked: its id, when it came (performance.now) and its time, in ms. */
-export type Call = { readonly requestId: string; readonly arrivedMs: number; readonly timeoutMs: number };
+/**
+ * What is known of a call before anything is checked: its id, when it came (performance.now) and
+ * its time, in ms.
+ */
+export type Call = {
+  readonly requestId: string;
+  readonly arrivedMs: number;
+  readonly timeoutMs: number;
+};
 
-/** What the front found: a verified request with its place, or the error for which the router must refuse. */
+/**
+ * What the front found: a verified request with its place, or the error for which the router must
+ * refuse.
+ */
 export type Verdict = Call &
   (
-    | { readonly kind: "verified"; readonly request: VerifiedRequest; readonly place: Pick<Place, "work"> }
-    | { readonly kind: "refused"; readonly error: unknown; readonly principalId: string | undefined }
+    | {
+        readonly kind: "verified";
+        readonly request: VerifiedRequest;
+        readonly place: Pick<Place, "work">;
+      }
+    | {
+        readonly kind: "refused";
+        readonly error: unknown;
+        readonly principalId: string | undefined;
+      }
   );
 
 // A handler that is reached without a verdict refuses.

@@ -35,7 +35,10 @@ describe("newEvent", () => {
     });
     expect(Buffer.byteLength(detail["description"] ?? "")).toBeLessThanOrEqual(256);
     expect(detail["description"]).toMatch(/^a\uFFFDb\uFFFDé+$/u);
-    const broken = newEvent("secrets", "secret.created", { ...actor, detail: { name: "x\ud800y" } });
+    const broken = newEvent("secrets", "secret.created", {
+      ...actor,
+      detail: { name: "x\ud800y" },
+    });
     expect(broken.detail["name"]).toBe("x\uFFFDy");
   });
 
@@ -57,7 +60,9 @@ describe("newEvent", () => {
       .parameter(2)
       .toEqualTypeOf<Fields>();
     expectTypeOf<Fields["outcome"]>().toEqualTypeOf<typeof Outcome.ALLOWED | undefined>();
-    expectTypeOf<keyof NonNullable<Fields["detail"]>>().toEqualTypeOf<"name" | "selector" | "sealed">();
+    expectTypeOf<keyof NonNullable<Fields["detail"]>>().toEqualTypeOf<
+      "name" | "selector" | "sealed"
+    >();
   });
 });
 
@@ -81,12 +86,15 @@ describe("catalogue", () => {
     }
   });
 
-  test.each(Object.entries(events))("%s: dotted name, an emitter, a severity that fits", (action, rule) => {
-    expect(action).toMatch(/^[a-z_]+(\.[a-z_]+)+$/);
-    expect(rule.emitters.length).toBeGreaterThan(0);
-    expect(rule.detail.length).toBeLessThanOrEqual(16); // as many as an Event holds
-    expect(new Set(rule.detail).size).toBe(rule.detail.length);
-    const refusal: boolean = rule.outcomes.some((outcome) => outcome === Outcome.DENIED);
-    expect(rule.severity >= Severity.WARNING).toBe(refusal);
-  });
+  test.each(Object.entries(events))(
+    "%s: dotted name, an emitter, a severity that fits",
+    (action, rule) => {
+      expect(action).toMatch(/^[a-z_]+(\.[a-z_]+)+$/);
+      expect(rule.emitters.length).toBeGreaterThan(0);
+      expect(rule.detail.length).toBeLessThanOrEqual(16); // as many as an Event holds
+      expect(new Set(rule.detail).size).toBe(rule.detail.length);
+      const refusal: boolean = rule.outcomes.some((outcome) => outcome === Outcome.DENIED);
+      expect(rule.severity >= Severity.WARNING).toBe(refusal);
+    },
+  );
 });

@@ -1,6 +1,9 @@
 import { Outcome, Severity } from "../gen/sallyport/audit/v1/audit_pb.ts";
 
-/** A process that reports events; its certificate proves which. Audit writes its own without a connection. */
+/**
+ * A process that reports events; its certificate proves which. Audit writes its own without a
+ * connection.
+ */
 export type Emitter = "gateway" | "identity" | "policy" | "secrets" | "crypto" | "audit";
 
 /** What the log accepts for one action. */
@@ -16,7 +19,10 @@ export type EventRule = {
 const done = [Outcome.ALLOWED] as const;
 const refused = [Outcome.DENIED] as const;
 
-/** Every action that can be in the log, with who may report it. Adding an action means adding it here and in meanings. */
+/**
+ * Every action that can be in the log, with who may report it. Adding an action means adding it
+ * here and in meanings.
+ */
 export const events = {
   // The configuration with which a process began to serve, as far as it is no secret.
   "process.started": {
@@ -58,7 +64,12 @@ export const events = {
     detail: ["count", "path"],
   },
   // Vaults and people.
-  "vault.created": { emitters: ["identity"], severity: Severity.NOTICE, outcomes: done, detail: ["name"] },
+  "vault.created": {
+    emitters: ["identity"],
+    severity: Severity.NOTICE,
+    outcomes: done,
+    detail: ["name"],
+  },
   "login_code.created": {
     emitters: ["identity"],
     severity: Severity.NOTICE,
@@ -138,7 +149,12 @@ export const events = {
     detail: ["count", "step", "hostname", "name", "validate_only"],
   },
   // The last use was spent.
-  "token.exhausted": { emitters: ["identity"], severity: Severity.NOTICE, outcomes: done, detail: ["uses"] },
+  "token.exhausted": {
+    emitters: ["identity"],
+    severity: Severity.NOTICE,
+    outcomes: done,
+    detail: ["uses"],
+  },
   // Somebody who holds the token asked what it would enroll.
   "token.checked": {
     emitters: ["identity"],
@@ -158,7 +174,12 @@ export const events = {
     outcomes: done,
     detail: ["name", "disable_reason"],
   },
-  "machine.enabled": { emitters: ["identity"], severity: Severity.NOTICE, outcomes: done, detail: ["name"] },
+  "machine.enabled": {
+    emitters: ["identity"],
+    severity: Severity.NOTICE,
+    outcomes: done,
+    detail: ["name"],
+  },
   "machine.revoked": {
     emitters: ["identity"],
     severity: Severity.NOTICE,
@@ -230,8 +251,18 @@ export const events = {
     detail: ["required"],
   },
   // Projects and secrets.
-  "project.created": { emitters: ["secrets"], severity: Severity.NOTICE, outcomes: done, detail: ["name"] },
-  "secret.created": { emitters: ["secrets"], severity: Severity.NOTICE, outcomes: done, detail: ["name"] },
+  "project.created": {
+    emitters: ["secrets"],
+    severity: Severity.NOTICE,
+    outcomes: done,
+    detail: ["name"],
+  },
+  "secret.created": {
+    emitters: ["secrets"],
+    severity: Severity.NOTICE,
+    outcomes: done,
+    detail: ["name"],
+  },
   "secret.version.added": {
     emitters: ["secrets"],
     severity: Severity.NOTICE,
@@ -252,13 +283,44 @@ export const events = {
     outcomes: done,
     detail: ["name", "changed"],
   },
-  "secret.deleted": { emitters: ["secrets"], severity: Severity.NOTICE, outcomes: done, detail: ["name"] },
-  "secret.restored": { emitters: ["secrets"], severity: Severity.NOTICE, outcomes: done, detail: ["name"] },
-  "secret.purged": { emitters: ["secrets"], severity: Severity.NOTICE, outcomes: done, detail: ["name"] },
-  "project.deleted": { emitters: ["secrets"], severity: Severity.NOTICE, outcomes: done, detail: ["name"] },
-  "project.restored": { emitters: ["secrets"], severity: Severity.NOTICE, outcomes: done, detail: ["name"] },
-  "project.purged": { emitters: ["secrets"], severity: Severity.NOTICE, outcomes: done, detail: ["name"] },
-  // Reads: only crypto opens, so only crypto reports that something was opened; policy reports what it refused.
+  "secret.deleted": {
+    emitters: ["secrets"],
+    severity: Severity.NOTICE,
+    outcomes: done,
+    detail: ["name"],
+  },
+  "secret.restored": {
+    emitters: ["secrets"],
+    severity: Severity.NOTICE,
+    outcomes: done,
+    detail: ["name"],
+  },
+  "secret.purged": {
+    emitters: ["secrets"],
+    severity: Severity.NOTICE,
+    outcomes: done,
+    detail: ["name"],
+  },
+  "project.deleted": {
+    emitters: ["secrets"],
+    severity: Severity.NOTICE,
+    outcomes: done,
+    detail: ["name"],
+  },
+  "project.restored": {
+    emitters: ["secrets"],
+    severity: Severity.NOTICE,
+    outcomes: done,
+    detail: ["name"],
+  },
+  "project.purged": {
+    emitters: ["secrets"],
+    severity: Severity.NOTICE,
+    outcomes: done,
+    detail: ["name"],
+  },
+  // Reads: only crypto opens, so only crypto reports that something was opened; policy reports what
+  // it refused.
   "secret.read": {
     emitters: ["crypto"],
     severity: Severity.INFO,
@@ -279,7 +341,8 @@ export const events = {
     outcomes: refused,
     detail: ["count", "selector"],
   },
-  // What a machine, or all machines of a token, may have recorded. The subject is the machine or the token.
+  // What a machine, or all machines of a token, may have recorded. The subject is the machine or
+  // the token.
   "records.limit_near": {
     emitters: ["audit"],
     severity: Severity.NOTICE,
@@ -332,7 +395,8 @@ export const meanings: Readonly<Record<Action, string>> = {
   "grant.removed": "a machine may not read a secret any more",
   "project_role.set": "what a user may do in a project was set",
   "project_role.removed": "a user's role in a project was taken back",
-  "vault.sealing_required": "reads of the vault's secrets must be sealed from now on, or need not be",
+  "vault.sealing_required":
+    "reads of the vault's secrets must be sealed from now on, or need not be",
   "secret.sealing_required": "reads of a secret must be sealed from now on, or need not be",
   "project.created": "a project was made",
   "project.deleted": "a project was deleted; it can be restored for 30 days",
@@ -350,7 +414,8 @@ export const meanings: Readonly<Record<Action, string>> = {
   "machine.denials_exceeded":
     "a machine is refused more often than it may be; count is how many decisions this stands for",
   "records.limit_near": "a machine or token has used half of the records that it may cause",
-  "records.limit_reached": "a machine or token caused as many records as it may: its reads are refused",
+  "records.limit_reached":
+    "a machine or token caused as many records as it may: its reads are refused",
 };
 
 const meaningByAction: ReadonlyMap<string, string> = new Map(Object.entries(meanings));
@@ -365,7 +430,9 @@ export function ruleOf(action: string): EventRule | undefined {
   return rules.get(action);
 }
 
-/** What an action tells, in one line; undefined for one that the catalogue does not have (any more). */
+/**
+ * What an action tells, in one line; undefined for one that the catalogue does not have (any more).
+ */
 export function meaningOf(action: string): string | undefined {
   return meaningByAction.get(action);
 }

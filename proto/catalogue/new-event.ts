@@ -6,16 +6,19 @@ import { type Action, type ActionOf, type Emitter, type EventRule, events } from
 
 type Filled = "$typeName" | "$unknown" | "action" | "outcome" | "detail";
 
-/** The fields of an event of action A; eventId and time are filled in when absent, outcome when only one is possible. */
+/**
+ * The fields of an event of action A; eventId and time are filled in when absent, outcome when only
+ * one is possible.
+ */
 export type EventFields<A extends Action> = Omit<MessageInitShape<typeof EventSchema>, Filled> & {
   readonly outcome?: (typeof events)[A]["outcomes"][number];
   readonly detail?: { readonly [K in (typeof events)[A]["detail"][number]]?: string };
 };
 
 /**
- * Makes an event. An action that the catalogue does not give to the emitter, or a foreign detail key, does not compile.
- * Details are made recordable: without control characters, at most 256 bytes, so that no text of a user can be one that
- * the log refuses.
+ * Makes an event. An action that the catalogue does not give to the emitter, or a foreign detail
+ * key, does not compile. Details are made recordable: without control characters, at most 256
+ * bytes, so that no text of a user can be one that the log refuses.
  */
 export function newEvent<E extends Emitter, A extends ActionOf<E>>(
   _emitter: E,
@@ -39,7 +42,9 @@ const control = /\p{Cc}|\p{Cs}/gu;
 
 function recordable(detail: Readonly<Record<string, string | undefined>>): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(detail).flatMap(([key, value]) => (value === undefined ? [] : [[key, shortened(value)]])),
+    Object.entries(detail).flatMap(([key, value]) =>
+      value === undefined ? [] : [[key, shortened(value)]],
+    ),
   );
 }
 

@@ -1,9 +1,14 @@
 import { Reason } from "../gen/sallyport/errors/v1/reason_pb.ts";
 
-/** What the public may be told of a refusal: the metadata that passes, and one sentence that says what to do. */
+/**
+ * What the public may be told of a refusal: the metadata that passes, and one sentence that says
+ * what to do.
+ */
 export type PublicError = { readonly metadata: readonly string[]; readonly sentence: string };
 
-/** The reasons that leave only as INTERNAL or as another reason: they speak of our own processes. */
+/**
+ * The reasons that leave only as INTERNAL or as another reason: they speak of our own processes.
+ */
 type Hidden =
   | typeof Reason.UNSPECIFIED
   | typeof Reason.INTERNAL
@@ -14,19 +19,24 @@ type Hidden =
 const known: Readonly<Record<Exclude<Reason, Hidden>, PublicError>> = {
   [Reason.REQUEST_REJECTED]: {
     metadata: [],
-    sentence: "the request was rejected: check that the identity is still valid and sign every attempt anew",
+    sentence:
+      "the request was rejected: check that the identity is still valid and sign every attempt " +
+      "anew",
   },
   [Reason.CLOCK_SKEW]: {
     metadata: ["server_time"],
-    sentence: "the request's time is outside the window: set the clock by server_time and sign again",
+    sentence:
+      "the request's time is outside the window: set the clock by server_time and sign again",
   },
   [Reason.MACHINE_EXPIRED]: {
     metadata: [],
-    sentence: "the lifetime of this machine or device key is over: enroll a new machine, or log in again",
+    sentence:
+      "the lifetime of this machine or device key is over: enroll a new machine, or log in again",
   },
   [Reason.MACHINE_DISABLED]: {
     metadata: [],
-    sentence: "this machine is disabled or revoked, or this device signed out: ask an admin of the vault",
+    sentence:
+      "this machine is disabled or revoked, or this device signed out: ask an admin of the vault",
   },
   [Reason.ROLE_REQUIRED]: {
     metadata: [],
@@ -34,20 +44,28 @@ const known: Readonly<Record<Exclude<Reason, Hidden>, PublicError>> = {
   },
   [Reason.NOT_GRANTED]: {
     metadata: ["secret_id"],
-    sentence: "no grant covers this secret, or the version named: ask an admin of the vault to grant it",
+    sentence:
+      "no grant covers this secret, or the version named: ask an admin of the vault to grant it",
   },
   [Reason.NOT_FOUND]: {
     metadata: ["field"],
     sentence: "there is no such thing in this vault: check the id or name",
   },
-  [Reason.ALREADY_EXISTS]: { metadata: ["field"], sentence: "that name or id is taken: choose another" },
+  [Reason.ALREADY_EXISTS]: {
+    metadata: ["field"],
+    sentence: "that name or id is taken: choose another",
+  },
   [Reason.FIELD_INVALID]: { metadata: ["field", "description"], sentence: "a field is not valid" },
   [Reason.NAME_DANGEROUS]: {
     metadata: ["name", "description"],
     sentence:
-      "a variable of this name changes what programs run or trust: choose another name, or allow it explicitly",
+      "a variable of this name changes what programs run or trust: choose another name, or allow " +
+      "it explicitly",
   },
-  [Reason.TOO_LARGE]: { metadata: ["limit_bytes"], sentence: "too large: ask for or send less at once" },
+  [Reason.TOO_LARGE]: {
+    metadata: ["limit_bytes"],
+    sentence: "too large: ask for or send less at once",
+  },
   [Reason.VERSION_CONFLICT]: {
     metadata: ["current_version"],
     sentence: "the secret has changed since: look at the current version and try again",
@@ -60,24 +78,32 @@ const known: Readonly<Record<Exclude<Reason, Hidden>, PublicError>> = {
     metadata: [],
     sentence: "every use of the token or code is spent: ask for a new one",
   },
-  [Reason.TOKEN_REVOKED]: { metadata: [], sentence: "the token or code was revoked: ask for a new one" },
+  [Reason.TOKEN_REVOKED]: {
+    metadata: [],
+    sentence: "the token or code was revoked: ask for a new one",
+  },
   [Reason.TOKEN_SOURCE_REFUSED]: {
     metadata: [],
-    sentence: "the token does not enroll from this address: use it where it was made for, or ask for another",
+    sentence:
+      "the token does not enroll from this address: use it where it was made for, or ask for " +
+      "another",
   },
   [Reason.TOKEN_HOSTNAME_REFUSED]: {
     metadata: [],
     sentence:
-      "the token does not enroll a host of this name: use it where it was made for, or ask for another",
+      "the token does not enroll a host of this name: use it where it was made for, or ask for " +
+      "another",
   },
   [Reason.TOKEN_NAME_REFUSED]: {
     metadata: [],
-    sentence: "the token does not give this machine name: leave the name out, or ask which names it gives",
+    sentence:
+      "the token does not give this machine name: leave the name out, or ask which names it gives",
   },
   [Reason.MACHINE_CAP_REACHED]: {
     metadata: ["limit"],
     sentence:
-      "the vault has as many machines as it may have: revoke what is not needed, or have the cap raised",
+      "the vault has as many machines as it may have: revoke what is not needed, or have the cap " +
+      "raised",
   },
   [Reason.LAST_OWNER]: {
     metadata: [],
@@ -89,21 +115,27 @@ const known: Readonly<Record<Exclude<Reason, Hidden>, PublicError>> = {
   },
   [Reason.PROJECT_ROLE_REQUIRED]: {
     metadata: ["project_role"],
-    sentence: "your role in this project may not do this: ask a manager of the project for the role named",
+    sentence:
+      "your role in this project may not do this: ask a manager of the project for the role named",
   },
   [Reason.SEALING_REQUIRED]: {
     metadata: ["secret_id"],
-    sentence: "this secret is read sealed only: name a recipient key, or read with a Sallyport client",
+    sentence:
+      "this secret is read sealed only: name a recipient key, or read with a Sallyport client",
   },
   [Reason.RATE_LIMITED]: { metadata: [], sentence: "too many requests: wait for the retry delay" },
   [Reason.DEPENDENCY_UNAVAILABLE]: {
     metadata: [],
     sentence:
-      "a part of the system cannot answer now: nothing was given out; try again after the delay, signed anew",
+      "a part of the system cannot answer now: nothing was given out; try again after the delay, " +
+      "signed anew",
   },
 };
 
-/** What may be told of each public reason; a reason that is absent here is nobody's business outside. */
+/**
+ * What may be told of each public reason; a reason that is absent here is nobody's business
+ * outside.
+ */
 export const publicErrors: Readonly<Partial<Record<Reason, PublicError>>> = known;
 
 /** Of a refusal's metadata, what the public may know: nothing of a reason that is not public. */
@@ -115,7 +147,10 @@ export function publicMetadata(
   return Object.fromEntries(Object.entries(metadata).filter(([key]) => allowed.includes(key)));
 }
 
-/** The sentence for a public refusal, with the field and the fault where they may be told; undefined for other reasons. */
+/**
+ * The sentence for a public refusal, with the field and the fault where they may be told; undefined
+ * for other reasons.
+ */
 export function publicSentence(
   reason: Reason,
   metadata: Readonly<Record<string, string>>,
@@ -155,11 +190,15 @@ const requestFields: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Whether a gateway refuses for that reason by itself, without the owner of the method. Any other refusal has to be signed
- * by the owner (SIGNING §11).
+ * Whether a gateway refuses for that reason by itself, without the owner of the method. Any other
+ * refusal has to be signed by the owner (SIGNING §11).
  */
-export function mayGatewayRefuse(reason: string, metadata: Readonly<Record<string, string>>): boolean {
+export function mayGatewayRefuse(
+  reason: string,
+  metadata: Readonly<Record<string, string>>,
+): boolean {
   return (
-    gatewayReasons.has(reason) || (reason === "FIELD_INVALID" && requestFields.has(metadata["field"] ?? ""))
+    gatewayReasons.has(reason) ||
+    (reason === "FIELD_INVALID" && requestFields.has(metadata["field"] ?? ""))
   );
 }

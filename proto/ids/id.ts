@@ -1,11 +1,24 @@
 /** The prefixes of ids, one for each kind of thing (SIGNING §1.3). */
-export type IdPrefix = "vlt" | "prj" | "sec" | "mch" | "usr" | "tok" | "pol" | "dec" | "evt" | "req";
+export type IdPrefix =
+  | "vlt"
+  | "prj"
+  | "sec"
+  | "mch"
+  | "usr"
+  | "tok"
+  | "pol"
+  | "dec"
+  | "evt"
+  | "req";
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
 const bodyLength = 20;
 const body = /^[0-9a-hjkmnp-tv-z]{20}$/;
 
-/** Makes the part of an id after its prefix: 20 characters of lower-case Crockford base32, 100 random bits. */
+/**
+ * Makes the part of an id after its prefix: 20 characters of lower-case Crockford base32, 100
+ * random bits.
+ */
 export function newIdBody(): string {
   const random = globalThis.crypto.getRandomValues(new Uint8Array(bodyLength));
   return Array.from(random, (byte) => alphabet.charAt(byte % alphabet.length)).join("");

@@ -1,6 +1,9 @@
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 
-/** Bytes do not have the form that ENVELOPE.md demands, or do not open. The message never holds the input. */
+/**
+ * Bytes do not have the form that ENVELOPE.md demands, or do not open. The message never holds the
+ * input.
+ */
 export class EnvelopeError extends Error {
   override readonly name = "EnvelopeError";
 }
@@ -16,18 +19,30 @@ const tagBytes = 16;
 export const sealOverheadBytes = ivBytes + tagBytes;
 
 /** Seals a plaintext under a random IV: iv, ciphertext, tag (ENVELOPE §1.4). */
-export function sealBytes(key: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array<ArrayBuffer> {
+export function sealBytes(
+  key: Uint8Array,
+  aad: Uint8Array,
+  plaintext: Uint8Array,
+): Uint8Array<ArrayBuffer> {
   const iv = randomBytes(ivBytes);
   const cipher = createCipheriv(algorithm, key, iv, { authTagLength: tagBytes });
   cipher.setAAD(aad);
   return Buffer.concat([iv, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
 }
 
-/** Opens what sealBytes made; the caller zeroes the plaintext. Throws EnvelopeError (ENVELOPE §1.4). */
-export function openBytes(key: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array<ArrayBuffer> {
+/**
+ * Opens what sealBytes made; the caller zeroes the plaintext. Throws EnvelopeError (ENVELOPE §1.4).
+ */
+export function openBytes(
+  key: Uint8Array,
+  aad: Uint8Array,
+  sealed: Uint8Array,
+): Uint8Array<ArrayBuffer> {
   if (sealed.length < sealOverheadBytes) throw new EnvelopeError("a sealed text is cut short");
   const tagAt = sealed.length - tagBytes;
-  const decipher = createDecipheriv(algorithm, key, sealed.subarray(0, ivBytes), { authTagLength: tagBytes });
+  const decipher = createDecipheriv(algorithm, key, sealed.subarray(0, ivBytes), {
+    authTagLength: tagBytes,
+  });
   decipher.setAAD(aad);
   decipher.setAuthTag(sealed.subarray(tagAt));
   const plaintext = decipher.update(sealed.subarray(ivBytes, tagAt));

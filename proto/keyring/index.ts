@@ -1,4 +1,12 @@
-export { EnvelopeError, keyBytes, newKey, openBytes, sealBytes, sealOverheadBytes, zeroing } from "./aead.ts";
+export {
+  EnvelopeError,
+  keyBytes,
+  newKey,
+  openBytes,
+  sealBytes,
+  sealOverheadBytes,
+  zeroing,
+} from "./aead.ts";
 export {
   type KekProvider,
   WrongKekError,

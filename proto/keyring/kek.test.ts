@@ -4,7 +4,9 @@ import { checkFingerprint, createFileKek, textOf } from "./kek.ts";
 
 test("a KEK has 32 bytes", () => {
   for (const length of [0, 31, 33])
-    expect(() => createFileKek(new Uint8Array(length))).toThrow(new RangeError("a KEK has 32 bytes"));
+    expect(() => createFileKek(new Uint8Array(length))).toThrow(
+      new RangeError("a KEK has 32 bytes"),
+    );
 });
 
 test("a file's KEK tells where it lives, and a fingerprint of 16 bytes that is its own", () => {

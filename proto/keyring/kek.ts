@@ -8,17 +8,25 @@ export const fingerprintBytes = 16;
 /** The length of a key that a KEK wrapped, in bytes (ENVELOPE §1.7). */
 export const wrappedKeyBytes = keyBytes + sealOverheadBytes;
 
-/** Where the KEK lives: a file now, a KMS or HSM later. The KEK itself never leaves its provider. */
+/**
+ * Where the KEK lives: a file now, a KMS or HSM later. The KEK itself never leaves its provider.
+ */
 export type KekProvider = {
   /** Names the provider and the KEK: 16 bytes that differ for every KEK (ENVELOPE §1.6). */
   describe(): { readonly provider: string; readonly fingerprint: Uint8Array };
   /** Wraps a 32-byte key into 60 bytes, bound to the associated data (ENVELOPE §1.7). */
   wrap(key: Uint8Array, aad: Uint8Array): Promise<Uint8Array>;
-  /** Unwraps; the caller zeroes the key. Throws EnvelopeError when KEK, associated data or bytes are not the same. */
+  /**
+   * Unwraps; the caller zeroes the key. Throws EnvelopeError when KEK, associated data or bytes are
+   * not the same.
+   */
   unwrap(wrapped: Uint8Array, aad: Uint8Array): Promise<Uint8Array>;
 };
 
-/** Something was wrapped by another KEK. The sentence names the one needed and the one given (ENVELOPE §4.4). */
+/**
+ * Something was wrapped by another KEK. The sentence names the one needed and the one given
+ * (ENVELOPE §4.4).
+ */
 export class WrongKekError extends Error {
   override readonly name = "WrongKekError";
 

@@ -10,11 +10,14 @@ const keyBytes = 32;
 const keyLine = /^([A-Za-z0-9._:-]{1,64}) ([A-Za-z0-9+/]{43}=)$/;
 
 /**
- * Reads a key file: lines `<key-id> <base64 of 32 bytes>`, the newest first. Empty lines and lines that begin with # are
- * skipped. Throws KeyFileError, whose message continues "the file …", for no key, a malformed line or a key id given twice.
+ * Reads a key file: lines `<key-id> <base64 of 32 bytes>`, the newest first. Empty lines and lines
+ * that begin with # are skipped. Throws KeyFileError, whose message continues "the file …", for no
+ * key, a malformed line or a key id given twice.
  */
 export function parseKeyFile(content: string): KeyFileEntry[] {
-  const lines = content.split("\n").map((line, index) => ({ line: line.trimEnd(), number: index + 1 }));
+  const lines = content
+    .split("\n")
+    .map((line, index) => ({ line: line.trimEnd(), number: index + 1 }));
   const keys = lines
     .filter(({ line }) => line !== "" && !line.startsWith("#"))
     .map(({ line, number }) => {
@@ -33,10 +36,15 @@ export function parseKeyFile(content: string): KeyFileEntry[] {
   return keys;
 }
 
-/** The bytes of a key file, in the order given; the caller zeroes them. Throws KeyFileError for what is no key. */
+/**
+ * The bytes of a key file, in the order given; the caller zeroes them. Throws KeyFileError for what
+ * is no key.
+ */
 export function formatKeyFile(keys: readonly KeyFileEntry[]): Buffer {
   const lines = keys.map(({ keyId, key }) => `${keyId} ${Buffer.from(key).toString("base64")}\n`);
   if (lines.length === 0 || !lines.every((line) => keyLine.test(line.trimEnd())))
-    throw new KeyFileError("a key file needs keys of 32 bytes with ids of letters, digits and ._:-");
+    throw new KeyFileError(
+      "a key file needs keys of 32 bytes with ids of letters, digits and ._:-",
+    );
   return Buffer.from(lines.join(""));
 }

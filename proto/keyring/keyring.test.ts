@@ -32,7 +32,9 @@ test("no keyring opens after any single bit changed", async () => {
   const kek = createFileKek(newKey());
   const sealed = await sealKeyring(kek, newKeyring());
   for (let bit = 0; bit < sealed.length * 8; bit += 1) {
-    const changed = Uint8Array.from(sealed, (byte, at) => (at === bit >> 3 ? byte ^ (1 << (bit & 7)) : byte));
+    const changed = Uint8Array.from(sealed, (byte, at) =>
+      at === bit >> 3 ? byte ^ (1 << (bit & 7)) : byte,
+    );
     await expect(openKeyring(kek, changed), `bit ${bit}`).rejects.toThrow(Error);
   }
 });

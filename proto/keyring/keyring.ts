@@ -1,5 +1,13 @@
 import { labelled } from "../signing/labels.ts";
-import { EnvelopeError, keyBytes, newKey, openBytes, sealBytes, sealOverheadBytes, zeroing } from "./aead.ts";
+import {
+  EnvelopeError,
+  keyBytes,
+  newKey,
+  openBytes,
+  sealBytes,
+  sealOverheadBytes,
+  zeroing,
+} from "./aead.ts";
 import { type KekProvider, checkFingerprint, fingerprintBytes, wrappedKeyBytes } from "./kek.ts";
 
 /** A key and the id under which others name it. */
@@ -39,7 +47,10 @@ export async function sealKeyring(kek: KekProvider, keyring: Keyring): Promise<U
   });
 }
 
-/** Opens a keyring file. Throws WrongKekError before anything is opened, else EnvelopeError (ENVELOPE §4.3). */
+/**
+ * Opens a keyring file. Throws WrongKekError before anything is opened, else EnvelopeError
+ * (ENVELOPE §4.3).
+ */
 export async function openKeyring(kek: KekProvider, bytes: Uint8Array): Promise<Keyring> {
   checkFingerprint("the keyring", fingerprintOfKeyring(bytes), kek);
   const header = bytes.subarray(0, headerBytes);
@@ -49,10 +60,14 @@ export async function openKeyring(kek: KekProvider, bytes: Uint8Array): Promise<
   );
 }
 
-/** The fingerprint of the KEK that a keyring file needs. Throws EnvelopeError when it is none (ENVELOPE §4.3). */
+/**
+ * The fingerprint of the KEK that a keyring file needs. Throws EnvelopeError when it is none
+ * (ENVELOPE §4.3).
+ */
 export function fingerprintOfKeyring(bytes: Uint8Array): Uint8Array {
   if (bytes.length < minBytes) throw new EnvelopeError("the keyring is cut short");
-  if (Buffer.compare(bytes.subarray(0, magic.length), magic) !== 0) throw new EnvelopeError("not a keyring");
+  if (Buffer.compare(bytes.subarray(0, magic.length), magic) !== 0)
+    throw new EnvelopeError("not a keyring");
   return bytes.subarray(magic.length, headerBytes);
 }
 
@@ -89,12 +104,15 @@ function decodeEntries(bytes: Uint8Array): Keyring {
     const use = uses.find((candidate) => codes[candidate] === rest[0]);
     if (!use || rest.length < end) throw new EnvelopeError("a keyring entry has another form");
     const keyId = Buffer.from(rest.subarray(idAt, keyAt)).toString("latin1");
-    if (!/^[a-z0-9-]{1,64}$/.test(keyId)) throw new EnvelopeError("a keyring entry has another key id");
+    if (!/^[a-z0-9-]{1,64}$/.test(keyId))
+      throw new EnvelopeError("a keyring entry has another key id");
     if (found[use].some((entry) => entry.keyId === keyId))
       throw new EnvelopeError("a keyring has a key id twice");
-    found[use].push({ keyId, key: new Uint8Array(rest.subarray(keyAt, end)) }); // A copy: the entries are zeroed.
+    // A copy: the entries are zeroed.
+    found[use].push({ keyId, key: new Uint8Array(rest.subarray(keyAt, end)) });
     rest = rest.subarray(end);
   }
-  for (const use of uses) if (found[use].length === 0) throw new EnvelopeError(`a keyring has no ${use} key`);
+  for (const use of uses)
+    if (found[use].length === 0) throw new EnvelopeError(`a keyring has no ${use} key`);
   return found;
 }

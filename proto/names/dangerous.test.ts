@@ -46,7 +46,8 @@ describe("dangerOf", () => {
     expect(dangerOf("npm_config_registry")).toBe(dangerOf("NPM_CONFIG_REGISTRY"));
   });
 
-  // What people really keep in a secrets manager: a warning that comes for these is one that nobody reads.
+  // What people really keep in a secrets manager: a warning that comes for these is one that nobody
+  // reads.
   test.each([
     "DB_URL",
     "API_KEY",
@@ -116,7 +117,11 @@ const attacks: readonly Attack[] = [
     files: { rc: (touch) => touch },
   },
   { run: ["bash", "-c", "ls"], env: (_, touch) => ({ "BASH_FUNC_ls%%": `() { ${touch}; }` }) },
-  { run: ["zsh", "-c", ":"], env: (dir) => ({ ZDOTDIR: dir }), files: { ".zshenv": (touch) => touch } },
+  {
+    run: ["zsh", "-c", ":"],
+    env: (dir) => ({ ZDOTDIR: dir }),
+    files: { ".zshenv": (touch) => touch },
+  },
   {
     run: ["git", "ls-remote", "ssh://localhost/x"],
     env: (_, touch) => ({ GIT_SSH_COMMAND: `${touch};false` }),
@@ -145,7 +150,10 @@ const attacks: readonly Attack[] = [
     env: (dir) => ({ PERL5OPT: "-MFirst", PERL5LIB: dir }),
     files: { "First.pm": (touch) => `system("${touch}"); 1;` },
   },
-  { run: ["perl", "-d", "-e", "0"], env: (_, touch) => ({ PERL5DB: `BEGIN { system("${touch}"); exit }` }) },
+  {
+    run: ["perl", "-d", "-e", "0"],
+    env: (_, touch) => ({ PERL5DB: `BEGIN { system("${touch}"); exit }` }),
+  },
   {
     run: ["make", "-f", "/dev/null"],
     env: (dir) => ({ MAKEFILES: join(dir, "first.mk") }),
@@ -178,7 +186,8 @@ describe("a program that is told to do nothing", () => {
           join(dir, "touched"),
         ];
         const touch = `touch ${touched}`;
-        for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), `${text(touch)}\n`);
+        for (const [name, text] of Object.entries(files))
+          writeFileSync(join(dir, name), `${text(touch)}\n`);
         const options = { cwd: dir, timeout: 9_000, stdio: "ignore" } as const;
         spawnSync(program, args, { ...options, env: plain });
         expect(existsSync(touched), "by itself").toBe(false);

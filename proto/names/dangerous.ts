@@ -1,4 +1,6 @@
-/** Names that make a program do something else once they stand in its environment, and what that is. */
+/**
+ * Names that make a program do something else once they stand in its environment, and what that is.
+ */
 export type DangerousNames = {
   /** In capitals; a star stands for any characters. */
   readonly names: readonly string[];
@@ -6,31 +8,50 @@ export type DangerousNames = {
 };
 
 /**
- * The list. On it is what makes a common program run or load what the value says, take its programs, packages or options
- * from there, trust whom it would not, or write down what it should not. Not on it is what only says where to connect and
- * as whom (AWS_*, DOCKER_HOST, KUBECONFIG, PGHOST, HTTPS_PROXY, a token of a registry): for that secrets are made. No such
- * list is complete: it keeps people from accidents, and a client that hands over chosen names from the rest.
+ * The list. On it is what makes a common program run or load what the value says, take its
+ * programs, packages or options from there, trust whom it would not, or write down what it should
+ * not. Not on it is what only says where to connect and as whom (AWS_*, DOCKER_HOST, KUBECONFIG,
+ * PGHOST, HTTPS_PROXY, a token of a registry): for that secrets are made. No such list is complete:
+ * it keeps people from accidents, and a client that hands over chosen names from the rest.
  */
 export const dangerousNames: readonly DangerousNames[] = [
   // The C library and the dynamic linkers.
   { names: ["LD_PRELOAD"], why: "the dynamic linker loads the named library into every program" },
-  { names: ["LD_LIBRARY_PATH"], why: "the dynamic linker takes libraries from the named folders first" },
-  { names: ["LD_AUDIT"], why: "the dynamic linker loads the named auditing library into every program" },
+  {
+    names: ["LD_LIBRARY_PATH"],
+    why: "the dynamic linker takes libraries from the named folders first",
+  },
+  {
+    names: ["LD_AUDIT"],
+    why: "the dynamic linker loads the named auditing library into every program",
+  },
   { names: ["LD_*"], why: "the dynamic linker reads its other settings from here too" },
   { names: ["DYLD_*"], why: "the macOS linker inserts and replaces libraries by these" },
-  { names: ["GCONV_PATH"], why: "the C library loads converters, which are code, from the named folders" },
+  {
+    names: ["GCONV_PATH"],
+    why: "the C library loads converters, which are code, from the named folders",
+  },
   { names: ["GETCONF_DIR"], why: "getconf runs programs of the named folder" },
-  { names: ["GLIBC_TUNABLES"], why: "the C library takes settings of its memory and loader from here" },
+  {
+    names: ["GLIBC_TUNABLES"],
+    why: "the C library takes settings of its memory and loader from here",
+  },
   {
     names: ["MALLOC_TRACE", "MALLOC_CHECK_"],
     why: "the C library's memory functions change, or write a file",
   },
-  { names: ["LOCPATH", "NLSPATH"], why: "the C library takes locales and message formats from there" },
+  {
+    names: ["LOCPATH", "NLSPATH"],
+    why: "the C library takes locales and message formats from there",
+  },
   {
     names: ["HOSTALIASES", "LOCALDOMAIN", "RES_OPTIONS", "RESOLV_HOST_CONF"],
     why: "the C library takes host names for other hosts' by these",
   },
-  { names: ["TMPDIR", "TMP", "TEMP"], why: "programs keep temporary files, values among them, there" },
+  {
+    names: ["TMPDIR", "TMP", "TEMP"],
+    why: "programs keep temporary files, values among them, there",
+  },
   {
     names: ["TERMINFO", "TERMINFO_DIRS", "TERMCAP"],
     why: "programs send the terminal what is described there",
@@ -40,40 +61,73 @@ export const dangerousNames: readonly DangerousNames[] = [
   { names: ["BASH_ENV"], why: "bash runs the named file before every script" },
   { names: ["ENV"], why: "sh runs the named file when it starts interactively" },
   { names: ["ZDOTDIR"], why: "zsh runs the start-up files of the named folder" },
-  { names: ["FPATH"], why: "zsh and ksh load functions, which can stand for any command, from there" },
+  {
+    names: ["FPATH"],
+    why: "zsh and ksh load functions, which can stand for any command, from there",
+  },
   { names: ["NULLCMD", "READNULLCMD"], why: "zsh runs it for a redirection without a command" },
   { names: ["BASH_FUNC*"], why: "bash takes functions from here, which can stand for any command" },
-  { names: ["BASH_LOADABLES_PATH"], why: "bash loads commands, which are code, from the named folders" },
+  {
+    names: ["BASH_LOADABLES_PATH"],
+    why: "bash loads commands, which are code, from the named folders",
+  },
   {
     names: ["SHELLOPTS", "BASHOPTS"],
     why: "bash switches on the named options, such as tracing every command with its values",
   },
   { names: ["PROMPT_COMMAND"], why: "bash runs it before every prompt" },
-  { names: ["PS0", "PS1", "PS2", "PS4"], why: "the shell expands it, commands included, when it shows it" },
-  { names: ["BASH_XTRACEFD", "HISTFILE"], why: "the shell writes commands, with their values, there" },
-  { names: ["IFS"], why: "the shell splits words at these characters, which changes what scripts run" },
-  { names: ["GLOBIGNORE", "EXECIGNORE"], why: "bash overlooks the files and commands that it names" },
+  {
+    names: ["PS0", "PS1", "PS2", "PS4"],
+    why: "the shell expands it, commands included, when it shows it",
+  },
+  {
+    names: ["BASH_XTRACEFD", "HISTFILE"],
+    why: "the shell writes commands, with their values, there",
+  },
+  {
+    names: ["IFS"],
+    why: "the shell splits words at these characters, which changes what scripts run",
+  },
+  {
+    names: ["GLOBIGNORE", "EXECIGNORE"],
+    why: "bash overlooks the files and commands that it names",
+  },
   { names: ["CDPATH"], why: "cd enters other folders than the script says" },
   { names: ["INPUTRC"], why: "the shell binds keys to what the named file says" },
 
   // What every program goes by.
   { names: ["PATH"], why: "every command is looked for in the named folders" },
-  { names: ["HOME", "XDG_*"], why: "programs take their settings, keys and start-up files from there" },
+  {
+    names: ["HOME", "XDG_*"],
+    why: "programs take their settings, keys and start-up files from there",
+  },
   { names: ["SHELL", "COMSPEC", "CONFIG_SHELL"], why: "programs start the named file as a shell" },
-  { names: ["PATHEXT", "SYSTEMROOT", "WINDIR"], why: "Windows finds its commands and libraries by it" },
+  {
+    names: ["PATHEXT", "SYSTEMROOT", "WINDIR"],
+    why: "Windows finds its commands and libraries by it",
+  },
   { names: ["PSMODULEPATH"], why: "PowerShell loads modules from the named folders" },
   {
     names: ["EDITOR", "VISUAL", "FCEDIT", "*_EDITOR"],
     why: "git, the shell and others run it to have a text edited",
   },
-  { names: ["PAGER", "MANPAGER", "*_PAGER"], why: "git, man, psql, aws and others run it to show a text" },
+  {
+    names: ["PAGER", "MANPAGER", "*_PAGER"],
+    why: "git, man, psql, aws and others run it to show a text",
+  },
   { names: ["BROWSER", "GH_BROWSER"], why: "log-in commands run it" },
   { names: ["*_ASKPASS"], why: "ssh, git and sudo run it and trust its answer" },
   { names: ["LESSOPEN", "LESSCLOSE"], why: "less runs it for every file" },
-  { names: ["LESS", "LESSKEY*"], why: "less takes options and keys from here, which may run commands" },
+  {
+    names: ["LESS", "LESSKEY*"],
+    why: "less takes options and keys from here, which may run commands",
+  },
   { names: ["VIMINIT", "EXINIT", "MYVIMRC"], why: "vi and vim run it when they start" },
   { names: ["EMACSLOADPATH"], why: "Emacs loads code from the named folders" },
-  { names: ["DBUS_*"], why: "programs talk to the bus at that address, and an address may run a command" },
+  {
+    names: ["DBUS_*"],
+    why: "programs talk to the bus at that address, and an address may run a command",
+  },
   {
     names: [
       "GTK_MODULES",
@@ -87,21 +141,33 @@ export const dangerousNames: readonly DangerousNames[] = [
   },
 
   // git and other ways to servers.
-  { names: ["GIT_SSH", "GIT_SSH_COMMAND", "GIT_PROXY_COMMAND"], why: "git runs it to reach a server" },
+  {
+    names: ["GIT_SSH", "GIT_SSH_COMMAND", "GIT_PROXY_COMMAND"],
+    why: "git runs it to reach a server",
+  },
   { names: ["GIT_EXEC_PATH"], why: "git runs its own commands from the named folder" },
-  { names: ["GIT_CONFIG*"], why: "git takes settings from here, and settings name commands to run" },
+  {
+    names: ["GIT_CONFIG*"],
+    why: "git takes settings from here, and settings name commands to run",
+  },
   {
     names: ["GIT_DIR", "GIT_COMMON_DIR", "GIT_WORK_TREE", "GIT_CEILING_DIRECTORIES"],
     why: "git takes settings and hooks, which run, from another repository",
   },
-  { names: ["GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"], why: "git takes files from there" },
+  {
+    names: ["GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"],
+    why: "git takes files from there",
+  },
   { names: ["GIT_EXTERNAL_DIFF"], why: "git runs it for every changed file" },
   { names: ["GIT_TEMPLATE_DIR"], why: "git copies hooks from there into new repositories" },
   {
     names: ["GIT_ALLOW_PROTOCOL", "GIT_PROTOCOL_FROM_USER"],
     why: "git fetches by the named ways, and one of them runs a command",
   },
-  { names: ["GIT_TRACE*", "GIT_CURL_VERBOSE"], why: "git writes down what it sends, passwords among it" },
+  {
+    names: ["GIT_TRACE*", "GIT_CURL_VERBOSE"],
+    why: "git writes down what it sends, passwords among it",
+  },
   { names: ["SSH_SK_PROVIDER"], why: "ssh loads the named library" },
   {
     names: ["RSYNC_RSH", "RSYNC_CONNECT_PROG", "CVS_RSH", "SVN_SSH", "UUCP_RSH"],
@@ -129,8 +195,14 @@ export const dangerousNames: readonly DangerousNames[] = [
     ],
     why: "programs trust whatever server the named authority vouches for",
   },
-  { names: ["SSLKEYLOGFILE"], why: "programs write the keys of their connections to the named file" },
-  { names: ["OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES"], why: "OpenSSL loads modules by it" },
+  {
+    names: ["SSLKEYLOGFILE"],
+    why: "programs write the keys of their connections to the named file",
+  },
+  {
+    names: ["OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES"],
+    why: "OpenSSL loads modules by it",
+  },
   {
     names: ["KRB5_CONFIG", "LDAPCONF", "LDAPRC"],
     why: "log-in libraries take settings and modules from there",
@@ -147,8 +219,14 @@ export const dangerousNames: readonly DangerousNames[] = [
   { names: ["NODE_COMPILE_CACHE"], why: "node runs compiled code from the named folder" },
   { names: ["NODE_REPL_EXTERNAL_MODULE"], why: "node runs the named file instead of its prompt" },
   { names: ["ELECTRON_RUN_AS_NODE"], why: "desktop programs become a plain node" },
-  { names: ["PYTHONPATH", "PYTHONUSERBASE"], why: "python imports modules from the named folders first" },
-  { names: ["PYTHONHOME", "PYTHONPLATLIBDIR"], why: "python takes its standard library from there" },
+  {
+    names: ["PYTHONPATH", "PYTHONUSERBASE"],
+    why: "python imports modules from the named folders first",
+  },
+  {
+    names: ["PYTHONHOME", "PYTHONPLATLIBDIR"],
+    why: "python takes its standard library from there",
+  },
   { names: ["PYTHONPYCACHEPREFIX"], why: "python runs compiled code from the named folder" },
   { names: ["PYTHONSTARTUP"], why: "python runs the named file when it starts interactively" },
   { names: ["PYTHONINSPECT"], why: "python stays and takes commands after its script" },
@@ -157,7 +235,10 @@ export const dangerousNames: readonly DangerousNames[] = [
     why: "python imports the module that it names",
   },
   { names: ["PYTHONEXECUTABLE"], why: "python takes the named file for itself" },
-  { names: ["PYTEST_ADDOPTS", "PYTEST_PLUGINS"], why: "pytest takes options and modules to load from here" },
+  {
+    names: ["PYTEST_ADDOPTS", "PYTEST_PLUGINS"],
+    why: "pytest takes options and modules to load from here",
+  },
   {
     names: ["PERL5OPT", "PERL5DB"],
     why: "perl takes options and code from here, such as modules to load first",
@@ -176,10 +257,21 @@ export const dangerousNames: readonly DangerousNames[] = [
   },
   { names: ["LUA_INIT*"], why: "lua runs it before every script" },
   { names: ["LUA_PATH*", "LUA_CPATH*"], why: "lua loads modules from the named places" },
-  { names: ["AWKPATH", "AWKLIBPATH"], why: "awk loads programs and libraries from the named folders" },
+  {
+    names: ["AWKPATH", "AWKLIBPATH"],
+    why: "awk loads programs and libraries from the named folders",
+  },
   { names: ["TCLLIBPATH"], why: "tcl loads packages from the named folders" },
   {
-    names: ["R_PROFILE", "R_PROFILE_USER", "R_ENVIRON", "R_ENVIRON_USER", "R_HOME", "R_LIBS", "R_LIBS_USER"],
+    names: [
+      "R_PROFILE",
+      "R_PROFILE_USER",
+      "R_ENVIRON",
+      "R_ENVIRON_USER",
+      "R_HOME",
+      "R_LIBS",
+      "R_LIBS_USER",
+    ],
     why: "R runs start-up files and loads packages from there",
   },
   { names: ["JULIA_LOAD_PATH", "JULIA_DEPOT_PATH"], why: "julia loads packages from there" },
@@ -197,18 +289,34 @@ export const dangerousNames: readonly DangerousNames[] = [
   },
   { names: ["CLASSPATH"], why: "java loads classes from there" },
   {
-    names: ["JAVA_HOME", "JAVACMD", "MAVEN_HOME", "M2_HOME", "GRADLE_HOME", "GRADLE_USER_HOME", "ANT_HOME"],
+    names: [
+      "JAVA_HOME",
+      "JAVACMD",
+      "MAVEN_HOME",
+      "M2_HOME",
+      "GRADLE_HOME",
+      "GRADLE_USER_HOME",
+      "ANT_HOME",
+    ],
     why: "Java and its build tools are run, or take their settings, from there",
   },
   {
-    names: ["DOTNET_STARTUP_HOOKS", "DOTNET_ADDITIONAL_DEPS", "DOTNET_SHARED_STORE", "DOTNET_ROOT*"],
+    names: [
+      "DOTNET_STARTUP_HOOKS",
+      "DOTNET_ADDITIONAL_DEPS",
+      "DOTNET_SHARED_STORE",
+      "DOTNET_ROOT*",
+    ],
     why: ".NET loads code from there",
   },
   {
     names: ["CORECLR_*", "COR_PROFILER*", "COR_ENABLE_PROFILING", "COMPLUS_*"],
     why: ".NET loads a profiler, which is code, by these",
   },
-  { names: ["MONO_PATH", "MONO_GAC_PREFIX", "MONO_ENV_OPTIONS"], why: "Mono loads code from there" },
+  {
+    names: ["MONO_PATH", "MONO_GAC_PREFIX", "MONO_ENV_OPTIONS"],
+    why: "Mono loads code from there",
+  },
 
   // What builds and installs code.
   {
@@ -216,7 +324,10 @@ export const dangerousNames: readonly DangerousNames[] = [
     why: "make takes options from here, such as rules to run",
   },
   { names: ["MAKEFILES"], why: "make reads the named files first" },
-  { names: ["CC", "CXX", "CPP", "LD", "AR", "AS", "NM", "FC"], why: "build tools run it as a compiler" },
+  {
+    names: ["CC", "CXX", "CPP", "LD", "AR", "AS", "NM", "FC"],
+    why: "build tools run it as a compiler",
+  },
   {
     names: ["CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "CGO_*"],
     why: "compilers take options from here, such as plug-ins to load",
@@ -233,13 +344,19 @@ export const dangerousNames: readonly DangerousNames[] = [
     why: "compilers take code, libraries and their own programs from there",
   },
   { names: ["CONFIG_SITE"], why: "configure scripts run the named file" },
-  { names: ["CMAKE_*_LAUNCHER", "CMAKE_TOOLCHAIN_FILE", "PKG_CONFIG*"], why: "build tools run or read it" },
+  {
+    names: ["CMAKE_*_LAUNCHER", "CMAKE_TOOLCHAIN_FILE", "PKG_CONFIG*"],
+    why: "build tools run or read it",
+  },
   {
     names: ["GOFLAGS", "GOENV", "GOROOT", "GOPATH", "GOTOOLCHAIN", "GOTOOLDIR"],
     why: "go takes options, settings and programs to run from there",
   },
   { names: ["GOAUTH", "GOCACHEPROG"], why: "go runs the command that it names" },
-  { names: ["GOPROXY", "GOSUMDB", "GONOSUMDB", "GOINSECURE"], why: "go takes code from there, or unchecked" },
+  {
+    names: ["GOPROXY", "GOSUMDB", "GONOSUMDB", "GOINSECURE"],
+    why: "go takes code from there, or unchecked",
+  },
   {
     names: [
       "RUSTC",
@@ -266,7 +383,9 @@ export const dangerousNames: readonly DangerousNames[] = [
   { names: ["RUSTUP_*"], why: "rustup takes the tools that it runs from there" },
   {
     names: ["NPM_CONFIG_*"],
-    why: "npm and pnpm take options from here, such as the shell to run scripts with and where packages come from",
+    why:
+      "npm and pnpm take options from here, such as the shell to run scripts with and where " +
+      "packages come from",
   },
   {
     names: [
@@ -278,7 +397,10 @@ export const dangerousNames: readonly DangerousNames[] = [
     ],
     why: "yarn and corepack run it, or take packages from there",
   },
-  { names: ["PIP_*"], why: "pip takes options from here, such as where packages, which run code, come from" },
+  {
+    names: ["PIP_*"],
+    why: "pip takes options from here, such as where packages, which run code, come from",
+  },
   {
     names: [
       "UV_INDEX",
@@ -307,7 +429,13 @@ export const dangerousNames: readonly DangerousNames[] = [
   { names: ["FZF_DEFAULT_COMMAND", "KUBECTL_EXTERNAL_DIFF"], why: "it is run as a command" },
   { names: ["HELM_PLUGINS", "HELM_DATA_HOME"], why: "helm runs plug-ins of the named folder" },
   {
-    names: ["TF_CLI_ARGS*", "TF_CLI_CONFIG_FILE", "TERRAFORM_CONFIG", "TF_DATA_DIR", "TF_PLUGIN_CACHE_DIR"],
+    names: [
+      "TF_CLI_ARGS*",
+      "TF_CLI_CONFIG_FILE",
+      "TERRAFORM_CONFIG",
+      "TF_DATA_DIR",
+      "TF_PLUGIN_CACHE_DIR",
+    ],
     why: "Terraform takes options and plug-ins, which run, from there",
   },
   {
@@ -325,10 +453,16 @@ export const dangerousNames: readonly DangerousNames[] = [
     names: ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"],
     why: "the AWS tools run the commands that the named file gives as credential processes",
   },
-  { names: ["DOCKER_CONFIG"], why: "docker runs plug-ins and credential helpers by the named folder" },
+  {
+    names: ["DOCKER_CONFIG"],
+    why: "docker runs plug-ins and credential helpers by the named folder",
+  },
   { names: ["CLOUDSDK_PYTHON"], why: "gcloud is run by it instead of Python" },
   { names: ["PSQLRC", "PGSYSCONFDIR"], why: "psql runs the start-up file that it names" },
-  { names: ["LIBMYSQL_PLUGINS", "LIBMYSQL_PLUGIN_DIR"], why: "MySQL's clients load the named libraries" },
+  {
+    names: ["LIBMYSQL_PLUGINS", "LIBMYSQL_PLUGIN_DIR"],
+    why: "MySQL's clients load the named libraries",
+  },
   { names: ["ODBCSYSINI", "ODBCINSTINI"], why: "ODBC loads drivers, which are code, by it" },
   { names: ["SALLYPORT_*"], why: "Sallyport's own commands take their settings from here" },
 ];
@@ -337,7 +471,10 @@ const patterns = dangerousNames.flatMap(({ names, why }) =>
   names.map((name) => ({ pattern: new RegExp(`^${name.replaceAll("*", ".*")}$`), why })),
 );
 
-/** Says why a name is dangerous in an environment, or returns undefined. Case does not matter: on Windows it is ignored. */
+/**
+ * Says why a name is dangerous in an environment, or returns undefined. Case does not matter: on
+ * Windows it is ignored.
+ */
 export function dangerOf(name: string): string | undefined {
   const capitals = name.toUpperCase();
   return patterns.find(({ pattern }) => pattern.test(capitals))?.why;

@@ -6,15 +6,19 @@ export type AnswerOwner = (typeof answerOwners)[number];
 /** Every owner; a keyset holds an answer key of each. */
 export const answerOwners = ["identity", "policy", "secrets", "audit"] as const;
 
-/** The response header with the SignedAnswer, serialised, in base64url without padding (SIGNING §11). */
+/**
+ * The response header with the SignedAnswer, serialised, in base64url without padding (SIGNING
+ * §11).
+ */
 export const answerHeader = "sallyport-answer";
 
 const readService = "/sallyport.gateway.v1.ReadService/";
 const boundaryForm = /^\/sallyport\.([a-z]+)\.v1\.[A-Za-z]+\/[A-Za-z]+$/;
 
 /**
- * The owner whose answer key must have signed the answer to a method, by its path: the boundary in its name. "itself" for
- * the read and the keyset, which carry a signature of their own; undefined for what is no public method of ours.
+ * The owner whose answer key must have signed the answer to a method, by its path: the boundary in
+ * its name. "itself" for the read and the keyset, which carry a signature of their own; undefined
+ * for what is no public method of ours.
  */
 export function answerOwnerOf(path: string): AnswerOwner | "itself" | undefined {
   if (path === `${readService}ReadSecrets` || path === `${readService}GetKeyset`) return "itself";

@@ -4,8 +4,9 @@ const authority =
   /^(?<host>[a-z0-9_](?:[a-z0-9._-]{0,252})|\[[0-9a-f:.]{2,45}\])(?::(?<port>[1-9][0-9]{0,4}))?$/;
 
 /**
- * Normalises an authority for `@authority` (RFC 9421 §2.2.3, SIGNING §2): ASCII lower case, the default port 443
- * dropped. Throws FormatError for anything that is not a host with an optional port, user information included.
+ * Normalises an authority for `@authority` (RFC 9421 §2.2.3, SIGNING §2): ASCII lower case, the
+ * default port 443 dropped. Throws FormatError for anything that is not a host with an optional
+ * port, user information included.
  */
 export function normaliseAuthority(text: string): string {
   const { host, port } =

@@ -34,7 +34,8 @@ const spkiPrefix = Buffer.from("302a300506032b6570032100", "hex");
 function holds({ algorithm, key, signature }: Standard, base: Uint8Array): boolean {
   const keyBytes = Buffer.from(key, "base64");
   const given = Buffer.from(signature, "base64");
-  if (algorithm === "hmac-sha256") return createHmac("sha256", keyBytes).update(base).digest().equals(given);
+  if (algorithm === "hmac-sha256")
+    return createHmac("sha256", keyBytes).update(base).digest().equals(given);
   const publicKey = createPublicKey({
     key: Buffer.concat([spkiPrefix, keyBytes]),
     format: "der",
@@ -60,9 +61,12 @@ describe("SIGNING §4", () => {
     },
   );
 
-  test.each(["a\nb", "a\rb", "a\0b", "ä", "\u007f"])("a value cannot break out of its line: %j", (value) => {
-    expect(() => baseOf([["@path", value]], "()")).toThrow(FormatError);
-    expect(() => baseOf([[value, "x"]], "()")).toThrow(FormatError);
-    expect(() => baseOf([], value)).toThrow(FormatError);
-  });
+  test.each(["a\nb", "a\rb", "a\0b", "ä", "\u007f"])(
+    "a value cannot break out of its line: %j",
+    (value) => {
+      expect(() => baseOf([["@path", value]], "()")).toThrow(FormatError);
+      expect(() => baseOf([[value, "x"]], "()")).toThrow(FormatError);
+      expect(() => baseOf([], value)).toThrow(FormatError);
+    },
+  );
 });

@@ -3,7 +3,10 @@ import { serializeItem } from "structured-headers";
 import { FormatError } from "./format-error.ts";
 import { LABELS, labelled } from "./labels.ts";
 
-/** What a request signature covers: the five components and the parameters as they stand in Signature-Input. */
+/**
+ * What a request signature covers: the five components and the parameters as they stand in
+ * Signature-Input.
+ */
 export type CoveredComponents = {
   readonly method: string;
   /** Normalised (normaliseAuthority). */
@@ -19,8 +22,8 @@ export type CoveredComponents = {
 const printable = /^[\x20-\x7e]*$/;
 
 /**
- * Builds a signature base of any components (RFC 9421 §2.5): a line for each, then the parameters, without a final
- * newline. Throws FormatError when a value could break out of its line.
+ * Builds a signature base of any components (RFC 9421 §2.5): a line for each, then the parameters,
+ * without a final newline. Throws FormatError when a value could break out of its line.
  */
 export function baseOf(
   components: readonly (readonly [name: string, value: string])[],
@@ -34,7 +37,10 @@ export function baseOf(
   return new TextEncoder().encode(lines.join("\n"));
 }
 
-/** Builds the signature base of the profile sallyport-v1: the bytes that the Ed25519 key signs (SIGNING §4). Throws FormatError. */
+/**
+ * Builds the signature base of the profile sallyport-v1: the bytes that the Ed25519 key signs
+ * (SIGNING §4). Throws FormatError.
+ */
 export function signatureBase(covered: CoveredComponents): Uint8Array<ArrayBuffer> {
   const components = [
     ["@method", covered.method],

@@ -2,12 +2,17 @@ import { createHash } from "node:crypto";
 
 const form = /^sha-256=:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=:$/;
 
-/** The Content-Digest header of a body as sent (RFC 9530): SHA-256 only, one member (SIGNING §5). */
+/**
+ * The Content-Digest header of a body as sent (RFC 9530): SHA-256 only, one member (SIGNING §5).
+ */
 export function contentDigest(body: Uint8Array): string {
   return `sha-256=:${createHash("sha256").update(body).digest("base64")}:`;
 }
 
-/** Tells whether a Content-Digest header has the only accepted form: one SHA-256, canonical base64 (SIGNING §5). */
+/**
+ * Tells whether a Content-Digest header has the only accepted form: one SHA-256, canonical base64
+ * (SIGNING §5).
+ */
 export function isContentDigest(header: string): boolean {
   return form.test(header);
 }

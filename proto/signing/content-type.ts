@@ -12,8 +12,9 @@ const encodings: Readonly<Record<string, ContentType>> = {
 export const acceptedContentTypes: readonly string[] = Object.keys(encodings);
 
 /**
- * The most bytes of content of any request. A gateway bounds each method by itself; the largest takes
- * a value of 64 KiB, sealed, in base64 (85.4 KiB), with a note of 1,000 bytes, escaped (5.9 KiB).
+ * The most bytes of content of any request. A gateway bounds each method by itself; the largest
+ * takes a value of 64 KiB, sealed, in base64 (85.4 KiB), with a note of 1,000 bytes, escaped (5.9
+ * KiB).
  */
 export const maxContentBytes = 96 * 1024;
 

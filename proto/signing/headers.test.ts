@@ -25,7 +25,9 @@ function load(name: string): unknown {
 }
 
 const invalid = load("headers-invalid") as { signatureInput: Named[]; signature: Named[] };
-const valid = load("requests-valid") as { requests: { name: string; keyId: string; request: Request }[] };
+const valid = load("requests-valid") as {
+  requests: { name: string; keyId: string; request: Request }[];
+};
 const authorities = load("authority") as { cases: { input: string; normal: string | null }[] };
 
 describe("SIGNING §3", () => {
@@ -48,13 +50,24 @@ describe("SIGNING §3", () => {
   });
 
   test("what a signer writes, a verifier reads", () => {
-    const parameters = { created: 1_764_000_000, nonce: "A".repeat(22), keyId: "mch_0123456789abcdefghjk" };
+    const parameters = {
+      created: 1_764_000_000,
+      nonce: "A".repeat(22),
+      keyId: "mch_0123456789abcdefghjk",
+    };
     const written = signatureParams(parameters);
-    expect(parseSignatureInput(`sp=${written}`)).toEqual({ ...parameters, signatureParams: written });
+    expect(parseSignatureInput(`sp=${written}`)).toEqual({
+      ...parameters,
+      signatureParams: written,
+    });
   });
 
   test("a signer cannot write what a verifier refuses", () => {
-    const parameters = { created: 1_764_000_000, nonce: "A".repeat(22), keyId: "mch_0123456789abcdefghjk" };
+    const parameters = {
+      created: 1_764_000_000,
+      nonce: "A".repeat(22),
+      keyId: "mch_0123456789abcdefghjk",
+    };
     expect(() => signatureParams({ ...parameters, created: 1.5 })).toThrow(FormatError);
     expect(() => signatureParams({ ...parameters, nonce: "short" })).toThrow(FormatError);
     expect(() => signatureParams({ ...parameters, keyId: "mch_" })).toThrow(FormatError);

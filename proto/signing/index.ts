@@ -1,8 +1,19 @@
-export { type AnswerOwner, answerHeader, answerOwnerOf, answerOwners, answerPreimage } from "./answer.ts";
+export {
+  type AnswerOwner,
+  answerHeader,
+  answerOwnerOf,
+  answerOwners,
+  answerPreimage,
+} from "./answer.ts";
 export { normaliseAuthority } from "./authority.ts";
 export { baseOf, type CoveredComponents, requestDigest, signatureBase } from "./base.ts";
 export { contentDigest, isContentDigest } from "./content-digest.ts";
-export { acceptedContentTypes, type ContentType, contentTypeOf, maxContentBytes } from "./content-type.ts";
+export {
+  acceptedContentTypes,
+  type ContentType,
+  contentTypeOf,
+  maxContentBytes,
+} from "./content-type.ts";
 export { FormatError } from "./format-error.ts";
 export { frameMessage, unframeMessage } from "./grpc-frame.ts";
 export { type KeyId, parseKeyId } from "./key-id.ts";
@@ -17,10 +28,25 @@ export {
   signKeysetSigner,
 } from "./keyset.ts";
 export { LABELS, type Label, labelled, lengthPrefixed } from "./labels.ts";
-export { parseSignature, parseSignatureInput, type ParsedSignatureInput } from "./signature-headers.ts";
+export {
+  parseSignature,
+  parseSignatureInput,
+  type ParsedSignatureInput,
+} from "./signature-headers.ts";
 export { signatureParams, type SignatureParameters } from "./signature-params.ts";
 export { readAad, readInfo, writeInfo, type WriteBinding } from "./sealing.ts";
 export { newSecretId, secretIdNonceBytes, secretIdOf } from "./secret-id.ts";
 export { fromStrictBinary } from "./strict-binary.ts";
-export { enrollmentStatement, loginStatement, renewalStatement, rootFingerprint } from "./statements.ts";
-export { formatToken, parseToken, type TokenKind, type TokenParts, type ParsedToken } from "./token.ts";
+export {
+  enrollmentStatement,
+  loginStatement,
+  renewalStatement,
+  rootFingerprint,
+} from "./statements.ts";
+export {
+  formatToken,
+  parseToken,
+  type TokenKind,
+  type TokenParts,
+  type ParsedToken,
+} from "./token.ts";

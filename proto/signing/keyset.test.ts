@@ -6,7 +6,11 @@ import { KeysetSchema } from "../gen/sallyport/evidence/v1/evidence_pb.ts";
 import { openKeyset } from "./keyset.ts";
 
 type Signed = { readonly payload: string; readonly signature: string };
-type Vector = Signed & { readonly name: string; readonly rootPublicKey: string; readonly signer?: Signed };
+type Vector = Signed & {
+  readonly name: string;
+  readonly rootPublicKey: string;
+  readonly signer?: Signed;
+};
 type File = {
   readonly rootFingerprint: string;
   readonly nowSeconds: number;
@@ -31,9 +35,17 @@ function open({ payload, rootPublicKey, signature, signer }: Vector) {
     payload: bytes(payload),
     rootPublicKey: bytes(rootPublicKey),
     signature: bytes(signature),
-    ...(signer && { signer: { payload: bytes(signer.payload), signature: bytes(signer.signature) } }),
+    ...(signer && {
+      signer: { payload: bytes(signer.payload), signature: bytes(signer.signature) },
+    }),
   });
-  return openKeyset(keyset, file.rootFingerprint, file.nowSeconds * 1000, file.smallestEpoch, holds);
+  return openKeyset(
+    keyset,
+    file.rootFingerprint,
+    file.nowSeconds * 1000,
+    file.smallestEpoch,
+    holds,
+  );
 }
 
 test.each(file.keysetsValid)("a keyset that holds: $name", (vector) => {
@@ -48,5 +60,7 @@ test.each(file.keysetsInvalid)("a keyset refused at $step: $name", (vector) => {
 });
 
 test("no keyset is refused as one of another root", () => {
-  expect(() => openKeyset(undefined, file.rootFingerprint, 0, 1, holds)).toThrow("there is no keyset");
+  expect(() => openKeyset(undefined, file.rootFingerprint, 0, 1, holds)).toThrow(
+    "there is no keyset",
+  );
 });

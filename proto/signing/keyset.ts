@@ -29,7 +29,10 @@ export type KeysetStep =
   | "keyset-expired"
   | "keyset-epoch";
 
-/** A keyset is not to be trusted. The message is a sentence for the operator; the step names the check that failed. */
+/**
+ * A keyset is not to be trusted. The message is a sentence for the operator; the step names the
+ * check that failed.
+ */
 export class KeysetError extends Error {
   override readonly name = "KeysetError";
   readonly step: KeysetStep;
@@ -58,7 +61,13 @@ export type KeysetKey = {
 
 type Verify = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
 
-const uses: readonly KeyUse[] = [KeyUse.CREDENTIAL, KeyUse.SEALING, KeyUse.REPLY, KeyUse.LOG, KeyUse.ANSWER];
+const uses: readonly KeyUse[] = [
+  KeyUse.CREDENTIAL,
+  KeyUse.SEALING,
+  KeyUse.REPLY,
+  KeyUse.LOG,
+  KeyUse.ANSWER,
+];
 const keyIdForm = /^[a-z0-9-]{1,64}$/;
 const keyBytes = 32;
 /** How many keys a keyset holds at most. */
@@ -86,8 +95,9 @@ export function signKeyset(
 }
 
 /**
- * Checks a keyset against the pinned root fingerprint, step by step (SIGNING §10.1). `verify` checks one Ed25519
- * signature strictly; an epoch below `smallestEpoch` is refused. Throws KeysetError.
+ * Checks a keyset against the pinned root fingerprint, step by step (SIGNING §10.1). `verify`
+ * checks one Ed25519 signature strictly; an epoch below `smallestEpoch` is refused. Throws
+ * KeysetError.
  */
 export function openKeyset(
   keyset: Keyset | undefined,
@@ -115,10 +125,26 @@ export function openKeyset(
   return { claims, signer, notAfterMs, signerNotAfterMs };
 }
 
-function openSigner({ rootPublicKey, signer }: Keyset, nowMs: number, verify: Verify): KeysetSignerClaims {
-  if (!signer || !verify(rootPublicKey, labelled(LABELS.keysetSigner, signer.payload), signer.signature))
-    throw new KeysetError("signer-signature", "the root's signature over the keyset's signer does not hold");
-  const claims = decode("signer-form", "keyset's signer", KeysetSignerClaimsSchema, signer.payload, isSigner);
+function openSigner(
+  { rootPublicKey, signer }: Keyset,
+  nowMs: number,
+  verify: Verify,
+): KeysetSignerClaims {
+  if (
+    !signer ||
+    !verify(rootPublicKey, labelled(LABELS.keysetSigner, signer.payload), signer.signature)
+  )
+    throw new KeysetError(
+      "signer-signature",
+      "the root's signature over the keyset's signer does not hold",
+    );
+  const claims = decode(
+    "signer-form",
+    "keyset's signer",
+    KeysetSignerClaimsSchema,
+    signer.payload,
+    isSigner,
+  );
   if (nowMs < msOf(claims.notBefore))
     throw new KeysetError("signer-time", "the keyset's signer is not valid yet: check this clock");
   if (nowMs >= msOf(claims.notAfter))
@@ -171,7 +197,8 @@ function isWhole({ epoch, notAfter, keys }: KeysetClaims): boolean {
 
 // An answer key names its holder, and no other key does.
 function isKey({ keyId, use, publicKey, holder }: PublicKey): boolean {
-  const held = use === KeyUse.ANSWER ? answerOwners.some((owner) => owner === holder) : holder === "";
+  const held =
+    use === KeyUse.ANSWER ? answerOwners.some((owner) => owner === holder) : holder === "";
   return keyIdForm.test(keyId) && uses.includes(use) && publicKey.length === keyBytes && held;
 }
 

@@ -1,4 +1,11 @@
-import { createHash, createHmac, createPrivateKey, createPublicKey, sign, verify } from "node:crypto";
+import {
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  sign,
+  verify,
+} from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import {
@@ -98,7 +105,10 @@ describe("SIGNING §8", () => {
     "a token of kind $kind is read and written",
     ({ text, kind, keySha256, ...parts }) => {
       const parsed = parseToken(text, kind);
-      expect({ ...parsed, seed: Buffer.from(parsed.seed).toString("base64") }).toEqual({ ...parts, kind });
+      expect({ ...parsed, seed: Buffer.from(parsed.seed).toString("base64") }).toEqual({
+        ...parts,
+        kind,
+      });
       expect(formatToken(kind, parsed)).toBe(text);
       const publicKey = createPublicKey(privateKeyOf(base64(parts.seed)))
         .export({ format: "der", type: "spki" })
@@ -129,13 +139,15 @@ describe("SIGNING §8", () => {
       base64(vector.admittedPublicKey),
     );
     expect(hex(bytes)).toBe(vector.statement);
-    expect(sign(null, bytes, privateKeyOf(base64(vector.seed))).toString("base64")).toBe(vector.signature);
+    expect(sign(null, bytes, privateKeyOf(base64(vector.seed))).toString("base64")).toBe(
+      vector.signature,
+    );
     expect(() =>
       statement("vlt_", base64(vector.admittingPublicKey), base64(vector.admittedPublicKey)),
     ).toThrow(FormatError);
-    expect(() => statement(vector.vaultId, base64(vector.admittingPublicKey), new Uint8Array(33))).toThrow(
-      FormatError,
-    );
+    expect(() =>
+      statement(vector.vaultId, base64(vector.admittingPublicKey), new Uint8Array(33)),
+    ).toThrow(FormatError);
   });
 
   describe("the renewal statement", () => {
@@ -147,7 +159,9 @@ describe("SIGNING §8", () => {
       const signature = sign(null, bytes, privateKeyOf(base64(vector.seed)));
       expect(signature.toString("base64")).toBe(vector.signature);
       expect(verify(null, bytes, publicKeyOf(base64(newPublicKey)), signature)).toBe(true);
-      expect(() => renewalStatement("vlt_", base64(oldPublicKey), base64(newPublicKey))).toThrow(FormatError);
+      expect(() => renewalStatement("vlt_", base64(oldPublicKey), base64(newPublicKey))).toThrow(
+        FormatError,
+      );
     });
 
     test.each(tokens.invalidRenewalProofs)("is not proven $name", ({ signature }) => {
@@ -160,14 +174,19 @@ describe("SIGNING §9", () => {
   const sealing = load("sealing") as Sealing;
 
   test("info and associated data of a reply", () => {
-    expect(hex(readInfo(Buffer.from(sealing.readInfo.requestDigest, "hex")))).toBe(sealing.readInfo.info);
+    expect(hex(readInfo(Buffer.from(sealing.readInfo.requestDigest, "hex")))).toBe(
+      sealing.readInfo.info,
+    );
     for (const { secretId, version, aad } of sealing.readAad)
       expect(hex(readAad(secretId, version))).toBe(aad);
   });
 
-  test.each(sealing.writeInfo)("info of a write over version $expectedVersion", ({ info, ...target }) => {
-    expect(hex(writeInfo(target))).toBe(info);
-  });
+  test.each(sealing.writeInfo)(
+    "info of a write over version $expectedVersion",
+    ({ info, ...target }) => {
+      expect(hex(writeInfo(target))).toBe(info);
+    },
+  );
 
   test("lengths keep parts apart", () => {
     expect(hex(lengthPrefixed("a", "bc"))).not.toBe(hex(lengthPrefixed("ab", "c")));
@@ -181,7 +200,12 @@ describe("SIGNING §10", () => {
   test.each(labels.signed)("$label signed", ({ label, preimage, signature }) => {
     expect(hex(labelled(label, payload))).toBe(preimage);
     expect(
-      verify(null, labelled(label, payload), publicKeyOf(base64(labels.publicKey)), base64(signature)),
+      verify(
+        null,
+        labelled(label, payload),
+        publicKeyOf(base64(labels.publicKey)),
+        base64(signature),
+      ),
     ).toBe(true);
   });
 

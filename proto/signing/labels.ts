@@ -1,4 +1,7 @@
-/** The domain labels: no byte string signed, sealed or authenticated for one purpose is one for another (SIGNING §10). */
+/**
+ * The domain labels: no byte string signed, sealed or authenticated for one purpose is one for
+ * another (SIGNING §10).
+ */
 export const LABELS = {
   request: "sallyport-request-v1",
   root: "sallyport-root-v1",
@@ -37,15 +40,23 @@ function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Joins the label in ASCII, a zero byte and the parts, strings in UTF-8 (SIGNING §10). The parts are not delimited:
- * only one of them may vary in length.
+ * Joins the label in ASCII, a zero byte and the parts, strings in UTF-8 (SIGNING §10). The parts
+ * are not delimited: only one of them may vary in length.
  */
-export function labelled(label: string, ...parts: readonly (string | Uint8Array)[]): Uint8Array<ArrayBuffer> {
+export function labelled(
+  label: string,
+  ...parts: readonly (string | Uint8Array)[]
+): Uint8Array<ArrayBuffer> {
   return concat([bytesOf(label), new Uint8Array(1), ...parts.map(bytesOf)]);
 }
 
-/** Joins, for each part, its length in four bytes big-endian and its bytes, strings in UTF-8 (SIGNING §9). */
-export function lengthPrefixed(...parts: readonly (string | Uint8Array)[]): Uint8Array<ArrayBuffer> {
+/**
+ * Joins, for each part, its length in four bytes big-endian and its bytes, strings in UTF-8
+ * (SIGNING §9).
+ */
+export function lengthPrefixed(
+  ...parts: readonly (string | Uint8Array)[]
+): Uint8Array<ArrayBuffer> {
   return concat(parts.map(bytesOf).flatMap((part) => [lengthOf(part), part]));
 }
 

@@ -17,7 +17,9 @@ let dir = "";
 function exists(shell: string): boolean {
   const [program = "", ...rest] = shell.split(" ");
   try {
-    execFileSync(program, [...rest, "-c", "openssl version | grep -q '^OpenSSL 3'"], { stdio: "ignore" });
+    execFileSync(program, [...rest, "-c", "openssl version | grep -q '^OpenSSL 3'"], {
+      stdio: "ignore",
+    });
     return true;
   } catch {
     return false;
@@ -37,10 +39,14 @@ afterAll(() => rmSync(dir, { recursive: true }));
 
 test.skipIf(shells.length === 0)("SIGNING §12.1 signs what §4 says, in every shell found", () => {
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
-  writeFileSync(join(dir, "key.pem"), privateKey.export({ format: "pem", type: "pkcs8" }), { mode: 0o600 });
+  writeFileSync(join(dir, "key.pem"), privateKey.export({ format: "pem", type: "pkcs8" }), {
+    mode: 0o600,
+  });
   for (const shell of shells) {
     // In place of curl, print each argument on a line.
-    const lines = run(shell, `keyid=${keyId}\ncurl() { printf '%s\\n' "$@"; }\n${recipe}`).split("\n");
+    const lines = run(shell, `keyid=${keyId}\ncurl() { printf '%s\\n' "$@"; }\n${recipe}`).split(
+      "\n",
+    );
     const header = (name: string) =>
       lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2) ?? "";
     const { signatureParams } = parseSignatureInput(header("signature-input"));
@@ -57,10 +63,16 @@ test.skipIf(shells.length === 0)("SIGNING §12.1 signs what §4 says, in every s
 });
 
 test.skipIf(shells.length === 0)("SIGNING §12.1 makes a key of a token's seed", () => {
-  const seed = Buffer.from("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60", "hex");
+  const seed = Buffer.from(
+    "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+    "hex",
+  );
   writeFileSync(join(dir, "seed"), seed, { mode: 0o600 });
   for (const shell of shells) {
-    const publicKey = createPublicKey(run(shell, seedToKey)).export({ format: "der", type: "spki" });
+    const publicKey = createPublicKey(run(shell, seedToKey)).export({
+      format: "der",
+      type: "spki",
+    });
     expect(publicKey.subarray(-32).toString("hex"), shell).toBe(
       "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
     );

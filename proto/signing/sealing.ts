@@ -21,15 +21,28 @@ export function readInfo(requestDigest: Uint8Array): Uint8Array<ArrayBuffer> {
   return labelled(LABELS.read, requestDigest);
 }
 
-/** The associated data of one value in a sealed reply: secret id and decimal version (SIGNING §9). */
+/**
+ * The associated data of one value in a sealed reply: secret id and decimal version (SIGNING §9).
+ */
 export function readAad(secretId: string, version: number): Uint8Array<ArrayBuffer> {
   return lengthPrefixed(secretId, String(version));
 }
 
-/** The HPKE `info` of a sealed write: where it goes, by id and name, over which version, by whom, in which layout (§9). */
+/**
+ * The HPKE `info` of a sealed write: where it goes, by id and name, over which version, by whom, in
+ * which layout (§9).
+ */
 export function writeInfo(binding: WriteBinding): Uint8Array<ArrayBuffer> {
-  const { vaultId, projectId, secretId, expectedVersion, principalId, kind, projectName, secretName } =
-    binding;
+  const {
+    vaultId,
+    projectId,
+    secretId,
+    expectedVersion,
+    principalId,
+    kind,
+    projectName,
+    secretName,
+  } = binding;
   const bound = lengthPrefixed(
     vaultId,
     projectId,

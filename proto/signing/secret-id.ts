@@ -8,13 +8,16 @@ const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
 const idLength = 20;
 
 /**
- * The id of a secret that is yet to be made (SIGNING §9.3): 100 bits of a SHA-256 over the vault's id and 16 random bytes.
+ * The id of a secret that is yet to be made (SIGNING §9.3): 100 bits of a SHA-256 over the vault's
+ * id and 16 random bytes.
  *
- * Security: an id that exists can be asked for only by its nonce and in its own vault. So the refusal of an id that is
- * taken says nothing of another vault, whose ids nobody can derive in this one.
+ * Security: an id that exists can be asked for only by its nonce and in its own vault. So the
+ * refusal of an id that is taken says nothing of another vault, whose ids nobody can derive in this
+ * one.
  */
 export function secretIdOf(vaultId: string, nonce: Uint8Array): string {
-  if (nonce.length !== secretIdNonceBytes) throw new RangeError("a secret's id is derived from 16 bytes");
+  if (nonce.length !== secretIdNonceBytes)
+    throw new RangeError("a secret's id is derived from 16 bytes");
   const digest = createHash("sha256")
     .update(labelled(LABELS.secretId, vaultId, nonce))
     .digest();
@@ -22,8 +25,14 @@ export function secretIdOf(vaultId: string, nonce: Uint8Array): string {
   return `sec_${characters.join("")}`;
 }
 
-/** Draws the id of a secret that is yet to be made in a vault, and the nonce that shows it to be of that vault. */
-export function newSecretId(vaultId: string): { secretId: string; idNonce: Uint8Array<ArrayBuffer> } {
+/**
+ * Draws the id of a secret that is yet to be made in a vault, and the nonce that shows it to be of
+ * that vault.
+ */
+export function newSecretId(vaultId: string): {
+  secretId: string;
+  idNonce: Uint8Array<ArrayBuffer>;
+} {
   const idNonce = globalThis.crypto.getRandomValues(new Uint8Array(secretIdNonceBytes));
   return { secretId: secretIdOf(vaultId, idNonce), idNonce };
 }

@@ -13,26 +13,33 @@ import {
   signatureLabel,
 } from "./signature-params.ts";
 
-/** What a Signature-Input header says; `signatureParams` is the member's value as received, for the base. */
+/**
+ * What a Signature-Input header says; `signatureParams` is the member's value as received, for the
+ * base.
+ */
 export type ParsedSignatureInput = SignatureParameters & { readonly signatureParams: string };
 
 const parameterNames = ["alg", "created", "keyid", "nonce", "tag"];
 const signatureBytes = 64;
 
 /**
- * Reads a Signature-Input header: one member `sp`, the exact components in their order, the exact parameters in any
- * order, equal to its own re-serialisation (SIGNING §3). Throws FormatError.
+ * Reads a Signature-Input header: one member `sp`, the exact components in their order, the exact
+ * parameters in any order, equal to its own re-serialisation (SIGNING §3). Throws FormatError.
  */
 export function parseSignatureInput(header: string): ParsedSignatureInput {
   const member = onlyMember(header);
-  if (!isInnerList(member)) throw new FormatError("the signature input is not a list of components");
+  if (!isInnerList(member))
+    throw new FormatError("the signature input is not a list of components");
   checkComponents(member);
   const parameters = parametersOf(member);
   checkParameters(parameters);
   return { ...parameters, signatureParams: header.slice(signatureLabel.length + 1) };
 }
 
-/** Reads a Signature header: one member `sp`, 64 bytes, equal to its own re-serialisation (SIGNING §3). Throws FormatError. */
+/**
+ * Reads a Signature header: one member `sp`, 64 bytes, equal to its own re-serialisation (SIGNING
+ * §3). Throws FormatError.
+ */
 export function parseSignature(header: string): Uint8Array<ArrayBuffer> {
   const [value, parameters] = onlyMember(header);
   const isSignature = value instanceof ArrayBuffer && value.byteLength === signatureBytes;
@@ -45,8 +52,10 @@ export function parseSignature(header: string): Uint8Array<ArrayBuffer> {
 function onlyMember(header: string): NonNullable<ReturnType<Dictionary["get"]>> {
   const dictionary = parsed(header);
   const member = dictionary.get(signatureLabel);
-  if (member === undefined || dictionary.size !== 1) throw new FormatError("exactly one member sp is needed");
-  // The parser keeps the last of duplicates and takes several spellings of one value: only the canonical one passes.
+  if (member === undefined || dictionary.size !== 1)
+    throw new FormatError("exactly one member sp is needed");
+  // The parser keeps the last of duplicates and takes several spellings of one value: only the
+  // canonical one passes.
   if (serializeDictionary(dictionary) !== header)
     throw new FormatError("the header is not in its canonical form");
   return member;
@@ -78,6 +87,7 @@ function parametersOf([, parameters]: InnerList): SignatureParameters {
     throw new FormatError("a signature parameter has another type");
   }
   if (parameters.get("alg") !== "ed25519") throw new FormatError("the algorithm is not ed25519");
-  if (parameters.get("tag") !== "sallyport-v1") throw new FormatError("the tag is not sallyport-v1");
+  if (parameters.get("tag") !== "sallyport-v1")
+    throw new FormatError("the tag is not sallyport-v1");
   return { created, nonce, keyId };
 }

@@ -14,7 +14,10 @@ export const coveredComponents = [
 /** The label of the one member of Signature-Input and Signature (SIGNING §3). */
 export const signatureLabel = "sp";
 
-/** The parameters that vary: `created` in Unix seconds, `nonce` 16 to 64 random bytes in base64url, the keyid. */
+/**
+ * The parameters that vary: `created` in Unix seconds, `nonce` 16 to 64 random bytes in base64url,
+ * the keyid.
+ */
 export type SignatureParameters = {
   readonly created: number;
   readonly nonce: string;
@@ -29,14 +32,16 @@ export function checkParameters({ created, nonce, keyId }: SignatureParameters):
   if (!Number.isInteger(created) || created < 0 || created > maxCreated) {
     throw new FormatError("created is not a time in seconds");
   }
-  const canonical = nonceForm.test(nonce) && Buffer.from(nonce, "base64url").toString("base64url") === nonce;
+  const canonical =
+    nonceForm.test(nonce) && Buffer.from(nonce, "base64url").toString("base64url") === nonce;
   if (!canonical) throw new FormatError("the nonce is not 16 to 64 bytes in base64url");
   parseKeyId(keyId);
 }
 
 /**
- * Serialises the signature parameters: the covered components and created, nonce, keyid, alg, tag (SIGNING §3). The
- * result is what follows `sp=` in Signature-Input, and the last line of the base. Throws FormatError.
+ * Serialises the signature parameters: the covered components and created, nonce, keyid, alg, tag
+ * (SIGNING §3). The result is what follows `sp=` in Signature-Input, and the last line of the base.
+ * Throws FormatError.
  */
 export function signatureParams(parameters: SignatureParameters): string {
   checkParameters(parameters);

@@ -5,7 +5,9 @@ import { LABELS, labelled } from "./labels.ts";
 const vaultIdForm = /^vlt_[0-9a-hjkmnp-tv-z]{20}$/;
 const keyBytes = 32;
 
-/** What an enrollment token's key signs to let a machine key in (SIGNING §8). Throws FormatError. */
+/**
+ * What an enrollment token's key signs to let a machine key in (SIGNING §8). Throws FormatError.
+ */
 export function enrollmentStatement(
   vaultId: string,
   tokenPublicKey: Uint8Array,
@@ -23,7 +25,10 @@ export function loginStatement(
   return statement(LABELS.login, vaultId, codePublicKey, devicePublicKey);
 }
 
-/** What a device's new key signs to take the place of its present one (SIGNING §8). Throws FormatError. */
+/**
+ * What a device's new key signs to take the place of its present one (SIGNING §8). Throws
+ * FormatError.
+ */
 export function renewalStatement(
   vaultId: string,
   oldPublicKey: Uint8Array,
@@ -39,12 +44,16 @@ function statement(
   present: Uint8Array,
   admitted: Uint8Array,
 ): Uint8Array<ArrayBuffer> {
-  const fixed = vaultIdForm.test(vaultId) && present.length === keyBytes && admitted.length === keyBytes;
+  const fixed =
+    vaultIdForm.test(vaultId) && present.length === keyBytes && admitted.length === keyBytes;
   if (!fixed) throw new FormatError("a statement names a vault and two keys of 32 bytes");
   return labelled(label, vaultId, present, admitted);
 }
 
-/** The fingerprint by which a root is pinned: SHA-256 of the labelled key in base64url, 43 characters (SIGNING §8). */
+/**
+ * The fingerprint by which a root is pinned: SHA-256 of the labelled key in base64url, 43
+ * characters (SIGNING §8).
+ */
 export function rootFingerprint(rootPublicKey: Uint8Array): string {
   return createHash("sha256").update(labelled(LABELS.root, rootPublicKey)).digest("base64url");
 }

@@ -15,23 +15,32 @@ export type TokenParts = {
 /** A token text taken apart. */
 export type ParsedToken = TokenParts & { readonly kind: TokenKind };
 
-const names: Readonly<Record<TokenKind, string>> = { enr: "an enrollment token", login: "a login code" };
+const names: Readonly<Record<TokenKind, string>> = {
+  enr: "an enrollment token",
+  login: "a login code",
+};
 const id = "[0-9a-hjkmnp-tv-z]{20}";
 const bytes32 = "[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]";
 const form = new RegExp(
   `^sp_(?<kind>enr|login)_(?<id>tok_${id})\\.(?<vaultId>vlt_${id})\\.(?<rootFingerprint>${bytes32})\\.(?<seed>${bytes32})$`,
 );
 
-/** Writes a token text: kind, id, vault, root fingerprint, seed and checksum (SIGNING §8). Throws FormatError. */
-export function formatToken(kind: TokenKind, { id, vaultId, rootFingerprint, seed }: TokenParts): string {
+/**
+ * Writes a token text: kind, id, vault, root fingerprint, seed and checksum (SIGNING §8). Throws
+ * FormatError.
+ */
+export function formatToken(
+  kind: TokenKind,
+  { id, vaultId, rootFingerprint, seed }: TokenParts,
+): string {
   const text = `sp_${kind}_${id}.${vaultId}.${rootFingerprint}.${Buffer.from(seed).toString("base64url")}`;
   if (!form.test(text)) throw new FormatError("the parts do not make a token");
   return `${text}.${crc32(text)}`;
 }
 
 /**
- * Reads a token text (SIGNING §8), of the kind if one is given. Throws a FormatError that says what is wrong and
- * repeats nothing of the text.
+ * Reads a token text (SIGNING §8), of the kind if one is given. Throws a FormatError that says what
+ * is wrong and repeats nothing of the text.
  */
 export function parseToken(text: string, wanted?: TokenKind): ParsedToken {
   const lastDot = text.lastIndexOf(".");
@@ -45,7 +54,13 @@ export function parseToken(text: string, wanted?: TokenKind): ParsedToken {
     throw new FormatError("the token has a typing error: copy it again");
   if (wanted !== undefined && kind !== wanted)
     throw new FormatError(`this is ${names[kind]}, not ${names[wanted]}`);
-  return { kind, id, vaultId, rootFingerprint, seed: new Uint8Array(Buffer.from(seed, "base64url")) };
+  return {
+    kind,
+    id,
+    vaultId,
+    rootFingerprint,
+    seed: new Uint8Array(Buffer.from(seed, "base64url")),
+  };
 }
 
 function isKind(kind: string | undefined): kind is TokenKind {

@@ -7,7 +7,10 @@ import {
   reflect,
 } from "@bufbuild/protobuf/reflect";
 
-/** Tells whether a decoded message, or one inside it, was sent with fields that its contract does not know. */
+/**
+ * Tells whether a decoded message, or one inside it, was sent with fields that its contract does
+ * not know.
+ */
 export function hasUnknownFields(schema: DescMessage, message: Message): boolean {
   return isUnknownInside(reflect(schema, message));
 }

@@ -10,8 +10,8 @@ import { type FieldViolation, violationOf } from "./validate.ts";
 export type SignedBody = Pick<SignedRequest, "contentType" | "body">;
 
 /**
- * Decodes the body of a signed request by its content type, so that every process reads the same message from the same
- * bytes (SIGNING §5.4). Throws EvidenceError ("content-type", "body").
+ * Decodes the body of a signed request by its content type, so that every process reads the same
+ * message from the same bytes (SIGNING §5.4). Throws EvidenceError ("content-type", "body").
  */
 export function decodeMessage<D extends DescMessage>(
   schema: D,
@@ -32,7 +32,10 @@ export function decodeMessage<D extends DescMessage>(
   }
 }
 
-/** What of a message breaks its contract first: a bound, or a key that no honest client makes (SIGNING §5.5). */
+/**
+ * What of a message breaks its contract first: a bound, or a key that no honest client makes
+ * (SIGNING §5.5).
+ */
 export function violationIn<D extends DescMessage>(
   schema: D,
   message: MessageShape<D>,

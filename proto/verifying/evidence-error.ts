@@ -15,7 +15,10 @@ export type EvidenceStep =
   | "binding"
   | "replay";
 
-/** Says that evidence does not hold, and at which step. The message is for logs and never holds what was checked. */
+/**
+ * Says that evidence does not hold, and at which step. The message is for logs and never holds what
+ * was checked.
+ */
 export class EvidenceError extends Error {
   override readonly name = "EvidenceError";
   readonly step: EvidenceStep;

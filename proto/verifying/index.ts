@@ -1,6 +1,12 @@
 export { type SignedBody, decodeMessage, violationIn } from "./body.ts";
 export { EvidenceError, type EvidenceStep, atStep } from "./evidence-error.ts";
-export { HeadError, type RequestHead, UnsignedError, checkFrame, readSignedHead } from "./request-head.ts";
+export {
+  HeadError,
+  type RequestHead,
+  UnsignedError,
+  checkFrame,
+  readSignedHead,
+} from "./request-head.ts";
 export { inputOf, publicServices } from "./public-methods.ts";
 export {
   type Expected,

@@ -1,8 +1,8 @@
 import { type DescField, type DescMessage } from "@bufbuild/protobuf";
 
 /**
- * Tells whether any object of a valid JSON text repeats a key. JSON.parse keeps the last of them, another reader may
- * keep the first: such a text means different things to different processes.
+ * Tells whether any object of a valid JSON text repeats a key. JSON.parse keeps the last of them,
+ * another reader may keep the first: such a text means different things to different processes.
  */
 export function hasDuplicateKeys(text: string): boolean {
   const open: (Set<string> | undefined)[] = [];
@@ -41,7 +41,10 @@ function addKey(keys: Set<string> | undefined, literal: string): boolean {
   return true;
 }
 
-/** Tells whether a parsed JSON value gives one field under both of its names, such as `page_size` and `pageSize`. */
+/**
+ * Tells whether a parsed JSON value gives one field under both of its names, such as `page_size`
+ * and `pageSize`.
+ */
 export function hasDoublyNamedFields(schema: DescMessage, value: unknown): boolean {
   if (!isObject(value)) return false;
   return schema.fields.some((field) => {
@@ -50,7 +53,9 @@ export function hasDoublyNamedFields(schema: DescMessage, value: unknown): boole
       Object.hasOwn(value, field.name) &&
       Object.hasOwn(value, field.jsonName);
     const given = value[Object.hasOwn(value, field.name) ? field.name : field.jsonName];
-    return twice || messagesIn(field, given).some(([inner, item]) => hasDoublyNamedFields(inner, item));
+    return (
+      twice || messagesIn(field, given).some(([inner, item]) => hasDoublyNamedFields(inner, item))
+    );
   });
 }
 

@@ -5,13 +5,18 @@ import {
   RedeemLoginCodeRequestSchema,
   RenewDeviceRequestSchema,
 } from "../gen/sallyport/identity/v1/user_pb.ts";
-import { AddVersionRequestSchema, CreateSecretRequestSchema } from "../gen/sallyport/secrets/v1/secret_pb.ts";
+import {
+  AddVersionRequestSchema,
+  CreateSecretRequestSchema,
+} from "../gen/sallyport/secrets/v1/secret_pb.ts";
 import type { FieldViolation } from "./validate.ts";
 
 type Curve = "x25519" | "ed25519";
 type GivenKeys = Readonly<Record<string, readonly [Curve, Uint8Array | undefined]>>;
 
-/** The keys in a message that its sender chose, by field. Every public request that has one is here. */
+/**
+ * The keys in a message that its sender chose, by field. Every public request that has one is here.
+ */
 const keysOf: ReadonlyMap<string, (message: never) => GivenKeys> = new Map([
   keysIn(ReadSecretsRequestSchema, ({ recipient }) => ({
     "recipient.public_key": ["x25519", recipient?.publicKey],
@@ -43,9 +48,10 @@ function keysIn<D extends DescMessage>(
 }
 
 /**
- * Finds the first key of a message that no honest client makes: one of small order, under which secrets are no secrets and
- * signatures anybody's, or in another encoding than its own (SIGNING §5.5). Undefined when there is none. Security: a key
- * to which nothing can be sealed would else be found behind the gateway, and look like a fault of ours.
+ * Finds the first key of a message that no honest client makes: one of small order, under which
+ * secrets are no secrets and signatures anybody's, or in another encoding than its own (SIGNING
+ * §5.5). Undefined when there is none. Security: a key to which nothing can be sealed would else be
+ * found behind the gateway, and look like a fault of ours.
  */
 export function badKeyIn<D extends DescMessage>(
   { typeName }: D,
@@ -69,7 +75,8 @@ const problemOf: Readonly<Record<Curve, (key: Uint8Array) => string | undefined>
   x25519: (key) => encodingProblem(Buffer.from(key), smallX25519),
   ed25519(key) {
     const y = Buffer.from(key);
-    // The highest bit is the sign of x; with either sign these points are of small order, or no encoding at all.
+    // The highest bit is the sign of x; with either sign these points are of small order, or no
+    // encoding at all.
     y.writeUInt8(y.readUInt8(31) & 0x7f, 31);
     return encodingProblem(y, smallEd25519);
   },

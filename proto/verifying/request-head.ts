@@ -1,7 +1,15 @@
 import type { SignedHead } from "./signed-request.ts";
-import { acceptedContentTypes, contentTypeOf, normaliseAuthority, unframeMessage } from "../signing/index.ts";
+import {
+  acceptedContentTypes,
+  contentTypeOf,
+  normaliseAuthority,
+  unframeMessage,
+} from "../signing/index.ts";
 
-/** The request's head as it came off the wire: `rawHeaders` is the flat name, value list with duplicates kept. */
+/**
+ * The request's head as it came off the wire: `rawHeaders` is the flat name, value list with
+ * duplicates kept.
+ */
 export type RequestHead = {
   readonly method: string;
   readonly url: string;
@@ -35,9 +43,9 @@ function refuse(field: string, description: string): never {
 }
 
 /**
- * Reads a head with exactly one signature and every covered header exactly once (SIGNING §2), of a content type of the
- * closed list without an encoding (§5.2); nothing is joined, trimmed away or preferred. Throws UnsignedError without exactly
- * one signature, HeadError for anything else.
+ * Reads a head with exactly one signature and every covered header exactly once (SIGNING §2), of a
+ * content type of the closed list without an encoding (§5.2); nothing is joined, trimmed away or
+ * preferred. Throws UnsignedError without exactly one signature, HeadError for anything else.
  */
 export function readSignedHead(head: RequestHead): SignedHead {
   if (head.method !== "POST") refuse("method", "only POST is answered");
@@ -71,7 +79,8 @@ function onlyValue(headers: Headers, name: string): string | undefined {
 }
 
 function countedHeaders(rawHeaders: readonly string[]): Headers {
-  if (rawHeaders.length > maxHeaders * 2) refuse("headers", `at most ${maxHeaders} headers are read`);
+  if (rawHeaders.length > maxHeaders * 2)
+    refuse("headers", `at most ${maxHeaders} headers are read`);
   const headers = new Map<string, string[]>();
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
     const name = (rawHeaders[index] ?? "").toLowerCase();
@@ -83,10 +92,12 @@ function countedHeaders(rawHeaders: readonly string[]): Headers {
   return headers;
 }
 
-// HTTP/2 has :authority, HTTP/1.1 has Host; a request with both must not be ambiguous, and neither comes twice.
+// HTTP/2 has :authority, HTTP/1.1 has Host; a request with both must not be ambiguous, and neither
+// comes twice.
 function authorityOf(headers: Headers): string {
   const given = [headers.get(":authority") ?? [], headers.get("host") ?? []];
-  if (given.some((values) => values.length > 1)) refuse("authority", "exactly one authority is needed");
+  if (given.some((values) => values.length > 1))
+    refuse("authority", "exactly one authority is needed");
   const names = given.flat();
   const [first, ...others] = names.map(normalisedOrEmpty);
   if (!first || others.some((name) => name !== first))

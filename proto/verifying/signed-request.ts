@@ -29,10 +29,20 @@ export type ParsedRequest = {
   readonly contentType: ContentType;
 };
 
-/** Verifies an Ed25519 signature with the verdicts of SIGNING §7; malformed input is simply not valid. */
-export type VerifyEd25519 = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
+/**
+ * Verifies an Ed25519 signature with the verdicts of SIGNING §7; malformed input is simply not
+ * valid.
+ */
+export type VerifyEd25519 = (
+  publicKey: Uint8Array,
+  message: Uint8Array,
+  signature: Uint8Array,
+) => boolean;
 
-/** What a request must agree with. `authorities` are our public names, the window is in seconds on both sides of now. */
+/**
+ * What a request must agree with. `authorities` are our public names, the window is in seconds on
+ * both sides of now.
+ */
 export type Expected = {
   readonly publicKey: Uint8Array;
   readonly keyId: string;
@@ -52,7 +62,9 @@ export type VerifiedRequest = {
 
 const pathForm = /^\/[A-Za-z0-9._]+\/[A-Za-z0-9]+$/;
 
-/** Reads the form of a signed request's head (SIGNING §2-§6); proves nothing. Throws EvidenceError. */
+/**
+ * Reads the form of a signed request's head (SIGNING §2-§6); proves nothing. Throws EvidenceError.
+ */
 export function parseRequest(signed: SignedHead): ParsedRequest {
   const contentType = contentTypeOf(signed.contentType);
   if (!contentType) throw new EvidenceError("content-type", "it is not accepted");
@@ -71,18 +83,25 @@ export function parseRequest(signed: SignedHead): ParsedRequest {
   });
 }
 
-/** Verifies signed requests with somebody's Ed25519. Throws EvidenceError naming the step (SIGNING §4.1). */
+/**
+ * Verifies signed requests with somebody's Ed25519. Throws EvidenceError naming the step (SIGNING
+ * §4.1).
+ */
 export type RequestVerifier = {
   /**
-   * Verifies a signed request: its form, the signature under the given key, method, authority, path, time and content
-   * digest. Single use of the nonce is the caller's.
+   * Verifies a signed request: its form, the signature under the given key, method, authority,
+   * path, time and content digest. Single use of the nonce is the caller's.
    */
   readonly verifySignedRequest: (signed: SignedRequest, expected: Expected) => VerifiedRequest;
   /**
-   * The same for a head that was parsed already, all but its content: that this is what `content-digest` says is for the
-   * caller to verify.
+   * The same for a head that was parsed already, all but its content: that this is what
+   * `content-digest` says is for the caller to verify.
    */
-  readonly verifyHead: (signed: SignedHead, parsed: ParsedRequest, expected: Expected) => VerifiedRequest;
+  readonly verifyHead: (
+    signed: SignedHead,
+    parsed: ParsedRequest,
+    expected: Expected,
+  ) => VerifiedRequest;
 };
 
 /** Makes a verifier of requests. */
@@ -120,7 +139,8 @@ function demand(step: EvidenceStep, holds: boolean, otherwise: string): void {
   if (!holds) throw new EvidenceError(step, otherwise);
 }
 
-// Security: the signed text itself must be normal, or one request could have two bases and so two digests.
+// Security: the signed text itself must be normal, or one request could have two bases and so two
+// digests.
 function isOurs(authority: string, ours: readonly string[]): boolean {
   const normal = atStep("authority", () => normaliseAuthority(authority));
   return normal === authority && ours.some((name) => normaliseAuthority(name) === normal);

@@ -3,11 +3,16 @@ import { FormatError } from "../signing/index.ts";
 import { hasDoublyNamedFields, hasDuplicateKeys } from "./json-keys.ts";
 
 /**
- * Decodes JSON and refuses what two readers could understand differently: invalid UTF-8, unknown fields, repeated keys,
- * one field under both of its names. Throws FormatError.
+ * Decodes JSON and refuses what two readers could understand differently: invalid UTF-8, unknown
+ * fields, repeated keys, one field under both of its names. Throws FormatError.
  */
-export function fromStrictJson<D extends DescMessage>(schema: D, bytes: Uint8Array): MessageShape<D> {
-  const text = orMalformed(() => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
+export function fromStrictJson<D extends DescMessage>(
+  schema: D,
+  bytes: Uint8Array,
+): MessageShape<D> {
+  const text = orMalformed(() =>
+    new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes),
+  );
   const value: unknown = orMalformed((): unknown => JSON.parse(text));
   if (hasDuplicateKeys(text) || hasDoublyNamedFields(schema, value))
     throw new FormatError("the message gives a field twice");

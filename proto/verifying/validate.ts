@@ -2,7 +2,9 @@ import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 
-/** What of a message breaks its contract first: the field's path and a sentence without the value. */
+/**
+ * What of a message breaks its contract first: the field's path and a sentence without the value.
+ */
 export type FieldViolation = { readonly field: string; readonly description: string };
 
 const validator = createValidator({ failFast: true });

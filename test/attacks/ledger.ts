@@ -17,7 +17,9 @@ export type Entry = {
   readonly detail: Readonly<Record<string, string>>;
 };
 
-/** What audit and the processes' own logs say, read behind their backs: no attack can dress it up. */
+/**
+ * What audit and the processes' own logs say, read behind their backs: no attack can dress it up.
+ */
 export type Ledger = AsyncDisposable & {
   /** What is on record about one signed request, in order. */
   of(requestDigest: Uint8Array): Promise<Entry[]>;
@@ -25,7 +27,9 @@ export type Ledger = AsyncDisposable & {
   since(seq: number, ...actions: readonly string[]): Promise<Entry[]>;
   /** The place of the newest record. */
   end(): Promise<number>;
-  /** The errors that a process logged for a call, each with its causes; waits until there is one. */
+  /**
+   * The errors that a process logged for a call, each with its causes; waits until there is one.
+   */
   refusalsOf(process: Process, requestId: string): Promise<string>;
 };
 
@@ -36,13 +40,19 @@ const patienceMs = 3_000;
 export async function openLedger(system: System): Promise<Ledger> {
   const client = await openDatabase(system, "audit");
   const rows = async (condition: string, values: unknown[]): Promise<Entry[]> =>
-    (await client.query<Entry>(`select ${columns} from records where ${condition} order by seq`, values))
-      .rows;
+    (
+      await client.query<Entry>(
+        `select ${columns} from records where ${condition} order by seq`,
+        values,
+      )
+    ).rows;
   return {
     of: (digest) => rows("request_digest = $1", [Buffer.from(digest)]),
     since: (seq, ...actions) => rows("seq > $1 and action = any($2::text[])", [seq, [...actions]]),
     async end() {
-      const found = await client.query<{ end: string }>("select coalesce(max(seq), 0) as end from records");
+      const found = await client.query<{ end: string }>(
+        "select coalesce(max(seq), 0) as end from records",
+      );
       return Number(found.rows[0]?.end);
     },
     async refusalsOf(process, requestId) {

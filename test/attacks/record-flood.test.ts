@@ -3,7 +3,13 @@ import { direct } from "@sallyport/deploy/local";
 import type { Record as AuditRecord } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { loginOwner, makeSecrets, makeToken, refusal, startDeployment } from "../system/deployment.ts";
+import {
+  loginOwner,
+  makeSecrets,
+  makeToken,
+  refusal,
+  startDeployment,
+} from "../system/deployment.ts";
 
 // The fewest that may be set, so that the end is soon reached: 1,250 at once by one machine.
 const perDay = "10000";
@@ -86,13 +92,18 @@ test("a machine that reads without end is opened nothing beyond what it may have
   // A value without a record there is not, nor the record of a value that was refused.
   expect(reads.length).toBe((reasons.get("not refused") ?? 0) * secretCount);
   expect(reads.length).toBeLessThanOrEqual(machineBurst + 10);
-  const told = await recordsOf({ machineId, actions: ["records.limit_near", "records.limit_reached"] });
+  const told = await recordsOf({
+    machineId,
+    actions: ["records.limit_near", "records.limit_reached"],
+  });
   expect(new Set(told.map(({ action }) => action))).toEqual(
     new Set(["records.limit_near", "records.limit_reached"]),
   );
   expect(told.length).toBeLessThanOrEqual(4);
 
-  const other = openSallyport(await enroll(deployment.endpoint, await newToken(1), { name: "other" }));
+  const other = openSallyport(
+    await enroll(deployment.endpoint, await newToken(1), { name: "other" }),
+  );
   expect(await other.read({ secretIds })).toHaveLength(secretCount);
   // What people do about it is recorded as ever.
   await admin.services.machines.revokeMachine({ machineId });

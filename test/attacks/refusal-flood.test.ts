@@ -1,7 +1,10 @@
 import type { ClientHttp2Session } from "node:http2";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { createSigner, newSeed, openSallyport, parseToken, proveToken } from "@sallyport/client";
-import { type Record as AuditRecord, RecordScope } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
+import {
+  type Record as AuditRecord,
+  RecordScope,
+} from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { EnrollRequestSchema } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -40,7 +43,10 @@ function rejected(session: ClientHttp2Session) {
   return exchange(session, readPath, { "content-type": contentType, ...headers }, new Uint8Array());
 }
 
-/** An enrollment, properly signed, that does not hold the token that it names; every other token is made up. */
+/**
+ * An enrollment, properly signed, that does not hold the token that it names; every other token is
+ * made up.
+ */
 function refused(session: ClientHttp2Session, known: boolean) {
   const signer = createSigner(newSeed());
   const { id, vaultId } = parseToken(token, "enr");
@@ -54,7 +60,11 @@ function refused(session: ClientHttp2Session, known: boolean) {
     hostname: "flood",
   });
   const body = toBinary(EnrollRequestSchema, request);
-  const target = { authority: new URL(deployment.endpoint.url).host, path: enrollPath, contentType };
+  const target = {
+    authority: new URL(deployment.endpoint.url).host,
+    path: enrollPath,
+    contentType,
+  };
   const { headers } = signer.sign(target, body);
   return exchange(session, enrollPath, { "content-type": contentType, ...headers }, body);
 }

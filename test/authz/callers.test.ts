@@ -25,7 +25,8 @@ const peers = ["gateway", "identity", "policy", "secrets", "crypto", "audit", "o
 type Peer = (typeof peers)[number];
 type Server = Exclude<Peer, "gateway" | "operator">;
 
-// Written from services/README.md and not from the code: who may call what. What is not here is refused to everyone.
+// Written from services/README.md and not from the code: who may call what. What is not here is
+// refused to everyone.
 const allowed: readonly {
   server: Server;
   service: DescService;
@@ -34,10 +35,18 @@ const allowed: readonly {
   {
     server: "identity",
     service: KeyService,
-    methods: { ResolveKeys: ["gateway"], WatchRevocations: ["gateway"], ReportSightings: ["gateway"] },
+    methods: {
+      ResolveKeys: ["gateway"],
+      WatchRevocations: ["gateway"],
+      ReportSightings: ["gateway"],
+    },
   },
   { server: "identity", service: ForwardService, methods: { Forward: ["gateway"] } },
-  { server: "policy", service: AuthorizationService, methods: { Authorize: ["gateway", "secrets"] } },
+  {
+    server: "policy",
+    service: AuthorizationService,
+    methods: { Authorize: ["gateway", "secrets"] },
+  },
   {
     server: "policy",
     service: ScopeService,
@@ -91,8 +100,16 @@ const foreignDir = mkdtempSync(join(tmpdir(), "sallyport-foreign-"));
 beforeAll(async () => {
   deployment = await startDeployment();
   const strangers = await createCa({ dir: join(foreignDir, "ca"), name: "foreign" });
-  foreign = await issuePeerCertificate({ ca: strangers, dir: foreignDir, trustDomain, peer: "gateway" });
-  const mesh = await createCa({ dir: join(deployment.system.layout.authorities, "mesh"), name: "mesh" });
+  foreign = await issuePeerCertificate({
+    ca: strangers,
+    dir: foreignDir,
+    trustDomain,
+    peer: "gateway",
+  });
+  const mesh = await createCa({
+    dir: join(deployment.system.layout.authorities, "mesh"),
+    name: "mesh",
+  });
   const dir = join(foreignDir, "elsewhere");
   mkdirSync(dir);
   elsewhere = await issuePeerCertificate({
@@ -113,7 +130,10 @@ function certificateOf(peer: Peer): Tls {
   return peer === "operator" ? deployment.system.operator : tlsOf(deployment.system, peer);
 }
 
-type Call = (request: object, options: { timeoutMs: number }) => Promise<unknown> & AsyncIterable<unknown>;
+type Call = (
+  request: object,
+  options: { timeoutMs: number },
+) => Promise<unknown> & AsyncIterable<unknown>;
 
 function isCall(value: unknown): value is Call {
   return typeof value === "function";
@@ -124,7 +144,11 @@ async function meet(server: Server, method: DescMethod, tls: Tls | undefined): P
   const ca = readFileSync(join(deployment.system.layout.folder(server), "ca.pem"));
   const own = tls ? { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) } : {};
   const baseUrl = `https://localhost:${deployment.system.addresses.ports[server]}`;
-  const transport = createConnectTransport({ baseUrl, httpVersion: "2", nodeOptions: { ca, ...own } });
+  const transport = createConnectTransport({
+    baseUrl,
+    httpVersion: "2",
+    nodeOptions: { ca, ...own },
+  });
   const client: Record<string, unknown> = createClient(method.parent, transport);
   const call = client[method.localName];
   if (!isCall(call)) throw new Error(`no client for ${method.name}`);
@@ -151,10 +175,13 @@ describe("every internal method × every peer", () => {
           const want = expected?.includes(peer) ? "let in" : "refused";
           expect(await meet(server, method, certificateOf(peer)), `${peer} → ${server}`).toBe(want);
         }
-        expect(await meet(server, method, undefined), "without a certificate").toMatch(/^no connection/);
-        expect(await meet(server, method, foreign), "with a foreign authority's certificate").toMatch(
+        expect(await meet(server, method, undefined), "without a certificate").toMatch(
           /^no connection/,
         );
+        expect(
+          await meet(server, method, foreign),
+          "with a foreign authority's certificate",
+        ).toMatch(/^no connection/);
         expect(await meet(server, method, elsewhere), "from another trust domain").toMatch(
           /^refused|^no connection/,
         );
@@ -199,5 +226,7 @@ async function internalServices(): Promise<string[]> {
   const modules = await Promise.all(
     files.map((file): Promise<Readonly<Record<string, unknown>>> => import(join(generated, file))),
   );
-  return modules.flatMap((module) => Object.values(module).filter(isService)).map(({ typeName }) => typeName);
+  return modules
+    .flatMap((module) => Object.values(module).filter(isService))
+    .map(({ typeName }) => typeName);
 }

@@ -30,7 +30,8 @@ afterAll(async () => {
   await world[Symbol.asyncDispose]();
 });
 
-const ownOf = (principal: Principal): Vault => (principal.startsWith("stranger") ? world.theirs : world.ours);
+const ownOf = (principal: Principal): Vault =>
+  principal.startsWith("stranger") ? world.theirs : world.ours;
 const foreignOf = (principal: Principal): Vault =>
   principal.startsWith("stranger") ? world.ours : world.theirs;
 
@@ -55,7 +56,9 @@ async function cell(
 
 type Mixture = { readonly things: Things; readonly replaced: readonly (keyof Things)[] };
 
-/** The own things with some of another's in their place: all that the request names, and each alone. */
+/**
+ * The own things with some of another's in their place: all that the request names, and each alone.
+ */
 function* mixtures(own: Things, { names }: Way, other: Partial<Things>): Generator<Mixture> {
   const places = names.filter((name) => name in other);
   const groups = places.length > 1 ? [places, ...places.map((name) => [name])] : [places];
@@ -76,7 +79,12 @@ type Case = {
 };
 
 /** What an answer says, without the names that were asked for. */
-async function told({ method, way }: Case, asker: Asker, things: Things, outcome: Outcome): Promise<string> {
+async function told(
+  { method, way }: Case,
+  asker: Asker,
+  things: Things,
+  outcome: Outcome,
+): Promise<string> {
   const answer = await cell(method, way, asker, things, outcome);
   return comparable(
     method,
@@ -85,7 +93,10 @@ async function told({ method, way }: Case, asker: Asker, things: Things, outcome
   );
 }
 
-/** What is another vault's, or hidden from the principal, is answered, byte for byte, as what is nowhere. */
+/**
+ * What is another vault's, or hidden from the principal, is answered, byte for byte, as what is
+ * nowhere.
+ */
 async function compareForeign(one: Case) {
   const { expectation, label, way, principal } = one;
   const own = ownOf(principal).things;
@@ -143,7 +154,9 @@ async function allowAll(method: DescMethodUnary, { callers, changes }: Expectati
       const before = changes && index === 0 ? await world.databases.snapshot() : undefined;
       await cell(method, way, world.asker(principal, way.lastUse), own.things, "done");
       if (before !== undefined)
-        expect(await world.databases.snapshot(), "a change is seen in the databases").not.toBe(before);
+        expect(await world.databases.snapshot(), "a change is seen in the databases").not.toBe(
+          before,
+        );
     }
 }
 
@@ -153,7 +166,9 @@ test("every public method has an expectation and a request, and there are none w
   expect(Object.keys(expectations).toSorted()).toEqual(names);
   expect(Object.keys(requests).toSorted()).toEqual(names);
   for (const [name, { namings }] of Object.entries(expectations))
-    expect(Object.keys(requests[name] ?? {}).toSorted(), name).toEqual(Object.keys(namings).toSorted());
+    expect(Object.keys(requests[name] ?? {}).toSorted(), name).toEqual(
+      Object.keys(namings).toSorted(),
+    );
 });
 
 describe("every public method × every principal × own, foreign and absent things", () => {
@@ -185,6 +200,12 @@ test("records of no vault are for the operator's vault alone", async () => {
   const { listRecords } = AuditService.method;
   for (const principal of ["owner", "admin", "auditor"] as const)
     await cell(listRecords, way, principal, world.ours.things, "done");
-  const refused = await cell(listRecords, way, "strangerOwner", world.theirs.things, "ROLE_REQUIRED");
+  const refused = await cell(
+    listRecords,
+    way,
+    "strangerOwner",
+    world.theirs.things,
+    "ROLE_REQUIRED",
+  );
   expect(refused.headers["content-type"]).toBe("application/json");
 });

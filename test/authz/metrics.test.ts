@@ -28,8 +28,15 @@ beforeAll(async () => {
     mkdirSync(folder);
     return issuePeerCertificate({ ca, dir: folder, trustDomain: domain, peer });
   };
-  const mesh = await createCa({ dir: join(deployment.system.layout.authorities, "mesh"), name: "mesh" });
-  foreign = await issue(await createCa({ dir: join(dir, "ca"), name: "foreign" }), trustDomain, "operator");
+  const mesh = await createCa({
+    dir: join(deployment.system.layout.authorities, "mesh"),
+    name: "mesh",
+  });
+  foreign = await issue(
+    await createCa({ dir: join(dir, "ca"), name: "foreign" }),
+    trustDomain,
+    "operator",
+  );
   elsewhere = await issue(mesh, "elsewhere.example", "operator");
   unknown = await issue(mesh, trustDomain, "prometheus");
 });
@@ -38,8 +45,15 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-/** Asks for a path with a certificate; "no connection" when the server ends it instead of answering. */
-async function ask(port: number, tls: Tls | undefined, method = "GET", path = "/metrics"): Promise<string> {
+/**
+ * Asks for a path with a certificate; "no connection" when the server ends it instead of answering.
+ */
+async function ask(
+  port: number,
+  tls: Tls | undefined,
+  method = "GET",
+  path = "/metrics",
+): Promise<string> {
   const session = connectBare(port, deployment.system.operator.caFile, tls);
   session.on("error", () => undefined);
   return exchange(session, path, { ":method": method })

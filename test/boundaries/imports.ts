@@ -9,7 +9,10 @@ export function importsOf(text: string): string[] {
   return forms.flatMap((form) => [...text.matchAll(form)].map((match) => match[1] ?? ""));
 }
 
-/** Returns the package of a specifier, "@scope/name" or "name"; undefined for relative paths and Node's own modules. */
+/**
+ * Returns the package of a specifier, "@scope/name" or "name"; undefined for relative paths and
+ * Node's own modules.
+ */
 export function packageOf(specifier: string): string | undefined {
   if (/^(\.|node:|#)/.test(specifier)) return undefined;
   const parts = specifier.split("/");

@@ -2,7 +2,8 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Package, SourceFile, TagTable, Tree } from "./tree.ts";
 
-const notOurs = /(^|\/)(node_modules|dist|\.git|\.turbo|\.sallyport|coverage|third_party|gen)(\/|$)/;
+const notOurs =
+  /(^|\/)(node_modules|dist|\.git|\.turbo|\.sallyport|coverage|third_party|gen)(\/|$)/;
 
 /** Reads the repository below the root. */
 export function readTree(root: string): Tree {
@@ -22,7 +23,10 @@ export function readTree(root: string): Tree {
 function readTags(root: string): TagTable {
   const tags = record(record(readJson(join(root, "turbo.json"))["boundaries"])["tags"]);
   return Object.fromEntries(
-    Object.entries(tags).map(([tag, rule]) => [tag, texts(record(record(rule)["dependencies"])["allow"])]),
+    Object.entries(tags).map(([tag, rule]) => [
+      tag,
+      texts(record(record(rule)["dependencies"])["allow"]),
+    ]),
   );
 }
 

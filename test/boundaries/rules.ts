@@ -4,7 +4,9 @@ import type { Package, SourceFile, Tree } from "./tree.ts";
 
 type Restriction = { readonly what: string; readonly found: RegExp; readonly allowed: RegExp };
 
-/** Powers that few places may hold, by the import or name that gives them. Tests are free of these. */
+/**
+ * Powers that few places may hold, by the import or name that gives them. Tests are free of these.
+ */
 const restrictedImports: readonly Restriction[] = [
   {
     what: "pg",
@@ -13,7 +15,11 @@ const restrictedImports: readonly Restriction[] = [
   },
   { what: "ioredis", found: /^ioredis$/, allowed: /^(gateway|services\/policy|test)\// },
   // Elsewhere what is told goes through the closed lists of names that the library keeps.
-  { what: "OpenTelemetry", found: /^@opentelemetry\//, allowed: /^(services\/lib\/telemetry|test)\// },
+  {
+    what: "OpenTelemetry",
+    found: /^@opentelemetry\//,
+    allowed: /^(services\/lib\/telemetry|test)\//,
+  },
   { what: "HPKE", found: /^@hpke\//, allowed: /^(services\/crypto|clients\/typescript|test)\// },
   {
     what: "an internal contract",
@@ -47,12 +53,19 @@ function packageViolations(owner: Package, tree: Tree): string[] {
   const open = closed && JSON.stringify(owner.exports) !== serverExports;
   return [
     ...(open ? [`${owner.dir}: exports something else than ./server`] : []),
-    ...owner.dependencies.flatMap((name) => tagViolations(`${owner.dir}/package.json`, owner, name, tree)),
-    ...unusedDependencies(owner, tree).map((name) => `${owner.dir}/package.json: nothing imports ${name}`),
+    ...owner.dependencies.flatMap((name) =>
+      tagViolations(`${owner.dir}/package.json`, owner, name, tree),
+    ),
+    ...unusedDependencies(owner, tree).map(
+      (name) => `${owner.dir}/package.json: nothing imports ${name}`,
+    ),
   ];
 }
 
-/** What is shipped with a package is what its product needs; tests find the rest in the root's node_modules. */
+/**
+ * What is shipped with a package is what its product needs; tests find the rest in the root's
+ * node_modules.
+ */
 function unusedDependencies(owner: Package, tree: Tree): string[] {
   const sources = tree.files.filter(({ path }) => ownerOf(path, tree) === owner);
   const counted = sources.filter((file) => owner.tag === "test" || !isTest(file));
@@ -79,8 +92,12 @@ function missingPages(tree: Tree): string[] {
     tree.paths.filter((path) => path.endsWith(".md")).map((path) => posix.basename(path)),
   );
   return tree.files.flatMap(({ path, text }) => {
-    const pages = new Set([...text.matchAll(/(?<!-)\b([A-Z]{3,}) §/g)].map(([, page]) => `${page}.md`));
-    return [...pages].filter((page) => !there.has(page)).map((page) => `${path}: there is no ${page}`);
+    const pages = new Set(
+      [...text.matchAll(/(?<!-)\b([A-Z]{3,}) §/g)].map(([, page]) => `${page}.md`),
+    );
+    return [...pages]
+      .filter((page) => !there.has(page))
+      .map((page) => `${path}: there is no ${page}`);
   });
 }
 
@@ -93,10 +110,18 @@ function breaks({ found, allowed }: Restriction, file: SourceFile, text: string)
   return found.test(text) && !allowed.test(file.path) && !isTest(file);
 }
 
-function importViolations(file: SourceFile, owner: Package, specifier: string, tree: Tree): string[] {
+function importViolations(
+  file: SourceFile,
+  owner: Package,
+  specifier: string,
+  tree: Tree,
+): string[] {
   if (specifier.startsWith(".")) {
-    if (!isTest(file) && specifier.includes("/testing/")) return [`${file.path}: ${specifier} is for tests`];
-    return escapes(file, owner, specifier) ? [`${file.path}: ${specifier} leaves ${owner.dir}`] : [];
+    if (!isTest(file) && specifier.includes("/testing/"))
+      return [`${file.path}: ${specifier} is for tests`];
+    return escapes(file, owner, specifier)
+      ? [`${file.path}: ${specifier} leaves ${owner.dir}`]
+      : [];
   }
   const name = packageOf(specifier);
   if (name === undefined || (isTest(file) && specifier === "@sallyport/test/infra")) return [];
@@ -113,7 +138,8 @@ function escapes(file: SourceFile, owner: Package, specifier: string): boolean {
 
 function tagViolations(where: string, owner: Package, name: string, tree: Tree): string[] {
   const target = tree.packages.find((candidate) => candidate.name === name);
-  if (target === undefined || target === owner || tree.tags[owner.tag]?.includes(target.tag)) return [];
+  if (target === undefined || target === owner || tree.tags[owner.tag]?.includes(target.tag))
+    return [];
   return [`${where}: ${owner.tag} must not import ${target.name} (${target.tag})`];
 }
 
@@ -121,7 +147,10 @@ function ownerOf(path: string, tree: Tree): Package | undefined {
   return tree.packages.find(({ dir }) => path.startsWith(`${dir}/`));
 }
 
-/** Tests, and what stands in a folder `testing` for them; nothing else may import from such a folder. */
+/**
+ * Tests, and what stands in a folder `testing` for them; nothing else may import from such a
+ * folder.
+ */
 function isTest({ path }: SourceFile): boolean {
   return path.endsWith(".test.ts") || path.includes("/testing/");
 }

@@ -6,7 +6,9 @@ import { summaryOf } from "./summary.ts";
 test("under load, through every sort of fault, what is claimed holds and everything comes back", async () => {
   const given = process.env["SALLYPORT_CHAOS_SEED"];
   const seed = given === undefined || given === "" ? randomInt(2 ** 31) : Number(given);
-  console.log(`chaos seed ${seed}: SALLYPORT_CHAOS_SEED=${seed} repeats these faults in this order`);
+  console.log(
+    `chaos seed ${seed}: SALLYPORT_CHAOS_SEED=${seed} repeats these faults in this order`,
+  );
   const lines: string[] = [];
   const report = await runChaos({ seed, say: (line) => void lines.push(line) }).finally(() =>
     console.log(lines.join("\n")),

@@ -1,6 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { checks } from "./checks.ts";
-import { type Answer, type EndState, type History, type Received, createHistory } from "./history.ts";
+import {
+  type Answer,
+  type EndState,
+  type History,
+  type Received,
+  createHistory,
+} from "./history.ts";
 import { isBack, lateRecoveries, recoveryOf } from "./recovery.ts";
 
 const received: Received = { secretId: "sec_a", version: 2, value: "v2" };
@@ -26,7 +32,14 @@ const row = (seq: number, action: string, fields: Partial<EndState["log"][number
 function good(): { history: History; end: EndState } {
   const history = createHistory();
   history.writes.push({ ...times, ...received, digest: "w2", answer: done(null) });
-  history.writes.push({ ...times, ...received, version: 3, value: "lost", digest: "w3", answer: unanswered });
+  history.writes.push({
+    ...times,
+    ...received,
+    version: 3,
+    value: "lost",
+    digest: "w3",
+    answer: unanswered,
+  });
   history.reads.push({ ...times, machineId: "mch_a", digest: "r1", answer: done([received]) });
   history.reads.push({
     ...times,
@@ -34,8 +47,18 @@ function good(): { history: History; end: EndState } {
     digest: "r2",
     answer: refused("DEPENDENCY_UNAVAILABLE", 1000),
   });
-  history.enrollments.push({ ...times, tokenId: "tok_a", key: "k1", answer: done({ machineId: "mch_a" }) });
-  history.enrollments.push({ ...times, tokenId: "tok_a", key: "k2", answer: refused("TOKEN_EXHAUSTED") });
+  history.enrollments.push({
+    ...times,
+    tokenId: "tok_a",
+    key: "k1",
+    answer: done({ machineId: "mch_a" }),
+  });
+  history.enrollments.push({
+    ...times,
+    tokenId: "tok_a",
+    key: "k2",
+    answer: refused("TOKEN_EXHAUSTED"),
+  });
   history.replays.push({ ...times, of: "read", digest: "r1", answer: refused("REQUEST_REJECTED") });
   const log = [
     row(1, "machine.enrolled", { machineId: "mch_a" }),
@@ -44,7 +67,10 @@ function good(): { history: History; end: EndState } {
   ];
   const tokens = [{ tokenId: "tok_a", uses: 1, maxUses: 1 }];
   const machines = [{ machineId: "mch_a", tokenId: "tok_a", key: "k1", active: true }];
-  return { history, end: { log, tokens, machines, versions: [received], undelivered: { identity: 0 } } };
+  return {
+    history,
+    end: { log, tokens, machines, versions: [received], undelivered: { identity: 0 } },
+  };
 }
 
 const unanswered: Answer<never> = { kind: "unanswered", cause: "ECONNRESET" };
@@ -58,7 +84,11 @@ const machine = { machineId: "mch_b", tokenId: "tok_a", key: "k2", active: true 
 
 describe("a bad history is found", () => {
   test.each<
-    [claim: string, what: string, spoil: (parts: { history: History; end: EndState }) => EndState | void]
+    [
+      claim: string,
+      what: string,
+      spoil: (parts: { history: History; end: EndState }) => EndState | void,
+    ]
   >([
     [
       "values received are on record",
@@ -99,14 +129,18 @@ describe("a bad history is found", () => {
     [
       "no request is accepted twice",
       "a replay that was accepted",
-      ({ history }) => void history.replays.push({ ...times, of: "read", digest: "r1", answer: done(null) }),
+      ({ history }) =>
+        void history.replays.push({ ...times, of: "read", digest: "r1", answer: done(null) }),
     ],
     [
       "no request is accepted twice",
       "a change that was recorded twice, though nobody was told",
       ({ end }) => ({
         ...end,
-        log: [...end.log, row(4, "secret.version.added", { digest: "w2", secretId: "sec_a", version: 3 })],
+        log: [
+          ...end.log,
+          row(4, "secret.version.added", { digest: "w2", secretId: "sec_a", version: 3 }),
+        ],
       }),
     ],
     [
@@ -157,7 +191,13 @@ describe("a bad history is found", () => {
       "no acknowledged write is lost",
       "one version acknowledged to two writers",
       ({ history }) =>
-        void history.writes.push({ ...times, ...received, value: "mine", digest: "w4", answer: done(null) }),
+        void history.writes.push({
+          ...times,
+          ...received,
+          value: "mine",
+          digest: "w4",
+          answer: done(null),
+        }),
     ],
     [
       "no acknowledged write is lost",
@@ -201,7 +241,12 @@ describe("a bad history is found", () => {
       "a failure of ours, long after the clocks were right again",
       ({ history }) => {
         history.wrongClocks.push({ name: "set", beganMs: -3000, endedMs: -2000 });
-        history.reads.push({ ...times, machineId: "mch_a", digest: "r3", answer: refused("INTERNAL") });
+        history.reads.push({
+          ...times,
+          machineId: "mch_a",
+          digest: "r3",
+          answer: refused("INTERNAL"),
+        });
       },
     ],
     [
@@ -228,7 +273,11 @@ describe("a bad history is found", () => {
 
 describe("recovery", () => {
   const fault = { name: "kill audit", beganMs: 100, endedMs: 100 };
-  const readAt = (startedMs: number, endedMs: number, answer: Answer<readonly Received[]>): History => {
+  const readAt = (
+    startedMs: number,
+    endedMs: number,
+    answer: Answer<readonly Received[]>,
+  ): History => {
     const history = createHistory();
     history.reads.push({ startedMs, endedMs, machineId: "mch_a", digest: "r", answer });
     return history;
@@ -242,7 +291,9 @@ describe("recovery", () => {
     const recovery = recoveryOf(history, fault);
     expect(recovery.backMs.read).toBe(backMs);
     expect(isBack(recovery)).toBe(false);
-    const late = lateRecoveries([{ ...recovery, load: 0 }]).filter((sentence) => sentence.includes("read"));
+    const late = lateRecoveries([{ ...recovery, load: 0 }]).filter((sentence) =>
+      sentence.includes("read"),
+    );
     expect(late).toHaveLength(backMs === 200 ? 0 : 1);
     const whileBusy = lateRecoveries([{ ...recovery, load: 1000 }]).filter((sentence) =>
       sentence.includes("read"),

@@ -1,9 +1,18 @@
-import { type ClientKind, type EndState, type History, clientKinds, requestsOf } from "./history.ts";
+import {
+  type ClientKind,
+  type EndState,
+  type History,
+  clientKinds,
+  requestsOf,
+} from "./history.ts";
 
 /** One claim over a whole history; returns a sentence for each time that it did not hold. */
 export type Check = (history: History, end: EndState) => string[];
 
-/** What each kind of client may be told while faults last; anything else would be a fault told as a verdict. */
+/**
+ * What each kind of client may be told while faults last; anything else would be a fault told as a
+ * verdict.
+ */
 const mayBeTold: Readonly<Record<ClientKind, ReadonlySet<string>>> = {
   read: new Set(["DEPENDENCY_UNAVAILABLE", "RATE_LIMITED", "CLOCK_SKEW"]),
   write: new Set(["DEPENDENCY_UNAVAILABLE", "RATE_LIMITED", "CLOCK_SKEW", "VERSION_CONFLICT"]),
@@ -17,8 +26,9 @@ const mayBeTold: Readonly<Record<ClientKind, ReadonlySet<string>>> = {
   ]),
 };
 /**
- * What a client may be told besides while processes disagree about the time: the gateway lets in what its owner refuses, and
- * says that something went wrong on our side. Such a request may still be under way a second after the clocks are right.
+ * What a client may be told besides while processes disagree about the time: the gateway lets in
+ * what its owner refuses, and says that something went wrong on our side. Such a request may still
+ * be under way a second after the clocks are right.
  */
 const withWrongClocks: ReadonlySet<string> = new Set(["INTERNAL", "REQUEST_REJECTED"]);
 const afterwardsMs = 1_000;
@@ -33,9 +43,12 @@ export const valuesAreRecorded: Check = ({ reads }, { log }) => {
   );
   return reads.flatMap(({ machineId, digest, answer }) =>
     (answer.kind === "done" ? answer.value : [])
-      .filter(({ secretId, version }) => !recorded.has(`${digest} ${machineId} ${secretId} ${version}`))
+      .filter(
+        ({ secretId, version }) => !recorded.has(`${digest} ${machineId} ${secretId} ${version}`),
+      )
       .map(
-        ({ secretId, version }) => `${machineId} received ${secretId} version ${version} without a record`,
+        ({ secretId, version }) =>
+          `${machineId} received ${secretId} version ${version} without a record`,
       ),
   );
 };
@@ -46,7 +59,10 @@ export const valuesAreTrue: Check = ({ reads, writes }) => {
   return reads.flatMap(({ answer }) =>
     (answer.kind === "done" ? answer.value : [])
       .filter((received) => !written.has(keyOf(received)))
-      .map(({ secretId, version }) => `${secretId} version ${version} came with a value that nobody wrote`),
+      .map(
+        ({ secretId, version }) =>
+          `${secretId} version ${version} came with a value that nobody wrote`,
+      ),
   );
 };
 
@@ -61,7 +77,9 @@ export const logIsWhole: Check = (_, { log }) => {
   ];
 };
 
-/** No signed request is accepted twice, by any sign: answers, or what the log says was done for it. */
+/**
+ * No signed request is accepted twice, by any sign: answers, or what the log says was done for it.
+ */
 export const requestsOnce: Check = ({ reads, writes, replays }, { log }) => {
   const accepted = [...reads, ...writes, ...replays].flatMap(({ digest, answer }) =>
     answer.kind === "done" ? [digest] : [],
@@ -77,16 +95,23 @@ export const requestsOnce: Check = ({ reads, writes, replays }, { log }) => {
   ];
 };
 
-/** No token makes more machines than it may, its count is that of its machines, and a key has one machine. */
+/**
+ * No token makes more machines than it may, its count is that of its machines, and a key has one
+ * machine.
+ */
 export const tokensWithinCount: Check = ({ enrollments }, { tokens, machines }) => {
   const counts = tokens.flatMap(({ tokenId, uses, maxUses }) => {
     const made = machines.filter((machine) => machine.tokenId === tokenId).length;
     return [
-      ...(uses > maxUses || made > maxUses ? [`${tokenId} made ${made} machines of ${maxUses}`] : []),
+      ...(uses > maxUses || made > maxUses
+        ? [`${tokenId} made ${made} machines of ${maxUses}`]
+        : []),
       ...(uses === made ? [] : [`${tokenId} counts ${uses} uses and made ${made} machines`]),
     ];
   });
-  const owners = new Map(machines.map(({ machineId, tokenId, key }) => [key, `${machineId} of ${tokenId}`]));
+  const owners = new Map(
+    machines.map(({ machineId, tokenId, key }) => [key, `${machineId} of ${tokenId}`]),
+  );
   const strangers = enrollments.flatMap(({ tokenId, key, answer }) =>
     answer.kind === "done" && owners.get(key) !== `${answer.value.machineId} of ${tokenId}`
       ? [`${answer.value.machineId} was told of, and is not the machine of its key`]
@@ -111,7 +136,9 @@ export const writesAreKept: Check = ({ writes }, { versions, log }) => {
   return [
     ...acknowledged
       .filter((write) => !kept.has(keyOf(write)))
-      .map(({ secretId, version }) => `${secretId} version ${version} was acknowledged and is lost`),
+      .map(
+        ({ secretId, version }) => `${secretId} version ${version} was acknowledged and is lost`,
+      ),
     ...versions
       .filter(({ secretId, version }) => version > 1 && !recorded.has(`${secretId} ${version}`))
       .map(({ secretId, version }) => `${secretId} version ${version} has no record`),
@@ -136,7 +163,9 @@ export const changesAreRecorded: Check = (_, { machines, undelivered, log }) => 
   ];
 };
 
-/** Every refusal has a public reason that its client may be told, and a delay where waiting helps. */
+/**
+ * Every refusal has a public reason that its client may be told, and a delay where waiting helps.
+ */
 export const refusalsArePublic: Check = (history) =>
   clientKinds.flatMap((kind) => {
     const found = requestsOf(history, kind).flatMap(({ answer, startedMs, endedMs }) => {
@@ -167,7 +196,15 @@ export const checks: Readonly<Record<string, Check>> = {
   "every refusal is public": refusalsArePublic,
 };
 
-function keyOf({ secretId, version, value }: { secretId: string; version: number; value: string }): string {
+function keyOf({
+  secretId,
+  version,
+  value,
+}: {
+  secretId: string;
+  version: number;
+  value: string;
+}): string {
   return `${secretId} ${version} ${value}`;
 }
 

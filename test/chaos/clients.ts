@@ -19,7 +19,10 @@ import {
   verifyKeyset,
 } from "@sallyport/client";
 import { SealingSuite, ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { ReadSecretsRequestSchema, ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
+import {
+  ReadSecretsRequestSchema,
+  ReadService,
+} from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import type { Answer, History, Received } from "./history.ts";
 import type { Random } from "./random.ts";
@@ -60,13 +63,18 @@ export async function fetchKeys(identity: Identity): Promise<TrustedKeys> {
   return verifyKeyset(keyset, identity.rootFingerprint, Date.now());
 }
 
-// A client that was told to wait waits, but a second at most: the sooner it is back, the more it finds out.
+// A client that was told to wait waits, but a second at most: the sooner it is back, the more it
+// finds out.
 async function pause({ stopped }: Load, answer: Answer<unknown>, ms: number): Promise<void> {
   const told = answer.kind === "refused" ? Math.min(answer.retryAfterMs ?? 0, 1000) : 0;
   await sleep(Math.max(told, ms), undefined, { signal: stopped }).catch(() => undefined);
 }
 
-async function runReader(load: Load, machine: Identity, protocol: "connect" | "grpc"): Promise<void> {
+async function runReader(
+  load: Load,
+  machine: Identity,
+  protocol: "connect" | "grpc",
+): Promise<void> {
   const { history, captured, stopped, stock, random } = load;
   let last: Captured | undefined;
   const key = { seed: Buffer.from(machine.seed, "base64"), keyId: machine.keyId };
@@ -92,7 +100,9 @@ async function runReader(load: Load, machine: Identity, protocol: "connect" | "g
   close();
 }
 
-/** Reads as the product's own client does: sealed, and used only once the signed reply was verified. */
+/**
+ * Reads as the product's own client does: sealed, and used only once the signed reply was verified.
+ */
 async function readOnce(
   reads: ReturnType<typeof createClient<typeof ReadService>>,
   secretIds: readonly string[],
@@ -110,9 +120,15 @@ async function readOnce(
     requestDigest = new Uint8Array(Buffer.from(header.get(requestDigestHeader) ?? "", "base64"));
   };
   const response = await reads.readSecrets(request, { onHeader });
-  const { results } = await openReply(response, { secretIds, version: 0, requestDigest }, keys, recipient);
+  const { results } = await openReply(
+    response,
+    { secretIds, version: 0, requestDigest },
+    keys,
+    recipient,
+  );
   return results.map((result) => {
-    if (result.kind === "refused") throw new SallyportError({ told: result.reason }, "a secret was refused");
+    if (result.kind === "refused")
+      throw new SallyportError({ told: result.reason }, "a secret was refused");
     const { secretId, version, plaintext } = result;
     return { secretId, version, value: Buffer.from(plaintext).toString() };
   });
@@ -146,7 +162,15 @@ async function runWriter(load: Load, name: string, secretId: string): Promise<vo
     });
     const version = expectedVersion + 1;
     const digest = last?.digest ?? "";
-    history.writes.push({ secretId, version, value, digest, startedMs, endedMs: performance.now(), answer });
+    history.writes.push({
+      secretId,
+      version,
+      value,
+      digest,
+      startedMs,
+      endedMs: performance.now(),
+      answer,
+    });
     if (last) captured.push({ ...last, of: "write", accepted: answer.kind === "done" });
     if (answer.kind === "done") expectedVersion = version;
     if (answer.kind === "refused" && answer.reason === "VERSION_CONFLICT")
@@ -160,14 +184,20 @@ async function runWriter(load: Load, name: string, secretId: string): Promise<vo
 async function runEnroller(load: Load): Promise<void> {
   const { stopped, stock } = load;
   const admin = openSallyport(stock.owner);
-  const scope = { projectId: stock.projectId, secretIds: Object.values(stock.secrets), uses: tokenUses };
+  const scope = {
+    projectId: stock.projectId,
+    secretIds: Object.values(stock.secrets),
+    uses: tokenUses,
+  };
   while (!stopped.aborted) {
     const token = await makeToken(admin, stock.owner, scope).catch(() => undefined);
     if (!token) {
       await sleep(200);
       continue;
     }
-    await Promise.all(Array.from({ length: tokenUses + 1 }, (_, n) => enrollKey(load, token, 60 * n)));
+    await Promise.all(
+      Array.from({ length: tokenUses + 1 }, (_, n) => enrollKey(load, token, 60 * n)),
+    );
   }
   admin.close();
 }
@@ -192,7 +222,13 @@ async function enrollKey(
       });
       return { machineId: principalId };
     });
-    history.enrollments.push({ tokenId: token.tokenId, key, startedMs, endedMs: performance.now(), answer });
+    history.enrollments.push({
+      tokenId: token.tokenId,
+      key,
+      startedMs,
+      endedMs: performance.now(),
+      answer,
+    });
     await pause(load, answer, 200);
     const waits = answer.kind === "refused" && answer.reason !== "TOKEN_EXHAUSTED";
     if (answer.kind !== "unanswered" && !waits) return;

@@ -23,7 +23,11 @@ const SystemDate = Date;
 
 globalThis.Date = new Proxy(SystemDate, {
   construct: (target, args: unknown[], newTarget) =>
-    Reflect.construct(target, args.length === 0 ? [target.now() + offsetMs] : args, newTarget) as object,
+    Reflect.construct(
+      target,
+      args.length === 0 ? [target.now() + offsetMs] : args,
+      newTarget,
+    ) as object,
   apply: () => new SystemDate(SystemDate.now() + offsetMs).toString(),
   get: (target, name, receiver): unknown =>
     name === "now" ? () => SystemDate.now() + offsetMs : Reflect.get(target, name, receiver),

@@ -6,7 +6,10 @@ import { withClient } from "../infra/roles.ts";
 import { databaseUrl } from "../system/databases.ts";
 
 /** Runs statements on the audit database as Postgres's superuser. */
-export async function asSuperuser<T>(system: System, run: (client: Client) => Promise<T>): Promise<T> {
+export async function asSuperuser<T>(
+  system: System,
+  run: (client: Client) => Promise<T>,
+): Promise<T> {
   const url = new URL(databaseUrl(system, "audit"));
   url.username = "postgres";
   url.password = readFileSync(join(system.layout.postgres, "superuser.password"), "utf8");

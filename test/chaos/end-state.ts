@@ -8,7 +8,9 @@ import type { Stock } from "./stock.ts";
 const outboxes = ["identity", "policy", "secrets"] as const;
 const deliveryMs = 15_000;
 
-/** Reads what there is once everything that waited has been delivered, or 15 seconds have passed. */
+/**
+ * Reads what there is once everything that waited has been delivered, or 15 seconds have passed.
+ */
 export async function readEndState(system: System, stock: Stock): Promise<EndState> {
   const undelivered = await waitForDelivery(system);
   const versions = await readVersions(system, stock);

@@ -6,7 +6,10 @@ import type { Random } from "./random.ts";
 import type { SmallDisk } from "./small-disk.ts";
 import type { DisturbedWiring } from "./wiring.ts";
 
-/** Something that goes wrong, and how it is put right again. A kill is over at once: the product restarts what died. */
+/**
+ * Something that goes wrong, and how it is put right again. A kill is over at once: the product
+ * restarts what died.
+ */
 export type Fault = {
   readonly name: string;
   /** How long it lasts, in milliseconds. */
@@ -75,7 +78,12 @@ function stopAudit({ system, random }: Parts): Fault {
   };
 }
 
-function disturbLink({ disturbed, random }: Parts, verb: string, name = "", state: LinkState): Fault {
+function disturbLink(
+  { disturbed, random }: Parts,
+  verb: string,
+  name = "",
+  state: LinkState,
+): Fault {
   const link = disturbed.links.get(name);
   if (!link) throw new Error(`there is no link ${name}`);
   return {
@@ -98,7 +106,8 @@ function fillDisk({ random }: Parts, disk: SmallDisk): Fault {
 // Beyond the window in which requests are good (60 s), and within what a machine of this run lives.
 function jumpClock({ disturbed, random }: Parts, names: readonly Process[]): Fault {
   const seconds = (random.below(2) === 0 ? 1 : -1) * (90 + random.below(600));
-  const set = (offsetMs: number): void => names.forEach((name) => disturbed.setClock(name, offsetMs));
+  const set = (offsetMs: number): void =>
+    names.forEach((name) => disturbed.setClock(name, offsetMs));
   const whose = names.length === 1 ? names.join("") : "every";
   return {
     name: `set ${whose} clock ${seconds > 0 ? "+" : ""}${seconds} s`,

@@ -20,7 +20,11 @@ export type ClientKind = (typeof clientKinds)[number];
 type Timed = { readonly startedMs: number; readonly endedMs: number };
 
 /** One value as a machine received it. */
-export type Received = { readonly secretId: string; readonly version: number; readonly value: string };
+export type Received = {
+  readonly secretId: string;
+  readonly version: number;
+  readonly value: string;
+};
 
 /** A read of some secrets; the digest is that of the request that was answered. */
 export type Read = Timed & {
@@ -57,7 +61,11 @@ export type History = {
 };
 
 /** A fault and when it began and ended. */
-export type Injected = { readonly name: string; readonly beganMs: number; readonly endedMs: number };
+export type Injected = {
+  readonly name: string;
+  readonly beganMs: number;
+  readonly endedMs: number;
+};
 
 /** One row of the log, as far as the checks look at it. */
 export type LogRow = {
@@ -81,7 +89,11 @@ export type Made = {
 /** What there is at the end, from the databases and from a machine that reads every version. */
 export type EndState = {
   readonly log: readonly LogRow[];
-  readonly tokens: readonly { readonly tokenId: string; readonly uses: number; readonly maxUses: number }[];
+  readonly tokens: readonly {
+    readonly tokenId: string;
+    readonly uses: number;
+    readonly maxUses: number;
+  }[];
   readonly machines: readonly Made[];
   readonly versions: readonly Received[];
   /** Events that no log took, by service. */
@@ -112,7 +124,10 @@ export function requestsOf(
   }
 }
 
-/** Whether the product served a request: a replay is served by its refusal, everything else by being done. */
+/**
+ * Whether the product served a request: a replay is served by its refusal, everything else by being
+ * done.
+ */
 export function isServed(kind: ClientKind, answer: Answer<unknown>): boolean {
   if (kind !== "replay") return answer.kind === "done";
   return answer.kind === "refused" && answer.reason === "REQUEST_REJECTED";

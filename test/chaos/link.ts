@@ -2,8 +2,8 @@ import { type Socket, connect, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
- * What a link does to what passes: nothing; refuse and break everything; hold everything back while connections stay; or
- * deliver everything so many milliseconds later.
+ * What a link does to what passes: nothing; refuse and break everything; hold everything back while
+ * connections stay; or deliver everything so many milliseconds later.
  */
 export type LinkState = "open" | "cut" | "held" | { readonly slowMs: number };
 

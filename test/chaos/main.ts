@@ -1,7 +1,8 @@
 /**
- * npm run chaos: injects faults into a deployment under load for as long as asked, and checks the whole history.
- * Options: --seed N (chosen by chance), --minutes M (6; 0 is one round), --only TEXT (faults
- * whose name contains it), --data DIR (where to put the deployment's data, and leave it with its logs). A seed gives the same faults in the same order again.
+ * npm run chaos: injects faults into a deployment under load for as long as asked, and checks the
+ * whole history. Options: --seed N (chosen by chance), --minutes M (6; 0 is one round), --only TEXT
+ * (faults whose name contains it), --data DIR (where to put the deployment's data, and leave it
+ * with its logs). A seed gives the same faults in the same order again.
  */
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";

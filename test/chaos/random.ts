@@ -6,7 +6,9 @@ export type Random = {
   shuffled<T>(items: readonly T[]): T[];
 };
 
-/** Makes the numbers of a seed, a 32-bit integer, by an xorshift generator with a multiplied state. */
+/**
+ * Makes the numbers of a seed, a 32-bit integer, by an xorshift generator with a multiplied state.
+ */
 export function createRandom(seed: number): Random {
   let state = BigInt(seed >>> 0) * 0x9e3779b97f4a7c15n + 1n;
   const next = (): number => {

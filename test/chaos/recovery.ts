@@ -11,12 +11,15 @@ import {
 /** How soon everything must be back after a fault's end, in milliseconds. */
 export const recoveryMs = 10_000;
 /**
- * The load a core from which a time says more about what else the machine does than about the product. Everything must be
- * back then too, but not within a time.
+ * The load a core from which a time says more about what else the machine does than about the
+ * product. Everything must be back then too, but not within a time.
  */
 const busyLoad = 4;
 
-/** A fault, and for each kind of client how long after its end a request was begun that was served, in milliseconds. */
+/**
+ * A fault, and for each kind of client how long after its end a request was begun that was served,
+ * in milliseconds.
+ */
 export type Recovery = {
   readonly fault: Injected;
   readonly backMs: Readonly<Record<ClientKind, number | undefined>>;
@@ -24,7 +27,9 @@ export type Recovery = {
   readonly load: number;
 };
 
-/** How long each kind of client took to be served again after a fault; undefined where it was not. */
+/**
+ * How long each kind of client took to be served again after a fault; undefined where it was not.
+ */
 export function recoveryOf(history: History, fault: Injected): Recovery {
   const back = (kind: ClientKind): number | undefined => {
     const served = requestsOf(history, kind).filter(
@@ -37,7 +42,12 @@ export function recoveryOf(history: History, fault: Injected): Recovery {
   return {
     fault,
     load: loadavg()[0] ?? 0,
-    backMs: { read: back("read"), write: back("write"), enroll: back("enroll"), replay: back("replay") },
+    backMs: {
+      read: back("read"),
+      write: back("write"),
+      enroll: back("enroll"),
+      replay: back("replay"),
+    },
   };
 }
 
@@ -59,14 +69,18 @@ export function lateRecoveries(recoveries: readonly Recovery[]): string[] {
   );
 }
 
-const cell = (ms: number | undefined): string => (ms === undefined ? "-" : `${Math.round(ms)}`).padStart(8);
+const cell = (ms: number | undefined): string =>
+  (ms === undefined ? "-" : `${Math.round(ms)}`).padStart(8);
 
 /** What stands over the lines of a table of recoveries. */
 export const recoveryHead = [
   "milliseconds until the first request was served that was begun after the fault's end; load of the last minute",
-  ["fault".padEnd(34), "lasted".padStart(8), ...clientKinds.map((kind) => kind.padStart(8)), "    load"].join(
-    "",
-  ),
+  [
+    "fault".padEnd(34),
+    "lasted".padStart(8),
+    ...clientKinds.map((kind) => kind.padStart(8)),
+    "    load",
+  ].join(""),
 ].join("\n");
 
 /** A recovery as a line of that table. */

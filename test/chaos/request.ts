@@ -11,7 +11,10 @@ import {
   createSigner,
   toSallyportError,
 } from "@sallyport/client";
-import { ErrorInfoSchema, RetryInfoSchema } from "@sallyport/proto/gen/google/rpc/error_details_pb.ts";
+import {
+  ErrorInfoSchema,
+  RetryInfoSchema,
+} from "@sallyport/proto/gen/google/rpc/error_details_pb.ts";
 import { exchange } from "../infra/exchange.ts";
 import type { Answer } from "./history.ts";
 
@@ -23,7 +26,9 @@ export type Captured = {
   readonly body: Uint8Array;
 };
 
-/** How long a client waits for an answer, in milliseconds: longer than any process gives a request. */
+/**
+ * How long a client waits for an answer, in milliseconds: longer than any process gives a request.
+ */
 const attemptMs = 8_000;
 
 /** Opens a product's own signed transport that tells of every request it signs. */
@@ -57,7 +62,8 @@ export async function answerOf<T>(action: () => Promise<T>): Promise<Answer<T>> 
     return { kind: "done", value: await action() };
   } catch (error) {
     const { reason, retryAfterMs, metadata, message } = toSallyportError(error);
-    if (reason !== "UNREACHABLE") return { kind: "refused", reason, retryAfterMs, metadata, message };
+    if (reason !== "UNREACHABLE")
+      return { kind: "refused", reason, retryAfterMs, metadata, message };
     return { kind: "unanswered", cause: metadata["cause"] ?? message };
   }
 }
@@ -105,9 +111,15 @@ function detailOf(error: unknown, type: string): Uint8Array | undefined {
   const details: unknown = error.details;
   if (!Array.isArray(details)) return undefined;
   for (const detail of details as unknown[]) {
-    if (typeof detail !== "object" || detail === null || !("type" in detail) || !("value" in detail))
+    if (
+      typeof detail !== "object" ||
+      detail === null ||
+      !("type" in detail) ||
+      !("value" in detail)
+    )
       continue;
-    if (detail.type === type && typeof detail.value === "string") return Buffer.from(detail.value, "base64");
+    if (detail.type === type && typeof detail.value === "string")
+      return Buffer.from(detail.value, "base64");
   }
   return undefined;
 }

@@ -10,12 +10,22 @@ import { readEndState } from "./end-state.ts";
 import { type Fault, oneRound } from "./faults.ts";
 import { type History, type Injected, createHistory } from "./history.ts";
 import { createRandom } from "./random.ts";
-import { type Recovery, isBack, lateRecoveries, recoveryHead, recoveryLine, recoveryOf } from "./recovery.ts";
+import {
+  type Recovery,
+  isBack,
+  lateRecoveries,
+  recoveryHead,
+  recoveryLine,
+  recoveryOf,
+} from "./recovery.ts";
 import { mountSmallDisk } from "./small-disk.ts";
 import { stockUp } from "./stock.ts";
 import { disturbWiring } from "./wiring.ts";
 
-/** What to do. Everything about the faults follows from the seed; without minutes there is one round. */
+/**
+ * What to do. Everything about the faults follows from the seed; without minutes there is one
+ * round.
+ */
 export type ChaosOptions = {
   readonly seed: number;
   readonly minutes?: number | undefined;
@@ -35,11 +45,20 @@ export type ChaosReport = {
 };
 
 const readers = 3;
-/** How long a fault that is not over is waited for; longer than the claim, so that the table can say by how much. */
+/**
+ * How long a fault that is not over is waited for; longer than the claim, so that the table can say
+ * by how much.
+ */
 const patienceMs = 30_000;
 
 /** Runs the clients, injects the faults, and checks the whole history. */
-export async function runChaos({ seed, minutes, only = "", data, say }: ChaosOptions): Promise<ChaosReport> {
+export async function runChaos({
+  seed,
+  minutes,
+  only = "",
+  data,
+  say,
+}: ChaosOptions): Promise<ChaosReport> {
   const random = createRandom(seed);
   const history = createHistory();
   const dir = data ?? mkdtempSync(join(tmpdir(), "sp-chaos-data-"));
@@ -52,7 +71,8 @@ export async function runChaos({ seed, minutes, only = "", data, say }: ChaosOpt
   const deployment = stack.use(await startDeployment(dir, {}, disturbed.wiring));
   const { system, endpoint } = deployment;
   await disk?.takeLog(system);
-  // As a deployment that has been up for minutes has done: its first recovery would redo how the databases were made.
+  // As a deployment that has been up for minutes has done: its first recovery would redo how the
+  // databases were made.
   await asSuperuser(system, (client) => client.query("checkpoint"));
   const stock = await stockUp(deployment, history, readers);
   stack.defer(() => stock.admin.close());
@@ -85,7 +105,9 @@ export async function runChaos({ seed, minutes, only = "", data, say }: ChaosOpt
   stop.abort();
   await clients;
   const end = await readEndState(system, stock);
-  const found = Object.entries(checks).map(([claim, check]) => [claim, check(history, end)] as const);
+  const found = Object.entries(checks).map(
+    ([claim, check]) => [claim, check(history, end)] as const,
+  );
   const late = lateRecoveries(recoveries);
   return {
     history,

@@ -5,7 +5,10 @@ import { join } from "node:path";
 import type { System } from "@sallyport/deploy/local";
 import { asSuperuser } from "./database.ts";
 
-/** A disk of 64 MB for the tables of the log. Disposing takes it away, which suits a Postgres that has stopped. */
+/**
+ * A disk of 64 MB for the tables of the log. Disposing takes it away, which suits a Postgres that
+ * has stopped.
+ */
 export type SmallDisk = Disposable & {
   /** Moves the tables of the log there. Postgres's own log of changes stays where it was. */
   takeLog(system: System): Promise<void>;
@@ -21,7 +24,9 @@ const pieces = [64 * 1024, 4096];
 export function mountSmallDisk(): SmallDisk | string {
   const dir = mkdtempSync(join(tmpdir(), "sp-disk-"));
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=64m,mode=0755", "tmpfs", dir], { stdio: "pipe" });
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=64m,mode=0755", "tmpfs", dir], {
+      stdio: "pipe",
+    });
   } catch (error) {
     rmSync(dir, { recursive: true, force: true });
     return `the log's disk is not filled, since none can be mounted here: ${error instanceof Error ? error.message : ""}`;
@@ -32,7 +37,8 @@ export function mountSmallDisk(): SmallDisk | string {
       const { uid, gid } = statSync(join(system.layout.postgres, "cluster"));
       chownSync(dir, uid, gid);
       await asSuperuser(system, async (client) => {
-        const moved = "in tablespace pg_default owned by sallyport_audit_owner set tablespace small";
+        const moved =
+          "in tablespace pg_default owned by sallyport_audit_owner set tablespace small";
         await client.query(`create tablespace small owner sallyport_audit_owner location '${dir}'`);
         await client.query(`alter table all ${moved}`);
         await client.query(`alter index all ${moved}`);

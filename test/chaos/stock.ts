@@ -11,7 +11,10 @@ import {
 import { type Deployment, loginOwner, makeSecrets } from "../system/deployment.ts";
 import type { History } from "./history.ts";
 
-/** What the clients work on: one project, its secrets, machines that read and one that reads every version. */
+/**
+ * What the clients work on: one project, its secrets, machines that read and one that reads every
+ * version.
+ */
 export type Stock = {
   readonly owner: Identity;
   readonly admin: Sallyport;
@@ -43,7 +46,15 @@ export async function stockUp(
     const secretId = ids[name] ?? "";
     const now = performance.now();
     const answer = { kind: "done", value: null } as const;
-    history.writes.push({ secretId, version: 1, value, digest: name, startedMs: now, endedMs: now, answer });
+    history.writes.push({
+      secretId,
+      version: 1,
+      value,
+      digest: name,
+      startedMs: now,
+      endedMs: now,
+      answer,
+    });
   }
   const scope = { projectId, secretIds: Object.values(ids) };
   const readers = await makeToken(admin, owner, { ...scope, uses: machineCount });
@@ -55,7 +66,9 @@ export async function stockUp(
   return { owner, admin, projectId, projectName, secrets: ids, machines, verifier };
 }
 
-/** Makes a token, trying for two minutes; one that was made though nobody heard of it stays unused. */
+/**
+ * Makes a token, trying for two minutes; one that was made though nobody heard of it stays unused.
+ */
 export async function makeToken(
   admin: Sallyport,
   { vaultId, rootFingerprint }: Identity,

@@ -24,7 +24,10 @@ export type DisturbedWiring = AsyncDisposable & {
   setClock(name: Process, offsetMs: number): void;
 };
 
-const socketNames: Readonly<Record<Server, string>> = { postgres: ".s.PGSQL.5432", redis: "redis.sock" };
+const socketNames: Readonly<Record<Server, string>> = {
+  postgres: ".s.PGSQL.5432",
+  redis: "redis.sock",
+};
 const preload = "clock-preload.mts";
 
 // As root, each process runs as a user of its own and passes through to its link.

@@ -3,7 +3,9 @@ import { createPrivateKey } from "node:crypto";
 /** Something secret that is looked for, under a name, in every form in which it may lie about. */
 export type Canary = { readonly name: string; readonly forms: readonly Buffer[] };
 
-/** A secret text: as it is, in UTF-16, in hex, and in base64 wherever it begins among other bytes. */
+/**
+ * A secret text: as it is, in UTF-16, in hex, and in base64 wherever it begins among other bytes.
+ */
 export function textCanary(name: string, text: string): Canary {
   const bytes = Buffer.from(text);
   const wide = Buffer.from(text, "utf16le");
@@ -36,10 +38,16 @@ function encodings(bytes: Buffer): Buffer[] {
   return [...new Set([hex, hex.toUpperCase(), ...base64])].map((text) => Buffer.from(text));
 }
 
-/** Searches bytes for many canaries in one pass: what to compare is decided by the first two bytes of each form. */
+/**
+ * Searches bytes for many canaries in one pass: what to compare is decided by the first two bytes
+ * of each form.
+ */
 export type Search = (bytes: Buffer) => Map<string, number>;
 
-/** Makes a search; it tells how often each canary is in the bytes, by name. Those that are not there are absent. */
+/**
+ * Makes a search; it tells how often each canary is in the bytes, by name. Those that are not there
+ * are absent.
+ */
 export function searchFor(canaries: readonly Canary[]): Search {
   const beginnings = new Uint8Array(65_536);
   const byBeginning = new Map<number, { readonly name: string; readonly form: Buffer }[]>();

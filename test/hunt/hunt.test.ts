@@ -55,7 +55,9 @@ function programOf(pid: number): string {
 
 describe("nothing secret is", () => {
   test("in a file of the deployment but the one that it belongs to: no log, no database, no Redis", () => {
-    const places = keys.flatMap(({ canary, files }) => files.map((file) => `${file}: ${canary.name}`));
+    const places = keys.flatMap(({ canary, files }) =>
+      files.map((file) => `${file}: ${canary.name}`),
+    );
     const code = ["login-code", "login-seed"].map((file) => `owner/${file}: login seed`);
     const found = searchFiles(deployment.dir, search);
     expect(found).toEqual([...places, ...code].toSorted());
@@ -127,12 +129,17 @@ describe("in memory", () => {
         const strays = [...counts.keys()].filter((canary) => !belongs(name).includes(canary));
         expect(strays, name).toEqual([]);
       }
-      expect(countInMemory(pidOf("crypto"), search).get("KEK"), "what is there is found").toBeGreaterThan(0);
+      expect(
+        countInMemory(pidOf("crypto"), search).get("KEK"),
+        "what is there is found",
+      ).toBeGreaterThan(0);
     },
   );
 
   test.runIf(isReadable)("of Postgres and Redis is nothing", () => {
-    const servers = processTree(process.pid).filter((pid) => /postgres|redis|valkey/.test(programOf(pid)));
+    const servers = processTree(process.pid).filter((pid) =>
+      /postgres|redis|valkey/.test(programOf(pid)),
+    );
     expect(servers.length).toBeGreaterThan(2);
     const shared = new Set<string>();
     for (const pid of servers)

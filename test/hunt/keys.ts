@@ -5,14 +5,19 @@ import { createFileKek, openKeyring } from "@sallyport/crypto/server";
 import { type Process, type System, processes } from "@sallyport/deploy/local";
 import { type Canary, bytesCanary, pemCanary } from "./canary.ts";
 
-/** A key of the deployment, the files that it may be in, and the processes that may have it in memory. */
+/**
+ * A key of the deployment, the files that it may be in, and the processes that may have it in
+ * memory.
+ */
 export type HeldKey = {
   readonly canary: Canary;
   readonly files: readonly string[];
   readonly memory: readonly Process[];
 };
 
-/** Every private and shared key of a deployment, with the places that services/README.md gives it. */
+/**
+ * Every private and shared key of a deployment, with the places that services/README.md gives it.
+ */
 export async function keysOf({ layout }: System): Promise<HeldKey[]> {
   const only = (process: Process, name: string): Uint8Array =>
     keyFile(name).read(join(layout.folder(process), name))[0]?.key ?? new Uint8Array();
@@ -31,7 +36,12 @@ export async function keysOf({ layout }: System): Promise<HeldKey[]> {
     held("KEK", kek, ["crypto/kek.key"], ["crypto"]),
     held("permit key", only("policy", "permit.key"), ["policy/permit.key"], ["policy", "crypto"]),
     held("slip key", only("secrets", "slip.key"), ["secrets/slip.key"], ["secrets", "crypto"]),
-    held("credential key", only("identity", "credential.key"), ["identity/credential.key"], ["identity"]),
+    held(
+      "credential key",
+      only("identity", "credential.key"),
+      ["identity/credential.key"],
+      ["identity"],
+    ),
     held("log key", only("audit", "log.key"), ["audit/log.key"], ["audit"]),
     held("sealing key", keyring.sealing[0]?.key ?? root, [], ["crypto"]),
     held("reply key", keyring.reply[0]?.key ?? root, [], ["crypto"]),

@@ -8,7 +8,9 @@ const overlapBytes = 256;
 const pageBytes = 4096;
 const entryBytes = 8;
 
-/** Whether the memory of a process can be read here: it takes Linux and the rights of a debugger. */
+/**
+ * Whether the memory of a process can be read here: it takes Linux and the rights of a debugger.
+ */
 export function canReadMemory(pid: number): boolean {
   try {
     closeSync(openSync(`/proc/${pid}/mem`, "r"));
@@ -19,8 +21,9 @@ export function canReadMemory(pid: number): boolean {
 }
 
 /**
- * How often each canary is in the memory of a process: all that it wrote itself, and so more than a snapshot of its heap,
- * which has no buffers and nothing that was freed. Regions that it shares with others are searched once for a `shared`.
+ * How often each canary is in the memory of a process: all that it wrote itself, and so more than a
+ * snapshot of its heap, which has no buffers and nothing that was freed. Regions that it shares
+ * with others are searched once for a `shared`.
  */
 export function countInMemory(
   pid: number,
@@ -55,8 +58,8 @@ function* chunksOf(pid: number, memory: number, regions: readonly Region[]): Gen
   }
 }
 
-// Most of a large region was never touched. Of each page the kernel tells in eight bytes whether it is in memory or
-// swapped out: the two highest bits.
+// Most of a large region was never touched. Of each page the kernel tells in eight bytes whether it
+// is in memory or swapped out: the two highest bits.
 function presentIn(pages: number, { from, to }: Region): Region[] {
   const entries = Buffer.alloc(((to - from) / pageBytes) * entryBytes);
   const length = readOrNothing(pages, entries, (from / pageBytes) * entryBytes);

@@ -7,7 +7,9 @@ import type { Search } from "./canary.ts";
 /** Where canaries were found: lines `place: canary`, sorted. */
 export type Found = readonly string[];
 
-/** Searches every file under a folder, but not installed packages, nor the paths that are left out. */
+/**
+ * Searches every file under a folder, but not installed packages, nor the paths that are left out.
+ */
 export function searchFiles(folder: string, search: Search, options: Choice = {}): Found {
   const { newerThanMs = 0, leaveOut = [] } = options;
   const found: string[] = [];

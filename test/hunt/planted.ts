@@ -2,7 +2,13 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { inspect } from "node:util";
-import { type Identity, createSigner, loadIdentity, openSallyport, parseToken } from "@sallyport/client";
+import {
+  type Identity,
+  createSigner,
+  loadIdentity,
+  openSallyport,
+  parseToken,
+} from "@sallyport/client";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { type Answer, type Collector, exchangeOnce } from "../infra/index.ts";
 import { type CliHome, type CliRun, createCliHome } from "../system/cli/home.ts";
@@ -40,9 +46,16 @@ export type Day = {
   readonly unsealedAnswer: string;
 };
 
-type Doer = { readonly deployment: Deployment; readonly home: CliHome; readonly refusals: string[] };
+type Doer = {
+  readonly deployment: Deployment;
+  readonly home: CliHome;
+  readonly refusals: string[];
+};
 
-/** A day on which every kind of secret goes through the deployment, by every way in, and is refused in many. */
+/**
+ * A day on which every kind of secret goes through the deployment, by every way in, and is refused
+ * in many.
+ */
 export async function spendDay(deployment: Deployment): Promise<Day> {
   const { endpoint, system } = deployment;
   const home = createCliHome({ SALLYPORT_URL: endpoint.url, SALLYPORT_CA: system.edgeCaFile });
@@ -56,7 +69,9 @@ export async function spendDay(deployment: Deployment): Promise<Day> {
   const named = ["--project", "web", "--secret", "SEALED,UNSEALED"];
   const { token } = (await home.json(["token", "create", ...named])) as { token: string };
   const env = { SALLYPORT_ENROLLMENT_TOKEN: token };
-  const enrolled = (await home.json(["enroll", "--name", "runner-1"], { env })) as { identity: string };
+  const enrolled = (await home.json(["enroll", "--name", "runner-1"], { env })) as {
+    identity: string;
+  };
   const machine = await loadIdentity(enrolled.identity);
   const owner = await loadIdentity(join(enrolled.identity, "..", "user.json"));
   await readAsMachine(doer);
@@ -112,12 +127,20 @@ async function writeAsOwner({ refusals }: Doer, owner: Identity): Promise<void> 
 const readPath = "/sallyport.gateway.v1.ReadService/ReadSecrets";
 const json = "application/json";
 
-async function readUnsealed({ deployment }: Doer, machine: Identity, owner: Identity): Promise<string> {
+async function readUnsealed(
+  { deployment }: Doer,
+  machine: Identity,
+  owner: Identity,
+): Promise<string> {
   const admin = openSallyport(owner);
   const { projects } = await admin.services.projects.listProjects({});
-  const { secrets } = await admin.services.secrets.listSecrets({ projectId: projects[0]?.projectId ?? "" });
+  const { secrets } = await admin.services.secrets.listSecrets({
+    projectId: projects[0]?.projectId ?? "",
+  });
   admin.close();
-  const secretIds = secrets.filter(({ name }) => name === "UNSEALED").map(({ secretId }) => secretId);
+  const secretIds = secrets
+    .filter(({ name }) => name === "UNSEALED")
+    .map(({ secretId }) => secretId);
   const body = Buffer.from(JSON.stringify({ secretIds }));
   return (await post(deployment, machine, readPath, json, body)).text;
 }
@@ -127,7 +150,12 @@ async function misplace({ deployment, refusals }: Doer, machine: Identity): Prom
   const value = texts.misplaced;
   const write = `/${SecretService.typeName}/${SecretService.method.addVersion.name}`;
   const read = Buffer.from('{"allGranted":true}');
-  const bodies = [`{"plaintext":"${value}"}`, `{"secretIds":["${value}"]}`, value, `{"name":"${value}`];
+  const bodies = [
+    `{"plaintext":"${value}"}`,
+    `{"secretIds":["${value}"]}`,
+    value,
+    `{"name":"${value}`,
+  ];
   const answers = [
     ...(await Promise.all(
       bodies.map((body) => post(deployment, machine, readPath, json, Buffer.from(body))),
@@ -145,7 +173,8 @@ async function misplace({ deployment, refusals }: Doer, machine: Identity): Prom
     }),
   ];
   const taken = answers.findIndex(({ status }) => status === 200 || status >= 500);
-  if (taken !== -1) throw new Error(`misplaced value ${taken} was answered with ${answers[taken]?.status}`);
+  if (taken !== -1)
+    throw new Error(`misplaced value ${taken} was answered with ${answers[taken]?.status}`);
   refusals.push(...answers.map(({ text }) => text));
 }
 
@@ -158,7 +187,10 @@ function post(
   more: Readonly<Record<string, string>> = {},
 ): Promise<Answer> {
   const signer = createSigner(Buffer.from(machine.seed, "base64"), machine.keyId);
-  const { headers } = signer.sign({ authority: new URL(endpoint.url).host, path, contentType }, body);
+  const { headers } = signer.sign(
+    { authority: new URL(endpoint.url).host, path, contentType },
+    body,
+  );
   return exchangeOnce(endpoint, path, { "content-type": contentType, ...headers, ...more }, body);
 }
 

@@ -60,7 +60,11 @@ export function createAnswerFiles({
         holder: owner,
         publicKey: publicKeyOf(next.key),
       };
-      const claims = { epoch: epoch + 1, keys: [published, ...keys], ...(notAfter ? { notAfter } : {}) };
+      const claims = {
+        epoch: epoch + 1,
+        keys: [published, ...keys],
+        ...(notAfter ? { notAfter } : {}),
+      };
       put(keyset, signTestKeyset(rootSeed, claims));
       return next.keyId;
     },

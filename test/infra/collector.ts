@@ -48,7 +48,8 @@ export async function startCollector(): Promise<Collector> {
     const chunks: Uint8Array[] = [];
     request.on("data", (chunk: Uint8Array) => chunks.push(chunk));
     request.on("end", () => {
-      if (request.url !== "/v1/traces" || refusing) return response.writeHead(refusing ? 400 : 404).end();
+      if (request.url !== "/v1/traces" || refusing)
+        return response.writeHead(refusing ? 400 : 404).end();
       const body = Buffer.concat(chunks).toString();
       bodies.push(JSON.stringify(request.rawHeaders), body);
       spans.push(...spansOf(JSON.parse(body) as Export));

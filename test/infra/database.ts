@@ -11,7 +11,9 @@ export type ServiceTestDatabase = {
 } & AsyncDisposable;
 
 /** Makes a fresh database with the service's roles; many test files may do so at once. */
-export async function createServiceDatabase(service: DatabaseService): Promise<ServiceTestDatabase> {
+export async function createServiceDatabase(
+  service: DatabaseService,
+): Promise<ServiceTestDatabase> {
   const superuserUrl = inject("databaseUrl");
   const database = `sallyport_${service}_test_${randomBytes(6).toString("hex")}`;
   const owner = roleOf(superuserUrl, `sallyport_${service}_owner`);

@@ -13,8 +13,9 @@ export type Answer = {
 };
 
 /**
- * Sends just these headers and a body over a connection of HTTP/2, signed or not, by POST unless they say otherwise; an
- * array is sent as that many headers. Waits for the whole answer, as far as it came; rejects when none began.
+ * Sends just these headers and a body over a connection of HTTP/2, signed or not, by POST unless
+ * they say otherwise; an array is sent as that many headers. Waits for the whole answer, as far as
+ * it came; rejects when none began.
  */
 export function exchange(
   session: ClientHttp2Session,
@@ -55,7 +56,11 @@ export async function exchangeOnce(
   }
 }
 
-function answerOf(headers: IncomingHttpHeaders, trailers: IncomingHttpHeaders, body: Buffer): Answer {
+function answerOf(
+  headers: IncomingHttpHeaders,
+  trailers: IncomingHttpHeaders,
+  body: Buffer,
+): Answer {
   const grpcStatus = String(trailers["grpc-status"] ?? headers["grpc-status"] ?? "");
   return { status: Number(headers[":status"]), headers, body, text: body.toString(), grpcStatus };
 }

@@ -1,6 +1,9 @@
 import { withClient } from "./roles.ts";
 
-/** What a filled log holds that a test may ask for; early things are in its first tenth and never again. */
+/**
+ * What a filled log holds that a test may ask for; early things are in its first tenth and never
+ * again.
+ */
 export const filledLog = {
   vaultId: `vlt_${"1".repeat(20)}`,
   otherVaultId: `vlt_${"2".repeat(20)}`,
@@ -22,10 +25,11 @@ function numbered(prefix: string, number: number): string {
   return `${prefix}_${String(number).padStart(20, "0")}`;
 }
 
-const id = (prefix: string, number: string): string => `'${prefix}_' || lpad((${number})::text, 20, '0')`;
+const id = (prefix: string, number: string): string =>
+  `'${prefix}_' || lpad((${number})::text, 20, '0')`;
 
-// A log as they become: people set things up, then machines read for months, and now and then are refused. Nine of ten
-// reads come through one address, the others from many runners.
+// A log as they become: people set things up, then machines read for months, and now and then are
+// refused. Nine of ten reads come through one address, the others from many runners.
 const rows = `
 select g as seq, ${id("evt", "g")} as event_id, at, at, emitter, action, outcome, 1, actor_kind,
   case actor_kind when 2 then ${id("usr", "g % 20")} else ${id("mch", "machine")} end,
@@ -54,7 +58,10 @@ from (
   ) as base
 ) as record`;
 
-/** Puts that many records into an empty, migrated log, as its owner, and lets Postgres learn what is in it. */
+/**
+ * Puts that many records into an empty, migrated log, as its owner, and lets Postgres learn what is
+ * in it.
+ */
 export async function fillLog(ownerUrl: string, count: number): Promise<void> {
   await withClient(ownerUrl, async (client) => {
     // Indexes are built faster than they are kept.

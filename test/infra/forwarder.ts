@@ -8,8 +8,8 @@ export type Forwarder = AsyncDisposable & {
   /** How many connections it took. */
   readonly connections: () => number;
   /**
-   * Loses every connection of before as a link does that drops packets: nothing passes and nobody is
-   * told. New ones work.
+   * Loses every connection of before as a link does that drops packets: nothing passes and nobody
+   * is told. New ones work.
    */
   silence(): void;
 };
@@ -27,7 +27,9 @@ export type ConnectProxy = Forwarder & {
   readonly asked: readonly string[];
 };
 
-/** How a proxy answers: with 200 and a tunnel, unless it says another status, or wants credentials. */
+/**
+ * How a proxy answers: with 200 and a tunnel, unless it says another status, or wants credentials.
+ */
 export type ProxyManners = {
   readonly status?: number;
   /** What proxy-authorization has to be; 407 without. */

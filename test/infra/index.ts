@@ -4,7 +4,12 @@ export { type Collector, type ReceivedSpan, startCollector } from "./collector.t
 export { createServiceDatabase, type ServiceTestDatabase } from "./database.ts";
 export { type Answer, connectFrom, exchange, exchangeOnce, reasonIn } from "./exchange.ts";
 export { fillLog, filledLog } from "./filled-log.ts";
-export { type ConnectProxy, type Forwarder, startConnectProxy, startForwarder } from "./forwarder.ts";
+export {
+  type ConnectProxy,
+  type Forwarder,
+  startConnectProxy,
+  startForwarder,
+} from "./forwarder.ts";
 export { type ShownMetric, parseMetrics, seriesOf } from "./prometheus.ts";
 export {
   type FuzzReport,
@@ -27,4 +32,9 @@ export {
   type TestPki,
 } from "./pki.ts";
 export { testRedisUrl } from "./redis.ts";
-export { createSignedDeployment, newMachine, newUser, type SigningUser } from "./signed-deployment.ts";
+export {
+  createSignedDeployment,
+  newMachine,
+  newUser,
+  type SigningUser,
+} from "./signed-deployment.ts";

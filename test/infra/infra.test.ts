@@ -19,7 +19,9 @@ test("a service database is fresh, its own, and gone after disposal", async () =
   const [one, ...others] = await Promise.all(makeMany);
   if (one === undefined) throw new Error("no database was made");
   await query(one.ownerUrl, "create table kept (id int)");
-  expect(await query(one.servingUrl, "select current_user as name")).toEqual([{ name: "sallyport_audit" }]);
+  expect(await query(one.servingUrl, "select current_user as name")).toEqual([
+    { name: "sallyport_audit" },
+  ]);
   await Promise.all([one, ...others].map((database) => database[Symbol.asyncDispose]()));
   await expect(query(one.ownerUrl, "select 1")).rejects.toThrow(/does not exist/);
 });
@@ -27,10 +29,17 @@ test("a service database is fresh, its own, and gone after disposal", async () =
 test("the serving role may do only what the owner grants, and no other service may connect", async () => {
   await using audit = await createServiceDatabase("audit");
   await using policy = await createServiceDatabase("policy");
-  await query(audit.ownerUrl, "create table records (id int); grant insert on records to sallyport_audit");
+  await query(
+    audit.ownerUrl,
+    "create table records (id int); grant insert on records to sallyport_audit",
+  );
   await query(audit.servingUrl, "insert into records values (1)");
-  await expect(query(audit.servingUrl, "select * from records")).rejects.toThrow(/permission denied/);
-  await expect(query(audit.servingUrl, "create table own (id int)")).rejects.toThrow(/permission denied/);
+  await expect(query(audit.servingUrl, "select * from records")).rejects.toThrow(
+    /permission denied/,
+  );
+  await expect(query(audit.servingUrl, "create table own (id int)")).rejects.toThrow(
+    /permission denied/,
+  );
   const stranger = new URL(policy.ownerUrl);
   stranger.pathname = new URL(audit.ownerUrl).pathname;
   await expect(query(stranger.href, "select 1")).rejects.toThrow(/permission denied/);
@@ -38,7 +47,10 @@ test("the serving role may do only what the owner grants, and no other service m
 
 test("the test Redis lets its user in", async () => {
   const { pathname, searchParams } = new URL(testRedisUrl());
-  const [username, password] = [searchParams.get("username") ?? "", searchParams.get("password") ?? ""];
+  const [username, password] = [
+    searchParams.get("username") ?? "",
+    searchParams.get("password") ?? "",
+  ];
   const redis = new Redis({ path: pathname, username, password });
   expect(await redis.set("infra:test", "1", "PX", 1_000)).toBe("OK");
   await redis.quit();

@@ -8,7 +8,12 @@ import {
   type KeysetSignerClaims,
   KeyUse,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { type KeysetKey, answerOwners, signKeyset, signKeysetSigner } from "@sallyport/proto/signing";
+import {
+  type KeysetKey,
+  answerOwners,
+  signKeyset,
+  signKeysetSigner,
+} from "@sallyport/proto/signing";
 
 /** An Ed25519 key of a seed, as what signs keysets and their signers. */
 export function keysetKeyOf(seed: Uint8Array): KeysetKey {
@@ -16,8 +21,8 @@ export function keysetKeyOf(seed: Uint8Array): KeysetKey {
 }
 
 /**
- * What a keyset has to hold: `key-USE` of each use, then `answer-OWNER` of each owner. Nobody has their private halves; the
- * public ones are 32 equal bytes, the number of the use.
+ * What a keyset has to hold: `key-USE` of each use, then `answer-OWNER` of each owner. Nobody has
+ * their private halves; the public ones are 32 equal bytes, the number of the use.
  */
 export const keysOfEveryUse: readonly {
   readonly keyId: string;
@@ -39,7 +44,10 @@ export const keysOfEveryUse: readonly {
   })),
 ];
 
-/** Signs a keyset by a new signer that the root vouches for, for every epoch and as long as the keyset lasts. */
+/**
+ * Signs a keyset by a new signer that the root vouches for, for every epoch and as long as the
+ * keyset lasts.
+ */
 export function signTestKeyset(
   rootSeed: Uint8Array,
   claims: MessageInitShape<typeof KeysetClaimsSchema>,

@@ -9,7 +9,15 @@ import {
 } from "@sallyport/deploy/local";
 
 /** The workloads that a test PKI has certificates for. */
-export const testPeers = ["gateway", "identity", "policy", "secrets", "crypto", "audit", "operator"] as const;
+export const testPeers = [
+  "gateway",
+  "identity",
+  "policy",
+  "secrets",
+  "crypto",
+  "audit",
+  "operator",
+] as const;
 
 /** Certificates for tests; disposing removes every file. */
 export type TestPki = {
@@ -21,7 +29,10 @@ export type TestPki = {
   readonly edge: CertificateFiles;
   /** Returns a peer's files; throws for a name that is not in testPeers. */
   tls(peer: string): CertificateFiles;
-  /** The same names from a CA that nobody trusts; caFile is the trusted one, so that only this end is foreign. */
+  /**
+   * The same names from a CA that nobody trusts; caFile is the trusted one, so that only this end
+   * is foreign.
+   */
   foreign(peer: string): CertificateFiles;
   /** Replaces a peer's certificate and key in the same files. */
   renew(peer: string): Promise<void>;
@@ -33,7 +44,10 @@ type PeerIssuer = {
   renew(peer: string): Promise<void>;
 };
 
-/** Makes an internal CA, a foreign one of the same name, an edge CA, and a certificate for every test peer. */
+/**
+ * Makes an internal CA, a foreign one of the same name, an edge CA, and a certificate for every
+ * test peer.
+ */
 export async function createTestPki(trustDomain = "test.sallyport"): Promise<TestPki> {
   const dir = mkdtempSync(join(tmpdir(), "sallyport-pki-"));
   const [internal, strangers, edge] = await Promise.all([
@@ -53,7 +67,10 @@ export async function createTestPki(trustDomain = "test.sallyport"): Promise<Tes
   };
 }
 
-/** Issues a certificate that lasts only so many days, into a directory; it can be used by nobody in a test PKI. */
+/**
+ * Issues a certificate that lasts only so many days, into a directory; it can be used by nobody in
+ * a test PKI.
+ */
 export async function issueShortCertificate(dir: string, days: number): Promise<CertificateFiles> {
   // An authority that is about to end: what it issues lasts no longer.
   const now = Date.now() - (3_650 - days) * 86_400_000;

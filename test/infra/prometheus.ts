@@ -1,4 +1,7 @@
-/** A metric as a process shows it: its type, the labels of its series, and their values by the text that names them. */
+/**
+ * A metric as a process shows it: its type, the labels of its series, and their values by the text
+ * that names them.
+ */
 export type ShownMetric = {
   readonly type: string;
   readonly labels: ReadonlySet<string>;
@@ -6,11 +9,14 @@ export type ShownMetric = {
 };
 
 /**
- * Reads Prometheus's text format: metrics by name, a histogram's parts with it. Throws on a line that is not of the
- * format.
+ * Reads Prometheus's text format: metrics by name, a histogram's parts with it. Throws on a line
+ * that is not of the format.
  */
 export function parseMetrics(text: string): ReadonlyMap<string, ShownMetric> {
-  const shown = new Map<string, { type: string; labels: Set<string>; series: Map<string, number> }>();
+  const shown = new Map<
+    string,
+    { type: string; labels: Set<string>; series: Map<string, number> }
+  >();
   for (const line of text.split("\n")) {
     const [, declared = "", type = ""] = /^# TYPE (\w+) (\w+)$/.exec(line) ?? [];
     if (declared !== "") shown.set(declared, { type, labels: new Set(), series: new Map() });

@@ -3,10 +3,16 @@ import { Client } from "pg";
 /** The services that keep a database. */
 export type DatabaseService = "identity" | "policy" | "secrets" | "audit";
 
-/** A role that may log in; the name and the password are ours and hold no character that SQL would mind. */
+/**
+ * A role that may log in; the name and the password are ours and hold no character that SQL would
+ * mind.
+ */
 export type Role = { readonly name: string; readonly password: string };
 
-/** Makes the roles that are missing, with the same password whoever comes first; any number may do so at once. */
+/**
+ * Makes the roles that are missing, with the same password whoever comes first; any number may do
+ * so at once.
+ */
 export async function ensureRoles(client: Client, roles: readonly Role[]): Promise<void> {
   await client.query("begin");
   // Roles belong to the whole cluster, and CREATE ROLE has no IF NOT EXISTS.

@@ -41,7 +41,13 @@ const credentialKeyId = "credential-1";
 /** Makes a person; an owner of a new vault unless told otherwise. */
 export function newUser(vaultId = newId("vlt"), role: Role = Role.OWNER): SigningUser {
   const userId = newId("usr");
-  return { userId, keyId: `${userId}.${newId("req").slice(4)}`, vaultId, role, seed: randomBytes(32) };
+  return {
+    userId,
+    keyId: `${userId}.${newId("req").slice(4)}`,
+    vaultId,
+    role,
+    seed: randomBytes(32),
+  };
 }
 
 /** Makes a machine, which signs as a person does, under its id. */
@@ -50,7 +56,10 @@ export function newMachine(vaultId: string): SigningUser {
   return { userId, keyId: userId, vaultId, role: Role.UNSPECIFIED, seed: randomBytes(32) };
 }
 
-/** Makes a deployment's roots: what a service is configured with, and what signs requests as the gateway forwards them. */
+/**
+ * Makes a deployment's roots: what a service is configured with, and what signs requests as the
+ * gateway forwards them.
+ */
 export function createSignedDeployment(clock: () => number) {
   const rootSeed = randomBytes(32);
   const identitySeed = randomBytes(32);
@@ -84,7 +93,12 @@ export function createSignedDeployment(clock: () => number) {
       const body = toBinary(method.input, create(method.input, request));
       const credential = credentialOf(user, identitySeed, clock());
       const path = `/${method.parent.typeName}/${method.name}`;
-      const signedRequest = signedBy(user, path, { contentType: "application/proto", body }, clock());
+      const signedRequest = signedBy(
+        user,
+        path,
+        { contentType: "application/proto", body },
+        clock(),
+      );
       return create(ForwardRequestSchema, {
         signedRequest,
         credential,
@@ -97,7 +111,13 @@ export function createSignedDeployment(clock: () => number) {
 }
 
 function signedBy(user: Signer, path: string, { contentType, body }: Content, nowMs: number) {
-  const parts = { method: "POST", authority, path, contentType, contentDigest: contentDigest(body) };
+  const parts = {
+    method: "POST",
+    authority,
+    path,
+    contentType,
+    contentDigest: contentDigest(body),
+  };
   const nonce = randomBytes(16).toString("base64url");
   const params = signatureParams({ created: Math.floor(nowMs / 1000), nonce, keyId: user.keyId });
   const signature = signEd25519(user.seed, signatureBase({ ...parts, signatureParams: params }));
@@ -130,7 +150,11 @@ function signedKeyset(
   answers: TestAnswerKeys,
   nowMs: number,
 ): Uint8Array {
-  const other = (keyId: string, use: KeyUse) => ({ keyId, use, publicKey: publicKeyOf(randomBytes(32)) });
+  const other = (keyId: string, use: KeyUse) => ({
+    keyId,
+    use,
+    publicKey: publicKeyOf(randomBytes(32)),
+  });
   return signTestKeyset(rootSeed, {
     epoch: 1,
     notAfter: timestampFromMs(nowMs + 365 * 86_400_000),

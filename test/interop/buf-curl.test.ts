@@ -9,7 +9,10 @@ const root = join(import.meta.dirname, "..", "..");
 // buf curl ends with eight times the code.
 const unauthenticated = 16 * 8;
 const rejected = Buffer.from(
-  toBinary(ErrorInfoSchema, create(ErrorInfoSchema, { reason: "REQUEST_REJECTED", domain: "sallyport" })),
+  toBinary(
+    ErrorInfoSchema,
+    create(ErrorInfoSchema, { reason: "REQUEST_REJECTED", domain: "sallyport" }),
+  ),
 )
   .toString("base64")
   .replaceAll("=", "");

@@ -55,7 +55,10 @@ const rules: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
   },
 };
 
-/** The verdicts that a foreign program must print, by file, list and place; throws for a file without a rule. */
+/**
+ * The verdicts that a foreign program must print, by file, list and place; throws for a file
+ * without a rule.
+ */
 export function expectedVerdicts(): Record<string, string> {
   const files = readdirSync(signingVectors).filter((name) => name.endsWith(".json"));
   return Object.fromEntries(files.flatMap((name) => verdictsOf(name.slice(0, -".json".length))));
@@ -70,7 +73,8 @@ function verdictsOf(file: string): [string, string][] {
       throw new Error(`no rule for the vectors of ${file}, ${name}`);
   return Object.entries(lists).flatMap(([name, rule]): [string, string][] => {
     const found = vectors[name];
-    if (Array.isArray(found)) return found.map((item, i) => [`${file}/${name}/${i}`, rule(record(item))]);
+    if (Array.isArray(found))
+      return found.map((item, i) => [`${file}/${name}/${i}`, rule(record(item))]);
     return [[`${file}/${name}`, rule(typeof found === "string" ? vectors : record(found))]];
   });
 }

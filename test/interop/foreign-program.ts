@@ -18,7 +18,10 @@ export function missing(reason: string): Prepared {
   return { kind: "missing", reason: reason.split("\n")[0] ?? "" };
 }
 
-/** Prints why a program is missing, and returns what to add to the title of the tests that are skipped for it. */
+/**
+ * Prints why a program is missing, and returns what to add to the title of the tests that are
+ * skipped for it.
+ */
 export function announceMissing(language: string, prepared: Prepared): string {
   if (prepared.kind === "ready") return "";
   console.warn(`client in ${language}: skipped, ${prepared.reason}`);
@@ -58,7 +61,10 @@ export async function mustRun(...parameters: Parameters<typeof run>): Promise<st
   return stdout;
 }
 
-/** Whether a command failed because a package registry is out of reach, and not because of what it sent. */
+/**
+ * Whether a command failed because a package registry is out of reach, and not because of what it
+ * sent.
+ */
 export function isOutOfReach({ stderr }: Run): boolean {
   return /dial tcp|no such host|i\/o timeout|connection refused|network is unreachable|NewConnectionError|Max retries exceeded|ConnectTimeoutError|Temporary failure in name resolution|ProxyError|Read timed out/i.test(
     stderr,

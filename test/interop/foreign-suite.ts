@@ -19,24 +19,30 @@ const readPath = "/sallyport.gateway.v1.ReadService/ReadSecrets";
 const keysetPath = "/sallyport.gateway.v1.ReadService/GetKeyset";
 const listPath = "/sallyport.gateway.v1.ReadService/ListReadableSecrets";
 
-/** Runs the same tests for a client of any language; without a program they are skipped and the reason is printed. */
+/**
+ * Runs the same tests for a client of any language; without a program they are skipped and the
+ * reason is printed.
+ */
 export function describeForeignClient(language: string, prepared: Prepared): void {
   const skipped = announceMissing(language, prepared);
   const start: Start = (mode, more) => {
     const { command, args, env } = programOf(prepared);
     return run(command, [...args, ...mode], { env: { ...env, ...more } });
   };
-  describe.skipIf(skipped !== "")(`a client in ${language}, written from the documents${skipped}`, () => {
-    test("agrees with every vector of SIGNING", async () => {
-      const { stdout } = await start(["vectors", signingVectors]);
-      const verdicts: unknown = JSON.parse(stdout);
-      expect(verdicts).toEqual(expectedVerdicts());
-    });
+  describe.skipIf(skipped !== "")(
+    `a client in ${language}, written from the documents${skipped}`,
+    () => {
+      test("agrees with every vector of SIGNING", async () => {
+        const { stdout } = await start(["vectors", signingVectors]);
+        const verdicts: unknown = JSON.parse(stdout);
+        expect(verdicts).toEqual(expectedVerdicts());
+      });
 
-    describe("on a whole deployment", () => {
-      describeLive(start);
-    });
-  });
+      describe("on a whole deployment", () => {
+        describeLive(start);
+      });
+    },
+  );
 }
 
 type Start = (mode: readonly string[], env?: Readonly<Record<string, string>>) => Promise<Run>;
@@ -155,7 +161,11 @@ function describeLive(start: Start): void {
       if (path === readPath) flip(altered);
       return altered;
     };
-    expect(await through({ request })).toEqual({ code: 3, stdout: "", stderr: "refused REQUEST_REJECTED" });
+    expect(await through({ request })).toEqual({
+      code: 3,
+      stdout: "",
+      stderr: "refused REQUEST_REJECTED",
+    });
   });
 
   const lists: readonly [string, (list: ListReadableSecretsResponse) => void][] = [
@@ -202,7 +212,9 @@ function describeLive(start: Start): void {
 function digestsOf({ code, stdout, stderr }: Run): unknown {
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   const printed: unknown = JSON.parse(stdout);
-  return typeof printed === "object" && printed !== null && "sha256" in printed ? printed.sha256 : undefined;
+  return typeof printed === "object" && printed !== null && "sha256" in printed
+    ? printed.sha256
+    : undefined;
 }
 
 /** What a client that found a fault prints: nothing but the step. */

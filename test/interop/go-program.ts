@@ -16,7 +16,10 @@ export const goEnvironment = {
   GOFLAGS: "-mod=readonly '-gcflags=all=-N -l -dwarf=false' '-ldflags=-s -w'",
 };
 
-/** Generates stubs from our protos and builds the Go program; a second build takes what Go has cached. */
+/**
+ * Generates stubs from our protos and builds the Go program; a second build takes what Go has
+ * cached.
+ */
 export function prepareGo(): Promise<Prepared> {
   return preparedOnce("go", prepare);
 }
@@ -25,9 +28,11 @@ async function prepare(): Promise<Prepared> {
   const env = goEnvironment;
   const version = await run("go", ["env", "GOVERSION"]);
   if (version.code !== 0) return missing("go is not installed");
-  if (!isNewEnough(version.stdout)) return missing(`${version.stdout} is older than go${wanted.join(".")}`);
+  if (!isNewEnough(version.stdout))
+    return missing(`${version.stdout} is older than go${wanted.join(".")}`);
   const modules = await run("go", ["mod", "download"], { env, cwd: source });
-  if (modules.code !== 0 && isOutOfReach(modules)) return missing(`no module proxy: ${modules.stderr}`);
+  if (modules.code !== 0 && isOutOfReach(modules))
+    return missing(`no module proxy: ${modules.stderr}`);
   await mustRun("go", ["build", "-o", `${goPlugins}/`, "tool"], { env, cwd: source });
   const path = [goPlugins, process.env["PATH"]].join(delimiter);
   const buf = join(root, "node_modules", ".bin", "buf");

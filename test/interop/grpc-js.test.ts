@@ -93,6 +93,8 @@ test("@grpc/grpc-js enrolls and reads with its own calls", async () => {
     content.case === "value" ? Buffer.from(content.value).toString() : "",
   );
   expect(values.toSorted()).toEqual([job.values.API_KEY, job.values.DB_URL].toSorted());
-  await expect(read([job.ids["OTHER"] ?? ""])).rejects.toMatchObject({ code: status.PERMISSION_DENIED });
+  await expect(read([job.ids["OTHER"] ?? ""])).rejects.toMatchObject({
+    code: status.PERMISSION_DENIED,
+  });
   machine.close();
 });

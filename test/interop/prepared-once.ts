@@ -18,10 +18,14 @@ const lookMs = 100;
 const run = process.ppid;
 
 /**
- * Prepares a program once in a run, by the test file that comes first; the others wait for it and take what it made. Two
- * at once would write over each other's files, and over those of tests that have begun.
+ * Prepares a program once in a run, by the test file that comes first; the others wait for it and
+ * take what it made. Two at once would write over each other's files, and over those of tests that
+ * have begun.
  */
-export async function preparedOnce(name: string, prepare: () => Promise<Prepared>): Promise<Prepared> {
+export async function preparedOnce(
+  name: string,
+  prepare: () => Promise<Prepared>,
+): Promise<Prepared> {
   mkdirSync(cache, { recursive: true });
   using _held = await hold(join(cache, `${name}.lock`));
   const file = join(cache, `${name}.json`);
@@ -32,7 +36,9 @@ export async function preparedOnce(name: string, prepare: () => Promise<Prepared
   return prepared;
 }
 
-function readKnown(file: string): { readonly run: number; readonly prepared: Prepared } | undefined {
+function readKnown(
+  file: string,
+): { readonly run: number; readonly prepared: Prepared } | undefined {
   try {
     return JSON.parse(readFileSync(file, "utf8")) as { run: number; prepared: Prepared };
   } catch {

@@ -10,7 +10,10 @@ const requirements = join(source, "requirements.txt");
 const stubs = join(cache, "python-stubs");
 const wanted = "3.11";
 
-/** Installs the pinned packages into a virtual environment, once for each version of the list, and generates stubs. */
+/**
+ * Installs the pinned packages into a virtual environment, once for each version of the list, and
+ * generates stubs.
+ */
 export function preparePython(): Promise<Prepared> {
   return preparedOnce("python", prepare);
 }
@@ -29,12 +32,21 @@ async function prepare(): Promise<Prepared> {
   return { kind: "ready", program: { command: python, args: [join(source, "interop.py")], env } };
 }
 
-// Made under another name and moved when it is whole, so that one that was cut off is never taken for ready.
+// Made under another name and moved when it is whole, so that one that was cut off is never taken
+// for ready.
 async function install(environment: string): Promise<string | undefined> {
   const unfinished = `${environment}.unfinished`;
   rmSync(unfinished, { recursive: true, force: true });
   await mustRun("python3", ["-m", "venv", unfinished]);
-  const options = ["--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", requirements];
+  const options = [
+    "--quiet",
+    "--require-hashes",
+    "--no-deps",
+    "--only-binary",
+    ":all:",
+    "-r",
+    requirements,
+  ];
   const pip = await run(join(unfinished, "bin", "python"), ["-m", "pip", "install", ...options]);
   if (pip.code !== 0 && isOutOfReach(pip)) return `no package index: ${pip.stderr}`;
   if (pip.code !== 0) throw new Error(`pip install ended with ${pip.code}: ${pip.stderr}`);

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Enrolls and reads with nothing but curl and openssl 3, from proto/SIGNING.md alone. Values are read unsealed: what
-# opens HPKE is not in openssl.
-# Environment: SALLYPORT_URL, SALLYPORT_CA, SALLYPORT_ENROLLMENT_TOKEN. Argument: the id of a granted secret.
+# Enrolls and reads with nothing but curl and openssl 3, from proto/SIGNING.md alone. Values are
+# read unsealed: what opens HPKE is not in openssl.
+# Environment: SALLYPORT_URL, SALLYPORT_CA, SALLYPORT_ENROLLMENT_TOKEN. Argument: the id of a
+# granted secret.
 set -eu
 umask 077
 work=$(mktemp -d)
@@ -16,7 +17,8 @@ unb64url() { { tr -- '-_' '+/'; echo; } | awk '{ while (length($0) % 4) $0 = $0 
 pem_of_seed() { { printf '\060\056\002\001\000\060\005\006\003\053\145\160\004\042\004\040'; cat; } | openssl pkey -inform DER -out "$1"; }
 raw_public() { openssl pkey -in "$1" -pubout -outform DER | tail -c 32; }
 
-# call KEYFILE KEYID METHOD: sends $work/body signed; the answer is in $work/answer, and in the message when refused.
+# call KEYFILE KEYID METHOD: sends $work/body signed; the answer is in $work/answer, and in the
+# message when refused.
 call() {
   path=/$3
   digest="sha-256=:$(openssl dgst -sha256 -binary "$work/body" | b64):"

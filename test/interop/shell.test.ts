@@ -26,7 +26,10 @@ function read(shell: string, secretId: string, path = process.env["PATH"] ?? "")
   return promisify(execFile)(shell, [join(import.meta.dirname, "shell.sh"), secretId], { env });
 }
 
-/** Says which programs a test lacks here; a test that lacks one is skipped, its title and a line of output say why. */
+/**
+ * Says which programs a test lacks here; a test that lacks one is skipped, its title and a line of
+ * output say why.
+ */
 function lacking(...programs: string[]): string {
   const missing = programs.filter((program) => !isInstalled(program));
   if (missing.length === 0) return "";

@@ -8,7 +8,9 @@ import { preparePython } from "./python-program.ts";
 
 const buf = join(import.meta.dirname, "..", "..", "node_modules", ".bin", "buf");
 // With node, which starts buf, and without anything of our own.
-const systemPath = [join(process.execPath, ".."), "/usr/local/bin", "/usr/bin", "/bin"].join(delimiter);
+const systemPath = [join(process.execPath, ".."), "/usr/local/bin", "/usr/bin", "/bin"].join(
+  delimiter,
+);
 const go = await prepareGo();
 const python = await preparePython();
 
@@ -54,17 +56,20 @@ describe.skipIf(go.kind === "missing")(`in Go${announceMissing("Go stubs", go)}`
   });
 });
 
-describe.skipIf(python.kind === "missing")(`in Python${announceMissing("Python stubs", python)}`, () => {
-  test("stubs of the public API stand beside grpcio-status and its google.rpc", async () => {
-    using copy = freshCopy("stubs/python");
-    const { command } = programOf(python);
-    const env = { PATH: [join(command, ".."), systemPath].join(delimiter) };
-    const template = ["--template", "proto/stubs/python.gen.yaml", "-o", copy.own];
-    await mustRun(buf, ["generate", ...template], { cwd: copy.clone, env });
-    expect(internal(copy.own)).toEqual([]);
-    const told = await mustRun(command, [join(copy.own, "first.py")], {
-      env: { PYTHONPATH: join(copy.own, "gen") },
+describe.skipIf(python.kind === "missing")(
+  `in Python${announceMissing("Python stubs", python)}`,
+  () => {
+    test("stubs of the public API stand beside grpcio-status and its google.rpc", async () => {
+      using copy = freshCopy("stubs/python");
+      const { command } = programOf(python);
+      const env = { PATH: [join(command, ".."), systemPath].join(delimiter) };
+      const template = ["--template", "proto/stubs/python.gen.yaml", "-o", copy.own];
+      await mustRun(buf, ["generate", ...template], { cwd: copy.clone, env });
+      expect(internal(copy.own)).toEqual([]);
+      const told = await mustRun(command, [join(copy.own, "first.py")], {
+        env: { PYTHONPATH: join(copy.own, "gen") },
+      });
+      expect(told.split("\n")).toEqual(["message: True", "details: StatusCode.UNAUTHENTICATED 5"]);
     });
-    expect(told.split("\n")).toEqual(["message: True", "details: StatusCode.UNAUTHENTICATED 5"]);
-  });
-});
+  },
+);

@@ -26,7 +26,10 @@ export type Interference = {
   readonly reply?: (path: string, message: Uint8Array) => Uint8Array;
 };
 
-/** A man in the middle whose certificate the client trusts: it ends TLS on both sides and sees gRPC calls in plain. */
+/**
+ * A man in the middle whose certificate the client trusts: it ends TLS on both sides and sees gRPC
+ * calls in plain.
+ */
 export type TamperingProxy = AsyncDisposable & {
   /** Host and port to dial in the place of the gateway's. */
   readonly address: string;
@@ -46,7 +49,11 @@ const frameHead = 5;
 export async function startTamperingProxy({ url, ca }: Endpoint): Promise<TamperingProxy> {
   const dir = mkdtempSync(join(tmpdir(), "sallyport-proxy-"));
   const issuer = await createCa({ dir: join(dir, "ca"), name: "sallyport tampering proxy" });
-  const { certFile, keyFile } = await issueEdgeCertificate({ ca: issuer, dir, names: ["localhost"] });
+  const { certFile, keyFile } = await issueEdgeCertificate({
+    ca: issuer,
+    dir,
+    names: ["localhost"],
+  });
   let session = connect(url, { ca });
   // The gateway ends a session that asks nothing, and a busy machine takes its time to ask.
   const upstream = (): ClientHttp2Session => {

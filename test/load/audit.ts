@@ -1,9 +1,10 @@
 /**
- * npm run bench:audit: how many records a second the log takes, durable, and how fast the first page of a listing is.
- * Closed loop over mTLS: each caller sends its next batch of reads when the last is committed. With --against DIR, a
- * checkout of another commit with its packages installed, both take turns on databases of their own.
- * Options: --seconds N (8), --rounds N (3), --callers N (32), --batch N (20), --rows N (200000; 0 lists nothing), --cold
- * (Postgres has not learnt yet what is in the log).
+ * npm run bench:audit: how many records a second the log takes, durable, and how fast the first
+ * page of a listing is. Closed loop over mTLS: each caller sends its next batch of reads when the
+ * last is committed. With --against DIR, a checkout of another commit with its packages installed,
+ * both take turns on databases of their own. Options: --seconds N (8), --rounds N (3), --callers N
+ * (32), --batch N (20), --rows N (200000; 0 lists nothing), --cold (Postgres has not learnt yet
+ * what is in the log).
  */
 import { randomBytes } from "node:crypto";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
@@ -18,7 +19,10 @@ import type * as auditServer from "@sallyport/audit/server";
 import { startPostgres } from "@sallyport/deploy/local";
 import { migrate } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
-import { AppendService, AppendStatus } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import {
+  AppendService,
+  AppendStatus,
+} from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import {
   ActorKind,
   AuditService,
@@ -52,11 +56,15 @@ chmodSync(dir, 0o711); // Postgres runs as a user of its own when this runs as r
 await using stack = new AsyncDisposableStack();
 stack.defer(() => rmSync(dir, { recursive: true, force: true }));
 const pki = stack.use(await createTestPki());
-const postgres = stack.use(await startPostgres({ dataDir: join(dir, "postgres"), log: () => undefined }));
+const postgres = stack.use(
+  await startPostgres({ dataDir: join(dir, "postgres"), log: () => undefined }),
+);
 const deployment = createSignedDeployment(Date.now);
 const password = randomBytes(12).toString("hex");
 
-async function newLog(root: string): Promise<{ readonly ownerUrl: string; readonly servingUrl: string }> {
+async function newLog(
+  root: string,
+): Promise<{ readonly ownerUrl: string; readonly servingUrl: string }> {
   const database = `audit_${randomBytes(4).toString("hex")}`;
   const urlOf = (role: string): string => {
     const url = new URL(postgres.superuserUrl(database));
@@ -98,7 +106,12 @@ function clientOf<S extends typeof AppendService | typeof ForwardService>(
   port: number,
 ) {
   const url = `https://localhost:${port}`;
-  const connection = connectPeer({ peer: "audit", url, tls: pki.tls(peer), trustDomain: pki.trustDomain });
+  const connection = connectPeer({
+    peer: "audit",
+    url,
+    tls: pki.tls(peer),
+    trustDomain: pki.trustDomain,
+  });
   return { client: createClient(service, connection.transport), close: () => connection.close() };
 }
 
@@ -135,7 +148,11 @@ async function writerOf(databaseUrl: string): Promise<number> {
   });
 }
 
-type Appended = { readonly rate: number; readonly postgresMicros: number; readonly nodeMicros: number };
+type Appended = {
+  readonly rate: number;
+  readonly postgresMicros: number;
+  readonly nodeMicros: number;
+};
 
 async function appendFor(root: string): Promise<Appended> {
   const { ownerUrl, servingUrl } = await newLog(root);
@@ -235,7 +252,9 @@ async function measureListing(rows: number): Promise<void> {
         if (result.case !== "response") throw new Error(`${name} was refused`);
         found = fromBinary(listRecords.output, result.value).records.length;
       }
-      shown.push(`${percentile(times, 0.5).toFixed(1)} / ${percentile(times, 0.95).toFixed(1)} (${found})`);
+      shown.push(
+        `${percentile(times, 0.5).toFixed(1)} / ${percentile(times, 0.95).toFixed(1)} (${found})`,
+      );
     }
     console.log(`  ${name.padEnd(28)} newest ${(shown[0] ?? "").padEnd(20)} oldest ${shown[1]}`);
   }

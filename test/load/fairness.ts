@@ -3,7 +3,10 @@ import { type Ground, keysOf } from "./ground.ts";
 import { type Peak, addresses } from "./overload.ts";
 import type { Group } from "./plan.ts";
 
-/** What others get who ask for a tenth of the peak: by themselves, and beside somebody who asks without end. */
+/**
+ * What others get who ask for a tenth of the peak: by themselves, and beside somebody who asks
+ * without end.
+ */
 export type Fairness = {
   readonly alone: Figures;
   readonly besidePrincipal: Beside;
@@ -16,7 +19,10 @@ export type Beside = {
   readonly noisy: Figures;
   /** What the noisy one asked a second. */
   readonly offered: number;
-  /** Share of the others who are answered, and the 99th percentile of their time, each divided by that without noise. */
+  /**
+   * Share of the others who are answered, and the 99th percentile of their time, each divided by
+   * that without noise.
+   */
   readonly shareRatio: number;
   readonly p99Ratio: number;
 };
@@ -28,7 +34,10 @@ const times = 3;
 const [mostOfPrincipal, mostOfAddress] = [480, 1900];
 const noisyAddresses = Array.from({ length: 4 }, (_, index) => `127.0.0.${index + 31}`);
 
-/** Measures so many seconds of each. The noisy one stays within its rate, and asks three times the peak where that allows it. */
+/**
+ * Measures so many seconds of each. The noisy one stays within its rate, and asks three times the
+ * peak where that allows it.
+ */
 export async function fairness(ground: Ground, peak: Peak, seconds: number): Promise<Fairness> {
   const keys = keysOf(ground.machines);
   const [noisyKey] = keys.slice(quietMachines);
@@ -40,7 +49,10 @@ export async function fairness(ground: Ground, peak: Peak, seconds: number): Pro
     load: [{ perSecond: peak.perSecond * quietShare, seconds }],
   };
   const alone = figuresOf((await ground.send([others]))["others"] ?? []);
-  const beside = async (noise: Pick<Group, "keys" | "addresses">, most: number): Promise<Beside> => {
+  const beside = async (
+    noise: Pick<Group, "keys" | "addresses">,
+    most: number,
+  ): Promise<Beside> => {
     const perSecond = Math.min(peak.perSecond * times, most);
     const noisy: Group = { name: "noisy", ...noise, load: [{ perSecond, seconds }] };
     const results = await ground.send([others, noisy]);

@@ -1,6 +1,6 @@
 /**
- * The load generator, a process of its own: it shares no event loop with what it measures. It signs everything before the
- * measured time.
+ * The load generator, a process of its own: it shares no event loop with what it measures. It signs
+ * everything before the measured time.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { createRecipient } from "@sallyport/client";
@@ -44,7 +44,9 @@ async function run(): Promise<Results> {
   const entries = await Promise.all(
     ready.map(async (one) => {
       const { load } = one.group;
-      const samples = isOpen(load) ? await runOpen(one, load, begunMs) : await runClosed(one, load, begunMs);
+      const samples = isOpen(load)
+        ? await runOpen(one, load, begunMs)
+        : await runClosed(one, load, begunMs);
       return [one.group.name, samples] as const;
     }),
   );

@@ -17,7 +17,10 @@ export type Ground = AsyncDisposable & {
   readonly deployment: Deployment;
   /** Machines that may read the secret. */
   readonly machines: readonly Identity[];
-  /** Has the generator send what the groups say; it has signed everything before `measured` is called. */
+  /**
+   * Has the generator send what the groups say; it has signed everything before `measured` is
+   * called.
+   */
   send(groups: readonly Group[], measured?: () => void): Promise<Results>;
 };
 
@@ -29,7 +32,9 @@ export async function startGround(machineCount: number): Promise<Ground> {
   );
   const owner = await loginOwner(deployment);
   const admin = openSallyport(owner);
-  const { projectId, ids } = await makeSecrets(admin, "load", { SECRET: `value ${"x".repeat(40)}` });
+  const { projectId, ids } = await makeSecrets(admin, "load", {
+    SECRET: `value ${"x".repeat(40)}`,
+  });
   const secretIds = Object.values(ids);
   const token = await makeToken(admin, owner, {
     projectId,

@@ -4,8 +4,8 @@ import { type Ground, startGround } from "./ground.ts";
 import { type Overload, type Peak, measurePeak, overload } from "./overload.ts";
 import { fairnessLines, overloadLines, peakLines } from "./print.ts";
 
-// The short form of `npm run load`. Bounds are ratios to what was measured just before on the same machine, with room for
-// what else it does.
+// The short form of `npm run load`. Bounds are ratios to what was measured just before on the same
+// machine, with room for what else it does.
 const seconds = 3;
 const machines = 16;
 
@@ -54,10 +54,13 @@ describe.runIf(process.platform === "linux")("a deployment", () => {
       print(fairnessLines(result));
     });
 
-    test.each(["besidePrincipal", "besideAddress"] as const)("others are answered (%s)", (beside) => {
-      expect(result.alone.share).toBe(1);
-      expect(result[beside].shareRatio).toBeGreaterThan(0.98);
-    });
+    test.each(["besidePrincipal", "besideAddress"] as const)(
+      "others are answered (%s)",
+      (beside) => {
+        expect(result.alone.share).toBe(1);
+        expect(result[beside].shareRatio).toBeGreaterThan(0.98);
+      },
+    );
 
     test.each(["besidePrincipal", "besideAddress"] as const)(
       "who is noisy is refused, by its share (%s)",

@@ -1,7 +1,7 @@
 /**
- * npm run load: the peak, three times as much, and the others beside a noisy one, on a whole deployment on this machine. An
- * open loop by a process of its own that signs before the measured time.
- * Options: --seconds N of each part (10), --machines N (64).
+ * npm run load: the peak, three times as much, and the others beside a noisy one, on a whole
+ * deployment on this machine. An open loop by a process of its own that signs before the measured
+ * time. Options: --seconds N of each part (10), --machines N (64).
  */
 import { parseArgs } from "node:util";
 import { fairness } from "./fairness.ts";

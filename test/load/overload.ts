@@ -14,13 +14,18 @@ export type Peak = {
 
 /** What is answered while three times the peak is asked. */
 export type Overload = {
-  /** The peak a second: the higher one of before and after, since a process that was just started is slow. */
+  /**
+   * The peak a second: the higher one of before and after, since a process that was just started is
+   * slow.
+   */
   readonly peak: number;
   readonly offered: number;
   /** Answers a second, of those that come while so much is asked. */
   readonly goodput: number;
   readonly figures: Figures;
-  /** Milliseconds from the end of the overload until nine of ten are answered within half a second. */
+  /**
+   * Milliseconds from the end of the overload until nine of ten are answered within half a second.
+   */
   readonly recoveryMs: number;
 };
 
@@ -41,18 +46,25 @@ export async function measurePeak(ground: Ground, seconds: number): Promise<Peak
   ];
   await ground.send(ask(warmUpSeconds));
   let used = measureCpu(ground.deployment);
-  const { all = [] } = await ground.send(ask(seconds), () => (used = measureCpu(ground.deployment)));
+  const { all = [] } = await ground.send(
+    ask(seconds),
+    () => (used = measureCpu(ground.deployment)),
+  );
   const cpu = [...used()];
   const figures = figuresOf(all);
   const lastMs = Math.max(...all.map(({ dueMs, tookMs }) => dueMs + tookMs));
   return {
     perSecond: (figures.ok * 1000) / lastMs,
     figures,
-    cpuMicroseconds: new Map(cpu.map(([name, cpuSeconds]) => [name, (cpuSeconds * 1e6) / figures.ok])),
+    cpuMicroseconds: new Map(
+      cpu.map(([name, cpuSeconds]) => [name, (cpuSeconds * 1e6) / figures.ok]),
+    ),
   };
 }
 
-/** Asks three times the peak for so many seconds, half of it for four, and measures the peak again. */
+/**
+ * Asks three times the peak for so many seconds, half of it for four, and measures the peak again.
+ */
 export async function overload(ground: Ground, peak: Peak, seconds: number): Promise<Overload> {
   const offered = peak.perSecond * times;
   const load = [
@@ -63,7 +75,9 @@ export async function overload(ground: Ground, peak: Peak, seconds: number): Pro
   const again = await measurePeak(ground, seconds);
   const endMs = seconds * 1000;
   const during = dueIn(all, 0, endMs);
-  const inTime = during.filter(({ outcome, dueMs, tookMs }) => outcome === "ok" && dueMs + tookMs < endMs);
+  const inTime = during.filter(
+    ({ outcome, dueMs, tookMs }) => outcome === "ok" && dueMs + tookMs < endMs,
+  );
   return {
     peak: Math.max(peak.perSecond, again.perSecond),
     offered,

@@ -4,8 +4,15 @@ export type Key = { readonly keyId: string; readonly seed: string };
 /** So many requests a second for so long, whatever becomes of them: an open loop. */
 export type Stage = { readonly perSecond: number; readonly seconds: number };
 
-/** So many at a time for so long, the next when the last is answered: a closed loop. At most `perSecond` are prepared. */
-export type Turn = { readonly workers: number; readonly seconds: number; readonly perSecond: number };
+/**
+ * So many at a time for so long, the next when the last is answered: a closed loop. At most
+ * `perSecond` are prepared.
+ */
+export type Turn = {
+  readonly workers: number;
+  readonly seconds: number;
+  readonly perSecond: number;
+};
 
 /** Clients of one kind: who signs and from which loopback addresses, each in turn. */
 export type Group = {

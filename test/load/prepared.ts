@@ -5,7 +5,10 @@ import { ReadSecretsRequestSchema } from "@sallyport/proto/gen/sallyport/gateway
 import type { Key } from "./plan.ts";
 
 /** A signed request, ready to be sent once. */
-export type Prepared = { readonly headers: Readonly<Record<string, string>>; readonly body: Uint8Array };
+export type Prepared = {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+};
 
 const path = "/sallyport.gateway.v1.ReadService/ReadSecrets";
 const contentType = "application/proto";
@@ -31,6 +34,9 @@ export function prepareReads(
     const signer = signers[index % signers.length];
     if (!signer) throw new Error("nobody signs");
     const { headers } = signer.sign({ authority, path, contentType }, body);
-    return { body, headers: { ":method": "POST", ":path": path, "content-type": contentType, ...headers } };
+    return {
+      body,
+      headers: { ":method": "POST", ":path": path, "content-type": contentType, ...headers },
+    };
   });
 }

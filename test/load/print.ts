@@ -35,7 +35,10 @@ export function overloadLines({ peak, offered, goodput, figures, recoveryMs }: O
 
 /** The lines on fairness. */
 export function fairnessLines({ alone, besidePrincipal, besideAddress }: Fairness): string[] {
-  const beside = (who: string, { others, noisy, offered, shareRatio, p99Ratio }: Beside): string[] => [
+  const beside = (
+    who: string,
+    { others, noisy, offered, shareRatio, p99Ratio }: Beside,
+  ): string[] => [
     `  beside one noisy ${who} (${offered.toFixed(0)}/s): ${percent(others.share)} answered, ${answered(others)}`,
     `    ratios: answered ${shareRatio.toFixed(3)}, p99 ${p99Ratio.toFixed(1)}`,
     `    the noisy one: ${percent(noisy.share)} answered; ${refused(noisy)}`,

@@ -12,7 +12,9 @@ export function cpuSecondsOf(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
 }
 
-/** Begins to measure; the function returned gives the CPU seconds that each process has used since. */
+/**
+ * Begins to measure; the function returned gives the CPU seconds that each process has used since.
+ */
 export function measureCpu({ system }: Deployment): () => ReadonlyMap<Process, number> {
   const used = (name: Process): number => cpuSecondsOf(system.child(name).pid);
   const before = new Map(processes.map((name) => [name, used(name)]));
@@ -22,7 +24,8 @@ export function measureCpu({ system }: Deployment): () => ReadonlyMap<Process, n
 /** The bytes of memory that a process holds; 0 where the system does not tell. */
 export function residentBytesOf(pid: number): number {
   if (process.platform !== "linux") return 0;
-  const [, kibis = "0"] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+  const [, kibis = "0"] =
+    /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
   return Number(kibis) * kibi;
 }
 

@@ -1,8 +1,8 @@
 /**
- * npm run bench:read: signed, sealed reads against a whole deployment on this machine, audit durable. Closed loop: each
- * worker sends its next request when the last is answered. Requests are signed outside the measured time.
- * Options: --seconds N (10), --workers N (32), --machines N (64), --trace RATIO (nothing is traced), to a collector on this
- * machine.
+ * npm run bench:read: signed, sealed reads against a whole deployment on this machine, audit
+ * durable. Closed loop: each worker sends its next request when the last is answered. Requests are
+ * signed outside the measured time. Options: --seconds N (10), --workers N (32), --machines N (64),
+ * --trace RATIO (nothing is traced), to a collector on this machine.
  */
 import { connect } from "node:http2";
 import { parseArgs } from "node:util";
@@ -31,7 +31,10 @@ try {
   const owner = await loginOwner(deployment);
   const admin = openSallyport(owner);
   const secretValues = Object.fromEntries(
-    Array.from({ length: 20 }, (_, index) => [`SECRET_${index}`, `value ${index} ${"x".repeat(40)}`]),
+    Array.from({ length: 20 }, (_, index) => [
+      `SECRET_${index}`,
+      `value ${index} ${"x".repeat(40)}`,
+    ]),
   );
   const { projectId, ids } = await makeSecrets(admin, "bench", secretValues);
   const secretIds = Object.values(ids);
@@ -55,7 +58,8 @@ async function measure(machines: readonly Identity[], secretIds: string[]): Prom
   const prepare = (count: number) => prepareReads(machines, secretIds, recipient, authority, count);
   const warmUp = prepare(200);
   const prepared = prepare(seconds * 2500);
-  // A session that asks nothing is ended after a while: there is one when there is something to ask.
+  // A session that asks nothing is ended after a while: there is one when there is something to
+  // ask.
   const sessions = Array.from({ length: 4 }, () => connect(url, ca === undefined ? {} : { ca }));
   const send = ({ headers, body }: Prepared, worker: number): Promise<number> =>
     new Promise((resolve, reject) => {
@@ -77,7 +81,11 @@ async function measure(machines: readonly Identity[], secretIds: string[]): Prom
   const began = performance.now();
   await Promise.all(
     Array.from({ length: Number(options.workers) }, async (_, worker) => {
-      for (let request = prepared.pop(); request && performance.now() < end; request = prepared.pop()) {
+      for (
+        let request = prepared.pop();
+        request && performance.now() < end;
+        request = prepared.pop()
+      ) {
         const start = performance.now();
         const status = await send(request, worker);
         latencies.push(performance.now() - start);
@@ -92,8 +100,12 @@ async function measure(machines: readonly Identity[], secretIds: string[]): Prom
     `\n${secretIds.length} secret(s) a read, ${options.workers} workers: ${rate} reads/s, p50 ${percentile(latencies, 0.5).toFixed(1)} ms, p99 ${percentile(latencies, 0.99).toFixed(1)} ms`,
   );
   if (statuses.size > 1 || done === 0)
-    console.log(`answers by status: ${[...statuses].map(([status, n]) => `${status}: ${n}`).join(", ")}`);
+    console.log(
+      `answers by status: ${[...statuses].map(([status, n]) => `${status}: ${n}`).join(", ")}`,
+    );
   for (const [name, cpuSeconds] of used())
-    console.log(`  ${name.padEnd(9)} ${((cpuSeconds / done) * 1e6).toFixed(0).padStart(6)} µs CPU a read`);
+    console.log(
+      `  ${name.padEnd(9)} ${((cpuSeconds / done) * 1e6).toFixed(0).padStart(6)} µs CPU a read`,
+    );
   for (const session of sessions) session.close();
 }

@@ -4,7 +4,10 @@ import type { Prepared } from "./prepared.ts";
 
 /** Sends requests over sessions of HTTP/2 from loopback addresses, each in turn. */
 export type Sender = {
-  /** Resolves when it is answered or cannot be any more; never rejects. Times are of performance.now(). */
+  /**
+   * Resolves when it is answered or cannot be any more; never rejects. Times are of
+   * performance.now().
+   */
   send(request: Prepared, begunMs: number, dueMs: number): Promise<Sample>;
   close(): void;
 };
@@ -22,7 +25,9 @@ export async function openSender(
       connectFrom(address, { url: `https://${authority}`, ca }).on("error", () => undefined),
     ),
   );
-  await Promise.all(sessions.map((session) => new Promise((resolve) => session.once("connect", resolve))));
+  await Promise.all(
+    sessions.map((session) => new Promise((resolve) => session.once("connect", resolve))),
+  );
   let next = 0;
   return {
     send({ headers, body }, begunMs, dueMs) {

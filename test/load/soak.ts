@@ -1,8 +1,8 @@
 /**
- * npm run soak -- --minutes 10: sealed reads at 70 % of what the deployment can answer, and what its processes hold
- * meanwhile. Fails when one holds more and more: in the last third of the time, the median of its resident memory may be
- * 10 % or 16 MiB over the thirds before, the least of its heap 10 % or 8 MiB, its open descriptors 8. Less than
- * five minutes are too short to be judged.
+ * npm run soak -- --minutes 10: sealed reads at 70 % of what the deployment can answer, and what
+ * its processes hold meanwhile. Fails when one holds more and more: in the last third of the time,
+ * the median of its resident memory may be 10 % or 16 MiB over the thirds before, the least of its
+ * heap 10 % or 8 MiB, its open descriptors 8. Less than five minutes are too short to be judged.
  * Options: --minutes N (10), --machines N (64), --share N (0.7).
  */
 import { parseArgs } from "node:util";
@@ -64,14 +64,19 @@ async function soak(
 async function lookAt({ deployment }: Ground): Promise<[name: string, look: Look][]> {
   const metrics = await scrape(deployment.system);
   return [...heldBy(deployment)].map(([name, held]) => {
-    const heapBytes = seriesOf(metrics.get(name) ?? "").get("v8js_memory_heap_used_bytes") ?? Number.NaN;
+    const heapBytes =
+      seriesOf(metrics.get(name) ?? "").get("v8js_memory_heap_used_bytes") ?? Number.NaN;
     return [name, { ...held, heapBytes }];
   });
 }
 
 function lineOf(name: string, all: readonly Look[], found: string[]): string {
   const third = Math.ceil(all.length / 3);
-  const [first, middle, last] = [all.slice(0, third), all.slice(third, 2 * third), all.slice(-third)];
+  const [first, middle, last] = [
+    all.slice(0, third),
+    all.slice(third, 2 * third),
+    all.slice(-third),
+  ];
   const grown = (
     what: string,
     of: (part: readonly Look[]) => number,
@@ -81,7 +86,9 @@ function lineOf(name: string, all: readonly Look[], found: string[]): string {
     // What is collected or swapped out in between is no growth after it.
     const [before, after] = [Math.max(of(first), of(middle)), of(last)];
     if (!(after <= Math.max(before * (1 + share), before + spare)))
-      found.push(`${name} holds more and more ${what}: ${before.toFixed(0)}, then ${after.toFixed(0)}`);
+      found.push(
+        `${name} holds more and more ${what}: ${before.toFixed(0)}, then ${after.toFixed(0)}`,
+      );
     const unit = spare > mebi ? mebi : 1;
     return `${what} ${[of(first), of(middle), after].map((value) => (value / unit).toFixed(0)).join(", ")}`;
   };

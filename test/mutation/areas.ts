@@ -4,12 +4,18 @@ import { evidence } from "./survivors/evidence.ts";
 import { gate } from "./survivors/gate.ts";
 import { verify } from "./survivors/verify.ts";
 
-/** A part of the code that is mutated as one, with the tests that must notice. Globs are relative to the repository. */
+/**
+ * A part of the code that is mutated as one, with the tests that must notice. Globs are relative to
+ * the repository.
+ */
 export type Area = {
   readonly name: string;
   readonly mutate: readonly string[];
   readonly tests: readonly string[];
-  /** Every mutant that may survive, with the reason; a run fails on one that is missing and on one that is too many. */
+  /**
+   * Every mutant that may survive, with the reason; a run fails on one that is missing and on one
+   * that is too many.
+   */
   readonly survivors: readonly Survivor[];
 };
 
@@ -17,7 +23,10 @@ export type Area = {
 export const areas: readonly Area[] = [
   {
     name: "gate",
-    mutate: ["services/policy/src/{evaluate,decide,standing}.ts", "services/policy/src/rpc/authorize.ts"],
+    mutate: [
+      "services/policy/src/{evaluate,decide,standing}.ts",
+      "services/policy/src/rpc/authorize.ts",
+    ],
     tests: [
       "services/policy/src/{evaluate,decide,standing}.test.ts",
       "services/policy/src/rpc/authorize.live.test.ts",

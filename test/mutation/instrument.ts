@@ -30,7 +30,11 @@ type InstrumenterModule = { readonly Instrumenter: new (logger: object) => Instr
 export async function instrument(dir: string, globs: readonly string[]): Promise<Mutant[]> {
   const found = globs.flatMap((glob) => globSync(glob, { cwd: dir }));
   const names = found.filter((name) => !isTest(name)).sort();
-  const files = names.map((name) => ({ name, content: readFileSync(join(dir, name), "utf8"), mutate: true }));
+  const files = names.map((name) => ({
+    name,
+    content: readFileSync(join(dir, name), "utf8"),
+    mutate: true,
+  }));
   const instrumenter = await loadInstrumenter();
   const options = { plugins: null, excludedMutations: [], ignorers: [] };
   const result = await instrumenter.instrument(files, options);
@@ -51,12 +55,18 @@ function isTest(name: string): boolean {
   return /\.test\.ts$|(^|\/)testing(\/|$)/.test(name);
 }
 
-// Its declarations do not pass our compiler's checks of libraries, so what is used of it is declared above.
+// Its declarations do not pass our compiler's checks of libraries, so what is used of it is
+// declared above.
 async function loadInstrumenter(): Promise<Instrumenter> {
   const module = import.meta.resolve("@stryker-mutator/instrumenter");
   const { Instrumenter } = (await import(module)) as InstrumenterModule;
   const silent = () => undefined;
-  return new Instrumenter({ debug: silent, info: silent, warn: silent, isDebugEnabled: () => false });
+  return new Instrumenter({
+    debug: silent,
+    info: silent,
+    warn: silent,
+    isDebugEnabled: () => false,
+  });
 }
 
 function shortened(text: string): string {

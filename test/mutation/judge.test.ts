@@ -16,7 +16,8 @@ const explained = (change: string) => ({
   change,
   why: "it changes nothing",
 });
-const killed = (count: number) => Array.from({ length: count }, (_, at) => found("killed", `a → ${at}`));
+const killed = (count: number) =>
+  Array.from({ length: count }, (_, at) => found("killed", `a → ${at}`));
 
 test("a run stands when enough is noticed and every survivor is explained", () => {
   const findings = [...killed(18), found("timeout", "b → a"), found("survived", "a → b")];
@@ -37,7 +38,12 @@ test.each(["survived", "uncovered"] as const)("a mutant that %s must be explaine
 test("explaining every survivor does not help below the least score", () => {
   const findings = [...killed(18), found("survived", "a → b"), found("survived", "b → a")];
   const all = [explained("a → b"), explained("b → a")];
-  expect(judge(findings, all)).toMatchObject({ unexplained: [], stale: [], score: 0.9, stands: false });
+  expect(judge(findings, all)).toMatchObject({
+    unexplained: [],
+    stale: [],
+    score: 0.9,
+    stands: false,
+  });
 });
 
 test("an explanation of what does not survive, or does not exist, must go", () => {

@@ -4,10 +4,16 @@ import type { Outcome } from "./lines.ts";
 /** A mutant and what tests made of it. */
 export type Finding = Mutant & { readonly outcome: Outcome };
 
-/** A mutant that is known to survive, and why that is no gap: it changes nothing, or nothing that matters. */
+/**
+ * A mutant that is known to survive, and why that is no gap: it changes nothing, or nothing that
+ * matters.
+ */
 export type Survivor = Pick<Mutant, "file" | "code" | "change"> & { readonly why: string };
 
-/** The least share of mutants that tests must notice. Those that change nothing count as not noticed. */
+/**
+ * The least share of mutants that tests must notice. Those that change nothing count as not
+ * noticed.
+ */
 export const leastScore = 0.95;
 
 /** The judgement of one area's run; it stands when score and both lists are as they must be. */
@@ -27,7 +33,9 @@ export function judge(findings: readonly Finding[], explained: readonly Survivor
   for (const { outcome } of findings) counts[outcome] += 1;
   const noticed = counts.killed + counts.timeout;
   const score = findings.length === 0 ? 0 : noticed / findings.length;
-  const survivors = findings.filter(({ outcome }) => outcome === "survived" || outcome === "uncovered");
+  const survivors = findings.filter(
+    ({ outcome }) => outcome === "survived" || outcome === "uncovered",
+  );
   const listed = new Set(explained.map(nameOf));
   const surviving = new Set(survivors.map(nameOf));
   const unexplained = survivors.filter((finding) => !listed.has(nameOf(finding)));

@@ -11,13 +11,18 @@ import type { Line, Outcome } from "./lines.ts";
 /** How long a test process may be silent before the mutant that it runs is taken to hang it. */
 const silenceMs = 60_000;
 
-/** Mutates an area of a copied tree and finds out which mutants its tests notice. Throws when they fail unmutated. */
+/**
+ * Mutates an area of a copied tree and finds out which mutants its tests notice. Throws when they
+ * fail unmutated.
+ */
 export async function measure(dir: string, { mutate, tests }: Area): Promise<Finding[]> {
   const mutants = await instrument(dir, mutate);
   const files = tests.flatMap((glob) => globSync(glob, { cwd: dir }));
   const outcomes = new Map<string, Outcome>();
   for (let hanging: string | undefined = ""; hanging !== undefined;) {
-    const open = mutants.map(({ id }) => id).filter((id) => (outcomes.get(id) ?? "survived") === "survived");
+    const open = mutants
+      .map(({ id }) => id)
+      .filter((id) => (outcomes.get(id) ?? "survived") === "survived");
     hanging = await runTests(dir, files, open, outcomes);
     if (hanging !== undefined) outcomes.set(hanging, "timeout");
   }
@@ -41,7 +46,11 @@ async function runTests(
     {
       cwd: dir,
       stdio: ["ignore", "ignore", "inherit"],
-      env: { ...process.env, SALLYPORT_MUTATION_OPEN: openFile, SALLYPORT_MUTATION_LINES: linesFile },
+      env: {
+        ...process.env,
+        SALLYPORT_MUTATION_OPEN: openFile,
+        SALLYPORT_MUTATION_LINES: linesFile,
+      },
     },
   );
   const hung = await endOrSilence(vitest, linesFile);

@@ -1,4 +1,7 @@
-/** Mutates areas and judges what their tests notice: `npm run mutation [-- AREA...]`; all areas unless some are named. */
+/**
+ * Mutates areas and judges what their tests notice: `npm run mutation [-- AREA...]`; all areas
+ * unless some are named.
+ */
 import { join } from "node:path";
 import { setup } from "../infra/global-setup.ts";
 import { type Area, areas } from "./areas.ts";
@@ -29,9 +32,11 @@ async function run(area: Area): Promise<boolean> {
 
 const names = process.argv.slice(2);
 const chosen = names.length === 0 ? areas : areas.filter(({ name }) => names.includes(name));
-if (chosen.length < names.length) throw new Error(`areas: ${areas.map(({ name }) => name).join(", ")}`);
+if (chosen.length < names.length)
+  throw new Error(`areas: ${areas.map(({ name }) => name).join(", ")}`);
 
-// One Postgres and one Redis for all of it: a test runner that is killed for its time could not stop its own.
+// One Postgres and one Redis for all of it: a test runner that is killed for its time could not
+// stop its own.
 const servers = new Map<string, string>();
 const stop = await setup({ provide: (name, value) => void servers.set(name, value) });
 for (const signal of ["SIGINT", "SIGTERM"] as const)

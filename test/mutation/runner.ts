@@ -9,10 +9,16 @@ type Switches = {
   currentTestId?: string | undefined;
   hitCount?: number;
   hitLimit?: number;
-  mutantCoverage?: { static: Record<string, number>; perTest: Record<string, Record<string, number>> };
+  mutantCoverage?: {
+    static: Record<string, number>;
+    perTest: Record<string, Record<string, number>>;
+  };
 };
 
-/** A mutant that is switched on so many times as often as its place was reached without it goes round in circles. */
+/**
+ * A mutant that is switched on so many times as often as its place was reached without it goes
+ * round in circles.
+ */
 const hitFactor = 10;
 const leastHits = 1000;
 /** After so many mutants that tests noticed, the tests must pass again without any. */
@@ -20,17 +26,22 @@ const batch = 25;
 
 const scope = globalThis as typeof globalThis & { __stryker__?: Switches };
 const switches: Switches = (scope.__stryker__ ??= {});
-const { SALLYPORT_MUTATION_OPEN: openFile = "", SALLYPORT_MUTATION_LINES: linesFile = "" } = process.env;
+const { SALLYPORT_MUTATION_OPEN: openFile = "", SALLYPORT_MUTATION_LINES: linesFile = "" } =
+  process.env;
 const open = new Set<unknown>(JSON.parse(readFileSync(openFile, "utf8")) as unknown[]);
 
 /**
- * Runs a test file as it is and notes which mutants it reaches, then once more for each of them in the same process, up
- * to the first test that fails. Modules are loaded again only for mutants in code that runs while they load.
+ * Runs a test file as it is and notes which mutants it reaches, then once more for each of them in
+ * the same process, up to the first test that fails. Modules are loaded again only for mutants in
+ * code that runs while they load.
  */
 export default class MutationRunner extends TestRunner {
   /** The mutants that code reaches while it loads, which is before any test. */
   #loading: ReadonlySet<string> = new Set();
-  /** The tests by the mutants that they reach; mutants that are reached outside of any test are absent. */
+  /**
+   * The tests by the mutants that they reach; mutants that are reached outside of any test are
+   * absent.
+   */
   #tests: ReadonlyMap<string, ReadonlySet<string>> = new Map();
   /** How often the place of each mutant was reached. */
   #hits: ReadonlyMap<string, number> = new Map();
@@ -44,7 +55,9 @@ export default class MutationRunner extends TestRunner {
     this.#loading = new Set(Object.keys(switches.mutantCoverage?.static ?? {}));
   }
 
-  override async onBeforeRunTask(test: Parameters<TestRunner["onBeforeRunTask"]>[0]): Promise<void> {
+  override async onBeforeRunTask(
+    test: Parameters<TestRunner["onBeforeRunTask"]>[0],
+  ): Promise<void> {
     switches.currentTestId = test.id;
     await super.onBeforeRunTask(test);
   }
@@ -54,7 +67,8 @@ export default class MutationRunner extends TestRunner {
     switches.currentTestId = undefined;
   }
 
-  // oxlint-disable-next-line typescript/no-misused-promises -- the base class says void, its caller waits
+  // The base class says void, its caller waits.
+  // oxlint-disable-next-line typescript/no-misused-promises
   override async onAfterRunFiles(files: RunnerTestFile[]): Promise<void> {
     super.onAfterRunFiles(files);
     for (const file of files) {
@@ -78,7 +92,8 @@ export default class MutationRunner extends TestRunner {
     await this.#prove(file, noticed);
   }
 
-  // A mutant may leave something behind that fails the tests of the next ones. Then each is asked again by itself.
+  // A mutant may leave something behind that fails the tests of the next ones. Then each is asked
+  // again by itself.
   async #prove(file: string, noticed: readonly string[]): Promise<string[]> {
     if ((await this.#run(file, undefined)).outcome === "survived") return [];
     for (const id of noticed) {
@@ -116,7 +131,10 @@ export default class MutationRunner extends TestRunner {
 
 type Found = { readonly outcome: Outcome; readonly by: string };
 
-/** The same runner, telling nobody what it finds, running some tests only, and stopping at the first failure. */
+/**
+ * The same runner, telling nobody what it finds, running some tests only, and stopping at the first
+ * failure.
+ */
 function silentRunner(outer: TestRunner, chosen: ReadonlySet<string> | undefined): TestRunner {
   const silent = {
     onBeforeCollect: () => undefined,
@@ -152,7 +170,9 @@ function reached() {
 
 function failureOf(task: RunnerTask): string | undefined {
   const inner =
-    "tasks" in task ? task.tasks.map(failureOf).find((failure) => failure !== undefined) : undefined;
+    "tasks" in task
+      ? task.tasks.map(failureOf).find((failure) => failure !== undefined)
+      : undefined;
   if (inner !== undefined || task.result?.state !== "fail") return inner;
   return `${task.name}: ${task.result.errors?.[0]?.message ?? "failed"}`;
 }

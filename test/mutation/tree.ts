@@ -1,18 +1,35 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
-/** A copy of the repository, whose own packages are the copied ones and all others the installed ones. */
+/**
+ * A copy of the repository, whose own packages are the copied ones and all others the installed
+ * ones.
+ */
 export type Tree = { readonly dir: string } & Disposable;
 
-/** Copies what git tracks or would track; a run that dies half-way has then mutated only the copy. */
+/**
+ * Copies what git tracks or would track; a run that dies half-way has then mutated only the copy.
+ */
 export function copyTree(root: string): Tree {
   const dir = realpathSync(mkdtempSync(join(tmpdir(), "sallyport-mutation-")));
-  const listed = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
-    cwd: root,
-    encoding: "utf8",
-  });
+  const listed = execFileSync(
+    "git",
+    ["ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+    {
+      cwd: root,
+      encoding: "utf8",
+    },
+  );
   for (const file of listed.split("\0")) {
     if (file === "") continue;
     mkdirSync(join(dir, dirname(file)), { recursive: true });
@@ -28,7 +45,10 @@ function linkModules(installed: string, copied: string): void {
   mkdirSync(copied);
   for (const name of readdirSync(installed)) {
     if (name === ours)
-      cpSync(join(installed, name), join(copied, name), { recursive: true, verbatimSymlinks: true });
+      cpSync(join(installed, name), join(copied, name), {
+        recursive: true,
+        verbatimSymlinks: true,
+      });
     else symlinkSync(join(installed, name), join(copied, name));
   }
 }

@@ -11,7 +11,9 @@ test("no record, no value: an audit that is stopped refuses reads and writes, an
 
   await deployment.system.stopProcess("audit");
   expect(await refusal(read())).toBe("DEPENDENCY_UNAVAILABLE");
-  expect(await refusal(reader.read({ secretIds: [job.ids["OTHER"] ?? ""] }))).toBe("DEPENDENCY_UNAVAILABLE");
+  expect(await refusal(reader.read({ secretIds: [job.ids["OTHER"] ?? ""] }))).toBe(
+    "DEPENDENCY_UNAVAILABLE",
+  );
   expect(await refusal(job.admin.services.projects.createProject({ name: "unrecorded" }))).toBe(
     "DEPENDENCY_UNAVAILABLE",
   );

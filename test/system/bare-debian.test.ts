@@ -1,5 +1,13 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { chmodSync, copyFileSync, cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, sep } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
@@ -13,9 +21,12 @@ const mirror = process.env["SALLYPORT_TEST_MIRROR"] ?? "http://deb.debian.org/de
 const authorities = "/etc/ssl/certs/ca-certificates.crt";
 
 function reasonToSkip(): string | undefined {
-  if (process.env["SALLYPORT_TEST_BARE_DEBIAN"] !== "1") return "asked for by SALLYPORT_TEST_BARE_DEBIAN=1";
+  if (process.env["SALLYPORT_TEST_BARE_DEBIAN"] !== "1")
+    return "asked for by SALLYPORT_TEST_BARE_DEBIAN=1";
   if (process.getuid?.() !== 0) return "needs root";
-  return ["debootstrap", "unshare", "tar"].find((program) => !isInstalled(program))?.concat(" is missing");
+  return ["debootstrap", "unshare", "tar"]
+    .find((program) => !isInstalled(program))
+    ?.concat(" is missing");
 }
 
 const reason = reasonToSkip();
@@ -29,7 +40,8 @@ function makeSystem(): void {
   execFileSync("debootstrap", ["--variant=minbase", include, "bookworm", system, mirror], {
     stdio: "ignore",
   });
-  for (const file of ["/etc/resolv.conf", "/etc/hosts", authorities]) copyFileSync(file, join(system, file));
+  for (const file of ["/etc/resolv.conf", "/etc/hosts", authorities])
+    copyFileSync(file, join(system, file));
   const path = (process.env["PATH"] ?? "")
     .split(":")
     .filter((folder) => !folder.startsWith(repository + sep));
@@ -64,7 +76,10 @@ function start(user: string, home: string, folder: string) {
   const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   const isolated = ["--mount", "--pid", "--fork", "--kill-child"];
   const args = [...isolated, "sh", "-c", enter, system, user, home, path, folder];
-  const { status, stdout, stderr } = spawnSync("unshare", args, { encoding: "utf8", timeout: 390_000 });
+  const { status, stdout, stderr } = spawnSync("unshare", args, {
+    encoding: "utf8",
+    timeout: 390_000,
+  });
   return { status, said: stdout + stderr };
 }
 

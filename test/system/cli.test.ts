@@ -46,7 +46,10 @@ describeRecords(started);
 
 test("what every command prints as JSON is what is documented, to the last key", async () => {
   cli.printed.set("version", await cli.home.json(["version"]));
-  const captured = join(import.meta.dirname, "../../clients/cli/src/requests/testdata/curl-enroll.http");
+  const captured = join(
+    import.meta.dirname,
+    "../../clients/cli/src/requests/testdata/curl-enroll.http",
+  );
   cli.printed.set("request check", await cli.home.json(["request", "check", captured]));
   const spare = await cli.home.json(["token", "create", "--project", "web", "--secret", "DB_URL"]);
   const env = { SALLYPORT_ENROLLMENT_TOKEN: (spare as { token: string }).token };
@@ -59,7 +62,10 @@ test("what every command prints as JSON is what is documented, to the last key",
     machineId: string;
   };
   cli.printed.set("machine revoke", await cli.home.json(["machine", "revoke", spareId, "--yes"]));
-  cli.printed.set("logout", await cli.home.json(["logout", "--identity", join(cli.home.dir, "spare.json")]));
+  cli.printed.set(
+    "logout",
+    await cli.home.json(["logout", "--identity", join(cli.home.dir, "spare.json")]),
+  );
   for (const { path, load } of catalogue) {
     const { json } = await load();
     if (!json) continue;
@@ -72,7 +78,9 @@ test("a refusal is JSON on standard error with --json, and records name the prog
   const { code, out, err } = await cli.home.run(["get", "API_KEY", "--json"]);
   expect({ code, out }).toEqual({ code: 3, out: "" });
   expect(JSON.parse(err)).toMatchObject({ error: { reason: "NOT_GRANTED", metadata: {} } });
-  const records = (await cli.home.json(["audit", "list", "--action", "secret.read"])) as { client: string }[];
+  const records = (await cli.home.json(["audit", "list", "--action", "secret.read"])) as {
+    client: string;
+  }[];
   expect(records[0]?.client).toMatch(/^sallyport-cli\/\d/);
 });
 

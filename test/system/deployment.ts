@@ -14,7 +14,13 @@ import {
   openSallyport,
   toSallyportError,
 } from "@sallyport/client";
-import { type System, type Tracing, type Wiring, direct, startSystem } from "@sallyport/deploy/local";
+import {
+  type System,
+  type Tracing,
+  type Wiring,
+  direct,
+  startSystem,
+} from "@sallyport/deploy/local";
 
 /** A whole deployment of its own in a temporary directory: real servers, six real processes. */
 export type Deployment = AsyncDisposable & {
@@ -24,8 +30,9 @@ export type Deployment = AsyncDisposable & {
 };
 
 /**
- * Starts a deployment; `dir` continues an earlier one, whose directory is then left alone on disposal. Nothing is traced
- * unless `tracing` says so, and nothing is between the processes unless `wiring` puts it there.
+ * Starts a deployment; `dir` continues an earlier one, whose directory is then left alone on
+ * disposal. Nothing is traced unless `tracing` says so, and nothing is between the processes unless
+ * `wiring` puts it there.
  */
 export async function startDeployment(
   dir?: string,

@@ -4,14 +4,21 @@ import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 
 const repository = join(import.meta.dirname, "..", "..");
-const documents = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.md"], {
-  cwd: repository,
-  encoding: "utf8",
-})
+const documents = execFileSync(
+  "git",
+  ["ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
+  {
+    cwd: repository,
+    encoding: "utf8",
+  },
+)
   .split("\n")
   .filter((file) => file !== "");
 
-/** What a document refers to: relative links, and paths of tests in back quotes; braces and stars are patterns. */
+/**
+ * What a document refers to: relative links, and paths of tests in back quotes; braces and stars
+ * are patterns.
+ */
 function references(file: string): { readonly path: string; readonly from: string }[] {
   const text = readFileSync(join(repository, file), "utf8");
   const links = [...text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map(([, path = ""]) => ({

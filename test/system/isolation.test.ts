@@ -11,7 +11,8 @@ const root = process.getuid?.() === 0;
 const needsRoot = root ? "" : " (needs root)";
 let deployment: Deployment;
 
-// Loaded into each process as a dependency would be: tries, once the process is up, what it has no business with.
+// Loaded into each process as a dependency would be: tries, once the process is up, what it has no
+// business with.
 const probe = `
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -81,7 +82,11 @@ Promise.all(attempts.connect.map(connect)).then(() => console.log(JSON.stringify
 function tryAs(pid: number, attempts: Attempts): string[] {
   const { uid, gid } = accountOf(pid);
   const groups = statusOf(pid)["Groups"]?.trim().replaceAll(" ", ",") ?? "";
-  const ids = [`--reuid=${uid}`, `--regid=${gid}`, groups === "" ? "--clear-groups" : `--groups=${groups}`];
+  const ids = [
+    `--reuid=${uid}`,
+    `--regid=${gid}`,
+    groups === "" ? "--clear-groups" : `--groups=${groups}`,
+  ];
   const { node } = deployment.system.program;
   const { status, stdout, stderr } = spawnSync("setpriv", [...ids, node, "-e", intruder], {
     cwd: "/",
@@ -108,21 +113,26 @@ function filesOf(folder: string): string[] {
   return [folder, ...readdirSync(folder).map((name) => join(folder, name))];
 }
 
-test.skipIf(!root)(`each process is a user of its own, without rights and other groups${needsRoot}`, () => {
-  const redis = Number(readFileSync(join(deployment.dir, "redis", "data", "redis.pid"), "utf8"));
-  const pids = [...processes.map(pidOf), redis];
-  const accounts = pids.map(accountOf);
-  expect(new Set(accounts.map(({ uid }) => uid)).size).toBe(pids.length);
-  for (const [index, pid] of pids.entries()) {
-    const { uid = 0, gid = 0 } = accounts[index] ?? {};
-    expect(Math.min(uid, gid)).toBeGreaterThan(1000);
-    const { Uid, Gid, Groups, CapPrm, CapEff } = statusOf(pid);
-    expect(Uid).toBe(Array(4).fill(uid).join("\t"));
-    expect(Gid).toBe(Array(4).fill(gid).join("\t"));
-    expect(Groups?.trim()).toBe(pid === redis ? "" : (deployment.system.program.gid?.toString() ?? ""));
-    expect([CapPrm, CapEff].map((set) => BigInt(`0x${set}`))).toEqual([0n, 0n]);
-  }
-});
+test.skipIf(!root)(
+  `each process is a user of its own, without rights and other groups${needsRoot}`,
+  () => {
+    const redis = Number(readFileSync(join(deployment.dir, "redis", "data", "redis.pid"), "utf8"));
+    const pids = [...processes.map(pidOf), redis];
+    const accounts = pids.map(accountOf);
+    expect(new Set(accounts.map(({ uid }) => uid)).size).toBe(pids.length);
+    for (const [index, pid] of pids.entries()) {
+      const { uid = 0, gid = 0 } = accounts[index] ?? {};
+      expect(Math.min(uid, gid)).toBeGreaterThan(1000);
+      const { Uid, Gid, Groups, CapPrm, CapEff } = statusOf(pid);
+      expect(Uid).toBe(Array(4).fill(uid).join("\t"));
+      expect(Gid).toBe(Array(4).fill(gid).join("\t"));
+      expect(Groups?.trim()).toBe(
+        pid === redis ? "" : (deployment.system.program.gid?.toString() ?? ""),
+      );
+      expect([CapPrm, CapEff].map((set) => BigInt(`0x${set}`))).toEqual([0n, 0n]);
+    }
+  },
+);
 
 test.skipIf(!root).each(processes)(
   `as the user of %s, nothing of the others can be read, signalled or looked into${needsRoot}`,
@@ -158,17 +168,27 @@ test.skipIf(!root).each(processes)(
     const program = ["package.json", "gateway/src/main.ts", "node_modules"].map((path) =>
       join(deployment.system.program.root, path),
     );
-    const attempts = { read: [...own, ...program], write: [...own, ...program], kill: [], connect: [] };
-    expect(tryAs(pidOf(name), attempts)).toEqual([...own, ...program].map((path) => `read ${path}`));
+    const attempts = {
+      read: [...own, ...program],
+      write: [...own, ...program],
+      kill: [],
+      connect: [],
+    };
+    expect(tryAs(pidOf(name), attempts)).toEqual(
+      [...own, ...program].map((path) => `read ${path}`),
+    );
   },
 );
 
-test.skipIf(!root)(`without the split of users the intruder would get all of it${needsRoot}`, () => {
-  const { layout } = deployment.system;
-  const read = [join(layout.folder("crypto"), "kek.key"), `/proc/${pidOf("crypto")}/mem`];
-  const attempts = { read, write: [], kill: [pidOf("crypto")], connect: [] };
-  expect(tryAs(process.pid, attempts)).toHaveLength(3);
-});
+test.skipIf(!root)(
+  `without the split of users the intruder would get all of it${needsRoot}`,
+  () => {
+    const { layout } = deployment.system;
+    const read = [join(layout.folder("crypto"), "kek.key"), `/proc/${pidOf("crypto")}/mem`];
+    const attempts = { read, write: [], kill: [pidOf("crypto")], connect: [] };
+    expect(tryAs(process.pid, attempts)).toHaveLength(3);
+  },
+);
 
 test.each(processes)("%s connects to nobody else, starts nothing, writes nothing", async (name) => {
   let connections = 0;

@@ -38,9 +38,9 @@ describe("the main job, through all six processes", () => {
     expect(await refusal(reader.read({ secretIds: mixed }))).toBe("NOT_GRANTED");
     const results = await reader.read({ secretIds: mixed }, { allOrNothing: false });
     expect(Object.keys(valuesOf(results)).toSorted()).toEqual(["API_KEY", "DB_URL"]);
-    expect(results.filter((result) => result.kind === "refused").map((result) => result.secretId)).toEqual([
-      job.ids["OTHER"],
-    ]);
+    expect(
+      results.filter((result) => result.kind === "refused").map((result) => result.secretId),
+    ).toEqual([job.ids["OTHER"]]);
   });
 
   test("users manage and never read", async () => {
@@ -59,7 +59,9 @@ describe("the main job, through all six processes", () => {
     };
     expect((await job.admin.addVersion(next)).currentVersion).toBe(2);
     expect(await refusal(job.admin.addVersion(next))).toBe("VERSION_CONFLICT");
-    expect(valuesOf(await reader.read({ secretIds: [secretId] }))).toEqual({ DB_URL: "canary-second" });
+    expect(valuesOf(await reader.read({ secretIds: [secretId] }))).toEqual({
+      DB_URL: "canary-second",
+    });
     expect(await refusal(reader.read({ secretIds: [secretId], version: 1 }))).toBe("NOT_GRANTED");
     const machineId = job.machine.principalId;
     await job.admin.services.grants.addGrant({ machineId, secretId, anyVersion: true });
@@ -74,9 +76,15 @@ describe("the main job, through all six processes", () => {
     const client = openSallyport(machine);
     const [first = ""] = job.granted;
     await client.read({ secretIds: [first] });
-    await job.admin.services.grants.removeGrant({ machineId: machine.principalId, secretId: first });
+    await job.admin.services.grants.removeGrant({
+      machineId: machine.principalId,
+      secretId: first,
+    });
     expect(await refusal(client.read({ secretIds: [first] }))).toBe("NOT_GRANTED");
-    await job.admin.services.machines.revokeMachine({ machineId: machine.principalId, reason: "test" });
+    await job.admin.services.machines.revokeMachine({
+      machineId: machine.principalId,
+      reason: "test",
+    });
     expect(await refusal(client.read({ allGranted: true }))).toBe("MACHINE_DISABLED");
     client.close();
   });
@@ -100,7 +108,9 @@ describe("the main job, through all six processes", () => {
     const [empty, full] = [openSallyport(none), openSallyport(all)];
     expect(await empty.read({ allGranted: true })).toEqual([]);
     expect(await empty.read({ projectId })).toEqual([]);
-    expect(Object.keys(valuesOf(await full.read({ projectId }))).toSorted()).toEqual(names.toSorted());
+    expect(Object.keys(valuesOf(await full.read({ projectId }))).toSorted()).toEqual(
+      names.toSorted(),
+    );
     empty.close();
     full.close();
   });
@@ -112,17 +122,20 @@ describe("the main job, through all six processes", () => {
     });
     const reads = records.filter((record) => record.action === "secret.read");
     expect(new Set(reads.map((record) => record.secretId))).toEqual(new Set(job.granted));
-    expect(reads.every((record) => record.outcome === Outcome.ALLOWED && record.emitter === "crypto")).toBe(
-      true,
-    );
+    expect(
+      reads.every((record) => record.outcome === Outcome.ALLOWED && record.emitter === "crypto"),
+    ).toBe(true);
     const denied = records.filter((record) => record.action === "secret.read.denied");
     expect(
-      denied.some((record) => record.secretId === job.ids["OTHER"] && record.reason === "NOT_GRANTED"),
+      denied.some(
+        (record) => record.secretId === job.ids["OTHER"] && record.reason === "NOT_GRANTED",
+      ),
     ).toBe(true);
     const { logs } = job.deployment.system.layout;
     const texts = readdirSync(logs).map((file) => readFileSync(join(logs, file), "utf8"));
     const recorded = records.map(
-      (record) => Object.values(record).map(String).join(" ") + Object.values(record.detail).join(" "),
+      (record) =>
+        Object.values(record).map(String).join(" ") + Object.values(record.detail).join(" "),
     );
     for (const text of [...texts, ...recorded]) expect(text).not.toMatch(/canary-/);
   });

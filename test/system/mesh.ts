@@ -20,7 +20,11 @@ export type Impostor = Disposable & {
 /** The certificate, the key and the authority that a process has in its folder. */
 export function tlsOf({ layout }: System, process: Process): TlsFiles {
   const file = (name: string) => join(layout.folder(process), name);
-  return { certFile: file(`${process}.pem`), keyFile: file(`${process}.key`), caFile: file("ca.pem") };
+  return {
+    certFile: file(`${process}.pem`),
+    keyFile: file(`${process}.key`),
+    caFile: file("ca.pem"),
+  };
 }
 
 /** A bare connection to a process's port, with that certificate or with none. */
@@ -29,7 +33,9 @@ export function connectBare(
   caFile: string,
   own?: Pick<TlsFiles, "certFile" | "keyFile">,
 ): ClientHttp2Session {
-  const certificate = own ? { cert: readFileSync(own.certFile), key: readFileSync(own.keyFile) } : {};
+  const certificate = own
+    ? { cert: readFileSync(own.certFile), key: readFileSync(own.keyFile) }
+    : {};
   return connect(`https://localhost:${port}`, { ca: readFileSync(caFile), ...certificate });
 }
 
@@ -53,7 +59,10 @@ export function poseAs(system: System, process: Process): Impostor {
   };
 }
 
-/** How a call between processes ended, such as "EVIDENCE_INVALID permit"; "answered" when it was not refused. */
+/**
+ * How a call between processes ended, such as "EVIDENCE_INVALID permit"; "answered" when it was not
+ * refused.
+ */
 export function verdictOf(call: Promise<unknown>): Promise<string> {
   return call.then(
     () => "answered",

@@ -15,7 +15,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /** A clock that programs can be put under, days ahead of this computer's. */
 export type MovedClock = Disposable & {
-  /** Puts a program under the clock, as part of its environment: its dates, and what OpenSSL in it takes for the time. */
+  /**
+   * Puts a program under the clock, as part of its environment: its dates, and what OpenSSL in it
+   * takes for the time.
+   */
   readonly env: Readonly<Record<string, string>>;
   /** Moves it to so many days from now, for programs that run already too. */
   move(days: number): void;
@@ -24,8 +27,9 @@ export type MovedClock = Disposable & {
 };
 
 /**
- * Makes a clock by the library libfaketime, as installed or as downloaded from the distribution without installing it.
- * Timers and files keep the true time. Returns why there is none where the library is not to be had.
+ * Makes a clock by the library libfaketime, as installed or as downloaded from the distribution
+ * without installing it. Timers and files keep the true time. Returns why there is none where the
+ * library is not to be had.
  */
 export async function createMovedClock(): Promise<MovedClock | string> {
   const dir = mkdtempSync(join(tmpdir(), "sallyport-clock-"));
@@ -68,14 +72,15 @@ export async function createMovedClock(): Promise<MovedClock | string> {
 
 type Shared = Disposable & { readonly env: Readonly<Record<string, string>> };
 
-// The library keeps a semaphore and a memory, and makes them under the id of a process that was not told of any. A program
-// that is started by another user and then changes to its own, as ours do, could not open those. So one process makes them
-// for all.
+// The library keeps a semaphore and a memory, and makes them under the id of a process that was not
+// told of any. A program that is started by another user and then changes to its own, as ours do,
+// could not open those. So one process makes them for all.
 async function shareMemory(env: Readonly<Record<string, string>>): Promise<Shared> {
   const holder = spawn("sleep", ["infinity"], { env, stdio: "ignore" });
   const [semaphore, memory] = [`faketime_sem_${holder.pid}`, `faketime_shm_${holder.pid}`];
   const files = [`sem.${semaphore}`, memory].map((name) => join("/dev/shm", name));
-  for (let left = 100; left > 0 && !files.every((file) => existsSync(file)); left -= 1) await sleep(20);
+  for (let left = 100; left > 0 && !files.every((file) => existsSync(file)); left -= 1)
+    await sleep(20);
   for (const file of files) chmodSync(file, 0o666);
   return {
     env: { FAKETIME_SHARED: `/${semaphore} /${memory}` },

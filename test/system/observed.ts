@@ -20,7 +20,10 @@ export function signRead(machine: Identity, secretIds: readonly string[]): Signe
   return signAs(machine, ReadService.method.readSecrets, asked).signedRequest;
 }
 
-/** What a machine does in a test: it enrolls, reads, lists, and is refused in each way that a metric tells apart. */
+/**
+ * What a machine does in a test: it enrolls, reads, lists, and is refused in each way that a metric
+ * tells apart.
+ */
 export async function machineDay(job: ObservedJob, name: string): Promise<Identity> {
   const machine = await enroll(job.deployment.endpoint, job.token, { name });
   const client = openSallyport(machine);

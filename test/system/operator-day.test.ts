@@ -18,7 +18,8 @@ import { formatSession, parseSession } from "./day/session.ts";
 import { typeAll } from "./day/shell.ts";
 import { type Deployment, isInstalled, startDeployment } from "./deployment.ts";
 
-// The files are of 80 columns. SALLYPORT_DAY_COLUMNS=120 SALLYPORT_DAY_OUT=DIR writes the day as it looks at another width.
+// The files are of 80 columns. SALLYPORT_DAY_COLUMNS=120 SALLYPORT_DAY_OUT=DIR writes the day as it
+// looks at another width.
 const columns = Number(process.env["SALLYPORT_DAY_COLUMNS"] ?? 80);
 const lookAt = process.env["SALLYPORT_DAY_OUT"];
 const sessions = fileURLToPath(new URL("../../clients/cli/testdata", import.meta.url));
@@ -60,7 +61,10 @@ async function spendDay(): Promise<(readonly [file: string, session: string])[]>
     const typed = steps.filter(({ who }) => who !== "");
     const outputs = await typeAll(typed, { dir, env, columns });
     const byStep = new Map(typed.map((step, index) => [step, normalise(outputs[index] ?? "")]));
-    day.push([file, formatSession(steps.map((step) => ({ ...step, output: byStep.get(step) ?? "" })))]);
+    day.push([
+      file,
+      formatSession(steps.map((step) => ({ ...step, output: byStep.get(step) ?? "" }))),
+    ]);
   }
   return day;
 }

@@ -40,7 +40,12 @@ async function invite(role: Role, name: string): Promise<Identity> {
     lifetime,
   });
   const { vaultId, rootFingerprint } = job.owner;
-  const code = formatToken("login", { id: loginCode?.codeId ?? "", vaultId, rootFingerprint, seed });
+  const code = formatToken("login", {
+    id: loginCode?.codeId ?? "",
+    vaultId,
+    rootFingerprint,
+    seed,
+  });
   return login(job.deployment.endpoint, code, name);
 }
 
@@ -63,25 +68,36 @@ describe("people, through all six processes", () => {
         lifetime,
       });
       const { vaultId, rootFingerprint } = admin;
-      const code = formatToken("login", { id: loginCode?.codeId ?? "", vaultId, rootFingerprint, seed });
+      const code = formatToken("login", {
+        id: loginCode?.codeId ?? "",
+        vaultId,
+        rootFingerprint,
+        seed,
+      });
       return login(job.deployment.endpoint, code, "");
     });
     expect(device).toMatchObject({ principalId: admin.principalId, name: "grace" });
     const nextSeed = newSeed();
     const present = rawPublicKey(privateKeyOf(Buffer.from(device.seed, "base64")));
     const renewed = await using(device, async ({ services }) => {
-      const { keyId } = await services.users.renewDevice(proveRenewal(device.vaultId, present, nextSeed));
+      const { keyId } = await services.users.renewDevice(
+        proveRenewal(device.vaultId, present, nextSeed),
+      );
       return { ...device, keyId, seed: Buffer.from(nextSeed).toString("base64") };
     });
     await using(renewed, async ({ services }) => {
       expect(await services.users.whoAmI({})).toMatchObject({ name: "grace", role: Role.ADMIN });
       await services.users.signOut({});
-      await expect.poll(() => refusal(services.users.whoAmI({})), { timeout: 1000 }).toBe("MACHINE_DISABLED");
+      await expect
+        .poll(() => refusal(services.users.whoAmI({})), { timeout: 1000 })
+        .toBe("MACHINE_DISABLED");
     });
     expect(await using(device, ({ services }) => refusal(services.users.whoAmI({})))).toBe(
       "MACHINE_DISABLED",
     );
-    expect(await using(admin, ({ services }) => refusal(services.users.whoAmI({})))).toBe("not refused");
+    expect(await using(admin, ({ services }) => refusal(services.users.whoAmI({})))).toBe(
+      "not refused",
+    );
   });
 
   test("who was removed is refused at once, and so are machines of a token that is revoked with them", async () => {
@@ -91,16 +107,22 @@ describe("people, through all six processes", () => {
       secretIds: job.granted,
       uses: 5,
     });
-    const machine = openSallyport(await enroll(job.deployment.endpoint, token, { name: "runner-x" }));
+    const machine = openSallyport(
+      await enroll(job.deployment.endpoint, token, { name: "runner-x" }),
+    );
     const { users } = await job.admin.services.users.listUsers({});
     const userId = users.find(({ name }) => name === "mallory")?.userId ?? "";
     await admin.services.users.whoAmI({});
-    expect(await job.admin.services.users.removeUser({ userId })).toMatchObject({ tokensRevoked: 1 });
+    expect(await job.admin.services.users.removeUser({ userId })).toMatchObject({
+      tokensRevoked: 1,
+    });
     const begunMs = performance.now();
     await expect
       .poll(() => refusal(admin.services.users.whoAmI({})), { timeout: 1000 })
       .toBe("MACHINE_DISABLED");
-    console.log(`a removed user was refused ${(performance.now() - begunMs).toFixed(0)} ms after the answer`);
+    console.log(
+      `a removed user was refused ${(performance.now() - begunMs).toFixed(0)} ms after the answer`,
+    );
     expect(await refusal(machine.read({ secretIds: job.granted }))).toBe("not refused");
     const { tokens } = await job.admin.services.enrollment.listTokens({});
     const tokenId = tokens.find(({ createdBy }) => createdBy === userId)?.tokenId ?? "";
@@ -122,7 +144,9 @@ describe("people, through all six processes", () => {
       return machine?.lastSeenAt ? timestampMs(machine.lastSeenAt) : 0;
     };
     await expect.poll(seenMs, { timeout: 20_000, interval: 500 }).toBeGreaterThan(0);
-    expect((await machines.getMachine({ machineId })).machine?.lastSourceIp).toMatch(/^(127\.0\.0\.1|::1)$/);
+    expect((await machines.getMachine({ machineId })).machine?.lastSourceIp).toMatch(
+      /^(127\.0\.0\.1|::1)$/,
+    );
   });
 
   test("an expired machine is refused at the instant, and is swept within a minute", async () => {
@@ -146,13 +170,19 @@ describe("people, through all six processes", () => {
     expect(await refusal(machine.read({ secretIds: job.granted }))).toBe("MACHINE_EXPIRED");
     machine.close();
     const swept = async () => {
-      const { records } = await job.admin.services.audit.listRecords({ machineId: identity.principalId });
+      const { records } = await job.admin.services.audit.listRecords({
+        machineId: identity.principalId,
+      });
       return records.some(({ action }) => action === "machine.expired");
     };
     await expect.poll(swept, { timeout: 60_000, interval: 1000 }).toBe(true);
-    console.log(`an expired machine was swept ${((Date.now() - endMs) / 1000).toFixed(0)} s after its end`);
+    console.log(
+      `an expired machine was swept ${((Date.now() - endMs) / 1000).toFixed(0)} s after its end`,
+    );
     const machineId = identity.principalId;
-    const { memberships } = await job.admin.services.memberships.listMembershipsByMachine({ machineId });
+    const { memberships } = await job.admin.services.memberships.listMembershipsByMachine({
+      machineId,
+    });
     expect(memberships).toEqual([]);
   }, 180_000);
 
@@ -160,11 +190,17 @@ describe("people, through all six processes", () => {
     const script = join(import.meta.dirname, "..", "..", "deploy", "local", "recover-owner.ts");
     const { vaultId } = job.owner;
     const run = (...args: string[]) =>
-      promisify(execFile)(process.execPath, [script, ...args], { env: { PATH: process.env["PATH"] } });
+      promisify(execFile)(process.execPath, [script, ...args], {
+        env: { PATH: process.env["PATH"] },
+      });
     const { stdout } = await run(vaultId, "--data", job.deployment.dir);
     const file = stdout.trim();
     expect(statSync(file).mode & 0o777).toBe(0o600);
-    const rescuer = await login(job.deployment.endpoint, readFileSync(file, "utf8").trim(), "rescuer");
+    const rescuer = await login(
+      job.deployment.endpoint,
+      readFileSync(file, "utf8").trim(),
+      "rescuer",
+    );
     await using(rescuer, async ({ services }) => {
       expect((await services.users.whoAmI({})).role).toBe(Role.OWNER);
       const { records } = await services.audit.listRecords({ pageSize: 100 });

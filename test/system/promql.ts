@@ -15,7 +15,10 @@ const words = new Set([
   "offset",
 ]);
 
-/** Returns the metrics that a PromQL expression names. The labels of its groupings count for each of them. */
+/**
+ * Returns the metrics that a PromQL expression names. The labels of its groupings count for each of
+ * them.
+ */
 export function metricsIn(expression: string): NamedMetric[] {
   const grouped = [...expression.matchAll(/\b(?:by|without|on|ignoring) \(([^)]*)\)/g)].flatMap(
     ([, labels = ""]) => labels.split(/,\s*/),
@@ -26,7 +29,9 @@ export function metricsIn(expression: string): NamedMetric[] {
   return [...bare.matchAll(/\b([a-z_][a-z0-9_]*)\b(?!\s*\()(\{[^}]*\})?/g)]
     .filter(([, name = ""], index, all) => !words.has(name) && !isWithinSelector(all, index))
     .map(([, name = "", selector = ""]) => {
-      const selected = [...selector.matchAll(/(\w+)\s*(?:=~|!~|!=|=)\s*"/g)].map(([, label = ""]) => label);
+      const selected = [...selector.matchAll(/(\w+)\s*(?:=~|!~|!=|=)\s*"/g)].map(
+        ([, label = ""]) => label,
+      );
       return { name, labels: [...selected, ...grouped].filter((label) => label !== "") };
     });
 }

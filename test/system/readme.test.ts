@@ -33,7 +33,11 @@ test("the README's commands do the main job", async () => {
       .replaceAll("https://localhost:8443", deployment.endpoint.url)
       .replaceAll(/\$PWD\/\.sallyport|\.sallyport/g, deployment.dir);
     const env = { PATH: process.env["PATH"] ?? "", HOME: home, USER: "ada" };
-    const output = execFileSync("sh", ["-eu", "-c", commands], { cwd: repository, env, encoding: "utf8" });
+    const output = execFileSync("sh", ["-eu", "-c", commands], {
+      cwd: repository,
+      env,
+      encoding: "utf8",
+    });
     expect(output).toContain("postgres://app@db/app");
     expect(output).toContain("deploying with an address of 21 characters");
     expect(output).toMatch(/secret\.read +runner-1 +DB_URL +ok/);

@@ -17,7 +17,10 @@ import {
 
 const countIn = (file: string): number => readFileSync(file, "utf8").match(/BEGIN/g)?.length ?? 0;
 
-/** The serial numbers of the certificates that are shown: by each process, and by the gateway to the world. */
+/**
+ * The serial numbers of the certificates that are shown: by each process, and by the gateway to the
+ * world.
+ */
 async function shownBy({ system }: Deployment): Promise<Record<string, string>> {
   const { caFile, certFile, keyFile } = system.operator;
   const [cert, key, ca] = [certFile, keyFile, caFile].map((file) => readFileSync(file));
@@ -95,7 +98,9 @@ test("a running mesh lives through renewals and a change of its authorities, wit
     ca: readFileSync(deployment.system.edgeCaFile, "utf8"),
   });
   await expect
-    .poll(() => fresh.read({ allGranted: true }).then(valuesOf, () => undefined), { timeout: 20_000 })
+    .poll(() => fresh.read({ allGranted: true }).then(valuesOf, () => undefined), {
+      timeout: 20_000,
+    })
     .toEqual({ DB_URL: "kept" });
   fresh.close();
   admin.close();

@@ -11,12 +11,21 @@ import { loginOwner, makeSecrets, makeToken, startDeployment, valuesOf } from ".
 const dir = mkdtempSync(join(tmpdir(), "sallyport-restart-"));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-/** Every seq of the log: what belongs to the one vault, which is the operator's, and what belongs to none. */
+/**
+ * Every seq of the log: what belongs to the one vault, which is the operator's, and what belongs to
+ * none.
+ */
 async function seqs(admin: ReturnType<typeof openSallyport>): Promise<bigint[]> {
-  // In this order: of a process that has just started a record may come in between, of the vault none.
+  // In this order: of a process that has just started a record may come in between, of the vault
+  // none.
   const own = await admin.services.audit.listRecords({ pageSize: 200 });
-  const others = await admin.services.audit.listRecords({ pageSize: 200, scope: RecordScope.DEPLOYMENT });
-  return [...own.records, ...others.records].map(({ seq }) => seq).toSorted((a, b) => Number(a - b));
+  const others = await admin.services.audit.listRecords({
+    pageSize: 200,
+    scope: RecordScope.DEPLOYMENT,
+  });
+  return [...own.records, ...others.records]
+    .map(({ seq }) => seq)
+    .toSorted((a, b) => Number(a - b));
 }
 
 test("a restart keeps everything: the machine reads, the log goes on without a gap; a wrong KEK and a lost marker are refused", async () => {

@@ -3,13 +3,23 @@ import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { clone, create, fromBinary } from "@bufbuild/protobuf";
-import { type Place, type RotationStep, allPlaces, nameOf, rotate, standingOf } from "@sallyport/cli/keyset";
+import {
+  type Place,
+  type RotationStep,
+  allPlaces,
+  nameOf,
+  rotate,
+  standingOf,
+} from "@sallyport/cli/keyset";
 import { type Identity, SallyportError, openSallyport, verifyKeyset } from "@sallyport/client";
 import { retrying } from "@sallyport/client/reading";
 import { readKeyFile } from "@sallyport/config";
 import type { Process } from "@sallyport/deploy/local";
 import { type MacKey, sealPermit, sealSlip, signEd25519 } from "@sallyport/evidence";
-import { type OpenItem, OpenItemSchema } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
+import {
+  type OpenItem,
+  OpenItemSchema,
+} from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
 import {
   CredentialSchema,
   KeysetSchema,
@@ -17,7 +27,10 @@ import {
   PermitClaimsSchema,
   SlipClaimsSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { ReadSecretsResponseSchema, ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
+import {
+  ReadSecretsResponseSchema,
+  ReadService,
+} from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { LABELS, labelled } from "@sallyport/proto/signing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -29,7 +42,9 @@ type Job = Awaited<ReturnType<typeof startMainJob>>;
 
 const repository = join(import.meta.dirname, "..", "..");
 
-/** Processes look at their files every five seconds; a credential is used for five at the gateway. */
+/**
+ * Processes look at their files every five seconds; a credential is used for five at the gateway.
+ */
 const takeUpMs = 8_000;
 const minuteMs = 60_000;
 
@@ -52,7 +67,14 @@ async function takeEverywhere(step: RotationStep, hurry = false): Promise<void> 
   for (const place of allPlaces) {
     const nowMs = Date.now() + aheadMs;
     const long = place.use === "sealing" && step === "retire";
-    const rotated = await rotate({ deployment: folder(), place, step, nowMs, days: 7, hurry: hurry || long });
+    const rotated = await rotate({
+      deployment: folder(),
+      place,
+      step,
+      nowMs,
+      days: 7,
+      hurry: hurry || long,
+    });
     expect(rotated.changed, nameOf(place)).toBe(true);
   }
 }
@@ -62,7 +84,10 @@ async function preferredIds(): Promise<string[]> {
   return (await Promise.all(all)).map(({ standing }) => standing.preferred.keyId);
 }
 
-/** A reader that never stops: sealed by a client that lives, sealed by new ones, and unsealed. Counts what it read. */
+/**
+ * A reader that never stops: sealed by a client that lives, sealed by new ones, and unsealed.
+ * Counts what it read.
+ */
 function startReading(patient: boolean) {
   const { machine, deployment, granted } = job;
   const identity: Identity = { ...machine, ...deployment.endpoint };
@@ -78,9 +103,11 @@ function startReading(patient: boolean) {
     }
     const asked = signAs(identity, ReadService.method.readSecrets, { secretIds: granted });
     const away = (cause: unknown) => new SallyportError("DEPENDENCY_UNAVAILABLE", String(cause));
-    const unsealed = await sendSigned(deployment.endpoint, asked.signedRequest).catch((error: unknown) => {
-      throw away(error);
-    });
+    const unsealed = await sendSigned(deployment.endpoint, asked.signedRequest).catch(
+      (error: unknown) => {
+        throw away(error);
+      },
+    );
     if (unsealed.status === 503) throw away(unsealed.text);
     expect(unsealed.status, unsealed.text).toBe(200);
     const { secrets } = fromBinary(ReadSecretsResponseSchema, unsealed.body);
@@ -135,7 +162,8 @@ describe("every key of a running deployment", () => {
   let oldKeyset: Uint8Array;
 
   test("is replaced while machines read and people write, and nothing fails", async () => {
-    const first = (keys: readonly MacKey[]): MacKey => keys[0] ?? { keyId: "", key: new Uint8Array() };
+    const first = (keys: readonly MacKey[]): MacKey =>
+      keys[0] ?? { keyId: "", key: new Uint8Array() };
     old = {
       credential: first(keysIn("identity", "credential.key")),
       permit: first(keysIn("policy", "permit.key")),
@@ -167,9 +195,13 @@ describe("every key of a running deployment", () => {
 
   test("leaves nothing to the old ones: what they make is refused, and not what the new ones do", async () => {
     using cheat = takeOverGateway(job.deployment.system);
-    const signed = signAs({ ...job.machine, ...job.deployment.endpoint }, ReadService.method.readSecrets, {
-      secretIds: job.granted,
-    });
+    const signed = signAs(
+      { ...job.machine, ...job.deployment.endpoint },
+      ReadService.method.readSecrets,
+      {
+        secretIds: job.granted,
+      },
+    );
     const { item } = await cheat.prepare(signed, {}, newId("req"));
     const opened = async (change: (item: OpenItem) => void): Promise<string | undefined> => {
       const changed = clone(OpenItemSchema, item);
@@ -189,9 +221,10 @@ describe("every key of a running deployment", () => {
     };
     const byOldSecrets = (changed: OpenItem): void => {
       for (const secret of changed.secrets)
-        secret.slip = sealSlip(fromBinary(SlipClaimsSchema, secret.slip?.payload ?? new Uint8Array()), [
-          old.slip,
-        ]);
+        secret.slip = sealSlip(
+          fromBinary(SlipClaimsSchema, secret.slip?.payload ?? new Uint8Array()),
+          [old.slip],
+        );
     };
     expect(await opened(byOldIdentity)).toBe("EVIDENCE_INVALID credential");
     expect(await opened(byOldPolicy)).toBe("EVIDENCE_INVALID permit");
@@ -201,7 +234,9 @@ describe("every key of a running deployment", () => {
     const { rootFingerprint } = job.machine;
     const keysetOf = (bytes: Uint8Array) =>
       verifyKeyset(fromBinary(KeysetSchema, bytes), rootFingerprint, Date.now());
-    const [was, is] = [oldKeyset, readFileSync(join(folder(), "keyset", "keyset.bin"))].map(keysetOf);
+    const [was, is] = [oldKeyset, readFileSync(join(folder(), "keyset", "keyset.bin"))].map(
+      keysetOf,
+    );
     for (const use of [KeyUse.CREDENTIAL, KeyUse.SEALING, KeyUse.REPLY])
       expect(is?.has(use, was?.preferred(use).keyId ?? "")).toBe(false);
     expect(is?.has(KeyUse.LOG, was?.preferred(KeyUse.LOG).keyId ?? "")).toBe(true);
@@ -232,6 +267,8 @@ describe("every key of a running deployment", () => {
     await reading.stop();
     await write(5);
     for (const place of allPlaces satisfies readonly Place[])
-      expect((await standingOf(folder(), place, Date.now())).next.step, nameOf(place)).toBe("accept");
+      expect((await standingOf(folder(), place, Date.now())).next.step, nameOf(place)).toBe(
+        "accept",
+      );
   }, 300_000);
 });

@@ -70,7 +70,8 @@ describe("a deleted secret", () => {
   });
 
   test("is refused to readers that never stop asking: no read that begins after the answer succeeds", async () => {
-    // A machine of its own: so many refusals take up all that policy puts on record of one machine in a minute.
+    // A machine of its own: so many refusals take up all that policy puts on record of one machine
+    // in a minute.
     const token = await makeToken(admin, owner, { projectId, secretIds: [secretId] });
     const asker = openSallyport(await enroll(deployment.endpoint, token));
     let acknowledged = Number.POSITIVE_INFINITY;
@@ -102,18 +103,30 @@ describe("a deleted secret", () => {
     expect(valuesOf(await reader.read({ allGranted: true }))).toEqual({ API_KEY: "canary-key" });
     expect(valuesOf(await reader.read({ projectId }))).toEqual({ API_KEY: "canary-key" });
     const names = async (showDeleted: boolean) =>
-      (await admin.services.secrets.listSecrets({ projectId, showDeleted })).secrets.map(({ name }) => name);
+      (await admin.services.secrets.listSecrets({ projectId, showDeleted })).secrets.map(
+        ({ name }) => name,
+      );
     expect([await names(false), await names(true)]).toEqual([["API_KEY"], ["API_KEY", "DB_URL"]]);
     await admin.services.secrets.restoreSecret({ secretId });
-    expect((await reader.listReadable()).map(({ name }) => name).toSorted()).toEqual(["API_KEY", "DB_URL"]);
+    expect((await reader.listReadable()).map(({ name }) => name).toSorted()).toEqual([
+      "API_KEY",
+      "DB_URL",
+    ]);
   });
 
   test("leaves its name to another, which no grant covers", async () => {
     await admin.services.secrets.deleteSecret({ secretId });
-    const next = { projectId, projectName: "web", name: "DB_URL", plaintext: Buffer.from("canary-next") };
+    const next = {
+      projectId,
+      projectName: "web",
+      name: "DB_URL",
+      plaintext: Buffer.from("canary-next"),
+    };
     const { secretId: nextId } = await admin.createSecret(next);
     expect(await refusal(reader.read({ secretIds: [nextId] }))).toBe("NOT_GRANTED");
-    expect(await refusal(admin.services.secrets.restoreSecret({ secretId }))).toBe("ALREADY_EXISTS");
+    expect(await refusal(admin.services.secrets.restoreSecret({ secretId }))).toBe(
+      "ALREADY_EXISTS",
+    );
     await admin.services.secrets.deleteSecret({ secretId: nextId });
     await admin.services.secrets.restoreSecret({ secretId });
     expect(valuesOf(await read())).toEqual({ DB_URL: "canary-db" });
@@ -124,7 +137,8 @@ test("a project goes when no secret lives in it and comes back with its members,
   const named = { projectId, name: "web" };
   expect(await refusal(admin.services.projects.deleteProject(named))).toBe("PROJECT_NOT_EMPTY");
   const { secrets } = await admin.services.secrets.listSecrets({ projectId });
-  for (const secret of secrets) await admin.services.secrets.deleteSecret({ secretId: secret.secretId });
+  for (const secret of secrets)
+    await admin.services.secrets.deleteSecret({ secretId: secret.secretId });
   await admin.services.projects.deleteProject(named);
   expect(await refusal(reader.read({ projectId }))).toBe("NOT_GRANTED");
   expect(await refusal(admin.services.secrets.restoreSecret({ secretId }))).toBe("NOT_FOUND");

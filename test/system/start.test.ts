@@ -60,7 +60,10 @@ function launch(cwd: string, env: NodeJS.ProcessEnv, args: readonly string[]): R
   return { child, code, output: () => text };
 }
 
-/** A clone, whose files are links to this one's, in a folder of mode 0700 with a name that shells mind. */
+/**
+ * A clone, whose files are links to this one's, in a folder of mode 0700 with a name that shells
+ * mind.
+ */
 function closedClone(): string {
   const clone = join(data, "closed", "a clöne");
   mkdirSync(join(data, "closed"), { mode: 0o700 });
@@ -99,7 +102,9 @@ function plantPrograms(): { readonly folder: string; ran(): string[] } {
   const folder = join(data, "planted");
   mkdirSync(folder);
   for (const name of systemPrograms)
-    writeFileSync(join(folder, name), `#!/bin/sh\n: > ${folder}/${name}.ran\nexit 1\n`, { mode: 0o755 });
+    writeFileSync(join(folder, name), `#!/bin/sh\n: > ${folder}/${name}.ran\nexit 1\n`, {
+      mode: 0o755,
+    });
   return { folder, ran: () => readdirSync(folder).filter((name) => name.endsWith(".ran")) };
 }
 
@@ -147,7 +152,8 @@ describe("sh deploy/start.sh", () => {
   test("a Redis that is killed is started again, which is said", async () => {
     const run = start("--no-demo", "--port", "0");
     await expect.poll(run.output, { timeout: 120_000 }).toContain("Ctrl-C stops everything");
-    const redisPid = (): number => Number(readFileSync(join(data, "redis", "data", "redis.pid"), "utf8"));
+    const redisPid = (): number =>
+      Number(readFileSync(join(data, "redis", "data", "redis.pid"), "utf8"));
     const killed = redisPid();
     process.kill(killed, "SIGKILL");
     await expect

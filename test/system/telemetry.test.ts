@@ -33,7 +33,11 @@ let shown: ReadonlyMap<Process, string>;
 
 beforeAll(async () => {
   collector = await startCollector();
-  const values = { DB_URL: "canary-value-db", API_KEY: "canary-value-key", OTHER: "canary-value-other" };
+  const values = {
+    DB_URL: "canary-value-db",
+    API_KEY: "canary-value-key",
+    OTHER: "canary-value-other",
+  };
   job = await startMainJob(values, { otlpUrl: collector.url, traceRatio: "1" });
   machines = [(await machineDay(job, "canary-machine")).principalId];
   await lieAsGateway(job);
@@ -56,7 +60,10 @@ afterAll(async () => {
   await collector[Symbol.asyncDispose]();
 });
 
-/** The processes that a read passes; it passes identity too when the machine's key is not in the gateway's cache. */
+/**
+ * The processes that a read passes; it passes identity too when the machine's key is not in the
+ * gateway's cache.
+ */
 const onTheWay = new Set(
   ["gateway", "policy", "secrets", "crypto", "audit"].map((name) => `sallyport-${name}`),
 );
@@ -70,7 +77,10 @@ const lastOnTheWay = [
   "sallyport-audit AppendService/Append",
 ];
 
-/** Whether a process, the first word, has told of a span of the watched read whose name ends with the second. */
+/**
+ * Whether a process, the first word, has told of a span of the watched read whose name ends with
+ * the second.
+ */
 function isTold(last: string): boolean {
   const [service = "", name = ""] = last.split(" ");
   return spansOf(service).some((span) => span.kind === 2 && span.name.endsWith(name));
@@ -109,7 +119,9 @@ describe("the trace of one read", () => {
     const open = spanNamed(crypto, "OpenService/Open");
     for (const name of ["verify", "record", "open"])
       expect(spanNamed(crypto, name)).toMatchObject({ kind: 1, parentSpanId: open.spanId });
-    expect(spanNamed(crypto, "AppendService/Append").parentSpanId).toBe(spanNamed(crypto, "record").spanId);
+    expect(spanNamed(crypto, "AppendService/Append").parentSpanId).toBe(
+      spanNamed(crypto, "record").spanId,
+    );
     const commit = spanNamed(audit, "commit batch");
     expect(commit.parentSpanId).toBe(spanNamed(audit, "AppendService/Append").spanId);
     expect(spanNamed(audit, "INSERT records").parentSpanId).toBe(commit.spanId);
@@ -142,8 +154,11 @@ describe("the trace of one read", () => {
     const isTraceTold = () => collector.spans.some((span) => span.traceId === refused);
     await expect.poll(isTraceTold, patience).toBe(true);
     // What the test asked of the services for itself was in no trace.
-    const traced = new Set(collector.spans.map(({ attributes }) => attributes["sallyport.request_id"]));
-    const isTraced = (line: Record<string, unknown>): boolean => traced.has(String(line["request_id"]));
+    const traced = new Set(
+      collector.spans.map(({ attributes }) => attributes["sallyport.request_id"]),
+    );
+    const isTraced = (line: Record<string, unknown>): boolean =>
+      traced.has(String(line["request_id"]));
     const lines = processes.flatMap((name) => linesOf(name).filter(isTraced));
     expect(lines.length).toBeGreaterThan(1);
     for (const line of lines) {
@@ -215,7 +230,9 @@ describe("what is told", () => {
     };
     expect(collector.spans.length).toBeGreaterThan(50);
     for (const span of collector.spans) {
-      expect(span.name).toMatch(/^([\w.]+\/\w+|[A-Z]+( [a-z_]+)?|verify|record|open|commit batch)$/);
+      expect(span.name).toMatch(
+        /^([\w.]+\/\w+|[A-Z]+( [a-z_]+)?|verify|record|open|commit batch)$/,
+      );
       for (const [key, value] of Object.entries(span.attributes))
         expect(String(value), `${span.name} ${key}`).toMatch(
           forms[key] ?? /^an attribute that is not known$/,
@@ -265,15 +282,17 @@ describe("metrics", () => {
   test("count what happened", () => {
     const of = (process: Process, series: string) => seriesOf(shown.get(process) ?? "").get(series);
     expect(of("crypto", 'sallyport_secret_reads_total{sealed="true"}')).toBe(job.granted.length);
-    expect(of("crypto", 'sallyport_secret_reads_total{sealed="false"}')).toBe(2 * job.granted.length);
+    expect(of("crypto", 'sallyport_secret_reads_total{sealed="false"}')).toBe(
+      2 * job.granted.length,
+    );
     expect(of("policy", 'sallyport_secret_refusals_total{reason="NOT_GRANTED"}')).toBe(1);
     expect(of("gateway", 'sallyport_verify_refusals_total{step="admission"}')).toBe(1);
     expect(of("gateway", 'sallyport_verify_refusals_total{step="content-digest"}')).toBe(1);
     for (const process of ["identity", "policy", "secrets", "audit", "crypto"] as const)
       expect(of(process, 'sallyport_verify_refusals_total{step="credential"}'), process).toBe(1);
-    expect(of("crypto", 'sallyport_cache_lookups_total{cache="project_keys",result="hit"}')).toBeGreaterThan(
-      0,
-    );
+    expect(
+      of("crypto", 'sallyport_cache_lookups_total{cache="project_keys",result="hit"}'),
+    ).toBeGreaterThan(0);
     expect(of("gateway", "sallyport_content_memory_usage_bytes")).toBe(0);
     expect(of("identity", "sallyport_outbox_pending")).toBe(0);
     expect(of("audit", "sallyport_audit_queue_length")).toBe(0);
@@ -339,8 +358,9 @@ type CollectorConfig = {
 };
 
 describe("deploy/otel", () => {
-  const config = parse(read("deploy", "otel", "collector.yaml"), { strict: true }) as CollectorConfig &
-    Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  const config = parse(read("deploy", "otel", "collector.yaml"), {
+    strict: true,
+  }) as CollectorConfig & Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
   test("the collector's pipelines name what it configures", () => {
     const used = Object.values(config.service.pipelines).flatMap((pipeline) =>
@@ -362,7 +382,10 @@ describe("deploy/otel", () => {
     for (const file of Object.values(scrapes?.tls_config ?? {}))
       expect(inPlace(file)).toContain("-----BEGIN");
     const [targetsFile = ""] = scrapes?.file_sd_configs[0]?.files ?? [];
-    const targets = JSON.parse(inPlace(targetsFile)) as { targets: string[]; labels: { job: string } }[];
+    const targets = JSON.parse(inPlace(targetsFile)) as {
+      targets: string[];
+      labels: { job: string };
+    }[];
     expect(targets.map(({ labels }) => labels.job).toSorted()).toEqual(
       processes.map((name) => `sallyport-${name}`).toSorted(),
     );
@@ -384,7 +407,9 @@ describe("deploy/otel", () => {
     for (const { title, name, labels } of asked) {
       const metric = metrics.get(name) ?? metrics.get(name.replace(/_(bucket|sum|count)$/, ""));
       expect(metric, `${title}: ${name}`).toBeDefined();
-      expect(name.endsWith("_bucket") && metric?.type !== "histogram", `${title}: ${name}`).toBe(false);
+      expect(name.endsWith("_bucket") && metric?.type !== "histogram", `${title}: ${name}`).toBe(
+        false,
+      );
       const known = new Set(["job", "instance", "le", ...(metric?.labels ?? [])]);
       expect(
         labels.filter((label) => !known.has(label)),
@@ -394,7 +419,9 @@ describe("deploy/otel", () => {
     // Whatever is worth a metric is worth a look: none is left out.
     const seen = new Set(asked.map(({ name }) => name.replace(/_(bucket|sum|count)$/, "")));
     expect(
-      [...metrics.keys()].filter((name) => !seen.has(name) && name !== "db_client_connection_count"),
+      [...metrics.keys()].filter(
+        (name) => !seen.has(name) && name !== "db_client_connection_count",
+      ),
     ).toEqual(["nodejs_eventloop_delay_mean_seconds"]);
   });
 });

@@ -52,7 +52,9 @@ async function roundTrip(plaintext: Uint8Array, kind: ValueKind): Promise<Buffer
 const bytes = (length: number) => Buffer.from(Array.from({ length }, (_, at) => at % 256));
 const fields = (number: number, value: (at: number) => string) =>
   Buffer.from(
-    JSON.stringify(Object.fromEntries(Array.from({ length: number }, (_, at) => [`F_${at}`, value(at)]))),
+    JSON.stringify(
+      Object.fromEntries(Array.from({ length: number }, (_, at) => [`F_${at}`, value(at)])),
+    ),
   );
 
 describe("a value comes back byte for byte", () => {
@@ -61,7 +63,10 @@ describe("a value comes back byte for byte", () => {
     { name: "one NUL", plaintext: Buffer.alloc(1) },
     { name: "every byte value", plaintext: bytes(256) },
     { name: "every byte value, backwards", plaintext: bytes(256).reverse() },
-    { name: "what is not UTF-8", plaintext: Buffer.from([0xff, 0xfe, 0xc0, 0x80, 0xed, 0xa0, 0x80]) },
+    {
+      name: "what is not UTF-8",
+      plaintext: Buffer.from([0xff, 0xfe, 0xc0, 0x80, 0xed, 0xa0, 0x80]),
+    },
     { name: "newlines of every kind", plaintext: Buffer.from("a\r\nb\nc\r\u2028d\n") },
     { name: "65,535 bytes", plaintext: bytes(65_535) },
     { name: "65,536 bytes", plaintext: bytes(65_536) },
@@ -84,11 +89,31 @@ describe("a value comes back byte for byte", () => {
 
 describe("a value is refused", () => {
   test.each([
-    { name: "of 65,537 bytes", plaintext: bytes(65_537), kind: ValueKind.SINGLE, reason: "TOO_LARGE" },
-    { name: "of 900,000 bytes", plaintext: bytes(900_000), kind: ValueKind.SINGLE, reason: "TOO_LARGE" },
+    {
+      name: "of 65,537 bytes",
+      plaintext: bytes(65_537),
+      kind: ValueKind.SINGLE,
+      reason: "TOO_LARGE",
+    },
+    {
+      name: "of 900,000 bytes",
+      plaintext: bytes(900_000),
+      kind: ValueKind.SINGLE,
+      reason: "TOO_LARGE",
+    },
     { name: "of 2 MiB", plaintext: bytes(2_097_152), kind: ValueKind.SINGLE, reason: "TOO_LARGE" },
-    { name: "of 65 fields", plaintext: fields(65, String), kind: ValueKind.FIELDS, reason: "FIELD_INVALID" },
-    { name: "of no field", plaintext: Buffer.from("{}"), kind: ValueKind.FIELDS, reason: "FIELD_INVALID" },
+    {
+      name: "of 65 fields",
+      plaintext: fields(65, String),
+      kind: ValueKind.FIELDS,
+      reason: "FIELD_INVALID",
+    },
+    {
+      name: "of no field",
+      plaintext: Buffer.from("{}"),
+      kind: ValueKind.FIELDS,
+      reason: "FIELD_INVALID",
+    },
     {
       name: "of fields over 65,536 bytes",
       plaintext: fields(2, () => "x".repeat(32_768)),

@@ -1,7 +1,8 @@
 /**
- * A client that stays open for a year: for each line on its input, the path of a machine's identity file, it reads all that
- * was granted to that machine, and prints one line of JSON: the values by name, or the reason for which it was refused.
- * A machine that was named before is asked for by the same client, over the connection that it kept.
+ * A client that stays open for a year: for each line on its input, the path of a machine's identity
+ * file, it reads all that was granted to that machine, and prints one line of JSON: the values by
+ * name, or the reason for which it was refused. A machine that was named before is asked for by the
+ * same client, over the connection that it kept.
  */
 import { createInterface } from "node:readline";
 import { type Sallyport, openSallyport, toSallyportError } from "@sallyport/client";
@@ -21,7 +22,9 @@ async function answer(path: string): Promise<unknown> {
   try {
     const results = await (await clientOf(path)).read({ allGranted: true });
     return results.map((result) =>
-      result.kind === "value" ? [result.name, Buffer.from(result.plaintext).toString()] : [result.kind],
+      result.kind === "value"
+        ? [result.name, Buffer.from(result.plaintext).toString()]
+        : [result.kind],
     );
   } catch (error) {
     const { reason, message } = toSallyportError(error);

@@ -41,7 +41,9 @@ function openClient({ env }: MovedClock): OpenClient {
 }
 
 const took = ({ layout }: System, sentence: string): number[] =>
-  processes.map((name) => readFileSync(join(layout.logs, `${name}.log`), "utf8").split(sentence).length - 1);
+  processes.map(
+    (name) => readFileSync(join(layout.logs, `${name}.log`), "utf8").split(sentence).length - 1,
+  );
 
 /** What each process shows its operator that is near an end. */
 async function noticesOf({ operator, addresses }: System): Promise<string[]> {
@@ -55,7 +57,8 @@ async function noticesOf({ operator, addresses }: System): Promise<string[]> {
     const { statuses } = await createClient(Health, connection.transport).list({});
     connection.close();
     for (const [name, { status }] of Object.entries(statuses))
-      if (name.startsWith("notice:") && status === Status.NOT_SERVING) shown.push(`${peer} ${name.slice(7)}`);
+      if (name.startsWith("notice:") && status === Status.NOT_SERVING)
+        shown.push(`${peer} ${name.slice(7)}`);
   }
   return shown.toSorted();
 }
@@ -96,7 +99,9 @@ async function renewCertificates({ clock: { env }, deployment: { system } }: Lif
     .toEqual(processes.map(() => times));
 }
 
-/** A secret, and the text of a token by which a machine may read it for 30 days, good for a year. */
+/**
+ * A secret, and the text of a token by which a machine may read it for 30 days, good for a year.
+ */
 async function makeToken(home: CliHome, loginCode: string): Promise<string> {
   await run({ home }, ["login", "--name", "owner"], loginCode);
   await run({ home }, ["project", "create", "web"]);
@@ -110,7 +115,9 @@ async function beginLife(clock: MovedClock, stack: AsyncDisposableStack): Promis
   const wiring = { ...direct, environment: () => clock.env };
   const deployment = stack.use(await startDeployment(undefined, {}, wiring));
   const { url, edgeCaFile } = deployment.system;
-  const home = stack.use(createCliHome({ ...clock.env, SALLYPORT_URL: url, SALLYPORT_CA: edgeCaFile }));
+  const home = stack.use(
+    createCliHome({ ...clock.env, SALLYPORT_URL: url, SALLYPORT_CA: edgeCaFile }),
+  );
   return { clock, deployment, home, client: stack.use(openClient(clock)) };
 }
 
@@ -149,7 +156,8 @@ test.skipIf(typeof clock === "string")(
       if (day === renewalDay) await renewWhatEnds(life);
       if (day === lastDay) await renewCertificates(life, 2);
       await renewKeyset(life, times);
-      // The client of the step before kept its connection and its keyset; its machine is still alive.
+      // The client of the step before kept its connection and its keyset; its machine is still
+      // alive.
       if (day > 0) expect(await client.read(machineOf(day - step)), `day ${day}`).toEqual(kept);
       if (day > 365) continue;
       const env = { SALLYPORT_IDENTITY: machineOf(day), SALLYPORT_ENROLLMENT_TOKEN: token };

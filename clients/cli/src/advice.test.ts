@@ -4,7 +4,12 @@ import { expect, test } from "vitest";
 import { adviceOf, knownReasons } from "./advice.ts";
 import { CliError, UsageError, explain, explanationLines } from "./failure.ts";
 
-const internal = new Set(["UNSPECIFIED", "ALREADY_RECORDED", "PEER_NOT_ALLOWED", "EVIDENCE_INVALID"]);
+const internal = new Set([
+  "UNSPECIFIED",
+  "ALREADY_RECORDED",
+  "PEER_NOT_ALLOWED",
+  "EVIDENCE_INVALID",
+]);
 const publicReasons = Object.keys(Reason).filter((reason) => !internal.has(reason));
 
 test.each(knownReasons)("%s says what to do next, in one line", (reason) => {
@@ -18,7 +23,8 @@ test.each(publicReasons)("a server's %s is put in words", (reason) => {
 });
 
 test("a change that only the gateway refused may have been made, and is said to", () => {
-  const refusal = (vouched?: boolean) => explain(new SallyportError("RATE_LIMITED", "slow", { vouched }));
+  const refusal = (vouched?: boolean) =>
+    explain(new SallyportError("RATE_LIMITED", "slow", { vouched }));
   expect(refusal(false)).toMatchObject({
     vouched: false,
     next: expect.stringMatching(/only the gateway says that nothing was changed/) as string,
@@ -63,13 +69,20 @@ test("a reason that is newer than this client is a refusal, a fault of its own u
     message: "the project is frozen",
     exitCode: 3,
   });
-  expect(explain(new TypeError("x is not a function"))).toMatchObject({ reason: "UNEXPECTED", exitCode: 1 });
+  expect(explain(new TypeError("x is not a function"))).toMatchObject({
+    reason: "UNEXPECTED",
+    exitCode: 1,
+  });
   expect(adviceOf("constructor").exitCode).toBe(3);
 });
 
 test("what the sentence does not say of a reason's details is added to it", () => {
-  const error = new SallyportError("UNREACHABLE", "no answer", { metadata: { cause: "ECONNREFUSED" } });
-  expect(explanationLines(explain(error))[0]).toBe("sallyport: no answer [UNREACHABLE, cause ECONNREFUSED]");
+  const error = new SallyportError("UNREACHABLE", "no answer", {
+    metadata: { cause: "ECONNREFUSED" },
+  });
+  expect(explanationLines(explain(error))[0]).toBe(
+    "sallyport: no answer [UNREACHABLE, cause ECONNREFUSED]",
+  );
 });
 
 test("people read two lines", () => {

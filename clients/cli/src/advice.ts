@@ -30,7 +30,10 @@ type Metadata = Readonly<Record<string, string>>;
 
 /** What is said of a reason. */
 export type Advice = {
-  /** 1 unexpected, 2 usage, 3 refused, 4 identity, 5 not found or conflict, 6 unavailable; for `run` as a shell's. */
+  /**
+   * 1 unexpected, 2 usage, 3 refused, 4 identity, 5 not found or conflict, 6 unavailable; for `run`
+   * as a shell's.
+   */
   readonly exitCode: 1 | 2 | 3 | 4 | 5 | 6 | 126 | 127 | 130;
   /** What was wrong, of what a server refused. A client's own findings say it themselves. */
   readonly what?: (metadata: Metadata) => string;
@@ -61,33 +64,47 @@ const missing: Readonly<Record<string, readonly [what: string, next: string] | u
   ],
   version: noVersion,
   to_version: noVersion,
-  grant: ["the machine has no such grant", 'see who can read a secret with "sallyport secret access SECRET"'],
+  grant: [
+    "the machine has no such grant",
+    'see who can read a secret with "sallyport secret access SECRET"',
+  ],
 };
 
 function unreachableNext({ cause = "" }: Metadata): string {
   if (cause.includes("ALTNAME"))
     return "write the gateway's address with a name of its certificate, in SALLYPORT_URL";
   if (/EXPIRED|NOT_YET_VALID/.test(cause))
-    return "look at this computer's clock, or tell whoever runs the server to renew the certificate";
+    return "check this computer's clock, or have the server's operator renew the certificate";
   if (/CERT|SELF_SIGNED|UNABLE_TO|ISSUER/.test(cause))
     return 'set SALLYPORT_CA to the PEM file of the gateway\'s CA; "sallyport doctor" checks it';
   if (/NO_APPLICATION_PROTOCOL|ERR_HTTP2/.test(cause))
     return "check the port; a balancer in between has to pass TCP on, or HTTP/2 in both directions";
-  if (/^ERR_SSL|^EPROTO/.test(cause)) return "check the port: the gateway's speaks TLS from the first byte";
+  if (/^ERR_SSL|^EPROTO/.test(cause))
+    return "check the port: the gateway's speaks TLS from the first byte";
   if (cause === "NOT_A_GATEWAY")
-    return "check host and port of the address, and what stands between: a balancer, a firewall, a login page";
+    return (
+      "check host and port of the address, and what stands between: a balancer, a firewall, " +
+      "a login page"
+    );
   if (cause === "PROXY_407") return "write the proxy's user and password into HTTPS_PROXY";
   if (cause.startsWith("PROXY_"))
-    return "check HTTPS_PROXY, ask for a way through the proxy, or take the gateway out with NO_PROXY";
+    return (
+      "check HTTPS_PROXY, ask for a way through the proxy, or take the gateway out with " +
+      "NO_PROXY"
+    );
   if (cause === "ENOTFOUND" || cause === "EAI_AGAIN")
     return "check the host name in the address, and that names can be resolved here";
-  return 'check that the gateway runs and can be reached from here: "sallyport doctor" checks each step';
+  return (
+    'check that the gateway runs and can be reached from here: "sallyport doctor" checks ' +
+    "each step"
+  );
 }
 
 const all: Readonly<Record<KnownReason, Advice>> = {
   REQUEST_REJECTED: {
     exitCode: 3,
-    what: () => "the server rejected the request: the key, the token or the signature is not one it accepts",
+    what: () =>
+      "the server rejected the request: the key, the token or the signature is not one it accepts",
     next: () => 'check with "sallyport doctor"; if it is all well, log in or enroll again',
   },
   CLOCK_SKEW: {
@@ -100,12 +117,14 @@ const all: Readonly<Record<KnownReason, Advice>> = {
     exitCode: 4,
     what: () => "the lifetime of this identity's key is over",
     next: () =>
-      'as a machine enroll anew with a token ("sallyport enroll"); as a person log in with a new code ("sallyport login")',
+      'as a machine enroll anew with a token ("sallyport enroll"); as a person log in with a new ' +
+      'code ("sallyport login")',
   },
   MACHINE_DISABLED: {
     exitCode: 4,
     what: () => "this identity's key was disabled or revoked",
-    next: () => "ask an admin of the vault to enable it, or for a new enrollment token or login code",
+    next: () =>
+      "ask an admin of the vault to enable it, or for a new enrollment token or login code",
   },
   ROLE_REQUIRED: {
     exitCode: 3,
@@ -114,15 +133,18 @@ const all: Readonly<Record<KnownReason, Advice>> = {
   },
   PROJECT_ROLE_REQUIRED: {
     exitCode: 3,
-    what: ({ project_role: role = "a greater role" }) => `this needs the role ${role} in the project`,
+    what: ({ project_role: role = "a greater role" }) =>
+      `this needs the role ${role} in the project`,
     next: () =>
-      'see your roles with "sallyport role list", and ask a manager of the project, or an owner or admin',
+      'see your roles with "sallyport role list", and ask a manager of the project, or an owner ' +
+      "or admin",
   },
   NOT_GRANTED: {
     exitCode: 3,
     what: ({ secret_id: id }) => `no grant covers ${id ?? "this secret"}`,
     next: () =>
-      'see what this machine may read with "sallyport list", and ask an admin of the vault for a grant',
+      'see what this machine may read with "sallyport list", and ask an admin of the vault for a ' +
+      "grant",
   },
   NOT_FOUND: {
     exitCode: 5,
@@ -188,30 +210,36 @@ const all: Readonly<Record<KnownReason, Advice>> = {
     exitCode: 3,
     what: () => "the token does not give this machine name",
     next: () =>
-      "name the machine as the token has it with --name (without it the host's name is asked for), or ask which " +
+      "name the machine as the token has it with --name (without it the host's name is asked " +
+      "for), or ask which " +
       "names it gives",
   },
   MACHINE_CAP_REACHED: {
     exitCode: 6,
     what: ({ limit }) =>
       `the vault has as many machines as it may have${limit === undefined ? "" : ` (${limit})`}`,
-    next: () => "ask an admin of the vault to revoke machines that are not needed, or to have the cap raised",
+    next: () =>
+      "ask an admin of the vault to revoke machines that are not needed, or to have the cap raised",
   },
   LAST_OWNER: {
     exitCode: 5,
     what: () => "the vault would be left without an owner",
     next: () =>
-      'make another owner first: "sallyport user invite --role owner"; "device revoke --keep" ends a device alone',
+      'make another owner first: "sallyport user invite --role owner"; "device revoke --keep" ' +
+      "ends a device alone",
   },
   PROJECT_NOT_EMPTY: {
     exitCode: 5,
-    what: ({ secrets = "some" }) => `the project still holds ${secrets} secret${secrets === "1" ? "" : "s"}`,
-    next: () => 'delete them first: "sallyport secret list" shows them, "sallyport secret rm" deletes one',
+    what: ({ secrets = "some" }) =>
+      `the project still holds ${secrets} secret${secrets === "1" ? "" : "s"}`,
+    next: () =>
+      'delete them first: "sallyport secret list" shows them, "sallyport secret rm" deletes one',
   },
   SEALING_REQUIRED: {
     exitCode: 3,
     what: ({ secret_id: id }) => `${id ?? "this secret"} is read sealed only`,
-    next: () => 'read it with a Sallyport client, which always seals: "sallyport get", "run" or "export"',
+    next: () =>
+      'read it with a Sallyport client, which always seals: "sallyport get", "run" or "export"',
   },
   RATE_LIMITED: {
     exitCode: 6,
@@ -221,7 +249,8 @@ const all: Readonly<Record<KnownReason, Advice>> = {
   DEPENDENCY_UNAVAILABLE: {
     exitCode: 6,
     what: ({ done }) =>
-      `a part of the system cannot answer now${done === "unknown" ? "" : "; nothing was given out"}`,
+      "a part of the system cannot answer " +
+      `now${done === "unknown" ? "" : "; nothing was given out"}`,
     next: unlessDone(() => "do it again later, or give it longer with --timeout"),
   },
   INTERNAL: {
@@ -232,12 +261,14 @@ const all: Readonly<Record<KnownReason, Advice>> = {
   REPLY_UNTRUSTED: {
     exitCode: 3,
     next: () =>
-      "do not use what came; tell whoever runs the server that a reply was not what it was signed to be",
+      "do not use what came; tell whoever runs the server that a reply was not what it was " +
+      "signed to be",
   },
   ROOT_CHANGED: {
     exitCode: 4,
     next: () =>
-      "see that SALLYPORT_URL, if set, is this vault's gateway; else go on when an operator has confirmed the new " +
+      "see that SALLYPORT_URL, if set, is this vault's gateway; else go on when an operator has " +
+      "confirmed the new " +
       "fingerprint: log in or enroll again",
   },
   UNREACHABLE: { exitCode: 6, next: unlessDone(unreachableNext) },
@@ -258,12 +289,18 @@ const all: Readonly<Record<KnownReason, Advice>> = {
     exitCode: 5,
     next: () => 'see what there is with "sallyport keyset show", and put files back from a copy',
   },
-  VAULT_UNCLEAR: { exitCode: 2, next: () => 'choose with --vault, or for good with "sallyport vault use"' },
+  VAULT_UNCLEAR: {
+    exitCode: 2,
+    next: () => 'choose with --vault, or for good with "sallyport vault use"',
+  },
   VAULT_UNKNOWN: {
     exitCode: 5,
     next: () => '"sallyport vault list" shows the vaults that this computer knows',
   },
-  IDENTITY_UNFIT: { exitCode: 4, next: () => "use the identity of the other kind, or leave --identity out" },
+  IDENTITY_UNFIT: {
+    exitCode: 4,
+    next: () => "use the identity of the other kind, or leave --identity out",
+  },
   IDENTITY_EXPIRED: { exitCode: 4, next: () => "log in or enroll again" },
   NAME_AMBIGUOUS: {
     exitCode: 2,

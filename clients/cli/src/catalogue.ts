@@ -459,7 +459,9 @@ export const catalogue: readonly Entry[] = [
   },
 ];
 
-/** The command that these first words of a command line name; what comes after it is of no matter. */
+/**
+ * The command that these first words of a command line name; what comes after it is of no matter.
+ */
 export function entryOf([noun = "", verb = ""]: readonly string[]): Entry | undefined {
   return catalogue.find(
     ({ path, also }) =>

@@ -3,13 +3,16 @@ import { CliError, UsageError } from "./failure.ts";
 import { restoredTerminal } from "./terminal/restored.ts";
 
 /**
- * Asks before a change that cannot be undone: on a terminal [y/N], and without one --yes has to be there. Throws
- * UsageError unless it was said, STOPPED for Ctrl-C.
+ * Asks before a change that cannot be undone: on a terminal [y/N], and without one --yes has to be
+ * there. Throws UsageError unless it was said, STOPPED for Ctrl-C.
  */
 export async function confirmed(question: string, yes: boolean): Promise<void> {
   if (yes) return;
   if (!process.stdin.isTTY)
-    throw new UsageError("this needs a yes, and there is no terminal to ask on", "say it with --yes");
+    throw new UsageError(
+      "this needs a yes, and there is no terminal to ask on",
+      "say it with --yes",
+    );
   const asking = createInterface({ input: process.stdin, output: process.stderr });
   using _ = restoredTerminal();
   const stop = new AbortController();

@@ -33,7 +33,8 @@ async function gateway(act: (hangUp: () => void) => void): Promise<void> {
 }
 
 const doubt = "it may have been done all the same: look, and do it again if it was not";
-const change = (...more: string[]) => sallyport(["project", "create", "web", ...more], { HOME: home });
+const change = (...more: string[]) =>
+  sallyport(["project", "create", "web", ...more], { HOME: home });
 
 test("a change whose answer was lost with the connection is said to be in doubt", async () => {
   await gateway((hangUp) => hangUp());
@@ -47,7 +48,11 @@ test("so is one that nobody answered in time, as JSON too", async () => {
   const { code, err } = await change("--timeout", "1s", "--json");
   expect(code).toBe(6);
   const { error } = JSON.parse(err) as { error: Record<string, unknown> };
-  expect(error).toMatchObject({ reason: "UNREACHABLE", next: doubt, metadata: { done: "unknown" } });
+  expect(error).toMatchObject({
+    reason: "UNREACHABLE",
+    next: doubt,
+    metadata: { done: "unknown" },
+  });
 });
 
 test("a question whose connection was reset is asked again, until its time is over", async () => {

@@ -20,7 +20,8 @@ export function connectingSession(choice: Choice, timeoutMs: number, progress: P
     signal: AbortSignal.timeout(timeoutMs),
     onClockSet: (ms) =>
       progress.say(
-        `this computer's clock is ${durationText(Math.round(Math.abs(ms) / 1000))} ${ms > 0 ? "behind" : "ahead"}: going on by the server's`,
+        `this computer's clock is ${durationText(Math.round(Math.abs(ms) / 1000))} ` +
+          `${ms > 0 ? "behind" : "ahead"}: going on by the server's`,
       ),
   });
 
@@ -57,7 +58,9 @@ export function connectingSession(choice: Choice, timeoutMs: number, progress: P
   function timedOut(where: string): SallyportError {
     const seconds = Math.round(timeoutMs / 1000);
     const metadata = { cause: "TIMEOUT" };
-    return new SallyportError("UNREACHABLE", `no answer from ${where} within ${seconds} s`, { metadata });
+    return new SallyportError("UNREACHABLE", `no answer from ${where} within ${seconds} s`, {
+      metadata,
+    });
   }
 
   async function acting<C extends { readonly close: () => void }, T>(
@@ -93,8 +96,9 @@ export function connectingSession(choice: Choice, timeoutMs: number, progress: P
 }
 
 /**
- * Why something is tried again, in words. CLOCK_SKEW with a delay is no word about this computer's clock: after it lost its
- * memory a gateway takes no request that was signed before, so that none is taken twice.
+ * Why something is tried again, in words. CLOCK_SKEW with a delay is no word about this computer's
+ * clock: after it lost its memory a gateway takes no request that was signed before, so that none
+ * is taken twice.
  */
 export function reasonToWait({ reason, message }: SallyportError): string {
   return reason === "CLOCK_SKEW" ? "the server has just begun to remember requests anew" : message;

@@ -1,7 +1,9 @@
 import { SallyportError } from "@sallyport/client/error";
 import { type Advice, type CliReason, adviceOf } from "./advice.ts";
 
-/** What the command line finds out by itself; `next` overrides what the reason's advice says to do. */
+/**
+ * What the command line finds out by itself; `next` overrides what the reason's advice says to do.
+ */
 export class CliError extends Error {
   override readonly name: string = "CliError";
   readonly reason: CliReason;
@@ -35,7 +37,10 @@ export type Explanation = {
   readonly message: string;
   readonly next: string;
   readonly metadata: Readonly<Record<string, string>>;
-  /** Whether its owner signed a refusal; false when only the gateway says that a change was refused, else null. */
+  /**
+   * Whether its owner signed a refusal; false when only the gateway says that a change was refused,
+   * else null.
+   */
   readonly vouched: boolean | null;
   readonly exitCode: number;
 };
@@ -48,7 +53,9 @@ export function explain(error: unknown): Explanation {
     const { metadata } = error;
     const advice = adviceOf(error.reason);
     const wait: Record<string, string> =
-      error.retryAfterMs === undefined ? {} : { retry_after_ms: String(Math.ceil(error.retryAfterMs)) };
+      error.retryAfterMs === undefined
+        ? {}
+        : { retry_after_ms: String(Math.ceil(error.retryAfterMs)) };
     // A refusal of the server brings a cause; what a client found out says it in its own words.
     const message = (error.cause !== undefined && advice.what?.(metadata)) || error.message;
     const explained = shown(error.reason, message, advice, metadata);
@@ -79,7 +86,12 @@ function shown(
 }
 
 /** The two lines that people read of an error. */
-export function explanationLines({ reason, message, next, metadata }: Explanation): [string, string] {
+export function explanationLines({
+  reason,
+  message,
+  next,
+  metadata,
+}: Explanation): [string, string] {
   // What the sentence says already is not said twice.
   const untold = Object.entries(metadata).filter(([, value]) => !message.includes(value));
   const details = untold.map(([key, value]) => `${key} ${value}`);

@@ -5,9 +5,9 @@ import { restoredTerminal } from "./terminal/restored.ts";
 import { createTyping } from "./terminal/typing.ts";
 
 /**
- * Reads a value from a file, from standard input, or from a prompt that does not echo. Never from the command line,
- * where other processes could see it. Of piped input one line end (LF or CR LF) and a byte order mark are dropped, both put
- * there by programs and not by people, unless `exact`.
+ * Reads a value from a file, from standard input, or from a prompt that does not echo. Never from
+ * the command line, where other processes could see it. Of piped input one line end (LF or CR LF)
+ * and a byte order mark are dropped, both put there by programs and not by people, unless `exact`.
  */
 export async function readValue(options: {
   readonly file?: string;

@@ -56,7 +56,9 @@ test("JSON.md describes what every command prints", async () => {
     const { json } = await load();
     if (!json) continue;
     const what = json.kind === "list" ? "A list of objects.\n\n" : "";
-    sections.push(`## ${path}\n\n${what}| key | kind | meaning |\n|---|---|---|\n${rows(json).join("\n")}\n`);
+    sections.push(
+      `## ${path}\n\n${what}| key | kind | meaning |\n|---|---|---|\n${rows(json).join("\n")}\n`,
+    );
   }
   await expect([introduction, ...sections].join("\n")).toMatchFileSnapshot("../JSON.md");
 });
@@ -71,7 +73,12 @@ test("every key says what it means", async () => {
 
 test("a value that differs from its shape is noticed, to the last key", () => {
   const shape = listOf(
-    object({ id: text("x"), at: nullable(time("x")), n: integer("x"), more: mapOf(text("x"), "x") }),
+    object({
+      id: text("x"),
+      at: nullable(time("x")),
+      n: integer("x"),
+      more: mapOf(text("x"), "x"),
+    }),
   );
   const right = { id: "a", at: null, n: 1, more: { any: "b" } };
   expect(differences(shape, [right, { ...right, at: "2027-01-01T00:00:00.000Z" }])).toEqual([]);
@@ -80,7 +87,9 @@ test("a value that differs from its shape is noticed, to the last key", () => {
     "[0].extra: not documented",
     "[1].n: missing",
   ]);
-  expect(differences(shape, [{ ...right, id: null, at: "soon", n: 1.5, more: { any: 1 } }])).toEqual([
+  expect(
+    differences(shape, [{ ...right, id: null, at: "soon", n: 1.5, more: { any: 1 } }]),
+  ).toEqual([
     "[0].id: null",
     "[0].at: not a time",
     "[0].n: not a whole number",

@@ -22,8 +22,8 @@ export type NamedProject = { readonly projectId: string; readonly name: string }
 /**
  * Finds a project by id or name.
  *
- * Security: the answer is not signed. The half that was typed comes back as typed, whatever the gateway answered; what is
- * sealed for both halves opens only where they belong together.
+ * Security: the answer is not signed. The half that was typed comes back as typed, whatever the
+ * gateway answered; what is sealed for both halves opens only where they belong together.
  */
 export async function findProject(client: With<"projects">, key: string): Promise<NamedProject> {
   const { projectId, name } = await describeProject(client, key);
@@ -63,7 +63,10 @@ export async function findDeletedProject(client: With<"projects">, key: string):
   );
 }
 
-/** Finds a deleted secret by id or by the name that it had in a project. Throws NOT_FOUND or NAME_AMBIGUOUS. */
+/**
+ * Finds a deleted secret by id or by the name that it had in a project. Throws NOT_FOUND or
+ * NAME_AMBIGUOUS.
+ */
 export async function findDeletedSecret(
   client: With<"projects" | "secrets">,
   key: string,
@@ -72,8 +75,11 @@ export async function findDeletedSecret(
   if (isId("sec", key)) return key;
   const { project: prefix, name: wanted } = secretKeyOf(key);
   const within = oneProject(prefix, project);
-  const projects = within === undefined ? await everyProject(client) : [await findProject(client, within)];
-  const secrets = await fewAtOnce(projects, ({ projectId }) => everySecret(client, projectId, true));
+  const projects =
+    within === undefined ? await everyProject(client) : [await findProject(client, within)];
+  const secrets = await fewAtOnce(projects, ({ projectId }) =>
+    everySecret(client, projectId, true),
+  );
   const named = secrets.flat().filter(({ name, deletedAt }) => name === wanted && deletedAt);
   return onlyOne(
     named.map(({ secretId }) => secretId),
@@ -108,14 +114,21 @@ function onlyOne(ids: readonly string[], what: string): string {
 }
 
 /** Finds a secret by name in a project. Throws NOT_FOUND. */
-export async function findSecret(client: With<"secrets">, projectId: string, name: string): Promise<Secret> {
-  const answer = await client.services.secrets.getSecret({ projectId, name }).catch(undefinedIfAbsent);
+export async function findSecret(
+  client: With<"secrets">,
+  projectId: string,
+  name: string,
+): Promise<Secret> {
+  const answer = await client.services.secrets
+    .getSecret({ projectId, name })
+    .catch(undefinedIfAbsent);
   return present(answer?.secret, `secret ${name} in this project`);
 }
 
 /**
- * Finds a secret by id (also when it is deleted), as project/NAME, or by name in a project or, without one, in whichever
- * has it. Throws NOT_FOUND, or NAME_AMBIGUOUS for a name in several projects.
+ * Finds a secret by id (also when it is deleted), as project/NAME, or by name in a project or,
+ * without one, in whichever has it. Throws NOT_FOUND, or NAME_AMBIGUOUS for a name in several
+ * projects.
  */
 export async function locateSecret(
   client: With<"projects" | "secrets">,
@@ -125,7 +138,8 @@ export async function locateSecret(
   if (isId("sec", key)) return describeSecret(client, key);
   const { project: prefix, name } = secretKeyOf(key);
   const within = oneProject(prefix, project);
-  if (within !== undefined) return findSecret(client, (await findProject(client, within)).projectId, name);
+  if (within !== undefined)
+    return findSecret(client, (await findProject(client, within)).projectId, name);
   const projects = await everyProject(client);
   const found = await fewAtOnce(projects, ({ projectId }) =>
     findSecret(client, projectId, key).catch(undefinedIfAbsent),
@@ -138,8 +152,14 @@ export async function locateSecret(
   throw new CliError("NAME_AMBIGUOUS", `${key} is in ${names.join(" and ")}`);
 }
 
-/** The project that stands before a secret's name or that --project says. Throws UsageError for two that differ. */
-export function oneProject(prefix: string | undefined, project: string | undefined): string | undefined {
+/**
+ * The project that stands before a secret's name or that --project says. Throws UsageError for two
+ * that differ.
+ */
+export function oneProject(
+  prefix: string | undefined,
+  project: string | undefined,
+): string | undefined {
   if (prefix === undefined || project === undefined || prefix === project) return prefix ?? project;
   throw new UsageError("the name and --project say two projects", "leave one of them out");
 }
@@ -157,8 +177,8 @@ const living: ReadonlySet<MachineState> = new Set([
 ]);
 
 /**
- * Finds a machine by id or name. Names need not be unique: one that is not ended goes before those that are. Throws
- * NOT_FOUND, or NAME_AMBIGUOUS when several of the name would do.
+ * Finds a machine by id or name. Names need not be unique: one that is not ended goes before those
+ * that are. Throws NOT_FOUND, or NAME_AMBIGUOUS when several of the name would do.
  */
 export async function findMachine(client: With<"machines">, key: string): Promise<Machine> {
   if (isId("mch", key)) {
@@ -190,7 +210,8 @@ export async function findMachine(client: With<"machines">, key: string): Promis
   );
 }
 
-// A manager of a project says what machines may read there, by their ids, and may not look machines up.
+// A manager of a project says what machines may read there, by their ids, and may not look machines
+// up.
 function unseen(error: unknown, machineId: string): { readonly machine: Machine } | undefined {
   if (toSallyportError(error).reason !== "ROLE_REQUIRED") return undefined;
   return { machine: create(MachineSchema, { machineId, name: machineId }) };
@@ -203,7 +224,10 @@ export function undefinedIfAbsent(error: unknown): undefined {
   throw known;
 }
 
-/** What was looked for. Throws NOT_FOUND, in the words of what was typed: the server does not repeat them. */
+/**
+ * What was looked for. Throws NOT_FOUND, in the words of what was typed: the server does not repeat
+ * them.
+ */
 export function present<T>(found: T | undefined, what: string): T {
   if (found === undefined) throw new SallyportError("NOT_FOUND", `there is no ${what}`);
   return found;

@@ -12,7 +12,11 @@ export function machineToChange(context: Context, key: string): Promise<Machine>
 }
 
 /** The same, which must not have ended. Throws MACHINE_ENDED, which says how, too. */
-export async function livingMachine(context: Context, key: string, wanted: string): Promise<Machine> {
+export async function livingMachine(
+  context: Context,
+  key: string,
+  wanted: string,
+): Promise<Machine> {
   const machine = await machineToChange(context, key);
   const state = stateWord(machine);
   if (state === "revoked" || state === "expired")
@@ -30,7 +34,9 @@ export async function changeMachine(
     machines: Sallyport["services"]["machines"],
   ) => Promise<{ readonly machine?: Machine | undefined }>,
 ): Promise<Machine> {
-  const { machine } = await context.session.asUserOnce((client) => change(client.services.machines));
+  const { machine } = await context.session.asUserOnce((client) =>
+    change(client.services.machines),
+  );
   if (!machine) throw new SallyportError("INTERNAL", "the server described no machine");
   return machine;
 }

@@ -60,9 +60,13 @@ const words: Readonly<Record<string, Meant>> = {
   "audit log": ["audit list"],
 };
 
-/** What was meant by the first words of a command line that name no command; undefined for any other. */
+/**
+ * What was meant by the first words of a command line that name no command; undefined for any
+ * other.
+ */
 export function meantBy([noun = "", verb]: readonly string[]): string | undefined {
-  const of = (typed: string): Meant | undefined => (Object.hasOwn(words, typed) ? words[typed] : undefined);
+  const of = (typed: string): Meant | undefined =>
+    Object.hasOwn(words, typed) ? words[typed] : undefined;
   const meant = (verb === undefined ? undefined : of(`${noun} ${verb}`)) ?? of(noun);
   if (!meant) return undefined;
   const [command, because] = meant;

@@ -3,22 +3,29 @@ import { isId } from "@sallyport/proto/ids";
 import { everyProject } from "./lookup.ts";
 import { everyPage, partsOf } from "./pages.ts";
 
-/** What things are called, by their ids. What this user may not look up, or is no more, has no name. */
+/**
+ * What things are called, by their ids. What this user may not look up, or is no more, has no name.
+ */
 export type Names = ReadonlyMap<string, string>;
 
 /** What looking up names needs of a client. */
-export type NameSource = { readonly services: Pick<Services, "machines" | "users" | "projects" | "secrets"> };
+export type NameSource = {
+  readonly services: Pick<Services, "machines" | "users" | "projects" | "secrets">;
+};
 
 const batch = 200;
 
-/** Looks up what these ids are called. Ids of other kinds, and those in `known`, are not asked for. */
+/**
+ * Looks up what these ids are called. Ids of other kinds, and those in `known`, are not asked for.
+ */
 export async function namesOf(
   client: NameSource,
   ids: readonly string[],
   known: Names = new Map(),
 ): Promise<Names> {
   const missing = [...new Set(ids)].filter((id) => !known.has(id));
-  const of = (prefix: "mch" | "usr" | "prj" | "sec"): string[] => missing.filter((id) => isId(prefix, id));
+  const of = (prefix: "mch" | "usr" | "prj" | "sec"): string[] =>
+    missing.filter((id) => isId(prefix, id));
   const parts = await Promise.all([
     machineNames(client, of("mch")),
     of("usr").length > 0 ? userNames(client) : [],
@@ -37,9 +44,13 @@ type Pairs = (readonly [id: string, name: string])[];
 
 async function machineNames({ services }: NameSource, ids: readonly string[]): Promise<Pairs> {
   const answers = await Promise.all(
-    partsOf(ids, batch).map((machineIds) => allowed(services.machines.batchGetMachines({ machineIds }))),
+    partsOf(ids, batch).map((machineIds) =>
+      allowed(services.machines.batchGetMachines({ machineIds })),
+    ),
   );
-  return answers.flatMap((answer) => answer?.machines ?? []).map(({ machineId, name }) => [machineId, name]);
+  return answers
+    .flatMap((answer) => answer?.machines ?? [])
+    .map(({ machineId, name }) => [machineId, name]);
 }
 
 async function secretNames({ services }: NameSource, ids: readonly string[]): Promise<Pairs> {
@@ -65,7 +76,10 @@ async function userNames({ services }: NameSource): Promise<Pairs> {
   return (users ?? []).map(({ userId, name }) => [userId, name]);
 }
 
-/** What was asked for, or undefined where the role may not ask: a developer sees secrets and not people or machines. */
+/**
+ * What was asked for, or undefined where the role may not ask: a developer sees secrets and not
+ * people or machines.
+ */
 export function allowed<T>(asked: Promise<T>): Promise<T | undefined> {
   return asked.catch((error: unknown) => {
     const known = toSallyportError(error);

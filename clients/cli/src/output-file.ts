@@ -3,17 +3,22 @@ import { writePrivateFile } from "@sallyport/client/private-file";
 import { CliError, UsageError } from "./failure.ts";
 
 /**
- * Writes what holds secrets to a file: mode 0600, complete or not at all, never through a link and never over a device,
- * a FIFO or a socket. Throws OUTPUT_FAILED; UsageError for "-".
+ * Writes what holds secrets to a file: mode 0600, complete or not at all, never through a link and
+ * never over a device, a FIFO or a socket. Throws OUTPUT_FAILED; UsageError for "-".
  */
 export async function saveOutput(path: string, content: string | Uint8Array): Promise<void> {
   if (path === "-")
-    throw new UsageError("- is no file", "leave --output out: standard output is where it goes then");
+    throw new UsageError(
+      "- is no file",
+      "leave --output out: standard output is where it goes then",
+    );
   try {
     await writePrivateFile(path, content);
   } catch (error) {
     const why =
-      error instanceof SallyportError ? error.message : `${path} cannot be written (${codeOf(error)})`;
+      error instanceof SallyportError
+        ? error.message
+        : `${path} cannot be written (${codeOf(error)})`;
     throw new CliError("OUTPUT_FAILED", why, { cause: error });
   }
 }

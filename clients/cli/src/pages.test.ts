@@ -24,7 +24,10 @@ test("a rate limit in the midst of a long list is waited for, and every item don
 test.each([
   ["another refusal", new SallyportError("NOT_FOUND", "none")],
   ["a limit without a delay", new SallyportError("RATE_LIMITED", "slow down")],
-  ["a delay that is too long", new SallyportError("RATE_LIMITED", "later", { retryAfterMs: 61_000 })],
+  [
+    "a delay that is too long",
+    new SallyportError("RATE_LIMITED", "later", { retryAfterMs: 61_000 }),
+  ],
 ])("%s ends it", async (_, error) => {
   let calls = 0;
   const action = async (): Promise<never> => {

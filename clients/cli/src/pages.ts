@@ -5,8 +5,8 @@ import { toSallyportError } from "@sallyport/client/reading";
 type Page<T> = { readonly items: readonly T[]; readonly nextPageToken: string };
 
 /**
- * Everything that a listing has, or the first `limit` of it: asks for page after page. What is listed twice, since
- * something was added meanwhile, is the caller's to bear.
+ * Everything that a listing has, or the first `limit` of it: asks for page after page. What is
+ * listed twice, since something was added meanwhile, is the caller's to bear.
  */
 export async function everyPage<T>(
   fetch: (pageToken: string) => Promise<Page<T>>,
@@ -25,8 +25,8 @@ export async function everyPage<T>(
 const patienceMs = 60_000;
 
 /**
- * Runs these in order, a few at a time, so that a long list does not use up what a caller may ask for at once. The
- * rate limit that a long list reaches is waited for, up to a minute in all.
+ * Runs these in order, a few at a time, so that a long list does not use up what a caller may ask
+ * for at once. The rate limit that a long list reaches is waited for, up to a minute in all.
  */
 export async function fewAtOnce<T, R>(
   items: readonly T[],

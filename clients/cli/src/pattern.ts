@@ -4,7 +4,10 @@ const letters: Readonly<Record<string, string>> = {
   "0-9": "digits",
 };
 
-/** What is wrong with a field, without a regular expression: the rule that it names is said in words. */
+/**
+ * What is wrong with a field, without a regular expression: the rule that it names is said in
+ * words.
+ */
 export function inWords(description = "out of its bounds"): string {
   const pattern = /`(?<pattern>\^.*\$)`/.exec(description)?.groups?.["pattern"];
   if (pattern === undefined) return description;
@@ -28,7 +31,11 @@ function signsOf(set: string): string[] {
 function listOf(set: string): string {
   const ranges = rangesOf(set);
   const both = ranges.includes("A-Z") && ranges.includes("a-z");
-  const named = ranges.filter((range) => !both || range === "0-9").map((range) => letters[range] ?? range);
-  const all = [...(both ? ["letters"] : []), ...named, signsOf(set).join(" ")].filter((part) => part !== "");
+  const named = ranges
+    .filter((range) => !both || range === "0-9")
+    .map((range) => letters[range] ?? range);
+  const all = [...(both ? ["letters"] : []), ...named, signsOf(set).join(" ")].filter(
+    (part) => part !== "",
+  );
   return all.length === 1 ? (all[0] ?? "") : `${all.slice(0, -1).join(", ")} and ${all.at(-1)}`;
 }

@@ -10,7 +10,10 @@ type Users = { readonly services: Pick<Services, "users"> };
 /** Every user of the vault who was not removed, newest first. */
 export function allUsers(client: Users): Promise<User[]> {
   return everyPage(async (pageToken) => {
-    const { users, nextPageToken } = await client.services.users.listUsers({ pageSize: 200, pageToken });
+    const { users, nextPageToken } = await client.services.users.listUsers({
+      pageSize: 200,
+      pageToken,
+    });
     return { items: users, nextPageToken };
   });
 }
@@ -31,7 +34,10 @@ export function deviceName(keyId: string): string {
   return keyId.slice(keyId.indexOf(".") + 1);
 }
 
-/** Checks that a text can be a device: a keyid, or its end. Throws UsageError, which says where they are listed. */
+/**
+ * Checks that a text can be a device: a keyid, or its end. Throws UsageError, which says where they
+ * are listed.
+ */
 export function checkDevice(typed: string): void {
   if (!deviceKey.test(typed) && !deviceEnd.test(typed))
     throw new UsageError(
@@ -43,7 +49,9 @@ export function checkDevice(typed: string): void {
 /** The keyid of a device that was typed whole or by its end. Throws NOT_FOUND. */
 export async function findDevice(client: Users, typed: string): Promise<string> {
   if (deviceKey.test(typed)) return typed;
-  const keyIds = (await allUsers(client)).flatMap(({ devices }) => devices.map(({ keyId }) => keyId));
+  const keyIds = (await allUsers(client)).flatMap(({ devices }) =>
+    devices.map(({ keyId }) => keyId),
+  );
   const keyId = keyIds.find((each) => deviceName(each) === typed);
   return present(keyId, `device ${typed} that works`);
 }

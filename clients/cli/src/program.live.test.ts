@@ -21,7 +21,8 @@ describe("the command line", () => {
   test("help names the commands, the environment and the exit codes", async () => {
     const { code, out } = await run(["--help"]);
     expect(code).toBe(0);
-    for (const word of ["login", "enroll", "run", "SALLYPORT_URL", "Exit codes"]) expect(out).toContain(word);
+    for (const word of ["login", "enroll", "run", "SALLYPORT_URL", "Exit codes"])
+      expect(out).toContain(word);
     expect((await run(["help"])).out).toBe(out);
   });
 
@@ -30,17 +31,37 @@ describe("the command line", () => {
   });
 
   test.each<[string, string[], number, RegExp]>([
-    ["an unknown command", ["zzzzzz"], 2, /unknown command 'zzzzzz' \[USAGE\]\n {2}→ "sallyport help"/],
+    [
+      "an unknown command",
+      ["zzzzzz"],
+      2,
+      /unknown command 'zzzzzz' \[USAGE\]\n {2}→ "sallyport help"/,
+    ],
     ["a typing error", ["gte", "A"], 2, /did you mean get\?/],
     ["a typing error in the second word", ["vault", "lst"], 2, /did you mean list\?/],
     ["a typing error in an option", ["get", "A", "--projct", "x"], 2, /did you mean --project\?/],
-    ["an unknown option", ["get", "A", "--nope"], 2, /unknown option '--nope'.*\n.*"sallyport help get"/],
+    [
+      "an unknown option",
+      ["get", "A", "--nope"],
+      2,
+      /unknown option '--nope'.*\n.*"sallyport help get"/,
+    ],
     ["a missing argument", ["get"], 2, /missing required argument/],
     ["too many arguments", ["get", "A", "B"], 2, /too many arguments/],
-    ["a missing second word", ["vault"], 2, /vault needs a second word.*\n.*"sallyport help vault"/],
+    [
+      "a missing second word",
+      ["vault"],
+      2,
+      /vault needs a second word.*\n.*"sallyport help vault"/,
+    ],
     ["no command", [], 2, /no command was given/],
     ["a missing option", ["export"], 2, /--format/],
-    ["a wrong choice", ["export", "--format", "xml"], 2, /--format takes dotenv, json, yaml.*not "xml"/],
+    [
+      "a wrong choice",
+      ["export", "--format", "xml"],
+      2,
+      /--format takes dotenv, json, yaml.*not "xml"/,
+    ],
     ["a wrong number", ["get", "A", "--version", "0"], 2, /--version takes a number from 1/],
     ["a wrong duration", ["list", "--timeout", "5"], 2, /"5" is not a duration/],
     [
@@ -59,21 +80,41 @@ describe("the command line", () => {
     ["an empty item for run", ["run", "--only", "A,", "--", "true"], 125, /empty item/],
     ["no identity for run", ["run", "--", "true"], 125, /no machine's identity/],
     ["nothing to run", ["run"], 125, /missing required argument/],
-    ["an impossible date", ["audit", "list", "--since", "2026-02-30"], 2, /"2026-02-30" is not a time/],
+    [
+      "an impossible date",
+      ["audit", "list", "--since", "2026-02-30"],
+      2,
+      /"2026-02-30" is not a time/,
+    ],
     ["help for no command", ["help", "nonsense"], 2, /unknown command 'nonsense'/],
     ["no command with --help", ["nonsense", "--help"], 2, /unknown command 'nonsense'/],
     ["no command with -h", ["nonsense", "-h"], 2, /unknown command 'nonsense'/],
     ["help for no second word", ["help", "secret", "nonsense"], 2, /unknown command 'nonsense'/],
     ["help for a word too many", ["help", "get", "nonsense"], 2, /get has no second word/],
-    ["set, as other tools have it", ["set", "A"], 2, /unknown command 'set'.*\n.*"sallyport secret put"/],
-    ["import", ["import", ".env"], 2, /"sallyport secret put" does that: secrets are stored one by one/],
+    [
+      "set, as other tools have it",
+      ["set", "A"],
+      2,
+      /unknown command 'set'.*\n.*"sallyport secret put"/,
+    ],
+    [
+      "import",
+      ["import", ".env"],
+      2,
+      /"sallyport secret put" does that: secrets are stored one by one/,
+    ],
     ["secret get", ["secret", "get", "A"], 2, /"sallyport get" does that: machines read values/],
     ["secret set", ["secret", "set", "A"], 2, /"sallyport secret put"/],
     ["init", ["init"], 2, /"sallyport login" does that: as a person; as a machine it is enroll/],
     ["status", ["status"], 2, /"sallyport whoami"/],
     ["auth", ["auth", "login"], 2, /"sallyport login"/],
     ["rollback", ["rollback", "A"], 2, /"sallyport secret rollback"/],
-    ["--only beside --except", ["run", "--only", "A", "--except", "B", "--", "true"], 125, /--only and/],
+    [
+      "--only beside --except",
+      ["run", "--only", "A", "--except", "B", "--", "true"],
+      125,
+      /--only and/,
+    ],
     [
       "a name that no secret can have",
       ["secret", "put", "my secret", "--project", "web"],
@@ -123,14 +164,20 @@ describe("the command line", () => {
     expect(err).not.toContain(token);
   });
 
-  test.each(["http://localhost:1", "localhost:1", "https://localhost/x", "https://a@localhost", "ftp://x"])(
-    "SALLYPORT_URL=%s is not an address",
-    async (url) => {
-      const { code, err } = await run(["enroll"], { SALLYPORT_URL: url, SALLYPORT_ENROLLMENT_TOKEN: "x" });
-      expect(code).toBe(2);
-      expect(err).toContain("https://host:port");
-    },
-  );
+  test.each([
+    "http://localhost:1",
+    "localhost:1",
+    "https://localhost/x",
+    "https://a@localhost",
+    "ftp://x",
+  ])("SALLYPORT_URL=%s is not an address", async (url) => {
+    const { code, err } = await run(["enroll"], {
+      SALLYPORT_URL: url,
+      SALLYPORT_ENROLLMENT_TOKEN: "x",
+    });
+    expect(code).toBe(2);
+    expect(err).toContain("https://host:port");
+  });
 
   test("no colour is written to what is no terminal", async () => {
     expect((await run(["--help"])).out).not.toContain("\u001b");
@@ -141,30 +188,38 @@ describe("the command line", () => {
 describe("every command", () => {
   const entries = catalogue.map((entry) => [entry.path, entry] as const);
 
-  test.each(entries)("%s has help with examples that its own parser accepts", async (path, entry) => {
-    const command = await entry.load();
-    const built = commandOf(entry, command, async () => undefined);
-    const help = built.helpInformation();
-    expect(help).toContain(entry.summary);
-    for (const option of built.options) expect(option.description, option.flags).not.toBe("");
-    for (const [example] of command.examples) {
-      const [, words] = new RegExp(String.raw`\bsallyport ${path}(?: ([^|<>)]*))?`).exec(example) ?? [];
-      expect(words !== undefined || example.includes(`sallyport ${path}`), example).toBe(true);
-      const args = [...(words ?? "").matchAll(/'[^']*'|"[^"]*"|\S+/g)].map(([word]) => word);
-      const fresh = commandOf(entry, command, async () => undefined).exitOverride();
-      await expect(fresh.parseAsync(args, { from: "user" }), example).resolves.toBeDefined();
-    }
-  });
+  test.each(entries)(
+    "%s has help with examples that its own parser accepts",
+    async (path, entry) => {
+      const command = await entry.load();
+      const built = commandOf(entry, command, async () => undefined);
+      const help = built.helpInformation();
+      expect(help).toContain(entry.summary);
+      for (const option of built.options) expect(option.description, option.flags).not.toBe("");
+      for (const [example] of command.examples) {
+        const [, words] =
+          new RegExp(String.raw`\bsallyport ${path}(?: ([^|<>)]*))?`).exec(example) ?? [];
+        expect(words !== undefined || example.includes(`sallyport ${path}`), example).toBe(true);
+        const args = [...(words ?? "").matchAll(/'[^']*'|"[^"]*"|\S+/g)].map(([word]) => word);
+        const fresh = commandOf(entry, command, async () => undefined).exitOverride();
+        await expect(fresh.parseAsync(args, { from: "user" }), example).resolves.toBeDefined();
+      }
+    },
+  );
 
   test("is a file of its own, and every file is a command", () => {
     const files = readdirSync(join(import.meta.dirname, "commands")).filter(
       (file) => !file.endsWith(".test.ts"),
     );
-    expect(files.toSorted()).toEqual(catalogue.map(({ path }) => `${path.replace(" ", "-")}.ts`).toSorted());
+    expect(files.toSorted()).toEqual(
+      catalogue.map(({ path }) => `${path.replace(" ", "-")}.ts`).toSorted(),
+    );
   });
 
   test("with two words belongs to a group that has a summary", () => {
-    const nouns = catalogue.flatMap(({ path }) => (path.includes(" ") ? [path.split(" ")[0] ?? ""] : []));
+    const nouns = catalogue.flatMap(({ path }) =>
+      path.includes(" ") ? [path.split(" ")[0] ?? ""] : [],
+    );
     expect(new Set(nouns)).toEqual(new Set(Object.keys(groups)));
   });
 
@@ -177,7 +232,13 @@ describe("every command", () => {
   test("run's help tells of ignored signals, of the forms that are filtered and of its own exit code", async () => {
     const { out } = await run(["help", "run"]);
     const flat = out.replaceAll(/\s+/g, " ");
-    for (const part of ["sallyport run -- nohup", "hexadecimal", "printf %q", "exit code 125", "--except"])
+    for (const part of [
+      "sallyport run -- nohup",
+      "hexadecimal",
+      "printf %q",
+      "exit code 125",
+      "--except",
+    ])
       expect(flat).toContain(part);
   });
 
@@ -189,18 +250,25 @@ describe("every command", () => {
   });
 });
 
-/** Processor time of one run of a program and its children, in milliseconds, as a shell tells it. */
+/**
+ * Processor time of one run of a program and its children, in milliseconds, as a shell tells it.
+ */
 function processorMs(args: readonly string[]): number {
-  const { stdout } = spawnSync("sh", ["-c", '"$0" "$@" > /dev/null; times', process.execPath, ...args], {
-    encoding: "utf8",
-  });
-  const [user, system] = [...(stdout.trim().split("\n").at(-1) ?? "").matchAll(/(\d+)m([\d.]+)s/g)].map(
-    ([, minutes, seconds]) => Number(minutes) * 60_000 + Number(seconds) * 1000,
+  const { stdout } = spawnSync(
+    "sh",
+    ["-c", '"$0" "$@" > /dev/null; times', process.execPath, ...args],
+    {
+      encoding: "utf8",
+    },
   );
+  const [user, system] = [
+    ...(stdout.trim().split("\n").at(-1) ?? "").matchAll(/(\d+)m([\d.]+)s/g),
+  ].map(([, minutes, seconds]) => Number(minutes) * 60_000 + Number(seconds) * 1000);
   return (user ?? Number.NaN) + (system ?? Number.NaN);
 }
 
-// On a machine that does nothing else it starts in the time that it computes; on a busy one the clock tells of the others.
+// On a machine that does nothing else it starts in the time that it computes; on a busy one the
+// clock tells of the others.
 test("--version takes no more than 150 ms", () => {
   const runs = Array.from({ length: 5 }, () => processorMs([program, "--version"]));
   console.info(`--version computes for ${Math.min(...runs).toFixed(0)} ms`);

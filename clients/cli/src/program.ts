@@ -28,7 +28,9 @@ Exit codes: 0 done, 1 unexpected, 2 usage, 3 refused, 4 identity, 5 not found or
 
 const completionMs = 1_000;
 
-/** Runs one command line and returns its exit code. Errors go to standard error, with the next step. */
+/**
+ * Runs one command line and returns its exit code. Errors go to standard error, with the next step.
+ */
 export async function run(args: readonly string[]): Promise<number> {
   const [first, ...others] = args;
   if (first === "__complete") return complete(others);
@@ -37,21 +39,24 @@ export async function run(args: readonly string[]): Promise<number> {
     return await runParsed(helpAboutCommands(asked, first === "help"));
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    const explanation = explain(error instanceof CommanderError ? usageErrorOf(error, asked) : error);
+    const explanation = explain(
+      error instanceof CommanderError ? usageErrorOf(error, asked) : error,
+    );
     report(explanation, asksForJson(asked));
     return exitCodeOf(explanation, asked);
   }
 }
 
-// The codes of the program that is run are its own: what this one finds out is told apart, as env(1) does.
+// The codes of the program that is run are its own: what this one finds out is told apart, as
+// env(1) does.
 function exitCodeOf({ exitCode }: Explanation, asked: readonly string[]): number {
   const [command] = commandWords(asked);
   return command === "run" && exitCode < 126 ? 125 : exitCode;
 }
 
 /**
- * The command line, unless it asks for help about what is no command: then that is refused like the command itself.
- * Throws UsageError for more words than a command has.
+ * The command line, unless it asks for help about what is no command: then that is refused like the
+ * command itself. Throws UsageError for more words than a command has.
  */
 function helpAboutCommands(asked: string[], byWord: boolean): string[] {
   if (!asksForHelp(asked)) return asked;
@@ -61,7 +66,10 @@ function helpAboutCommands(asked: string[], byWord: boolean): string[] {
   if (noun === undefined || (verb === undefined && Object.hasOwn(groups, noun))) return asked;
   if (!entry) return asked.filter((word) => word !== "--help" && word !== "-h");
   if (byWord && verb !== undefined && !entry.path.includes(" "))
-    throw new UsageError(`${noun} has no second word`, `"sallyport help ${noun}" shows how it is used`);
+    throw new UsageError(
+      `${noun} has no second word`,
+      `"sallyport help ${noun}" shows how it is used`,
+    );
   return asked;
 }
 
@@ -86,7 +94,11 @@ async function runParsed(args: string[]): Promise<number> {
     const { createContext } = await import("./context.ts");
     const context = createContext(process.env, globalsOf(values.options));
     const screen = createScreen(terminalOf("stdout", process.env));
-    await command?.call(values, context, { screen, json: printJson, wantsJson: context.globals.json });
+    await command?.call(values, context, {
+      screen,
+      json: printJson,
+      wantsJson: context.globals.json,
+    });
     ({ exitCode } = context);
   };
   const loaded = entry && command ? { entry, command: commandOf(entry, command, call) } : undefined;
@@ -115,7 +127,8 @@ function programWith(loaded: { entry: Entry; command: Command } | undefined): Co
       program.addCommand(command.helpGroup(`${entry.section}:`));
       continue;
     }
-    if (parent.parent === null) program.addCommand(parent.helpGroup(`${entry.section}:`).helpCommand(false));
+    if (parent.parent === null)
+      program.addCommand(parent.helpGroup(`${entry.section}:`).helpCommand(false));
     parent.addCommand(command);
   }
   prepare(program);
@@ -157,10 +170,12 @@ function usageErrorOf(error: CommanderError, args: readonly string[]): UsageErro
   return new UsageError(message, meant === undefined ? help : `did you mean ${meant}? ${help}`);
 }
 
-// Security: what was typed in the wrong place may be a value or a token, and this line ends up in the job's log.
+// Security: what was typed in the wrong place may be a value or a token, and this line ends up in
+// the job's log.
 function withoutTyped({ code, message }: CommanderError): string {
   if (code === "commander.excessArguments") return message.replace(/(but got \d+): .*$/s, "$1");
-  if (code === "commander.unknownOption") return message.replace(/(?<=option '[^'=]*)=[^]*?'/, "=…'");
+  if (code === "commander.unknownOption")
+    return message.replace(/(?<=option '[^'=]*)=[^]*?'/, "=…'");
   return message;
 }
 
@@ -168,7 +183,9 @@ function report(explanation: Explanation, json: boolean): void {
   const { reason, message, next, metadata, vouched } = explanation;
   const terminal = terminalOf("stderr", process.env);
   if (json)
-    return terminal.write(`${safeJson({ error: { reason, message, next, metadata, vouched } }, 2)}\n`);
+    return terminal.write(
+      `${safeJson({ error: { reason, message, next, metadata, vouched } }, 2)}\n`,
+    );
   const [what = "", todo = ""] = explanationLines(explanation).map((line, index) =>
     wrap(sanitise(line), terminal.width, index === 0 ? "  " : "    ").join("\n"),
   );

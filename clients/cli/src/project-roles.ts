@@ -10,24 +10,35 @@ type Page = { readonly projectRoles: UserProjectRole[]; readonly nextPageToken: 
 const pageSize = 1000;
 
 /** Every role in a project. */
-export function rolesInProject(client: With<"projectRoles">, projectId: string): Promise<UserProjectRole[]> {
+export function rolesInProject(
+  client: With<"projectRoles">,
+  projectId: string,
+): Promise<UserProjectRole[]> {
   return all((pageToken) =>
     client.services.projectRoles.listProjectRoles({ projectId, pageSize, pageToken }),
   );
 }
 
 /** Every role of a user. */
-export function rolesOfUser(client: With<"projectRoles">, userId: string): Promise<UserProjectRole[]> {
+export function rolesOfUser(
+  client: With<"projectRoles">,
+  userId: string,
+): Promise<UserProjectRole[]> {
   const { projectRoles } = client.services;
   return all((pageToken) => projectRoles.listProjectRolesByUser({ userId, pageSize, pageToken }));
 }
 
 /** Every role of the one who asks. */
 export function ownRoles(client: With<"projectRoles">): Promise<UserProjectRole[]> {
-  return all((pageToken) => client.services.projectRoles.listOwnProjectRoles({ pageSize, pageToken }));
+  return all((pageToken) =>
+    client.services.projectRoles.listOwnProjectRoles({ pageSize, pageToken }),
+  );
 }
 
-/** The id of a user by id or name. An id is taken as it is: a manager of a project may not look people up. */
+/**
+ * The id of a user by id or name. An id is taken as it is: a manager of a project may not look
+ * people up.
+ */
 export async function userIdOf(client: With<"users">, key: string): Promise<string> {
   return isId("usr", key) ? key : (await findUser(client, key)).userId;
 }

@@ -1,7 +1,10 @@
 import { toSallyportError } from "@sallyport/client";
 import { CliError } from "./failure.ts";
 
-/** Throws on what restoring failed with; says what can be done where another has taken the name: there is no renaming. */
+/**
+ * Throws on what restoring failed with; says what can be done where another has taken the name:
+ * there is no renaming.
+ */
 export function notRestored(error: unknown): never {
   const known = toSallyportError(error);
   if (known.reason !== "ALREADY_EXISTS") throw known;

@@ -31,7 +31,10 @@ export type CallOptions = {
   readonly onClockSet: (correctionMs: number) => void;
 };
 
-/** Makes a session; each action has so many milliseconds in all. What it needs is loaded with its first action. */
+/**
+ * Makes a session; each action has so many milliseconds in all. What it needs is loaded with its
+ * first action.
+ */
 export function createSession(choice: Choice, timeoutMs: number, progress: Progress): Session {
   let session: Promise<Session> | undefined;
   const loaded = (): Promise<Session> =>

@@ -35,7 +35,10 @@ export function readAnswerHeader(header: string | null, { owner }: AskedOwner): 
   return distrust("its signature is malformed");
 }
 
-/** Verifies that the owner answered this very request with these bytes (SIGNING §11). Throws REPLY_UNTRUSTED. */
+/**
+ * Verifies that the owner answered this very request with these bytes (SIGNING §11). Throws
+ * REPLY_UNTRUSTED.
+ */
 export function verifyContent(
   signed: SignedAnswer,
   content: Uint8Array,
@@ -49,8 +52,9 @@ export function verifyContent(
 }
 
 /**
- * Verifies that the owner refused this very request, for this reason (SIGNING §11), and tells whether it did: for some
- * reasons a gateway refuses by itself, and then nobody signs. Throws REPLY_UNTRUSTED.
+ * Verifies that the owner refused this very request, for this reason (SIGNING §11), and tells
+ * whether it did: for some reasons a gateway refuses by itself, and then nobody signs. Throws
+ * REPLY_UNTRUSTED.
  */
 export function verifyRefusal(
   signed: SignedAnswer | undefined,
@@ -80,7 +84,8 @@ function verifiedClaims(
   if (!publicKey || !verifyBytes(publicKey, answerPreimage(payload), signature))
     return distrust(`the signature of ${owner} does not hold`);
   const claims = decodeAnswerClaims(payload);
-  if (Buffer.compare(claims.requestDigest, requestDigest) !== 0) distrust("it answers another request");
+  if (Buffer.compare(claims.requestDigest, requestDigest) !== 0)
+    distrust("it answers another request");
   return claims;
 }
 

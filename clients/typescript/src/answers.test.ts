@@ -1,6 +1,9 @@
 import { readFileSync } from "node:fs";
 import { create, fromBinary } from "@bufbuild/protobuf";
-import { KeysetSchema, SignedAnswerSchema } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import {
+  KeysetSchema,
+  SignedAnswerSchema,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { answerOwnerOf } from "@sallyport/proto/signing";
 import { expect, test } from "vitest";
 import { type AskedOwner, readAnswerHeader, verifyContent, verifyRefusal } from "./answer.ts";
@@ -59,7 +62,12 @@ function asked(of: string): AskedOwner {
 }
 
 function verify({ path: of, header, content }: Content): void {
-  verifyContent(readAnswerHeader(header === "" ? null : header, asked(of)), base64(content), asked(of), keys);
+  verifyContent(
+    readAnswerHeader(header === "" ? null : header, asked(of)),
+    base64(content),
+    asked(of),
+    keys,
+  );
 }
 
 function refuse({ path: of, answer, reason, metadata }: Refusal): boolean {
@@ -81,14 +89,20 @@ test.each(file.contentsValid)("an answer that holds: $name", (vector) => {
   expect(() => verify(vector)).not.toThrow();
 });
 
-test.each(file.contentsInvalid)("SIGNING §$section, an answer refused at $step: $name", (vector) => {
-  expect(() => verify(vector)).toThrow(untrusted(vector.step));
-});
+test.each(file.contentsInvalid)(
+  "SIGNING §$section, an answer refused at $step: $name",
+  (vector) => {
+    expect(() => verify(vector)).toThrow(untrusted(vector.step));
+  },
+);
 
 test.each(file.refusalsValid)("a refusal that holds: $name", (vector) => {
   expect(refuse(vector)).toBe(vector.vouched);
 });
 
-test.each(file.refusalsInvalid)("SIGNING §$section, a refusal refused at $step: $name", (vector) => {
-  expect(() => refuse(vector)).toThrow(untrusted(vector.step));
-});
+test.each(file.refusalsInvalid)(
+  "SIGNING §$section, a refusal refused at $step: $name",
+  (vector) => {
+    expect(() => refuse(vector)).toThrow(untrusted(vector.step));
+  },
+);

@@ -1,4 +1,8 @@
-import { ReasonSchema, Reason, type Refusal } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import {
+  ReasonSchema,
+  Reason,
+  type Refusal,
+} from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import {
   type AnswerClaims,
   AnswerClaimsSchema,
@@ -13,7 +17,10 @@ import { SallyportError } from "./sallyport-error.ts";
 const secretIdForm = /^sec_[0-9a-hjkmnp-tv-z]{20}$/;
 const sha256Bytes = 32;
 
-/** Decodes a reply's payload strictly, after its signature held (SIGNING §10). Throws REPLY_UNTRUSTED. */
+/**
+ * Decodes a reply's payload strictly, after its signature held (SIGNING §10). Throws
+ * REPLY_UNTRUSTED.
+ */
 export function decodeReplyClaims(payload: Uint8Array): ReplyClaims {
   const claims = decode("reply", () => fromStrictBinary(ReplyClaimsSchema, payload));
   const { requestDigest, secrets, nextPageToken } = claims;
@@ -23,7 +30,10 @@ export function decodeReplyClaims(payload: Uint8Array): ReplyClaims {
   return claims;
 }
 
-/** Decodes an answer's payload strictly, after its signature held (SIGNING §11). Throws REPLY_UNTRUSTED. */
+/**
+ * Decodes an answer's payload strictly, after its signature held (SIGNING §11). Throws
+ * REPLY_UNTRUSTED.
+ */
 export function decodeAnswerClaims(payload: Uint8Array): AnswerClaims {
   const claims = decode("answer", () => fromStrictBinary(AnswerClaimsSchema, payload));
   const { requestDigest, outcome, keysetEpoch } = claims;
@@ -40,11 +50,20 @@ function isRefusal({ reason, metadata }: Refusal): boolean {
 }
 
 // Either refused, with nothing in it, or opened, with everything.
-function isOutcome({ secretId, name, version, kind, refusal, contentSha256 }: ReplySecret): boolean {
+function isOutcome({
+  secretId,
+  name,
+  version,
+  kind,
+  refusal,
+  contentSha256,
+}: ReplySecret): boolean {
   const known = ReasonSchema.values.some(({ number }) => number === refusal);
   if (!secretIdForm.test(secretId) || !known) return false;
   if (refusal !== Reason.UNSPECIFIED)
-    return name === "" && version === 0 && kind === ValueKind.UNSPECIFIED && contentSha256.length === 0;
+    return (
+      name === "" && version === 0 && kind === ValueKind.UNSPECIFIED && contentSha256.length === 0
+    );
   const named = name !== "" && Buffer.byteLength(name) <= 128;
   const laidOut = kind === ValueKind.SINGLE || kind === ValueKind.FIELDS;
   return named && version > 0 && laidOut && contentSha256.length === sha256Bytes;
@@ -60,5 +79,8 @@ function decode<T>(what: string, run: () => T): T {
 }
 
 function malformed(what: string): never {
-  throw new SallyportError("REPLY_UNTRUSTED", `the ${what} is signed, but not as the contract says`);
+  throw new SallyportError(
+    "REPLY_UNTRUSTED",
+    `the ${what} is signed, but not as the contract says`,
+  );
 }

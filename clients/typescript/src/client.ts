@@ -30,8 +30,8 @@ export type Sallyport = Reader & {
 };
 
 /**
- * A secret to make. `projectName` is the project's name as the user means it: the value is sealed for it, so that it opens
- * nowhere else should the gateway have lied about the id.
+ * A secret to make. `projectName` is the project's name as the user means it: the value is sealed
+ * for it, so that it opens nowhere else should the gateway have lied about the id.
  */
 export type NewSecret = {
   readonly projectId: string;
@@ -44,7 +44,9 @@ export type NewSecret = {
   readonly note?: string;
 };
 
-/** A value to store in a secret that exists; both names are as the user means them (see NewSecret). */
+/**
+ * A value to store in a secret that exists; both names are as the user means them (see NewSecret).
+ */
 export type NewVersion = {
   readonly secretId: string;
   readonly name: string;

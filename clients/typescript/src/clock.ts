@@ -5,9 +5,10 @@ export type Clock = {
   /** How often it was set by a server's time. */
   readonly corrections: () => number;
   /**
-   * Sets the clock by a server's time (RFC 3339) and returns how far it then is from the system's, in milliseconds.
-   * Undefined, and nothing changes, when it is right within a second, or when the server is off from the system's clock by
-   * more than `maxCorrectionMs`. It can be set again: a server whose own clock was wrong for a while is followed back.
+   * Sets the clock by a server's time (RFC 3339) and returns how far it then is from the system's,
+   * in milliseconds. Undefined, and nothing changes, when it is right within a second, or when the
+   * server is off from the system's clock by more than `maxCorrectionMs`. It can be set again: a
+   * server whose own clock was wrong for a while is followed back.
    */
   readonly correct: (serverTime: string) => number | undefined;
 };
@@ -15,8 +16,9 @@ export type Clock = {
 /**
  * The furthest that the clock is ever from the system's, 15 minutes.
  *
- * Security: whoever says the time decides until when the signatures made by it are good. A hostile gateway that keeps a
- * request back gains these minutes and no more, however often it says another time.
+ * Security: whoever says the time decides until when the signatures made by it are good. A hostile
+ * gateway that keeps a request back gains these minutes and no more, however often it says another
+ * time.
  */
 export const maxCorrectionMs = 15 * 60_000;
 

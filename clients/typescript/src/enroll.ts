@@ -12,7 +12,9 @@ import { parseToken, proveToken } from "./token.ts";
 import type { Endpoint } from "./network/connection.ts";
 import { type ConnectionOptions, createSignedTransport } from "./transport.ts";
 
-/** Options of an enrollment; a seed makes a retry use the same key, so that it spends no second use. */
+/**
+ * Options of an enrollment; a seed makes a retry use the same key, so that it spends no second use.
+ */
 export type EnrollOptions = ConnectionOptions & {
   readonly name?: string;
   readonly hostname?: string;
@@ -37,8 +39,8 @@ export type EnrollmentCheck = {
 };
 
 /**
- * Enrolls this process as a machine with an enrollment token. The token itself is never sent: its key signs the new
- * machine's key. Throws a SallyportError.
+ * Enrolls this process as a machine with an enrollment token. The token itself is never sent: its
+ * key signs the new machine's key. Throws a SallyportError.
  */
 export async function enroll(
   endpoint: Endpoint,
@@ -46,7 +48,12 @@ export async function enroll(
   options: EnrollOptions = {},
 ): Promise<Identity> {
   const seed = options.seed ?? newSeed();
-  const { token, answer, epoch } = await askToEnroll(endpoint, tokenText, { ...options, seed }, false);
+  const { token, answer, epoch } = await askToEnroll(
+    endpoint,
+    tokenText,
+    { ...options, seed },
+    false,
+  );
   return {
     ...identityBase(endpoint, token, seed),
     keysetEpoch: epoch,
@@ -60,8 +67,9 @@ export async function enroll(
 }
 
 /**
- * Has the server check an enrollment as `enroll` would ask for it, and tell what it would make: nothing is made and no use
- * is spent. Throws a SallyportError with the reason for which the enrollment would be refused.
+ * Has the server check an enrollment as `enroll` would ask for it, and tell what it would make:
+ * nothing is made and no use is spent. Throws a SallyportError with the reason for which the
+ * enrollment would be refused.
  */
 export async function checkEnrollment(
   endpoint: Endpoint,
@@ -112,8 +120,8 @@ async function askToEnroll(
 }
 
 /**
- * Turns a login code into a user's device identity. The name is a new user's; with a code for a further device it is empty
- * or the user's own. Throws a SallyportError.
+ * Turns a login code into a user's device identity. The name is a new user's; with a code for a
+ * further device it is empty or the user's own. Throws a SallyportError.
  */
 export async function login(
   endpoint: Endpoint,
@@ -150,7 +158,8 @@ export async function login(
   }
 }
 
-// The token or code says whom to believe: before anything is enrolled, the keyset has to be its root's.
+// The token or code says whom to believe: before anything is enrolled, the keyset has to be its
+// root's.
 function openAsNewKey(
   endpoint: Endpoint,
   { rootFingerprint }: { readonly rootFingerprint: string },

@@ -1,6 +1,9 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import { ErrorInfoSchema, RetryInfoSchema } from "@sallyport/proto/gen/google/rpc/error_details_pb.ts";
+import {
+  ErrorInfoSchema,
+  RetryInfoSchema,
+} from "@sallyport/proto/gen/google/rpc/error_details_pb.ts";
 import { transportSentence } from "./network/sentences.ts";
 import { SallyportError } from "./sallyport-error.ts";
 
@@ -14,16 +17,19 @@ export function noteVouched(refusal: ConnectError, holds: boolean): void {
 }
 
 /**
- * Turns what a Connect call threw into a SallyportError. A failure of the transport becomes UNREACHABLE, with the
- * system's own code for it, such as ECONNREFUSED, as metadata `cause`; that is TIMEOUT where no answer came in time, CLOSED
- * where the connection ended below the request, UNAVAILABLE where something in front of the gateway answered with
- * HTTP 429, 502, 503 or 504, and NOT_A_GATEWAY for every other answer that no gateway gives.
+ * Turns what a Connect call threw into a SallyportError. A failure of the transport becomes
+ * UNREACHABLE, with the system's own code for it, such as ECONNREFUSED, as metadata `cause`; that
+ * is TIMEOUT where no answer came in time, CLOSED where the connection ended below the request,
+ * UNAVAILABLE where something in front of the gateway answered with HTTP 429, 502, 503 or 504, and
+ * NOT_A_GATEWAY for every other answer that no gateway gives.
  */
 export function toSallyportError(error: unknown): SallyportError {
   if (error instanceof SallyportError) return error;
   const connect = ConnectError.from(error);
   if (connect.cause instanceof SallyportError) return connect.cause;
-  const [info] = connect.findDetails(ErrorInfoSchema).filter(({ domain }) => domain === "sallyport");
+  const [info] = connect
+    .findDetails(ErrorInfoSchema)
+    .filter(({ domain }) => domain === "sallyport");
   if (!info) {
     const code = causeOf(connect);
     const metadata = code === undefined ? {} : { cause: code };
@@ -59,7 +65,9 @@ function sentenceOf(error: ConnectError, code: string | undefined): string {
 }
 
 /** The same function, whose failures are SallyportErrors. */
-export function guarded<A extends unknown[], R>(run: (...args: A) => Promise<R>): (...args: A) => Promise<R> {
+export function guarded<A extends unknown[], R>(
+  run: (...args: A) => Promise<R>,
+): (...args: A) => Promise<R> {
   return (...args) =>
     run(...args).catch((error: unknown) => {
       throw toSallyportError(error);

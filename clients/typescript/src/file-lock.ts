@@ -6,17 +6,21 @@ import { setTimeout as sleep } from "node:timers/promises";
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
 const waitMs = 2_000;
 const lookMs = 5;
-/** What is done under a lock takes milliseconds: one as old as this was left behind by a process that was killed. */
+/**
+ * What is done under a lock takes milliseconds: one as old as this was left behind by a process
+ * that was killed.
+ */
 const staleMs = 30_000;
 
 /** What to throw when another process holds the lock for two seconds. */
 export type LockOptions = { readonly whenTaken?: () => Error };
 
 /**
- * Runs while no other process of ours runs under the lock of the same file, which is a file beside it. One that was left
- * behind is taken away. Where none can be made, for a folder that is not there yet or may not be written, and when one
- * stays for two seconds, it runs all the same, unless `whenTaken` says what to throw: what it writes is whole in any case,
- * and says itself what is wrong.
+ * Runs while no other process of ours runs under the lock of the same file, which is a file beside
+ * it. One that was left behind is taken away. Where none can be made, for a folder that is not
+ * there yet or may not be written, and when one stays for two seconds, it runs all the same, unless
+ * `whenTaken` says what to throw: what it writes is whole in any case, and says itself what is
+ * wrong.
  */
 export async function locked<T>(
   path: string,

@@ -36,12 +36,24 @@ test("one that others may read, that is missing or not complete is refused with 
   await saveIdentity(path, identity);
   chmodSync(path, 0o640);
   await expect(loadIdentity(path)).rejects.toThrow(/chmod 600/);
-  await expect(loadIdentity(join(dir, "none.json"))).rejects.toMatchObject({ reason: "IDENTITY_MISSING" });
+  await expect(loadIdentity(join(dir, "none.json"))).rejects.toMatchObject({
+    reason: "IDENTITY_MISSING",
+  });
   const broken = join(dir, "broken.json");
   const short = Buffer.alloc(31).toString("base64");
-  const wrong: unknown[] = [{ url: 1 }, { ...identity, kind: "robot" }, { ...identity, seed: short }];
-  for (const url of ["url", "", "http://localhost:8443", "localhost:8443"]) wrong.push({ ...identity, url });
-  for (const content of [...wrong, { ...identity, expiresAt: "soon" }, { ...identity, ca: 1 }, null]) {
+  const wrong: unknown[] = [
+    { url: 1 },
+    { ...identity, kind: "robot" },
+    { ...identity, seed: short },
+  ];
+  for (const url of ["url", "", "http://localhost:8443", "localhost:8443"])
+    wrong.push({ ...identity, url });
+  for (const content of [
+    ...wrong,
+    { ...identity, expiresAt: "soon" },
+    { ...identity, ca: 1 },
+    null,
+  ]) {
     writeFileSync(broken, JSON.stringify(content), { mode: 0o600 });
     await expect(loadIdentity(broken), JSON.stringify(content)).rejects.toMatchObject({
       reason: "IDENTITY_INVALID",

@@ -3,7 +3,10 @@ import { SallyportError } from "./sallyport-error.ts";
 import { locked } from "./file-lock.ts";
 import { readPrivateFile, writePrivateFile } from "./private-file.ts";
 
-/** Everything a client needs to act as one principal. The seed is the private key and never leaves this machine. */
+/**
+ * Everything a client needs to act as one principal. The seed is the private key and never leaves
+ * this machine.
+ */
 export type Identity = {
   readonly url: string;
   /** PEM text of the gateway's CA; absent when the system's roots are enough. */
@@ -22,11 +25,14 @@ export type Identity = {
   readonly tokenId?: string;
   /** RFC 3339. */
   readonly expiresAt: string;
-  /** The epoch of the newest keyset that was seen: an older one is refused. Absent until one was. */
+  /**
+   * The epoch of the newest keyset that was seen: an older one is refused. Absent until one was.
+   */
   readonly keysetEpoch?: number;
 };
 
-// Where an identity was read from, for what is kept with it; one that was put together by hand has no file.
+// Where an identity was read from, for what is kept with it; one that was put together by hand has
+// no file.
 const files = new WeakMap<Identity, string>();
 
 /** The file that an identity was read from; undefined for one that was not. */
@@ -35,8 +41,9 @@ export function identityFileOf(identity: Identity): string | undefined {
 }
 
 /**
- * The same identity with another address or CA of its gateway, for this process: what is kept with an identity goes into
- * the same file, which keeps its own. The pinned root decides as before who is believed.
+ * The same identity with another address or CA of its gateway, for this process: what is kept with
+ * an identity goes into the same file, which keeps its own. The pinned root decides as before who
+ * is believed.
  */
 export function reachedAt(identity: Identity, endpoint: Partial<Endpoint>): Identity {
   const moved = { ...identity, ...endpoint };
@@ -58,14 +65,17 @@ const required = [
 ] as const;
 const optional = ["ca", "vaultName", "tokenId"] as const;
 
-/** Writes an identity file: mode 0600 in a directory of mode 0700, complete or not at all, never through a link. */
+/**
+ * Writes an identity file: mode 0600 in a directory of mode 0700, complete or not at all, never
+ * through a link.
+ */
 export async function saveIdentity(path: string, identity: Identity): Promise<void> {
   await locked(path, () => write(path, identity));
 }
 
 /**
- * Reads an identity file. Throws IDENTITY_MISSING or IDENTITY_INVALID, which say what is wrong: it is not there, others
- * may read it, it is a link, or it is not complete.
+ * Reads an identity file. Throws IDENTITY_MISSING or IDENTITY_INVALID, which say what is wrong: it
+ * is not there, others may read it, it is a link, or it is not complete.
  */
 export async function loadIdentity(path: string): Promise<Identity> {
   const text = await readPrivateFile(path);
@@ -85,11 +95,12 @@ export async function loadIdentity(path: string): Promise<Identity> {
 }
 
 /**
- * Keeps the epoch of the newest keyset with an identity, never a smaller one than is there. A file that is gone, is
- * another identity's by now or cannot be written stays as it is: remembering is a second line, and reading must go on.
+ * Keeps the epoch of the newest keyset with an identity, never a smaller one than is there. A file
+ * that is gone, is another identity's by now or cannot be written stays as it is: remembering is a
+ * second line, and reading must go on.
  *
- * Security: read and written under the file's lock, or of two processes at once the one with the smaller epoch could win,
- * and an identity that was renewed meanwhile would be the old one again.
+ * Security: read and written under the file's lock, or of two processes at once the one with the
+ * smaller epoch could win, and an identity that was renewed meanwhile would be the old one again.
  */
 export async function rememberEpoch(path: string, keyId: string, epoch: number): Promise<void> {
   const needed = async (): Promise<Identity | undefined> => {

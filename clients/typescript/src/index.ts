@@ -1,4 +1,10 @@
-export { type NewSecret, type NewVersion, type Sallyport, type Services, openSallyport } from "./client.ts";
+export {
+  type NewSecret,
+  type NewVersion,
+  type Sallyport,
+  type Services,
+  openSallyport,
+} from "./client.ts";
 export {
   type AskedOwner,
   type ToldRefusal,
@@ -51,7 +57,12 @@ export {
   proveRenewal,
   proveToken,
 } from "./token.ts";
-export { type PinnedEndpoint, type SignedTransport, createSignedTransport, pinned } from "./transport.ts";
+export {
+  type PinnedEndpoint,
+  type SignedTransport,
+  createSignedTransport,
+  pinned,
+} from "./transport.ts";
 export { type AnswerKeys, requestDigestHeader } from "./verifier.ts";
 export { version } from "./version.ts";
 export { type ForeignAnswer, verifyForeignAnswer } from "./wire-answer.ts";

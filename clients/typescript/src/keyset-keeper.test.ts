@@ -19,7 +19,10 @@ import { createKeysetKeeper } from "./keyset-keeper.ts";
 import { SallyportError } from "./sallyport-error.ts";
 
 const root = privateKeyOf(newSeed());
-const key = { publicKey: rawPublicKey(root), sign: (message: Uint8Array) => signBytes(root, message) };
+const key = {
+  publicKey: rawPublicKey(root),
+  sign: (message: Uint8Array) => signBytes(root, message),
+};
 const dayMs = 86_400_000;
 const startMs = 1_800_000_000_000;
 const identity: Identity = {

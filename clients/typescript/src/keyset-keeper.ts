@@ -17,22 +17,31 @@ export type AskKeyset = () => Promise<Pick<GetKeysetResponse, "keyset" | "server
 
 /** The deployment's keys, kept fresh and never older than any that were seen. */
 export type KeysetKeeper = {
-  /** The keys to use now; fetched when there are none, when it is time, or when newer ones are known of. */
+  /**
+   * The keys to use now; fetched when there are none, when it is time, or when newer ones are known
+   * of.
+   */
   current(): Promise<TrustedKeys>;
   /**
-   * Fetches the keyset and verifies it against the pinned root and the greatest epoch seen; those who ask at once share
-   * one request.
+   * Fetches the keyset and verifies it against the pinned root and the greatest epoch seen; those
+   * who ask at once share one request.
    */
   fetch(): Promise<TrustedKeys>;
-  /** Fetches as `fetch` does, and tells the gateway's clock in ms; undefined when it did not say. */
+  /**
+   * Fetches as `fetch` does, and tells the gateway's clock in ms; undefined when it did not say.
+   */
   check(): Promise<{ readonly keys: TrustedKeys; readonly serverTimeMs: number | undefined }>;
-  /** Told the epoch that a signed reply named: older keysets are refused from now on, by later processes, too. */
+  /**
+   * Told the epoch that a signed reply named: older keysets are refused from now on, by later
+   * processes, too.
+   */
   saw(epoch: number): Promise<void>;
   /**
-   * Told the epoch that an owner's signed answer named: older keysets are refused as long as this keeper lives.
+   * Told the epoch that an owner's signed answer named: older keysets are refused as long as this
+   * keeper lives.
    *
-   * Security: it is kept for no later process before a keyset of that epoch was verified, or one stolen owner could name an
-   * epoch that never comes and so end every client for good.
+   * Security: it is kept for no later process before a keyset of that epoch was verified, or one
+   * stolen owner could name an epoch that never comes and so end every client for good.
    */
   heard(epoch: number): void;
   /** The greatest epoch of a keyset that was verified or that a signed reply named. */
@@ -69,7 +78,10 @@ export function createKeysetKeeper(
     const fetched = verifyKeyset(keyset, rootFingerprint, clock(), smallest);
     keys = fetched;
     // Well before its end; when that is near and nothing newer there, once a minute.
-    fetchAtMs = Math.max(clock() + retryMs, Math.min(clock() + refreshMs, fetched.notAfterMs - dayMs));
+    fetchAtMs = Math.max(
+      clock() + retryMs,
+      Math.min(clock() + refreshMs, fetched.notAfterMs - dayMs),
+    );
     await saw(fetched.epoch);
     return { keys: fetched, serverTimeMs: serverTime && timestampMs(serverTime) };
   };
@@ -95,5 +107,7 @@ export function createKeysetKeeper(
 }
 
 function isDistrust(error: unknown): boolean {
-  return error instanceof SallyportError && ["REPLY_UNTRUSTED", "ROOT_CHANGED"].includes(error.reason);
+  return (
+    error instanceof SallyportError && ["REPLY_UNTRUSTED", "ROOT_CHANGED"].includes(error.reason)
+  );
 }

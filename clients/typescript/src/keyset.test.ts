@@ -1,6 +1,9 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { KeyUse, KeysetClaimsSchema } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import {
+  KeyUse,
+  KeysetClaimsSchema,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { rootFingerprint, signKeyset, signKeysetSigner } from "@sallyport/proto/signing";
 import { keysOfEveryUse } from "@sallyport/test/infra";
 import { describe, expect, test } from "vitest";
@@ -12,7 +15,10 @@ const pinned = rootFingerprint(rawPublicKey(root));
 const nowMs = 1_800_000_000_000;
 
 function keyset(by = root, epoch = 2, notAfterMs = nowMs + 1000) {
-  const key = { publicKey: rawPublicKey(by), sign: (message: Uint8Array) => signBytes(by, message) };
+  const key = {
+    publicKey: rawPublicKey(by),
+    sign: (message: Uint8Array) => signBytes(by, message),
+  };
   const signer = signKeysetSigner(key, {
     keyId: "signer-1",
     publicKey: key.publicKey,
@@ -28,13 +34,19 @@ function keyset(by = root, epoch = 2, notAfterMs = nowMs + 1000) {
 describe("a keyset", () => {
   test("of the pinned root gives its keys by use and id", () => {
     const keys = verifyKeyset(keyset(), pinned, nowMs);
-    expect(keys.key(KeyUse.REPLY, `key-${KeyUse.REPLY}`)).toEqual(new Uint8Array(32).fill(KeyUse.REPLY));
+    expect(keys.key(KeyUse.REPLY, `key-${KeyUse.REPLY}`)).toEqual(
+      new Uint8Array(32).fill(KeyUse.REPLY),
+    );
     expect(() => keys.key(KeyUse.REPLY, `key-${KeyUse.LOG}`)).toThrow(/no REPLY key/);
     expect(keys.preferred(KeyUse.SEALING).keyId).toBe(`key-${KeyUse.SEALING}`);
   });
 
   test.each([
-    ["of another root", () => verifyKeyset(keyset(privateKeyOf(newSeed())), pinned, nowMs), "ROOT_CHANGED"],
+    [
+      "of another root",
+      () => verifyKeyset(keyset(privateKeyOf(newSeed())), pinned, nowMs),
+      "ROOT_CHANGED",
+    ],
     ["that is missing", () => verifyKeyset(undefined, pinned, nowMs), "REPLY_UNTRUSTED"],
     ["past its time", () => verifyKeyset(keyset(), pinned, nowMs + 1000), "REPLY_UNTRUSTED"],
     ["older than one seen", () => verifyKeyset(keyset(), pinned, nowMs, 3), "REPLY_UNTRUSTED"],

@@ -26,8 +26,9 @@ export type TrustedKeys = {
 };
 
 /**
- * Checks a keyset against the pinned root fingerprint: ROOT_CHANGED when another root signed it, REPLY_UNTRUSTED when
- * it does not hold at any other step of SIGNING §10.1, a smaller epoch than `smallestEpoch` included.
+ * Checks a keyset against the pinned root fingerprint: ROOT_CHANGED when another root signed it,
+ * REPLY_UNTRUSTED when it does not hold at any other step of SIGNING §10.1, a smaller epoch than
+ * `smallestEpoch` included.
  */
 export function verifyKeyset(
   keyset: Keyset | undefined,
@@ -51,14 +52,19 @@ export function verifyKeyset(
 }
 
 function distrust(error: KeysetError, isThere: boolean): SallyportError {
-  if (error.step !== "root" || !isThere) return new SallyportError("REPLY_UNTRUSTED", error.message);
+  if (error.step !== "root" || !isThere)
+    return new SallyportError("REPLY_UNTRUSTED", error.message);
   return new SallyportError(
     "ROOT_CHANGED",
-    "the deployment's root is not the one that was pinned: do not go on before an operator has confirmed the new fingerprint",
+    "the deployment's root is not the one that was pinned: do not go on before an operator has " +
+      "confirmed the new fingerprint",
   );
 }
 
-function lookUps({ epoch, keys }: KeysetClaims): Omit<TrustedKeys, "notAfterMs" | "signerNotAfterMs"> {
+function lookUps({
+  epoch,
+  keys,
+}: KeysetClaims): Omit<TrustedKeys, "notAfterMs" | "signerNotAfterMs"> {
   return {
     epoch,
     has: (use, keyId) => keys.some((key) => key.use === use && key.keyId === keyId),
@@ -72,11 +78,15 @@ function lookUps({ epoch, keys }: KeysetClaims): Omit<TrustedKeys, "notAfterMs" 
       return key.publicKey;
     },
     answerKey: (owner, keyId) =>
-      keys.find((key) => key.use === KeyUse.ANSWER && key.holder === owner && key.keyId === keyId)?.publicKey,
+      keys.find((key) => key.use === KeyUse.ANSWER && key.holder === owner && key.keyId === keyId)
+        ?.publicKey,
     preferred(use) {
       const key = keys.find((candidate) => candidate.use === use);
       if (!key)
-        throw new SallyportError("REPLY_UNTRUSTED", `the keyset has no ${enumName(KeyUseSchema, use)} key`);
+        throw new SallyportError(
+          "REPLY_UNTRUSTED",
+          `the keyset has no ${enumName(KeyUseSchema, use)} key`,
+        );
       return { keyId: key.keyId, publicKey: key.publicKey };
     },
   };

@@ -107,7 +107,9 @@ describe("a private file", () => {
   test("is erased by two at once", async () => {
     const path = join(dir, "twice");
     await writePrivateFile(path, "x");
-    await expect(Promise.all([erasePrivateFile(path), erasePrivateFile(path)])).resolves.toContain(true);
+    await expect(Promise.all([erasePrivateFile(path), erasePrivateFile(path)])).resolves.toContain(
+      true,
+    );
   });
 
   test("that others may read is refused with the command that mends it", async () => {
@@ -219,34 +221,37 @@ describe("a private file on a volume of Kubernetes", () => {
     expect(await readPrivateFile(path)).toBe("of the volume");
   });
 
-  test.skipIf(!isRoot)(`may be of root for a group of the process, to read${needsRoot}`, async () => {
-    const { path, file } = volume(0o440);
-    const program = join(import.meta.dirname, "private-file.ts");
-    const read = (group: number): string => {
-      // What it runs is loaded before: the repository may be closed to others.
-      const script = `
+  test.skipIf(!isRoot)(
+    `may be of root for a group of the process, to read${needsRoot}`,
+    async () => {
+      const { path, file } = volume(0o440);
+      const program = join(import.meta.dirname, "private-file.ts");
+      const read = (group: number): string => {
+        // What it runs is loaded before: the repository may be closed to others.
+        const script = `
         const { readPrivateFile } = await import(${JSON.stringify(program)});
         process.setgroups([]);
         process.setgid(${group});
         process.setuid(65534);
         console.log(await readPrivateFile(${JSON.stringify(path)}).catch((error) => error.message));`;
-      const args = ["--input-type=module", "-e", script];
-      return execFileSync(process.execPath, args, { encoding: "utf8" }).trim();
-    };
-    chmodSync(file, 0o440);
-    chownSync(file, 0, 2000);
-    expect(read(2000)).toBe("of the volume");
-    chmodSync(file, 0o640);
-    expect(read(2000)).toBe("of the volume");
-    chmodSync(file, 0o660);
-    expect(read(2000)).toMatch(/others may read/);
-    chmodSync(file, 0o440);
-    expect(read(2001)).toMatch(/others may read|cannot be opened/);
-    chownSync(file, 1, 2000);
-    expect(read(2000)).toMatch(/another user could change/);
-    chownSync(file, 0, 2000);
-    await expect(readPrivateFile(path)).rejects.toThrow(/others may read/);
-  });
+        const args = ["--input-type=module", "-e", script];
+        return execFileSync(process.execPath, args, { encoding: "utf8" }).trim();
+      };
+      chmodSync(file, 0o440);
+      chownSync(file, 0, 2000);
+      expect(read(2000)).toBe("of the volume");
+      chmodSync(file, 0o640);
+      expect(read(2000)).toBe("of the volume");
+      chmodSync(file, 0o660);
+      expect(read(2000)).toMatch(/others may read/);
+      chmodSync(file, 0o440);
+      expect(read(2001)).toMatch(/others may read|cannot be opened/);
+      chownSync(file, 1, 2000);
+      expect(read(2000)).toMatch(/another user could change/);
+      chownSync(file, 0, 2000);
+      await expect(readPrivateFile(path)).rejects.toThrow(/others may read/);
+    },
+  );
 });
 
 test("a folder that others may enter is refused with the command that mends it", async () => {

@@ -8,9 +8,10 @@ import { SallyportError } from "./sallyport-error.ts";
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants;
 
 /**
- * Writes a file that only its owner may read: mode 0600, complete or not at all, never through a symbolic link and never
- * in the place of anything but a plain file. A folder that is missing is made with mode 0700. Throws IDENTITY_INVALID for
- * a link, a device, a FIFO, a socket or a folder, and where it cannot be written.
+ * Writes a file that only its owner may read: mode 0600, complete or not at all, never through a
+ * symbolic link and never in the place of anything but a plain file. A folder that is missing is
+ * made with mode 0700. Throws IDENTITY_INVALID for a link, a device, a FIFO, a socket or a folder,
+ * and where it cannot be written.
  */
 export async function writePrivateFile(path: string, content: string | Uint8Array): Promise<void> {
   await write(path, content, 0o600);
@@ -22,8 +23,8 @@ export async function writePublicFile(path: string, content: string | Uint8Array
 }
 
 /**
- * Replaces a file that holds keys, whole or not at all. Owner, group and mode stay: root may do it for a process that
- * could not read the file otherwise. Throws IDENTITY_INVALID when there is none.
+ * Replaces a file that holds keys, whole or not at all. Owner, group and mode stay: root may do it
+ * for a process that could not read the file otherwise. Throws IDENTITY_INVALID when there is none.
  */
 export async function replacePrivateFile(path: string, content: Uint8Array): Promise<void> {
   await write(path, content);
@@ -41,10 +42,15 @@ async function write(path: string, content: string | Uint8Array, mode?: number):
 }
 
 // Without a mode what is there is replaced, and the new file is whose the old one was.
-async function writeWhole(path: string, content: string | Uint8Array, mode?: number): Promise<void> {
+async function writeWhole(
+  path: string,
+  content: string | Uint8Array,
+  mode?: number,
+): Promise<void> {
   const folder = dirname(path);
   if (mode !== undefined) await makeFolder(folder);
-  // A rename would put a file with the secret in the place of /dev/null, for everybody on the machine to read.
+  // A rename would put a file with the secret in the place of /dev/null, for everybody on the
+  // machine to read.
   const found = await lstat(path).catch(() => undefined);
   if (found?.isSymbolicLink()) throw linked(path);
   if (found && !found.isFile()) throw notPlain(path);
@@ -61,7 +67,8 @@ async function writeWhole(path: string, content: string | Uint8Array, mode?: num
   }
 }
 
-// Parent by parent: Node's own recursive form never ends where a file system refuses new folders with ENOENT, as /proc does.
+// Parent by parent: Node's own recursive form never ends where a file system refuses new folders
+// with ENOENT, as /proc does.
 async function makeFolder(path: string): Promise<void> {
   const failed = await makeOne(path);
   if (failed === undefined) return;
@@ -115,8 +122,9 @@ async function giveTo(file: FileHandle, { uid, gid }: Owner): Promise<void> {
   if (found.uid !== uid || found.gid !== gid) await file.chown(uid, gid);
 }
 
-// A file that was moved to its place is there after a power cut only if the folder is on the disk, too. Not every file
-// system can sync a folder, and the file is in its place already: that is no failure.
+// A file that was moved to its place is there after a power cut only if the folder is on the disk,
+// too. Not every file system can sync a folder, and the file is in its place already: that is no
+// failure.
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, O_RDONLY).catch(() => undefined);
   await folder?.sync().catch(() => undefined);
@@ -124,11 +132,13 @@ async function syncFolder(path: string): Promise<void> {
 }
 
 /**
- * Reads a file that only its owner may read; undefined when there is none. Throws IDENTITY_INVALID, with the command that
- * mends it, for a file that others may read, that another user owns, or that is not a plain file.
+ * Reads a file that only its owner may read; undefined when there is none. Throws IDENTITY_INVALID,
+ * with the command that mends it, for a file that others may read, that another user owns, or that
+ * is not a plain file.
  *
- * As volumes of Kubernetes have it, the file may stand behind links that no other user can have put there or can replace
- * (`resolveSafely`), and root may have given it to a group that this process is in, to read (0440, 0640).
+ * As volumes of Kubernetes have it, the file may stand behind links that no other user can have put
+ * there or can replace (`resolveSafely`), and root may have given it to a group that this process
+ * is in, to read (0440, 0640).
  *
  * Security: everything is checked on the open file, so that it cannot be another one than is read.
  */
@@ -139,7 +149,8 @@ export async function readPrivateFile(path: string): Promise<string | undefined>
   if (!file) return undefined;
   try {
     const { mode, uid, gid } = await file.stat();
-    const fix = `run "chmod 600 ${path}"${isLink ? ", or set defaultMode: 0400 of the volume" : ""}`;
+    const orVolume = isLink ? ", or set defaultMode: 0400 of the volume" : "";
+    const fix = `run "chmod 600 ${path}"${orVolume}`;
     // Of its own files root is told, as everybody is: a volume's it did not make.
     const isGiven = uid === 0 && (isLink || process.getuid?.() !== 0);
     const isOurGroups = (mode & 0o077) === 0o040 && isGiven && ownGroups().includes(gid);
@@ -162,8 +173,8 @@ function ownGroups(): readonly number[] {
 }
 
 /**
- * Reads a file that holds keys of a process: its group may read it, nobody else, and root may read it for any owner.
- * Throws IDENTITY_INVALID for another, and when there is none.
+ * Reads a file that holds keys of a process: its group may read it, nobody else, and root may read
+ * it for any owner. Throws IDENTITY_INVALID for another, and when there is none.
  *
  * Security: everything is checked on the open file, so that it cannot be another one than is read.
  */
@@ -173,17 +184,26 @@ export async function readKeyBytes(path: string): Promise<Buffer> {
   try {
     const { mode, uid } = await file.stat();
     if ((mode & 0o007) !== 0)
-      throw new SallyportError("IDENTITY_INVALID", `everyone may open ${path}: run "chmod o-rwx ${path}"`);
+      throw new SallyportError(
+        "IDENTITY_INVALID",
+        `everyone may open ${path}: run "chmod o-rwx ${path}"`,
+      );
     const me = process.getuid?.();
     if (me !== undefined && me !== 0 && uid !== me && uid !== 0)
-      throw new SallyportError("IDENTITY_INVALID", `${path} belongs to another user: run this as that user`);
+      throw new SallyportError(
+        "IDENTITY_INVALID",
+        `${path} belongs to another user: run this as that user`,
+      );
     return await file.readFile();
   } finally {
     await file.close();
   }
 }
 
-/** Overwrites a file's content and removes it; false when there is none. Throws IDENTITY_INVALID for a link. */
+/**
+ * Overwrites a file's content and removes it; false when there is none. Throws IDENTITY_INVALID for
+ * a link.
+ */
 export async function erasePrivateFile(path: string): Promise<boolean> {
   const file = await openPlain(path, O_RDWR);
   if (!file) return false;
@@ -222,12 +242,15 @@ function notPlain(path: string): SallyportError {
 }
 
 function linked(path: string): SallyportError {
-  return new SallyportError("IDENTITY_INVALID", `${path} is a symbolic link: put what it names in its place`);
+  return new SallyportError(
+    "IDENTITY_INVALID",
+    `${path} is a symbolic link: put what it names in its place`,
+  );
 }
 
 /**
- * Checks that a folder is closed to others; one that is not there passes. Throws IDENTITY_INVALID with the command that
- * mends it.
+ * Checks that a folder is closed to others; one that is not there passes. Throws IDENTITY_INVALID
+ * with the command that mends it.
  */
 export async function checkPrivateFolder(path: string): Promise<void> {
   const found = await lstat(path).catch(() => undefined);
@@ -235,5 +258,8 @@ export async function checkPrivateFolder(path: string): Promise<void> {
   if (found.isSymbolicLink()) throw linked(path);
   if (!found.isDirectory()) throw new SallyportError("IDENTITY_INVALID", `${path} is not a folder`);
   if ((found.mode & 0o077) !== 0)
-    throw new SallyportError("IDENTITY_INVALID", `others may enter ${path}: run "chmod 700 ${path}"`);
+    throw new SallyportError(
+      "IDENTITY_INVALID",
+      `others may enter ${path}: run "chmod 700 ${path}"`,
+    );
 }

@@ -17,7 +17,10 @@ import { createSigner } from "./signer.ts";
 import { type ConnectionOptions, createSignedTransport, pinned } from "./transport.ts";
 import { requestDigestHeader } from "./verifier.ts";
 
-/** What to read: named secrets (one of them in an older version, if wished), a project, or everything granted. */
+/**
+ * What to read: named secrets (one of them in an older version, if wished), a project, or
+ * everything granted.
+ */
 export type ReadTarget =
   | { readonly secretIds: readonly string[]; readonly version?: number }
   | { readonly projectId: string }
@@ -35,7 +38,10 @@ export type DeploymentFacts = {
 
 /** What a machine does: read, and ask what it may read. Every method throws a SallyportError. */
 export type Reader = {
-  /** Reads secrets in one signed request a page, sealed to a key of this call, and verifies the reply. */
+  /**
+   * Reads secrets in one signed request a page, sealed to a key of this call, and verifies the
+   * reply.
+   */
   read(target: ReadTarget, options?: { readonly allOrNothing?: boolean }): Promise<ReadResult[]>;
   /** Names what this machine may read. */
   listReadable(projectId?: string): Promise<ReadableSecret[]>;
@@ -71,7 +77,10 @@ export function openConnection(
 ): Connection {
   const clock = createClock();
   const signer = createSigner(Buffer.from(identity.seed, "base64"), identity.keyId, clock.now);
-  const signed = createSignedTransport(pinned(identity, options), signer, protocol, { ...options, clock });
+  const signed = createSignedTransport(pinned(identity, options), signer, protocol, {
+    ...options,
+    clock,
+  });
   const { transport, keeper, close } = signed;
   return {
     transport,
@@ -98,7 +107,9 @@ export function readerOver({ transport, keeper, checkDeployment, close }: Connec
     const [keys, recipient] = await Promise.all([keeper.current(), createRecipient()]);
     const suite = SealingSuite.HPKE_X25519_SHA256_AES256GCM;
     const wanted =
-      "secretIds" in target ? { secretIds: [...target.secretIds], version: target.version ?? 0 } : target;
+      "secretIds" in target
+        ? { secretIds: [...target.secretIds], version: target.version ?? 0 }
+        : target;
     const request = create(ReadSecretsRequestSchema, {
       ...wanted,
       allOrNothing,
@@ -121,7 +132,10 @@ export function readerOver({ transport, keeper, checkDeployment, close }: Connec
 
   return {
     read: guarded(
-      async (target: ReadTarget, { allOrNothing = true }: { readonly allOrNothing?: boolean } = {}) => {
+      async (
+        target: ReadTarget,
+        { allOrNothing = true }: { readonly allOrNothing?: boolean } = {},
+      ) => {
         const results: ReadResult[] = [];
         let pageToken = "";
         do {

@@ -1,9 +1,22 @@
-/** The part of the library that a program needs which only reads. It loads in half the time of the whole. */
+/**
+ * The part of the library that a program needs which only reads. It loads in half the time of the
+ * whole.
+ */
 export { toSallyportError } from "./errors.ts";
 export { type Identity, loadIdentity, saveIdentity } from "./identity.ts";
-export { checkPrivateFolder, erasePrivateFile, readPrivateFile, writePrivateFile } from "./private-file.ts";
+export {
+  checkPrivateFolder,
+  erasePrivateFile,
+  readPrivateFile,
+  writePrivateFile,
+} from "./private-file.ts";
 export { type DeploymentFacts, type ReadTarget, type Reader, openReader } from "./reader.ts";
 export type { ReadResult } from "./reply.ts";
 export { type RetryOptions, retrying } from "./retry.ts";
-export { type ClientReason, type PublicReason, type ToldReason, SallyportError } from "./sallyport-error.ts";
+export {
+  type ClientReason,
+  type PublicReason,
+  type ToldReason,
+  SallyportError,
+} from "./sallyport-error.ts";
 export type { ConnectionOptions } from "./transport.ts";

@@ -73,7 +73,11 @@ const recipient: Recipient = {
       buffer(Buffer.from(file.recipientPrivateKey, "base64")),
     );
     const enc = buffer(encapsulatedKey);
-    const context = await suite.createRecipientContext({ recipientKey, enc, info: buffer(readInfo(digest)) });
+    const context = await suite.createRecipientContext({
+      recipientKey,
+      enc,
+      info: buffer(readInfo(digest)),
+    });
     return async (secretId, version, ciphertext) =>
       new Uint8Array(await context.open(buffer(ciphertext), buffer(readAad(secretId, version))));
   },
@@ -111,9 +115,15 @@ test.each(file.repliesValid)("a reply that holds: $name", async (vector) => {
         ]
       : [],
   );
-  expect({ values, nextPageToken }).toEqual({ values: vector.values, nextPageToken: vector.nextPageToken });
+  expect({ values, nextPageToken }).toEqual({
+    values: vector.values,
+    nextPageToken: vector.nextPageToken,
+  });
 });
 
-test.each(file.repliesInvalid)("SIGNING §$section, a reply refused at $step: $name", async (vector) => {
-  await expect(open(vector)).rejects.toMatchObject({ reason: "REPLY_UNTRUSTED" });
-});
+test.each(file.repliesInvalid)(
+  "SIGNING §$section, a reply refused at $step: $name",
+  async (vector) => {
+    await expect(open(vector)).rejects.toMatchObject({ reason: "REPLY_UNTRUSTED" });
+  },
+);

@@ -50,10 +50,15 @@ function signed(claims: ReplyClaims) {
   return { payload, keyId: "reply-1", signature };
 }
 
-/** Answers as crypto does: one context, one ciphertext a secret, one signature over all outcomes. */
+/**
+ * Answers as crypto does: one context, one ciphertext a secret, one signature over all outcomes.
+ */
 async function answer(recipient: Recipient, digest = requestDigest): Promise<ReadSecretsResponse> {
   const recipientPublicKey = await suite.kem.deserializePublicKey(buffer(recipient.publicKey));
-  const sender = await suite.createSenderContext({ recipientPublicKey, info: buffer(readInfo(digest)) });
+  const sender = await suite.createSenderContext({
+    recipientPublicKey,
+    info: buffer(readInfo(digest)),
+  });
   const secrets = [];
   for (const secretId of ids) {
     const sealed = await sender.seal(
@@ -94,7 +99,12 @@ async function answer(recipient: Recipient, digest = requestDigest): Promise<Rea
 
 test("a true reply is opened, and names what was refused", async () => {
   const recipient = await createRecipient();
-  const { results, nextPageToken } = await openReply(await answer(recipient), asked, keys, recipient);
+  const { results, nextPageToken } = await openReply(
+    await answer(recipient),
+    asked,
+    keys,
+    recipient,
+  );
   expect(nextPageToken).toBe("");
   expect(
     results.map((result) =>
@@ -104,43 +114,46 @@ test("a true reply is opened, and names what was refused", async () => {
 });
 
 describe("a gateway that lies is noticed when it", () => {
-  const lies: Record<string, (reply: ReadSecretsResponse, other: ReadSecretsResponse) => unknown> = {
-    "drops a secret": (reply) => reply.secrets.pop(),
-    "adds a secret": (reply) =>
-      reply.secrets.push(create(SecretResultSchema, { secretId: "sec_0000000000000000000d" })),
-    "repeats a secret": (reply) => reply.secrets.splice(1, 1, ...reply.secrets.slice(0, 1)),
-    "swaps two values": (reply) => {
-      const [a, b] = reply.secrets;
-      if (a && b) [a.content, b.content] = [b.content, a.content];
-    },
-    "alters a value": (reply) => {
-      const content = reply.secrets[0]?.content;
-      if (content?.case === "ciphertext") content.value[0] = (content.value[0] ?? 0) ^ 1;
-    },
-    "answers in plaintext": (reply) => {
-      const [first] = reply.secrets;
-      if (first) first.content = { case: "value", value: Buffer.from("injected") };
-    },
-    "leaves the signature out": (reply) => {
-      delete reply.reply;
-    },
-    "makes up a next page": (reply) => {
-      reply.nextPageToken = ids[0];
-    },
-    "alters the signature": (reply) => {
-      if (reply.reply) reply.reply.signature[0] = (reply.reply.signature[0] ?? 0) ^ 1;
-    },
-    "alters what was signed": (reply) => {
-      if (reply.reply)
-        reply.reply.payload = reply.reply.payload.map((byte, index) => (index === 40 ? byte ^ 1 : byte));
-    },
-    "replays the reply to another request": (reply, other) => {
-      Object.assign(reply, other);
-    },
-    "swaps the encapsulated key": (reply, other) => {
-      reply.encapsulatedKey = other.encapsulatedKey;
-    },
-  };
+  const lies: Record<string, (reply: ReadSecretsResponse, other: ReadSecretsResponse) => unknown> =
+    {
+      "drops a secret": (reply) => reply.secrets.pop(),
+      "adds a secret": (reply) =>
+        reply.secrets.push(create(SecretResultSchema, { secretId: "sec_0000000000000000000d" })),
+      "repeats a secret": (reply) => reply.secrets.splice(1, 1, ...reply.secrets.slice(0, 1)),
+      "swaps two values": (reply) => {
+        const [a, b] = reply.secrets;
+        if (a && b) [a.content, b.content] = [b.content, a.content];
+      },
+      "alters a value": (reply) => {
+        const content = reply.secrets[0]?.content;
+        if (content?.case === "ciphertext") content.value[0] = (content.value[0] ?? 0) ^ 1;
+      },
+      "answers in plaintext": (reply) => {
+        const [first] = reply.secrets;
+        if (first) first.content = { case: "value", value: Buffer.from("injected") };
+      },
+      "leaves the signature out": (reply) => {
+        delete reply.reply;
+      },
+      "makes up a next page": (reply) => {
+        reply.nextPageToken = ids[0];
+      },
+      "alters the signature": (reply) => {
+        if (reply.reply) reply.reply.signature[0] = (reply.reply.signature[0] ?? 0) ^ 1;
+      },
+      "alters what was signed": (reply) => {
+        if (reply.reply)
+          reply.reply.payload = reply.reply.payload.map((byte, index) =>
+            index === 40 ? byte ^ 1 : byte,
+          );
+      },
+      "replays the reply to another request": (reply, other) => {
+        Object.assign(reply, other);
+      },
+      "swaps the encapsulated key": (reply, other) => {
+        reply.encapsulatedKey = other.encapsulatedKey;
+      },
+    };
   for (const [name, lie] of Object.entries(lies)) {
     test(name, async () => {
       const recipient = await createRecipient();
@@ -212,8 +225,10 @@ describe("a read of what was granted", () => {
   test.each(Object.entries(lies))("is refused when it is %s", async (_, lie) => {
     const reply = page(next);
     lie(reply);
-    await expect(openReply(reply, everything, keys, await createRecipient())).rejects.toMatchObject({
-      reason: "REPLY_UNTRUSTED",
-    });
+    await expect(openReply(reply, everything, keys, await createRecipient())).rejects.toMatchObject(
+      {
+        reason: "REPLY_UNTRUSTED",
+      },
+    );
   });
 });

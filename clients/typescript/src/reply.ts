@@ -6,7 +6,10 @@ import {
   type ReplyClaims,
   type ReplySecret,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import type { ReadSecretsResponse, SecretResult } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
+import type {
+  ReadSecretsResponse,
+  SecretResult,
+} from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { enumName } from "@sallyport/proto/names";
 import { LABELS, labelled } from "@sallyport/proto/signing";
 import { decodeReplyClaims } from "./claims.ts";
@@ -50,8 +53,9 @@ function distrust(what: string): never {
 }
 
 /**
- * Verifies crypto's signature, that it answers this very request, and that every result is the signed one; then opens
- * the values. An empty reply is signed like any other. Throws REPLY_UNTRUSTED before any value is handed out.
+ * Verifies crypto's signature, that it answers this very request, and that every result is the
+ * signed one; then opens the values. An empty reply is signed like any other. Throws
+ * REPLY_UNTRUSTED before any value is handed out.
  */
 export async function openReply(
   response: ReadSecretsResponse,
@@ -60,8 +64,13 @@ export async function openReply(
   recipient: Recipient,
 ): Promise<OpenedReply> {
   if (!response.reply) return distrust("it is not signed");
-  const { secrets: claims, nextPageToken, keysetEpoch } = verifiedClaims(response.reply, asked, keys);
-  if (response.nextPageToken !== nextPageToken) distrust("the next page is not the one that was signed");
+  const {
+    secrets: claims,
+    nextPageToken,
+    keysetEpoch,
+  } = verifiedClaims(response.reply, asked, keys);
+  if (response.nextPageToken !== nextPageToken)
+    distrust("the next page is not the one that was signed");
   const results = new Map(response.secrets.map((secret) => [secret.secretId, secret]));
   if (results.size !== claims.length || results.size !== response.secrets.length)
     distrust("secrets were added or left out");
@@ -92,7 +101,8 @@ function verifiedClaims(
     distrust("the signature does not hold");
   const claims = decodeReplyClaims(reply.payload);
   const { requestDigest, secrets } = claims;
-  if (Buffer.compare(requestDigest, asked.requestDigest) !== 0) distrust("it answers another request");
+  if (Buffer.compare(requestDigest, asked.requestDigest) !== 0)
+    distrust("it answers another request");
   if (asked.secretIds.length > 0 && secrets.length !== asked.secretIds.length)
     distrust("it answers for other secrets");
   return claims;
@@ -127,7 +137,8 @@ async function readOne(
   };
 }
 
-// What stands beside the signed claims proves nothing, and may not say anything else (SIGNING §9.1).
+// What stands beside the signed claims proves nothing, and may not say anything else (SIGNING
+// §9.1).
 function agrees(result: SecretResult, claim: ReplySecret): boolean {
   const same =
     result.name === claim.name &&

@@ -17,10 +17,14 @@ function failing(...failures: SallyportError[]) {
   return { action, calls: () => calls };
 }
 
-const limited = (retryAfterMs: number) => new SallyportError("RATE_LIMITED", "slow down", { retryAfterMs });
+const limited = (retryAfterMs: number) =>
+  new SallyportError("RATE_LIMITED", "slow down", { retryAfterMs });
 
 test("what may pass is done again after the delay that the server asked for", async () => {
-  const { action, calls } = failing(limited(40), new SallyportError("DEPENDENCY_UNAVAILABLE", "later"));
+  const { action, calls } = failing(
+    limited(40),
+    new SallyportError("DEPENDENCY_UNAVAILABLE", "later"),
+  );
   const waits: [string, number][] = [];
   const onWait = (error: SallyportError, ms: number): void => void waits.push([error.reason, ms]);
   const started = performance.now();
@@ -34,7 +38,10 @@ test("what may pass is done again after the delay that the server asked for", as
 test.each([
   ["a refusal", new SallyportError("NOT_GRANTED", "no")],
   ["a reply that cannot be trusted", new SallyportError("REPLY_UNTRUSTED", "no")],
-  ["an untrusted certificate", new SallyportError("UNREACHABLE", "no", { metadata: { cause: "CERT" } })],
+  [
+    "an untrusted certificate",
+    new SallyportError("UNREACHABLE", "no", { metadata: { cause: "CERT" } }),
+  ],
 ])("%s is final", async (_, failure) => {
   const { action, calls } = failing(failure);
   await expect(retrying(action, { untilMs: soon(5000) })).rejects.toBe(failure);
@@ -51,6 +58,8 @@ test.each(["ECONNREFUSED", "ECONNRESET", "CLOSED", "EAI_AGAIN", "ENETUNREACH", "
 
 test("it gives up at once when the delay ends after the time that is left", async () => {
   const { action, calls } = failing(limited(60_000));
-  await expect(retrying(action, { untilMs: soon(1000) })).rejects.toMatchObject({ reason: "RATE_LIMITED" });
+  await expect(retrying(action, { untilMs: soon(1000) })).rejects.toMatchObject({
+    reason: "RATE_LIMITED",
+  });
   expect(calls()).toBe(1);
 });

@@ -6,10 +6,11 @@ import { SallyportError } from "./sallyport-error.ts";
 const maxLinks = 16;
 
 /**
- * Follows the links in a path, and returns what it names without any; undefined when nothing is there.
- * Throws IDENTITY_INVALID when another user could have put a link or a folder of the way there, or could
- * replace it: each belongs to this user or to root, and nobody else may write to the folder that it
- * stands in, unless only an entry's owner may take it out of there (the sticky bit, as /tmp has it).
+ * Follows the links in a path, and returns what it names without any; undefined when nothing is
+ * there. Throws IDENTITY_INVALID when another user could have put a link or a folder of the way
+ * there, or could replace it: each belongs to this user or to root, and nobody else may write to
+ * the folder that it stands in, unless only an entry's owner may take it out of there (the sticky
+ * bit, as /tmp has it).
  */
 export async function resolveSafely(path: string): Promise<string | undefined> {
   let names = resolve(path).split("/");

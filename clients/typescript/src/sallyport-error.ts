@@ -17,7 +17,10 @@ export type ClientReason =
 /** A reason as a server gave it, which may be newer than this client. */
 export type ToldReason = { readonly told: string };
 
-/** A refusal by the server, or a client's own finding: a reply that cannot be trusted, a server out of reach. */
+/**
+ * A refusal by the server, or a client's own finding: a reply that cannot be trusted, a server out
+ * of reach.
+ */
 export class SallyportError extends Error {
   override readonly name = "SallyportError";
   /** A PublicReason, a ClientReason, or what a newer server said. */
@@ -26,8 +29,9 @@ export class SallyportError extends Error {
   /** After how many milliseconds trying again makes sense, where the server said so. */
   readonly retryAfterMs: number | undefined;
   /**
-   * Of a refusal: true when the process that owns the data signed it; false when it is the gateway's word alone that a
-   * change was refused, which may have been made all the same. Undefined for everything else.
+   * Of a refusal: true when the process that owns the data signed it; false when it is the
+   * gateway's word alone that a change was refused, which may have been made all the same.
+   * Undefined for everything else.
    */
   readonly vouched: boolean | undefined;
 

@@ -43,7 +43,9 @@ test("a sealed value opens for its target and for no other", async () => {
       },
       new Uint8Array(sealed.ciphertext).buffer,
     );
-  expect(Buffer.from(await open({ ...target, kind: ValueKind.SINGLE })).toString()).toBe("to be sealed");
+  expect(Buffer.from(await open({ ...target, kind: ValueKind.SINGLE })).toString()).toBe(
+    "to be sealed",
+  );
   const others = [
     { ...target, vaultId: "vlt_00000000000000000001" },
     { ...target, projectId: "prj_00000000000000000001" },
@@ -54,6 +56,7 @@ test("a sealed value opens for its target and for no other", async () => {
     { ...target, secretName: "API_KEY" },
     { ...target, projectName: "webD", secretName: "B_URL" },
   ];
-  for (const other of others) await expect(open({ ...other, kind: ValueKind.SINGLE })).rejects.toThrow();
+  for (const other of others)
+    await expect(open({ ...other, kind: ValueKind.SINGLE })).rejects.toThrow();
   await expect(open({ ...target, kind: ValueKind.FIELDS })).rejects.toThrow();
 });

@@ -2,7 +2,10 @@ import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from "@hpke
 import { create } from "@bufbuild/protobuf";
 import type { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { KeyUse, SealingSuite } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { type SealedValue, SealedValueSchema } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
+import {
+  type SealedValue,
+  SealedValueSchema,
+} from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { readAad, readInfo, writeInfo } from "@sallyport/proto/signing";
 import type { TrustedKeys } from "./keyset.ts";
 
@@ -71,7 +74,9 @@ export async function createRecipient(): Promise<Recipient> {
         info,
       });
       return async (secretId, version, ciphertext) =>
-        new Uint8Array(await context.open(bufferOf(ciphertext), bufferOf(readAad(secretId, version))));
+        new Uint8Array(
+          await context.open(bufferOf(ciphertext), bufferOf(readAad(secretId, version))),
+        );
     },
   };
 }

@@ -25,7 +25,8 @@ async function sendTo(inUse: string, newest: string, refusal?: SallyportError) {
   const outcome = await sendSealed(keeper, seal, async (value) => {
     sent.push(value);
     if (refusal) throw refusal;
-    if (value !== inUse) throw new SallyportError("FIELD_INVALID", "x", { metadata: { field: "value" } });
+    if (value !== inUse)
+      throw new SallyportError("FIELD_INVALID", "x", { metadata: { field: "value" } });
     return "stored";
   }).catch((error: unknown) => error);
   return { sent, outcome };
@@ -33,7 +34,10 @@ async function sendTo(inUse: string, newest: string, refusal?: SallyportError) {
 
 describe("a value that is sealed and sent", () => {
   test("is sent once while its key is in use", async () => {
-    expect(await sendTo("sealing-1", "sealing-1")).toEqual({ sent: ["sealing-1"], outcome: "stored" });
+    expect(await sendTo("sealing-1", "sealing-1")).toEqual({
+      sent: ["sealing-1"],
+      outcome: "stored",
+    });
   });
 
   test("is sealed to the newer key when the one before is retired", async () => {
@@ -47,6 +51,9 @@ describe("a value that is sealed and sent", () => {
     const { sent, outcome } = await sendTo("sealing-9", "sealing-1");
     expect([sent.length, outcome]).toMatchObject([1, { reason: "FIELD_INVALID" }]);
     const other = new SallyportError("FIELD_INVALID", "x", { metadata: { field: "name" } });
-    expect(await sendTo("sealing-2", "sealing-2", other)).toEqual({ sent: ["sealing-1"], outcome: other });
+    expect(await sendTo("sealing-2", "sealing-2", other)).toEqual({
+      sent: ["sealing-1"],
+      outcome: other,
+    });
   });
 });

@@ -6,7 +6,10 @@ type Statement = Record<"vaultId" | "seed" | "signature", string>;
 type Vectors = {
   readonly enrollmentStatement: Statement & { readonly admittedPublicKey: string };
   readonly loginStatement: Statement & { readonly admittedPublicKey: string };
-  readonly renewalStatement: Statement & { readonly oldPublicKey: string; readonly newPublicKey: string };
+  readonly renewalStatement: Statement & {
+    readonly oldPublicKey: string;
+    readonly newPublicKey: string;
+  };
 };
 
 const file = new URL("../../../test/vectors/signing/tokens.json", import.meta.url);
@@ -16,7 +19,12 @@ const text = (value: Uint8Array) => Buffer.from(value).toString("base64");
 
 test.each(["enr", "login"] as const)("SIGNING §8: a token of kind %s admits a key", (kind) => {
   const vector = kind === "enr" ? vectors.enrollmentStatement : vectors.loginStatement;
-  const { proof } = proveToken(kind, vector.vaultId, bytes(vector.seed), bytes(vector.admittedPublicKey));
+  const { proof } = proveToken(
+    kind,
+    vector.vaultId,
+    bytes(vector.seed),
+    bytes(vector.admittedPublicKey),
+  );
   expect(text(proof)).toBe(vector.signature);
 });
 

@@ -11,7 +11,10 @@ import { newSeed, privateKeyOf, rawPublicKey, signBytes } from "./keys.ts";
 /** The two kinds of text that let a new key in: an enrollment token and a login code. */
 export type TokenKind = "enr" | "login";
 
-/** The secret half of a token, made by its creator and never sent: the seed, and the hash that the server keeps. */
+/**
+ * The secret half of a token, made by its creator and never sent: the seed, and the hash that the
+ * server keeps.
+ */
 export type TokenSecret = { readonly seed: Uint8Array; readonly publicKeySha256: Uint8Array };
 
 /** Makes the secret half of a token. */
@@ -25,7 +28,10 @@ export function newTokenSecret(): TokenSecret {
   };
 }
 
-/** The proof that the holder of a token admits a key: the token's public key, and its signature (SIGNING §8). */
+/**
+ * The proof that the holder of a token admits a key: the token's public key, and its signature
+ * (SIGNING §8).
+ */
 export function proveToken(
   kind: TokenKind,
   vaultId: string,
@@ -39,8 +45,8 @@ export function proveToken(
 }
 
 /**
- * The proof with which a new key takes the place of a device's present one: the new public key, and its signature (SIGNING
- * §8). The request that carries it is signed by the present key.
+ * The proof with which a new key takes the place of a device's present one: the new public key, and
+ * its signature (SIGNING §8). The request that carries it is signed by the present key.
  */
 export function proveRenewal(
   vaultId: string,
@@ -49,7 +55,10 @@ export function proveRenewal(
 ): { newPublicKey: Uint8Array; proof: Uint8Array } {
   const privateKey = privateKeyOf(newKeySeed);
   const newPublicKey = rawPublicKey(privateKey);
-  return { newPublicKey, proof: signBytes(privateKey, renewalStatement(vaultId, presentKey, newPublicKey)) };
+  return {
+    newPublicKey,
+    proof: signBytes(privateKey, renewalStatement(vaultId, presentKey, newPublicKey)),
+  };
 }
 
 export { formatToken, parseToken };

@@ -25,7 +25,10 @@ afterEach(async () => {
 type Seen = { readonly created: number; readonly nonce: string; readonly userAgent: string };
 
 /** A gateway with a window of 60 seconds around its own time, which it tells. */
-async function gatewayAt(now: () => number, told: () => string = () => new Date(now()).toISOString()) {
+async function gatewayAt(
+  now: () => number,
+  told: () => string = () => new Date(now()).toISOString(),
+) {
   const seen: Seen[] = [];
   const judge: Interceptor = (next) => async (request) => {
     const { created, nonce } = parseSignatureInput(request.header.get("signature-input") ?? "");
@@ -178,34 +181,39 @@ describe("a gateway that does not answer", () => {
   });
 
   test("that refuses connections is named by the system's code", async () => {
-    const failure = await usersAt("https://localhost:1", "connect").whoAmI({}).catch(toSallyportError);
+    const failure = await usersAt("https://localhost:1", "connect")
+      .whoAmI({})
+      .catch(toSallyportError);
     expect(failure).toMatchObject({ reason: "UNREACHABLE", metadata: { cause: "ECONNREFUSED" } });
   });
 });
 
-describe.each(["connect", "grpc"] as const)("a connection that was lost in silence, over %s", (protocol) => {
-  async function lost(options: ConnectionOptions) {
-    const gateway = await gatewayAt(Date.now);
-    const forwarder = await startForwarder(Number(new URL(gateway.url).port));
-    stops.push(() => forwarder[Symbol.asyncDispose]());
-    const users = usersAt(`http://127.0.0.1:${forwarder.port}`, protocol, options);
-    expect((await users.whoAmI({})).name).toBe("me");
-    forwarder.silence();
-    return { users, forwarder };
-  }
+describe.each(["connect", "grpc"] as const)(
+  "a connection that was lost in silence, over %s",
+  (protocol) => {
+    async function lost(options: ConnectionOptions) {
+      const gateway = await gatewayAt(Date.now);
+      const forwarder = await startForwarder(Number(new URL(gateway.url).port));
+      stops.push(() => forwarder[Symbol.asyncDispose]());
+      const users = usersAt(`http://127.0.0.1:${forwarder.port}`, protocol, options);
+      expect((await users.whoAmI({})).name).toBe("me");
+      forwarder.silence();
+      return { users, forwarder };
+    }
 
-  test("costs one attempt: the next goes over another", async () => {
-    const { users, forwarder } = await lost({ attemptMs: 500 });
-    const failure = await users.whoAmI({}).catch(toSallyportError);
-    expect(failure).toMatchObject({ reason: "UNREACHABLE", metadata: { cause: "TIMEOUT" } });
-    expect((await users.whoAmI({})).name).toBe("me");
-    expect(forwarder.connections()).toBe(2);
-  });
+    test("costs one attempt: the next goes over another", async () => {
+      const { users, forwarder } = await lost({ attemptMs: 500 });
+      const failure = await users.whoAmI({}).catch(toSallyportError);
+      expect(failure).toMatchObject({ reason: "UNREACHABLE", metadata: { cause: "TIMEOUT" } });
+      expect((await users.whoAmI({})).name).toBe("me");
+      expect(forwarder.connections()).toBe(2);
+    });
 
-  test("costs one call whose own time was over", async () => {
-    const { users, forwarder } = await lost({});
-    await expect(users.whoAmI({}, { signal: AbortSignal.timeout(300) })).rejects.toThrow();
-    expect((await users.whoAmI({})).name).toBe("me");
-    expect(forwarder.connections()).toBe(2);
-  });
-});
+    test("costs one call whose own time was over", async () => {
+      const { users, forwarder } = await lost({});
+      await expect(users.whoAmI({}, { signal: AbortSignal.timeout(300) })).rejects.toThrow();
+      expect((await users.whoAmI({})).name).toBe("me");
+      expect(forwarder.connections()).toBe(2);
+    });
+  },
+);

@@ -16,22 +16,36 @@ import { version } from "./version.ts";
 export type ConnectionOptions = {
   /** What the client calls itself in records; `sallyport-js/<version>` by default. */
   readonly userAgent?: string;
-  /** How long one attempt may take, in milliseconds; 10 seconds by default, twice what a gateway gives a request. */
+  /**
+   * How long one attempt may take, in milliseconds; 10 seconds by default, twice what a gateway
+   * gives a request.
+   */
   readonly attemptMs?: number;
-  /** Where to keep the newest keyset's epoch; the file that loadIdentity read the identity from, unless given. */
+  /**
+   * Where to keep the newest keyset's epoch; the file that loadIdentity read the identity from,
+   * unless given.
+   */
   readonly identityFile?: string;
   /** Where HTTPS_PROXY and NO_PROXY are looked for; the process's environment unless given. */
   readonly env?: NodeJS.ProcessEnv;
   /** Ends every call, whatever it waits for. */
   readonly signal?: AbortSignal;
-  /** Told when the gateway's CLOCK_SKEW made the client correct its clock: how far it is now from the system's, in ms. */
+  /**
+   * Told when the gateway's CLOCK_SKEW made the client correct its clock: how far it is now from
+   * the system's, in ms.
+   */
   readonly onClockSet?: (correctionMs: number) => void;
 };
 
-/** Where the gateway is, and the fingerprint of the root that everything behind it is trusted by. */
+/**
+ * Where the gateway is, and the fingerprint of the root that everything behind it is trusted by.
+ */
 export type PinnedEndpoint = Endpoint & Pinned;
 
-/** The endpoint of an identity, with what it has pinned; newer epochs are kept in the identity's file. */
+/**
+ * The endpoint of an identity, with what it has pinned; newer epochs are kept in the identity's
+ * file.
+ */
 export function pinned(identity: Identity, options: ConnectionOptions = {}): PinnedEndpoint {
   const { url, ca, rootFingerprint, keyId, keysetEpoch } = identity;
   const file = options.identityFile ?? identityFileOf(identity);
@@ -45,8 +59,8 @@ export function pinned(identity: Identity, options: ConnectionOptions = {}): Pin
 }
 
 /**
- * A transport whose every request is signed over the bytes it sends, and whose every answer is verified over the bytes it
- * gets; nothing is ever sent twice.
+ * A transport whose every request is signed over the bytes it sends, and whose every answer is
+ * verified over the bytes it gets; nothing is ever sent twice.
  */
 export type SignedTransport = {
   readonly transport: Transport;
@@ -62,8 +76,8 @@ const frameHeadBytes = 5;
 const defaultAttemptMs = 10_000;
 
 /**
- * Opens a signed transport over HTTP/2 in the Connect or the gRPC protocol. With the signer's clock it signs a request
- * that was refused as CLOCK_SKEW once more, by the gateway's time.
+ * Opens a signed transport over HTTP/2 in the Connect or the gRPC protocol. With the signer's clock
+ * it signs a request that was refused as CLOCK_SKEW once more, by the gateway's time.
  */
 export function createSignedTransport(
   endpoint: PinnedEndpoint,
@@ -93,8 +107,13 @@ export function createSignedTransport(
   return { transport, keeper, connection, close: connection.close };
 }
 
-// Signed here, where the bytes are: an interceptor sees messages, and two encodings of one message may differ.
-function signing(send: UniversalClientFn, signer: Signer, options: ConnectionOptions): UniversalClientFn {
+// Signed here, where the bytes are: an interceptor sees messages, and two encodings of one message
+// may differ.
+function signing(
+  send: UniversalClientFn,
+  signer: Signer,
+  options: ConnectionOptions,
+): UniversalClientFn {
   return async (request) => {
     const chunks: Uint8Array[] = [];
     for await (const chunk of request.body ?? []) chunks.push(chunk);
@@ -109,7 +128,12 @@ function signing(send: UniversalClientFn, signer: Signer, options: ConnectionOpt
       yield new Uint8Array(body);
     })();
     const signals = [request.signal, options.signal].filter((signal) => signal !== undefined);
-    const response = await send({ ...request, header, body: content, signal: AbortSignal.any(signals) });
+    const response = await send({
+      ...request,
+      header,
+      body: content,
+      signal: AbortSignal.any(signals),
+    });
     // Overwrites whatever a server may have put there.
     response.header.set(requestDigestHeader, Buffer.from(signed.requestDigest).toString("base64"));
     return response;
@@ -124,7 +148,8 @@ function correcting(clock: Clock, onClockSet: ConnectionOptions["onClockSet"]): 
     } catch (error) {
       const { reason, metadata } = toSallyportError(error);
       if (reason !== "CLOCK_SKEW") throw error;
-      // Of requests under way together, the first to be refused corrects the clock, and the others profit.
+      // Of requests under way together, the first to be refused corrects the clock, and the others
+      // profit.
       if (clock.corrections() === before) {
         const corrected = clock.correct(metadata["server_time"] ?? "");
         if (corrected === undefined) throw error;

@@ -25,7 +25,10 @@ afterEach(async () => {
 });
 
 /** A gateway that may lie after the owners have signed, and how often its keyset was asked for. */
-async function gateway(owners: () => TestOwners, lie: Interceptor = (next) => (request) => next(request)) {
+async function gateway(
+  owners: () => TestOwners,
+  lie: Interceptor = (next) => (request) => next(request),
+) {
   const asked = { keysets: 0 };
   const signing: Interceptor = (next) => (request) => owners().signing(next)(request);
   const handler = connectNodeAdapter({
@@ -85,7 +88,10 @@ describe.each(["connect", "grpc"] as const)("over %s", (protocol) => {
     const { url, asked } = await gateway(() => owners, lie);
     return { machines: machinesAt(url, owners.rootFingerprint, protocol), asked };
   };
-  const failureOf = async (lie: Interceptor, method: "revokeMachine" | "listMachines" = "revokeMachine") =>
+  const failureOf = async (
+    lie: Interceptor,
+    method: "revokeMachine" | "listMachines" = "revokeMachine",
+  ) =>
     toSallyportError(await (await open(lie)).machines[method]({}).catch((error: unknown) => error));
   const untrusted = (sentence: RegExp) => ({
     reason: "REPLY_UNTRUSTED",
@@ -95,7 +101,11 @@ describe.each(["connect", "grpc"] as const)("over %s", (protocol) => {
 
   test("what an owner signed is believed, and the keyset is asked for once", async () => {
     const { machines, asked } = await open();
-    const answers = [machines.revokeMachine({}), machines.revokeMachine({}), machines.revokeMachine({})];
+    const answers = [
+      machines.revokeMachine({}),
+      machines.revokeMachine({}),
+      machines.revokeMachine({}),
+    ];
     for (const { machine } of await Promise.all(answers)) expect(machine?.name).toBe("runner-1");
     expect((await machines.listMachines({})).machines).toHaveLength(1);
     expect(asked.keysets).toBe(1);
@@ -139,7 +149,10 @@ describe.each(["connect", "grpc"] as const)("over %s", (protocol) => {
   });
 
   test("a refusal that its owner signed is vouched for", async () => {
-    const value = create(RefusalSchema, { reason: Reason.NOT_FOUND, metadata: { field: "machine_id" } });
+    const value = create(RefusalSchema, {
+      reason: Reason.NOT_FOUND,
+      metadata: { field: "machine_id" },
+    });
     const signed = (request: Request) =>
       owners.sign("identity", digestOf(request), { case: "refusal", value });
     const told = { field: "machine_id" };
@@ -164,7 +177,10 @@ describe.each(["connect", "grpc"] as const)("over %s", (protocol) => {
       "was an answer",
       /identity did not refuse the request/,
       refusing("NOT_FOUND", {}, (request) =>
-        owners.sign("identity", digestOf(request), { case: "contentSha256", value: new Uint8Array(32) }),
+        owners.sign("identity", digestOf(request), {
+          case: "contentSha256",
+          value: new Uint8Array(32),
+        }),
       ),
     ],
     [
@@ -202,7 +218,9 @@ describe.each(["connect", "grpc"] as const)("over %s", (protocol) => {
     await machines.listMachines({});
     expect(asked.keysets).toBe(2);
     current = old;
-    const failure = toSallyportError(await machines.listMachines({}).catch((error: unknown) => error));
+    const failure = toSallyportError(
+      await machines.listMachines({}).catch((error: unknown) => error),
+    );
     expect(failure).toMatchObject(untrusted(/signature of identity does not hold/));
     expect(asked.keysets).toBe(3);
   });
@@ -219,7 +237,9 @@ describe.each(["connect", "grpc"] as const)("over %s", (protocol) => {
     await machines.listMachines({});
     expect(asked.keysets).toBe(1);
     // The gateway keeps the newer keyset back.
-    const failure = toSallyportError(await machines.listMachines({}).catch((error: unknown) => error));
+    const failure = toSallyportError(
+      await machines.listMachines({}).catch((error: unknown) => error),
+    );
     expect(failure).toMatchObject(untrusted(/the keyset is older than one already seen/));
     current = next;
     await machines.listMachines({});
@@ -229,7 +249,9 @@ describe.each(["connect", "grpc"] as const)("over %s", (protocol) => {
   test("nothing is asked of a deployment of another root", async () => {
     const { url, asked } = await gateway(() => createTestOwners());
     const machines = machinesAt(url, owners.rootFingerprint, protocol);
-    const failure = toSallyportError(await machines.revokeMachine({}).catch((error: unknown) => error));
+    const failure = toSallyportError(
+      await machines.revokeMachine({}).catch((error: unknown) => error),
+    );
     expect(failure.reason).toBe("ROOT_CHANGED");
     expect(asked.keysets).toBe(1);
   });

@@ -12,7 +12,13 @@ import {
   answerOwnerOf,
   unframeMessage,
 } from "@sallyport/proto/signing";
-import { type AskedOwner, epochOf, readAnswerHeader, verifyContent, verifyRefusal } from "./answer.ts";
+import {
+  type AskedOwner,
+  epochOf,
+  readAnswerHeader,
+  verifyContent,
+  verifyRefusal,
+} from "./answer.ts";
 import { noteVouched } from "./errors.ts";
 import type { KeysetKeeper } from "./keyset-keeper.ts";
 import type { TrustedKeys } from "./keyset.ts";
@@ -21,7 +27,10 @@ import { SallyportError } from "./sallyport-error.ts";
 /** The local response header that carries the digest of the request as it was signed, in base64. */
 export const requestDigestHeader = "sallyport-request-digest";
 
-/** Verifies every answer of a transport: contents where the bytes are, refusals where they are errors. */
+/**
+ * Verifies every answer of a transport: contents where the bytes are, refusals where they are
+ * errors.
+ */
 export type Verifier = {
   contents(send: UniversalClientFn): UniversalClientFn;
   readonly refusals: Interceptor;
@@ -40,9 +49,10 @@ export type WireAnswer = {
 const readOnly = /\/(Get|BatchGet|List|Count|WhoAmI|ReadSecrets)[A-Za-z]*$/;
 
 /**
- * Makes a verifier for one transport. What its owner did not sign is REPLY_UNTRUSTED (SIGNING §11); only for reasons that
- * a gateway has of its own a refusal may come unsigned, and is noted as not vouched for where a change was asked for. The
- * keys are asked for before the request: it may be the last that this client may make.
+ * Makes a verifier for one transport. What its owner did not sign is REPLY_UNTRUSTED (SIGNING §11);
+ * only for reasons that a gateway has of its own a refusal may come unsigned, and is noted as not
+ * vouched for where a change was asked for. The keys are asked for before the request: it may be
+ * the last that this client may make.
  */
 export function createVerifier(keys: AnswerKeys, maxBytes: number): Verifier {
   // By its signal an interceptor knows the attempt that its error came of.
@@ -80,11 +90,17 @@ export function createVerifier(keys: AnswerKeys, maxBytes: number): Verifier {
 export function ownerOf(path: string): AnswerOwner | "itself" {
   const owner = answerOwnerOf(path);
   if (owner === undefined)
-    throw new SallyportError("REPLY_UNTRUSTED", `the answer cannot be trusted: ${path} has no owner`);
+    throw new SallyportError(
+      "REPLY_UNTRUSTED",
+      `the answer cannot be trusted: ${path} has no owner`,
+    );
   return owner;
 }
 
-/** Verifies an answer on the wire and says whether it is one; else it is an error. Throws REPLY_UNTRUSTED. */
+/**
+ * Verifies an answer on the wire and says whether it is one; else it is an error. Throws
+ * REPLY_UNTRUSTED.
+ */
 export async function verifyWireContent(
   answer: WireAnswer,
   asked: AskedOwner,
@@ -99,8 +115,8 @@ export async function verifyWireContent(
 }
 
 /**
- * Verifies a refusal: true when its owner signed it, false when a gateway may have made it alone, undefined when it is no
- * refusal of a deployment. Throws REPLY_UNTRUSTED.
+ * Verifies a refusal: true when its owner signed it, false when a gateway may have made it alone,
+ * undefined when it is no refusal of a deployment. Throws REPLY_UNTRUSTED.
  */
 export async function verifyWireRefusal(
   error: ConnectError,
@@ -134,7 +150,10 @@ function contentOf({ status, header, body }: WireAnswer): Uint8Array | undefined
     return unframeMessage(body);
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    throw new SallyportError("REPLY_UNTRUSTED", "the answer cannot be trusted: it is not one message");
+    throw new SallyportError(
+      "REPLY_UNTRUSTED",
+      "the answer cannot be trusted: it is not one message",
+    );
   }
 }
 

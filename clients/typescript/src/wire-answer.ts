@@ -13,8 +13,8 @@ import {
 export type ForeignAnswer = WireAnswer & { readonly header: Headers; readonly trailer: Headers };
 
 /**
- * Verifies an answer that goes to a tool which cannot (SIGNING §11). The read and the keyset pass: they carry a signature
- * of their own. Throws REPLY_UNTRUSTED.
+ * Verifies an answer that goes to a tool which cannot (SIGNING §11). The read and the keyset pass:
+ * they carry a signature of their own. Throws REPLY_UNTRUSTED.
  */
 export async function verifyForeignAnswer(
   answer: ForeignAnswer,
@@ -32,5 +32,9 @@ export async function verifyForeignAnswer(
 function errorOf({ header, body, trailer }: ForeignAnswer): ConnectError | undefined {
   if ((header.get("content-type") ?? "").startsWith("application/grpc"))
     return findTrailerError(trailer.has("grpc-status") ? trailer : header);
-  return errorFromJsonBytes(body, header, new ConnectError("no error of a deployment", Code.Unknown));
+  return errorFromJsonBytes(
+    body,
+    header,
+    new ConnectError("no error of a deployment", Code.Unknown),
+  );
 }

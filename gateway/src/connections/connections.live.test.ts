@@ -57,7 +57,10 @@ async function handshake(gateway: TestGateway, socket: Socket, protocol = "h2") 
   return tls;
 }
 
-/** A load balancer: it hands connections on as they are, after a header that says from whom they come. */
+/**
+ * A load balancer: it hands connections on as they are, after a header that says from whom they
+ * come.
+ */
 async function startBalancer(gateway: TestGateway, header: () => Uint8Array) {
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
@@ -142,7 +145,8 @@ describe("one address", () => {
 
 test("one address opens so many a second, before TLS begins; others theirs, and it is counted", async () => {
   await using gateway = await start({ newConnectionsPerAddress: 1 });
-  const tooSoon = () => series('sallyport_limit_requests_total{limit="connection_rate",outcome="refused"}');
+  const tooSoon = () =>
+    series('sallyport_limit_requests_total{limit="connection_rate",outcome="refused"}');
   const before = await tooSoon();
   for (let n = 0; n < 8; n += 1) (await open(gateway, stranger)).destroy();
   expect(await isEnded(await open(gateway, stranger))).toBe(true);
@@ -167,16 +171,21 @@ test("all addresses together hold sixteen times as many", async () => {
 describe("behind a load balancer", () => {
   const proxies = ["127.0.0.64/28"];
 
-  test.each(["192.0.2.7", "2001:db8:1:2::7"])("a read comes from %s, over every wire", async (client) => {
-    await using gateway = await start({ proxies });
-    await using balancer = await startBalancer(gateway, () => writeProxyHeader(client, { tlvBytes: 40 }));
-    const sources = followSources(gateway);
-    for (const wire of wires)
-      expect(await read(gateway, wire, balancer.port)).toMatchObject({ kind: "reply" });
-    expect(sources).toEqual(wires.map(() => client));
-    for (const wire of wires) await read(gateway, wire); // Past the balancer nothing changes.
-    expect(new Set(sources.slice(wires.length))).toEqual(new Set(["127.0.0.1"]));
-  });
+  test.each(["192.0.2.7", "2001:db8:1:2::7"])(
+    "a read comes from %s, over every wire",
+    async (client) => {
+      await using gateway = await start({ proxies });
+      await using balancer = await startBalancer(gateway, () =>
+        writeProxyHeader(client, { tlvBytes: 40 }),
+      );
+      const sources = followSources(gateway);
+      for (const wire of wires)
+        expect(await read(gateway, wire, balancer.port)).toMatchObject({ kind: "reply" });
+      expect(sources).toEqual(wires.map(() => client));
+      for (const wire of wires) await read(gateway, wire); // Past the balancer nothing changes.
+      expect(new Set(sources.slice(wires.length))).toEqual(new Set(["127.0.0.1"]));
+    },
+  );
 
   test("an IPv4 client of an IPv6 listener is the IPv4 address", async () => {
     await using gateway = await start({ proxies });
@@ -223,7 +232,9 @@ describe("behind a load balancer", () => {
       socket.write(writeProxyHeader(client));
       return socket;
     };
-    const held = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map((n) => openAs(`2001:db8:1:${n}::7`)));
+    const held = await Promise.all(
+      [1, 2, 3, 4, 5, 6, 7, 8].map((n) => openAs(`2001:db8:1:${n}::7`)),
+    );
     await expect.poll(openConnections).toBe(8);
     expect(await isEnded(await openAs("2001:db8:1:9::7"))).toBe(true);
     held.push(await handshake(gateway, await openAs("2001:db8:2:5::7")));
@@ -311,8 +322,14 @@ describe("who is no load balancer", () => {
   test("is not believed in headers of HTTP either", async () => {
     await using gateway = await start({ proxies: ["127.0.0.77"] });
     const sources = followSources(gateway);
-    const session: ClientHttp2Session = connectHttp2(`https://${gateway.authority}`, { ca: gateway.ca });
-    const claims = { "x-forwarded-for": "192.0.2.7", forwarded: "for=192.0.2.7", "x-real-ip": "192.0.2.7" };
+    const session: ClientHttp2Session = connectHttp2(`https://${gateway.authority}`, {
+      ca: gateway.ca,
+    });
+    const claims = {
+      "x-forwarded-for": "192.0.2.7",
+      forwarded: "for=192.0.2.7",
+      "x-real-ip": "192.0.2.7",
+    };
     const sending: Wire = {
       ...connectJson,
       send: (to, sent) =>

@@ -10,11 +10,17 @@ import { receiveProxyHeader } from "./receive-header.ts";
 
 /** Which connections are taken. */
 export type ConnectionOptions = {
-  /** How many one address may hold, a /48 of IPv6 eight times and all together sixteen times as many. */
+  /**
+   * How many one address may hold, a /48 of IPv6 eight times and all together sixteen times as
+   * many.
+   */
   readonly perAddress: number;
   /** How many it may open: a TLS handshake costs more than most requests. */
   readonly opened: Pick<Buckets, "take">;
-  /** Load balancers whose connections begin with a PROXY header: addresses and networks in CIDR notation. */
+  /**
+   * Load balancers whose connections begin with a PROXY header: addresses and networks in CIDR
+   * notation.
+   */
   readonly proxies: readonly string[];
   /** How long they may take for the header, in milliseconds. */
   readonly headerMs: number;
@@ -23,7 +29,10 @@ export type ConnectionOptions = {
 
 /** The connections of a server, those in their handshake included. */
 export type Connections = {
-  /** The address that a connection came from, behind a load balancer its client's; "0.0.0.0" once it is gone. */
+  /**
+   * The address that a connection came from, behind a load balancer its client's; "0.0.0.0" once it
+   * is gone.
+   */
   readonly sourceOf: (socket: NamedSocket) => string;
   /** How many are open. */
   open(): number;
@@ -34,11 +43,15 @@ type NamedSocket = Parameters<typeof nameOf>[0];
 const nowhere = "0.0.0.0";
 
 /**
- * Takes the server's connections from now on: before TLS begins, the PROXY header of a load balancer is read, and a
- * connection too many of its address, or too soon after others, is reset. Security: a header is read from the given addresses alone, and from them
- * every connection must have one; from everyone else it is no TLS and refused as that.
+ * Takes the server's connections from now on: before TLS begins, the PROXY header of a load
+ * balancer is read, and a connection too many of its address, or too soon after others, is reset.
+ * Security: a header is read from the given addresses alone, and from them every connection must
+ * have one; from everyone else it is no TLS and refused as that.
  */
-export function guardConnections(server: Http2SecureServer, options: ConnectionOptions): Connections {
+export function guardConnections(
+  server: Http2SecureServer,
+  options: ConnectionOptions,
+): Connections {
   const [beginTls] = server.listeners("connection") as [(socket: Socket) => void];
   server.removeAllListeners("connection");
   const isProxy = rangesHave(options.proxies);
@@ -52,7 +65,10 @@ export function guardConnections(server: Http2SecureServer, options: ConnectionO
       const { source } = await receiveProxyHeader(socket, options.headerMs);
       take(socket, source === undefined ? peer : plainAddress(source));
     } catch (error) {
-      options.logger.warn({ err: error, peer }, "a load balancer's connection has no PROXY header to use");
+      options.logger.warn(
+        { err: error, peer },
+        "a load balancer's connection has no PROXY header to use",
+      );
       socket.destroy();
     }
   }
@@ -92,7 +108,8 @@ function createSources({ perAddress, opened }: Pick<ConnectionOptions, "perAddre
   };
 }
 
-// An IPv4 address that reached us over IPv6 is the IPv4 address; the zone of a link is no part of an address.
+// An IPv4 address that reached us over IPv6 is the IPv4 address; the zone of a link is no part of
+// an address.
 function plainAddress(address: string): string {
   return address.replace(/^::ffff:(?=\d+\.)/, "").replace(/%.*$/, "");
 }

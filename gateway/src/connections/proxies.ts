@@ -1,7 +1,10 @@
 import { BlockList, isIP, isIPv4 } from "node:net";
 import type { Setting } from "@sallyport/config";
 
-/** A comma-separated list of addresses and networks in CIDR notation; those of a whole family are refused. */
+/**
+ * A comma-separated list of addresses and networks in CIDR notation; those of a whole family are
+ * refused.
+ */
 export function addressRanges(variable: string): Setting<readonly string[]> {
   return {
     variable,
@@ -21,7 +24,9 @@ function isRange(range: string): boolean {
   const [network = "", bits, ...more] = range.split("/");
   const most = isIPv4(network) ? 32 : 128;
   if (isIP(network) === 0 || more.length > 0) return false;
-  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) >= 1 && Number(bits) <= most);
+  return (
+    bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) >= 1 && Number(bits) <= most)
+  );
 }
 
 /** Tells whether an address is in one of the ranges. */

@@ -19,14 +19,25 @@ describe("a PROXY header of version 2", () => {
       "21 21 0024 00000000000000000000ffffc0000201 00000000000000000000ffffc6336401 d431 01bb",
       "::ffff:192.0.2.1",
     ],
-    ["TLVs behind the addresses", "21 11 0013 c0000201 c6336401 d431 01bb 04 0004 00000000", "192.0.2.1"],
+    [
+      "TLVs behind the addresses",
+      "21 11 0013 c0000201 c6336401 d431 01bb 04 0004 00000000",
+      "192.0.2.1",
+    ],
     ["LOCAL", "20 00 0000", undefined],
-    ["LOCAL with addresses, which are discarded", "20 11 000c c0000201 c6336401 d431 01bb", undefined],
+    [
+      "LOCAL with addresses, which are discarded",
+      "20 11 000c c0000201 c6336401 d431 01bb",
+      undefined,
+    ],
     ["LOCAL with a block of any kind", "20 ff 0003 010203", undefined],
   ])("with %s is read, and what follows it is not", (_, rest, source) => {
     const header = hex(signature + rest);
     expect(parseProxyHeader(header)).toEqual({ length: header.length, source });
-    expect(parseProxyHeader(Buffer.concat([header, clientHello]))).toEqual({ length: header.length, source });
+    expect(parseProxyHeader(Buffer.concat([header, clientHello]))).toEqual({
+      length: header.length,
+      source,
+    });
   });
 
   test("is awaited to its last byte", () => {
@@ -54,7 +65,11 @@ test.each([
   ["version 3", `${signature}31 11 000c`, "its version or command is unknown"],
   ["an unknown command", `${signature}22 11 000c`, "its version or command is unknown"],
   ["no family (UNSPEC)", `${signature}21 00 0000`, "it names no client over TCP"],
-  ["UDP over IPv4", `${signature}21 12 000c c0000201 c6336401 d431 01bb`, "it names no client over TCP"],
+  [
+    "UDP over IPv4",
+    `${signature}21 12 000c c0000201 c6336401 d431 01bb`,
+    "it names no client over TCP",
+  ],
   ["UDP over IPv6", `${signature}21 22 0000`, "it names no client over TCP"],
   ["a Unix socket", `${signature}21 31 0000`, "it names no client over TCP"],
   ["an unknown family", `${signature}21 41 0000`, "it names no client over TCP"],

@@ -3,7 +3,10 @@ import { SocketAddress } from "node:net";
 /** What a PROXY header says: its length in bytes, and whose connection a load balancer hands on. */
 export type ProxyHeader = {
   readonly length: number;
-  /** The client's address; undefined where the balancer speaks for itself, as to see whether we are there. */
+  /**
+   * The client's address; undefined where the balancer speaks for itself, as to see whether we are
+   * there.
+   */
   readonly source: string | undefined;
 };
 
@@ -12,22 +15,28 @@ export class ProxyHeaderError extends Error {
   override readonly name = "ProxyHeaderError";
 }
 
-/** The longest header that is read. Ours hold an address and a few hundred bytes that a balancer adds, if any. */
+/**
+ * The longest header that is read. Ours hold an address and a few hundred bytes that a balancer
+ * adds, if any.
+ */
 export const mostHeaderBytes = 4096;
 
 // Sections are of https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt.
 const signature = Buffer.from("\r\n\r\n\0\r\nQUIT\n", "latin1"); // §2.2
 const fixedBytes = 16;
-const [local, proxy] = [0x20, 0x21]; // §2.2: version 2 in the upper four bits, the command in the lower.
-const addressBytes: ReadonlyMap<number, { readonly source: number; readonly all: number }> = new Map([
-  [0x11, { source: 4, all: 12 }], // §2.2: TCP over IPv4: two addresses and two ports
-  [0x21, { source: 16, all: 36 }], // and over IPv6
-]);
+// §2.2: version 2 in the upper four bits, the command in the lower.
+const [local, proxy] = [0x20, 0x21];
+const addressBytes: ReadonlyMap<number, { readonly source: number; readonly all: number }> =
+  new Map([
+    [0x11, { source: 4, all: 12 }], // §2.2: TCP over IPv4: two addresses and two ports
+    [0x21, { source: 16, all: 36 }], // and over IPv6
+  ]);
 
 /**
- * Reads the PROXY header at the beginning of a connection; undefined while it may go on. Throws ProxyHeaderError as soon as
- * the bytes cannot be one (§2: not to be guessed), and for families that name no client over TCP, which may be refused
- * (§2.2). What follows the addresses is passed over (§2.2: unknown TLVs are ignored).
+ * Reads the PROXY header at the beginning of a connection; undefined while it may go on. Throws
+ * ProxyHeaderError as soon as the bytes cannot be one (§2: not to be guessed), and for families
+ * that name no client over TCP, which may be refused (§2.2). What follows the addresses is passed
+ * over (§2.2: unknown TLVs are ignored).
  */
 export function parseProxyHeader(bytes: Uint8Array): ProxyHeader | undefined {
   const begun = bytes.subarray(0, signature.length);

@@ -2,8 +2,8 @@ import type { Socket } from "node:net";
 import { type ProxyHeader, ProxyHeaderError, parseProxyHeader } from "./proxy-header.ts";
 
 /**
- * Receives the PROXY header of a connection, within so many milliseconds, and leaves what follows it to be read. Rejects with
- * ProxyHeaderError when there is none.
+ * Receives the PROXY header of a connection, within so many milliseconds, and leaves what follows
+ * it to be read. Rejects with ProxyHeaderError when there is none.
  */
 export function receiveProxyHeader(socket: Socket, withinMs: number): Promise<ProxyHeader> {
   const { promise, resolve, reject } = Promise.withResolvers<ProxyHeader>();
@@ -14,7 +14,8 @@ export function receiveProxyHeader(socket: Socket, withinMs: number): Promise<Pr
   };
   const broken = (): void => end(new ProxyHeaderError("the connection ended before it was there"));
   const look = (): void => {
-    for (let chunk = next(socket); chunk; chunk = next(socket)) bytes = Buffer.concat([bytes, chunk]);
+    for (let chunk = next(socket); chunk; chunk = next(socket))
+      bytes = Buffer.concat([bytes, chunk]);
     try {
       const header = parseProxyHeader(bytes);
       if (!header) return;

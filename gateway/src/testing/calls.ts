@@ -1,4 +1,9 @@
-import { type DescMessage, type DescMethodUnary, type MessageInitShape, create } from "@bufbuild/protobuf";
+import {
+  type DescMessage,
+  type DescMethodUnary,
+  type MessageInitShape,
+  create,
+} from "@bufbuild/protobuf";
 import { pathOf } from "../routes.ts";
 import type { TestGateway } from "./gateway.ts";
 import { type Covered, type TestKey, signatureHeaders } from "./keys.ts";
@@ -18,12 +23,21 @@ export function signedRequest<I extends DescMessage>(
 ): Sent {
   const { contentType } = wire;
   const body = encode(contentType, method.input, create(method.input, request));
-  const covered = { authority: gateway.authority, path: pathOf(method), contentType, body, ...unsigned };
+  const covered = {
+    authority: gateway.authority,
+    path: pathOf(method),
+    contentType,
+    body,
+    ...unsigned,
+  };
   return {
     method: "POST",
     url: covered.path,
     authority: gateway.authority,
-    headers: [["content-type", covered.contentType], ...Object.entries(signatureHeaders(key, covered))],
+    headers: [
+      ["content-type", covered.contentType],
+      ...Object.entries(signatureHeaders(key, covered)),
+    ],
     body: covered.body,
   };
 }

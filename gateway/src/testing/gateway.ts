@@ -42,7 +42,9 @@ export async function startTestGateway(options: TestGatewayOptions): Promise<Tes
   const trust = options.parts?.trust ?? createTestTrust();
   const peers = options.parts?.peers ?? createTestPeers(trust);
   const logged: Record<string, unknown>[] = [];
-  const stream = { write: (line: string) => void logged.push(JSON.parse(line) as Record<string, unknown>) };
+  const stream = {
+    write: (line: string) => void logged.push(JSON.parse(line) as Record<string, unknown>),
+  };
   const publicNames: string[] = [];
   const config = { ...configOf(options, trust), publicNames, ...options.config };
   const gateway = await startGateway(config, {

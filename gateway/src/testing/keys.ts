@@ -8,11 +8,20 @@ import {
   Role,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { contentDigest, rootFingerprint, signatureBase, signatureParams } from "@sallyport/proto/signing";
+import {
+  contentDigest,
+  rootFingerprint,
+  signatureBase,
+  signatureParams,
+} from "@sallyport/proto/signing";
 import { createAnswerKeys, signTestKeyset } from "@sallyport/test/infra";
 
 /** A key pair, and the keyid under which it signs. */
-export type TestKey = { readonly seed: Uint8Array; readonly publicKey: Uint8Array; readonly keyId: string };
+export type TestKey = {
+  readonly seed: Uint8Array;
+  readonly publicKey: Uint8Array;
+  readonly keyId: string;
+};
 
 /** An enrolled principal with its key. */
 export type TestPrincipal = TestKey & {
@@ -34,7 +43,14 @@ export function newMachine(): TestPrincipal {
   const principalId = newId("mch");
   const role = Role.UNSPECIFIED;
   const vaultId = newId("vlt");
-  return { ...newKey(), keyId: principalId, principalId, kind: PrincipalKind.MACHINE, role, vaultId };
+  return {
+    ...newKey(),
+    keyId: principalId,
+    principalId,
+    kind: PrincipalKind.MACHINE,
+    role,
+    vaultId,
+  };
 }
 
 /** Makes a person of some vault with one device. */
@@ -71,10 +87,16 @@ export function signatureHeaders(key: TestKey, covered: Covered): Record<string,
     signatureParams: params,
   });
   const signature = Buffer.from(signEd25519(key.seed, base)).toString("base64");
-  return { "content-digest": digest, "signature-input": `sp=${params}`, signature: `sp=:${signature}:` };
+  return {
+    "content-digest": digest,
+    "signature-input": `sp=${params}`,
+    signature: `sp=:${signature}:`,
+  };
 }
 
-/** A deployment's keyset, its root's fingerprint, and identity's way to make credentials under it. */
+/**
+ * A deployment's keyset, its root's fingerprint, and identity's way to make credentials under it.
+ */
 export type TestTrust = {
   readonly keyset: Uint8Array;
   readonly rootFingerprint: string;
@@ -101,7 +123,10 @@ export function createTestTrust(): TestTrust {
     credentialOf(principal, lifetimeMs = 60_000) {
       const { principalId, kind, role, vaultId, publicKey, keyId } = principal;
       const nowMs = Date.now();
-      const times = { issuedAt: timestampFromMs(nowMs), expiresAt: timestampFromMs(nowMs + lifetimeMs) };
+      const times = {
+        issuedAt: timestampFromMs(nowMs),
+        expiresAt: timestampFromMs(nowMs + lifetimeMs),
+      };
       const serial = randomBytes(16);
       const statement = { principalId, kind, role, vaultId, publicKey, keyId, ...times, serial };
       return signCredential(statement, { keyId: "credential-1", seed: identity.seed });

@@ -40,16 +40,25 @@ export type PeerSteps = {
   forward: ServiceImpl<typeof ForwardService>["forward"];
 };
 
-/** The five processes behind the gateway, keeping their contracts without their rules: everyone may read everything. */
+/**
+ * The five processes behind the gateway, keeping their contracts without their rules: everyone may
+ * read everything.
+ */
 export type TestPeers = {
   readonly steps: PeerSteps;
-  /** Internal methods that a request reached, with the owner of a Forward; look-ups and records are not among them. */
+  /**
+   * Internal methods that a request reached, with the owner of a Forward; look-ups and records are
+   * not among them.
+   */
   readonly reached: string[];
   readonly events: Event[];
   /** The starts on record, which are not among the events. */
   readonly starts: Event[];
   /** Who is enrolled, by keyid, and why he may not ask if so. */
-  readonly principals: Map<string, { readonly principal: TestPrincipal; readonly refusal?: Reason }>;
+  readonly principals: Map<
+    string,
+    { readonly principal: TestPrincipal; readonly refusal?: Reason }
+  >;
   enroll<P extends TestPrincipal>(principal: P, refusal?: Reason): P;
   readonly routes: Readonly<Record<Exclude<keyof PeerTransports, "keys">, readonly Route[]>>;
   /** Ways to the routes without a network. */
@@ -148,14 +157,23 @@ function readSteps(): Pick<PeerSteps, "authorize" | "fetch" | "open"> {
       results: [
         { ...foreign, decisionId: newId("dec") },
         ...items.map(({ requestDigest, secretIds, machineId, vaultId }) => {
-          const secrets = secretIds
-            .toReversed()
-            .map((secretId) => ({ secretId, projectId: newId("prj"), refusal: Reason.UNSPECIFIED }));
+          const secrets = secretIds.toReversed().map((secretId) => ({
+            secretId,
+            projectId: newId("prj"),
+            refusal: Reason.UNSPECIFIED,
+          }));
           const decisionId = newId("dec");
           const claims = { machineId, vaultId, requestDigest, secrets, decisionId };
-          const permit = { payload: toBinary(PermitClaimsSchema, create(PermitClaimsSchema, claims)) };
+          const permit = {
+            payload: toBinary(PermitClaimsSchema, create(PermitClaimsSchema, claims)),
+          };
           const mac = new Uint8Array(32);
-          return { requestDigest, decisionId, secrets, permit: { ...permit, keyId: "permit-1", mac } };
+          return {
+            requestDigest,
+            decisionId,
+            secrets,
+            permit: { ...permit, keyId: "permit-1", mac },
+          };
         }),
       ],
     }),
@@ -178,16 +196,29 @@ function readSteps(): Pick<PeerSteps, "authorize" | "fetch" | "open"> {
         { ...foreign, outcome: { case: "refusal", value: { reason: Reason.EVIDENCE_INVALID } } },
         ...items.map(({ requestDigest, secrets }) => {
           const ids = secrets.map(({ slip }) => Buffer.from(slip?.payload ?? []).toString());
-          return { requestDigest, outcome: { case: "opened" as const, value: openedOf(requestDigest, ids) } };
+          return {
+            requestDigest,
+            outcome: { case: "opened" as const, value: openedOf(requestDigest, ids) },
+          };
         }),
       ],
     }),
   };
 }
 
-/** What the test's crypto answers for secrets of these ids: contents in one order, claims in the other. */
-export function openedOf(requestDigest: Uint8Array, secretIds: readonly string[], nextPageToken = "") {
-  const values = secretIds.map((secretId) => ({ secretId, value: Buffer.from(`value of ${secretId}`) }));
+/**
+ * What the test's crypto answers for secrets of these ids: contents in one order, claims in the
+ * other.
+ */
+export function openedOf(
+  requestDigest: Uint8Array,
+  secretIds: readonly string[],
+  nextPageToken = "",
+) {
+  const values = secretIds.map((secretId) => ({
+    secretId,
+    value: Buffer.from(`value of ${secretId}`),
+  }));
   const claims = values.toReversed().map(({ secretId, value }) => ({
     secretId,
     name: `name-of-${secretId}`,
@@ -243,10 +274,16 @@ function routesTo(steps: PeerSteps, reached: string[]): TestPeers["routes"] {
       owner("policy"),
     ],
     secrets: [
-      route(FetchService, { fetch: ["gateway"] }, { fetch: noted("secrets.fetch", () => steps.fetch) }),
+      route(
+        FetchService,
+        { fetch: ["gateway"] },
+        { fetch: noted("secrets.fetch", () => steps.fetch) },
+      ),
       owner("secrets"),
     ],
-    crypto: [route(OpenService, { open: ["gateway"] }, { open: noted("crypto.open", () => steps.open) })],
+    crypto: [
+      route(OpenService, { open: ["gateway"] }, { open: noted("crypto.open", () => steps.open) }),
+    ],
     audit: [
       route(
         AppendService,

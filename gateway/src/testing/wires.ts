@@ -13,7 +13,10 @@ import { durationMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { errorFromJson } from "@connectrpc/connect/protocol-connect";
 import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
-import { ErrorInfoSchema, RetryInfoSchema } from "@sallyport/proto/gen/google/rpc/error_details_pb.ts";
+import {
+  ErrorInfoSchema,
+  RetryInfoSchema,
+} from "@sallyport/proto/gen/google/rpc/error_details_pb.ts";
 import {
   type SignedAnswer,
   SignedAnswerSchema,
@@ -93,7 +96,8 @@ export function encode<D extends DescMessage>(
   schema: D,
   message: MessageShape<D>,
 ): Uint8Array {
-  if (contentType === "application/json") return Buffer.from(JSON.stringify(toJson(schema, message)));
+  if (contentType === "application/json")
+    return Buffer.from(JSON.stringify(toJson(schema, message)));
   const bytes = toBinary(schema, message);
   return contentType === "application/proto" ? bytes : frameMessage(bytes);
 }
@@ -102,7 +106,8 @@ export function encode<D extends DescMessage>(
 export function readAnswer<O extends DescMessage>(schema: O, received: Received): Answer<O> {
   const contentType = received.headers.get("content-type") ?? "";
   if (contentType.startsWith("application/grpc")) return readGrpc(schema, received);
-  if (received.status !== 200) return { kind: "refusal", refusal: refusalOf(connectErrorOf(received)) };
+  if (received.status !== 200)
+    return { kind: "refusal", refusal: refusalOf(connectErrorOf(received)) };
   if (contentType === "application/json")
     return { kind: "reply", message: fromJson(schema, jsonOf(received.body)) };
   return { kind: "reply", message: fromBinary(schema, received.body) };
@@ -112,7 +117,11 @@ export function readAnswer<O extends DescMessage>(schema: O, received: Received)
 export function refusalOf(error: ConnectError): PublicRefusal {
   const [info] = error.findDetails(ErrorInfoSchema);
   const [retry] = error.findDetails(RetryInfoSchema);
-  const detail = { reason: info?.reason ?? "", metadata: info?.metadata ?? {}, domain: info?.domain };
+  const detail = {
+    reason: info?.reason ?? "",
+    metadata: info?.metadata ?? {},
+    domain: info?.domain,
+  };
   return {
     code: error.code,
     reason: detail.domain === "sallyport" ? detail.reason : "",
@@ -133,7 +142,10 @@ function connectErrorOf({ status, headers, body }: Received): ConnectError {
   return errorFromJson(jsonOf(body), headers, none);
 }
 
-function readGrpc<O extends DescMessage>(schema: O, { headers, body, trailers }: Received): Answer<O> {
+function readGrpc<O extends DescMessage>(
+  schema: O,
+  { headers, body, trailers }: Received,
+): Answer<O> {
   const error = findTrailerError(trailers.has("grpc-status") ? trailers : headers);
   if (error) return { kind: "refusal", refusal: refusalOf(error) };
   return { kind: "reply", message: fromBinary(schema, unframeMessage(body)) };
@@ -174,7 +186,8 @@ function framing({ method, headers, body, trailers }: Sent): (readonly [string, 
     : [["content-length", String(body.length)]];
 }
 
-// Node refuses to send some headers twice unless told so; its type declarations do not know the option yet.
+// Node refuses to send some headers twice unless told so; its type declarations do not know the
+// option yet.
 const duplicatesAllowed = { strictSingleValueFields: false };
 
 function sendHttp2({ port, ca }: Pick<TestGateway, "port" | "ca">, sent: Sent): Promise<Received> {
@@ -200,7 +213,9 @@ function sendHttp2({ port, ca }: Pick<TestGateway, "port" | "ca">, sent: Sent): 
   const chunks: Uint8Array[] = [];
   const read = (given: object) =>
     new Headers(
-      Object.entries(given).flatMap(([name, value]) => (name.startsWith(":") ? [] : [[name, String(value)]])),
+      Object.entries(given).flatMap(([name, value]) =>
+        name.startsWith(":") ? [] : [[name, String(value)]],
+      ),
     );
   stream.on("response", (given) => {
     status = given[":status"] ?? 0;

@@ -45,7 +45,9 @@ test("joins the chunks", async () => {
 });
 
 test("takes exactly the bound and not a byte more", async () => {
-  const { stream } = content([new Uint8Array(limit)], { headers: { "content-length": String(limit) } });
+  const { stream } = content([new Uint8Array(limit)], {
+    headers: { "content-length": String(limit) },
+  });
   expect(await readBody(stream, bounds, plenty)).toHaveLength(limit);
   const { stream: more } = content([new Uint8Array(limit), Uint8Array.of(1)]);
   await expect(readBody(more, bounds, plenty)).rejects.toMatchObject({
@@ -56,7 +58,9 @@ test("takes exactly the bound and not a byte more", async () => {
 
 test("reads nothing of a content that says to be too large", async () => {
   const said = content([kilobytes(1)], { headers: { "content-length": String(limit + 1) } });
-  await expect(readBody(said.stream, bounds, plenty)).rejects.toMatchObject({ reason: Reason.TOO_LARGE });
+  await expect(readBody(said.stream, bounds, plenty)).rejects.toMatchObject({
+    reason: Reason.TOO_LARGE,
+  });
   expect(said.seen.taken).toBe(0);
 });
 
@@ -64,7 +68,9 @@ test("keeps nothing of a content once it is refused, however much comes", async 
   let taken = 0;
   const memory = { take: (bytes: number) => void (taken += bytes) };
   const endless = content(Array.from({ length: 1000 }, () => kilobytes(4)));
-  await expect(readBody(endless.stream, bounds, memory)).rejects.toMatchObject({ reason: Reason.TOO_LARGE });
+  await expect(readBody(endless.stream, bounds, memory)).rejects.toMatchObject({
+    reason: Reason.TOO_LARGE,
+  });
   endless.stream.resume();
   await expect.poll(() => endless.seen.taken).toBe(4000 * 1024);
   expect(taken).toBe(limit);

@@ -23,9 +23,9 @@ export function contentBounds(mostBytes: number): ContentBounds {
 }
 
 /**
- * Reads a request's content. TOO_LARGE past the bound, before anything is read where its length is said; FIELD_INVALID when
- * it comes more slowly than it may, or with trailers. Each chunk is taken from the memory before it is kept; once content
- * is refused, nothing more of it is kept.
+ * Reads a request's content. TOO_LARGE past the bound, before anything is read where its length is
+ * said; FIELD_INVALID when it comes more slowly than it may, or with trailers. Each chunk is taken
+ * from the memory before it is kept; once content is refused, nothing more of it is kept.
  */
 export async function readBody(
   stream: ContentStream,
@@ -54,8 +54,9 @@ function refuseAbove(mostBytes: number, length: number): void {
   if (length > mostBytes) throw fail(Reason.TOO_LARGE, { limit_bytes: String(mostBytes) });
 }
 
-// Resolves at the end of the stream. `allowedMs` says how long it may have taken by now, which more content makes longer.
-// The stream is left as it is: to destroy it would end the connection before the refusal is told.
+// Resolves at the end of the stream. `allowedMs` says how long it may have taken by now, which more
+// content makes longer. The stream is left as it is: to destroy it would end the connection before
+// the refusal is told.
 async function flow(
   stream: Readable,
   keep: (chunk: Uint8Array) => void,
@@ -67,7 +68,10 @@ async function flow(
   const checkRate = (): void => {
     const leftMs = begunMs + allowedMs() - performance.now();
     if (leftMs > 0) timer = setTimeout(checkRate, Math.ceil(leftMs));
-    else reject(fail(Reason.FIELD_INVALID, { field: "body", description: "the content comes too slowly" }));
+    else
+      reject(
+        fail(Reason.FIELD_INVALID, { field: "body", description: "the content comes too slowly" }),
+      );
   };
   const listeners = {
     data: (chunk: Uint8Array) => {

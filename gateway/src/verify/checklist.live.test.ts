@@ -17,7 +17,12 @@ import {
 } from "../testing/keys.ts";
 import { type TestPeers, createTestPeers } from "../testing/peers.ts";
 import { startTestRedis } from "../testing/redis.ts";
-import { type ArrivedRequest, type ChecklistParts, type Progress, verifyArrived } from "./checklist.ts";
+import {
+  type ArrivedRequest,
+  type ChecklistParts,
+  type Progress,
+  verifyArrived,
+} from "./checklist.ts";
 import { createKeyCache } from "./credentials.ts";
 import { type NonceStore, connectNonces } from "./nonces.ts";
 
@@ -54,7 +59,10 @@ beforeEach(() => {
     newKeyAddresses: createBuckets(plenty, clock),
     lookUpAddresses: createBuckets(plenty, clock),
     principalRates: { read: plenty, manage: plenty },
-    keys: createKeyCache(createClient(KeyService, peers.transports.keys), { time: clock, steady: clock }),
+    keys: createKeyCache(createClient(KeyService, peers.transports.keys), {
+      time: clock,
+      steady: clock,
+    }),
     nonces,
   };
 });
@@ -66,7 +74,10 @@ type Changes = {
   readonly body?: Uint8Array;
 };
 
-function arrived(key: TestKey, { path = readPath, createdSeconds, contentType, body }: Changes = {}) {
+function arrived(
+  key: TestKey,
+  { path = readPath, createdSeconds, contentType, body }: Changes = {},
+) {
   const sent = body ?? Buffer.from("{}");
   const covered = {
     authority,
@@ -139,7 +150,10 @@ test("an address has its limit, before anything is read", async () => {
   await verify(arrived(machine));
   let read = false;
   const second = { ...arrived(machine), readBody: async () => ((read = true), new Uint8Array()) };
-  expect(await refusalOf(second)).toMatchObject({ reason: Reason.RATE_LIMITED, retryAfterMs: 1000 });
+  expect(await refusalOf(second)).toMatchObject({
+    reason: Reason.RATE_LIMITED,
+    retryAfterMs: 1000,
+  });
   expect(read).toBe(false);
   expect(progress).toEqual({});
   await verify({ ...arrived(machine), sourceIp: "192.0.2.2" });
@@ -190,19 +204,25 @@ test.each([
   {
     step: "content-digest",
     reason: Reason.REQUEST_REJECTED,
-    change: (request: ArrivedRequest) => ({ ...request, readBody: () => Promise.resolve(Buffer.from("[]")) }),
+    change: (request: ArrivedRequest) => ({
+      ...request,
+      readBody: () => Promise.resolve(Buffer.from("[]")),
+    }),
   },
-])("a refusal at $step names it, and asks identity about nobody", async ({ step, reason, change }) => {
-  const asked: string[] = [];
-  peers.steps.resolveKeys = ({ keyIds }) => {
-    asked.push(...keyIds);
-    return { results: [] };
-  };
-  expect(await refusalOf(change(arrived(newMachine())))).toMatchObject({ reason });
-  expect(progress.step).toBe(step);
-  expect(progress.knownKeyId).toBeUndefined();
-  expect(asked).toEqual([]);
-});
+])(
+  "a refusal at $step names it, and asks identity about nobody",
+  async ({ step, reason, change }) => {
+    const asked: string[] = [];
+    peers.steps.resolveKeys = ({ keyIds }) => {
+      asked.push(...keyIds);
+      return { results: [] };
+    };
+    expect(await refusalOf(change(arrived(newMachine())))).toMatchObject({ reason });
+    expect(progress.step).toBe(step);
+    expect(progress.knownKeyId).toBeUndefined();
+    expect(asked).toEqual([]);
+  },
+);
 
 const nowSeconds = () => Math.floor(Date.now() / 1000);
 const without = (request: ArrivedRequest, name: string): ArrivedRequest => ({
@@ -215,15 +235,30 @@ const without = (request: ArrivedRequest, name: string): ArrivedRequest => ({
 test.each<[string, (key: TestKey) => ArrivedRequest, Reason]>([
   ["another method", (key) => ({ ...arrived(key), method: "GET" }), Reason.FIELD_INVALID],
   ["no signature", (key) => without(arrived(key), "signature"), Reason.REQUEST_REJECTED],
-  ["no signature-input", (key) => without(arrived(key), "signature-input"), Reason.REQUEST_REJECTED],
   [
-    "two signatures",
-    (key) => ({ ...arrived(key), rawHeaders: [...arrived(key).rawHeaders, "signature", "sp=:AA==:"] }),
+    "no signature-input",
+    (key) => without(arrived(key), "signature-input"),
     Reason.REQUEST_REJECTED,
   ],
-  ["another content type", (key) => arrived(key, { contentType: "text/plain" }), Reason.FIELD_INVALID],
+  [
+    "two signatures",
+    (key) => ({
+      ...arrived(key),
+      rawHeaders: [...arrived(key).rawHeaders, "signature", "sp=:AA==:"],
+    }),
+    Reason.REQUEST_REJECTED,
+  ],
+  [
+    "another content type",
+    (key) => arrived(key, { contentType: "text/plain" }),
+    Reason.FIELD_INVALID,
+  ],
   ["a new key for a read", () => arrived(newKey()), Reason.REQUEST_REJECTED],
-  ["a time long gone", (key) => arrived(key, { createdSeconds: nowSeconds() - 61 }), Reason.CLOCK_SKEW],
+  [
+    "a time long gone",
+    (key) => arrived(key, { createdSeconds: nowSeconds() - 61 }),
+    Reason.CLOCK_SKEW,
+  ],
 ])("a head with %s is refused before its content is read", async (_, requestOf, reason) => {
   let read = false;
   const request = requestOf(peers.enroll(newMachine()));
@@ -254,7 +289,10 @@ test("keyids that identity does not know are looked up within their address's li
 
 test("another body's digest is told apart in the log", async () => {
   const request = arrived(newMachine());
-  const refused = await refusalOf({ ...request, readBody: () => Promise.resolve(Buffer.from("[]")) });
+  const refused = await refusalOf({
+    ...request,
+    readBody: () => Promise.resolve(Buffer.from("[]")),
+  });
   expect(refused.cause).toMatchObject({ message: "content-digest differs" });
 });
 
@@ -285,7 +323,9 @@ test.each([60, -60])(
     expect(past).toMatchObject({
       reason: Reason.CLOCK_SKEW,
       metadata: {
-        server_time: new Date((nowSeconds + seconds + Math.sign(seconds) / 1000) * 1000).toISOString(),
+        server_time: new Date(
+          (nowSeconds + seconds + Math.sign(seconds) / 1000) * 1000,
+        ).toISOString(),
       },
     });
     expect(progress).toEqual({ step: "created", claimedKeyId: machine.keyId });
@@ -360,7 +400,9 @@ test("a key that is not enrolled has no principal's limit", async () => {
   const none = { perSecond: 0.01, burst: 0 };
   parts = { ...parts, principalRates: { read: none, manage: none } };
   expect((await verify(arrived(newKey(), { path: enrollPath }))).principal).toBeUndefined();
-  expect(await refusalOf(arrived(peers.enroll(newMachine())))).toMatchObject({ reason: Reason.RATE_LIMITED });
+  expect(await refusalOf(arrived(peers.enroll(newMachine())))).toMatchObject({
+    reason: Reason.RATE_LIMITED,
+  });
 });
 
 test("a request from before the store's memory is told the time, and no delay when none is needed", async () => {
@@ -369,7 +411,9 @@ test("a request from before the store's memory is told the time, and no delay wh
   parts = { ...parts, windowSeconds: 2_000_000_000 };
   const refused = await refusalOf(early);
   expect(refused).toMatchObject({ reason: Reason.CLOCK_SKEW });
-  expect(refused instanceof Failure && refused.metadata["server_time"]).toMatch(/^\d{4}-\d\d-\d\dT/);
+  expect(refused instanceof Failure && refused.metadata["server_time"]).toMatch(
+    /^\d{4}-\d\d-\d\dT/,
+  );
   expect(refused instanceof Failure && refused.retryAfterMs).toBeUndefined();
   expect(progress.step).toBe("admission");
 });

@@ -1,5 +1,11 @@
 import { create } from "@bufbuild/protobuf";
-import { type ParsedRequest, type SignedHead, mayCall, parseRequest, verifyHead } from "@sallyport/evidence";
+import {
+  type ParsedRequest,
+  type SignedHead,
+  mayCall,
+  parseRequest,
+  verifyHead,
+} from "@sallyport/evidence";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import {
   type Credential,
@@ -17,7 +23,13 @@ import type { Place } from "../places.ts";
 import type { KeyCache } from "./credentials.ts";
 import { type RequestHead, checkFrame, readSignedHead } from "./headers.ts";
 import type { NonceStore } from "./nonces.ts";
-import { type NamedKey, type Signer, type StrangerLimits, findSigner, namedKeyOf } from "./signer.ts";
+import {
+  type NamedKey,
+  type Signer,
+  type StrangerLimits,
+  findSigner,
+  namedKeyOf,
+} from "./signer.ts";
 
 /** A request as it arrives: its head, its source and a way to read its content. */
 export type ArrivedRequest = RequestHead & {
@@ -36,7 +48,9 @@ export type VerifiedRequest = {
   readonly digest: Uint8Array;
   readonly keyId: string;
   /** Absent for a key that is not enrolled yet. */
-  readonly principal: { readonly credential: Credential; readonly claims: CredentialClaims } | undefined;
+  readonly principal:
+    | { readonly credential: Credential; readonly claims: CredentialClaims }
+    | undefined;
   readonly sourceIp: string;
   readonly client: string;
 };
@@ -84,9 +98,10 @@ export type Progress = {
 };
 
 /**
- * The steps of gateway/README.md, cheapest first, then the role table; none can be skipped, because each uses what the one
- * before gives. Throws a Failure or an EvidenceError. Security: content is read, and memory taken, only for a head that is in
- * order; the nonce is stored only after the signature holds, or strangers fill Redis.
+ * The steps of gateway/README.md, cheapest first, then the role table; none can be skipped, because
+ * each uses what the one before gives. Throws a Failure or an EvidenceError. Security: content is
+ * read, and memory taken, only for a head that is in order; the nonce is stored only after the
+ * signature holds, or strangers fill Redis.
  */
 export async function verifyArrived(
   request: ArrivedRequest,
@@ -100,7 +115,8 @@ export async function verifyArrived(
   const signer = await verifySigner(head, parts, strangerLimits(parts, sourceIp), progress);
   progress.step = "place";
   const { principal } = signer;
-  // Security: by its proven name; by the name that a request claims, strangers could use up its share.
+  // Security: by its proven name; by the name that a request claims, strangers could use up its
+  // share.
   if (principal) request.place.countFor(principal.claims.principalId);
   await admitOnce(head, principal, parts, progress);
   progress.step = "role";
@@ -157,7 +173,13 @@ async function verifySigner(
   const signer = await findSigner(named, keys, strangers);
   const { publicKey, refusal, principal } = signer;
   if (principal || refusal !== Reason.UNSPECIFIED) progress.knownKeyId = keyId;
-  const { digest } = verifyHead(signed, parsed, { publicKey, keyId, authorities, nowMs, windowSeconds });
+  const { digest } = verifyHead(signed, parsed, {
+    publicKey,
+    keyId,
+    authorities,
+    nowMs,
+    windowSeconds,
+  });
   progress.digest = digest;
   progress.step = "principal";
   // Only the holder of the key learns that its machine is expired or disabled.

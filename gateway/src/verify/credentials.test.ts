@@ -41,7 +41,11 @@ beforeEach(() => {
     return resolveKeys(request, context);
   };
   const identity = createClient(KeyService, peers.transports.keys);
-  keys = createKeyCache(identity, { time: () => nowMs, steady: () => steadyMs }, { known: 3, unknown: 3 });
+  keys = createKeyCache(
+    identity,
+    { time: () => nowMs, steady: () => steadyMs },
+    { known: 3, unknown: 3 },
+  );
   free = 1000;
   keys.setWatched(true);
   machine = peers.enroll(newMachine());
@@ -72,13 +76,18 @@ describe("looking up", () => {
   test("gives the key and the credential's claims", async () => {
     const known = await find(machine.keyId);
     expect(known?.resolved.publicKey).toEqual(machine.publicKey);
-    expect(known?.claims).toMatchObject({ principalId: machine.principalId, vaultId: machine.vaultId });
+    expect(known?.claims).toMatchObject({
+      principalId: machine.principalId,
+      vaultId: machine.vaultId,
+    });
   });
 
   test("asks once for many who ask for one key at a time, and once for many keys", async () => {
     const other = peers.enroll(newUser(Role.OWNER));
     const [hits = 0, misses = 0, joined = 0] = await lookups();
-    const found = await Promise.all([machine, machine, other, machine].map(({ keyId }) => find(keyId)));
+    const found = await Promise.all(
+      [machine, machine, other, machine].map(({ keyId }) => find(keyId)),
+    );
     expect(found.map((known) => known?.resolved.keyId)).toEqual(
       [machine, machine, other, machine].map(({ keyId }) => keyId),
     );
@@ -171,7 +180,10 @@ describe("remembering", () => {
     peers.steps.resolveKeys = async (request, context) => {
       const { results = [] } = await resolveKeys(request, context);
       return {
-        results: results.map((result) => ({ ...result, credential: trust.credentialOf(machine, 2000) })),
+        results: results.map((result) => ({
+          ...result,
+          credential: trust.credentialOf(machine, 2000),
+        })),
       };
     };
     await find(machine.keyId);
@@ -194,7 +206,11 @@ describe("remembering", () => {
   test.each([
     { name: "in its last millisecond", beforeEndMs: 1, calls: 1 },
     { name: "at its end", beforeEndMs: 0, calls: 2 },
-    { name: "with the longest life it may have", beforeEndMs: credentialLifetimeMs + maxSkewMs, calls: 1 },
+    {
+      name: "with the longest life it may have",
+      beforeEndMs: credentialLifetimeMs + maxSkewMs,
+      calls: 1,
+    },
     { name: "with a longer one", beforeEndMs: credentialLifetimeMs + maxSkewMs + 1, calls: 2 },
   ])("of a credential $name takes $calls call(s)", async ({ beforeEndMs, calls }) => {
     const known = await find(machine.keyId);

@@ -6,12 +6,21 @@ import {
   type CredentialClaims,
   CredentialClaimsSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import type { KeyService, ResolvedKey } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
+import type {
+  KeyService,
+  ResolvedKey,
+} from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
 import { peerFailure } from "../errors.ts";
 import { countKeyLookup } from "../metrics.ts";
 
-/** What is known of a keyid, with the credential's claims decoded; undefined when identity does not know it. */
-export type KnownKey = { readonly resolved: ResolvedKey; readonly claims: CredentialClaims | undefined };
+/**
+ * What is known of a keyid, with the credential's claims decoded; undefined when identity does not
+ * know it.
+ */
+export type KnownKey = {
+  readonly resolved: ResolvedKey;
+  readonly claims: CredentialClaims | undefined;
+};
 
 type Entry = {
   readonly key: KnownKey;
@@ -37,14 +46,17 @@ export type LookUpAllowance = {
   giveBack(): void;
 };
 
-/** Milliseconds: the time of day, and a clock that runs evenly whatever the time of day is set to. */
+/**
+ * Milliseconds: the time of day, and a clock that runs evenly whatever the time of day is set to.
+ */
 export type Clocks = { readonly time: () => number; readonly steady: () => number };
 
 /** Keys by keyid: cached for seconds, looked up in batches, each keyid once at a time. */
 export type KeyCache = {
   /**
-   * Finds a key; DEPENDENCY_UNAVAILABLE when identity does not answer. A look-up of a keyid that is unknown costs one of the
-   * allowance; one that was known a moment ago is looked up again for nothing, so strangers cannot use up its allowance.
+   * Finds a key; DEPENDENCY_UNAVAILABLE when identity does not answer. A look-up of a keyid that is
+   * unknown costs one of the allowance; one that was known a moment ago is looked up again for
+   * nothing, so strangers cannot use up its allowance.
    */
   find(keyId: string, allowance: LookUpAllowance): LookUp;
   /** Forgets a principal's keys at once; no look-up that began before answers a later find. */
@@ -56,8 +68,8 @@ export type KeyCache = {
 };
 
 /**
- * Makes the cache in front of identity's ResolveKeys. Security: what is unknown is remembered apart, or strangers could make
- * up keyids until every known one is forgotten.
+ * Makes the cache in front of identity's ResolveKeys. Security: what is unknown is remembered
+ * apart, or strangers could make up keyids until every known one is forgotten.
  */
 export function createKeyCache(
   identity: Pick<Client<typeof KeyService>, "resolveKeys">,
@@ -69,7 +81,8 @@ export function createKeyCache(
   const inFlight = new Map<string, LookUp>();
   const resolve = batched(identity);
   let watched = false;
-  // Counts what an answer on its way may have missed: then it is used by those who wait, and not kept.
+  // Counts what an answer on its way may have missed: then it is used by those who wait, and not
+  // kept.
   let generation = 0;
 
   async function lookUp(keyId: string): LookUp {
@@ -110,7 +123,8 @@ export function createKeyCache(
     }
   }
 
-  // A credential that nobody would take is not kept: it is over, or was made while a clock of ours was wrong.
+  // A credential that nobody would take is not kept: it is over, or was made while a clock of ours
+  // was wrong.
   function isGood({ freshUntilMs, expiresMs }: Entry): boolean {
     if (clocks.steady() >= freshUntilMs) return false;
     if (expiresMs === undefined) return true;
@@ -166,10 +180,15 @@ function principalOf(keyId: string): string {
   return keyId.split(".")[0] ?? keyId;
 }
 
-type Batch = { readonly keyIds: Set<string>; readonly answer: Promise<ReadonlyMap<string, KnownKey>> };
+type Batch = {
+  readonly keyIds: Set<string>;
+  readonly answer: Promise<ReadonlyMap<string, KnownKey>>;
+};
 
 // Everything asked for in one turn of the event loop goes out as one call.
-function batched(identity: Pick<Client<typeof KeyService>, "resolveKeys">): (keyId: string) => LookUp {
+function batched(
+  identity: Pick<Client<typeof KeyService>, "resolveKeys">,
+): (keyId: string) => LookUp {
   let waiting: Batch | undefined;
   const begin = (): Batch => {
     const keyIds = new Set<string>();
@@ -191,11 +210,15 @@ async function resolveKeys(
   identity: Pick<Client<typeof KeyService>, "resolveKeys">,
   keyIds: ReadonlySet<string>,
 ): Promise<ReadonlyMap<string, KnownKey>> {
-  const { results } = await identity.resolveKeys({ keyIds: [...keyIds] }).catch((error: unknown) => {
-    throw peerFailure(error);
-  });
+  const { results } = await identity
+    .resolveKeys({ keyIds: [...keyIds] })
+    .catch((error: unknown) => {
+      throw peerFailure(error);
+    });
   const known = results.filter((resolved) => resolved.publicKey.length === 32);
-  return new Map(known.map((resolved) => [resolved.keyId, { resolved, claims: claimsOf(resolved) }]));
+  return new Map(
+    known.map((resolved) => [resolved.keyId, { resolved, claims: claimsOf(resolved) }]),
+  );
 }
 
 function claimsOf({ credential }: ResolvedKey): CredentialClaims | undefined {

@@ -80,15 +80,22 @@ describe("a head", () => {
     expect(readSignedHead(headOf(covered, { url })).path).toBe(url);
   });
 
-  test.each(["signature-input", "signature"])("without exactly one %s is refused as unsigned", (name) => {
-    const [header] = covered.filter(([found]) => found === name);
-    if (!header) throw new Error("no such header");
-    for (const headers of [without(name), [...covered, header], [...covered, [name, "other"] as const]]) {
-      const failure = failureOf(() => readSignedHead(headOf(headers)));
-      expect(failure).toMatchObject({ reason: Reason.REQUEST_REJECTED, metadata: {} });
-      expect(failure.cause).toMatchObject({ message: `exactly one ${name} header is needed` });
-    }
-  });
+  test.each(["signature-input", "signature"])(
+    "without exactly one %s is refused as unsigned",
+    (name) => {
+      const [header] = covered.filter(([found]) => found === name);
+      if (!header) throw new Error("no such header");
+      for (const headers of [
+        without(name),
+        [...covered, header],
+        [...covered, [name, "other"] as const],
+      ]) {
+        const failure = failureOf(() => readSignedHead(headOf(headers)));
+        expect(failure).toMatchObject({ reason: Reason.REQUEST_REJECTED, metadata: {} });
+        expect(failure.cause).toMatchObject({ message: `exactly one ${name} header is needed` });
+      }
+    },
+  );
 
   test.each(["content-type", "content-digest"])("without exactly one %s is refused", (name) => {
     const [header] = covered.filter(([found]) => found === name);
@@ -106,7 +113,8 @@ describe("a head", () => {
   });
 
   test("of 64 headers is read, of 65 is not", () => {
-    const more = (count: number): Header[] => Array.from({ length: count }, (_, at) => [`x-${at}`, "1"]);
+    const more = (count: number): Header[] =>
+      Array.from({ length: count }, (_, at) => [`x-${at}`, "1"]);
     expect(readSignedHead(headOf([...covered, ...more(59)])).path).toBe(path);
     expect(failureOf(() => readSignedHead(headOf([...covered, ...more(60)])))).toMatchObject(
       invalid("headers", "at most 64 headers are read"),
@@ -170,9 +178,9 @@ describe("the authority", () => {
       ],
     },
   ] as const)("is refused when it is $name", ({ headers }) => {
-    expect(failureOf(() => readSignedHead(headOf([...without(":authority"), ...headers])))).toMatchObject(
-      invalid("authority", "exactly one authority is needed"),
-    );
+    expect(
+      failureOf(() => readSignedHead(headOf([...without(":authority"), ...headers]))),
+    ).toMatchObject(invalid("authority", "exactly one authority is needed"));
   });
 });
 
@@ -180,17 +188,20 @@ describe("the content-type", () => {
   const read = (contentType: string, ...more: Header[]) =>
     readSignedHead(headOf([...without("content-type"), ["content-type", contentType], ...more]));
 
-  test.each(["application/json", "application/proto", "application/grpc", "application/grpc+proto"])(
-    "%s is taken, with identity for an encoding",
-    (contentType) => {
-      const encodings: Header[][] = [
-        [],
-        [["grpc-encoding", "identity"]],
-        [["Connect-Content-Encoding", "identity"]],
-      ];
-      for (const headers of encodings) expect(read(contentType, ...headers).contentType).toBe(contentType);
-    },
-  );
+  test.each([
+    "application/json",
+    "application/proto",
+    "application/grpc",
+    "application/grpc+proto",
+  ])("%s is taken, with identity for an encoding", (contentType) => {
+    const encodings: Header[][] = [
+      [],
+      [["grpc-encoding", "identity"]],
+      [["Connect-Content-Encoding", "identity"]],
+    ];
+    for (const headers of encodings)
+      expect(read(contentType, ...headers).contentType).toBe(contentType);
+  });
 
   test("of another kind is refused, and what is taken is told", () => {
     expect(failureOf(() => read("text/plain"))).toMatchObject(

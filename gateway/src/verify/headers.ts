@@ -6,14 +6,16 @@ import { fail } from "@sallyport/rpc";
 export type { RequestHead } from "@sallyport/proto/verifying";
 
 /**
- * Reads a head as `proto/verifying` does. REQUEST_REJECTED without exactly one signature, FIELD_INVALID naming anything
- * else.
+ * Reads a head as `proto/verifying` does. REQUEST_REJECTED without exactly one signature,
+ * FIELD_INVALID naming anything else.
  */
 export function readSignedHead(head: verifying.RequestHead): SignedHead {
   return asFailure(() => verifying.readSignedHead(head));
 }
 
-/** Refuses gRPC content that is not exactly one uncompressed frame (SIGNING §5.3) as FIELD_INVALID. */
+/**
+ * Refuses gRPC content that is not exactly one uncompressed frame (SIGNING §5.3) as FIELD_INVALID.
+ */
 export function checkFrame(contentType: string, body: Uint8Array): void {
   asFailure(() => verifying.checkFrame(contentType, body));
 }

@@ -138,7 +138,8 @@ describe("a Redis that lost its memory", () => {
     const kept = await redis.command("KEYS", "gw:epoch:*");
     await redis.stop();
     await redis.start();
-    for (const key of Array.isArray(kept) ? kept.map(String) : []) await redis.command("SET", key, "1");
+    for (const key of Array.isArray(kept) ? kept.map(String) : [])
+      await redis.command("SET", key, "1");
     await nonces.ready();
     expect(await nonces.admit(seen)).toMatchObject({ kind: "before-epoch" });
   });
@@ -156,7 +157,10 @@ describe("a Redis that may forget", () => {
   ];
   const set = (redis: TestRedis, policy: string) =>
     redis.command("CONFIG", "SET", "maxmemory-policy", policy);
-  const refused = { name: "EvictionError", message: expect.stringContaining("to noeviction") as unknown };
+  const refused = {
+    name: "EvictionError",
+    message: expect.stringContaining("to noeviction") as unknown,
+  };
 
   test("is refused at the start, with what to set", async () => {
     await using redis = await startTestRedis();
@@ -202,7 +206,9 @@ describe("a Redis that is away", () => {
     expect(performance.now() - begun).toBeLessThan(2500);
     await expect(nonces.ready()).rejects.toMatchObject(unavailable);
     await redis.start();
-    await expect.poll(() => nonces.ready().then(() => "ready", String), { timeout: 5000 }).toBe("ready");
+    await expect
+      .poll(() => nonces.ready().then(() => "ready", String), { timeout: 5000 })
+      .toBe("ready");
   });
 
   test("that hangs is unavailable after a second", async () => {

@@ -6,7 +6,10 @@ import { histogram, inSpan } from "@sallyport/telemetry";
 import type { Rate } from "@sallyport/reports";
 import { EvictionError, connectRedis } from "./redis.ts";
 
-/** What the store says of a request: let in, seen before, signed before the store's memory began, or too many. */
+/**
+ * What the store says of a request: let in, seen before, signed before the store's memory began, or
+ * too many.
+ */
 export type Admission =
   | { readonly kind: "admitted" }
   | { readonly kind: "replayed" }
@@ -22,8 +25,9 @@ export type Claim = {
 };
 
 /**
- * One round trip: epoch, nonce, rate. The epoch is the moment from which this Redis remembers every nonce; it is kept
- * under the server's run id, so after a restart, a flush or a fail-over it begins anew and older requests are refused.
+ * One round trip: epoch, nonce, rate. The epoch is the moment from which this Redis remembers every
+ * nonce; it is kept under the server's run id, so after a restart, a flush or a fail-over it begins
+ * anew and older requests are refused.
  */
 const admitScript = `
 local time = redis.call('TIME')
@@ -50,8 +54,8 @@ export type NonceStore = AsyncDisposable & {
   /** Lets a verified request in once. DEPENDENCY_UNAVAILABLE when Redis does not answer. */
   admit(claim: Claim): Promise<Admission>;
   /**
-   * Resolves when Redis answers and the epoch has begun. EvictionError, which says what to set, when
-   * it may forget nonces; nothing is admitted then.
+   * Resolves when Redis answers and the epoch has begun. EvictionError, which says what to set,
+   * when it may forget nonces; nothing is admitted then.
    */
   ready(): Promise<void>;
 };

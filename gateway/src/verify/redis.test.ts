@@ -24,7 +24,11 @@ describe("the address", () => {
 
   test("of a socket needs nobody's name", () => {
     const { redis } = connect(nowhere);
-    expect(redis.options).toMatchObject({ path: "/nowhere/redis.sock", username: null, password: null });
+    expect(redis.options).toMatchObject({
+      path: "/nowhere/redis.sock",
+      username: null,
+      password: null,
+    });
   });
 
   test("of a host gives host, port and who connects", () => {

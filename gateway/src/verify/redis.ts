@@ -1,8 +1,8 @@
 import { Redis } from "ioredis";
 
 /**
- * A connection to Redis, and the run id of the server behind it: another one means that memory may be
- * lost. Rejects with EvictionError while that server may forget what it was told to keep.
+ * A connection to Redis, and the run id of the server behind it: another one means that memory may
+ * be lost. Rejects with EvictionError while that server may forget what it was told to keep.
  */
 export type RedisConnection = { readonly redis: Redis; readonly runId: () => Promise<string> };
 
@@ -17,16 +17,20 @@ export class EvictionError extends Error {
   }
 }
 
-/** Connects in the background: `redis://`, `rediss://` or `unix:///path.sock?username=…&password=…`. */
+/**
+ * Connects in the background: `redis://`, `rediss://` or `unix:///path.sock?username=…&password=…`.
+ */
 export function connectRedis(redisUrl: string): RedisConnection {
   const redis = openRedis(redisUrl);
-  redis.on("error", () => undefined); // Each command reports its own failure; health reports the connection.
+  // Each command reports its own failure; health reports the connection.
+  redis.on("error", () => undefined);
   return { redis, runId: trackRunId(redis) };
 }
 
 function openRedis(redisUrl: string): Redis {
   const options = {
-    // A command that was sent when the connection broke may have run: it is reported, never sent again.
+    // A command that was sent when the connection broke may have run: it is reported, never sent
+    // again.
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     commandTimeout: 1000,

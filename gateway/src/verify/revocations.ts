@@ -6,19 +6,28 @@ import type { KeyCache } from "./credentials.ts";
 type Identity = Pick<Client<typeof KeyService>, "watchRevocations">;
 type Listener = Pick<KeyCache, "forget" | "setWatched">;
 
-/** How long a stream may be silent before it counts as lost, and how long to wait before the next one; milliseconds. */
+/**
+ * How long a stream may be silent before it counts as lost, and how long to wait before the next
+ * one; milliseconds.
+ */
 export type WatchTimes = { readonly silenceMs: number; readonly reconnectMs: number };
 
 const defaultTimes: WatchTimes = { silenceMs: 5000, reconnectMs: 500 };
 
 /** Keeps identity's revocation stream open and the key cache honest about it, until disposed. */
-export function watchRevocations(identity: Identity, keys: Listener, times = defaultTimes): Disposable {
+export function watchRevocations(
+  identity: Identity,
+  keys: Listener,
+  times = defaultTimes,
+): Disposable {
   const stop = new AbortController();
   void (async () => {
     while (!stop.signal.aborted) {
       await follow(identity, keys, stop.signal, times.silenceMs);
       keys.setWatched(false);
-      await sleep(times.reconnectMs, undefined, { signal: stop.signal, ref: false }).catch(() => undefined);
+      await sleep(times.reconnectMs, undefined, { signal: stop.signal, ref: false }).catch(
+        () => undefined,
+      );
     }
   })();
   return { [Symbol.dispose]: () => stop.abort() };

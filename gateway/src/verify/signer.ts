@@ -1,5 +1,8 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import type { Credential, CredentialClaims } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import type {
+  Credential,
+  CredentialClaims,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { parseKeyId } from "@sallyport/proto/signing";
 import { fail } from "@sallyport/rpc";
 import { newKeyPaths } from "../routes.ts";
@@ -10,7 +13,9 @@ export type Signer = {
   readonly publicKey: Uint8Array;
   readonly refusal: Reason;
   /** Absent for a key that is not enrolled yet. */
-  readonly principal: { readonly credential: Credential; readonly claims: CredentialClaims } | undefined;
+  readonly principal:
+    | { readonly credential: Credential; readonly claims: CredentialClaims }
+    | undefined;
 };
 
 /** The key that a keyid names: one that identity may know, or a new one that spells itself out. */
@@ -32,8 +37,8 @@ export type StrangerLimits = {
 };
 
 /**
- * Finds the key: identity's answer for its keyid, or the new key itself, within the limits of strangers. REQUEST_REJECTED for
- * an unknown keyid.
+ * Finds the key: identity's answer for its keyid, or the new key itself, within the limits of
+ * strangers. REQUEST_REJECTED for an unknown keyid.
  */
 export async function findSigner(
   { keyId, newKey }: NamedKey,
@@ -47,7 +52,8 @@ export async function findSigner(
   const known = await keys.find(keyId, lookUps);
   if (!known) throw rejected("the keyid is unknown");
   const { resolved, claims } = known;
-  const principal = resolved.credential && claims ? { credential: resolved.credential, claims } : undefined;
+  const principal =
+    resolved.credential && claims ? { credential: resolved.credential, claims } : undefined;
   const refusal = principal ? Reason.UNSPECIFIED : resolved.refusal || Reason.MACHINE_DISABLED;
   return { publicKey: resolved.publicKey, refusal, principal };
 }

@@ -1,7 +1,10 @@
 import { clone, create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type Emitter, events, newEvent } from "@sallyport/proto/catalogue";
-import { type Event, EventSchema } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import {
+  type Event,
+  EventSchema,
+} from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import {
   ActorKind,
   Outcome,
@@ -83,7 +86,15 @@ const emitters: Readonly<Record<string, readonly Emitter[]>> = {
   "records.limit_reached": ["audit"],
   "secret.read.denied": ["policy"],
 };
-const peers: readonly Peer[] = ["gateway", "identity", "policy", "secrets", "crypto", "audit", "operator"];
+const peers: readonly Peer[] = [
+  "gateway",
+  "identity",
+  "policy",
+  "secrets",
+  "crypto",
+  "audit",
+  "operator",
+];
 
 describe("who may report what", () => {
   test("the table covers the catalogue", () => {
@@ -116,9 +127,17 @@ describe("what is refused", () => {
     { name: "a foreign detail key", fields: { detail: { value: "x" } }, field: "detail" },
     { name: "NUL in a field", fields: { actorId: "a\u0000" }, field: "text" },
     { name: "NUL in a detail", fields: { detail: { name: "a\u0000" } }, field: "text" },
-    { name: "a source that is no address", fields: { sourceIp: "client.example" }, field: "source_ip" },
+    {
+      name: "a source that is no address",
+      fields: { sourceIp: "client.example" },
+      field: "source_ip",
+    },
     { name: "a source with a zone", fields: { sourceIp: "fe80::1%eth0" }, field: "source_ip" },
-    { name: "a time before this log", fields: { time: timestampFromDate(new Date(0)) }, field: "time" },
+    {
+      name: "a time before this log",
+      fields: { time: timestampFromDate(new Date(0)) },
+      field: "time",
+    },
     {
       name: "a read without a decision: it would be outside of the rule of one",
       fields: { decisionId: "" },
@@ -145,7 +164,11 @@ describe("what is refused", () => {
       fields: { requestDigest: new Uint8Array(31) },
       field: "request_digest",
     },
-    { name: "a read without an attempt", fields: { attemptId: new Uint8Array() }, field: "attempt_id" },
+    {
+      name: "a read without an attempt",
+      fields: { attemptId: new Uint8Array() },
+      field: "attempt_id",
+    },
   ])("$name", ({ fields, field }) => {
     expect(() => acceptEvent(changed(fields), "crypto")).toThrow(
       expect.objectContaining({
@@ -175,7 +198,11 @@ describe("what is refused", () => {
     });
 
     test.each([
-      { name: "twice", event: denied(refusedSecret("sec_1"), refusedSecret("sec_1")), field: "refused" },
+      {
+        name: "twice",
+        event: denied(refusedSecret("sec_1"), refusedSecret("sec_1")),
+        field: "refused",
+      },
       {
         name: "with a NUL character",
         event: denied(refusedSecret("sec_1\u0000"), refusedSecret("sec_2")),
@@ -183,7 +210,9 @@ describe("what is refused", () => {
       },
     ])("are not taken $name: the database would refuse everybody's batch", ({ event, field }) => {
       expect(() => acceptEvent(event, "policy")).toThrow(
-        expect.objectContaining({ metadata: expect.objectContaining({ field }) as object }) as Error,
+        expect.objectContaining({
+          metadata: expect.objectContaining({ field }) as object,
+        }) as Error,
       );
     });
   });

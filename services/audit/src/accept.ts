@@ -5,13 +5,19 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { type Peer, fail } from "@sallyport/rpc";
 import { isAddress } from "./source.ts";
 
-/** The action of which a decision and a signed request allow one record for each secret (LOG.md §3). */
+/**
+ * The action of which a decision and a signed request allow one record for each secret (LOG.md §3).
+ */
 export const readAction = "secret.read";
 
 const deniedAction = "secret.read.denied";
 
 /** An event that the log will take, with what the catalogue and the certificate say about it. */
-export type Accepted = { readonly event: Event; readonly emitter: Emitter; readonly severity: Severity };
+export type Accepted = {
+  readonly event: Event;
+  readonly emitter: Emitter;
+  readonly severity: Severity;
+};
 
 const attemptIdBytes = 16;
 const requestDigestBytes = 32;
@@ -19,16 +25,17 @@ const earliestSeconds = 946_684_800n; // 2000-01-01
 const latestSeconds = 253_402_300_799n; // 9999-12-31
 
 /**
- * Says whether the log takes an event only while its machine, and the token that this came of, have room for it (LOG.md
- * §7): what a machine can cause as often as it likes.
+ * Says whether the log takes an event only while its machine, and the token that this came of, have
+ * room for it (LOG.md §7): what a machine can cause as often as it likes.
  */
 export function isBounded({ action, machineId }: Pick<Event, "action" | "machineId">): boolean {
   return (action === readAction || action === deniedAction) && machineId !== "";
 }
 
 /**
- * Checks an event against the catalogue. Throws Failure PEER_NOT_ALLOWED when the peer may not report the action, and
- * FIELD_INVALID when the event is not one that the catalogue allows or that the database can store.
+ * Checks an event against the catalogue. Throws Failure PEER_NOT_ALLOWED when the peer may not
+ * report the action, and FIELD_INVALID when the event is not one that the catalogue allows or that
+ * the database can store.
  */
 export function acceptEvent(event: Event, peer: Peer): Accepted {
   const rule = ruleOf(event.action);
@@ -40,14 +47,16 @@ export function acceptEvent(event: Event, peer: Peer): Accepted {
     throw invalid("detail", "has a key that the catalogue does not allow");
   checkTime(event);
   checkTexts(event);
-  if (event.sourceIp !== "" && !isAddress(event.sourceIp)) throw invalid("source_ip", "is not an address");
+  if (event.sourceIp !== "" && !isAddress(event.sourceIp))
+    throw invalid("source_ip", "is not an address");
   if (event.action === readAction) checkRead(event);
   checkRefused(event);
   return { event, emitter, severity: rule.severity };
 }
 
 function checkTime({ time }: Event): void {
-  const known = time !== undefined && time.seconds >= earliestSeconds && time.seconds <= latestSeconds;
+  const known =
+    time !== undefined && time.seconds >= earliestSeconds && time.seconds <= latestSeconds;
   if (!known || time.nanos < 0 || time.nanos > 999_999_999)
     throw invalid("time", "is not a time of this log");
 }
@@ -68,11 +77,13 @@ function checkRead({ decisionId, secretId, requestDigest, attemptId, machineId }
   if (machineId === "") throw invalid("machine_id", "is needed for a read");
   if (decisionId === "") throw invalid("decision_id", "is needed for a read");
   if (secretId === "") throw invalid("secret_id", "is needed for a read");
-  if (requestDigest.length !== requestDigestBytes) throw invalid("request_digest", "has 32 bytes in a read");
+  if (requestDigest.length !== requestDigestBytes)
+    throw invalid("request_digest", "has 32 bytes in a read");
   if (attemptId.length !== attemptIdBytes) throw invalid("attempt_id", "has 16 bytes in a read");
 }
 
-// A secret that is named twice would be found twice, and its second row would fail the batch of everybody.
+// A secret that is named twice would be found twice, and its second row would fail the batch of
+// everybody.
 function checkRefused({ action, secretId, refused }: Event): void {
   if (refused.length === 0) return;
   if (action !== deniedAction) throw invalid("refused", "is for denied reads");

@@ -10,7 +10,10 @@ export const defaultRecordsPerDay = 200_000;
 /** The fewest that may be set: a read of a hundred secrets must fit into the burst of a machine. */
 export const fewestRecordsPerDay = 10_000;
 
-/** Whether records may be written: 0 or the milliseconds until they may, and what has to be told of that in the log. */
+/**
+ * Whether records may be written: 0 or the milliseconds until they may, and what has to be told of
+ * that in the log.
+ */
 export type Verdict = { readonly waitMs: number; readonly alarms: readonly Accepted[] };
 
 /** What machines, and all machines of a token together, may have recorded. */
@@ -22,8 +25,8 @@ export type RecordBudget = {
 };
 
 /**
- * How much room a record takes, in records of the usual length: the secrets that a denial lists are stored, and found, one
- * by one.
+ * How much room a record takes, in records of the usual length: the secrets that a denial lists are
+ * stored, and found, one by one.
  */
 export function weightOf({ refused }: Pick<Event, "refused">): number {
   return 1 + Math.ceil(refused.length / 4);
@@ -36,8 +39,9 @@ type Bound = {
   readonly nameOf: (event: Event) => string;
 };
 
-// A quarter at once, so that a pipeline that begins is not held up; the rest in the course of the day. Together no span of
-// 24 hours has more than `perDay`. One machine may have half of what its token may: it alone cannot stop the others.
+// A quarter at once, so that a pipeline that begins is not held up; the rest in the course of the
+// day. Together no span of 24 hours has more than `perDay`. One machine may have half of what its
+// token may: it alone cannot stop the others.
 const burstShare = 1 / 4;
 const machineShare = 1 / 2;
 const daySeconds = 86_400;
@@ -45,9 +49,9 @@ const alarmsPerSecond = 1 / 3_600;
 const nearLimit = 0.5;
 
 /**
- * Makes the budget: `perDay` records for all machines of an enrollment token, half of that for one machine. `clock` gives
- * milliseconds and runs evenly. The log is told once an hour of a machine or token that used half of its burst, and of one
- * that is refused.
+ * Makes the budget: `perDay` records for all machines of an enrollment token, half of that for one
+ * machine. `clock` gives milliseconds and runs evenly. The log is told once an hour of a machine or
+ * token that used half of its burst, and of one that is refused.
  */
 export function createRecordBudget(perDay: number, clock: () => number): RecordBudget {
   const bounds: readonly Bound[] = [
@@ -78,7 +82,8 @@ export function createRecordBudget(perDay: number, clock: () => number): RecordB
       return { waitMs, alarms: alarmsOf(event, isNear, "records.limit_near") };
     },
     charge(event) {
-      for (const { buckets, nameOf } of bounds) if (nameOf(event) !== "") buckets.charge(nameOf(event), 1);
+      for (const { buckets, nameOf } of bounds)
+        if (nameOf(event) !== "") buckets.charge(nameOf(event), 1);
     },
   };
 }

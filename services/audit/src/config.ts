@@ -19,7 +19,10 @@ import { defaultRecordsPerDay, fewestRecordsPerDay } from "./budget.ts";
 /** Everything that audit is told at start. Secrets come as file paths, times are in seconds. */
 export type AuditConfig = ReturnType<typeof readAuditConfig>;
 
-/** Reads audit's settings from the environment; a missing or unknown one stops the start and is named. */
+/**
+ * Reads audit's settings from the environment; a missing or unknown one stops the start and is
+ * named.
+ */
 export function readAuditConfig(env: NodeJS.ProcessEnv) {
   return readSettings(env, {
     listen: listen("SALLYPORT_LISTEN"),

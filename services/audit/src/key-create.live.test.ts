@@ -29,7 +29,10 @@ test("makes audit's keys for their owner alone once, and tells the public halves
     expect(keyId).toMatch(/^[a-z0-9-]{1,64}$/);
     expect(statSync(name).mode & 0o777).toBe(0o600);
     expect(printed).not.toContain(base64);
-    return { keyId, publicKey: Buffer.from(publicKeyOf(Buffer.from(base64, "base64"))).toString("base64") };
+    return {
+      keyId,
+      publicKey: Buffer.from(publicKeyOf(Buffer.from(base64, "base64"))).toString("base64"),
+    };
   });
   expect(JSON.parse(printed)).toEqual({
     keys: [

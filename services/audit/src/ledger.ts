@@ -11,20 +11,22 @@ export type LedgerOptions = { readonly url: string; readonly lockWaitMs: number 
 const lockPollMs = 100;
 
 /**
- * Opens the session that alone may write, and reads where the log ends. Rejects with one clear sentence when commits are
- * not durable or another writer keeps the lock, and with Failure DEPENDENCY_UNAVAILABLE when the database is away.
+ * Opens the session that alone may write, and reads where the log ends. Rejects with one clear
+ * sentence when commits are not durable or another writer keeps the lock, and with Failure
+ * DEPENDENCY_UNAVAILABLE when the database is away.
  */
 export async function openLedger({ url, lockWaitMs }: LedgerOptions): Promise<Ledger> {
   const session = await openSession({ url, applicationName: "sallyport-audit-writer" });
   try {
     if ((await durabilityOf(session)) === "off")
       throw new Error(
-        "synchronous_commit is off for the audit database: an acknowledged record could be lost; switch it on",
+        "synchronous_commit is off for the audit database: an acknowledged record could be lost; " +
+          "switch it on",
       );
     await keepToIndexes(session);
     await takeLock(session, lockWaitMs);
-    // After the lock: it is held until the backend of an earlier writer has ended, so whatever that one committed, even
-    // without telling, is visible now.
+    // After the lock: it is held until the backend of an earlier writer has ended, so whatever that
+    // one committed, even without telling, is visible now.
     return { session, end: await endOf(session) };
   } catch (error) {
     await session[Symbol.asyncDispose]();

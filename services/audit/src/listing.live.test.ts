@@ -8,7 +8,12 @@ import {
   RecordOrder,
   RecordScope,
 } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
-import { type ServiceTestDatabase, createServiceDatabase, fillLog, filledLog } from "@sallyport/test/infra";
+import {
+  type ServiceTestDatabase,
+  createServiceDatabase,
+  fillLog,
+  filledLog,
+} from "@sallyport/test/infra";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { auditMethods } from "./rpc/records.ts";
 import { mostAddresses } from "./store/bounds.ts";
@@ -106,7 +111,11 @@ const cases: readonly Case[] = [
   { name: "secret", asked: { secretId }, passes: ({ secret }) => secret === secretId },
   { name: "project", asked: { projectId }, passes: ({ project }) => project === projectId },
   { name: "subject", asked: { subjectId: tokenId }, passes: ({ subject }) => subject === tokenId },
-  { name: "the usual action", asked: { actions: ["secret.read"] }, passes: oneOf("action", "secret.read") },
+  {
+    name: "the usual action",
+    asked: { actions: ["secret.read"] },
+    passes: oneOf("action", "secret.read"),
+  },
   {
     name: "an action of long ago",
     asked: { actions: ["grant.added"] },
@@ -136,8 +145,16 @@ const cases: readonly Case[] = [
     passes: oneOf("reason", "TOKEN_EXHAUSTED", "PROJECT_FROZEN"),
     places: 2,
   },
-  { name: "the usual address", asked: { sourceCidr: "198.51.100.7" }, passes: within("198.51.100.7") },
-  { name: "an IPv4-mapped address", asked: { sourceCidr: "::ffff:198.51.100.7" }, passes: within("198.") },
+  {
+    name: "the usual address",
+    asked: { sourceCidr: "198.51.100.7" },
+    passes: within("198.51.100.7"),
+  },
+  {
+    name: "an IPv4-mapped address",
+    asked: { sourceCidr: "::ffff:198.51.100.7" },
+    passes: within("198."),
+  },
   {
     name: "a network of long ago",
     asked: { sourceCidr: "203.0.113.0/24" },
@@ -162,13 +179,21 @@ const cases: readonly Case[] = [
     passes: ({ source }) => !source.includes(":"),
     sparse: 2,
   },
-  { name: "a network where nobody is", asked: { sourceCidr: "172.16.0.0/12" }, passes: () => false },
+  {
+    name: "a network where nobody is",
+    asked: { sourceCidr: "172.16.0.0/12" },
+    passes: () => false,
+  },
   {
     name: "a late beginning",
     asked: { afterTime: seconds(size - 500) },
     passes: ({ seq }) => seq >= size - 500,
   },
-  { name: "an early beginning", asked: { afterTime: seconds(early) }, passes: ({ seq }) => seq >= early },
+  {
+    name: "an early beginning",
+    asked: { afterTime: seconds(early) },
+    passes: ({ seq }) => seq >= early,
+  },
   { name: "an early end", asked: { beforeTime: seconds(early) }, passes: ({ seq }) => seq < early },
   {
     name: "a span of time",
@@ -192,9 +217,14 @@ function isTime(key: string, { asked }: Case): boolean {
   return key.endsWith("Time") && ("afterTime" in asked || "beforeTime" in asked);
 }
 
-/** A page and the record that tells whether another follows, for each place; and little more to find the places. */
+/**
+ * A page and the record that tells whether another follows, for each place; and little more to find
+ * the places.
+ */
 function mostLookedAt({ places = 1, sparse = 1 }: Case): number {
-  return places * (pageSize + 1) * sparse + Math.max(10, places, sparse > 1 ? mostAddresses + 10 : 0);
+  return (
+    places * (pageSize + 1) * sparse + Math.max(10, places, sparse > 1 ? mostAddresses + 10 : 0)
+  );
 }
 
 const orders = [
@@ -224,13 +254,18 @@ describe.each(orders)("%s, in 200,000 records", (_, order) => {
   test("two filters at once", async () => {
     const pairs = cases
       .flatMap((one, index) => cases.slice(index + 1).map((other) => [one, other] as const))
-      .filter(([one, other]) => !Object.keys(other.asked).some((key) => key in one.asked || isTime(key, one)))
+      .filter(
+        ([one, other]) =>
+          !Object.keys(other.asked).some((key) => key in one.asked || isTime(key, one)),
+      )
       .filter((_, index) => index % 4 === 0);
     expect(pairs.length).toBeGreaterThan(50);
     for (const [one, other] of pairs) {
       const { seqs } = await list({ ...one.asked, ...other.asked, order });
       const passes = (row: Row) => one.passes(row) && other.passes(row);
-      expect(seqs, `${one.name} and ${other.name}`).toEqual(expected({ passes }, order).slice(0, pageSize));
+      expect(seqs, `${one.name} and ${other.name}`).toEqual(
+        expected({ passes }, order).slice(0, pageSize),
+      );
     }
   }, 60_000);
 
@@ -271,13 +306,15 @@ test.each([
   ["all", {}],
   ["those of a network", { sourceCidr: "0.0.0.0/0" }],
 ])("of %s come none that are newer than newest_seq", async (_, narrowed) => {
-  // As if the last ten had come between the two looks: whoever goes on after newest_seq would be shown them twice, and one
-  // may be from an address that was not there before.
+  // As if the last ten had come between the two looks: whoever goes on after newest_seq would be
+  // shown them twice, and one may be from an address that was not there before.
   const newest = size - 10;
   const earlier: Pick<Database, "query"> = {
     async query<R extends object>(text: string, values?: readonly unknown[]): Promise<R[]> {
       const found = await database.query<R>(text, values);
-      return text.includes(" as newest") ? found.map((row) => ({ ...row, newest: BigInt(newest) })) : found;
+      return text.includes(" as newest")
+        ? found.map((row) => ({ ...row, newest: BigInt(newest) }))
+        : found;
     },
   };
   const asked = { ...narrowed, order: OLDEST_FIRST, afterSeq: BigInt(size - 40) };

@@ -29,7 +29,9 @@ test("a restart goes on where the log ends", async () => {
 
 test("a second writer does not start while the first lives, and takes over when it leaves", async () => {
   const first = await log.start();
-  await expect(log.start({ lockWaitMs: 0 })).rejects.toThrow("another process is writing this audit log");
+  await expect(log.start({ lockWaitMs: 0 })).rejects.toThrow(
+    "another process is writing this audit log",
+  );
   const waiting = log.start({ lockWaitMs: 5_000 });
   await append(first, "secrets", event("secrets", "secret.created"));
   await first[Symbol.asyncDispose]();
@@ -66,12 +68,16 @@ test("comes back after its backend was killed, under load, without a gap or a re
   });
   for (let kill = 0; kill < 3; kill += 1) {
     const before = acknowledged.size;
-    await vi.waitFor(() => expect(acknowledged.size).toBeGreaterThan(before + 50), { timeout: 8_000 });
+    await vi.waitFor(() => expect(acknowledged.size).toBeGreaterThan(before + 50), {
+      timeout: 8_000,
+    });
     await vi.waitFor(() => writer.ready(), { timeout: 8_000 });
     await killWriter();
   }
   const before = acknowledged.size;
-  await vi.waitFor(() => expect(acknowledged.size).toBeGreaterThan(before + 50), { timeout: 8_000 });
+  await vi.waitFor(() => expect(acknowledged.size).toBeGreaterThan(before + 50), {
+    timeout: 8_000,
+  });
   stop.abort();
   await Promise.all(callers);
   expect(refused).toBeGreaterThan(0);
@@ -87,9 +93,11 @@ test("is not ready and refuses at once while it is away", async () => {
   await killWriter();
   await blocker.locked;
   await expect(writer.ready()).rejects.toMatchObject({ reason: Reason.DEPENDENCY_UNAVAILABLE });
-  await expect(append(writer, "secrets", event("secrets", "secret.created"))).rejects.toMatchObject({
-    reason: Reason.DEPENDENCY_UNAVAILABLE,
-  });
+  await expect(append(writer, "secrets", event("secrets", "secret.created"))).rejects.toMatchObject(
+    {
+      reason: Reason.DEPENDENCY_UNAVAILABLE,
+    },
+  );
   await blocker[Symbol.asyncDispose]();
   await vi.waitFor(() => writer.ready(), { timeout: 8_000 });
   await append(writer, "secrets", event("secrets", "secret.created"));

@@ -1,9 +1,17 @@
 import { createClient, createRouterTransport } from "@connectrpc/connect";
-import { type ForwardMethods, createForwarder, loadTrust, pickAnswerKey } from "@sallyport/evidence";
+import {
+  type ForwardMethods,
+  createForwarder,
+  loadTrust,
+  pickAnswerKey,
+} from "@sallyport/evidence";
 import { type Outbox, createOutbox } from "@sallyport/outbox";
 import { type Database, migrate, openDatabase } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
-import { AppendService, type Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import {
+  AppendService,
+  type Event,
+} from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
@@ -40,8 +48,12 @@ beforeAll(async () => {
   await tables.query(`create table outbox (
     event_id text primary key, event bytea not null, created_at timestamptz not null default clock_timestamp(),
     refused_at timestamptz, refused_reason text)`);
-  await tables.query("create table seen_requests (request_digest bytea primary key, expires_at timestamptz)");
-  await tables.query("grant select, insert, delete on outbox, things, seen_requests to sallyport_secrets");
+  await tables.query(
+    "create table seen_requests (request_digest bytea primary key, expires_at timestamptz)",
+  );
+  await tables.query(
+    "grant select, insert, delete on outbox, things, seen_requests to sallyport_secrets",
+  );
   await tables.query("grant update (refused_at, refused_reason) on outbox to sallyport_secrets");
   database = openDatabase({ url: owner.servingUrl, applicationName: "test" });
 });
@@ -90,7 +102,10 @@ test("a change that is made while audit is down is recorded once after it is bac
   const logger = createLogger({ service: "secrets", level: "silent" });
   await using outbox = createOutbox({ database, audit, logger });
   const change = async (name: string): Promise<string> => {
-    const event = newEvent("secrets", "secret.created", { actorKind: ActorKind.USER, detail: { name } });
+    const event = newEvent("secrets", "secret.created", {
+      actorKind: ActorKind.USER,
+      detail: { name },
+    });
     await database.transaction(async (tx) => {
       await tx.query("insert into things (name) values ($1)", [name]);
       await outbox.record(tx, event);
@@ -108,7 +123,9 @@ test("a change that is made while audit is down is recorded once after it is bac
   expect(await recorded()).toEqual([before]);
 
   await using _second = await start(port);
-  await vi.waitFor(async () => expect(await recorded()).toEqual([before, during]), { timeout: 8_000 });
+  await vi.waitFor(async () => expect(await recorded()).toEqual([before, during]), {
+    timeout: 8_000,
+  });
   await outbox.drain();
   const after = await change("after");
   await outbox.drain();
@@ -119,14 +136,23 @@ function projectCreated(): Event {
   return newEvent("secrets", "project.created", { actorKind: ActorKind.USER });
 }
 
-/** Events that a service of this name may come to hold by a fault of its own, and that the log never takes. */
+/**
+ * Events that a service of this name may come to hold by a fault of its own, and that the log never
+ * takes.
+ */
 function refusedEvents(): readonly (readonly [reason: string, event: Event])[] {
   const user = { actorKind: ActorKind.USER };
   const taken = newEvent("secrets", "secret.created", user);
   return [
     ["PEER_NOT_ALLOWED", newEvent("policy", "grant.added", user)],
-    ["FIELD_INVALID source_ip", newEvent("secrets", "secret.created", { ...user, sourceIp: "nowhere" })],
-    ["FIELD_INVALID text", newEvent("secrets", "secret.created", { ...user, subjectId: "a\u0000b" })],
+    [
+      "FIELD_INVALID source_ip",
+      newEvent("secrets", "secret.created", { ...user, sourceIp: "nowhere" }),
+    ],
+    [
+      "FIELD_INVALID text",
+      newEvent("secrets", "secret.created", { ...user, subjectId: "a\u0000b" }),
+    ],
     [
       "FIELD_INVALID events[0].actor_id",
       newEvent("secrets", "secret.created", { ...user, actorId: "x".repeat(65) }),
@@ -146,7 +172,9 @@ describe("an event that the log never takes", () => {
     server = stack.use(await start(0));
     const url = `https://localhost:${server.port}`;
     const tls = pki.tls("secrets");
-    const connection = stack.use(connectPeer({ peer: "audit", url, tls, trustDomain: pki.trustDomain }));
+    const connection = stack.use(
+      connectPeer({ peer: "audit", url, tls, trustDomain: pki.trustDomain }),
+    );
     const audit = createClient(AppendService, connection.transport);
     const logger = createLogger({ service: "secrets", level: "silent" });
     outbox = stack.use(createOutbox({ database, audit, logger }));
@@ -160,7 +188,9 @@ describe("an event that the log never takes", () => {
     // One by one: the conflict is with a record that is in the log before it.
     for (const [, event] of events) {
       await database.transaction((tx) => outbox.record(tx, event));
-      await outbox.drain().catch((error: unknown) => expect(failureOf(error).reason).toBe(Reason.INTERNAL));
+      await outbox
+        .drain()
+        .catch((error: unknown) => expect(failureOf(error).reason).toBe(Reason.INTERNAL));
     }
     const rows = await database.query<{ reason: string }>(
       "select refused_reason as reason from outbox where refused_at is not null order by refused_at",
@@ -198,7 +228,9 @@ describe("an event that the log never takes", () => {
       afterCommit: (own) => outbox.drain(own),
       methods: [methods],
     });
-    const transport = createRouterTransport(({ service }) => void service(ForwardService, forwarder));
+    const transport = createRouterTransport(
+      ({ service }) => void service(ForwardService, forwarder),
+    );
     const user = { vaultId: newId("vlt"), role: Role.OWNER, nowMs };
     const change = async (event: Event) => {
       toRecord = event;

@@ -10,7 +10,9 @@ import { fail } from "@sallyport/rpc";
 const seqBytes = 8;
 const queryBytes = 16;
 
-/** Names a query: whose records, which filters, which order. The size of the page is no part of it. */
+/**
+ * Names a query: whose records, which filters, which order. The size of the page is no part of it.
+ */
 export function queryOf(vaultId: string, request: ListRecordsRequest): Buffer {
   const asked = toBinary(
     ListRecordsRequestSchema,
@@ -19,7 +21,10 @@ export function queryOf(vaultId: string, request: ListRecordsRequest): Buffer {
   return createHash("sha256").update(`${vaultId}\n`).update(asked).digest().subarray(0, queryBytes);
 }
 
-/** Returns the token of the page of a query after the record with that seq. It is opaque to callers and grants nothing. */
+/**
+ * Returns the token of the page of a query after the record with that seq. It is opaque to callers
+ * and grants nothing.
+ */
 export function pageTokenOf(seq: bigint, query: Uint8Array): string {
   const token = Buffer.alloc(seqBytes + queryBytes);
   token.writeBigUInt64BE(seq);
@@ -27,11 +32,17 @@ export function pageTokenOf(seq: bigint, query: Uint8Array): string {
   return token.toString("base64url");
 }
 
-/** Returns the seq after which the page begins. Throws Failure FIELD_INVALID for what is no token of this query. */
+/**
+ * Returns the seq after which the page begins. Throws Failure FIELD_INVALID for what is no token of
+ * this query.
+ */
 export function parsePageToken(text: string, query: Uint8Array): bigint {
   const token = Buffer.from(text, "base64url");
   const seq = token.length === seqBytes + queryBytes ? token.readBigInt64BE() : 0n;
   if (seq < 1n || pageTokenOf(seq, query) !== text)
-    throw fail(Reason.FIELD_INVALID, { field: "page_token", description: "is not a token of this query" });
+    throw fail(Reason.FIELD_INVALID, {
+      field: "page_token",
+      description: "is not a token of this query",
+    });
   return seq;
 }

@@ -1,5 +1,8 @@
 import { ruleOf } from "@sallyport/proto/catalogue";
-import { AppendStatus, type Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import {
+  AppendStatus,
+  type Event,
+} from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { describe, expect, test } from "vitest";
@@ -26,7 +29,9 @@ function log() {
   return {
     known,
     place: (...events: Event[]) => {
-      const batch = events.map((one) => acceptEvent(one, ruleOf(one.action)?.emitters[0] ?? "audit"));
+      const batch = events.map((one) =>
+        acceptEvent(one, ruleOf(one.action)?.emitters[0] ?? "audit"),
+      );
       const place = { lastSeq: BigInt(known.length), recordedAtMs: 0, budget };
       const { results, placed } = placeBatch(batch, known, place);
       known.push(...placed.map(({ record, attemptId }) => ({ ...record, attemptId })));
@@ -75,7 +80,8 @@ describe("what a machine may have recorded (LOG §7)", () => {
 
   test("denials take from the same room", () => {
     const { place } = log();
-    const denied = () => event("policy", "secret.read.denied", { machineId: "mch_1", originId: token });
+    const denied = () =>
+      event("policy", "secret.read.denied", { machineId: "mch_1", originId: token });
     place(...attempt(burst - 1));
     expect(place(denied(), denied())).toMatchObject({ committed: 1, limited: 1 });
   });

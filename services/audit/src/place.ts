@@ -27,22 +27,29 @@ export type Known = {
 /** A record that is to be stored, with the attempt that it came from. */
 export type Placed = { readonly record: AuditRecord; readonly attemptId: Uint8Array };
 
-/** Where a batch begins: the last seq of the log, when the batch is recorded (milliseconds), and what may be recorded. */
+/**
+ * Where a batch begins: the last seq of the log, when the batch is recorded (milliseconds), and
+ * what may be recorded.
+ */
 export type Place = {
   readonly lastSeq: bigint;
   readonly recordedAtMs: number;
   readonly budget: RecordBudget;
 };
 
-/** Says whether an event is a read, of which a decision and a signed request allow one for each secret. */
+/**
+ * Says whether an event is a read, of which a decision and a signed request allow one for each
+ * secret.
+ */
 export function isRead({ action }: Pick<Event, "action">): boolean {
   return action === readAction;
 }
 
 /**
- * Decides what becomes of each event of a batch, in order, and gives every new one the next seq, so that what is refused
- * or repeated leaves no gap. `known` holds the records that share an event id with the batch, or as reads a secret and
- * its decision or request (LOG.md §3). What the budget has no room for is limited; its alarms come last (LOG.md §7).
+ * Decides what becomes of each event of a batch, in order, and gives every new one the next seq, so
+ * that what is refused or repeated leaves no gap. `known` holds the records that share an event id
+ * with the batch, or as reads a secret and its decision or request (LOG.md §3). What the budget has
+ * no room for is limited; its alarms come last (LOG.md §7).
  */
 export function placeBatch(
   batch: readonly Accepted[],
@@ -71,10 +78,14 @@ export function placeBatch(
 }
 
 /**
- * Asks the budget once for all that one attempt to read wants recorded, so that a read is on record whole or not at all:
- * what is refused must leave no records of values that nobody got.
+ * Asks the budget once for all that one attempt to read wants recorded, so that a read is on record
+ * whole or not at all: what is refused must leave no records of values that nobody got.
  */
-function createAdmission(batch: readonly Accepted[], budget: RecordBudget, isNew: (event: Event) => boolean) {
+function createAdmission(
+  batch: readonly Accepted[],
+  budget: RecordBudget,
+  isNew: (event: Event) => boolean,
+) {
   const bounded = batch.map(({ event }) => event).filter(isBounded);
   const attempts = Map.groupBy(bounded, attemptOf);
   const verdicts = new Map<string, Verdict>();
@@ -127,8 +138,8 @@ function createIndex(known: readonly Known[]) {
   return { add, find };
 }
 
-// Security: an event id counts as a repeat only for the event that it named first. Else a record of another kind, under
-// an id chosen to collide, could stand in for the record of a read.
+// Security: an event id counts as a repeat only for the event that it named first. Else a record of
+// another kind, under an id chosen to collide, could stand in for the record of a read.
 function isSame(earlier: Known, event: Event, emitter: string): boolean {
   const sameThing =
     earlier.emitter === emitter &&
@@ -137,14 +148,19 @@ function isSame(earlier: Known, event: Event, emitter: string): boolean {
     earlier.secretId === event.secretId &&
     Buffer.compare(earlier.requestDigest, event.requestDigest) === 0;
   if (!sameThing) return false;
-  return earlier.eventId === event.eventId || Buffer.compare(earlier.attemptId, event.attemptId) === 0;
+  return (
+    earlier.eventId === event.eventId || Buffer.compare(earlier.attemptId, event.attemptId) === 0
+  );
 }
 
 function decisionKey({ decisionId, secretId }: Pick<Known, "decisionId" | "secretId">): string {
   return JSON.stringify([decisionId, secretId]);
 }
 
-function requestKey({ requestDigest, secretId }: Pick<Known, "requestDigest" | "secretId">): string {
+function requestKey({
+  requestDigest,
+  secretId,
+}: Pick<Known, "requestDigest" | "secretId">): string {
   return JSON.stringify([Buffer.from(requestDigest).toString("hex"), secretId]);
 }
 

@@ -21,14 +21,18 @@ test(
     const accepts = (input: Buffer): boolean => {
       const text = input.toString();
       try {
-        if (pageTokenOf(parsePageToken(text, query), query) !== text) throw new Error("it is another token");
+        if (pageTokenOf(parsePageToken(text, query), query) !== text)
+          throw new Error("it is another token");
         return true;
       } catch (error) {
         if (error instanceof Failure && error.reason === Reason.FIELD_INVALID) return false;
         throw error;
       }
     };
-    const report = fuzz({ name: "page token", seeds: [given, ...corpusOf("page-token")], accepts }, run);
+    const report = fuzz(
+      { name: "page token", seeds: [given, ...corpusOf("page-token")], accepts },
+      run,
+    );
     console.log(`  page token, seed ${run.seed}: ${report.cases} cases, ${report.read} read`);
     expect(report.read).toBeGreaterThan(0);
   },
@@ -54,7 +58,10 @@ test(
       }
     };
     const words = [".", ":", "::", "/", "/32", "/128", "/96", "ffff", "255", "%eth0"];
-    const report = fuzz({ name: "source_cidr", seeds: corpusOf("source-cidr"), words, accepts }, run);
+    const report = fuzz(
+      { name: "source_cidr", seeds: corpusOf("source-cidr"), words, accepts },
+      run,
+    );
     console.log(`  source_cidr, seed ${run.seed}: ${report.cases} cases, ${report.read} read`);
     await using database = await createServiceDatabase("audit");
     const client = new Client({ connectionString: database.servingUrl });

@@ -9,7 +9,10 @@ import { startCollector } from "@sallyport/test/infra";
 import { expect, test } from "vitest";
 import { createQueue } from "./queue.ts";
 
-function recording(batchSize: number, failing: (batch: readonly number[]) => boolean = () => false) {
+function recording(
+  batchSize: number,
+  failing: (batch: readonly number[]) => boolean = () => false,
+) {
   const batches: number[][] = [];
   const queue = createQueue<number, number>({
     capacity: 100,
@@ -26,7 +29,12 @@ function recording(batchSize: number, failing: (batch: readonly number[]) => boo
 
 test("calls that arrive meanwhile share the next batch, in order, and are not split", async () => {
   const { batches, queue } = recording(3);
-  const results = await Promise.all([queue.add([1]), queue.add([2, 3]), queue.add([4, 5]), queue.add([6])]);
+  const results = await Promise.all([
+    queue.add([1]),
+    queue.add([2, 3]),
+    queue.add([4, 5]),
+    queue.add([6]),
+  ]);
   expect(results).toEqual([[10], [20, 30], [40, 50], [60]]);
   expect(batches).toEqual([[1], [2, 3], [4, 5, 6]]);
 });
@@ -71,7 +79,11 @@ test("a batch is written in the trace of its first call that is recorded, and in
     inCallersTrace(`00-${trace}-b7ad6b7169203331-${flag}`, () =>
       inSpan({ name: "append", kind: "server" }, () => queue.add([item])),
     );
-  const [one, two, three] = ["1", "2", "3"].map((digit) => digit.repeat(32)) as [string, string, string];
+  const [one, two, three] = ["1", "2", "3"].map((digit) => digit.repeat(32)) as [
+    string,
+    string,
+    string,
+  ];
   await Promise.all([
     call("a", one, "01"),
     call("b", two, "00"),

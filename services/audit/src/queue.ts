@@ -4,7 +4,10 @@ import { type TracePlace, currentPlace, outsideOfTraces } from "@sallyport/telem
 
 /** How a queue writes, and how many items it holds and writes at once. */
 export type QueueOptions<Item, Result> = {
-  /** Writes items and returns a result for each, in order; it is never called again before it settled. */
+  /**
+   * Writes items and returns a result for each, in order; it is never called again before it
+   * settled.
+   */
   readonly write: (items: readonly Item[]) => Promise<readonly Result[]>;
   /** Most items that may wait or be written at one time. */
   readonly capacity: number;
@@ -22,8 +25,9 @@ type Call<Item, Result> = {
 /** A group commit: while one batch is written, the calls that arrive gather for the next. */
 export type Queue<Item, Result> = {
   /**
-   * Resolves with the results of these items after they were written, in the order of the calls. Throws Failure
-   * DEPENDENCY_UNAVAILABLE at once when the queue is full, and what `write` threw when it failed.
+   * Resolves with the results of these items after they were written, in the order of the calls.
+   * Throws Failure DEPENDENCY_UNAVAILABLE at once when the queue is full, and what `write` threw
+   * when it failed.
    */
   add(items: readonly Item[]): Promise<readonly Result[]>;
   /** Resolves when nothing waits. */
@@ -71,7 +75,8 @@ export function createQueue<Item, Result>({
 
   return {
     add(items) {
-      if (held + items.length > capacity) return Promise.reject(fail(Reason.DEPENDENCY_UNAVAILABLE));
+      if (held + items.length > capacity)
+        return Promise.reject(fail(Reason.DEPENDENCY_UNAVAILABLE));
       held += items.length;
       const { promise, resolve, reject } = Promise.withResolvers<readonly Result[]>();
       waiting.push({ items, resolve, reject, place: currentPlace() });
@@ -83,8 +88,12 @@ export function createQueue<Item, Result>({
   };
 }
 
-// A batch is written for all of its calls: the first that is traced shows it, and where none is, no trace does.
-function inOneOfTheirTraces<T>(calls: readonly { readonly place: TracePlace }[], write: () => T): T {
+// A batch is written for all of its calls: the first that is traced shows it, and where none is, no
+// trace does.
+function inOneOfTheirTraces<T>(
+  calls: readonly { readonly place: TracePlace }[],
+  write: () => T,
+): T {
   const traced = calls.find(({ place }) => place.sampled);
   return traced ? traced.place.run(write) : outsideOfTraces(write);
 }

@@ -2,7 +2,11 @@ import { readFileSync } from "node:fs";
 import { clone, fromJson } from "@bufbuild/protobuf";
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { newEvent } from "@sallyport/proto/catalogue";
-import { ActorKind, RecordSchema, Severity } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
+import {
+  ActorKind,
+  RecordSchema,
+  Severity,
+} from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { describe, expect, test } from "vitest";
 import { canonicalBytes, recordOf } from "./record.ts";
 
@@ -50,7 +54,12 @@ test("a record's times are cut to milliseconds, also before they are rounded up 
   const event = newEvent("secrets", "secret.created", { actorKind: ActorKind.USER });
   event.time = timestampFromDate(new Date("2026-01-02T03:04:05.678Z"));
   event.time.nanos += 999_999;
-  const record = recordOf(event, { seq: 1n, recordedAtMs: 5, emitter: "secrets", severity: Severity.NOTICE });
+  const record = recordOf(event, {
+    seq: 1n,
+    recordedAtMs: 5,
+    emitter: "secrets",
+    severity: Severity.NOTICE,
+  });
   expect(record.time && timestampDate(record.time).toISOString()).toBe("2026-01-02T03:04:05.678Z");
   expect(record.time?.nanos).toBe(678_000_000);
 });

@@ -20,8 +20,14 @@ export type Placement = {
   readonly severity: Severity;
 };
 
-/** Makes the record of an event. Its time is cut to milliseconds, which is what the log keeps (LOG.md §2). */
-export function recordOf(event: Event, { seq, recordedAtMs, emitter, severity }: Placement): AuditRecord {
+/**
+ * Makes the record of an event. Its time is cut to milliseconds, which is what the log keeps
+ * (LOG.md §2).
+ */
+export function recordOf(
+  event: Event,
+  { seq, recordedAtMs, emitter, severity }: Placement,
+): AuditRecord {
   return create(RecordSchema, {
     seq,
     eventId: event.eventId,
@@ -55,7 +61,10 @@ export function millisecondsOf({ seconds, nanos }: Timestamp): number {
   return Number(seconds) * 1000 + Math.floor(nanos / 1_000_000);
 }
 
-/** Returns the canonical bytes of a record: equal for equal records, different for different ones (LOG.md §4). */
+/**
+ * Returns the canonical bytes of a record: equal for equal records, different for different ones
+ * (LOG.md §4).
+ */
 export function canonicalBytes(record: AuditRecord): Uint8Array<ArrayBuffer> {
   const fields = [
     u64(record.seq),

@@ -31,7 +31,11 @@ beforeAll(async () => {
   await append(writer, "policy", denied("a", "b")); // 1
   await append(writer, "crypto", read({ vaultId, secretId: sec("a") })); // 2
   await append(writer, "policy", denied("b", "c"), denied("a", "c")); // 3, 4
-  await append(writer, "policy", event("policy", "secret.read.denied", { vaultId, secretId: sec("a") })); // 5
+  await append(
+    writer,
+    "policy",
+    event("policy", "secret.read.denied", { vaultId, secretId: sec("a") }),
+  ); // 5
   await append(writer, "policy", { ...denied("a", "b"), vaultId: `vlt_${"2".repeat(20)}` }); // 6
 });
 afterAll(async () => {
@@ -48,7 +52,8 @@ async function list(
   const reader = { principal: { vaultId } };
   return auditMethods({ database, operatorVault: undefined }).listRecords(reader, request);
 }
-const seqs = ({ records }: Awaited<ReturnType<typeof list>>) => records.map(({ seq }) => Number(seq));
+const seqs = ({ records }: Awaited<ReturnType<typeof list>>) =>
+  records.map(({ seq }) => Number(seq));
 
 describe("a denial that lists several secrets", () => {
   test("is found by each of them, in the order of seq with what concerns the secret alone", async () => {

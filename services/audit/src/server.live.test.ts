@@ -25,7 +25,13 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
 import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { type Peer, type PeerConnection, connectPeer, failureOf, fromRefusal } from "@sallyport/rpc";
+import {
+  type Peer,
+  type PeerConnection,
+  connectPeer,
+  failureOf,
+  fromRefusal,
+} from "@sallyport/rpc";
 import {
   type AnswerFiles,
   type ServiceTestDatabase,
@@ -79,15 +85,26 @@ afterAll(async () => {
   await Promise.all([testDatabase[Symbol.asyncDispose](), pki[Symbol.asyncDispose]()]);
 });
 
-function connect<S extends typeof AppendService | typeof ForwardService>(service: S, peer: Peer): Client<S> {
+function connect<S extends typeof AppendService | typeof ForwardService>(
+  service: S,
+  peer: Peer,
+): Client<S> {
   const url = `https://localhost:${server.port}`;
-  const connection = connectPeer({ peer: "audit", url, tls: pki.tls(peer), trustDomain: pki.trustDomain });
+  const connection = connectPeer({
+    peer: "audit",
+    url,
+    tls: pki.tls(peer),
+    trustDomain: pki.trustDomain,
+  });
   connections.push(connection);
   return createClient(service, connection.transport);
 }
 
 function secretCreated(vaultId: string, fields: Partial<Event> = {}): Event {
-  return Object.assign(newEvent("secrets", "secret.created", { actorKind: ActorKind.USER, vaultId }), fields);
+  return Object.assign(
+    newEvent("secrets", "secret.created", { actorKind: ActorKind.USER, vaultId }),
+    fields,
+  );
 }
 
 async function append(...events: Event[]): Promise<void> {
@@ -182,7 +199,9 @@ describe("AuditService", () => {
     await append(one, other, secretCreated(""));
     const { records } = await ask(listRecords, {}, { vaultId: mine });
     expect(records.map(({ eventId }) => eventId)).toEqual([one.eventId]);
-    await expect(ask(getRecord, { eventId: other.eventId }, { vaultId: mine })).rejects.toMatchObject({
+    await expect(
+      ask(getRecord, { eventId: other.eventId }, { vaultId: mine }),
+    ).rejects.toMatchObject({
       reason: Reason.NOT_FOUND,
     });
   });
@@ -216,7 +235,11 @@ describe("AuditService", () => {
     const vaultId = newId("vlt");
     await append(secretCreated(vaultId), secretCreated(vaultId));
     for (const order of [RecordOrder.NEWEST_FIRST, RecordOrder.OLDEST_FIRST]) {
-      const { records, nextPageToken } = await ask(listRecords, { pageSize: 2, order }, { vaultId });
+      const { records, nextPageToken } = await ask(
+        listRecords,
+        { pageSize: 2, order },
+        { vaultId },
+      );
       expect([records.length, nextPageToken]).toEqual([2, ""]);
     }
   });
@@ -229,7 +252,8 @@ describe("AuditService", () => {
       expect(nextPageToken).toBe("");
       return { ids: records.map(({ eventId }) => eventId), newestSeq };
     };
-    const project = () => newEvent("secrets", "project.created", { actorKind: ActorKind.USER, vaultId });
+    const project = () =>
+      newEvent("secrets", "project.created", { actorKind: ActorKind.USER, vaultId });
     expect(await tail(0n)).toEqual({ ids: [], newestSeq: 0n });
     const [one, two] = [project(), project()];
     await append(one, secretCreated(vaultId));
@@ -254,7 +278,11 @@ describe("AuditService", () => {
       await expect(ask(listRecords, asked, { vaultId })).rejects.toMatchObject(refused);
     const elsewhere = ask(listRecords, { pageToken: nextPageToken }, { vaultId: newId("vlt") });
     await expect(elsewhere).rejects.toMatchObject(refused);
-    const { records } = await ask(listRecords, { pageToken: nextPageToken, pageSize: 9 }, { vaultId });
+    const { records } = await ask(
+      listRecords,
+      { pageToken: nextPageToken, pageSize: 9 },
+      { vaultId },
+    );
     expect(records).toHaveLength(1);
   });
 
@@ -263,7 +291,14 @@ describe("AuditService", () => {
     const [machineId, secretId, projectId] = [newId("mch"), newId("sec"), newId("prj")];
     const [actorId, subjectId, sourceIp] = [newId("usr"), newId("tok"), "2001:db8::7"];
     const plain = secretCreated(vaultId, { sourceIp: "192.0.2.1" });
-    const marked = secretCreated(vaultId, { machineId, secretId, projectId, actorId, subjectId, sourceIp });
+    const marked = secretCreated(vaultId, {
+      machineId,
+      secretId,
+      projectId,
+      actorId,
+      subjectId,
+      sourceIp,
+    });
     const project = newEvent("secrets", "project.created", { actorKind: ActorKind.USER, vaultId });
     const replayed = newEvent("secrets", "mutation.replayed", {
       actorKind: ActorKind.SERVICE,
@@ -290,13 +325,20 @@ describe("AuditService", () => {
       expect(await list(filter)).toEqual([marked.eventId]);
     for (const sourceCidr of ["2001:db8::7", "2001:DB8:0:0::7", "2001:db8::/32", "::/0"])
       expect(await list({ sourceCidr })).toEqual([marked.eventId]);
-    for (const sourceCidr of ["192.0.2.1", "192.0.2.0/24", "::ffff:192.0.2.1", "::ffff:c000:200/120"])
+    for (const sourceCidr of [
+      "192.0.2.1",
+      "192.0.2.0/24",
+      "::ffff:192.0.2.1",
+      "::ffff:c000:200/120",
+    ])
       expect(await list({ sourceCidr })).toEqual([plain.eventId]);
     expect(await list({ machineId, actions: ["project.created"] })).toEqual([]);
     expect(await list({ sourceCidr: "198.51.100.0/24" })).toEqual([]);
     const after = timestampFromMs(nowMs);
     const before = timestampFromMs(nowMs + 1);
-    expect(await list({ afterTime: after, beforeTime: before, outcome: Outcome.ALLOWED })).toEqual(done);
+    expect(await list({ afterTime: after, beforeTime: before, outcome: Outcome.ALLOWED })).toEqual(
+      done,
+    );
     expect(await list({ afterTime: { ...after, nanos: after.nanos + 1 } })).toEqual([]);
     expect(await list({ beforeTime: after })).toEqual([]);
     expect(await list({ beforeTime: { ...after, nanos: after.nanos + 1 }, actorId })).toEqual([
@@ -328,9 +370,13 @@ describe("AuditService", () => {
     ["scope", { scope: 3 as RecordScope }],
   ];
   test.each(wrong)("refuses a wrong %s", async (field, asked) => {
-    const failure = await ask(listRecords, asked, { vaultId: newId("vlt") }).catch((error: unknown) => error);
+    const failure = await ask(listRecords, asked, { vaultId: newId("vlt") }).catch(
+      (error: unknown) => error,
+    );
     expect(failure).toMatchObject({ reason: Reason.FIELD_INVALID });
-    expect(failure).toMatchObject({ metadata: { field: expect.stringMatching(`^${field}`) as string } });
+    expect(failure).toMatchObject({
+      metadata: { field: expect.stringMatching(`^${field}`) as string },
+    });
   });
 
   test.each([
@@ -353,11 +399,17 @@ describe("AuditService", () => {
       await append(mine);
       await connect(AppendService, "gateway").append({ events: [nobodys] });
       const deployment = await ask(listRecords, { scope }, { vaultId: operatorVault });
-      expect(deployment.records.map(({ vaultId }) => vaultId)).toEqual(deployment.records.map(() => ""));
+      expect(deployment.records.map(({ vaultId }) => vaultId)).toEqual(
+        deployment.records.map(() => ""),
+      );
       expect(deployment.records.map(({ eventId }) => eventId)).toContain(nobodys.eventId);
       const own = await ask(listRecords, { scope: RecordScope.VAULT }, { vaultId: operatorVault });
       expect(own.records.map(({ eventId }) => eventId)).toEqual([mine.eventId]);
-      const { record } = await ask(getRecord, { eventId: nobodys.eventId }, { vaultId: operatorVault });
+      const { record } = await ask(
+        getRecord,
+        { eventId: nobodys.eventId },
+        { vaultId: operatorVault },
+      );
       expect(record).toMatchObject({ action: "request.rejected", vaultId: "" });
     });
 
@@ -366,9 +418,11 @@ describe("AuditService", () => {
       await expect(ask(listRecords, { scope }, { vaultId })).rejects.toMatchObject({
         reason: Reason.ROLE_REQUIRED,
       });
-      await expect(ask(getRecord, { eventId: nobodys.eventId }, { vaultId })).rejects.toMatchObject({
-        reason: Reason.NOT_FOUND,
-      });
+      await expect(ask(getRecord, { eventId: nobodys.eventId }, { vaultId })).rejects.toMatchObject(
+        {
+          reason: Reason.NOT_FOUND,
+        },
+      );
     });
 
     test("is not for a developer of the operator's vault", async () => {
@@ -382,7 +436,11 @@ describe("AuditService", () => {
       const database: Pick<Database, "query"> = { query: async () => [] };
       const methods = auditMethods({ database, operatorVault: undefined });
       const request = create(listRecords.input, { scope });
-      for (const reader of [{ principal: { vaultId: operatorVault } }, { principal: { vaultId: "" } }, {}])
+      for (const reader of [
+        { principal: { vaultId: operatorVault } },
+        { principal: { vaultId: "" } },
+        {},
+      ])
         await expect(methods.listRecords(reader, request)).rejects.toMatchObject({
           reason: Reason.ROLE_REQUIRED,
         });
@@ -392,7 +450,12 @@ describe("AuditService", () => {
   test.each(["identity", "policy", "secrets", "crypto", "audit", "operator"] as const)(
     "%s may not hand over requests",
     async (peer) => {
-      const request = forwarded(listRecords, {}, { vaultId: newId("vlt"), role: Role.OWNER, nowMs }, roots);
+      const request = forwarded(
+        listRecords,
+        {},
+        { vaultId: newId("vlt"), role: Role.OWNER, nowMs },
+        roots,
+      );
       await expect(connect(ForwardService, peer).forward(request)).rejects.toMatchObject({
         code: Code.PermissionDenied,
       });

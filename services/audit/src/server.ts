@@ -1,5 +1,8 @@
 import { createForwarder, followAnswerKey, followTrust, forwardMethods } from "@sallyport/evidence";
-import { AppendService, type Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import {
+  AppendService,
+  type Event,
+} from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { AuditService } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
 import { reportStart } from "@sallyport/reports";
@@ -19,8 +22,9 @@ const manifest = new URL("../package.json", import.meta.url);
 export type { AuditConfig } from "./config.ts";
 
 /**
- * Takes over the log and serves it; disposing answers what is under way and gives the log up. Rejects when the keyset
- * does not hold, commits are not durable, another process writes this log, or the address is taken.
+ * Takes over the log and serves it; disposing answers what is under way and gives the log up.
+ * Rejects when the keyset does not hold, commits are not durable, another process writes this log,
+ * or the address is taken.
  */
 export async function startAudit(
   config: AuditConfig,
@@ -49,7 +53,9 @@ export async function startAudit(
     windowSeconds: config.clockWindowSeconds,
     clock,
     database,
-    methods: [forwardMethods(AuditService, auditMethods({ database, operatorVault: config.operatorVault }))],
+    methods: [
+      forwardMethods(AuditService, auditMethods({ database, operatorVault: config.operatorVault })),
+    ],
   });
   const server = stack.use(
     await serve({

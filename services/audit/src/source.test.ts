@@ -19,12 +19,18 @@ describe("addresses", () => {
     },
   );
 
-  test.each(["", "x", "192.0.2", "192.0.2.01", "192.0.2.1/32", "fe80::1%eth0", "1:2:3:4:5:6:7:8:9", " ::1"])(
-    "%s is none",
-    (text) => {
-      expect(isAddress(text)).toBe(false);
-    },
-  );
+  test.each([
+    "",
+    "x",
+    "192.0.2",
+    "192.0.2.01",
+    "192.0.2.1/32",
+    "fe80::1%eth0",
+    "1:2:3:4:5:6:7:8:9",
+    " ::1",
+  ])("%s is none", (text) => {
+    expect(isAddress(text)).toBe(false);
+  });
 
   test.each([
     ["192.0.2.1", "192.0.2.1"],
@@ -39,7 +45,8 @@ describe("addresses", () => {
   });
 });
 
-// An event with an address that the log refuses would leave a change without its record: such an address must not get in.
+// An event with an address that the log refuses would leave a change without its record: such an
+// address must not get in.
 describe("whoever takes an address from the gateway takes those that the log takes", () => {
   const messages: readonly (readonly [
     string,
@@ -49,7 +56,15 @@ describe("whoever takes an address from the gateway takes those that the log tak
     ["Authorize", (sourceIp) => [AuthorizeItemSchema, create(AuthorizeItemSchema, { sourceIp })]],
     ["Open", (sourceIp) => [OpenItemSchema, create(OpenItemSchema, { sourceIp })]],
   ];
-  const texts = ["192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1", "fe80::1%eth0", "192.0.2.01", "x", "::1 "];
+  const texts = [
+    "192.0.2.1",
+    "2001:db8::1",
+    "::ffff:192.0.2.1",
+    "fe80::1%eth0",
+    "192.0.2.01",
+    "x",
+    "::1 ",
+  ];
   test.each(messages)("%s", (_, messageWith) => {
     for (const text of texts) {
       const { kind, violations = [] } = validator.validate(...messageWith(text));
@@ -61,7 +76,8 @@ describe("whoever takes an address from the gateway takes those that the log tak
 
 describe("the filter", () => {
   const keeps = (sourceCidr: string) =>
-    validator.validate(ListRecordsRequestSchema, create(ListRecordsRequestSchema, { sourceCidr })).kind;
+    validator.validate(ListRecordsRequestSchema, create(ListRecordsRequestSchema, { sourceCidr }))
+      .kind;
 
   test.each([
     ["192.0.2.1", "192.0.2.1"],
@@ -97,7 +113,9 @@ describe("the filter", () => {
   test("of nine groups keeps the contract, and is refused", () => {
     for (const text of ["1:2:3:4:5:6::7:192.0.2.0", "1:2:3:4:5:6::7:192.0.2.0/128"]) {
       expect(keeps(text)).toBe("valid");
-      expect(() => networkOf(text)).toThrow(expect.objectContaining({ reason: Reason.FIELD_INVALID }));
+      expect(() => networkOf(text)).toThrow(
+        expect.objectContaining({ reason: Reason.FIELD_INVALID }),
+      );
     }
   });
 });

@@ -10,8 +10,9 @@ export function isAddress(text: string): boolean {
 }
 
 /**
- * Returns an address as it is compared with filters: IPv6 in its shortest form, an IPv4-mapped one as the IPv4 address
- * that it holds. Postgres reads every result as inet. Throws for what isAddress does not take.
+ * Returns an address as it is compared with filters: IPv6 in its shortest form, an IPv4-mapped one
+ * as the IPv4 address that it holds. Postgres reads every result as inet. Throws for what isAddress
+ * does not take.
  */
 export function comparable(address: string): string {
   if (isIPv4(address)) return address;
@@ -23,14 +24,18 @@ export function comparable(address: string): string {
 }
 
 /**
- * Reads a filter "address" or "address/bits" that keeps its contract, into a text that Postgres reads as inet. An IPv4-mapped
- * network is the IPv4 one: its prefix has 96 bits and more, for none is set after it. Throws Failure FIELD_INVALID for an
- * IPv6 address of nine groups, such as "1:2:3:4:5:6::7:192.0.2.0", which the contract takes.
+ * Reads a filter "address" or "address/bits" that keeps its contract, into a text that Postgres
+ * reads as inet. An IPv4-mapped network is the IPv4 one: its prefix has 96 bits and more, for none
+ * is set after it. Throws Failure FIELD_INVALID for an IPv6 address of nine groups, such as
+ * "1:2:3:4:5:6::7:192.0.2.0", which the contract takes.
  */
 export function networkOf(filter: string): string {
   const [address = "", bits] = filter.split("/");
   if (!isAddress(address))
-    throw fail(Reason.FIELD_INVALID, { field: "source_cidr", description: "is not an address or a network" });
+    throw fail(Reason.FIELD_INVALID, {
+      field: "source_cidr",
+      description: "is not an address or a network",
+    });
   const plain = comparable(address);
   if (bits === undefined) return plain;
   const mapped = isIPv4(plain) && !isIPv4(address);

@@ -13,8 +13,9 @@ const mostListed = 16;
 const gigabyte = 1e9;
 const minutes = 1_440;
 
-// What others bound, in records a day: the counts of lib/reports (50 kinds and what is left of them, each at most a record
-// a minute), of one gateway, policy and identity each; and what identity's and policy's budgets let through.
+// What others bound, in records a day: the counts of lib/reports (50 kinds and what is left of
+// them, each at most a record a minute), of one gateway, policy and identity each; and what
+// identity's and policy's budgets let through.
 const kinds = 51 * minutes;
 const heldRefusals = 10 * minutes + 20;
 const heldSteps = 11;
@@ -24,9 +25,16 @@ const vaultId = newId("vlt");
 const [machineId, originId] = [newId("mch"), newId("tok")];
 const text = (bytes: number) => randomBytes(bytes).toString("base64").slice(0, bytes);
 const address = () =>
-  Array.from({ length: 8 }, () => (0x1000 + (randomBytes(2).readUInt16BE() % 0xefff)).toString(16)).join(":");
+  Array.from({ length: 8 }, () =>
+    (0x1000 + (randomBytes(2).readUInt16BE() % 0xefff)).toString(16),
+  ).join(":");
 /** The longest that a client can make of what every record has. */
-const told = () => ({ vaultId, sourceIp: address(), client: text(64), requestDigest: randomBytes(32) });
+const told = () => ({
+  vaultId,
+  sourceIp: address(),
+  client: text(64),
+  requestDigest: randomBytes(32),
+});
 
 /** Records as long as they can be, by what causes them. */
 const records = {
@@ -39,7 +47,13 @@ const records = {
       projectId: newId("prj"),
       detail: { name: text(128), selector: "4294967295", sealed: "false" },
     };
-    return event("crypto", "secret.read", { ...told(), machineId, originId, actorId: machineId, ...read });
+    return event("crypto", "secret.read", {
+      ...told(),
+      machineId,
+      originId,
+      actorId: machineId,
+      ...read,
+    });
   },
   denial(): Event {
     const listed = Array.from({ length: mostListed }, () => ({
@@ -76,7 +90,12 @@ const records = {
   },
   grant(): Event {
     const detail = { token_id: originId, any_version: "false" };
-    const about = { projectId: newId("prj"), secretId: newId("sec"), machineId: newId("mch"), originId };
+    const about = {
+      projectId: newId("prj"),
+      secretId: newId("sec"),
+      machineId: newId("mch"),
+      originId,
+    };
     return event("policy", "grant.added", { vaultId, actorId: newId("usr"), ...about, detail });
   },
 };
@@ -98,7 +117,12 @@ async function measure(kind: Kind): Promise<number> {
   return Number(row?.bytes) / measured;
 }
 
-type Line = { readonly who: string; readonly what: string; readonly count: number; readonly kind: Kind };
+type Line = {
+  readonly who: string;
+  readonly what: string;
+  readonly count: number;
+  readonly kind: Kind;
+};
 
 test("the worst day of a machine, the holder of a token and a stranger is less than a gigabyte each", async () => {
   const bytes = new Map<Kind, number>();
@@ -113,10 +137,20 @@ test("the worst day of a machine, the holder of a token and a stranger is less t
     { who: "machine", what: `${worst}s`, count: most(defaultRecordsPerDay / 2), kind: worst },
     { who: "machine", what: "denials beyond, counted", count: 2 * minutes, kind: "rejection" },
     { who: "machine", what: "requests turned away, counted", count: 2 * kinds, kind: "rejection" },
-    { who: "token", what: `${worst}s of its machines`, count: most(defaultRecordsPerDay), kind: worst },
+    {
+      who: "token",
+      what: `${worst}s of its machines`,
+      count: most(defaultRecordsPerDay),
+      kind: worst,
+    },
     { who: "token", what: "machines made beyond that", count: enrollmentBurst, kind: "grant" },
     { who: "token", what: "uses refused or checked", count: heldRefusals, kind: "refusedToken" },
-    { who: "token", what: "those beyond, by step", count: heldSteps * minutes, kind: "refusedToken" },
+    {
+      who: "token",
+      what: "those beyond, by step",
+      count: heldSteps * minutes,
+      kind: "refusedToken",
+    },
     { who: "token", what: machines, count: 2 * kinds, kind: "rejection" },
     { who: "stranger", what: "requests turned away, counted", count: 2 * kinds, kind: "rejection" },
     { who: "stranger", what: "tokens refused, counted", count: 2 * kinds, kind: "refusedToken" },

@@ -1,7 +1,18 @@
-import { AppendStatus, type Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import {
+  AppendStatus,
+  type Event,
+} from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type Copied, type TestLog, append, createTestLog, event, read, upTo } from "./testing/writer.ts";
+import {
+  type Copied,
+  type TestLog,
+  append,
+  createTestLog,
+  event,
+  read,
+  upTo,
+} from "./testing/writer.ts";
 import type { Writer } from "./writer.ts";
 
 const { COMMITTED, CONFLICT } = AppendStatus;
@@ -18,7 +29,8 @@ async function appendAll(writer: Writer, reads: readonly Event[], together: bool
   const batches = together ? [reads] : [reads.slice(0, 1), reads.slice(1)];
   const statuses: (readonly [AppendStatus, bigint])[] = [];
   for (const batch of batches)
-    for (const { status, seq } of await append(writer, "crypto", ...batch)) statuses.push([status, seq]);
+    for (const { status, seq } of await append(writer, "crypto", ...batch))
+      statuses.push([status, seq]);
   return statuses;
 }
 

@@ -20,7 +20,10 @@ describe("many at once", () => {
     const callers = upTo(50).map(async () => {
       const taken: { eventId: string; seq: bigint }[] = [];
       for (let call = 0; call < 20; call += 1) {
-        const events = [event("secrets", "secret.created"), event("secrets", "secret.version.added")];
+        const events = [
+          event("secrets", "secret.created"),
+          event("secrets", "secret.version.added"),
+        ];
         const results = await append(writer, "secrets", ...events);
         expect(results.map(({ eventId }) => eventId)).toEqual(events.map(({ eventId }) => eventId));
         taken.push(...results);
@@ -39,7 +42,9 @@ describe("many at once", () => {
 
   test("calls that wait share a transaction", async () => {
     await using writer = await log.start();
-    await Promise.all(upTo(100).map(() => append(writer, "secrets", event("secrets", "secret.created"))));
+    await Promise.all(
+      upTo(100).map(() => append(writer, "secrets", event("secrets", "secret.created"))),
+    );
     const [row] = await log.database.query<{ transactions: number }>(
       "select count(distinct xmin::text)::int as transactions from records",
     );
@@ -50,7 +55,9 @@ describe("many at once", () => {
     await using writer = await log.start({ capacity: 2 });
     const one = append(writer, "secrets", event("secrets", "secret.created"));
     const two = append(writer, "secrets", event("secrets", "secret.created"));
-    await expect(append(writer, "secrets", event("secrets", "secret.created"))).rejects.toMatchObject({
+    await expect(
+      append(writer, "secrets", event("secrets", "secret.created")),
+    ).rejects.toMatchObject({
       reason: Reason.DEPENDENCY_UNAVAILABLE,
       retryAfterMs: expect.any(Number) as number,
     });
@@ -103,7 +110,9 @@ describe("what is stored", () => {
     });
     await append(writer, "crypto", made);
     const record = await findRecord(log.database, ["vlt_1"], made.eventId);
-    const [row] = await log.database.query<{ canonical: Uint8Array }>("select canonical from records");
+    const [row] = await log.database.query<{ canonical: Uint8Array }>(
+      "select canonical from records",
+    );
     if (record === undefined || row === undefined) throw new Error("nothing is stored");
     expect(record).toMatchObject({
       seq: 1n,
@@ -126,7 +135,8 @@ describe("the log's time", () => {
   test("goes with seq: a clock that is set back is not followed, also not by the next writer", async () => {
     let nowMs = 1_800_000_000_000;
     const clock = () => nowMs;
-    const record = (writer: Writer) => append(writer, "secrets", event("secrets", "secret.created"));
+    const record = (writer: Writer) =>
+      append(writer, "secrets", event("secrets", "secret.created"));
     {
       await using writer = await log.start({ clock });
       await record(writer);

@@ -27,8 +27,9 @@ export type WriterOptions = {
 /** The one writer of the log. Disposing lets what waits be written and gives up the lock. */
 export type Writer = {
   /**
-   * Resolves after the commit with a result for each event, in order. Throws Failure DEPENDENCY_UNAVAILABLE when the log
-   * cannot take them now, or when it is unknown whether it did: repeating the same events is safe then.
+   * Resolves after the commit with a result for each event, in order. Throws Failure
+   * DEPENDENCY_UNAVAILABLE when the log cannot take them now, or when it is unknown whether it did:
+   * repeating the same events is safe then.
    */
   append(events: readonly Accepted[]): Promise<readonly AppendResult[]>;
   /** Resolves while records can be written; throws Failure DEPENDENCY_UNAVAILABLE otherwise. */
@@ -40,7 +41,10 @@ const commits = histogram("sallyport.audit.commit.duration");
 const batchSize = 500;
 const reopenMs = 250;
 
-/** Takes the log over. Rejects as openLedger does; once started, it comes back by itself after a lost session. */
+/**
+ * Takes the log over. Rejects as openLedger does; once started, it comes back by itself after a
+ * lost session.
+ */
 export async function startWriter(options: WriterOptions): Promise<Writer> {
   const { url, clock, logger, budget, lockWaitMs = 10_000, capacity = 10_000 } = options;
   const stopped = new AbortController();
@@ -54,10 +58,14 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
     logger.info({ last_seq: String(lastSeq) }, "writing the log");
     const behindMs = lastRecordedAtMs - clock();
     if (behindMs > 0)
-      logger.warn({ behind_ms: behindMs }, "the clock is behind the log, whose time stands still until then");
+      logger.warn(
+        { behind_ms: behindMs },
+        "the clock is behind the log, whose time stands still until then",
+      );
   }
 
-  // After any error nobody knows what was committed. Only a new session, which must first win the lock, can tell.
+  // After any error nobody knows what was committed. Only a new session, which must first win the
+  // lock, can tell.
   function stepDown(from: Ledger, error: unknown): void {
     if (ledger !== from) return;
     ledger = undefined;
@@ -127,7 +135,8 @@ async function measured<T>(size: number, commit: () => Promise<T>): Promise<T> {
   }
 }
 
-// The insert is one statement, so it is its own transaction; nobody else writes between look-up and insert.
+// The insert is one statement, so it is its own transaction; nobody else writes between look-up and
+// insert.
 async function commitBatch(
   ledger: Ledger,
   batch: readonly Accepted[],
@@ -136,7 +145,8 @@ async function commitBatch(
 ): Promise<readonly AppendResult[]> {
   const events = batch.map(({ event }) => event);
   const { lastSeq, lastRecordedAtMs } = ledger.end;
-  // A clock that was set back is not followed: that time goes with seq is what lists by time build on (LOG.md §2).
+  // A clock that was set back is not followed: that time goes with seq is what lists by time build
+  // on (LOG.md §2).
   const recordedAtMs = Math.max(nowMs, lastRecordedAtMs);
   const known = await findKnown(ledger.session, events, events.filter(isRead));
   const { results, placed } = placeBatch(batch, known, { lastSeq, recordedAtMs, budget });

@@ -15,9 +15,12 @@ let files: CeremonyFiles;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "ceremony-"));
-  const [kekFile, keyringFile, permitKeyFile, slipKeyFile] = ["kek", "keyring", "permit", "slip"].map(
-    (name) => join(folder, name),
-  );
+  const [kekFile, keyringFile, permitKeyFile, slipKeyFile] = [
+    "kek",
+    "keyring",
+    "permit",
+    "slip",
+  ].map((name) => join(folder, name));
   files = {
     kekFile: kekFile ?? "",
     keyringFile: keyringFile ?? "",
@@ -42,14 +45,20 @@ test("makes four files for their owner alone, which belong together", async () =
   const idsOf = (keys: readonly { readonly keyId: string }[]) => keys.map(({ keyId }) => keyId);
   expect(idsOf(keysOf(files.kekFile))).toEqual([expect.stringMatching(/^kek-[0-9a-f]{8}$/)]);
   for (const use of ["permit", "slip", "sealing", "reply"] as const)
-    expect(idsOf(keyring[use])).toEqual([expect.stringMatching(new RegExp(`^${use}-[0-9a-f]{8}$`))]);
+    expect(idsOf(keyring[use])).toEqual([
+      expect.stringMatching(new RegExp(`^${use}-[0-9a-f]{8}$`)),
+    ]);
   expect(keys).toEqual([
     ...keyring.sealing.map(({ keyId, key }) => ({
       keyId,
       use: "SEALING",
       publicKey: base64(sealingPublicKeyOf(key)),
     })),
-    ...keyring.reply.map(({ keyId, key }) => ({ keyId, use: "REPLY", publicKey: base64(publicKeyOf(key)) })),
+    ...keyring.reply.map(({ keyId, key }) => ({
+      keyId,
+      use: "REPLY",
+      publicKey: base64(publicKeyOf(key)),
+    })),
   ]);
 });
 
@@ -78,7 +87,9 @@ test("refuses a KEK file with two keys, and one that holds none, naming the sett
     { keyId: "kek-1", key: newKey() },
     { keyId: "kek-2", key: newKey() },
   ]);
-  await expect(holdCeremony(files)).rejects.toThrow("SALLYPORT_KEK_FILE names a file with more than one key");
+  await expect(holdCeremony(files)).rejects.toThrow(
+    "SALLYPORT_KEK_FILE names a file with more than one key",
+  );
   rmSync(files.kekFile);
   writeFileSync(files.kekFile, "no key", { mode: 0o600 });
   await expect(holdCeremony(files)).rejects.toThrow(
@@ -125,7 +136,9 @@ test.each([
 ] as const)("names %s when its file holds no keys", async (setting, name) => {
   await holdCeremony(files);
   writeFileSync(files[name], "no key");
-  await expect(holdCeremony(files)).rejects.toThrow(`${setting} names a key file whose line 1 is not `);
+  await expect(holdCeremony(files)).rejects.toThrow(
+    `${setting} names a key file whose line 1 is not `,
+  );
   await expect(holdCeremony(files)).rejects.toHaveProperty("cause.message");
 });
 

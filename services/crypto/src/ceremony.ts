@@ -23,7 +23,10 @@ export type CeremonyFiles = {
   readonly slipKeyFile: string;
 };
 
-/** What the root has to sign into the keyset, and by which fingerprint to know the KEK. Public keys are in base64. */
+/**
+ * What the root has to sign into the keyset, and by which fingerprint to know the KEK. Public keys
+ * are in base64.
+ */
 export type CeremonyResult = {
   readonly kekFingerprint: string;
   readonly keys: readonly {
@@ -34,8 +37,9 @@ export type CeremonyResult = {
 };
 
 /**
- * Makes KEK, keyring and both MAC key files, each 0600, as far as they do not exist yet; what exists is checked and kept.
- * So a ceremony that was cut short is finished by the next. Throws with one sentence when files do not belong together.
+ * Makes KEK, keyring and both MAC key files, each 0600, as far as they do not exist yet; what
+ * exists is checked and kept. So a ceremony that was cut short is finished by the next. Throws with
+ * one sentence when files do not belong together.
  */
 export async function holdCeremony(files: CeremonyFiles): Promise<CeremonyResult> {
   const kek = createFileKek(keptOrNewKek(files));
@@ -58,7 +62,8 @@ export async function holdCeremony(files: CeremonyFiles): Promise<CeremonyResult
 function keptOrNewKek({ kekFile, keyringFile }: CeremonyFiles): Uint8Array {
   if (existsSync(kekFile)) {
     const [kek, ...others] = readKeyFile("SALLYPORT_KEK_FILE", kekFile);
-    if (!kek || others.length > 0) throw new Error("SALLYPORT_KEK_FILE names a file with more than one key");
+    if (!kek || others.length > 0)
+      throw new Error("SALLYPORT_KEK_FILE names a file with more than one key");
     return kek.key;
   }
   if (existsSync(keyringFile)) {
@@ -89,7 +94,8 @@ function shareMacKeys(setting: string, file: string, keys: readonly KeyringEntry
   const same = keys.every(({ keyId, key }) =>
     kept.some((other) => other.keyId === keyId && sameBytes(other.key, key)),
   );
-  if (!same || kept.length !== keys.length) throw new Error(`${file} does not hold the keys of the keyring`);
+  if (!same || kept.length !== keys.length)
+    throw new Error(`${file} does not hold the keys of the keyring`);
 }
 
 function published(

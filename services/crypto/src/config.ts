@@ -16,7 +16,10 @@ import { keysetFile } from "@sallyport/evidence";
 /** Everything that crypto is told at start. Secrets come as file paths, times are in seconds. */
 export type CryptoConfig = ReturnType<typeof readCryptoConfig>;
 
-/** Reads the settings of crypto from the environment; a missing or unknown one stops the start and is named. */
+/**
+ * Reads the settings of crypto from the environment; a missing or unknown one stops the start and
+ * is named.
+ */
 export function readCryptoConfig(env: NodeJS.ProcessEnv) {
   return readSettings(env, {
     listen: listen("SALLYPORT_LISTEN"),
@@ -49,7 +52,9 @@ function keyringFile(variable: string): Setting<KeyringSource> {
   };
 }
 
-/** Reads what the ceremony needs: where the KEK, the keyring and the two MAC keys are or shall be. */
+/**
+ * Reads what the ceremony needs: where the KEK, the keyring and the two MAC keys are or shall be.
+ */
 export function readCeremonyConfig(env: NodeJS.ProcessEnv) {
   return readSettings(env, {
     kekFile: path("SALLYPORT_KEK_FILE"),

@@ -16,8 +16,14 @@ test("a soft limit of 0 lets the process start", () => {
 
 test.each([
   { name: "another limit", report: { userLimits: { core_file_size_blocks: { soft: 1 } } } },
-  { name: "no limit at all", report: { userLimits: { core_file_size_blocks: { soft: "unlimited" } } } },
-  { name: "a limit of another type", report: { userLimits: { core_file_size_blocks: { soft: "0" } } } },
+  {
+    name: "no limit at all",
+    report: { userLimits: { core_file_size_blocks: { soft: "unlimited" } } },
+  },
+  {
+    name: "a limit of another type",
+    report: { userLimits: { core_file_size_blocks: { soft: "0" } } },
+  },
   { name: "no soft limit", report: { userLimits: { core_file_size_blocks: { hard: 0 } } } },
   { name: "a limit that is a number", report: { userLimits: { core_file_size_blocks: 0 } } },
   { name: "a limit that is null", report: { userLimits: { core_file_size_blocks: null } } },

@@ -10,11 +10,17 @@ const projectKey = { generation: 1, key: randomBytes(32) };
 const plaintext = randomBytes(40);
 const sealed = Buffer.from(sealEnvelope(plaintext, ValueKind.SINGLE, place, projectKey));
 
-/** An outline is read only of what has the layout; an envelope opens only when not a bit of it was changed. */
+/**
+ * An outline is read only of what has the layout; an envelope opens only when not a bit of it was
+ * changed.
+ */
 function accepts(input: Buffer): boolean {
   try {
     const { kind, plaintextBytes } = outlineEnvelope(input);
-    if (!isPlaintextKind(kind) || plaintextBytes !== input.length - (sealed.length - plaintext.length))
+    if (
+      !isPlaintextKind(kind) ||
+      plaintextBytes !== input.length - (sealed.length - plaintext.length)
+    )
       throw new Error("the outline is of another envelope");
     const opened = openEnvelope(input, place, projectKey);
     if (!input.equals(sealed) || !plaintext.equals(opened.plaintext))
@@ -29,7 +35,10 @@ function accepts(input: Buffer): boolean {
 test("envelopes are opened as they were sealed, or refused in a typed way", () => {
   const run = fuzzRun();
   const seeds = [sealed, ...corpusOf("envelope")];
-  const { cases, read, grownBytes } = fuzz({ name: "envelope", seeds, words: ["SPE1"], accepts }, run);
+  const { cases, read, grownBytes } = fuzz(
+    { name: "envelope", seeds, words: ["SPE1"], accepts },
+    run,
+  );
   console.log(`  envelope, seed ${run.seed}: ${cases} cases, ${read} read`);
   expect(read).toBeGreaterThan(0);
   expect(grownBytes).toBeLessThan(16 * 1024 * 1024);

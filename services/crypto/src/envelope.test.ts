@@ -1,7 +1,13 @@
 import { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { expect, test } from "vitest";
 import { EnvelopeError, newKey } from "@sallyport/proto/keyring";
-import { type Place, maxPlaintextBytes, openEnvelope, outlineEnvelope, sealEnvelope } from "./envelope.ts";
+import {
+  type Place,
+  maxPlaintextBytes,
+  openEnvelope,
+  outlineEnvelope,
+  sealEnvelope,
+} from "./envelope.ts";
 
 const place: Place = {
   vaultId: `vlt_${"a".repeat(20)}`,
@@ -15,7 +21,11 @@ const plaintext = Buffer.from("small");
 test("opens at its place, with its kind", () => {
   const envelope = sealEnvelope(plaintext, ValueKind.FIELDS, place, projectKey);
   expect(openEnvelope(envelope, place, projectKey)).toEqual({ kind: ValueKind.FIELDS, plaintext });
-  expect(outlineEnvelope(envelope)).toEqual({ kind: ValueKind.FIELDS, generation: 1, plaintextBytes: 5 });
+  expect(outlineEnvelope(envelope)).toEqual({
+    kind: ValueKind.FIELDS,
+    generation: 1,
+    plaintextBytes: 5,
+  });
 });
 
 test("no envelope opens after any single bit changed", () => {
@@ -31,7 +41,9 @@ test("no envelope opens after any single bit changed", () => {
 test("no envelope opens after it was cut anywhere", () => {
   const envelope = sealEnvelope(plaintext, ValueKind.SINGLE, place, projectKey);
   for (let length = 0; length < envelope.length; length += 1)
-    expect(() => openEnvelope(envelope.subarray(0, length), place, projectKey)).toThrow(EnvelopeError);
+    expect(() => openEnvelope(envelope.subarray(0, length), place, projectKey)).toThrow(
+      EnvelopeError,
+    );
 });
 
 test.each([
@@ -54,11 +66,18 @@ test("seals 64 KiB and not a byte more", () => {
 });
 
 test("an envelope that is too long for any plaintext is refused for its length", () => {
-  const envelope = sealEnvelope(new Uint8Array(maxPlaintextBytes), ValueKind.SINGLE, place, projectKey);
+  const envelope = sealEnvelope(
+    new Uint8Array(maxPlaintextBytes),
+    ValueKind.SINGLE,
+    place,
+    projectKey,
+  );
   expect(envelope).toHaveLength(65_633);
   expect(outlineEnvelope(envelope).plaintextBytes).toBe(maxPlaintextBytes);
   const longer = Buffer.concat([envelope, Uint8Array.of(0)]);
-  expect(() => outlineEnvelope(longer)).toThrow(new EnvelopeError("an envelope has 97 to 65,633 bytes"));
+  expect(() => outlineEnvelope(longer)).toThrow(
+    new EnvelopeError("an envelope has 97 to 65,633 bytes"),
+  );
 });
 
 test("the same value twice shares no bytes after the header", () => {

@@ -41,25 +41,36 @@ export function isPlaintextKind(kind: number): kind is PlaintextKind {
   return kind === ValueKind.SINGLE || kind === ValueKind.FIELDS;
 }
 
-/** Seals a plaintext of at most 64 KiB under a new data key (ENVELOPE §3). Throws EnvelopeError when it is longer. */
+/**
+ * Seals a plaintext of at most 64 KiB under a new data key (ENVELOPE §3). Throws EnvelopeError when
+ * it is longer.
+ */
 export function sealEnvelope(
   plaintext: Uint8Array,
   kind: PlaintextKind,
   place: Place,
   projectKey: ProjectKey,
 ): Uint8Array {
-  if (plaintext.length > maxPlaintextBytes) throw new EnvelopeError("a plaintext has at most 65,536 bytes");
+  if (plaintext.length > maxPlaintextBytes)
+    throw new EnvelopeError("a plaintext has at most 65,536 bytes");
   const header = headerOf(kind, projectKey.generation);
   const dataKey = newKey();
   try {
     const wrappedDataKey = sealBytes(projectKey.key, dataKeyAad(place, header), dataKey);
-    return Buffer.concat([header, wrappedDataKey, sealBytes(dataKey, valueAad(place, header), plaintext)]);
+    return Buffer.concat([
+      header,
+      wrappedDataKey,
+      sealBytes(dataKey, valueAad(place, header), plaintext),
+    ]);
   } finally {
     dataKey.fill(0);
   }
 }
 
-/** Reads an envelope's outline and checks its form, without a key. Throws EnvelopeError (ENVELOPE §3.4). */
+/**
+ * Reads an envelope's outline and checks its form, without a key. Throws EnvelopeError (ENVELOPE
+ * §3.4).
+ */
 export function outlineEnvelope(bytes: Uint8Array): EnvelopeOutline {
   const envelope = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const plaintextBytes = envelope.length - overheadBytes;
@@ -73,7 +84,10 @@ export function outlineEnvelope(bytes: Uint8Array): EnvelopeOutline {
   return { kind, generation, plaintextBytes };
 }
 
-/** Opens an envelope at its place; the caller zeroes the plaintext. Throws EnvelopeError (ENVELOPE §3.4). */
+/**
+ * Opens an envelope at its place; the caller zeroes the plaintext. Throws EnvelopeError (ENVELOPE
+ * §3.4).
+ */
 export function openEnvelope(
   envelope: Uint8Array,
   place: Place,
@@ -89,7 +103,10 @@ export function openEnvelope(
     envelope.subarray(headerBytes, valueAt),
   );
   try {
-    return { kind, plaintext: openBytes(dataKey, valueAad(place, header), envelope.subarray(valueAt)) };
+    return {
+      kind,
+      plaintext: openBytes(dataKey, valueAad(place, header), envelope.subarray(valueAt)),
+    };
   } finally {
     dataKey.fill(0);
   }

@@ -22,7 +22,8 @@ export type Verifier = {
   readonly clock: () => number;
 };
 
-// The gateway checked the time a moment ago by another clock: what it took at the edge of the window is good here too.
+// The gateway checked the time a moment ago by another clock: what it took at the edge of the
+// window is good here too.
 const clockSkewSeconds = 5;
 
 /** Throws EvidenceError of the step unless it holds. */
@@ -46,8 +47,9 @@ export function checkCredential(
 }
 
 /**
- * Proves that the credential's key signed this request, for us, just now, and returns the request digest. Throws
- * EvidenceError ("signature", "binding", "method", "authority", "path", "created", "content-type", "content-digest").
+ * Proves that the credential's key signed this request, for us, just now, and returns the request
+ * digest. Throws EvidenceError ("signature", "binding", "method", "authority", "path", "created",
+ * "content-type", "content-digest").
  */
 export function checkSignature(
   signed: SignedRequest,
@@ -55,11 +57,19 @@ export function checkSignature(
   { authorities, windowSeconds }: Verifier,
   nowMs: number,
 ): Uint8Array {
-  const expected = { publicKey, keyId, authorities, nowMs, windowSeconds: windowSeconds + clockSkewSeconds };
+  const expected = {
+    publicKey,
+    keyId,
+    authorities,
+    nowMs,
+    windowSeconds: windowSeconds + clockSkewSeconds,
+  };
   return verifySignedRequest(signed, expected).digest;
 }
 
-/** Tells whether two byte strings are the same. For what is public: it takes as long as they agree. */
+/**
+ * Tells whether two byte strings are the same. For what is public: it takes as long as they agree.
+ */
 export function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
   return Buffer.compare(one, other) === 0;
 }

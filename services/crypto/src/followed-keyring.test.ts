@@ -82,7 +82,9 @@ test("a keyring is taken up while crypto runs, and the keyset says which reply k
   const { trust, keys } = await follow(stack);
   expect(keys.replyKey().keyId).toBe("reply-1");
   await putKeyring(next);
-  await expect.poll(() => keys.permitKeys().map(({ keyId }) => keyId)).toEqual(["permit-2", "permit-1"]);
+  await expect
+    .poll(() => keys.permitKeys().map(({ keyId }) => keyId))
+    .toEqual(["permit-2", "permit-1"]);
   expect(keys.slipKeys()[0]).toEqual(next.slip[0]);
   expect([...keys.sealingKeys().keys()]).toEqual(["sealing-2", "sealing-1"]);
   expect(keys.replyKey().keyId).toBe("reply-1");

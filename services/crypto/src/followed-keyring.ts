@@ -23,7 +23,10 @@ export type FollowKeyringOptions = {
   readonly intervalMs?: number;
 };
 
-/** The keys of crypto, each to be asked for at every use: what holds on to a key misses its successor. */
+/**
+ * The keys of crypto, each to be asked for at every use: what holds on to a key misses its
+ * successor.
+ */
 export type FollowedKeyring = Disposable & {
   readonly permitKeys: () => readonly KeyringEntry[];
   readonly slipKeys: () => readonly KeyringEntry[];
@@ -38,9 +41,10 @@ type Held = { readonly keyring: Keyring; readonly sealingKeys: SealingKeys };
 const wipeAfterMs = 60_000;
 
 /**
- * Opens the keyring and takes up every change of its file while the process runs. A keyring that does not open, that others
- * may read, or whose keys are not those of the keyset is logged as refused, and the one before stays in use. A keyset whose
- * preferred sealing key is not here, or that names no reply key of ours, is refused likewise. Disposing zeroes all keys.
+ * Opens the keyring and takes up every change of its file while the process runs. A keyring that
+ * does not open, that others may read, or whose keys are not those of the keyset is logged as
+ * refused, and the one before stays in use. A keyset whose preferred sealing key is not here, or
+ * that names no reply key of ours, is refused likewise. Disposing zeroes all keys.
  */
 export async function followKeyring(
   source: KeyringSource,
@@ -95,7 +99,9 @@ function replyKeyOf({ reply }: Keyring, trust: Trust): KeyringEntry {
   const key = pickPublished(reply, { find, preferred: trust.preferred(KeyUse.REPLY) });
   if (key) return key;
   const ids = reply.map(({ keyId }) => keyId).join(", ");
-  throw new Error(`the keyset does not have the keyring's reply key ${ids}: renew it with that key`);
+  throw new Error(
+    `the keyset does not have the keyring's reply key ${ids}: renew it with that key`,
+  );
 }
 
 async function importSealingKeys({ sealing }: Keyring): Promise<SealingKeys> {
@@ -110,7 +116,8 @@ function checkPublished({ keyring, sealingKeys }: Held, trust: Trust): void {
   const held = sealingKeys.get(offered.keyId)?.publicKey;
   if (!held || !sameBytes(held, offered.publicKey))
     throw new Error(
-      `the keyring does not have the keyset's sealing key ${offered.keyId}: check SALLYPORT_KEYRING_FILE`,
+      `the keyring does not have the keyset's sealing key ${offered.keyId}: check ` +
+        "SALLYPORT_KEYRING_FILE",
     );
 }
 

@@ -11,19 +11,28 @@ const suite = new CipherSuite({
 /** By how many bytes a sealed value is longer than its plaintext. */
 export const hpkeOverheadBytes = 16;
 
-/** Seals the values of one reply to its recipient, in the order in which they will be opened (SIGNING §9). */
+/**
+ * Seals the values of one reply to its recipient, in the order in which they will be opened
+ * (SIGNING §9).
+ */
 export type ReplySealer = {
   readonly encapsulatedKey: Uint8Array;
   seal(secretId: string, version: number, plaintext: Uint8Array): Promise<Uint8Array<ArrayBuffer>>;
 };
 
-/** Begins a sealed reply: one HPKE context, bound to the request. Rejects for a key to which nothing can be sealed. */
+/**
+ * Begins a sealed reply: one HPKE context, bound to the request. Rejects for a key to which nothing
+ * can be sealed.
+ */
 export async function createReplySealer(
   recipient: Uint8Array,
   requestDigest: Uint8Array,
 ): Promise<ReplySealer> {
   const recipientPublicKey = await suite.kem.deserializePublicKey(recipient);
-  const sender = await suite.createSenderContext({ recipientPublicKey, info: readInfo(requestDigest) });
+  const sender = await suite.createSenderContext({
+    recipientPublicKey,
+    info: readInfo(requestDigest),
+  });
   return {
     encapsulatedKey: new Uint8Array(sender.enc),
     seal: async (secretId, version, plaintext) =>
@@ -34,7 +43,10 @@ export async function createReplySealer(
 /** Opens values that were sealed to one of our keys. */
 export type SealingKey = {
   readonly publicKey: Uint8Array;
-  /** Opens a value; the caller zeroes it. Rejects when it was sealed to another key or with other `info`. */
+  /**
+   * Opens a value; the caller zeroes it. Rejects when it was sealed to another key or with other
+   * `info`.
+   */
   open(info: Uint8Array, encapsulatedKey: Uint8Array, ciphertext: Uint8Array): Promise<Uint8Array>;
 };
 

@@ -24,7 +24,8 @@ beforeEach(() => {
 });
 
 const wrap = (key: Uint8Array) => wrapProjectKey(file, owner, { generation: 1, key });
-const isZero = (bytes: Uint8Array | undefined) => bytes !== undefined && bytes.every((byte) => byte === 0);
+const isZero = (bytes: Uint8Array | undefined) =>
+  bytes !== undefined && bytes.every((byte) => byte === 0);
 
 test("asks the KEK once for a key, and hands out copies that their holder zeroes", async () => {
   using cache = createProjectKeyCache(kek);
@@ -42,8 +43,12 @@ test("a key that is kept is still refused to another project or vault", async ()
   using cache = createProjectKeyCache(kek);
   const wrapped = await wrap(newKey());
   using _held = await cache.get(owner, wrapped);
-  await expect(cache.get({ ...owner, projectId: newId("prj") }, wrapped)).rejects.toThrow(EnvelopeError);
-  await expect(cache.get({ ...owner, vaultId: newId("vlt") }, wrapped)).rejects.toThrow(EnvelopeError);
+  await expect(cache.get({ ...owner, projectId: newId("prj") }, wrapped)).rejects.toThrow(
+    EnvelopeError,
+  );
+  await expect(cache.get({ ...owner, vaultId: newId("vlt") }, wrapped)).rejects.toThrow(
+    EnvelopeError,
+  );
 });
 
 test("zeroes a key when its time is over, not one in use", async () => {
@@ -72,7 +77,8 @@ test("of two who unwrap one key at a time the later's is kept, and the other zer
 
 test("keeps no more keys than it may, and none after its end", async () => {
   const cache = createProjectKeyCache(kek, { maxKeys: 2 });
-  for (let count = 0; count < 3; count += 1) (await cache.get(owner, await wrap(newKey())))[Symbol.dispose]();
+  for (let count = 0; count < 3; count += 1)
+    (await cache.get(owner, await wrap(newKey())))[Symbol.dispose]();
   expect(unwrapped.map(isZero)).toEqual([true, false, false]);
   cache[Symbol.dispose]();
   expect(unwrapped.map(isZero)).toEqual([true, true, true]);

@@ -8,13 +8,16 @@ export type HeldProjectKey = ProjectKey & Disposable;
 
 /** Unwrapped project keys, kept in memory for minutes so that a KMS is not asked for every read. */
 export type ProjectKeyCache = {
-  /** Unwraps the key of that owner, or copies it. Throws EnvelopeError or WrongKekError (ENVELOPE §2.3). */
+  /**
+   * Unwraps the key of that owner, or copies it. Throws EnvelopeError or WrongKekError (ENVELOPE
+   * §2.3).
+   */
   get(owner: KeyOwner, wrapped: Uint8Array): Promise<HeldProjectKey>;
 } & Disposable;
 
 /**
- * How long to keep a key in milliseconds (5 minutes), how many at most (1,000), and the clock for it: one that runs evenly,
- * whatever the time is set to.
+ * How long to keep a key in milliseconds (5 minutes), how many at most (1,000), and the clock for
+ * it: one that runs evenly, whatever the time is set to.
  */
 export type CacheOptions = {
   readonly ttlMs?: number;
@@ -27,8 +30,14 @@ const cache = "project_keys";
 
 type Kept = ProjectKey & { readonly untilMs: number };
 
-/** Makes a cache over a KEK. Keys are zeroed when their time is over, when there are too many, and on disposal. */
-export function createProjectKeyCache(kek: KekProvider, options: CacheOptions = {}): ProjectKeyCache {
+/**
+ * Makes a cache over a KEK. Keys are zeroed when their time is over, when there are too many, and
+ * on disposal.
+ */
+export function createProjectKeyCache(
+  kek: KekProvider,
+  options: CacheOptions = {},
+): ProjectKeyCache {
   const { ttlMs = 300_000, maxKeys = 1_000, clock = () => performance.now() } = options;
   for (const result of ["hit", "miss"]) lookups({ cache, result }, 0);
   const kept = new Map<string, Kept>(); // In the order of their end, since all live equally long.
@@ -37,9 +46,12 @@ export function createProjectKeyCache(kek: KekProvider, options: CacheOptions = 
     key.fill(0);
   };
   const sweep = (): void => {
-    for (const [name, entry] of kept) if (entry.untilMs <= clock() || kept.size > maxKeys) drop(name, entry);
+    for (const [name, entry] of kept)
+      if (entry.untilMs <= clock() || kept.size > maxKeys) drop(name, entry);
   };
-  const observed = observe("sallyport.cache.entries", () => [{ value: kept.size, labels: { cache } }]);
+  const observed = observe("sallyport.cache.entries", () => [
+    { value: kept.size, labels: { cache } },
+  ]);
   const timer = setInterval(sweep, Math.max(1, ttlMs / 5)).unref();
   return {
     async get(owner, wrapped) {
@@ -71,7 +83,8 @@ function hold({ generation, key }: ProjectKey): HeldProjectKey {
   return { generation, key: copy, [Symbol.dispose]: () => void copy.fill(0) };
 }
 
-// Security: vault and project are in the name, or a hit would skip the check that the key is theirs.
+// Security: vault and project are in the name, or a hit would skip the check that the key is
+// theirs.
 function nameOf({ vaultId, projectId }: KeyOwner, wrapped: Uint8Array): string {
   return `${vaultId} ${projectId} ${createHash("sha256").update(wrapped).digest("base64")}`;
 }

@@ -38,7 +38,8 @@ export async function unwrapProjectKey(
 ): Promise<ProjectKey> {
   const wrapped = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   if (wrapped.length !== length) throw new EnvelopeError("a wrapped project key has 84 bytes");
-  if (!wrapped.subarray(0, magic.length).equals(magic)) throw new EnvelopeError("not a wrapped project key");
+  if (!wrapped.subarray(0, magic.length).equals(magic))
+    throw new EnvelopeError("not a wrapped project key");
   const generation = wrapped.readUInt32BE(generationAt);
   if (generation === 0) throw new EnvelopeError("a project key has generation 0");
   checkFingerprint("the project key", wrapped.subarray(magic.length, generationAt), kek);
@@ -49,5 +50,8 @@ export async function unwrapProjectKey(
 }
 
 function associatedData({ vaultId, projectId }: KeyOwner, generation: number): Uint8Array {
-  return labelled("sallyport-project-key-v1", lengthPrefixed(vaultId, projectId, String(generation)));
+  return labelled(
+    "sallyport-project-key-v1",
+    lengthPrefixed(vaultId, projectId, String(generation)),
+  );
 }

@@ -2,7 +2,10 @@ import { EvidenceError, countRefusedStep } from "@sallyport/evidence";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { type Failure, fail, failureOf } from "@sallyport/rpc";
 
-/** The failure behind whatever was thrown: evidence names its step, and is counted; a Failure stays, all else is INTERNAL. */
+/**
+ * The failure behind whatever was thrown: evidence names its step, and is counted; a Failure stays,
+ * all else is INTERNAL.
+ */
 export function refusalOf(error: unknown): Failure {
   if (!(error instanceof EvidenceError)) return failureOf(error);
   countRefusedStep(error);

@@ -34,7 +34,11 @@ beforeAll(async () => {
       tls: pki.tls("audit"),
       trustDomain: pki.trustDomain,
       routes: [
-        route(AppendService, { append: ["crypto"] }, { append: (request) => log.audit.append(request) }),
+        route(
+          AppendService,
+          { append: ["crypto"] },
+          { append: (request) => log.audit.append(request) },
+        ),
       ],
       dependencies: {},
       logger: createLogger({ service: "audit", level: "silent" }),
@@ -60,7 +64,12 @@ beforeAll(async () => {
 afterAll(() => running.disposeAsync());
 
 function transportAs(peer: Peer) {
-  const connection = connectPeer({ peer: "crypto", url, tls: pki.tls(peer), trustDomain: pki.trustDomain });
+  const connection = connectPeer({
+    peer: "crypto",
+    url,
+    tls: pki.tls(peer),
+    trustDomain: pki.trustDomain,
+  });
   running.use(connection);
   return connection.transport;
 }
@@ -104,7 +113,10 @@ test("a write that does not hold is refused with its step", async () => {
   const failure = await createClient(SealService, transportAs("secrets"))
     .seal(request)
     .then(() => undefined, failureOf);
-  expect([failure?.reason, failure?.metadata]).toEqual([Reason.EVIDENCE_INVALID, { step: "method" }]);
+  expect([failure?.reason, failure?.metadata]).toEqual([
+    Reason.EVIDENCE_INVALID,
+    { step: "method" },
+  ]);
 });
 
 test("is ready while audit answers", async () => {
@@ -149,7 +161,9 @@ test.each([
     key.use === use ? { ...key, keyId, publicKey: publicKeyOf(newKey()) } : key,
   );
   const keyset = signKeyset(rootSeed, [...changed, ...createAnswerKeys().published]);
-  await expect(startCrypto({ ...config, keyset }, { clock: () => nowMs })).rejects.toThrow(sentence);
+  await expect(startCrypto({ ...config, keyset }, { clock: () => nowMs })).rejects.toThrow(
+    sentence,
+  );
 });
 
 test.each([

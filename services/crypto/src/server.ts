@@ -21,8 +21,9 @@ export { createFileKek } from "@sallyport/proto/keyring";
 export { openKeyring } from "@sallyport/proto/keyring";
 
 /**
- * Starts crypto; resolves once it listens. A keyset, KEK or keyring that do not belong together stop the start with one
- * sentence. Disposing drains it, then zeroes its keys. `clock` gives Unix milliseconds.
+ * Starts crypto; resolves once it listens. A keyset, KEK or keyring that do not belong together
+ * stop the start with one sentence. Disposing drains it, then zeroes its keys. `clock` gives Unix
+ * milliseconds.
  */
 export async function startCrypto(
   config: CryptoConfig,
@@ -83,6 +84,7 @@ export async function startCrypto(
 
 function onlyKey(keys: CryptoConfig["kekKeys"]): Uint8Array {
   const [only, ...others] = keys;
-  if (!only || others.length > 0) throw new Error("SALLYPORT_KEK_FILE names a file with more than one key");
+  if (!only || others.length > 0)
+    throw new Error("SALLYPORT_KEK_FILE names a file with more than one key");
   return only.key;
 }

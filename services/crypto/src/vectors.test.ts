@@ -1,6 +1,12 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { createFileKek, EnvelopeError, openKeyring, textOf, WrongKekError } from "@sallyport/proto/keyring";
+import {
+  createFileKek,
+  EnvelopeError,
+  openKeyring,
+  textOf,
+  WrongKekError,
+} from "@sallyport/proto/keyring";
 import { openEnvelope } from "./envelope.ts";
 import { unwrapProjectKey } from "./project-key.ts";
 
@@ -27,7 +33,11 @@ type EnvelopeInput = Owner & {
 type EnvelopeOutput = { readonly kind: number; readonly plaintext: string };
 type KeyringInput = KekInput & { readonly keyring: string };
 type KeyringOutput = {
-  readonly entries: readonly { readonly use: string; readonly key_id: string; readonly key: string }[];
+  readonly entries: readonly {
+    readonly use: string;
+    readonly key_id: string;
+    readonly key: string;
+  }[];
 };
 
 function read<Input, Output>(name: string): Vectors<Input, Output> {
@@ -35,8 +45,13 @@ function read<Input, Output>(name: string): Vectors<Input, Output> {
   return JSON.parse(readFileSync(file, "utf8")) as Vectors<Input, Output>;
 }
 
-/** Which check refuses an invalid vector, by what it says; those that are not here are refused by a tag. */
-const said: Readonly<Record<"projectKey" | "envelope" | "keyring", Readonly<Record<string, string>>>> = {
+/**
+ * Which check refuses an invalid vector, by what it says; those that are not here are refused by a
+ * tag.
+ */
+const said: Readonly<
+  Record<"projectKey" | "envelope" | "keyring", Readonly<Record<string, string>>>
+> = {
   projectKey: {
     "generation 0": "a project key has generation 0",
     "another KEK": "the project key needs the KEK",
@@ -79,7 +94,8 @@ const byTag = "a tag does not hold";
 
 const bytes = (hex: string) => new Uint8Array(Buffer.from(hex, "hex"));
 const hex = (value: Uint8Array) => Buffer.from(value).toString("hex");
-const refused = (error: unknown) => error instanceof EnvelopeError || error instanceof WrongKekError;
+const refused = (error: unknown) =>
+  error instanceof EnvelopeError || error instanceof WrongKekError;
 
 describe("wrapped project keys (ENVELOPE §2)", () => {
   const vectors = read<WrappedInput, WrappedOutput>("project-key");
@@ -93,7 +109,9 @@ describe("wrapped project keys (ENVELOPE §2)", () => {
   test.each(vectors.valid)("$name", async (vector) => {
     const { generation, key } = await unwrap(vector);
     expect([generation, hex(key)]).toEqual([vector.generation, vector.project_key]);
-    expect(textOf(createFileKek(bytes(vector.kek)).describe().fingerprint)).toBe(vector.kek_fingerprint);
+    expect(textOf(createFileKek(bytes(vector.kek)).describe().fingerprint)).toBe(
+      vector.kek_fingerprint,
+    );
   });
   test.each(vectors.invalid)("§$section refused: $name", async (vector) => {
     await expect(unwrap(vector)).rejects.toSatisfy(refused);
@@ -128,7 +146,8 @@ describe("envelopes (ENVELOPE §3)", () => {
 
 describe("keyring files (ENVELOPE §4)", () => {
   const vectors = read<KeyringInput, KeyringOutput>("keyring");
-  const open = ({ kek, keyring }: KeyringInput) => openKeyring(createFileKek(bytes(kek)), bytes(keyring));
+  const open = ({ kek, keyring }: KeyringInput) =>
+    openKeyring(createFileKek(bytes(kek)), bytes(keyring));
 
   test.each(vectors.valid)("$name", async (vector) => {
     const keyring = await open(vector);

@@ -12,9 +12,12 @@ const { values } = parseArgs({
   },
 });
 const { "vault-name": name, "recover-vault": vaultId, "owner-key-sha256": ownerKey = "" } = values;
-const asked = name === undefined ? isId("vlt", vaultId ?? "") : vaultId === undefined && isName(name);
+const asked =
+  name === undefined ? isId("vlt", vaultId ?? "") : vaultId === undefined && isName(name);
 if (!asked || !/^[0-9a-f]{64}$/.test(ownerKey))
-  throw new Error("usage: bootstrap.ts (--vault-name NAME | --recover-vault vlt_...) --owner-key-sha256 HEX");
+  throw new Error(
+    "usage: bootstrap.ts (--vault-name NAME | --recover-vault vlt_...) --owner-key-sha256 HEX",
+  );
 const { url } = readSettings(process.env, { url: fileText("SALLYPORT_DATABASE_URL_FILE") });
 await using database = openDatabase({ url, applicationName: "sallyport-bootstrap" });
 const ownerKeySha256 = Buffer.from(ownerKey, "hex");

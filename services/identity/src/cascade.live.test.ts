@@ -1,6 +1,9 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
-import { MachineService, MachineState } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
+import {
+  MachineService,
+  MachineState,
+} from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
 import { PrincipalStatus } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type TestToken, addMachines, enrollKey, makeToken } from "./testing/fleet.ts";
@@ -39,7 +42,10 @@ function revocationsOf(machineIds: readonly string[]) {
 describe("RevokeToken with cascade", () => {
   test("ends the token's machines, running and disabled, and nobody else's; each is a record", async () => {
     const [token, other] = [await makeToken(world, { maxUses: 9 }), await makeToken(world)];
-    const enrolled = [await enrollKey(world, token, newKey()), await enrollKey(world, token, newKey())];
+    const enrolled = [
+      await enrollKey(world, token, newKey()),
+      await enrollKey(world, token, newKey()),
+    ];
     const [running = "", disabled = ""] = enrolled.map(({ machineId }) => machineId);
     await world.call(world.owner, disableMachine, { machineId: disabled });
     const { machineId: spared } = await enrollKey(world, other, newKey());
@@ -56,7 +62,9 @@ describe("RevokeToken with cascade", () => {
     expect(await stateOf(spared)).toBe(MachineState.ACTIVE);
     expect(await stateOf(expired)).toBe(MachineState.EXPIRED);
     const records = revocationsOf([running, disabled, spared, expired]);
-    expect(records.map(({ machineId }) => machineId).toSorted()).toEqual([running, disabled].toSorted());
+    expect(records.map(({ machineId }) => machineId).toSorted()).toEqual(
+      [running, disabled].toSorted(),
+    );
     for (const record of records)
       expect(record).toMatchObject({
         subjectId: token.tokenId,
@@ -75,7 +83,9 @@ describe("RevokeToken with cascade", () => {
     expect(revocationsOf([machineId])).toEqual([]);
     const { token: stored } = await world.call(world.owner, getToken, { tokenId: token.tokenId });
     expect(stored?.revokedAt).toBeDefined();
-    await expect(enrollKey(world, token, newKey())).rejects.toMatchObject({ reason: Reason.TOKEN_REVOKED });
+    await expect(enrollKey(world, token, newKey())).rejects.toMatchObject({
+      reason: Reason.TOKEN_REVOKED,
+    });
     world.policy.away = "";
     expect(await cascade(token)).toMatchObject({ machinesRevoked: 1, machinesRemaining: 0 });
   });
@@ -111,7 +121,9 @@ describe("RevokeToken with cascade", () => {
     );
     expect(row?.state).toBe("revoked");
     expect(world.policy.principals.get(row?.machine_id ?? "")).toBe(PrincipalStatus.REVOKED);
-    await expect(enrollKey(world, token, machine)).rejects.toMatchObject({ reason: Reason.TOKEN_REVOKED });
+    await expect(enrollKey(world, token, machine)).rejects.toMatchObject({
+      reason: Reason.TOKEN_REVOKED,
+    });
   });
 
   test("misses no machine of enrollments that run at the same time", async () => {
@@ -134,7 +146,9 @@ describe("RevokeToken with cascade", () => {
       [token.tokenId],
     );
     for (const { machine_id: machineId } of rows)
-      expect([undefined, PrincipalStatus.REVOKED]).toContain(world.policy.principals.get(machineId));
+      expect([undefined, PrincipalStatus.REVOKED]).toContain(
+        world.policy.principals.get(machineId),
+      );
   });
 
   test("is heard on the revocation streams", async () => {
@@ -144,7 +158,10 @@ describe("RevokeToken with cascade", () => {
     const heard = Promise.withResolvers<readonly string[]>();
     const open = Promise.withResolvers<void>();
     const stream = (async () => {
-      for await (const { principalIds } of world.keys.watchRevocations({}, { signal: stop.signal })) {
+      for await (const { principalIds } of world.keys.watchRevocations(
+        {},
+        { signal: stop.signal },
+      )) {
         open.resolve();
         if (principalIds.includes(machineId)) heard.resolve(principalIds);
       }

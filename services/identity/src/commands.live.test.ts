@@ -65,7 +65,10 @@ test("bootstrap.ts says how it is used", async () => {
 
 test("key-create.ts makes keys for their owner alone once, and prints the public halves", async () => {
   const files = ["credential.key", "answer.key"].map((name) => join(dir, name));
-  const env = { SALLYPORT_CREDENTIAL_KEY_FILE: files[0] ?? "", SALLYPORT_ANSWER_KEY_FILE: files[1] ?? "" };
+  const env = {
+    SALLYPORT_CREDENTIAL_KEY_FILE: files[0] ?? "",
+    SALLYPORT_ANSWER_KEY_FILE: files[1] ?? "",
+  };
   const printed = await command("key-create.ts", env);
   const { credential, answer } = readSettings(env, {
     credential: keyFile("SALLYPORT_CREDENTIAL_KEY_FILE"),
@@ -87,6 +90,8 @@ test("key-create.ts makes keys for their owner alone once, and prints the public
   expect(await command("key-create.ts", env)).toEqual(printed);
   expect(files.map((file) => readFileSync(file, "utf8"))).toEqual(before);
   writeFileSync(files[1] ?? "", "no key");
-  await expect(command("key-create.ts", env)).rejects.toThrow(/SALLYPORT_ANSWER_KEY_FILE names a key file/);
+  await expect(command("key-create.ts", env)).rejects.toThrow(
+    /SALLYPORT_ANSWER_KEY_FILE names a key file/,
+  );
   expect(readFileSync(files[1] ?? "", "utf8")).toBe("no key");
 }, 60_000);

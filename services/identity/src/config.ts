@@ -16,7 +16,10 @@ import { keysetFile } from "@sallyport/evidence";
 /** Everything identity is told at start. Secrets come as file paths, times are in seconds. */
 export type IdentityConfig = ReturnType<typeof readIdentityConfig>;
 
-/** Reads identity's settings from the environment; a missing or unknown one stops the start and is named. */
+/**
+ * Reads identity's settings from the environment; a missing or unknown one stops the start and is
+ * named.
+ */
 export function readIdentityConfig(env: NodeJS.ProcessEnv) {
   return readSettings(env, {
     listen: listen("SALLYPORT_LISTEN"),

@@ -4,9 +4,9 @@ import { KeyUse } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.t
 import type { CredentialKey } from "./credential.ts";
 
 /**
- * Picks the key that signs credentials: the keyset's preferred one when the file has it, else the first of the file that
- * the keyset names. Throws an Error with a sentence for the operator when it names none, for nobody would believe what
- * they sign.
+ * Picks the key that signs credentials: the keyset's preferred one when the file has it, else the
+ * first of the file that the keyset names. Throws an Error with a sentence for the operator when it
+ * names none, for nobody would believe what they sign.
  */
 export function pickCredentialKey(
   keys: readonly KeyFileEntry[],

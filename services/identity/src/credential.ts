@@ -18,7 +18,11 @@ import type { UserKey } from "./store/user-keys.ts";
 export type CredentialKey = { readonly keyId: string; readonly seed: Uint8Array };
 
 /** What a credential is made with besides the principal: the key, the time and 16 random bytes. */
-export type Issue = { readonly key: CredentialKey; readonly nowMs: number; readonly serial: Uint8Array };
+export type Issue = {
+  readonly key: CredentialKey;
+  readonly nowMs: number;
+  readonly serial: Uint8Array;
+};
 
 type Resolved = MessageInitShape<typeof ResolvedKeySchema>;
 type Bearer = Pick<
@@ -26,7 +30,10 @@ type Bearer = Pick<
   "principalId" | "kind" | "vaultId" | "publicKey" | "keyId" | "role" | "originId"
 >;
 
-/** What the gateway learns of a machine's key: a credential, why there is none, or nothing before it is active. */
+/**
+ * What the gateway learns of a machine's key: a credential, why there is none, or nothing before it
+ * is active.
+ */
 export function resolveMachine(machine: Machine, issue: Issue): Resolved {
   const { machineId, vaultId, tokenId, publicKey, expiresAt } = machine;
   const refusal = refusalOf(stateOf(machine, issue.nowMs));
@@ -44,7 +51,10 @@ export function resolveMachine(machine: Machine, issue: Issue): Resolved {
   return { keyId: machineId, publicKey, credential: issueCredential(bearer, expiresAt, issue) };
 }
 
-/** What the gateway learns of a user's device key: a credential, or that it was revoked or came to its end. */
+/**
+ * What the gateway learns of a user's device key: a credential, or that it was revoked or came to
+ * its end.
+ */
 export function resolveUserKey(key: UserKey, issue: Issue): Resolved {
   const { keyId, userId, vaultId, publicKey, role } = key;
   const standing = standingOf(key, issue.nowMs);

@@ -41,8 +41,10 @@ async function isRevoked(tokenId: string): Promise<boolean> {
   return token?.revokedAt !== undefined;
 }
 
-const revoke = ({ keyId }: TestKey, more: { keepDescendants?: boolean; validateOnly?: boolean } = {}) =>
-  world.call(world.owner, revokeDevice, { keyId, reason: "stolen", ...more });
+const revoke = (
+  { keyId }: TestKey,
+  more: { keepDescendants?: boolean; validateOnly?: boolean } = {},
+) => world.call(world.owner, revokeDevice, { keyId, reason: "stolen", ...more });
 
 test("a thief's own device does not outlive the revocation of the stolen one", async () => {
   const victim = await addUser(world, Role.ADMIN);
@@ -66,21 +68,30 @@ test("users that a stolen owner's device invited end, with what they made in tur
   const tokens = await Promise.all([victim, guest].map((maker) => makeToken(world, {}, maker)));
   const code = await makeLoginCode(world, Role.OWNER, guest);
   await revoke(victim);
-  expect(await standing(victim, guest, guestsDevice, guestsGuest)).toEqual([false, false, false, false]);
+  expect(await standing(victim, guest, guestsDevice, guestsGuest)).toEqual([
+    false,
+    false,
+    false,
+    false,
+  ]);
   for (const { tokenId } of tokens) {
     expect(await isRevoked(tokenId)).toBe(true);
     expect(world.audit.recordsOf("token.revoked", tokenId)).toHaveLength(1);
   }
   for (const { userId } of [guest, guestsGuest])
     expect(world.audit.recordsOf("user.removed", userId)).toHaveLength(1);
-  await expect(redeem(world, code, newKey())).rejects.toMatchObject({ reason: Reason.TOKEN_REVOKED });
+  await expect(redeem(world, code, newKey())).rejects.toMatchObject({
+    reason: Reason.TOKEN_REVOKED,
+  });
 });
 
 test("policy keeps out whom a revoked device invited; what it did not hear, a repeat tells it", async () => {
   const victim = await addUser(world, Role.OWNER);
   const guest = await addUser(world, Role.DEVELOPER, victim);
   const kept = await addUser(world, Role.DEVELOPER);
-  const unheard = await Promise.all(Array.from({ length: 11 }, () => addUser(world, Role.DEVELOPER, victim)));
+  const unheard = await Promise.all(
+    Array.from({ length: 11 }, () => addUser(world, Role.DEVELOPER, victim)),
+  );
   const ids = [guest, ...unheard].map(({ userId }) => userId);
   await revoke(victim, { validateOnly: true });
   expect(ids.filter((id) => world.policy.ended.has(id))).toEqual([]);
@@ -182,7 +193,8 @@ test("of more than 500 of a kind so many end with the device, and the rest with 
        from enrollment_tokens, generate_series(1, 500) n where created_by_key = $1`,
     [user.keyId],
   );
-  const tokens = async () => (await revoke(user, { validateOnly: true })).descendants?.tokenIds.length;
+  const tokens = async () =>
+    (await revoke(user, { validateOnly: true })).descendants?.tokenIds.length;
   expect(await tokens()).toBe(501);
   expect((await revoke(user)).descendants?.tokenIds).toHaveLength(501);
   expect(await works(user)).toBe(false);

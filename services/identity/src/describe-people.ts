@@ -31,7 +31,9 @@ export function describeLoginCode(code: LoginCode): MessageInitShape<typeof Logi
   };
 }
 
-/** A user as the vault's people see it, with the device keys that work and when they were last seen. */
+/**
+ * A user as the vault's people see it, with the device keys that work and when they were last seen.
+ */
 export function describeUser(
   user: User,
   keys: readonly UserKey[],
@@ -48,7 +50,10 @@ export function describeUser(
   };
 }
 
-function describeDevice(key: UserKey, sighting: Sighting | undefined): MessageInitShape<typeof DeviceSchema> {
+function describeDevice(
+  key: UserKey,
+  sighting: Sighting | undefined,
+): MessageInitShape<typeof DeviceSchema> {
   const { keyId, publicKey, createdAt } = key;
   return {
     keyId,
@@ -60,7 +65,9 @@ function describeDevice(key: UserKey, sighting: Sighting | undefined): MessageIn
 }
 
 /** What came of a device, as an owner sees it. */
-export function describeDescendants(found: Descendants): MessageInitShape<typeof DescendantsSchema> {
+export function describeDescendants(
+  found: Descendants,
+): MessageInitShape<typeof DescendantsSchema> {
   return {
     users: found.users.map((user) => describeUser(user, [], new Map())),
     deviceKeyIds: found.devices.map(({ keyId }) => keyId),

@@ -11,7 +11,15 @@ import type { Token } from "./store/tokens.ts";
 /** A token as its vault's people see it. */
 export function describeToken(token: Token): MessageInitShape<typeof EnrollmentTokenSchema> {
   const { tokenId, description, projectIds, secretIds, createdBy, createdByName } = token;
-  const { maxUses, uses, sourceCidrs, hostnamePattern, machineNamePattern, anyVersion, revokeReason } = token;
+  const {
+    maxUses,
+    uses,
+    sourceCidrs,
+    hostnamePattern,
+    machineNamePattern,
+    anyVersion,
+    revokeReason,
+  } = token;
   return {
     tokenId,
     description,
@@ -53,7 +61,10 @@ export function describeMachine(
     expiresAt: timestampFromDate(machine.expiresAt),
     keyCreatedAt: timestampFromDate(machine.createdAt),
     ...describeSighting(sighting),
-    formerNames: formerNames.map(({ until, ...former }) => ({ ...former, until: timestampFromDate(until) })),
+    formerNames: formerNames.map(({ until, ...former }) => ({
+      ...former,
+      until: timestampFromDate(until),
+    })),
   };
 }
 

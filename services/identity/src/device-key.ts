@@ -12,10 +12,16 @@ export type KeyLife = {
   readonly revokedAt: Date | null;
 };
 
-/** Whether a key works: its holder is told the difference between one that was ended and one that came to its end. */
+/**
+ * Whether a key works: its holder is told the difference between one that was ended and one that
+ * came to its end.
+ */
 export type KeyStanding = "active" | "expired" | "revoked";
 
-/** The instant from which a key that is not revoked does not work: its end, or minutes after it was renewed. */
+/**
+ * The instant from which a key that is not revoked does not work: its end, or minutes after it was
+ * renewed.
+ */
 export function endOf({ expiresAt, renewedAt }: KeyLife): Date {
   if (!renewedAt) return expiresAt;
   return new Date(Math.min(expiresAt.getTime(), renewedAt.getTime() + renewedKeyMs));

@@ -2,7 +2,10 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { signEd25519 } from "@sallyport/evidence";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { MachineService, MachineState } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
+import {
+  MachineService,
+  MachineState,
+} from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
 import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
 import { PrincipalStatus } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { loginStatement, renewalStatement } from "@sallyport/proto/signing";
@@ -57,7 +60,9 @@ describe("RenewDevice", () => {
     const next = newKey();
     const answer = await world.call(user, renewDevice, renewRequest(user, next));
     expect(answer.keyId).toMatch(new RegExp(`^${user.userId}\\.`));
-    expect(answer.keyExpiresAt && timestampMs(answer.keyExpiresAt)).toBe(nowMs + deviceKeyLifetimeMs);
+    expect(answer.keyExpiresAt && timestampMs(answer.keyExpiresAt)).toBe(
+      nowMs + deviceKeyLifetimeMs,
+    );
     expect(answer.oldKeyEndsAt && timestampMs(answer.oldKeyEndsAt)).toBe(nowMs + renewedKeyMs);
     const renewed = { ...next, keyId: answer.keyId };
     expect((await world.call(renewed, whoAmI, {})).name).toBe(user.name);
@@ -65,7 +70,9 @@ describe("RenewDevice", () => {
     expect(await refusalOf(user)).toBe(Reason.UNSPECIFIED);
     const { user: told } = await world.call(world.owner, getUser, { userId: user.userId });
     expect(told?.devices.map(({ keyId }) => keyId)).toEqual([renewed.keyId, user.keyId]);
-    expect(told?.devices[1]?.expiresAt && timestampMs(told.devices[1].expiresAt)).toBe(nowMs + renewedKeyMs);
+    expect(told?.devices[1]?.expiresAt && timestampMs(told.devices[1].expiresAt)).toBe(
+      nowMs + renewedKeyMs,
+    );
     world.clock.nowMs += 1;
     expect(await refusalOf(user)).toBe(Reason.MACHINE_EXPIRED);
     expect(await refusalOf(renewed)).toBe(Reason.UNSPECIFIED);
@@ -116,26 +123,37 @@ describe("RenewDevice", () => {
     expect(await refusalOf(again)).toBe(Reason.UNSPECIFIED);
   });
 
-  test.each<[string, (user: TestUser, next: TestKey) => { newPublicKey: Uint8Array; proof: Uint8Array }]>([
+  test.each<
+    [string, (user: TestUser, next: TestKey) => { newPublicKey: Uint8Array; proof: Uint8Array }]
+  >([
     [
       "the old key signs in place of the new one",
       (user, next) => ({
         newPublicKey: next.publicKey,
-        proof: signEd25519(user.seed, renewalStatement(user.vaultId, user.publicKey, next.publicKey)),
+        proof: signEd25519(
+          user.seed,
+          renewalStatement(user.vaultId, user.publicKey, next.publicKey),
+        ),
       }),
     ],
     [
       "the statement names another old key",
       (user, next) => ({
         newPublicKey: next.publicKey,
-        proof: signEd25519(next.seed, renewalStatement(user.vaultId, next.publicKey, next.publicKey)),
+        proof: signEd25519(
+          next.seed,
+          renewalStatement(user.vaultId, next.publicKey, next.publicKey),
+        ),
       }),
     ],
     [
       "the statement names another vault",
       (user, next) => ({
         newPublicKey: next.publicKey,
-        proof: signEd25519(next.seed, renewalStatement(newId("vlt"), user.publicKey, next.publicKey)),
+        proof: signEd25519(
+          next.seed,
+          renewalStatement(newId("vlt"), user.publicKey, next.publicKey),
+        ),
       }),
     ],
     [
@@ -160,13 +178,20 @@ describe("RenewDevice", () => {
   });
 
   test("takes no key that belongs to somebody, the device itself included", async () => {
-    const [user, other] = [await addUser(world, Role.DEVELOPER), await addUser(world, Role.DEVELOPER)];
+    const [user, other] = [
+      await addUser(world, Role.DEVELOPER),
+      await addUser(world, Role.DEVELOPER),
+    ];
     const taken = { reason: Reason.ALREADY_EXISTS, metadata: { field: "new_public_key" } };
     for (const next of [other, user])
-      await expect(world.call(user, renewDevice, renewRequest(user, next))).rejects.toMatchObject(taken);
+      await expect(world.call(user, renewDevice, renewRequest(user, next))).rejects.toMatchObject(
+        taken,
+      );
     const renewed = await renew(user);
     // Back to where it came from would give the old key a new life.
-    await expect(world.call(renewed, renewDevice, renewRequest(renewed, user))).rejects.toMatchObject(taken);
+    await expect(
+      world.call(renewed, renewDevice, renewRequest(renewed, user)),
+    ).rejects.toMatchObject(taken);
   });
 
   test("and a revocation of the key at the same moment leave no key behind", async () => {
@@ -194,11 +219,15 @@ describe("RevokeDevice", () => {
     expect(await refusalOf(user)).toBe(Reason.UNSPECIFIED);
     await world.call(world.owner, revokeDevice, request);
     expect(recordsOf("device.revoked", user)).toMatchObject([
-      { actorId: world.owner.keyId.split(".")[0], detail: { key_id: lost.keyId, revoke_reason: "lost" } },
+      {
+        actorId: world.owner.keyId.split(".")[0],
+        detail: { key_id: lost.keyId, revoke_reason: "lost" },
+      },
     ]);
-    const changes = await world.database.query("select 1 from key_changes where principal_id = $1", [
-      user.userId,
-    ]);
+    const changes = await world.database.query(
+      "select 1 from key_changes where principal_id = $1",
+      [user.userId],
+    );
     expect(changes).toHaveLength(1);
   });
 
@@ -288,6 +317,9 @@ describe("SignOut", () => {
     const record = world.audit.events.find(
       ({ action, machineId }) => action === "machine.revoked" && machineId === machine.keyId,
     );
-    expect(record).toMatchObject({ actorId: machine.keyId, detail: { revoke_reason: "signed out" } });
+    expect(record).toMatchObject({
+      actorId: machine.keyId,
+      detail: { revoke_reason: "signed out" },
+    });
   });
 });

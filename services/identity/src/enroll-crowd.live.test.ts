@@ -7,7 +7,10 @@ import { type TestToken, enrollKey, makeToken } from "./testing/fleet.ts";
 import { type TestKey, newKey } from "./testing/signing.ts";
 import { type World, startWorld } from "./testing/world.ts";
 
-/** As a client does: no answer in time is no verdict, and the same key asks again after the delay that it is told. */
+/**
+ * As a client does: no answer in time is no verdict, and the same key asks again after the delay
+ * that it is told.
+ */
 async function enrollUntilTold(
   world: World,
   token: TestToken,
@@ -25,14 +28,17 @@ async function enrollUntilTold(
   }
 }
 
-// The time is that of everything in one process: 3,000 clients that sign, identity, and the stand-ins for its peers.
+// The time is that of everything in one process: 3,000 clients that sign, identity, and the
+// stand-ins for its peers.
 test("counts exactly: 3,000 keys at once on 1,000 uses make 1,000 machines", async () => {
   await using world = await startWorld();
   const token = await makeToken(world, { maxUses: 1000 });
   const machines = Array.from({ length: 3000 }, newKey);
   const begunMs = performance.now();
   const told = await Promise.all(machines.map((machine) => enrollUntilTold(world, token, machine)));
-  console.log(`3,000 enrollments on 1,000 uses: ${((performance.now() - begunMs) / 1000).toFixed(1)} s`);
+  console.log(
+    `3,000 enrollments on 1,000 uses: ${((performance.now() - begunMs) / 1000).toFixed(1)} s`,
+  );
   expect(told.filter((reason) => reason === undefined)).toHaveLength(1000);
   expect(told.filter((reason) => reason === Reason.TOKEN_EXHAUSTED)).toHaveLength(2000);
   const { tokenId } = token;

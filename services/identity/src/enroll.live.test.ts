@@ -44,7 +44,9 @@ describe("Enroll", () => {
     const machine = newKey();
     const answer = await enrollKey(world, token, machine);
     expect(answer).toMatchObject({ vaultId: world.vaultId, machineName: "runner-1" });
-    expect(Number(answer.expiresAt?.seconds)).toBe(Math.floor((world.clock.nowMs + 120_000) / 1000));
+    expect(Number(answer.expiresAt?.seconds)).toBe(
+      Math.floor((world.clock.nowMs + 120_000) / 1000),
+    );
     expect(world.policy.principals.get(answer.machineId)).toBe(PrincipalStatus.ACTIVE);
     const resolved = await world.resolve(answer.machineId);
     expect(resolved.credential).toBeDefined();
@@ -64,7 +66,9 @@ describe("Enroll", () => {
   test("one key at once ten times is one machine and one use", async () => {
     const token = await makeToken(world, { maxUses: 5 });
     const machine = newKey();
-    const answers = await Promise.all(Array.from({ length: 10 }, () => enrollKey(world, token, machine)));
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, () => enrollKey(world, token, machine)),
+    );
     expect(new Set(answers.map(({ machineId }) => machineId)).size).toBe(1);
     expect(await usesOf(token)).toBe(1);
     expect(world.audit.recordsOf("machine.enrolled", token.tokenId)).toHaveLength(1);
@@ -77,7 +81,9 @@ describe("Enroll", () => {
       return world.call(machine, enroll, { ...enrollRequest(token, machine), ...change });
     };
     expect((await named({ hostname: "h", machineName: "web-1" })).machineName).toBe("web-1");
-    expect((await named({ hostname: "host.example", machineName: "" })).machineName).toBe("host.example");
+    expect((await named({ hostname: "host.example", machineName: "" })).machineName).toBe(
+      "host.example",
+    );
     const { machineName, machineId } = await named({ hostname: "no name: ☃", machineName: "" });
     expect(machineName).toBe(`machine-${machineId.slice(-8)}`);
   });
@@ -96,7 +102,12 @@ describe("Enroll", () => {
 describe("what a stranger gets wrong is one refusal", () => {
   type Wrong = (token: TestToken, machine: TestKey) => Partial<ReturnType<typeof enrollRequest>>;
   const cases: readonly { name: string; step: string; known: boolean; wrong: Wrong }[] = [
-    { name: "unknown token", step: "token", known: false, wrong: () => ({ tokenId: newId("tok") }) },
+    {
+      name: "unknown token",
+      step: "token",
+      known: false,
+      wrong: () => ({ tokenId: newId("tok") }),
+    },
     {
       name: "token of another vault",
       step: "token",
@@ -112,7 +123,10 @@ describe("what a stranger gets wrong is one refusal", () => {
       known: true,
       wrong: ({ vaultId }, machine) => {
         const other = newKey();
-        return { tokenPublicKey: other.publicKey, tokenProof: prove("machine", vaultId, other, machine) };
+        return {
+          tokenPublicKey: other.publicKey,
+          tokenProof: prove("machine", vaultId, other, machine),
+        };
       },
     },
     {
@@ -134,7 +148,9 @@ describe("what a stranger gets wrong is one refusal", () => {
       name: "login proof in place of an enrollment proof",
       step: "proof",
       known: true,
-      wrong: ({ key, vaultId }, machine) => ({ tokenProof: prove("device", vaultId, key, machine) }),
+      wrong: ({ key, vaultId }, machine) => ({
+        tokenProof: prove("device", vaultId, key, machine),
+      }),
     },
     {
       name: "machine key that does not sign the request",
@@ -363,7 +379,9 @@ test("a machine that is stopped while it enrolls stays stopped, here and in poli
     machineId = rows[0]?.machine_id ?? "";
     await world.call(world.owner, MachineService.method.revokeMachine, { machineId });
   };
-  await expect(enrollKey(world, token, machine)).rejects.toMatchObject({ reason: Reason.MACHINE_DISABLED });
+  await expect(enrollKey(world, token, machine)).rejects.toMatchObject({
+    reason: Reason.MACHINE_DISABLED,
+  });
   expect(world.policy.principals.get(machineId)).toBe(PrincipalStatus.REVOKED);
   expect((await world.resolve(machineId)).refusal).toBe(Reason.MACHINE_DISABLED);
   expect(world.audit.recordsOf("machine.enrolled", token.tokenId)).toEqual([]);
@@ -382,7 +400,9 @@ test("a token that is revoked in the very moment makes no machine", async () => 
   expect(await enrolling.running).toMatchObject({ reason: Reason.DEPENDENCY_UNAVAILABLE });
   expect(await machinesOf(token)).toBe(0);
   expect(await usesOf(token)).toBe(0);
-  await expect(enrollKey(world, token, machine)).rejects.toMatchObject({ reason: Reason.TOKEN_REVOKED });
+  await expect(enrollKey(world, token, machine)).rejects.toMatchObject({
+    reason: Reason.TOKEN_REVOKED,
+  });
 });
 
 test("the same request forwarded twice is refused and changes nothing", async () => {
@@ -390,7 +410,9 @@ test("the same request forwarded twice is refused and changes nothing", async ()
   const machine = newKey();
   const request = await world.evidence(machine, enroll, enrollRequest(token, machine));
   await world.send(enroll, request);
-  await expect(world.send(enroll, request)).rejects.toMatchObject({ reason: Reason.REQUEST_REJECTED });
+  await expect(world.send(enroll, request)).rejects.toMatchObject({
+    reason: Reason.REQUEST_REJECTED,
+  });
   expect(await usesOf(token)).toBe(1);
 });
 

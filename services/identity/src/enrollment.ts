@@ -34,7 +34,10 @@ export type Verdict = {
   readonly metadata?: Readonly<Record<string, string>>;
 };
 
-/** What an enrollment is judged by besides its proof: when and from where it came, and how the machine calls itself. */
+/**
+ * What an enrollment is judged by besides its proof: when and from where it came, and how the
+ * machine calls itself.
+ */
 export type Attempt = {
   readonly nowMs: number;
   readonly sourceIp: string;
@@ -57,9 +60,10 @@ export type Admission = {
 };
 
 /**
- * Tells why an admission proves nothing, or undefined when it holds (SIGNING §8): the signer is the admitted key, the
- * token or code is known by the hash of its key, and that key signed the statement. All are REQUEST_REJECTED, so that a
- * stranger cannot tell an unknown token from a wrong proof.
+ * Tells why an admission proves nothing, or undefined when it holds (SIGNING §8): the signer is the
+ * admitted key, the token or code is known by the hash of its key, and that key signed the
+ * statement. All are REQUEST_REJECTED, so that a stranger cannot tell an unknown token from a wrong
+ * proof.
  */
 export function judgeProof(
   admission: Admission,
@@ -75,30 +79,35 @@ export function judgeProof(
 }
 
 /**
- * Tells why a token makes no machine now, or undefined when it does, as far as the vault's other machines do not matter.
- * Only for callers that proved to hold the token.
+ * Tells why a token makes no machine now, or undefined when it does, as far as the vault's other
+ * machines do not matter. Only for callers that proved to hold the token.
  */
 export function judgeToken(token: Token, attempt: Attempt): Verdict | undefined {
   if (token.revokedAt) return refused(Reason.TOKEN_REVOKED, "revoked");
   if (attempt.nowMs >= token.expiresAt.getTime()) return refused(Reason.TOKEN_EXPIRED, "expired");
-  if (!isInside(attempt.sourceIp, token.sourceCidrs)) return refused(Reason.TOKEN_SOURCE_REFUSED, "source");
+  if (!isInside(attempt.sourceIp, token.sourceCidrs))
+    return refused(Reason.TOKEN_SOURCE_REFUSED, "source");
   if (token.uses >= token.maxUses) return refused(Reason.TOKEN_EXHAUSTED, "exhausted");
-  if (!matchesHost(token, attempt.hostname)) return refused(Reason.TOKEN_HOSTNAME_REFUSED, "hostname");
+  if (!matchesHost(token, attempt.hostname))
+    return refused(Reason.TOKEN_HOSTNAME_REFUSED, "hostname");
   const name = nameMachine(token.machineNamePattern, attempt);
   return name === undefined ? refused(Reason.TOKEN_NAME_REFUSED, "name") : undefined;
 }
 
 /**
- * Tells why a key that is a machine already does not get it back with this token, or undefined when it does: the token
- * made it, is not revoked and enrolls from this address; the machine is neither stopped nor past its time. Uses, the
- * token's end and what the machine calls itself do not matter.
+ * Tells why a key that is a machine already does not get it back with this token, or undefined when
+ * it does: the token made it, is not revoked and enrolls from this address; the machine is neither
+ * stopped nor past its time. Uses, the token's end and what the machine calls itself do not matter.
  */
 export function judgeRetry(token: Token, machine: Machine, attempt: Attempt): Verdict | undefined {
   if (machine.tokenId !== token.tokenId) return rejected("key");
   if (token.revokedAt) return refused(Reason.TOKEN_REVOKED, "revoked");
-  if (!isInside(attempt.sourceIp, token.sourceCidrs)) return refused(Reason.TOKEN_SOURCE_REFUSED, "source");
+  if (!isInside(attempt.sourceIp, token.sourceCidrs))
+    return refused(Reason.TOKEN_SOURCE_REFUSED, "source");
   const refusal = refusalOf(stateOf(machine, attempt.nowMs));
-  return refusal === Reason.UNSPECIFIED || refusal === undefined ? undefined : refused(refusal, "machine");
+  return refusal === Reason.UNSPECIFIED || refusal === undefined
+    ? undefined
+    : refused(refusal, "machine");
 }
 
 /** The verdict on a vault that has as many living machines as it may have. */
@@ -107,8 +116,8 @@ export function capReached(limit: number): Verdict {
 }
 
 /**
- * Tells why a login code does not let a device key in now, or undefined when it does. `redeemer` is the key that
- * redeemed it before: that one gets its user back while it works.
+ * Tells why a login code does not let a device key in now, or undefined when it does. `redeemer` is
+ * the key that redeemed it before: that one gets its user back while it works.
  */
 export function judgeLoginCode(
   code: LoginCode,
@@ -118,7 +127,8 @@ export function judgeLoginCode(
 ): Verdict | undefined {
   if (code.revokedAt) return refused(Reason.TOKEN_REVOKED, "revoked");
   if (redeemer) {
-    const itself = sameBytes(redeemer.publicKey, deviceKey) && standingOf(redeemer, nowMs) === "active";
+    const itself =
+      sameBytes(redeemer.publicKey, deviceKey) && standingOf(redeemer, nowMs) === "active";
     return itself ? undefined : refused(Reason.TOKEN_EXHAUSTED, "exhausted");
   }
   return nowMs < code.expiresAt.getTime() ? undefined : refused(Reason.TOKEN_EXPIRED, "expired");

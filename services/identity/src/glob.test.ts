@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import { GlobError, parseGlob } from "./glob.ts";
 
 /**
- * The meaning of a glob once more, by trying everything: written apart from the matcher, without its elements and its
- * way back to the last star. Exponential, so only for short texts.
+ * The meaning of a glob once more, by trying everything: written apart from the matcher, without
+ * its elements and its way back to the last star. Exponential, so only for short texts.
  */
 function naive(pattern: string, text: string, anyCase: boolean): boolean {
   if (pattern === "") return text === "";
@@ -48,7 +48,9 @@ const parts = fc.oneof(
   { weight: 2, arbitrary: fc.constant("?") },
   {
     weight: 2,
-    arbitrary: fc.tuple(fc.constantFrom("[", "[!"), ranges).map(([open, members]) => `${open}${members}]`),
+    arbitrary: fc
+      .tuple(fc.constantFrom("[", "[!"), ranges)
+      .map(([open, members]) => `${open}${members}]`),
   },
 );
 const globs = fc.array(parts, { maxLength: 7 }).map((all) => all.join(""));

@@ -15,9 +15,10 @@ type Forms = (character: string) => readonly string[];
 const printable = /^[!-~]*$/;
 
 /**
- * Reads a glob: `*` is any number of characters, `?` is one, `[a-z0-9_]` is one of them, `[!a-z]` is one that is none of
- * them, everything else is itself; `\`, `{`, `}` and a `]` alone are refused. With `anyCase`, ASCII letters match in both
- * cases. Matching takes at most as many steps as pattern and text have characters, multiplied. Throws GlobError.
+ * Reads a glob: `*` is any number of characters, `?` is one, `[a-z0-9_]` is one of them, `[!a-z]`
+ * is one that is none of them, everything else is itself; `\`, `{`, `}` and a `]` alone are
+ * refused. With `anyCase`, ASCII letters match in both cases. Matching takes at most as many steps
+ * as pattern and text have characters, multiplied. Throws GlobError.
  */
 export function parseGlob(pattern: string, { anyCase = false } = {}): Glob {
   if (!printable.test(pattern))
@@ -37,7 +38,8 @@ function elementsOf(pattern: string, forms: Forms): Element[] {
       if (end < 0) throw new GlobError("has a [ without its ]");
       elements.push(classOf(pattern.slice(at + 1, end), forms));
       at = end;
-    } else if ("]{}\\".includes(character)) throw new GlobError(`has a ${character} that means nothing`);
+    } else if ("]{}\\".includes(character))
+      throw new GlobError(`has a ${character} that means nothing`);
     else elements.push((other) => forms(other).includes(character));
   }
   return elements;
@@ -68,10 +70,13 @@ function rangesOf(members: string): [from: string, to: string][] {
 }
 
 function bothCases(character: string): readonly string[] {
-  return /^[A-Za-z]$/.test(character) ? [character.toLowerCase(), character.toUpperCase()] : [character];
+  return /^[A-Za-z]$/.test(character)
+    ? [character.toLowerCase(), character.toUpperCase()]
+    : [character];
 }
 
-// Greedy, going back to the last star only: an earlier star could take no more than the last one can.
+// Greedy, going back to the last star only: an earlier star could take no more than the last one
+// can.
 function matchAll(elements: readonly Element[], text: readonly string[]): boolean {
   let [next, read, star, held] = [0, 0, -1, 0];
   while (read < text.length) {

@@ -35,7 +35,10 @@ async function reported(all: readonly Held[], later: readonly Held[] = []) {
     const logger = createLogger({ service: "identity", level: "silent" });
     await using tally = createTally(async (events) => void counted.push(...events), logger);
     const record = async (_: Tx, ...events: readonly Event[]) => void own.push(...events);
-    const outbox = { record, note: (refusal: Parameters<typeof tally.note>[0]) => tally.note(refusal) };
+    const outbox = {
+      record,
+      note: (refusal: Parameters<typeof tally.note>[0]) => tally.note(refusal),
+    };
     const holders = createHolderReports(outbox, () => nowMs);
     for (const one of all) await holders.report(tx, one);
     nowMs = 60_000;

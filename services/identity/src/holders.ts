@@ -5,7 +5,9 @@ import type { Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/app
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { type Rate, createBuckets } from "@sallyport/reports";
 
-/** What the holder of a token or code did that changes nothing, and so can be repeated without end. */
+/**
+ * What the holder of a token or code did that changes nothing, and so can be repeated without end.
+ */
 export type Held = {
   readonly action: "token.refused" | "token.checked" | "login_code.refused";
   readonly vaultId: string;
@@ -20,7 +22,10 @@ export type Held = {
 
 /** Reports what holders of tokens and codes do. */
 export type HolderReports = {
-  /** Records in the transaction while the token or code has room for that, and counts what is beyond. */
+  /**
+   * Records in the transaction while the token or code has room for that, and counts what is
+   * beyond.
+   */
   report(tx: Tx, held: Held): Promise<void>;
 };
 
@@ -37,7 +42,8 @@ export function createHolderReports(
     async report(tx, held) {
       const { action, vaultId, subjectId, step, reason, record } = held;
       if (budgets.take(subjectId) === 0) return outbox.record(tx, record({}));
-      // Not awaited: it takes a connection of its own, and the transaction that waited for that would hold locks.
+      // Not awaited: it takes a connection of its own, and the transaction that waited for that
+      // would hold locks.
       void outbox.note({
         group: `${action} held`,
         kind: `${subjectId} ${step}`,

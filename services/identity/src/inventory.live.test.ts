@@ -1,6 +1,9 @@
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { MachineService, MachineState } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
+import {
+  MachineService,
+  MachineState,
+} from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
 import { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
 import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_pb.ts";
 import { newId } from "@sallyport/proto/ids";
@@ -27,7 +30,12 @@ async function machineOf(machineId: string) {
   return machine;
 }
 
-function sighting(keyId: string, atMs: number, sourceIp = "192.0.2.9", client = "sallyport-cli/1.2") {
+function sighting(
+  keyId: string,
+  atMs: number,
+  sourceIp = "192.0.2.9",
+  client = "sallyport-cli/1.2",
+) {
   return { keyId, seenAt: timestampFromMs(atMs), sourceIp, client };
 }
 
@@ -49,7 +57,10 @@ describe("ReportSightings", () => {
     const { keyId } = await makeMachine(world);
     const { nowMs } = world.clock;
     await world.keys.reportSightings({
-      sightings: [sighting(keyId, nowMs - 10, "192.0.2.1"), sighting(keyId, nowMs - 5, "192.0.2.2")],
+      sightings: [
+        sighting(keyId, nowMs - 10, "192.0.2.1"),
+        sighting(keyId, nowMs - 5, "192.0.2.2"),
+      ],
     });
     expect((await machineOf(keyId)).lastSourceIp).toBe("192.0.2.2");
     await world.keys.reportSightings({ sightings: [sighting(keyId, nowMs - 7, "192.0.2.3")] });
@@ -69,13 +80,17 @@ describe("ReportSightings", () => {
   test("stores nothing of keys that do not exist", async () => {
     const { keyId } = await makeMachine(world);
     const unknown = [newId("mch"), `${newId("usr")}.${"0".repeat(20)}`];
-    const sightings = [...unknown, keyId, world.owner.keyId].map((id) => sighting(id, world.clock.nowMs));
+    const sightings = [...unknown, keyId, world.owner.keyId].map((id) =>
+      sighting(id, world.clock.nowMs),
+    );
     await world.keys.reportSightings({ sightings });
     const rows = await world.database.query<{ key_id: string }>(
       "select key_id from sightings where key_id = any($1::text[])",
       [[...unknown, keyId, world.owner.keyId]],
     );
-    expect(rows.map(({ key_id }) => key_id).toSorted()).toEqual([keyId, world.owner.keyId].toSorted());
+    expect(rows.map(({ key_id }) => key_id).toSorted()).toEqual(
+      [keyId, world.owner.keyId].toSorted(),
+    );
   });
 
   test("from many gateways at once about the same keys does not fail", async () => {
@@ -88,9 +103,9 @@ describe("ReportSightings", () => {
     });
     await Promise.all(reports);
     const { machines } = await world.call(world.owner, batchGetMachines, { machineIds });
-    expect(new Set(machines.map(({ lastSeenAt }) => lastSeenAt && timestampMs(lastSeenAt)))).toEqual(
-      new Set([nowMs]),
-    );
+    expect(
+      new Set(machines.map(({ lastSeenAt }) => lastSeenAt && timestampMs(lastSeenAt))),
+    ).toEqual(new Set([nowMs]));
   });
 });
 
@@ -112,7 +127,9 @@ describe("RenameMachine", () => {
       ["runner-1", firstMs, world.ownerId],
     ]);
     expect(await machineOf(machineId)).toEqual(machine);
-    expect(world.audit.events.filter(({ action }) => action === "machine.renamed").at(-1)).toMatchObject({
+    expect(
+      world.audit.events.filter(({ action }) => action === "machine.renamed").at(-1),
+    ).toMatchObject({
       machineId,
       vaultId: world.vaultId,
       actorId: world.ownerId,
@@ -123,7 +140,10 @@ describe("RenameMachine", () => {
   test("to the name that it has changes and records nothing", async () => {
     const { keyId: machineId } = await makeMachine(world);
     const before = world.audit.events.length;
-    const { machine } = await world.call(world.owner, renameMachine, { machineId, name: "runner-1" });
+    const { machine } = await world.call(world.owner, renameMachine, {
+      machineId,
+      name: "runner-1",
+    });
     expect(machine?.formerNames).toEqual([]);
     expect(world.audit.events).toHaveLength(before);
   });
@@ -137,7 +157,9 @@ describe("RenameMachine", () => {
       Array.from({ length: 20 }, (_, at) => `n-${20 - at}`),
     );
     for (const name of ["", "-a", "a b", "a".repeat(129)])
-      await expect(world.call(world.owner, renameMachine, { machineId, name })).rejects.toMatchObject({
+      await expect(
+        world.call(world.owner, renameMachine, { machineId, name }),
+      ).rejects.toMatchObject({
         reason: Reason.FIELD_INVALID,
       });
     const unknown = { machineId: newId("mch"), name: "x" };
@@ -162,11 +184,17 @@ test("BatchGetMachines describes those that there are, each once, and refuses to
   const [one, two] = [await makeMachine(world), await makeMachine(world)];
   const machineIds = [two.keyId, newId("mch"), one.keyId];
   const { machines } = await world.call(world.owner, batchGetMachines, { machineIds });
-  expect(machines.map(({ machineId }) => machineId).toSorted()).toEqual([one.keyId, two.keyId].toSorted());
-  expect(machines.find(({ machineId }) => machineId === one.keyId)).toEqual(await machineOf(one.keyId));
+  expect(machines.map(({ machineId }) => machineId).toSorted()).toEqual(
+    [one.keyId, two.keyId].toSorted(),
+  );
+  expect(machines.find(({ machineId }) => machineId === one.keyId)).toEqual(
+    await machineOf(one.keyId),
+  );
   const many = Array.from({ length: 201 }, () => newId("mch"));
   for (const wrong of [[], many, [one.keyId, one.keyId]])
-    await expect(world.call(world.owner, batchGetMachines, { machineIds: wrong })).rejects.toMatchObject({
+    await expect(
+      world.call(world.owner, batchGetMachines, { machineIds: wrong }),
+    ).rejects.toMatchObject({
       reason: Reason.FIELD_INVALID,
     });
 });
@@ -176,7 +204,11 @@ describe("ListMachines", () => {
     const ids: string[] = [];
     let pageToken = "";
     do {
-      const page = await world.call(world.owner, listMachines, { ...request, pageSize: 2, pageToken });
+      const page = await world.call(world.owner, listMachines, {
+        ...request,
+        pageSize: 2,
+        pageToken,
+      });
       ids.push(...page.machines.map(({ machineId }) => machineId));
       pageToken = page.nextPageToken;
     } while (pageToken !== "");
@@ -184,7 +216,10 @@ describe("ListMachines", () => {
   }
 
   test("filters by token, name and state, alone and together, through every page", async () => {
-    const [token, other] = [await makeToken(world, { maxUses: 9 }), await makeToken(world, { maxUses: 9 })];
+    const [token, other] = [
+      await makeToken(world, { maxUses: 9 }),
+      await makeToken(world, { maxUses: 9 }),
+    ];
     const enroll = async (of: typeof token, machineName: string) => {
       world.clock.nowMs += 1;
       return (await enrollKey(world, of, newKey(), { machineName })).machineId;
@@ -221,7 +256,10 @@ describe("ListMachines", () => {
     const { tokenId } = token;
     const first = await world.call(world.owner, listMachines, { tokenId, pageSize: 3 });
     await enrollKey(world, token, newKey());
-    const rest = await world.call(world.owner, listMachines, { tokenId, pageToken: first.nextPageToken });
+    const rest = await world.call(world.owner, listMachines, {
+      tokenId,
+      pageToken: first.nextPageToken,
+    });
     const ids = [...first.machines, ...rest.machines].map(({ machineId }) => machineId);
     expect(ids.toSorted()).toEqual(before.toSorted());
   });

@@ -54,7 +54,11 @@ describe("ResolveKeys", () => {
     expect(ofMachine?.originId).toMatch(/^tok_/);
     expect(ofOwner?.originId).toBe("");
     expect(Buffer.from(ofMachine?.publicKey ?? [])).toEqual(Buffer.from(machine.publicKey));
-    expect(ofOwner).toMatchObject({ kind: PrincipalKind.USER, role: Role.OWNER, keyId: world.owner.keyId });
+    expect(ofOwner).toMatchObject({
+      kind: PrincipalKind.USER,
+      role: Role.OWNER,
+      keyId: world.owner.keyId,
+    });
   });
 
   test("a credential lives 60 seconds, and never longer than the machine", async () => {
@@ -82,7 +86,9 @@ describe("ResolveKeys", () => {
   test("a device key ends after 90 days", async () => {
     const before = world.clock.nowMs;
     world.clock.nowMs = before + deviceKeyLifetimeMs;
-    expect(await world.resolve(world.owner.keyId)).toMatchObject({ refusal: Reason.MACHINE_EXPIRED });
+    expect(await world.resolve(world.owner.keyId)).toMatchObject({
+      refusal: Reason.MACHINE_EXPIRED,
+    });
     world.clock.nowMs = before;
   });
 });
@@ -146,7 +152,10 @@ describe("WatchRevocations", () => {
     });
     await expect.poll(() => open).toBe(true);
     const [slow, fast] = [newId("mch"), newId("mch")];
-    await using elsewhere = openDatabase({ url: world.urls.servingUrl, applicationName: "replica" });
+    await using elsewhere = openDatabase({
+      url: world.urls.servingUrl,
+      applicationName: "replica",
+    });
     await elsewhere.transaction(async (tx) => {
       await recordKeyChanges(tx, [slow]);
       await world.database.transaction((other) => recordKeyChanges(other, [fast]));
@@ -166,7 +175,8 @@ describe("pickCredentialKey", () => {
     expect(pickCredentialKey([entry], trust)).toEqual(credentialKey);
     const other = newKey().seed;
     expect(() => pickCredentialKey([{ ...entry, key: other }], trust)).toThrow("credential-1");
-    // A key that is in the file before it is in the keyset waits there, and the old one goes on signing.
+    // A key that is in the file before it is in the keyset waits there, and the old one goes on
+    // signing.
     const unpublished = { keyId: "credential-2", key: other };
     expect(pickCredentialKey([unpublished, entry], trust)).toEqual(credentialKey);
     expect(() => pickCredentialKey([unpublished], trust)).toThrow("credential-2");

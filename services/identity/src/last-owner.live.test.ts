@@ -74,7 +74,9 @@ describe("the last owner", () => {
     await expect(world.call(owner, signOut, {})).rejects.toMatchObject(lastOwner);
     await expect(world.call(owner, revokeDevice, { keyId })).rejects.toMatchObject(lastOwner);
     const other = await addUser(world, Role.OWNER, owner);
-    await world.database.query("update user_keys set revoked_at = now() where key_id = $1", [keyId]);
+    await world.database.query("update user_keys set revoked_at = now() where key_id = $1", [
+      keyId,
+    ]);
     expect(await works(owner)).toBe(true);
     await expect(world.call(other, signOut, {})).rejects.toMatchObject(lastOwner);
   });
@@ -119,7 +121,9 @@ describe("at the same moment", () => {
         await world.evidence(first, removeUser, { userId: second.userId }),
         await world.evidence(second, removeUser, { userId: first.userId }),
       ];
-      const results = await Promise.allSettled(requests.map((request) => world.send(removeUser, request)));
+      const results = await Promise.allSettled(
+        requests.map((request) => world.send(removeUser, request)),
+      );
       expect(results.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
       for (const result of results)
         if (result.status === "rejected")

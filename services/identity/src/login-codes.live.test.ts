@@ -37,28 +37,37 @@ async function codeOf({ codeId }: TestCode) {
 }
 
 describe("CreateLoginCode", () => {
-  test.each([OWNER, ADMIN, DEVELOPER, AUDITOR])("makes a code that lets one user in as %s", async (role) => {
-    const code = await makeLoginCode(world, role);
-    const name = newName();
-    const answer = await redeem(world, code, newKey(), name);
-    expect(answer).toMatchObject({ role, userName: name, vaultId: world.vaultId });
-    await expect(redeem(world, code, newKey())).rejects.toMatchObject({ reason: Reason.TOKEN_EXHAUSTED });
-    expect(world.audit.recordsOf("login_code.created", code.codeId)).toMatchObject([
-      { actorId: world.ownerId, vaultId: world.vaultId, outcome: Outcome.ALLOWED },
-    ]);
-    expect(await codeOf(code)).toMatchObject({
-      role,
-      userId: "",
-      createdBy: world.ownerId,
-      createdByName: "ada",
-      redeemedBy: answer.keyId,
-      redeemedAt: timestampFromMs(world.clock.nowMs),
-    });
-  });
+  test.each([OWNER, ADMIN, DEVELOPER, AUDITOR])(
+    "makes a code that lets one user in as %s",
+    async (role) => {
+      const code = await makeLoginCode(world, role);
+      const name = newName();
+      const answer = await redeem(world, code, newKey(), name);
+      expect(answer).toMatchObject({ role, userName: name, vaultId: world.vaultId });
+      await expect(redeem(world, code, newKey())).rejects.toMatchObject({
+        reason: Reason.TOKEN_EXHAUSTED,
+      });
+      expect(world.audit.recordsOf("login_code.created", code.codeId)).toMatchObject([
+        { actorId: world.ownerId, vaultId: world.vaultId, outcome: Outcome.ALLOWED },
+      ]);
+      expect(await codeOf(code)).toMatchObject({
+        role,
+        userId: "",
+        createdBy: world.ownerId,
+        createdByName: "ada",
+        redeemedBy: answer.keyId,
+        redeemedAt: timestampFromMs(world.clock.nowMs),
+      });
+    },
+  );
 
   test("takes a code key once, and lifetimes from a minute to seven days", async () => {
     const key = newKey();
-    const request = { codeKeySha256: keySha256(key), role: AUDITOR, lifetime: durationFromMs(60_000) };
+    const request = {
+      codeKeySha256: keySha256(key),
+      role: AUDITOR,
+      lifetime: durationFromMs(60_000),
+    };
     await world.call(world.owner, createLoginCode, request);
     await expect(world.call(world.owner, createLoginCode, request)).rejects.toMatchObject({
       reason: Reason.ALREADY_EXISTS,
@@ -69,14 +78,18 @@ describe("CreateLoginCode", () => {
       ...fresh(),
       lifetime: durationFromMs(7 * 86_400_000),
     });
-    expect(loginCode?.expiresAt && timestampMs(loginCode.expiresAt)).toBe(world.clock.nowMs + 7 * 86_400_000);
+    expect(loginCode?.expiresAt && timestampMs(loginCode.expiresAt)).toBe(
+      world.clock.nowMs + 7 * 86_400_000,
+    );
     for (const wrong of [
       { lifetime: durationFromMs(59_999) },
       { lifetime: durationFromMs(7 * 86_400_000 + 1) },
       { role: Role.UNSPECIFIED },
       { codeKeySha256: new Uint8Array(31) },
     ])
-      await expect(world.call(world.owner, createLoginCode, { ...fresh(), ...wrong })).rejects.toMatchObject({
+      await expect(
+        world.call(world.owner, createLoginCode, { ...fresh(), ...wrong }),
+      ).rejects.toMatchObject({
         reason: Reason.FIELD_INVALID,
       });
   });
@@ -84,7 +97,9 @@ describe("CreateLoginCode", () => {
   test("a code ends with its lifetime", async () => {
     const code = await makeLoginCode(world, AUDITOR);
     world.clock.nowMs += 60_000;
-    await expect(redeem(world, code, newKey())).rejects.toMatchObject({ reason: Reason.TOKEN_EXPIRED });
+    await expect(redeem(world, code, newKey())).rejects.toMatchObject({
+      reason: Reason.TOKEN_EXPIRED,
+    });
     expect(world.audit.recordsOf("login_code.refused", code.codeId)).toMatchObject([
       { reason: "TOKEN_EXPIRED", detail: { step: "expired" } },
     ]);
@@ -94,7 +109,10 @@ describe("CreateLoginCode", () => {
 describe("the names of users", () => {
   test("are unique in the vault in any case, and free again once their user is removed", async () => {
     const name = newName();
-    const [first, second] = [await makeLoginCode(world, AUDITOR), await makeLoginCode(world, AUDITOR)];
+    const [first, second] = [
+      await makeLoginCode(world, AUDITOR),
+      await makeLoginCode(world, AUDITOR),
+    ];
     const { userId } = await redeem(world, first, newKey(), name);
     const taken = { reason: Reason.ALREADY_EXISTS, metadata: { field: "user_name" } };
     await expect(redeem(world, second, newKey(), name)).rejects.toMatchObject(taken);
@@ -108,7 +126,9 @@ describe("the names of users", () => {
   test("are given to one of many who ask at once", async () => {
     const codes = await Promise.all(Array.from({ length: 6 }, () => makeLoginCode(world, AUDITOR)));
     const name = newName();
-    const results = await Promise.allSettled(codes.map((code) => redeem(world, code, newKey(), name)));
+    const results = await Promise.allSettled(
+      codes.map((code) => redeem(world, code, newKey(), name)),
+    );
     expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
     for (const result of results)
       if (result.status === "rejected")
@@ -134,7 +154,11 @@ describe("CreateDeviceCode", () => {
       const answer = await redeem(world, code, device, "");
       expect(answer).toMatchObject({ userId: user.userId, role, userName: user.name });
       expect(answer.keyId).not.toBe(user.keyId);
-      const { principalId, name } = await world.call({ ...device, keyId: answer.keyId }, whoAmI, {});
+      const { principalId, name } = await world.call(
+        { ...device, keyId: answer.keyId },
+        whoAmI,
+        {},
+      );
       expect([principalId, name]).toEqual([user.userId, user.name]);
       expect(world.audit.recordsOf("device.added", user.userId)).toMatchObject([
         { actorId: user.userId, detail: { key_id: answer.keyId, login_code_id: code.codeId } },
@@ -190,15 +214,25 @@ describe("RevokeLoginCode", () => {
     const { codeId } = code;
     const { loginCode } = await world.call(world.owner, revokeLoginCode, { codeId });
     expect(loginCode?.revokedAt).toBeDefined();
-    expect((await world.call(world.owner, revokeLoginCode, { codeId })).loginCode).toEqual(loginCode);
-    expect(world.audit.recordsOf("login_code.revoked", codeId)).toMatchObject([{ actorId: world.ownerId }]);
-    await expect(redeem(world, code, newKey())).rejects.toMatchObject({ reason: Reason.TOKEN_REVOKED });
+    expect((await world.call(world.owner, revokeLoginCode, { codeId })).loginCode).toEqual(
+      loginCode,
+    );
+    expect(world.audit.recordsOf("login_code.revoked", codeId)).toMatchObject([
+      { actorId: world.ownerId },
+    ]);
+    await expect(redeem(world, code, newKey())).rejects.toMatchObject({
+      reason: Reason.TOKEN_REVOKED,
+    });
     const spent = await makeLoginCode(world, AUDITOR);
     await redeem(world, spent, newKey());
-    await expect(world.call(world.owner, revokeLoginCode, { codeId: spent.codeId })).rejects.toMatchObject({
+    await expect(
+      world.call(world.owner, revokeLoginCode, { codeId: spent.codeId }),
+    ).rejects.toMatchObject({
       reason: Reason.TOKEN_EXHAUSTED,
     });
-    await expect(world.call(world.owner, revokeLoginCode, { codeId: newId("tok") })).rejects.toMatchObject({
+    await expect(
+      world.call(world.owner, revokeLoginCode, { codeId: newId("tok") }),
+    ).rejects.toMatchObject({
       reason: Reason.NOT_FOUND,
     });
   });

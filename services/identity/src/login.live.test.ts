@@ -9,7 +9,12 @@ import { newId } from "@sallyport/proto/ids";
 import { Failure } from "@sallyport/rpc";
 import { beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { deviceKeyLifetimeMs } from "./device-key.ts";
-import { makeFirstVault, ownerCodeLifetimeMs, recoverVault, recoveryCodeLifetimeMs } from "./first-vault.ts";
+import {
+  makeFirstVault,
+  ownerCodeLifetimeMs,
+  recoverVault,
+  recoveryCodeLifetimeMs,
+} from "./first-vault.ts";
 import {
   insertLoginCode,
   lockLoginCode,
@@ -77,7 +82,11 @@ describe("RedeemLoginCode", () => {
       vaultId: world.vaultId,
       detail: { name: "grace", role: "auditor", key_id: answer.keyId },
     });
-    const { vault } = await world.call({ ...device, keyId: answer.keyId }, VaultService.method.getVault, {});
+    const { vault } = await world.call(
+      { ...device, keyId: answer.keyId },
+      VaultService.method.getVault,
+      {},
+    );
     expect(vault).toMatchObject({ vaultId: world.vaultId, name: "first" });
   });
 
@@ -87,7 +96,9 @@ describe("RedeemLoginCode", () => {
     const results = await Promise.allSettled(devices.map((device) => redeem(code, device)));
     const winner = results.findIndex(({ status }) => status === "fulfilled");
     const told = results.flatMap((result) =>
-      result.status === "rejected" && result.reason instanceof Failure ? [result.reason.reason] : [],
+      result.status === "rejected" && result.reason instanceof Failure
+        ? [result.reason.reason]
+        : [],
     );
     expect(told).toEqual(Array.from({ length: 9 }, () => Reason.TOKEN_EXHAUSTED));
     world.clock.nowMs += codeLifetimeMs;
@@ -147,7 +158,9 @@ describe("RedeemLoginCode", () => {
     }
     await vi.waitFor(() =>
       expect(recordsOf("login_code.refused").slice(before)).toMatchObject(
-        ["token", "token", "proof", "proof", "signer"].map((step) => ({ detail: { step, count: "1" } })),
+        ["token", "token", "proof", "proof", "signer"].map((step) => ({
+          detail: { step, count: "1" },
+        })),
       ),
     );
     await redeem(code, device);
@@ -217,7 +230,8 @@ describe("makeFirstVault", () => {
     const [vaultId, nowMs] = [other.vaultId, other.clock.nowMs];
     // A vault in which nobody has logged in.
     await using owner = openDatabase({ url: other.urls.ownerUrl, applicationName: "test" });
-    for (const table of ["login_codes", "user_keys", "users"]) await owner.query(`delete from ${table}`);
+    for (const table of ["login_codes", "user_keys", "users"])
+      await owner.query(`delete from ${table}`);
     const [one, two] = [newKey(), newKey()];
     const make = (key: TestKey, atMs: number) =>
       makeFirstVault(other.ownerDatabase, { name: "x", ownerKeySha256: keySha256(key) }, atMs);
@@ -229,21 +243,22 @@ describe("makeFirstVault", () => {
     const codes = await owner.query<{ code_id: string; revoked_at: Date | null }>(
       "select code_id, revoked_at from login_codes",
     );
-    expect(codes.filter(({ revoked_at }) => revoked_at === null).map(({ code_id }) => code_id)).toEqual([
-      second.codeId,
-    ]);
+    expect(
+      codes.filter(({ revoked_at }) => revoked_at === null).map(({ code_id }) => code_id),
+    ).toEqual([second.codeId]);
     await expect(make(one, nowMs)).rejects.toThrow(`the login code ${first.codeId} was revoked`);
   });
 
   test("repeated once somebody has logged in gives an old code no new time", async () => {
     await using other = await startWorld();
-    const ends = () => other.database.query<{ ends: Date }>("select expires_at as ends from login_codes");
+    const ends = () =>
+      other.database.query<{ ends: Date }>("select expires_at as ends from login_codes");
     await using owner = openDatabase({ url: other.urls.ownerUrl, applicationName: "test" });
     await owner.query("update login_codes set redeemed_by = null, redeemed_at = null");
     const before = await ends();
-    const [{ key_sha256 } = { key_sha256: new Uint8Array() }] = await owner.query<{ key_sha256: Uint8Array }>(
-      "select key_sha256 from login_codes",
-    );
+    const [{ key_sha256 } = { key_sha256: new Uint8Array() }] = await owner.query<{
+      key_sha256: Uint8Array;
+    }>("select key_sha256 from login_codes");
     const again = { name: "x", ownerKeySha256: key_sha256 };
     await makeFirstVault(other.ownerDatabase, again, other.clock.nowMs + ownerCodeLifetimeMs);
     expect(await ends()).toEqual(before);
@@ -273,7 +288,11 @@ describe("recoverVault", () => {
   test("makes nothing for a vault that does not exist, and a code that is good for a day", async () => {
     const vaultId = newId("vlt");
     const recover = (id: string, key: TestKey) =>
-      recoverVault(world.ownerDatabase, { vaultId: id, ownerKeySha256: keySha256(key) }, world.clock.nowMs);
+      recoverVault(
+        world.ownerDatabase,
+        { vaultId: id, ownerKeySha256: keySha256(key) },
+        world.clock.nowMs,
+      );
     await expect(recover(vaultId, newKey())).rejects.toThrow(`there is no vault ${vaultId}`);
     const key = newKey();
     const made = await recover(world.vaultId, key);

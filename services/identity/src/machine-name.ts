@@ -1,7 +1,10 @@
 import { newIdBody } from "@sallyport/proto/ids";
 import { type Glob, GlobError, parseGlob } from "./glob.ts";
 
-/** How a token's machines get their names: anything, what matches, or made with random characters in a place. */
+/**
+ * How a token's machines get their names: anything, what matches, or made with random characters in
+ * a place.
+ */
 export type NamePattern =
   | { readonly kind: "any" }
   | { readonly kind: "glob"; readonly glob: Glob }
@@ -12,14 +15,18 @@ const globForm = /^[A-Za-z0-9._*?![\]-]*$/;
 const place = "{id8}";
 const randomLength = 8;
 
-/** Reads a machine-name pattern; empty is any. Throws GlobError, saying what a person has to change. */
+/**
+ * Reads a machine-name pattern; empty is any. Throws GlobError, saying what a person has to change.
+ */
 export function parseNamePattern(pattern: string): NamePattern {
   if (pattern === "") return { kind: "any" };
   const [before = "", after, ...more] = pattern.split(place);
   if (after === undefined) return { kind: "glob", glob: globOf(pattern) };
   if (more.length > 0) throw new GlobError("has {id8} twice");
   if (!form.test(`${before}${"0".repeat(randomLength)}${after}`))
-    throw new GlobError("does not make a machine name: letters, digits, . _ - around {id8}, 128 in all");
+    throw new GlobError(
+      "does not make a machine name: letters, digits, . _ - around {id8}, 128 in all",
+    );
   return { kind: "template", before, after };
 }
 
@@ -36,9 +43,10 @@ export type Naming = {
 };
 
 /**
- * The name of a new machine under a pattern: one that the pattern makes (with 40 random bits, another each time), else the
- * one asked for, else its hostname when that can be a name, else the end of its id. Undefined when the pattern refuses it;
- * where the pattern makes the name, none may be asked for.
+ * The name of a new machine under a pattern: one that the pattern makes (with 40 random bits,
+ * another each time), else the one asked for, else its hostname when that can be a name, else the
+ * end of its id. Undefined when the pattern refuses it; where the pattern makes the name, none may
+ * be asked for.
  */
 export function nameMachine(pattern: string, naming: Naming): string | undefined {
   const parsed = parseNamePattern(pattern);
@@ -48,7 +56,9 @@ export function nameMachine(pattern: string, naming: Naming): string | undefined
     case "glob":
       return parsed.glob.matches(nameOf(naming)) ? nameOf(naming) : undefined;
     case "template":
-      return naming.machineName === "" ? `${parsed.before}${randomPart()}${parsed.after}` : undefined;
+      return naming.machineName === ""
+        ? `${parsed.before}${randomPart()}${parsed.after}`
+        : undefined;
     default:
       throw new Error(`unknown pattern ${String(parsed satisfies never)}`);
   }

@@ -40,7 +40,10 @@ const refusals: ReadonlyMap<MachineState, Reason> = new Map([
   [MachineState.REVOKED, Reason.MACHINE_DISABLED],
 ]);
 
-/** Why a machine in that state gets no credential; unspecified when it gets one, undefined while it is provisioning. */
+/**
+ * Why a machine in that state gets no credential; unspecified when it gets one, undefined while it
+ * is provisioning.
+ */
 export function refusalOf(state: MachineState): Reason | undefined {
   return refusals.get(state);
 }

@@ -1,5 +1,8 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { MachineService, MachineState } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
+import {
+  MachineService,
+  MachineState,
+} from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
 import { PrincipalStatus } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -7,7 +10,8 @@ import { enrollKey, makeMachine, makeToken } from "./testing/fleet.ts";
 import { newKey } from "./testing/signing.ts";
 import { type World, startWorld } from "./testing/world.ts";
 
-const { getMachine, listMachines, disableMachine, enableMachine, revokeMachine } = MachineService.method;
+const { getMachine, listMachines, disableMachine, enableMachine, revokeMachine } =
+  MachineService.method;
 
 let world: World;
 beforeAll(async () => {
@@ -25,7 +29,9 @@ async function stateOf(machineId: string): Promise<MachineState | undefined> {
 }
 
 function recordsOf(machineId: string): string[] {
-  return world.audit.events.filter((event) => event.machineId === machineId).map(({ action }) => action);
+  return world.audit.events
+    .filter((event) => event.machineId === machineId)
+    .map(({ action }) => action);
 }
 
 const away = { reason: Reason.DEPENDENCY_UNAVAILABLE };
@@ -33,7 +39,10 @@ const away = { reason: Reason.DEPENDENCY_UNAVAILABLE };
 describe("DisableMachine", () => {
   test("answers after policy refuses the machine; its key is then known as disabled; recorded once", async () => {
     const { keyId: machineId } = await makeMachine(world);
-    const { machine } = await world.call(world.owner, disableMachine, { machineId, reason: "lost" });
+    const { machine } = await world.call(world.owner, disableMachine, {
+      machineId,
+      reason: "lost",
+    });
     expect(machine?.state).toBe(MachineState.DISABLED);
     expect(world.policy.principals.get(machineId)).toBe(PrincipalStatus.DISABLED);
     const resolved = await world.resolve(machineId);
@@ -48,7 +57,9 @@ describe("DisableMachine", () => {
   test("changes and records nothing while policy is away", async () => {
     const { keyId: machineId } = await makeMachine(world);
     world.policy.away = "setPrincipalStatus";
-    await expect(world.call(world.owner, disableMachine, { machineId })).rejects.toMatchObject(away);
+    await expect(world.call(world.owner, disableMachine, { machineId })).rejects.toMatchObject(
+      away,
+    );
     expect(await stateOf(machineId)).toBe(MachineState.ACTIVE);
     expect(recordsOf(machineId)).toEqual(["machine.enrolled"]);
   });
@@ -76,7 +87,9 @@ describe("DisableMachine", () => {
     );
     const machineId = row?.machine_id ?? "";
     await world.call(world.owner, disableMachine, { machineId });
-    await expect(enrollKey(world, token, machine)).rejects.toMatchObject({ reason: Reason.MACHINE_DISABLED });
+    await expect(enrollKey(world, token, machine)).rejects.toMatchObject({
+      reason: Reason.MACHINE_DISABLED,
+    });
     await world.call(world.owner, enableMachine, { machineId });
     expect(await stateOf(machineId)).toBe(MachineState.PROVISIONING);
     expect((await enrollKey(world, token, machine)).machineId).toBe(machineId);
@@ -96,7 +109,11 @@ describe("EnableMachine", () => {
     await world.call(world.owner, enableMachine, { machineId });
     expect(world.policy.principals.get(machineId)).toBe(PrincipalStatus.ACTIVE);
     expect((await world.resolve(machineId)).credential).toBeDefined();
-    expect(recordsOf(machineId)).toEqual(["machine.enrolled", "machine.disabled", "machine.enabled"]);
+    expect(recordsOf(machineId)).toEqual([
+      "machine.enrolled",
+      "machine.disabled",
+      "machine.enabled",
+    ]);
   });
 
   test("does not let in a machine that another replica stops between the two steps", async () => {
@@ -104,7 +121,9 @@ describe("EnableMachine", () => {
     await world.call(world.owner, disableMachine, { machineId });
     world.audit.beforeAppend = async (events) => {
       if (!events.some(({ action }) => action === "machine.enabled")) return;
-      await world.database.query("update machines set state = 'disabled' where machine_id = $1", [machineId]);
+      await world.database.query("update machines set state = 'disabled' where machine_id = $1", [
+        machineId,
+      ]);
       world.policy.principals.set(machineId, PrincipalStatus.DISABLED);
     };
     await world.call(world.owner, enableMachine, { machineId });
@@ -142,14 +161,21 @@ describe("RevokeMachine", () => {
   test("is for good, answers after policy, works on a disabled machine, and is recorded once", async () => {
     const { keyId: machineId } = await makeMachine(world);
     await world.call(world.owner, disableMachine, { machineId });
-    const { machine } = await world.call(world.owner, revokeMachine, { machineId, reason: "stolen" });
+    const { machine } = await world.call(world.owner, revokeMachine, {
+      machineId,
+      reason: "stolen",
+    });
     expect(machine?.state).toBe(MachineState.REVOKED);
     expect(world.policy.principals.get(machineId)).toBe(PrincipalStatus.REVOKED);
     await world.call(world.owner, revokeMachine, { machineId });
     await expect(world.call(world.owner, disableMachine, { machineId })).rejects.toMatchObject({
       reason: Reason.MACHINE_DISABLED,
     });
-    expect(recordsOf(machineId)).toEqual(["machine.enrolled", "machine.disabled", "machine.revoked"]);
+    expect(recordsOf(machineId)).toEqual([
+      "machine.enrolled",
+      "machine.disabled",
+      "machine.revoked",
+    ]);
   });
 
   test("changes nothing while policy is away", async () => {
@@ -164,10 +190,18 @@ describe("machines as their vault sees them", () => {
   test("unknown ids are NOT_FOUND", async () => {
     const machineId = newId("mch");
     const notFound = { reason: Reason.NOT_FOUND };
-    await expect(world.call(world.owner, getMachine, { machineId })).rejects.toMatchObject(notFound);
-    await expect(world.call(world.owner, disableMachine, { machineId })).rejects.toMatchObject(notFound);
-    await expect(world.call(world.owner, enableMachine, { machineId })).rejects.toMatchObject(notFound);
-    await expect(world.call(world.owner, revokeMachine, { machineId })).rejects.toMatchObject(notFound);
+    await expect(world.call(world.owner, getMachine, { machineId })).rejects.toMatchObject(
+      notFound,
+    );
+    await expect(world.call(world.owner, disableMachine, { machineId })).rejects.toMatchObject(
+      notFound,
+    );
+    await expect(world.call(world.owner, enableMachine, { machineId })).rejects.toMatchObject(
+      notFound,
+    );
+    await expect(world.call(world.owner, revokeMachine, { machineId })).rejects.toMatchObject(
+      notFound,
+    );
   });
 
   test("a machine's life is over at the very millisecond, unless it was revoked", async () => {
@@ -197,7 +231,9 @@ describe("machines as their vault sees them", () => {
       pageToken = page.nextPageToken;
     } while (pageToken !== "");
     expect(listed.slice(0, 3)).toEqual(made);
-    const [row] = await world.database.query<{ all: number }>("select count(*)::int as all from machines");
+    const [row] = await world.database.query<{ all: number }>(
+      "select count(*)::int as all from machines",
+    );
     expect(new Set(listed).size).toBe(listed.length);
     expect(listed).toHaveLength(row?.all ?? -1);
     await expect(world.call(world.owner, listMachines, { pageToken: "x" })).rejects.toMatchObject({
@@ -207,7 +243,9 @@ describe("machines as their vault sees them", () => {
 
   test("a machine may not manage machines", async () => {
     const machine = await makeMachine(world);
-    await expect(world.call(machine, disableMachine, { machineId: machine.keyId })).rejects.toMatchObject({
+    await expect(
+      world.call(machine, disableMachine, { machineId: machine.keyId }),
+    ).rejects.toMatchObject({
       reason: Reason.ROLE_REQUIRED,
     });
   });

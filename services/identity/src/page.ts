@@ -5,8 +5,9 @@ import { fail } from "@sallyport/rpc";
 const defaultPageSize = 50;
 
 /**
- * Reads one page: `load` gets the last id of the page before, or empty, and the most to return; it is asked for one item
- * more than the page holds, which tells whether another follows. Throws Failure FIELD_INVALID for a foreign page token.
+ * Reads one page: `load` gets the last id of the page before, or empty, and the most to return; it
+ * is asked for one item more than the page holds, which tells whether another follows. Throws
+ * Failure FIELD_INVALID for a foreign page token.
  */
 export async function readPage<T>(
   { pageSize, pageToken }: { readonly pageSize: number; readonly pageToken: string },
@@ -15,7 +16,10 @@ export async function readPage<T>(
   load: (after: string, limit: number) => Promise<readonly T[]>,
 ): Promise<{ readonly items: readonly T[]; readonly nextPageToken: string }> {
   if (pageToken !== "" && !isId(prefix, pageToken))
-    throw fail(Reason.FIELD_INVALID, { field: "page_token", description: "is not from this listing" });
+    throw fail(Reason.FIELD_INVALID, {
+      field: "page_token",
+      description: "is not from this listing",
+    });
   const size = pageSize === 0 ? defaultPageSize : pageSize;
   const found = await load(pageToken, size + 1);
   const items = found.slice(0, size);

@@ -98,14 +98,20 @@ describe("RemoveUser", () => {
     const heard = new Set<string>();
     const open = Promise.withResolvers<void>();
     const stream = (async () => {
-      for await (const { principalIds } of world.keys.watchRevocations({}, { signal: stop.signal })) {
+      for await (const { principalIds } of world.keys.watchRevocations(
+        {},
+        { signal: stop.signal },
+      )) {
         open.resolve();
         for (const id of principalIds) heard.add(id);
       }
     })().catch(() => undefined);
     await open.promise;
     const evidence = await world.evidence(owner, whoAmI, {});
-    const answer = await world.call(world.owner, removeUser, { userId: owner.userId, reason: "left" });
+    const answer = await world.call(world.owner, removeUser, {
+      userId: owner.userId,
+      reason: "left",
+    });
     expect(answer).toMatchObject({ tokensRevoked: 1, loginCodesRevoked: 2 });
     expect(answer.user?.removedAt).toBeDefined();
     expect(world.policy.ended).toContain(owner.userId);
@@ -117,10 +123,17 @@ describe("RemoveUser", () => {
     expect((await world.send(whoAmI, evidence)).name).toBe(owner.name); // Only reading, for a minute at most.
     const { tokenId } = token;
     const { token: stored } = await world.call(world.owner, getToken, { tokenId });
-    expect(stored).toMatchObject({ revokeReason: "its maker was removed: left", createdByName: owner.name });
-    await expect(enrollKey(world, token, newKey())).rejects.toMatchObject({ reason: Reason.TOKEN_REVOKED });
+    expect(stored).toMatchObject({
+      revokeReason: "its maker was removed: left",
+      createdByName: owner.name,
+    });
+    await expect(enrollKey(world, token, newKey())).rejects.toMatchObject({
+      reason: Reason.TOKEN_REVOKED,
+    });
     for (const code of [invitation, deviceCode])
-      await expect(redeem(world, code, newKey(), "")).rejects.toMatchObject({ reason: Reason.TOKEN_REVOKED });
+      await expect(redeem(world, code, newKey(), "")).rejects.toMatchObject({
+        reason: Reason.TOKEN_REVOKED,
+      });
     expect((await world.resolve(machineId)).credential).toBeDefined();
     expect(world.audit.recordsOf("user.removed", owner.userId)).toMatchObject([
       {
@@ -144,7 +157,9 @@ describe("RemoveUser", () => {
 
   test("stops every key of the user, also one that itself was not revoked", async () => {
     const user = await addUser(world, AUDITOR);
-    await world.database.query("update users set removed_at = now() where user_id = $1", [user.userId]);
+    await world.database.query("update users set removed_at = now() where user_id = $1", [
+      user.userId,
+    ]);
     expect((await world.resolve(user.keyId)).refusal).toBe(Reason.MACHINE_DISABLED);
   });
 
@@ -156,7 +171,9 @@ describe("RemoveUser", () => {
     const again = await world.call(world.owner, removeUser, { userId });
     expect(again).toMatchObject({ tokensRevoked: 0, loginCodesRevoked: 0 });
     expect(world.audit.events).toHaveLength(before);
-    await expect(world.call(world.owner, removeUser, { userId: newId("usr") })).rejects.toMatchObject({
+    await expect(
+      world.call(world.owner, removeUser, { userId: newId("usr") }),
+    ).rejects.toMatchObject({
       reason: Reason.NOT_FOUND,
     });
   });
@@ -189,7 +206,11 @@ describe("RemoveUser", () => {
         machineLifetime: lifetime,
         maxUses: 1,
       }),
-      world.evidence(user, createLoginCode, { codeKeySha256: keySha256(newKey()), role: OWNER, lifetime }),
+      world.evidence(user, createLoginCode, {
+        codeKeySha256: keySha256(newKey()),
+        role: OWNER,
+        lifetime,
+      }),
       world.evidence(user, createDeviceCode, { codeKeySha256: keySha256(newKey()), lifetime }),
       world.evidence(user, removeUser, { userId: other.userId }),
     ];
@@ -231,7 +252,9 @@ describe("RemoveUser", () => {
       else refused += 1;
     }
     expect(kept).toBeGreaterThan(0);
-    console.info(`tokens made beside the removal of their maker: ${kept} revoked, ${refused} not made`);
+    console.info(
+      `tokens made beside the removal of their maker: ${kept} revoked, ${refused} not made`,
+    );
   });
 });
 

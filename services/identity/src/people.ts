@@ -6,12 +6,17 @@ import { signerOf } from "./reports.ts";
 import { hasActingOwner, holdUser } from "./store/users.ts";
 
 /**
- * The user who signed, who until the transaction ends stays what the credential says. A credential may be a minute old:
- * without this, whoever is removed could leave behind what outlasts the removal. Throws Failure MACHINE_DISABLED.
+ * The user who signed, who until the transaction ends stays what the credential says. A credential
+ * may be a minute old: without this, whoever is removed could leave behind what outlasts the
+ * removal. Throws Failure MACHINE_DISABLED.
  */
-export async function holdSigner(tx: Tx, context: Pick<ForwardContext, "principal">): Promise<Principal> {
+export async function holdSigner(
+  tx: Tx,
+  context: Pick<ForwardContext, "principal">,
+): Promise<Principal> {
   const signer = signerOf(context);
-  if (!(await holdUser(tx, signer.vaultId, signer.id, signer.keyId))) throw fail(Reason.MACHINE_DISABLED);
+  if (!(await holdUser(tx, signer.vaultId, signer.id, signer.keyId)))
+    throw fail(Reason.MACHINE_DISABLED);
   return signer;
 }
 

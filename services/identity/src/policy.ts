@@ -25,8 +25,9 @@ export function createPolicyScope(transport: Transport): PolicyScope {
 }
 
 /**
- * Checks that the vault has these projects and secrets, and shows them to the user; returns the user's roles in the
- * projects. Throws Failure NOT_FOUND, FIELD_INVALID, MACHINE_DISABLED or DEPENDENCY_UNAVAILABLE.
+ * Checks that the vault has these projects and secrets, and shows them to the user; returns the
+ * user's roles in the projects. Throws Failure NOT_FOUND, FIELD_INVALID, MACHINE_DISABLED or
+ * DEPENDENCY_UNAVAILABLE.
  */
 export async function validateScope(
   policy: Pick<PolicyScope, "validateScope">,
@@ -46,7 +47,8 @@ export async function validateScope(
 }
 
 /**
- * Has policy keep a user out for good and take the user's project roles. Throws Failure DEPENDENCY_UNAVAILABLE.
+ * Has policy keep a user out for good and take the user's project roles. Throws Failure
+ * DEPENDENCY_UNAVAILABLE.
  */
 export async function keepOut(
   policy: Pick<PolicyScope, "endUser">,
@@ -62,7 +64,10 @@ export async function keepOut(
 // So many that policy is not the bottleneck, so few that its other callers are not kept waiting.
 const atOnce = 10;
 
-/** Has policy keep users of a vault out; the first failure ends it. Throws Failure DEPENDENCY_UNAVAILABLE. */
+/**
+ * Has policy keep users of a vault out; the first failure ends it. Throws Failure
+ * DEPENDENCY_UNAVAILABLE.
+ */
 export async function keepAllOut(
   policy: Pick<PolicyScope, "endUser">,
   vaultId: string,
@@ -74,7 +79,10 @@ export async function keepAllOut(
     );
 }
 
-/** Gives a machine its token's scope; repeating it changes nothing. Throws Failure DEPENDENCY_UNAVAILABLE. */
+/**
+ * Gives a machine its token's scope; repeating it changes nothing. Throws Failure
+ * DEPENDENCY_UNAVAILABLE.
+ */
 export async function applyScope(
   policy: Pick<PolicyScope, "applyScope">,
   { vaultId, machineId, expiresAt }: Machine,
@@ -100,8 +108,8 @@ export async function applyScope(
 }
 
 /**
- * Has policy commit a machine's status. A machine whose scope was never applied may be unknown there, and policy lets
- * nobody in whom it does not know. Throws Failure DEPENDENCY_UNAVAILABLE.
+ * Has policy commit a machine's status. A machine whose scope was never applied may be unknown
+ * there, and policy lets nobody in whom it does not know. Throws Failure DEPENDENCY_UNAVAILABLE.
  */
 export async function setStatus(
   policy: Pick<PolicyScope, "setPrincipalStatus">,
@@ -117,8 +125,8 @@ export async function setStatus(
 }
 
 /**
- * The projects that a developer manages, at most 1,000. Throws Failure MACHINE_DISABLED (the developer was removed) or
- * DEPENDENCY_UNAVAILABLE.
+ * The projects that a developer manages, at most 1,000. Throws Failure MACHINE_DISABLED (the
+ * developer was removed) or DEPENDENCY_UNAVAILABLE.
  */
 export async function managedProjects(
   policy: Pick<PolicyScope, "listRoles">,
@@ -126,7 +134,9 @@ export async function managedProjects(
 ): Promise<string[]> {
   try {
     const { roles } = await policy.listRoles(developer);
-    return roles.filter(({ role }) => role === ProjectRole.MANAGER).map(({ projectId }) => projectId);
+    return roles
+      .filter(({ role }) => role === ProjectRole.MANAGER)
+      .map(({ projectId }) => projectId);
   } catch (error) {
     throw told(error, Reason.MACHINE_DISABLED);
   }
@@ -136,8 +146,8 @@ export async function managedProjects(
 export const mostEnded = 500;
 
 /**
- * Has policy end machines of a vault for good, with their memberships and grants; those that it does not know are none of
- * its. Throws Failure DEPENDENCY_UNAVAILABLE.
+ * Has policy end machines of a vault for good, with their memberships and grants; those that it
+ * does not know are none of its. Throws Failure DEPENDENCY_UNAVAILABLE.
  */
 export async function endMachines(
   policy: Pick<PolicyScope, "revokePrincipals">,
@@ -156,6 +166,7 @@ export async function endMachines(
 // What policy says to us is told to the caller only where it is about what the caller asked for.
 function told(error: unknown, ...reasons: readonly Reason[]): Failure {
   const failure = failureOf(error);
-  const known = failure.reason === Reason.DEPENDENCY_UNAVAILABLE || reasons.includes(failure.reason);
+  const known =
+    failure.reason === Reason.DEPENDENCY_UNAVAILABLE || reasons.includes(failure.reason);
   return known ? failure : fail(Reason.INTERNAL, {}, error);
 }

@@ -39,7 +39,10 @@ export type ServiceParts = {
   readonly steadyClock?: () => number;
 };
 
-/** How many records a token's machines may cause by being made: 25,000 at once, 150,000 a day (LOG.md §7). */
+/**
+ * How many records a token's machines may cause by being made: 25,000 at once, 150,000 a day
+ * (LOG.md §7).
+ */
 const enrollmentRate: Rate = { perSecond: 150_000 / 86_400, burst: 25_000 };
 
 /** Every public method that identity owns, for the forwarder. */

@@ -28,7 +28,10 @@ export function reasonText(reason: Reason): string {
   return enumName(ReasonSchema, reason);
 }
 
-/** The signer of a request that only enrolled callers may send. Throws Failure ROLE_REQUIRED for another. */
+/**
+ * The signer of a request that only enrolled callers may send. Throws Failure ROLE_REQUIRED for
+ * another.
+ */
 export function signerOf({ principal }: Pick<ForwardContext, "principal">): Principal {
   if (!principal) throw fail(Reason.ROLE_REQUIRED);
   return principal;

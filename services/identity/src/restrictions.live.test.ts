@@ -6,7 +6,13 @@ import { MachineService } from "@sallyport/proto/gen/sallyport/identity/v1/machi
 import { enumName } from "@sallyport/proto/names";
 import { Failure } from "@sallyport/rpc";
 import { beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { type Restrictions, type Saying, type TestToken, enrollKey, makeToken } from "./testing/fleet.ts";
+import {
+  type Restrictions,
+  type Saying,
+  type TestToken,
+  enrollKey,
+  makeToken,
+} from "./testing/fleet.ts";
 import { newKey } from "./testing/signing.ts";
 import { type World, startWorld } from "./testing/world.ts";
 
@@ -36,14 +42,28 @@ function recordsOf(action: string, { tokenId }: TestToken) {
   return world.audit.recordsOf(action, tokenId);
 }
 
-/** What comes of an enrollment that is refused: what its caller is told, what is recorded of it, what it spent. */
+/**
+ * What comes of an enrollment that is refused: what its caller is told, what is recorded of it,
+ * what it spent.
+ */
 async function refusalOf(token: TestToken, saying: Saying) {
   const [before, uses] = [recordsOf("token.refused", token).length, await usesOf(token)];
-  const told: unknown = await enrollKey(world, token, newKey(), saying).catch((error: unknown) => error);
+  const told: unknown = await enrollKey(world, token, newKey(), saying).catch(
+    (error: unknown) => error,
+  );
   const records = recordsOf("token.refused", token)
     .slice(before)
-    .map(({ outcome, vaultId, reason, detail }) => ({ outcome, vaultId, reason, step: detail["step"] }));
-  return { told: told instanceof Failure ? told.reason : told, records, spent: (await usesOf(token)) - uses };
+    .map(({ outcome, vaultId, reason, detail }) => ({
+      outcome,
+      vaultId,
+      reason,
+      step: detail["step"],
+    }));
+  return {
+    told: told instanceof Failure ? told.reason : told,
+    records,
+    spent: (await usesOf(token)) - uses,
+  };
 }
 
 function refusedFor(reason: Reason, step: string) {
@@ -60,7 +80,9 @@ describe("a token with source ranges", () => {
     for (const sourceIp of ["192.0.2.7", "::ffff:192.0.2.7", "2001:db8:1::1"])
       await enrollKey(world, token, newKey(), { sourceIp });
     for (const sourceIp of ["192.0.2.16", "::ffff:192.0.2.16", "2001:db9::1"])
-      expect(await refusalOf(token, { sourceIp })).toEqual(refusedFor(TOKEN_SOURCE_REFUSED, "source"));
+      expect(await refusalOf(token, { sourceIp })).toEqual(
+        refusedFor(TOKEN_SOURCE_REFUSED, "source"),
+      );
   });
 
   test("gives a machine back to a retry from them only", async () => {
@@ -68,7 +90,9 @@ describe("a token with source ranges", () => {
     const machine = newKey();
     const first = await enrollKey(world, token, machine);
     expect(await enrollKey(world, token, machine, { sourceIp: "192.0.2.8" })).toEqual(first);
-    await expect(enrollKey(world, token, machine, { sourceIp: "198.51.100.1" })).rejects.toMatchObject({
+    await expect(
+      enrollKey(world, token, machine, { sourceIp: "198.51.100.1" }),
+    ).rejects.toMatchObject({
       reason: TOKEN_SOURCE_REFUSED,
     });
     expect(recordsOf("token.refused", token)).toMatchObject([{ detail: { step: "source" } }]);
@@ -81,7 +105,12 @@ describe("a token with a hostname pattern", () => {
     const token = await restricted({ hostnamePattern: "runner-[0-9]*.ci.example" });
     for (const hostname of ["runner-1.ci.example", "RUNNER-22.CI.example"])
       await enrollKey(world, token, newKey(), { hostname });
-    for (const hostname of ["runner-x.ci.example", "a-runner-1.ci.example", "runner-1.ci.example.evil", ""])
+    for (const hostname of [
+      "runner-x.ci.example",
+      "a-runner-1.ci.example",
+      "runner-1.ci.example.evil",
+      "",
+    ])
       expect(await refusalOf(token, { hostname })).toEqual(
         refusedFor(Reason.TOKEN_HOSTNAME_REFUSED, "hostname"),
       );
@@ -93,13 +122,16 @@ describe("a token with a machine-name pattern", () => {
 
   test("takes names that match it, asked for or from the host", async () => {
     const token = await restricted({ machineNamePattern: "web-*" });
-    const named = async (saying: Saying) => (await enrollKey(world, token, newKey(), saying)).machineName;
+    const named = async (saying: Saying) =>
+      (await enrollKey(world, token, newKey(), saying)).machineName;
     expect(await named({ machineName: "web-1", hostname: "other" })).toBe("web-1");
     expect(await named({ machineName: "", hostname: "web-2" })).toBe("web-2");
     expect(await refusalOf(token, { machineName: "db-1", hostname: "web-1" })).toEqual(
       refusedFor(TOKEN_NAME_REFUSED, "name"),
     );
-    expect(await refusalOf(token, { machineName: "WEB-1" })).toEqual(refusedFor(TOKEN_NAME_REFUSED, "name"));
+    expect(await refusalOf(token, { machineName: "WEB-1" })).toEqual(
+      refusedFor(TOKEN_NAME_REFUSED, "name"),
+    );
     expect(await refusalOf(token, { machineName: "", hostname: "db-1" })).toEqual(
       refusedFor(TOKEN_NAME_REFUSED, "name"),
     );
@@ -110,7 +142,9 @@ describe("a token with a machine-name pattern", () => {
 
   test("that makes names gives each machine one of its own, and takes none that is asked for", async () => {
     const token = await restricted({ machineNamePattern: "worker-{id8}.x" });
-    const made = await Promise.all(Array.from({ length: 5 }, () => enrollKey(world, token, newKey())));
+    const made = await Promise.all(
+      Array.from({ length: 5 }, () => enrollKey(world, token, newKey())),
+    );
     const names = made.map(({ machineName }) => machineName);
     for (const name of names) expect(name).toMatch(/^worker-[0-9a-hjkmnp-tv-z]{8}\.x$/);
     expect(new Set(names).size).toBe(5);
@@ -163,7 +197,9 @@ describe("the checks come in one order", () => {
       refusedFor(Reason.TOKEN_NAME_REFUSED, "name"),
     );
     await enrollKey(world, token, newKey(), right);
-    expect(await refusalOf(token, wrong)).toEqual(refusedFor(Reason.TOKEN_SOURCE_REFUSED, "source"));
+    expect(await refusalOf(token, wrong)).toEqual(
+      refusedFor(Reason.TOKEN_SOURCE_REFUSED, "source"),
+    );
     expect(await refusalOf(token, { hostname: "x", machineName: "x" })).toEqual(
       refusedFor(Reason.TOKEN_EXHAUSTED, "exhausted"),
     );
@@ -198,7 +234,9 @@ describe("validate_only", () => {
     enrollKey(world, token, machine, { ...saying, validateOnly: true });
 
   async function machinesStored(): Promise<number> {
-    const [row] = await world.database.query<{ all: number }>("select count(*)::int as all from machines");
+    const [row] = await world.database.query<{ all: number }>(
+      "select count(*)::int as all from machines",
+    );
     return row?.all ?? -1;
   }
 
@@ -231,8 +269,12 @@ describe("validate_only", () => {
       [{ hostname: "b" }, Reason.TOKEN_HOSTNAME_REFUSED, "hostname"],
     ] as const;
     for (const [saying, reason, step] of cases) {
-      expect(await refusalOf(token, { ...saying, validateOnly: true })).toEqual(refusedFor(reason, step));
-      expect(recordsOf("token.refused", token).at(-1)?.detail).toMatchObject({ validate_only: "true" });
+      expect(await refusalOf(token, { ...saying, validateOnly: true })).toEqual(
+        refusedFor(reason, step),
+      );
+      expect(recordsOf("token.refused", token).at(-1)?.detail).toMatchObject({
+        validate_only: "true",
+      });
     }
     const forged = { ...token, key: newKey() };
     await expect(dryRun(forged)).rejects.toMatchObject({ reason: Reason.REQUEST_REJECTED });
@@ -242,12 +284,16 @@ describe("validate_only", () => {
   test("describes the machine that the key is already", async () => {
     const token = await restricted({}, 1);
     const machine = newKey();
-    const { machineName, expiresAt } = await enrollKey(world, token, machine, { machineName: "first" });
+    const { machineName, expiresAt } = await enrollKey(world, token, machine, {
+      machineName: "first",
+    });
     world.clock.nowMs += 1000;
     const answer = await dryRun(token, {}, machine);
     expect(answer).toMatchObject({ machineId: "", machineName, expiresAt, usesLeft: 0 });
     await world.call(world.owner, revokeToken, { tokenId: token.tokenId });
-    await expect(dryRun(token, {}, machine)).rejects.toMatchObject({ reason: Reason.TOKEN_REVOKED });
+    await expect(dryRun(token, {}, machine)).rejects.toMatchObject({
+      reason: Reason.TOKEN_REVOKED,
+    });
   });
 });
 
@@ -267,7 +313,9 @@ describe("the cap on living machines", () => {
     const room = cap - (await living());
     expect(room).toBeGreaterThan(5);
     const results = await Promise.allSettled(
-      Array.from({ length: cap + 20 }, (_, at) => enrollKey(world, tokens[at % 3] ?? tokens[0], newKey())),
+      Array.from({ length: cap + 20 }, (_, at) =>
+        enrollKey(world, tokens[at % 3] ?? tokens[0], newKey()),
+      ),
     );
     const refused = results.filter(({ status }) => status === "rejected");
     expect(results.length - refused.length).toBe(room);
@@ -278,7 +326,9 @@ describe("the cap on living machines", () => {
     expect(await living()).toBe(cap);
     const token = tokens[0];
     expect(await refusalOf(token, {})).toEqual(refusedFor(MACHINE_CAP_REACHED, "cap"));
-    expect(await refusalOf(token, { validateOnly: true })).toEqual(refusedFor(MACHINE_CAP_REACHED, "cap"));
+    expect(await refusalOf(token, { validateOnly: true })).toEqual(
+      refusedFor(MACHINE_CAP_REACHED, "cap"),
+    );
   });
 
   test("is counted exactly over several processes", async () => {

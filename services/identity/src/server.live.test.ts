@@ -9,7 +9,12 @@ import { KeyService } from "@sallyport/proto/gen/sallyport/identity/internal/v1/
 import { newId } from "@sallyport/proto/ids";
 import { checkHealth, connectPeer, failureOf, route, serve } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
-import { type TestPki, createAnswerFiles, createServiceDatabase, createTestPki } from "@sallyport/test/infra";
+import {
+  type TestPki,
+  createAnswerFiles,
+  createServiceDatabase,
+  createTestPki,
+} from "@sallyport/test/infra";
 import { describe, expect, test } from "vitest";
 import { type IdentityConfig, startIdentity } from "./server.ts";
 import { type TestTrust, createTestTrust, newKey, signRequest } from "./testing/signing.ts";
@@ -17,7 +22,12 @@ import { type TestTrust, createTestTrust, newKey, signRequest } from "./testing/
 const logger = createLogger({ service: "test", level: "silent" });
 const listen = { host: "127.0.0.1", port: 0 };
 
-function configOf(pki: TestPki, trust: TestTrust, databaseUrl: string, auditPort: number): IdentityConfig {
+function configOf(
+  pki: TestPki,
+  trust: TestTrust,
+  databaseUrl: string,
+  auditPort: number,
+): IdentityConfig {
   return {
     listen,
     trustDomain: pki.trustDomain,
@@ -38,7 +48,11 @@ function configOf(pki: TestPki, trust: TestTrust, databaseUrl: string, auditPort
 }
 
 function serveAudit(pki: TestPki) {
-  const append = route(AppendService, { append: ["identity"] }, { append: () => ({ results: [] }) });
+  const append = route(
+    AppendService,
+    { append: ["identity"] },
+    { append: () => ({ results: [] }) },
+  );
   const { trustDomain } = pki;
   return serve({
     self: "audit",
@@ -73,18 +87,25 @@ describe("startIdentity", () => {
     const { results } = await createClient(KeyService, gateway.transport).resolveKeys({ keyIds });
     expect(results.map(({ keyId }) => keyId)).toEqual(keyIds);
     const refused = createClient(KeyService, secrets.transport).resolveKeys({ keyIds });
-    await expect(refused.catch((error: unknown) => Promise.reject(failureOf(error)))).rejects.toMatchObject({
+    await expect(
+      refused.catch((error: unknown) => Promise.reject(failureOf(error))),
+    ).rejects.toMatchObject({
       reason: Reason.INTERNAL,
     });
     await checkHealth(gateway.transport, "live");
     await checkHealth(gateway.transport, "dependency:postgres");
     await checkHealth(gateway.transport, "dependency:audit");
     const unavailable = { reason: Reason.DEPENDENCY_UNAVAILABLE };
-    await expect(checkHealth(gateway.transport, "dependency:policy")).rejects.toMatchObject(unavailable);
+    await expect(checkHealth(gateway.transport, "dependency:policy")).rejects.toMatchObject(
+      unavailable,
+    );
     await expect(checkHealth(gateway.transport, "ready")).rejects.toMatchObject(unavailable);
     const heartbeats: number[] = [];
     const stream = (async () => {
-      for await (const { principalIds } of createClient(KeyService, gateway.transport).watchRevocations({}))
+      for await (const { principalIds } of createClient(
+        KeyService,
+        gateway.transport,
+      ).watchRevocations({}))
         heartbeats.push(principalIds.length);
     })();
     await expect.poll(() => heartbeats).toEqual([0]);
@@ -102,7 +123,12 @@ describe("startIdentity", () => {
     await using identity = await startIdentity(config);
     const url = `https://127.0.0.1:${identity.port}`;
     const { trustDomain } = pki;
-    await using gateway = connectPeer({ peer: "identity", url, tls: pki.tls("gateway"), trustDomain });
+    await using gateway = connectPeer({
+      peer: "identity",
+      url,
+      tls: pki.tls("gateway"),
+      trustDomain,
+    });
     const forwarding = createClient(ForwardService, gateway.transport);
     // A refusal is signed as an answer is.
     const signedBy = async () => {
@@ -120,9 +146,9 @@ describe("startIdentity", () => {
     await using pki = await createTestPki();
     const [trust, other] = [createTestTrust(Date.now()), createTestTrust(Date.now())];
     const config = configOf(pki, trust, "postgres://nobody@127.0.0.1:1/none", 1);
-    await expect(startIdentity({ ...config, rootFingerprint: other.rootFingerprint })).rejects.toThrow(
-      "SALLYPORT_ROOT_FINGERPRINT",
-    );
+    await expect(
+      startIdentity({ ...config, rootFingerprint: other.rootFingerprint }),
+    ).rejects.toThrow("SALLYPORT_ROOT_FINGERPRINT");
     const credentialKeys = [{ keyId: "credential-1", key: other.credentialKey.seed }];
     await expect(startIdentity({ ...config, credentialKeys })).rejects.toThrow("credential-1");
   });

@@ -26,8 +26,8 @@ export type { IdentityConfig } from "./config.ts";
 export type IdentityOverrides = { readonly clock?: () => number };
 
 /**
- * Starts identity; resolves once it listens. Rejects when the keyset is not the pinned root's or does not hold the
- * credential key or the answer key. Disposing drains it.
+ * Starts identity; resolves once it listens. Rejects when the keyset is not the pinned root's or
+ * does not hold the credential key or the answer key. Disposing drains it.
  */
 export async function startIdentity(
   config: IdentityConfig,
@@ -38,18 +38,27 @@ export async function startIdentity(
   const { keyset, rootFingerprint } = config;
   const trust = stack.use(await followTrust({ keyset, rootFingerprint, clock, logger }));
   const followed = { trust, logger };
-  const credentials = stack.use(await followSigner(config.credentialKeys, pickCredentialKey, followed));
+  const credentials = stack.use(
+    await followSigner(config.credentialKeys, pickCredentialKey, followed),
+  );
   const answers = stack.use(await followAnswerKey(config.answerKeys, "identity", followed));
   const tls = { certFile: config.certFile, keyFile: config.keyFile, caFile: config.caFile };
   const { trustDomain } = config;
-  const toPolicy = stack.use(connectPeer({ peer: "policy", url: config.policyUrl, tls, trustDomain }));
+  const toPolicy = stack.use(
+    connectPeer({ peer: "policy", url: config.policyUrl, tls, trustDomain }),
+  );
   const toAudit = stack.use(connectPeer({ peer: "audit", url: config.auditUrl, tls, trustDomain }));
   const database = stack.use(
     openDatabase({ url: config.databaseUrl, applicationName: "sallyport-identity" }),
   );
-  // Key look-ups have connections of their own: enrollments that wait for one token must not hold up every request.
+  // Key look-ups have connections of their own: enrollments that wait for one token must not hold
+  // up every request.
   const lookUps = stack.use(
-    openDatabase({ url: config.databaseUrl, applicationName: "sallyport-identity-keys", poolSize: 4 }),
+    openDatabase({
+      url: config.databaseUrl,
+      applicationName: "sallyport-identity-keys",
+      poolSize: 4,
+    }),
   );
   const audit = createClient(AppendService, toAudit.transport);
   const outbox = stack.use(createOutbox({ database, audit, logger }));
@@ -84,7 +93,10 @@ export async function startIdentity(
       listen: config.listen,
       tls,
       trustDomain,
-      routes: [route(KeyService, keyCallers, keys), route(ForwardService, forwardCallers, forwarder)],
+      routes: [
+        route(KeyService, keyCallers, keys),
+        route(ForwardService, forwardCallers, forwarder),
+      ],
       dependencies: {
         postgres: () => database.ping(),
         policy: () => checkHealth(toPolicy.transport, "live"),

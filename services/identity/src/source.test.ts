@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import { isInside } from "./source.ts";
 
 /** An IPv4 address as a number, and whether a range holds it, by arithmetic alone. */
-const numberOf = (address: string) => address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
+const numberOf = (address: string) =>
+  address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
 const textOf = (value: number) => [24, 16, 8, 0].map((shift) => (value >>> shift) & 255).join(".");
 const holds = (network: number, bits: number, address: number) =>
   Math.floor(network / 2 ** (32 - bits)) === Math.floor(address / 2 ** (32 - bits));
@@ -43,17 +44,23 @@ describe("isInside", () => {
     const bits = fc.integer({ min: 0, max: 32 });
     const address = fc.integer({ min: 0, max: 2 ** 32 - 1 });
     fc.assert(
-      fc.property(bits, address, address, fc.integer({ min: 0, max: 32 }), (size, from, other, near) => {
-        const network = size === 0 ? 0 : Math.floor(from / 2 ** (32 - size)) * 2 ** (32 - size);
-        // An address anywhere, and one that differs from the network in few bits.
-        const close = (network ^ (near === 32 ? 0 : 1 << near)) >>> 0;
-        for (const asked of [other, close]) {
-          const want = holds(network, size, asked);
-          expect(isInside(textOf(asked), [`${textOf(network)}/${size}`])).toBe(want);
-          expect(isInside(`::ffff:${textOf(asked)}`, [`${textOf(network)}/${size}`])).toBe(want);
-        }
-        expect(numberOf(textOf(network))).toBe(network);
-      }),
+      fc.property(
+        bits,
+        address,
+        address,
+        fc.integer({ min: 0, max: 32 }),
+        (size, from, other, near) => {
+          const network = size === 0 ? 0 : Math.floor(from / 2 ** (32 - size)) * 2 ** (32 - size);
+          // An address anywhere, and one that differs from the network in few bits.
+          const close = (network ^ (near === 32 ? 0 : 1 << near)) >>> 0;
+          for (const asked of [other, close]) {
+            const want = holds(network, size, asked);
+            expect(isInside(textOf(asked), [`${textOf(network)}/${size}`])).toBe(want);
+            expect(isInside(`::ffff:${textOf(asked)}`, [`${textOf(network)}/${size}`])).toBe(want);
+          }
+          expect(numberOf(textOf(network))).toBe(network);
+        },
+      ),
     );
   });
 });

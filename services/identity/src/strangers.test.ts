@@ -23,7 +23,11 @@ function contextFrom(sourceIp: string): ForwardContext {
   };
 }
 
-type Attempt = { readonly from: string; readonly shown: Shown; readonly step?: "signer" | "token" | "proof" };
+type Attempt = {
+  readonly from: string;
+  readonly shown: Shown;
+  readonly step?: "signer" | "token" | "proof";
+};
 
 /** What is on record of attempts when the process was stopped after them. */
 async function recordedOf(attempts: readonly Attempt[]): Promise<Event[]> {
@@ -66,7 +70,10 @@ test("an attempt on a token that there is, is in its vault's list, with what the
 });
 
 test("thousands of guesses from thousands of addresses are a hundred records at most, and every one is counted", async () => {
-  const attempts = Array.from({ length: 8_000 }, (_, n) => ({ from: addressOf(n % 4_000), shown: guess }));
+  const attempts = Array.from({ length: 8_000 }, (_, n) => ({
+    from: addressOf(n % 4_000),
+    shown: guess,
+  }));
   const recorded = await recordedOf(attempts);
   expect(total(recorded)).toBe(8_000);
   expect(recorded.length).toBeLessThanOrEqual(2 * 51);

@@ -6,7 +6,10 @@ import { sourceUnitOf } from "@sallyport/reports";
 import type { Verdict } from "./enrollment.ts";
 import { originOf, reasonText } from "./reports.ts";
 
-/** What a stranger showed: a token or code, and what he told of himself. Vault and subject only when they exist. */
+/**
+ * What a stranger showed: a token or code, and what he told of himself. Vault and subject only when
+ * they exist.
+ */
 export type Shown = {
   readonly action: "token.refused" | "login_code.refused";
   readonly concerned: { readonly vaultId: string; readonly subjectId: string } | undefined;
@@ -14,8 +17,9 @@ export type Shown = {
 };
 
 /**
- * Puts on record that somebody who proved nothing was turned away: counted by address, failed step, and the token or code
- * that he named if there is one. It costs no transaction, and a flood of it fills no disk.
+ * Puts on record that somebody who proved nothing was turned away: counted by address, failed step,
+ * and the token or code that he named if there is one. It costs no transaction, and a flood of it
+ * fills no disk.
  */
 export function noteStranger(
   outbox: Pick<Outbox, "note">,
@@ -39,6 +43,7 @@ export function noteStranger(
         subjectId,
         detail: { count: String(count), step, ...told },
       }),
-    restRecord: (count) => newEvent("identity", action, { ...stranger, detail: { count: String(count) } }),
+    restRecord: (count) =>
+      newEvent("identity", action, { ...stranger, detail: { count: String(count) } }),
   });
 }

@@ -2,8 +2,14 @@ import { createClient } from "@connectrpc/connect";
 import { openDatabase } from "@sallyport/postgres";
 import { Outcome, ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { MachineService, MachineState } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
-import { PrincipalStatus, ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
+import {
+  MachineService,
+  MachineState,
+} from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
+import {
+  PrincipalStatus,
+  ScopeService,
+} from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { createLogger } from "@sallyport/telemetry";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type SweepParts, startSweeping, sweepExpired } from "./sweep.ts";
@@ -48,7 +54,9 @@ describe("a sweep", () => {
     world.clock.nowMs += 1;
     const { machineId: living } = await enrollKey(world, token, newKey());
     expect(await sweepExpired(parts)).toBe(2);
-    const statuses = [ended, disabled, revoked, living].map((id) => world.policy.principals.get(id));
+    const statuses = [ended, disabled, revoked, living].map((id) =>
+      world.policy.principals.get(id),
+    );
     const { ACTIVE, EXPIRED, REVOKED } = PrincipalStatus;
     expect(statuses).toEqual([EXPIRED, EXPIRED, REVOKED, ACTIVE]);
     expect((await storedStates()).toSorted()).toEqual(["active", "expired", "expired", "revoked"]);
@@ -92,16 +100,23 @@ describe("a sweep", () => {
 
   test("is not held up by a vault of which policy cannot end the machines", async () => {
     const others = [await addVault(world, "one"), await addVault(world, "two")];
-    const tokens = [token, ...(await Promise.all(others.map((owner) => makeToken(world, {}, owner))))];
+    const tokens = [
+      token,
+      ...(await Promise.all(others.map((owner) => makeToken(world, {}, owner)))),
+    ];
     for (const each of tokens) await addMachines(world, each, 1, 1000);
     world.clock.nowMs += 1000;
     const { revokePrincipals } = parts.policy;
     for (const { vaultId: broken } of tokens) {
       const policy: SweepParts["policy"] = {
         revokePrincipals: (request) =>
-          request.vaultId === broken ? Promise.reject(new Error("broken")) : revokePrincipals(request),
+          request.vaultId === broken
+            ? Promise.reject(new Error("broken"))
+            : revokePrincipals(request),
       };
-      await expect(sweepExpired({ ...parts, policy })).rejects.toMatchObject({ reason: Reason.INTERNAL });
+      await expect(sweepExpired({ ...parts, policy })).rejects.toMatchObject({
+        reason: Reason.INTERNAL,
+      });
       const left = await world.database.query<{ vault_id: string }>(
         "select vault_id from machines where state <> 'expired'",
       );
@@ -128,7 +143,10 @@ describe("a sweep", () => {
   test("by many replicas at once ends each machine once", async () => {
     await addMachines(world, token, 1500, 1000);
     world.clock.nowMs += 1000;
-    await using elsewhere = openDatabase({ url: world.urls.servingUrl, applicationName: "replica" });
+    await using elsewhere = openDatabase({
+      url: world.urls.servingUrl,
+      applicationName: "replica",
+    });
     const replica = { ...parts, database: elsewhere };
     const ended = await Promise.all([parts, replica, parts, replica].map(sweepExpired));
     expect(ended.reduce((sum, count) => sum + count, 0)).toBe(1500);
@@ -164,8 +182,12 @@ test("a machine that was swept is neither disabled nor enabled again; it can sti
   const expired = { reason: Reason.MACHINE_EXPIRED };
   for (const sweep of [false, true]) {
     if (sweep) await sweepExpired(parts);
-    await expect(world.call(world.owner, disableMachine, { machineId })).rejects.toMatchObject(expired);
-    await expect(world.call(world.owner, enableMachine, { machineId })).rejects.toMatchObject(expired);
+    await expect(world.call(world.owner, disableMachine, { machineId })).rejects.toMatchObject(
+      expired,
+    );
+    await expect(world.call(world.owner, enableMachine, { machineId })).rejects.toMatchObject(
+      expired,
+    );
     const { machine } = await world.call(world.owner, getMachine, { machineId });
     expect(machine?.state).toBe(MachineState.EXPIRED);
   }
@@ -177,7 +199,9 @@ test("a machine that was swept is neither disabled nor enabled again; it can sti
 describe("sweeping", () => {
   test("goes on by itself, says once that it fails, and stops when it is disposed", async () => {
     const lines: Record<string, unknown>[] = [];
-    const stream = { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) };
+    const stream = {
+      write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>),
+    };
     const logger = createLogger({ service: "identity", stream });
     const messages = () => lines.map(({ msg }) => msg);
     await addMachines(world, token, 2, 1000);

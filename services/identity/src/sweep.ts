@@ -22,10 +22,11 @@ const everyMs = 20_000;
 const mostVaults = 1_000;
 
 /**
- * Ends the machines whose lifetime is over: policy takes their rights, then it is stored and recorded. They are refused
- * from the instant of their end without it. Any number of replicas may sweep at once: each takes what no other works on.
- * Returns how many ended; throws Failure DEPENDENCY_UNAVAILABLE when policy or audit is away, and the next sweep goes on.
- * What else fails for one vault keeps no other from its turn, and is thrown in the end.
+ * Ends the machines whose lifetime is over: policy takes their rights, then it is stored and
+ * recorded. They are refused from the instant of their end without it. Any number of replicas may
+ * sweep at once: each takes what no other works on. Returns how many ended; throws Failure
+ * DEPENDENCY_UNAVAILABLE when policy or audit is away, and the next sweep goes on. What else fails
+ * for one vault keeps no other from its turn, and is thrown in the end.
  */
 export async function sweepExpired(parts: SweepParts): Promise<number> {
   let ended = 0;
@@ -56,7 +57,11 @@ async function sweepVault(parts: SweepParts, vaultId: string): Promise<number> {
   return ended;
 }
 
-async function endDue(tx: Tx, { policy, outbox, clock }: SweepParts, vaultId: string): Promise<number> {
+async function endDue(
+  tx: Tx,
+  { policy, outbox, clock }: SweepParts,
+  vaultId: string,
+): Promise<number> {
   const nowMs = clock();
   const machines = await lockDue(tx, vaultId, new Date(nowMs), mostEnded);
   const machineIds = machines.map(({ machineId }) => machineId);
@@ -76,8 +81,9 @@ async function endDue(tx: Tx, { policy, outbox, clock }: SweepParts, vaultId: st
 }
 
 /**
- * Sweeps every 20 seconds, a quarter sooner or later by chance so that replicas spread out, until it is disposed, which
- * waits for the sweep under way. A sweep that fails is logged once, until one succeeds.
+ * Sweeps every 20 seconds, a quarter sooner or later by chance so that replicas spread out, until
+ * it is disposed, which waits for the sweep under way. A sweep that fails is logged once, until one
+ * succeeds.
  */
 export function startSweeping(
   parts: SweepParts,

@@ -4,8 +4,8 @@ import { fail } from "@sallyport/rpc";
 const controls = /\p{Cc}/u;
 
 /**
- * Refuses free text with control characters: a database cannot store all of them, and a terminal obeys some. Throws
- * Failure FIELD_INVALID.
+ * Refuses free text with control characters: a database cannot store all of them, and a terminal
+ * obeys some. Throws Failure FIELD_INVALID.
  */
 export function checkPrintable(field: string, text: string): void {
   if (controls.test(text))

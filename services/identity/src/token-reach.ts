@@ -5,12 +5,16 @@ import { type PolicyScope, managedProjects } from "./policy.ts";
 import { signerOf } from "./reports.ts";
 import type { Token } from "./store/tokens.ts";
 
-/** The projects whose tokens a user may see and end; undefined for those of every project, also of one that is gone. */
+/**
+ * The projects whose tokens a user may see and end; undefined for those of every project, also of
+ * one that is gone.
+ */
 export type TokenReach = readonly string[] | undefined;
 
 /**
- * Which tokens are for the signer: for a developer those for nothing but projects that the developer manages, by policy's
- * word now. Throws Failure MACHINE_DISABLED or DEPENDENCY_UNAVAILABLE.
+ * Which tokens are for the signer: for a developer those for nothing but projects that the
+ * developer manages, by policy's word now. Throws Failure MACHINE_DISABLED or
+ * DEPENDENCY_UNAVAILABLE.
  */
 export async function tokenReachOf(
   context: ForwardContext,
@@ -18,7 +22,9 @@ export async function tokenReachOf(
 ): Promise<TokenReach> {
   const { vaultId, id: userId, role } = signerOf(context);
   const isDeveloper = role === Role.DEVELOPER;
-  const managed = isDeveloper ? await managedProjects(policy, { vaultId, userId, role }) : undefined;
+  const managed = isDeveloper
+    ? await managedProjects(policy, { vaultId, userId, role })
+    : undefined;
   context.judge((managed ?? []).map(() => ProjectRole.MANAGER));
   return managed;
 }

@@ -69,7 +69,9 @@ describe("CreateToken", () => {
     expect(token?.tokenId).toMatch(/^tok_[0-9a-hjkmnp-tv-z]{20}$/);
     expect(token?.lastUsedAt).toBeUndefined();
     expect(token?.revokedAt).toBeUndefined();
-    const { token: stored } = await world.call(world.owner, getToken, { tokenId: token?.tokenId ?? "" });
+    const { token: stored } = await world.call(world.owner, getToken, {
+      tokenId: token?.tokenId ?? "",
+    });
     expect(stored).toEqual(token);
     expect(world.audit.events.at(-1)).toMatchObject({
       action: "token.created",
@@ -91,7 +93,9 @@ describe("CreateToken", () => {
     const request = { ...tokenRequest([projectId]), ...restrictions };
     const { token } = await world.call(world.owner, createToken, request);
     expect(token).toMatchObject({ ...restrictions, createdByName: "ada" });
-    const { token: stored } = await world.call(world.owner, getToken, { tokenId: token?.tokenId ?? "" });
+    const { token: stored } = await world.call(world.owner, getToken, {
+      tokenId: token?.tokenId ?? "",
+    });
     expect(stored).toEqual(token);
     expect(world.audit.events.at(-1)?.detail).toMatchObject({
       source_cidrs: restrictions.sourceCidrs.join(" "),
@@ -105,7 +109,11 @@ describe("CreateToken", () => {
     const projectId = newId("prj");
     world.policy.projects.add(projectId);
     const edges = [
-      { maxUses: 1, tokenLifetime: durationFromMs(60_000), machineLifetime: durationFromMs(60_000) },
+      {
+        maxUses: 1,
+        tokenLifetime: durationFromMs(60_000),
+        machineLifetime: durationFromMs(60_000),
+      },
       {
         maxUses: 10_000,
         tokenLifetime: durationFromMs(365 * 86_400_000),
@@ -116,7 +124,10 @@ describe("CreateToken", () => {
       { sourceCidrs: Array.from({ length: 32 }, (_, at) => `10.0.${at}.0/24`) },
     ];
     for (const edge of edges) {
-      const { token } = await world.call(world.owner, createToken, { ...tokenRequest([projectId]), ...edge });
+      const { token } = await world.call(world.owner, createToken, {
+        ...tokenRequest([projectId]),
+        ...edge,
+      });
       expect(token?.tokenId).toMatch(/^tok_/);
     }
   });
@@ -136,7 +147,8 @@ describe("CreateToken", () => {
     for (const projectId of [managed, other]) world.policy.projects.add(projectId);
     const give = (projectId: string, role: ProjectRole) =>
       world.policy.roles.set(`${developer.userId} ${projectId}`, role);
-    const create = (...projectIds: string[]) => world.call(developer, createToken, tokenRequest(projectIds));
+    const create = (...projectIds: string[]) =>
+      world.call(developer, createToken, tokenRequest(projectIds));
     const missing = { reason: Reason.PROJECT_ROLE_REQUIRED, metadata: { project_role: "manager" } };
     const before = await tokensStored();
     await expect(create(managed)).rejects.toMatchObject(missing);
@@ -189,7 +201,9 @@ describe("CreateToken", () => {
       { machineNamePattern: "m".repeat(129) },
     ];
     for (const change of wrong)
-      await expect(world.call(world.owner, createToken, { ...request, ...change })).rejects.toMatchObject({
+      await expect(
+        world.call(world.owner, createToken, { ...request, ...change }),
+      ).rejects.toMatchObject({
         reason: Reason.FIELD_INVALID,
       });
   });
@@ -246,7 +260,9 @@ describe("CreateToken", () => {
     const request = await world.evidence(world.owner, createToken, tokenRequest([projectId]));
     await world.send(createToken, request);
     const before = await tokensStored();
-    await expect(world.send(createToken, request)).rejects.toMatchObject({ reason: Reason.REQUEST_REJECTED });
+    await expect(world.send(createToken, request)).rejects.toMatchObject({
+      reason: Reason.REQUEST_REJECTED,
+    });
     expect(await tokensStored()).toBe(before);
   });
 });
@@ -257,11 +273,17 @@ describe("RevokeToken", () => {
     const machine = newKey();
     const { machineId } = await enrollKey(world, token, machine);
     const { tokenId } = token;
-    const { token: revoked } = await world.call(world.owner, revokeToken, { tokenId, reason: "leaked" });
+    const { token: revoked } = await world.call(world.owner, revokeToken, {
+      tokenId,
+      reason: "leaked",
+    });
     expect(revoked).toMatchObject({ revokeReason: "leaked", uses: 1 });
     expect(revoked?.revokedAt).toBeDefined();
     world.clock.nowMs += 5000;
-    const { token: again } = await world.call(world.owner, revokeToken, { tokenId, reason: "again" });
+    const { token: again } = await world.call(world.owner, revokeToken, {
+      tokenId,
+      reason: "again",
+    });
     expect(again).toEqual(revoked);
     const records = world.audit.events.filter(
       ({ action, subjectId }) => action === "token.revoked" && subjectId === tokenId,
@@ -301,7 +323,9 @@ test("a developer finds, lists and ends the tokens for projects that the develop
   const cascade = world.call(developer, revokeToken, { tokenId, cascade: true });
   expect(await told(cascade)).toBe(Reason.ROLE_REQUIRED);
   world.policy.away = "listRoles";
-  expect(await told(world.call(developer, revokeToken, { tokenId }))).toBe(Reason.DEPENDENCY_UNAVAILABLE);
+  expect(await told(world.call(developer, revokeToken, { tokenId }))).toBe(
+    Reason.DEPENDENCY_UNAVAILABLE,
+  );
   world.policy.away = "";
   const { token } = await world.call(developer, revokeToken, { tokenId });
   expect(token?.revokedAt).toBeDefined();
@@ -316,7 +340,10 @@ test("ListTokens pages through every token once, newest first", async () => {
   const newer = await makeToken(world);
   const first = await world.call(world.owner, listTokens, { pageSize: 1 });
   expect(first.tokens.map(({ tokenId }) => tokenId)).toEqual([newer.tokenId]);
-  const second = await world.call(world.owner, listTokens, { pageSize: 1, pageToken: first.nextPageToken });
+  const second = await world.call(world.owner, listTokens, {
+    pageSize: 1,
+    pageToken: first.nextPageToken,
+  });
   expect(second.tokens.map(({ tokenId }) => tokenId)).toEqual([older.tokenId]);
   const all = await world.call(world.owner, listTokens, { pageSize: 200 });
   expect(all.tokens).toHaveLength(await tokensStored());

@@ -58,7 +58,9 @@ test("passes a turn on once, and it can be taken again when nobody waits", async
 test("who waits too long is told to try again, and the others go on", async () => {
   const turns = createTurns(1);
   const pass = await turns.take("a");
-  await expect(turns.take("a", 30)).rejects.toMatchObject({ reason: Reason.DEPENDENCY_UNAVAILABLE });
+  await expect(turns.take("a", 30)).rejects.toMatchObject({
+    reason: Reason.DEPENDENCY_UNAVAILABLE,
+  });
   const waiting = turns.take("a");
   pass();
   (await waiting)();

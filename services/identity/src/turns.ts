@@ -2,13 +2,13 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { fail } from "@sallyport/rpc";
 
 /**
- * Lets few at a time through for each name. What would wait for connections or locks of the database waits here instead,
- * where it holds nothing that others need.
+ * Lets few at a time through for each name. What would wait for connections or locks of the
+ * database waits here instead, where it holds nothing that others need.
  */
 export type Turns = {
   /**
-   * Resolves with a function that passes the turn on, once. Throws Failure DEPENDENCY_UNAVAILABLE when it takes longer
-   * than `waitMs`; undefined waits for ever.
+   * Resolves with a function that passes the turn on, once. Throws Failure DEPENDENCY_UNAVAILABLE
+   * when it takes longer than `waitMs`; undefined waits for ever.
    */
   take(name: string, waitMs?: number): Promise<() => void>;
 };

@@ -1,4 +1,9 @@
-import type { DescMessage, DescMethod, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  DescMessage,
+  DescMethod,
+  DescMethodUnary,
+  MessageInitShape,
+} from "@bufbuild/protobuf";
 import { durationFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { Reason, ReasonSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
@@ -40,13 +45,21 @@ describe("CreateVault", () => {
   test("makes a vault and a code for its owner, on record in both vaults; the caller has no part in it", async () => {
     const key = newKey();
     const request = { name: "Zweigstelle Köln", ownerCodeKeySha256: keySha256(key) };
-    const { vault, codeId, codeExpiresAt } = await world.call(world.owner, vaults.createVault, request);
+    const { vault, codeId, codeExpiresAt } = await world.call(
+      world.owner,
+      vaults.createVault,
+      request,
+    );
     expect(vault).toMatchObject({ name: "Zweigstelle Köln", machineCap: 7, machines: 0 });
     const vaultId = vault?.vaultId ?? "";
     expect(vaultId).toMatch(/^vlt_/);
-    expect(codeExpiresAt && timestampMs(codeExpiresAt)).toBe(world.clock.nowMs + newVaultCodeLifetimeMs);
+    expect(codeExpiresAt && timestampMs(codeExpiresAt)).toBe(
+      world.clock.nowMs + newVaultCodeLifetimeMs,
+    );
     const actorId = world.owner.keyId.split(".")[0];
-    const records = world.audit.events.filter(({ subjectId }) => [vaultId, codeId].includes(subjectId));
+    const records = world.audit.events.filter(({ subjectId }) =>
+      [vaultId, codeId].includes(subjectId),
+    );
     expect(records).toMatchObject([
       { action: "vault.created", vaultId: world.vaultId, subjectId: vaultId, actorId },
       { action: "vault.created", vaultId, subjectId: vaultId, actorId },
@@ -59,7 +72,11 @@ describe("CreateVault", () => {
       redeemRequest({ key, codeId, vaultId }, device, "ada"),
     );
     expect(answer).toMatchObject({ vaultId, role: Role.OWNER, userName: "ada" });
-    const { vault: own } = await world.call({ ...device, keyId: answer.keyId }, vaults.getVault, {});
+    const { vault: own } = await world.call(
+      { ...device, keyId: answer.keyId },
+      vaults.getVault,
+      {},
+    );
     expect(own?.name).toBe("Zweigstelle Köln");
     const { vault: mine } = await world.call(world.owner, vaults.getVault, {});
     expect(mine?.vaultId).toBe(world.vaultId);
@@ -112,7 +129,9 @@ describe("nothing crosses from one vault to another", () => {
     const owner = await addVault(world, "target");
     const token = await makeToken(world, { maxUses: 5 }, owner);
     const { machineId } = await enrollKey(world, token, newKey());
-    const { token: stored } = await world.call(owner, enrollment.getToken, { tokenId: token.tokenId });
+    const { token: stored } = await world.call(owner, enrollment.getToken, {
+      tokenId: token.tokenId,
+    });
     await world.call(owner, machines.renameMachine, { machineId, name: "renamed" });
     const user = await addUser(world, Role.ADMIN, owner);
     const code = await makeLoginCode(world, Role.ADMIN, owner);
@@ -132,7 +151,10 @@ describe("nothing crosses from one vault to another", () => {
     return Promise.all(statements.map((statement) => world.database.query(statement, [vaultId])));
   }
 
-  /** Calls as somebody of the other vault, and says how it ended: the reason, or what was in the answer. */
+  /**
+   * Calls as somebody of the other vault, and says how it ended: the reason, or what was in the
+   * answer.
+   */
   async function attempt<I extends DescMessage, O extends DescMessage>(
     key: TestKey,
     method: DescMethodUnary<I, O>,
@@ -162,7 +184,11 @@ describe("nothing crosses from one vault to another", () => {
           const machine = newKey();
           const { token } = target;
           const proof = prove("machine", stranger.vaultId, token.key, machine);
-          const request = { ...enrollRequest(token, machine), vaultId: stranger.vaultId, tokenProof: proof };
+          const request = {
+            ...enrollRequest(token, machine),
+            vaultId: stranger.vaultId,
+            tokenProof: proof,
+          };
           return attempt(machine, enrollment.enroll, request);
         },
         "REQUEST_REJECTED",
@@ -181,21 +207,38 @@ describe("nothing crosses from one vault to another", () => {
         notFound,
       ],
     ],
-    GetToken: [[() => attempt(stranger, enrollment.getToken, { tokenId: target.token.tokenId }), notFound]],
+    GetToken: [
+      [() => attempt(stranger, enrollment.getToken, { tokenId: target.token.tokenId }), notFound],
+    ],
     ListTokens: [
       [() => attempt(stranger, enrollment.listTokens, {}), nothing],
-      [() => attempt(stranger, enrollment.listTokens, { pageToken: target.token.tokenId }), nothing],
+      [
+        () => attempt(stranger, enrollment.listTokens, { pageToken: target.token.tokenId }),
+        nothing,
+      ],
     ],
     RevokeToken: [
-      [() => attempt(stranger, enrollment.revokeToken, { tokenId: target.token.tokenId }), notFound],
       [
-        () => attempt(stranger, enrollment.revokeToken, { tokenId: target.token.tokenId, cascade: true }),
+        () => attempt(stranger, enrollment.revokeToken, { tokenId: target.token.tokenId }),
+        notFound,
+      ],
+      [
+        () =>
+          attempt(stranger, enrollment.revokeToken, {
+            tokenId: target.token.tokenId,
+            cascade: true,
+          }),
         notFound,
       ],
     ],
-    GetMachine: [[() => attempt(stranger, machines.getMachine, { machineId: target.machineId }), notFound]],
+    GetMachine: [
+      [() => attempt(stranger, machines.getMachine, { machineId: target.machineId }), notFound],
+    ],
     BatchGetMachines: [
-      [() => attempt(stranger, machines.batchGetMachines, { machineIds: [target.machineId] }), nothing],
+      [
+        () => attempt(stranger, machines.batchGetMachines, { machineIds: [target.machineId] }),
+        nothing,
+      ],
     ],
     ListMachines: [
       [() => attempt(stranger, machines.listMachines, {}), nothing],
@@ -205,7 +248,8 @@ describe("nothing crosses from one vault to another", () => {
     ],
     RenameMachine: [
       [
-        () => attempt(stranger, machines.renameMachine, { machineId: target.machineId, name: "mine" }),
+        () =>
+          attempt(stranger, machines.renameMachine, { machineId: target.machineId, name: "mine" }),
         notFound,
       ],
     ],
@@ -231,12 +275,18 @@ describe("nothing crosses from one vault to another", () => {
     WhoAmI: [[() => attempt(stranger, people.whoAmI, {}), nothing]],
     SignOut: [[async () => attempt(await addDevice(world, stranger), people.signOut, {}), nothing]],
     RenewDevice: [
-      [() => attempt(stranger, people.renewDevice, renewRequest(stranger, target.user)), "ALREADY_EXISTS"],
+      [
+        () => attempt(stranger, people.renewDevice, renewRequest(stranger, target.user)),
+        "ALREADY_EXISTS",
+      ],
     ],
     CreateDeviceCode: [
       [
         () =>
-          attempt(stranger, people.createDeviceCode, { codeKeySha256: keySha256(target.code.key), lifetime }),
+          attempt(stranger, people.createDeviceCode, {
+            codeKeySha256: keySha256(target.code.key),
+            lifetime,
+          }),
         "ALREADY_EXISTS",
       ],
     ],
@@ -263,8 +313,12 @@ describe("nothing crosses from one vault to another", () => {
       [() => attempt(stranger, people.listUsers, {}), nothing],
       [() => attempt(stranger, people.listUsers, { pageToken: target.user.userId }), nothing],
     ],
-    RemoveUser: [[() => attempt(stranger, people.removeUser, { userId: target.user.userId }), notFound]],
-    RevokeDevice: [[() => attempt(stranger, people.revokeDevice, { keyId: target.user.keyId }), notFound]],
+    RemoveUser: [
+      [() => attempt(stranger, people.removeUser, { userId: target.user.userId }), notFound],
+    ],
+    RevokeDevice: [
+      [() => attempt(stranger, people.revokeDevice, { keyId: target.user.keyId }), notFound],
+    ],
     GetVault: [[() => attempt(stranger, vaults.getVault, {}), nothing]],
     CreateVault: [
       [

@@ -78,14 +78,20 @@ function changeRights(): Promise<unknown> {
 
 function hideOrShow(): Promise<unknown> {
   const { projectId, secretIds } = pick(projects);
-  const target = { vaultId, ...pick([{ projectIds: [projectId] }, { secretIds: [...secretIds].reverse() }]) };
+  const target = {
+    vaultId,
+    ...pick([{ projectIds: [projectId] }, { secretIds: [...secretIds].reverse() }]),
+  };
   return Math.random() < 0.5
     ? policy.directory.retireResources(target)
     : policy.directory.reinstateResources(target);
 }
 
 /** Runs `workers` at once, each so many changes one after the other; tells why any was refused. */
-async function compete(workers: readonly (() => Promise<unknown>)[], changes: number): Promise<Set<Reason>> {
+async function compete(
+  workers: readonly (() => Promise<unknown>)[],
+  changes: number,
+): Promise<Set<Reason>> {
   const reasons = new Set<Reason>();
   const work = async (change: () => Promise<unknown>) => {
     for (let count = 0; count < changes; count += 1) reasons.add(await reasonOf(change()));
@@ -139,7 +145,9 @@ function replayed(events: readonly Event[]): { members: string[]; grants: string
 test("changes at once leave what the records tell, in their order, and none of them fails", async () => {
   const workers = Array.from({ length: 8 }, () => changeRights);
   const reasons = await compete([...workers, hideOrShow], 25);
-  expect([...reasons].filter((reason) => reason !== Reason.NOT_FOUND)).toEqual([Reason.UNSPECIFIED]);
+  expect([...reasons].filter((reason) => reason !== Reason.NOT_FOUND)).toEqual([
+    Reason.UNSPECIFIED,
+  ]);
   expect(await stored()).toEqual(replayed(policy.audit.events));
 }, 60_000);
 
@@ -151,13 +159,20 @@ test("what ends or is purged meanwhile keeps nothing, and nothing waits for ever
   const ending = [
     () => policy.directory.retireResources({ vaultId, secretIds: doomed, purged: true }),
     () => policy.scope.revokePrincipals({ vaultId, machineIds: [second, first], status: EXPIRED }),
-    () => policy.directory.retireResources({ vaultId, projectIds: [jobs?.projectId ?? ""], purged: true }),
+    () =>
+      policy.directory.retireResources({
+        vaultId,
+        projectIds: [jobs?.projectId ?? ""],
+        purged: true,
+      }),
     () => policy.scope.revokePrincipals({ vaultId, machineIds: [first, second], status: REVOKED }),
   ];
   const end = () => (ending.shift() ?? (() => Promise.resolve()))();
   const workers = [...Array.from({ length: 6 }, () => changeRights), addMachine, hideShown];
   const reasons = await compete([...workers, end, end], 15);
-  expect([...reasons].filter((reason) => reason !== Reason.NOT_FOUND)).toEqual([Reason.UNSPECIFIED]);
+  expect([...reasons].filter((reason) => reason !== Reason.NOT_FOUND)).toEqual([
+    Reason.UNSPECIFIED,
+  ]);
   const left = await policy.database.query(
     `select g.machine_id, g.secret_id from grants g
        join secrets s using (secret_id) join principals p using (machine_id)

@@ -15,7 +15,10 @@ import { keysetFile } from "@sallyport/evidence";
 /** Everything that policy is told at start. Secrets come as file paths, times are in seconds. */
 export type PolicyConfig = ReturnType<typeof readPolicyConfig>;
 
-/** Reads policy's settings from the environment; a missing or unknown one stops the start and is named. */
+/**
+ * Reads policy's settings from the environment; a missing or unknown one stops the start and is
+ * named.
+ */
 export function readPolicyConfig(env: NodeJS.ProcessEnv) {
   return readSettings(env, {
     listen: listen("SALLYPORT_LISTEN"),

@@ -17,14 +17,22 @@ const readable: SecretFacts = {
 const refused: SecretFacts = { ...readable, secretId: "sec_b", granted: false };
 
 function facts(secrets: readonly SecretFacts[], changes: Partial<RequestFacts> = {}): RequestFacts {
-  return { principal: { status: "active", expiresAtMs: now + 1 }, memberOfTarget: true, secrets, ...changes };
+  return {
+    principal: { status: "active", expiresAtMs: now + 1 },
+    memberOfTarget: true,
+    secrets,
+    ...changes,
+  };
 }
 
 describe("decideRead", () => {
   test("partial: the allowed go, the refused are named with their reason", () => {
     const { secrets, refusal } = decideRead(facts([refused, readable]), current, false);
     expect(refusal).toBe(Reason.UNSPECIFIED);
-    expect(secrets.map((secret) => secret.refusal)).toEqual([Reason.NOT_GRANTED, Reason.UNSPECIFIED]);
+    expect(secrets.map((secret) => secret.refusal)).toEqual([
+      Reason.NOT_GRANTED,
+      Reason.UNSPECIFIED,
+    ]);
   });
   test("partial: nothing allowed refuses the request with the first reason", () => {
     expect(decideRead(facts([refused]), current, false).refusal).toBe(Reason.NOT_GRANTED);
@@ -37,20 +45,29 @@ describe("decideRead", () => {
     const reaching: SecretFacts = { ...readable, secretId: "sec_c", anyVersion: true };
     const { secrets, refusal } = decideRead(facts([readable, reaching]), named, false);
     expect(refusal).toBe(Reason.UNSPECIFIED);
-    expect(secrets.map((secret) => secret.refusal)).toEqual([Reason.NOT_GRANTED, Reason.UNSPECIFIED]);
+    expect(secrets.map((secret) => secret.refusal)).toEqual([
+      Reason.NOT_GRANTED,
+      Reason.UNSPECIFIED,
+    ]);
     expect(decideRead(facts([readable]), named, false).refusal).toBe(Reason.NOT_GRANTED);
   });
   test("an empty project of a member is empty, of a stranger refused", () => {
     expect(decideRead(facts([]), current, false).refusal).toBe(Reason.UNSPECIFIED);
-    expect(decideRead(facts([], { memberOfTarget: false }), current, false).refusal).toBe(Reason.NOT_GRANTED);
+    expect(decideRead(facts([], { memberOfTarget: false }), current, false).refusal).toBe(
+      Reason.NOT_GRANTED,
+    );
   });
   test("an expired machine is told so, secrets or none", () => {
     const principal = { status: "active", expiresAtMs: now } as const;
-    expect(decideRead(facts([readable], { principal }), current, false).refusal).toBe(Reason.MACHINE_EXPIRED);
-    expect(decideRead(facts([], { principal }), current, false).refusal).toBe(Reason.MACHINE_EXPIRED);
-    expect(decideRead(facts([], { principal, memberOfTarget: false }), current, false).refusal).toBe(
+    expect(decideRead(facts([readable], { principal }), current, false).refusal).toBe(
       Reason.MACHINE_EXPIRED,
     );
+    expect(decideRead(facts([], { principal }), current, false).refusal).toBe(
+      Reason.MACHINE_EXPIRED,
+    );
+    expect(
+      decideRead(facts([], { principal, memberOfTarget: false }), current, false).refusal,
+    ).toBe(Reason.MACHINE_EXPIRED);
   });
 });
 

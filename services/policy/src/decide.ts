@@ -16,7 +16,9 @@ export type RequestFacts = {
   readonly principal: Principal | undefined;
   /** The machine is a member of the project that the request names; true when it names none. */
   readonly memberOfTarget: boolean;
-  /** The secrets of this page, in the order asked for, or of ids when the request did not name them. */
+  /**
+   * The secrets of this page, in the order asked for, or of ids when the request did not name them.
+   */
   readonly secrets: readonly SecretFacts[];
 };
 
@@ -38,8 +40,8 @@ export type Decision = {
 export type ReadDecision = Decision & { readonly sealedOnly: boolean };
 
 /**
- * Decides a read. The whole request is refused with the first secret's reason when nothing is allowed, or when one
- * refusal is enough (allOrNothing).
+ * Decides a read. The whole request is refused with the first secret's reason when nothing is
+ * allowed, or when one refusal is enough (allOrNothing).
  */
 export function decideRead(facts: RequestFacts, asked: Asked, allOrNothing: boolean): ReadDecision {
   const secrets = decideSecrets(facts, asked);
@@ -56,7 +58,9 @@ export function decideRead(facts: RequestFacts, asked: Asked, allOrNothing: bool
 
 /** Decides a listing: what may be read is named, what may not is left out without a word. */
 export function decideList(facts: RequestFacts, asked: Asked): Decision {
-  const secrets = decideSecrets(facts, asked).filter(({ refusal }) => refusal === Reason.UNSPECIFIED);
+  const secrets = decideSecrets(facts, asked).filter(
+    ({ refusal }) => refusal === Reason.UNSPECIFIED,
+  );
   return { secrets, refusal: refusalOfPrincipal(facts.principal, asked.nowMs) };
 }
 

@@ -43,7 +43,8 @@ async function read(secretIds: string[], machineId = scope.machineId): Promise<A
 }
 
 const actions = () => policy.audit.events.map(({ action }) => action);
-const exceeded = () => policy.audit.events.filter(({ action }) => action === "machine.denials_exceeded");
+const exceeded = () =>
+  policy.audit.events.filter(({ action }) => action === "machine.denials_exceeded");
 
 test("a decision is one record, however many secrets it refuses; it lists 16 and counts all", async () => {
   await read([...madeUp(70), ...project.secretIds.slice(1)]);
@@ -63,7 +64,9 @@ test("a decision is one record, however many secrets it refuses; it lists 16 and
 test("a single refused secret is named as ever", async () => {
   const [secretId = ""] = madeUp(1);
   await read([granted, secretId]);
-  expect(policy.audit.events).toMatchObject([{ secretId, refused: [], detail: { selector: "current" } }]);
+  expect(policy.audit.events).toMatchObject([
+    { secretId, refused: [], detail: { selector: "current" } },
+  ]);
 });
 
 test("beyond its budget a machine is told to wait, and one alarm stands for all; its grants go on", async () => {

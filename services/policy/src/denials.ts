@@ -10,7 +10,13 @@ import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { Reason, ReasonSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { AuthorizeItem } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
 import { enumName } from "@sallyport/proto/names";
-import { type Buckets, type Rate, type Refusal, type Tally, createBuckets } from "@sallyport/reports";
+import {
+  type Buckets,
+  type Rate,
+  type Refusal,
+  type Tally,
+  createBuckets,
+} from "@sallyport/reports";
 import { Failure } from "@sallyport/rpc";
 import { counter } from "@sallyport/telemetry";
 import type { Decided, Decision } from "./decide.ts";
@@ -21,7 +27,10 @@ const refusals = counter("sallyport.secret.refusals");
 /** The one method of audit that a decision needs. */
 export type Audit = Pick<Client<typeof AppendService>, "append">;
 
-/** A decision to be recorded, with what was asked and the enrollment token that the machine came of, if it is known. */
+/**
+ * A decision to be recorded, with what was asked and the enrollment token that the machine came of,
+ * if it is known.
+ */
 export type Decisive = {
   readonly item: AuthorizeItem;
   readonly decisionId: string;
@@ -30,7 +39,10 @@ export type Decisive = {
   readonly nowMs: number;
 };
 
-/** How many decisions that refuse something have a record of their own, of one machine: 100 at once, 100 a minute. */
+/**
+ * How many decisions that refuse something have a record of their own, of one machine: 100 at once,
+ * 100 a minute.
+ */
 export const denialRate: Rate = { perSecond: 100 / 60, burst: 100 };
 
 /** How many refused secrets a record lists. */
@@ -39,9 +51,9 @@ export const listedSecrets = 16;
 /** Puts denials on record. */
 export type DenialLog = {
   /**
-   * Resolves when the decision is on record, or refuses nothing. Throws Failure RATE_LIMITED when its machine, or the token
-   * that this came of, was refused too often: it is counted then, and must not be told what was decided. Rejects when
-   * it could not be recorded.
+   * Resolves when the decision is on record, or refuses nothing. Throws Failure RATE_LIMITED when
+   * its machine, or the token that this came of, was refused too often: it is counted then, and
+   * must not be told what was decided. Rejects when it could not be recorded.
    */
   record(decisive: Decisive): Promise<void>;
 };
@@ -72,12 +84,19 @@ async function append(audit: Audit, denial: Event): Promise<number> {
   const result = results.find(({ eventId }) => eventId === denial.eventId);
   if (result?.status === AppendStatus.COMMITTED) return 0;
   const { retryAfter } = result?.refusal ?? {};
-  if (result?.status === AppendStatus.LIMITED && retryAfter) return Math.max(1, durationMs(retryAfter));
+  if (result?.status === AppendStatus.LIMITED && retryAfter)
+    return Math.max(1, durationMs(retryAfter));
   throw new Error("the log did not take a denial");
 }
 
 /** The record of a decision, or undefined when it refuses nothing. */
-export function denialOf({ item, decisionId, decision, originId, nowMs }: Decisive): Event | undefined {
+export function denialOf({
+  item,
+  decisionId,
+  decision,
+  originId,
+  nowMs,
+}: Decisive): Event | undefined {
   const { secrets, refusal } = decision;
   const refused = secrets.filter((secret) => secret.refusal !== Reason.UNSPECIFIED);
   const [first] = refused;
@@ -117,7 +136,8 @@ function projectOf(refused: readonly Decided[], { projectId }: AuthorizeItem): s
   return projects.size === 1 ? only : projectId;
 }
 
-// What comes after the budget of a machine: the first at once, then one record a minute that says how many.
+// What comes after the budget of a machine: the first at once, then one record a minute that says
+// how many.
 function exceeding({ item, nowMs }: Decisive, { reason }: Event): Refusal {
   const { vaultId, machineId } = item;
   return {
@@ -144,7 +164,15 @@ function exceeding({ item, nowMs }: Decisive, { reason }: Event): Refusal {
 
 function aboutMachine({ machineId, vaultId, sourceIp, client }: AuthorizeItem, nowMs: number) {
   const time = timestampFromMs(nowMs);
-  return { time, actorKind: ActorKind.MACHINE, actorId: machineId, machineId, vaultId, sourceIp, client };
+  return {
+    time,
+    actorKind: ActorKind.MACHINE,
+    actorId: machineId,
+    machineId,
+    vaultId,
+    sourceIp,
+    client,
+  };
 }
 
 function selectorOf({ requestedVersion }: AuthorizeItem): string {

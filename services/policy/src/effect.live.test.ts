@@ -3,7 +3,10 @@ import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts"
 import { PrincipalStatus } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
-import { ProjectRole, ProjectRoleService } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
+import {
+  ProjectRole,
+  ProjectRoleService,
+} from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { SealingService } from "@sallyport/proto/gen/sallyport/policy/v1/sealing_pb.ts";
 import { createServiceDatabase, newUser } from "@sallyport/test/infra";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -60,7 +63,11 @@ const changes: readonly {
   {
     name: "the grants are set to others",
     run: ({ vaultId, machineId, projectId, secretIds }) =>
-      policy.call(newUser(vaultId), setGrants, { machineId, projectId, secretIds: secretIds.slice(1) }),
+      policy.call(newUser(vaultId), setGrants, {
+        machineId,
+        projectId,
+        secretIds: secretIds.slice(1),
+      }),
   },
   {
     name: "a grant no longer reaches older versions",
@@ -79,11 +86,13 @@ const changes: readonly {
   },
   {
     name: "a secret is retired",
-    run: ({ vaultId, secretId }) => policy.directory.retireResources({ vaultId, secretIds: [secretId] }),
+    run: ({ vaultId, secretId }) =>
+      policy.directory.retireResources({ vaultId, secretIds: [secretId] }),
   },
   {
     name: "a project is retired",
-    run: ({ vaultId, projectId }) => policy.directory.retireResources({ vaultId, projectIds: [projectId] }),
+    run: ({ vaultId, projectId }) =>
+      policy.directory.retireResources({ vaultId, projectIds: [projectId] }),
   },
   {
     name: "a machine is disabled",
@@ -98,7 +107,8 @@ describe("the next read is refused at once when", () => {
     const scope = { ...scopeOf(project, project.secretIds), anyVersion: true };
     await policy.scope.applyScope(scope);
     const target = { ...project, machineId: scope.machineId, secretId: project.secretIds[0] ?? "" };
-    const read = () => refusalOfRead(replica, target.vaultId, target.machineId, target.secretId, version);
+    const read = () =>
+      refusalOfRead(replica, target.vaultId, target.machineId, target.secretId, version);
     expect(await read()).toBe(Reason.UNSPECIFIED);
     const start = performance.now();
     const reading = untilRefused(read);

@@ -16,9 +16,21 @@ const granted: ReadFacts = {
 describe("evaluate", () => {
   test.each([
     { name: "member and granted", facts: granted, want: Reason.UNSPECIFIED },
-    { name: "membership without grant", facts: { ...granted, granted: false }, want: Reason.NOT_GRANTED },
-    { name: "grant without membership", facts: { ...granted, member: false }, want: Reason.NOT_GRANTED },
-    { name: "unknown machine", facts: { ...granted, principal: undefined }, want: Reason.NOT_GRANTED },
+    {
+      name: "membership without grant",
+      facts: { ...granted, granted: false },
+      want: Reason.NOT_GRANTED,
+    },
+    {
+      name: "grant without membership",
+      facts: { ...granted, member: false },
+      want: Reason.NOT_GRANTED,
+    },
+    {
+      name: "unknown machine",
+      facts: { ...granted, principal: undefined },
+      want: Reason.NOT_GRANTED,
+    },
     {
       name: "disabled machine",
       facts: { ...granted, principal: { ...active, status: "disabled" as const } },
@@ -49,7 +61,11 @@ describe("evaluate", () => {
   });
 
   test.each([
-    { name: "a grant of any version", facts: { ...granted, anyVersion: true }, want: Reason.UNSPECIFIED },
+    {
+      name: "a grant of any version",
+      facts: { ...granted, anyVersion: true },
+      want: Reason.UNSPECIFIED,
+    },
     { name: "a grant of the current version", facts: granted, want: Reason.NOT_GRANTED },
     {
       name: "any version, but no grant",

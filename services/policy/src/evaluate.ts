@@ -1,7 +1,10 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { Standing } from "./standing.ts";
 
-/** Version of the rules below, in every permit and record: 3 is the base gate, then whether the reply is sealed. */
+/**
+ * Version of the rules below, in every permit and record: 3 is the base gate, then whether the
+ * reply is sealed.
+ */
 export const POLICY_VERSION = 3;
 
 /** What policy knows of the machine that asks. */
@@ -9,11 +12,17 @@ export type Principal = {
   readonly status: Standing;
   /** Instant in milliseconds from which it is refused. */
   readonly expiresAtMs: number;
-  /** The enrollment token that it came of; what it causes is bounded together with all others of that token. */
+  /**
+   * The enrollment token that it came of; what it causes is bounded together with all others of
+   * that token.
+   */
   readonly originId?: string;
 };
 
-/** What policy knows of one machine and one secret; nothing is known of secrets outside the machine's vault. */
+/**
+ * What policy knows of one machine and one secret; nothing is known of secrets outside the
+ * machine's vault.
+ */
 export type ReadFacts = {
   readonly principal: Principal | undefined;
   /** The secret's project has the machine as a member. */
@@ -45,7 +54,8 @@ const rules: readonly Rule[] = [
   ({ granted }) => grantedIf(granted),
   ({ anyVersion }, { namedVersion }) => grantedIf(anyVersion || !namedVersion),
   // Security: after the gate, so that a machine learns it of nothing but what it was granted.
-  ({ sealedOnly }, { sealed }) => (sealed || !sealedOnly ? Reason.UNSPECIFIED : Reason.SEALING_REQUIRED),
+  ({ sealedOnly }, { sealed }) =>
+    sealed || !sealedOnly ? Reason.UNSPECIFIED : Reason.SEALING_REQUIRED,
 ];
 
 /** Decides one read of one secret: UNSPECIFIED allows, any other reason refuses. */
@@ -57,7 +67,10 @@ export function evaluate(facts: ReadFacts, asked: Asked): Reason {
   return Reason.UNSPECIFIED;
 }
 
-/** Why the machine may read nothing at all; UNSPECIFIED when it may be asked further. A stranger has no grant. */
+/**
+ * Why the machine may read nothing at all; UNSPECIFIED when it may be asked further. A stranger has
+ * no grant.
+ */
 export function refusalOfPrincipal(principal: Principal | undefined, nowMs: number): Reason {
   if (principal === undefined) return Reason.NOT_GRANTED;
   if (principal.status === "expired") return Reason.MACHINE_EXPIRED;

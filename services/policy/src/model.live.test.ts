@@ -3,7 +3,13 @@ import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.
 import * as fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import { type Operation, createModel } from "../testing/model.ts";
-import { type TestPolicy, readOf, reasonOf, startTestPolicy, testStartMs } from "../testing/policy.ts";
+import {
+  type TestPolicy,
+  readOf,
+  reasonOf,
+  startTestPolicy,
+  testStartMs,
+} from "../testing/policy.ts";
 import { type World, carryOut, newWorld, size } from "../testing/world.ts";
 
 const { machines, projects, secrets } = size;
@@ -23,7 +29,8 @@ const s = below(secrets);
 const any = fc.boolean();
 const is = <T extends string>(...names: T[]) => fc.constantFrom(...names);
 
-const setsOf = (project: number) => fc.constantFrom([], [project], [project + 2], [project, project + 2]);
+const setsOf = (project: number) =>
+  fc.constantFrom([], [project], [project + 2], [project, project + 2]);
 
 const named = { ps: some(projects), ss: some(secrets) };
 const operation: fc.Arbitrary<Operation> = fc.oneof(
@@ -35,7 +42,11 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: is("set"), m, p: fc.constant(0), ss: setsOf(0), any }) },
   fc.record({ do: is("set"), m, p, ss: some(secrets), any }),
   fc.record({ do: is("stand"), m, to: is("active", "active", "disabled", "revoked", "expired") }),
-  fc.record({ do: is("end"), ms: fc.uniqueArray(m, { minLength: 1 }), to: is("revoked", "expired") }),
+  fc.record({
+    do: is("end"),
+    ms: fc.uniqueArray(m, { minLength: 1 }),
+    to: is("revoked", "expired"),
+  }),
   { weight: 2, arbitrary: fc.record({ do: is("retire"), ...named }) },
   fc.record({ do: is("purge"), ps: fc.constantFrom([], [], [0]), ss: some(secrets) }),
   { weight: 2, arbitrary: fc.record({ do: is("reinstate"), ...named }) },
@@ -48,7 +59,10 @@ const waysToRead = [false, true].flatMap((byVersion) =>
   [false, true].map((sealed) => ({ byVersion, sealed })),
 );
 
-/** Every machine asks for every secret, current and by version, sealed and not: what Authorize answers, and what the model does. */
+/**
+ * Every machine asks for every secret, current and by version, sealed and not: what Authorize
+ * answers, and what the model does.
+ */
 async function readings(world: World, model: ReturnType<typeof createModel>) {
   const asked = world.m.flatMap((machineId, machine) =>
     [...world.s, world.foreign].flatMap((secretId, secret) =>
@@ -64,7 +78,9 @@ async function readings(world: World, model: ReturnType<typeof createModel>) {
   );
   // So much later that none of the denials before counts against this one's machine.
   policy.time.steadyMs += 60_000;
-  const { results } = await policy.authorization.authorize({ items: asked.map(({ item }) => item) });
+  const { results } = await policy.authorization.authorize({
+    items: asked.map(({ item }) => item),
+  });
   const answers = new Map(
     results.map(({ requestDigest, refusal, permit }) => [
       Buffer.from(requestDigest).toString("hex"),
@@ -80,8 +96,12 @@ async function readings(world: World, model: ReturnType<typeof createModel>) {
 
 /** What the lists say about every machine that is known, and what the model does. */
 async function listings({ owner, ...world }: World, model: ReturnType<typeof createModel>) {
-  const { counts } = await policy.call(owner, GrantService.method.countGrants, { machineIds: world.m });
-  const counted = new Map(counts.map((count) => [count.machineId, [count.projects, count.secrets]]));
+  const { counts } = await policy.call(owner, GrantService.method.countGrants, {
+    machineIds: world.m,
+  });
+  const counted = new Map(
+    counts.map((count) => [count.machineId, [count.projects, count.secrets]]),
+  );
   const grants = await Promise.all(
     world.m.map((machineId) =>
       policy
@@ -96,7 +116,9 @@ async function listings({ owner, ...world }: World, model: ReturnType<typeof cre
     expected: {
       counted: expected.map(({ ps, ss }) => [ps, ss.length]),
       grants: expected.map(({ ss }, machine) =>
-        ss.map((secret) => `${world.s[secret]} ${model.refusal(machine, secret, false, true)}`).sort(),
+        ss
+          .map((secret) => `${world.s[secret]} ${model.refusal(machine, secret, false, true)}`)
+          .sort(),
       ),
     },
   };

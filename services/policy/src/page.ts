@@ -5,8 +5,13 @@ export function pageLimit(pageSize: number): number {
   return pageSize === 0 ? defaultPageSize : pageSize;
 }
 
-/** Cuts a page out of one row more than it holds. `last` is its last item, only when more follow. */
-export function pageOf<T>(rows: readonly T[], pageSize: number): { items: T[]; last: T | undefined } {
+/**
+ * Cuts a page out of one row more than it holds. `last` is its last item, only when more follow.
+ */
+export function pageOf<T>(
+  rows: readonly T[],
+  pageSize: number,
+): { items: T[]; last: T | undefined } {
   const items = rows.slice(0, pageLimit(pageSize));
   return { items, last: rows.length > items.length ? items.at(-1) : undefined };
 }

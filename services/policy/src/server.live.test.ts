@@ -7,7 +7,10 @@ import { AuthorizationService } from "@sallyport/proto/gen/sallyport/policy/inte
 import { RoleService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/role_pb.ts";
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { PrincipalStatus, ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
+import {
+  PrincipalStatus,
+  ScopeService,
+} from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { type Peer, checkHealth, connectPeer, route, serve } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
@@ -107,13 +110,24 @@ test("policy serves over mutual TLS, each method to its callers only", async () 
   await expect(asIdentity).rejects.toMatchObject({ code: Code.NotFound });
   const machineIds = [newId("mch")];
   const end = (status: PrincipalStatus, ids = machineIds) =>
-    createClient(ScopeService, identity).revokePrincipals({ vaultId: newId("vlt"), machineIds: ids, status });
-  const wrong = [end(PrincipalStatus.ACTIVE), end(PrincipalStatus.EXPIRED, [...machineIds, ...machineIds])];
-  for (const call of wrong) await expect(call).rejects.toMatchObject({ code: Code.InvalidArgument });
+    createClient(ScopeService, identity).revokePrincipals({
+      vaultId: newId("vlt"),
+      machineIds: ids,
+      status,
+    });
+  const wrong = [
+    end(PrincipalStatus.ACTIVE),
+    end(PrincipalStatus.EXPIRED, [...machineIds, ...machineIds]),
+  ];
+  for (const call of wrong)
+    await expect(call).rejects.toMatchObject({ code: Code.InvalidArgument });
   await end(PrincipalStatus.EXPIRED);
   const asGateway = createClient(ScopeService, gateway).validateScope(scope);
   await expect(asGateway).rejects.toMatchObject({ code: Code.PermissionDenied });
   const user = { vaultId: newId("vlt"), userId: newId("usr"), role: Role.DEVELOPER };
-  const asked = createClient(RoleService, gateway).checkRoles({ ...user, projectIds: [newId("prj")] });
+  const asked = createClient(RoleService, gateway).checkRoles({
+    ...user,
+    projectIds: [newId("prj")],
+  });
   await expect(asked).rejects.toMatchObject({ code: Code.PermissionDenied });
 });

@@ -75,9 +75,12 @@ export async function startPolicy(
   const { trustDomain, listen } = config;
   const { databaseUrl: url } = config;
   const database = stack.use(openDatabase({ url, applicationName: "sallyport-policy" }));
-  // Decisions have connections of their own: changes that wait for one machine must not hold up every read.
+  // Decisions have connections of their own: changes that wait for one machine must not hold up
+  // every read.
   const decisions = stack.use(openDatabase({ url, applicationName: "sallyport-policy-decisions" }));
-  const auditPeer = stack.use(connectPeer({ peer: "audit", url: config.auditUrl, tls, trustDomain }));
+  const auditPeer = stack.use(
+    connectPeer({ peer: "audit", url: config.auditUrl, tls, trustDomain }),
+  );
   const audit = createClient(AppendService, auditPeer.transport);
   const outbox = stack.use(createOutbox({ database, audit, logger }));
   const routes = policyRoutes(config, {
@@ -109,7 +112,13 @@ export async function startPolicy(
       logger,
     }),
   );
-  const start = { emitter: "policy", config, port: server.port, keysetEpoch: trust.epoch, manifest } as const;
+  const start = {
+    emitter: "policy",
+    config,
+    port: server.port,
+    keysetEpoch: trust.epoch,
+    manifest,
+  } as const;
   stack.use(reportStart(start, outbox.send, logger));
   const running = stack.move();
   return { port: server.port, [Symbol.asyncDispose]: () => running.disposeAsync() };

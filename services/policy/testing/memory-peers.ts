@@ -14,7 +14,10 @@ import type { UniversalHandler, UniversalHandlerFn } from "@connectrpc/connect/p
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { type Peer, type Route, failureOf, peerValues, toConnectError } from "@sallyport/rpc";
 
-/** A log in memory that keeps audit's contract; while it is down it takes nothing, while it is full no denied reads. */
+/**
+ * A log in memory that keeps audit's contract; while it is down it takes nothing, while it is full
+ * no denied reads.
+ */
 export type MemoryAudit = {
   readonly transport: Transport;
   readonly events: Event[];
@@ -33,7 +36,10 @@ export function createMemoryAudit(): MemoryAudit {
           return { results: request.events.map(limited) };
         const known = new Set(events.map(({ eventId }) => eventId));
         events.push(...request.events.filter(({ eventId }) => !known.has(eventId)));
-        const results = request.events.map(({ eventId }) => ({ eventId, status: AppendStatus.COMMITTED }));
+        const results = request.events.map(({ eventId }) => ({
+          eventId,
+          status: AppendStatus.COMMITTED,
+        }));
         return { results };
       },
     });
@@ -62,13 +68,18 @@ export function inMemory(routes: readonly Route[], peer: Peer = "gateway"): Tran
   return createRouterTransport(
     (router) => {
       for (const { register } of routes) register(router);
-      router.handlers.splice(0, Infinity, ...router.handlers.map((handler) => calledBy(peer, handler)));
+      router.handlers.splice(
+        0,
+        Infinity,
+        ...router.handlers.map((handler) => calledBy(peer, handler)),
+      );
     },
     { router: { interceptors: [boundary] } },
   );
 }
 
 function calledBy(peer: Peer, handler: UniversalHandler): UniversalHandler {
-  const called: UniversalHandlerFn = (request) => handler({ ...request, contextValues: peerValues(peer) });
+  const called: UniversalHandlerFn = (request) =>
+    handler({ ...request, contextValues: peerValues(peer) });
   return Object.assign(called, handler);
 }

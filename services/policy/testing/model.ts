@@ -3,7 +3,10 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 type Standing = "active" | "disabled" | "revoked" | "expired";
 type Named = { readonly ps: readonly number[]; readonly ss: readonly number[] };
 
-/** What happens to policy. Machines m, projects p and secrets s are numbered; secret s belongs to project s % 2. */
+/**
+ * What happens to policy. Machines m, projects p and secrets s are numbered; secret s belongs to
+ * project s % 2.
+ */
 export type Operation =
   | (Named & { readonly do: "enroll"; readonly m: number; readonly any: boolean })
   | { readonly do: "join" | "leave"; readonly m: number; readonly p: number }
@@ -27,8 +30,9 @@ export type Operation =
 export const lifetime = 60;
 
 /**
- * Policy as it is meant, in few words and without I/O: written from the contracts, not from the code. `run` does an
- * operation and tells whether it is accepted; `refusal` tells what a read is refused with.
+ * Policy as it is meant, in few words and without I/O: written from the contracts, not from the
+ * code. `run` does an operation and tells whether it is accepted; `refusal` tells what a read is
+ * refused with.
  */
 export function createModel() {
   let minute = 0;
@@ -128,7 +132,8 @@ export function createModel() {
       return accepted;
     },
     refusal(m: number, s: number, named: boolean, isSealed: boolean): Reason {
-      if (standing.get(m) === "disabled" || standing.get(m) === "revoked") return Reason.MACHINE_DISABLED;
+      if (standing.get(m) === "disabled" || standing.get(m) === "revoked")
+        return Reason.MACHINE_DISABLED;
       if (standing.get(m) === "expired" || (standing.has(m) && minute >= lifetime))
         return Reason.MACHINE_EXPIRED;
       const grant = grantOf(m, s);

@@ -43,10 +43,16 @@ export const testStartMs = 1_800_000_000_000;
 /** Where a test may hold policy up: before it writes a record, the last step of a change. */
 export type TestHooks = { beforeRecord: () => Promise<void> };
 
-/** Policy on a real database, reached in memory, with a log in memory and a clock that a test may move. */
+/**
+ * Policy on a real database, reached in memory, with a log in memory and a clock that a test may
+ * move.
+ */
 export type TestPolicy = Awaited<ReturnType<typeof startTestPolicy>>;
 
-/** Serves policy on the database, or on a fresh one that goes with it; one of a test file is disposed of after it. */
+/**
+ * Serves policy on the database, or on a fresh one that goes with it; one of a test file is
+ * disposed of after it.
+ */
 export async function startTestPolicy(given?: ServiceTestDatabase) {
   const urls = given ?? (await createServiceDatabase("policy"));
   await migrate({ url: urls.ownerUrl, folder: new URL("../migrations", import.meta.url) });
@@ -137,7 +143,10 @@ export type TestProject = {
   readonly secretIds: readonly string[];
 };
 
-/** Registers a project with that many secrets, in a new vault unless told otherwise; ids come sorted. */
+/**
+ * Registers a project with that many secrets, in a new vault unless told otherwise; ids come
+ * sorted.
+ */
 export async function addTestProject(
   { directory }: Pick<TestPolicy, "directory">,
   secrets: number,
@@ -153,7 +162,9 @@ export async function addTestProject(
   return { vaultId, projectId, secretIds };
 }
 
-/** An ApplyScope for a new machine that joins the project and reads the given secrets for an hour. */
+/**
+ * An ApplyScope for a new machine that joins the project and reads the given secrets for an hour.
+ */
 export function scopeOf({ vaultId, projectId }: TestProject, secretIds: readonly string[]) {
   return {
     vaultId,
@@ -181,7 +192,10 @@ export function readOf(vaultId: string, machineId: string, secretIds: readonly s
   };
 }
 
-/** Makes the machines known, members of the project and granted all of its secrets, past the service and its records. */
+/**
+ * Makes the machines known, members of the project and granted all of its secrets, past the service
+ * and its records.
+ */
 export async function fillGrants(
   { database }: Pick<TestPolicy, "database">,
   { vaultId, projectId, secretIds }: TestProject,
@@ -206,7 +220,10 @@ export async function fillGrants(
   );
 }
 
-/** What a read of the current version of one secret is refused with; UNSPECIFIED when it is permitted. */
+/**
+ * What a read of the current version of one secret is refused with; UNSPECIFIED when it is
+ * permitted.
+ */
 export async function refusalOfRead(
   { authorization }: Pick<TestPolicy, "authorization">,
   vaultId: string,
@@ -236,6 +253,8 @@ export async function countRows(
   database: Pick<Database, "query">,
   table: "memberships" | "grants" | "outbox" | "secrets" | "project_roles",
 ): Promise<number> {
-  const [row] = await database.query<{ rows: number }>(`select count(*)::int as rows from ${table}`);
+  const [row] = await database.query<{ rows: number }>(
+    `select count(*)::int as rows from ${table}`,
+  );
   return row?.rows ?? 0;
 }

@@ -25,7 +25,10 @@ export async function newWorld({ directory }: TestPolicy) {
     s: Array.from({ length: size.secrets }, () => newId("sec")),
     foreign: newId("sec"),
   };
-  const secrets = world.s.map((secretId, index) => ({ secretId, projectId: at(world.p, index % 2) }));
+  const secrets = world.s.map((secretId, index) => ({
+    secretId,
+    projectId: at(world.p, index % 2),
+  }));
   await directory.registerResources({ vaultId: world.vaultId, projectIds: world.p, secrets });
   const projectId = newId("prj");
   const elsewhere = { projectIds: [projectId], secrets: [{ secretId: world.foreign, projectId }] };
@@ -56,7 +59,11 @@ const statuses = {
   expired: PrincipalStatus.EXPIRED,
 };
 
-function callInternal({ scope, directory }: TestPolicy, world: World, op: Internal): Promise<unknown> {
+function callInternal(
+  { scope, directory }: TestPolicy,
+  world: World,
+  op: Internal,
+): Promise<unknown> {
   const { vaultId, tokenId, owner } = world;
   switch (op.do) {
     case "enroll":
@@ -71,7 +78,11 @@ function callInternal({ scope, directory }: TestPolicy, world: World, op: Intern
         createdByRole: Role.OWNER,
       });
     case "stand":
-      return scope.setPrincipalStatus({ vaultId, machineId: at(world.m, op.m), status: statuses[op.to] });
+      return scope.setPrincipalStatus({
+        vaultId,
+        machineId: at(world.m, op.m),
+        status: statuses[op.to],
+      });
     case "end": {
       const machineIds = op.ms.map((index) => at(world.m, index));
       return scope.revokePrincipals({ vaultId, machineIds, status: statuses[op.to] });
@@ -110,7 +121,10 @@ function callPublic(policy: TestPolicy, world: World, op: Public): Promise<unkno
       return policy.call(owner, GrantService.method.addGrant, granting);
     }
     case "take":
-      return policy.call(owner, GrantService.method.removeGrant, { machineId, secretId: at(world.s, op.s) });
+      return policy.call(owner, GrantService.method.removeGrant, {
+        machineId,
+        secretId: at(world.s, op.s),
+      });
     case "set":
     default: {
       const { secretIds } = named(world, { ps: [], ss: op.ss });
@@ -120,7 +134,10 @@ function callPublic(policy: TestPolicy, world: World, op: Public): Promise<unkno
   }
 }
 
-function named(world: World, { ps, ss }: { readonly ps: readonly number[]; readonly ss: readonly number[] }) {
+function named(
+  world: World,
+  { ps, ss }: { readonly ps: readonly number[]; readonly ss: readonly number[] },
+) {
   return {
     projectIds: ps.map((index) => at(world.p, index)),
     secretIds: ss.map((index) => at(world.s, index)),

@@ -15,7 +15,10 @@ import { keysetFile } from "@sallyport/evidence";
 /** Everything that secrets is told at start. Secrets come as file paths, times are in seconds. */
 export type SecretsConfig = ReturnType<typeof readSecretsConfig>;
 
-/** Reads the settings of secrets from the environment; a missing or unknown one stops the start and is named. */
+/**
+ * Reads the settings of secrets from the environment; a missing or unknown one stops the start and
+ * is named.
+ */
 export function readSecretsConfig(env: NodeJS.ProcessEnv) {
   return readSettings(env, {
     listen: listen("SALLYPORT_LISTEN"),

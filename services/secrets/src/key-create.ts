@@ -1,7 +1,8 @@
 import { path, readSettings } from "@sallyport/config";
 import { keptOrNewSigningKeys } from "@sallyport/evidence";
 
-// The part of secrets in the ceremony: makes its answer key once and prints the public half for the keyset.
+// The part of secrets in the ceremony: makes its answer key once and prints the public half for the
+// keyset.
 const variable = "SALLYPORT_ANSWER_KEY_FILE";
 const { file } = readSettings(process.env, { file: path(variable) });
 const keys = keptOrNewSigningKeys({ variable, file, use: "ANSWER", holder: "secrets" });

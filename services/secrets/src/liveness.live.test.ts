@@ -46,7 +46,11 @@ test("what policy believes wrongly is put right, whichever way", async () => {
   retired.delete(deleted.id);
   for (const resource of [living, deleted]) await addUnsettled(secrets.database, resource);
   await secrets.liveness.settleAll();
-  expect([retired.has(living.id), retired.has(deleted.id), await waiting()]).toEqual([false, true, []]);
+  expect([retired.has(living.id), retired.has(deleted.id), await waiting()]).toEqual([
+    false,
+    true,
+    [],
+  ]);
 });
 
 test("what is gone, or of another vault, is forgotten and policy hears nothing", async () => {

@@ -3,7 +3,12 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { failureOf } from "@sallyport/rpc";
 import type { Peers } from "./peers.ts";
 import { type Resource, hold, kindOf } from "./store/liveness.ts";
-import { addUnsettled, listUnsettled, postponeUnsettled, removeUnsettled } from "./store/unsettled.ts";
+import {
+  addUnsettled,
+  listUnsettled,
+  postponeUnsettled,
+  removeUnsettled,
+} from "./store/unsettled.ts";
 
 /** What keeping policy up to date needs. */
 export type LivenessParts = {
@@ -13,18 +18,21 @@ export type LivenessParts = {
 };
 
 /**
- * Tells policy what lives. Between two databases something may always fail: what policy might believe wrongly is noted
- * first, and told again until it has heard what is stored here.
+ * Tells policy what lives. Between two databases something may always fail: what policy might
+ * believe wrongly is noted first, and told again until it has heard what is stored here.
  */
 export type Liveness = {
   /**
-   * Hides a project or secret from policy, before it is marked as deleted in the transaction that holds it. Should the
-   * transaction fail, policy is told the opposite later.
+   * Hides a project or secret from policy, before it is marked as deleted in the transaction that
+   * holds it. Should the transaction fail, policy is told the opposite later.
    */
   hide(tx: Tx, resource: Resource): Promise<void>;
   /** Notes in the transaction that restores something that policy has to hear of it. */
   promise(tx: Tx, resource: Resource): Promise<void>;
-  /** Tells policy whether a project or secret lives; throws when it cannot, and then it is told later. */
+  /**
+   * Tells policy whether a project or secret lives; throws when it cannot, and then it is told
+   * later.
+   */
   settle(resource: Resource): Promise<void>;
   /** Settles what waits, oldest first; throws what kept one from it, after it tried the others. */
   settleAll(): Promise<void>;

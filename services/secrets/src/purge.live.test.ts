@@ -56,7 +56,10 @@ async function rowsOf(
   return row?.rows ?? 0;
 }
 
-const stored = async () => [await rowsOf("secrets", "secret_id"), await rowsOf("versions", "secret_id")];
+const stored = async () => [
+  await rowsOf("secrets", "secret_id"),
+  await rowsOf("versions", "secret_id"),
+];
 
 async function removeProject(): Promise<void> {
   await secrets.call(owner, ProjectService.method.deleteProject, { projectId, name: "payments" });
@@ -126,7 +129,9 @@ describe("the purge", () => {
     secrets.memory.events.length = 0;
     await secrets.purge();
     for (const table of ["projects", "project_keys", "secrets"])
-      expect(await database.query(`select 1 from ${table} where project_id = $1`, [projectId])).toEqual([]);
+      expect(
+        await database.query(`select 1 from ${table} where project_id = $1`, [projectId]),
+      ).toEqual([]);
     expect(actionsOf(secrets)).toEqual(["secret.purged", "project.purged"]);
     expect(secrets.memory.events[1]).toMatchObject({
       projectId,
@@ -149,9 +154,9 @@ describe("the purge", () => {
     await ageDeletion(secrets, secretId);
     const once = await database.query("select purge_secrets(array[$1])", [secretId]);
     expect([once, await stored()]).toEqual([[], [1, 1500]]);
-    expect(await reasonOf(secrets.call(owner, SecretService.method.restoreSecret, { secretId }))).toBe(
-      Reason.NOT_FOUND,
-    );
+    expect(
+      await reasonOf(secrets.call(owner, SecretService.method.restoreSecret, { secretId })),
+    ).toBe(Reason.NOT_FOUND);
     await secrets.purge();
     expect(await stored()).toEqual([0, 0]);
     expect(actionsOf(secrets)).toEqual(["secret.purged"]);

@@ -4,7 +4,13 @@ import { newEvent } from "@sallyport/proto/catalogue";
 import type { Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import type { Peers } from "./peers.ts";
-import { type Due, holdDueProjects, holdDueSecrets, purgeProjects, purgeSecrets } from "./store/purge.ts";
+import {
+  type Due,
+  holdDueProjects,
+  holdDueSecrets,
+  purgeProjects,
+  purgeSecrets,
+} from "./store/purge.ts";
 
 /** What purging needs. */
 export type PurgeParts = {
@@ -16,7 +22,9 @@ export type PurgeParts = {
 type Kind = {
   readonly hold: (tx: Tx, limit: number) => Promise<Due[]>;
   readonly purge: (tx: Tx, ids: readonly string[]) => Promise<string[]>;
-  readonly named: (ids: string[]) => { readonly secretIds: string[] } | { readonly projectIds: string[] };
+  readonly named: (
+    ids: string[],
+  ) => { readonly secretIds: string[] } | { readonly projectIds: string[] };
   readonly event: (gone: Due) => Event;
 };
 
@@ -26,7 +34,8 @@ const kinds: readonly Kind[] = [
     hold: holdDueSecrets,
     purge: purgeSecrets,
     named: (secretIds) => ({ secretIds }),
-    event: (secret) => newEvent("secrets", "secret.purged", { ...recordOf(secret), secretId: secret.id }),
+    event: (secret) =>
+      newEvent("secrets", "secret.purged", { ...recordOf(secret), secretId: secret.id }),
   },
   {
     hold: holdDueProjects,
@@ -38,8 +47,9 @@ const kinds: readonly Kind[] = [
 const batchSize = 50;
 
 /**
- * Returns what removes for good whatever was deleted more than 30 days ago. It works in batches, each a transaction of
- * its own; replicas take different ones. Nothing goes while audit takes no records.
+ * Returns what removes for good whatever was deleted more than 30 days ago. It works in batches,
+ * each a transaction of its own; replicas take different ones. Nothing goes while audit takes no
+ * records.
  */
 export function createPurge({ writes, directory, outbox }: PurgeParts): () => Promise<void> {
   return async () => {

@@ -26,7 +26,12 @@ test("secrets takes its keys up while it runs", async () => {
   const deployment = createSignedDeployment(Date.now);
   const { rootSeed, config } = deployment;
   const answerKeys = deployment.answerKeys("secrets");
-  using files = createAnswerFiles({ owner: "secrets", rootSeed, keyset: config.keyset, answerKeys });
+  using files = createAnswerFiles({
+    owner: "secrets",
+    rootSeed,
+    keyset: config.keyset,
+    answerKeys,
+  });
   const nobody = "https://127.0.0.1:1";
   await using server = await startSecrets({
     ...config,
@@ -68,7 +73,15 @@ test("secrets serves over mutual TLS, envelopes to the gateway only", async () =
   await using stack = new AsyncDisposableStack();
   const peerUrl = async (self: Peer): Promise<string> => {
     const logger = createLogger({ service: self, level: "silent" });
-    const options = { self, listen, tls: pki.tls(self), trustDomain, routes: [], dependencies: {}, logger };
+    const options = {
+      self,
+      listen,
+      tls: pki.tls(self),
+      trustDomain,
+      routes: [],
+      dependencies: {},
+      logger,
+    };
     const { port } = stack.use(await serve(options));
     return `https://127.0.0.1:${port}`;
   };

@@ -36,7 +36,10 @@ const retryMs = 1_000; // At first: when all start together, policy may come las
 /** What a test may replace: the clock, in milliseconds. */
 export type SecretsOverrides = { readonly clock?: () => number };
 
-/** What the routes are made of. Writes hold a connection while crypto works, so reads have a pool of their own. */
+/**
+ * What the routes are made of. Writes hold a connection while crypto works, so reads have a pool of
+ * their own.
+ */
 export type SecretsParts = {
   readonly reads: Database;
   readonly writes: Database;

@@ -43,7 +43,8 @@ test("tries come further apart with each failure, and never further than what is
   await using _sweep = startSweep({ ...given, everyMs: 200, retryMs: 50 });
   await expect.poll(() => times.length).toBeGreaterThan(4);
   const gaps = times.slice(1).map((time, at) => time - (times[at] ?? 0));
-  for (const [at, ms] of [50, 100, 200, 200].entries()) expect(gaps[at]).toBeGreaterThanOrEqual(ms - 5);
+  for (const [at, ms] of [50, 100, 200, 200].entries())
+    expect(gaps[at]).toBeGreaterThanOrEqual(ms - 5);
 });
 
 test("failures are logged once and tried again until one succeeds", async () => {

@@ -11,7 +11,10 @@ export type SweepOptions = {
   readonly logger: Pick<Logger, "info" | "warn">;
 };
 
-/** Begins to sweep. A failure is logged once and tried again. Disposing waits for a run under way and begins no other. */
+/**
+ * Begins to sweep. A failure is logged once and tried again. Disposing waits for a run under way
+ * and begins no other.
+ */
 export function startSweep({ what, run, everyMs, retryMs, logger }: SweepOptions): AsyncDisposable {
   let timer: NodeJS.Timeout | undefined;
   let disposed = false;
@@ -24,7 +27,8 @@ export function startSweep({ what, run, everyMs, retryMs, logger }: SweepOptions
       if (failures > 0) logger.info({ sweep: what }, "a sweep works again");
       failures = 0;
     } catch (error) {
-      if (failures === 0) logger.warn({ err: error, sweep: what }, "a sweep failed; it is tried again");
+      if (failures === 0)
+        logger.warn({ err: error, sweep: what }, "a sweep failed; it is tried again");
       failures += 1;
     }
     if (disposed) return;

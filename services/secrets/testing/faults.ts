@@ -7,10 +7,17 @@ export type Fault = { readonly name: string; readonly cause: (secrets: TestSecre
 export const faults: readonly Fault[] = [
   { name: "policy is away", cause: ({ memory }) => void (memory.down.policy = true) },
   { name: "policy's answer is lost", cause: ({ memory }) => void (memory.lost.policy = true) },
-  { name: "secrets dies before it commits", cause: ({ crash }) => void (crash.at = "before commit") },
+  {
+    name: "secrets dies before it commits",
+    cause: ({ crash }) => void (crash.at = "before commit"),
+  },
   { name: "secrets dies after it commits", cause: ({ crash }) => void (crash.at = "after commit") },
-  // Nothing waits for delivery then, so the first that the log does not take is the record of the change.
-  { name: "audit is away after the commit", cause: ({ memory }) => void (memory.down.audit = true) },
+  // Nothing waits for delivery then, so the first that the log does not take is the record of the
+  // change.
+  {
+    name: "audit is away after the commit",
+    cause: ({ memory }) => void (memory.down.audit = true),
+  },
 ];
 
 /** Ends every fault. */

@@ -45,7 +45,10 @@ type Decided = Pick<
 >;
 type Place = { readonly vaultId: string; readonly projectId: string };
 
-/** Peers in memory that keep their contracts, and what they were asked. While one is down it answers nothing. */
+/**
+ * Peers in memory that keep their contracts, and what they were asked. While one is down it answers
+ * nothing.
+ */
 export type MemoryPeers = {
   readonly audit: Transport;
   readonly crypto: Transport;
@@ -57,7 +60,10 @@ export type MemoryPeers = {
   /** Ids that policy hides, and what it was told of living and dying, in order. */
   readonly retired: Set<string>;
   readonly told: ("retire" | "reinstate" | "purge")[];
-  /** The roles that policy says developers have in projects; without one they list, as policy has it. */
+  /**
+   * The roles that policy says developers have in projects; without one they list, as policy has
+   * it.
+   */
   readonly roles: Map<string, ProjectRole>;
   /** Where policy knows each project and secret to be. */
   readonly places: Map<string, Place>;
@@ -69,7 +75,10 @@ export type MemoryPeers = {
   /** What policy was asked to decide, and how it does. */
   readonly asked: AuthorizeItem[];
   decide: (item: AuthorizeItem) => Decided;
-  /** What crypto refuses a value with, and the id that policy refuses to reinstate, when not undefined. */
+  /**
+   * What crypto refuses a value with, and the id that policy refuses to reinstate, when not
+   * undefined.
+   */
   readonly refuse: { seal: Reason | undefined; reinstate: string | undefined };
 };
 
@@ -96,7 +105,10 @@ export function createMemoryPeers(): MemoryPeers {
         const known = new Set(events.map(({ eventId }) => eventId));
         events.push(...request.events.filter(({ eventId }) => !known.has(eventId)));
         return {
-          results: request.events.map(({ eventId }) => ({ eventId, status: AppendStatus.COMMITTED })),
+          results: request.events.map(({ eventId }) => ({
+            eventId,
+            status: AppendStatus.COMMITTED,
+          })),
         };
       },
     });
@@ -110,7 +122,8 @@ export function createMemoryPeers(): MemoryPeers {
       async seal(request) {
         await gate.seal;
         if (down.crypto) throw away();
-        if (refuse.seal !== undefined) throw toConnectError(fail(refuse.seal, { field: "value" }), "req_x");
+        if (refuse.seal !== undefined)
+          throw toConnectError(fail(refuse.seal, { field: "value" }), "req_x");
         sealed.push(request);
         return sealResponse(request);
       },
@@ -127,7 +140,9 @@ export function createMemoryPeers(): MemoryPeers {
       authorize({ items }) {
         if (down.policy) throw away();
         asked.push(...items);
-        return { results: items.map((item) => ({ requestDigest: item.requestDigest, ...decided(item) })) };
+        return {
+          results: items.map((item) => ({ requestDigest: item.requestDigest, ...decided(item) })),
+        };
       },
     });
     service(RoleService, roleService(roles, places, down));
@@ -137,7 +152,8 @@ export function createMemoryPeers(): MemoryPeers {
         registered.push(request);
         const { vaultId } = request;
         for (const id of request.projectIds) places.set(id, { vaultId, projectId: id });
-        for (const { secretId, projectId } of request.secrets) places.set(secretId, { vaultId, projectId });
+        for (const { secretId, projectId } of request.secrets)
+          places.set(secretId, { vaultId, projectId });
         return {};
       },
       async retireResources({ projectIds, secretIds, purged: forGood }) {
@@ -189,7 +205,8 @@ export function roleKey(userId: string, projectId: string): string {
   return `${userId} ${projectId}`;
 }
 
-// What is in no vault is hidden from everybody, and what was registered knows its vault and project.
+// What is in no vault is hidden from everybody, and what was registered knows its vault and
+// project.
 function roleService(
   roles: ReadonlyMap<string, ProjectRole>,
   places: ReadonlyMap<string, Place>,

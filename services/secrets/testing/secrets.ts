@@ -12,7 +12,11 @@ import { createOutbox } from "@sallyport/outbox";
 import { type Database, migrate, openDatabase } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
-import { Role, SealingSuite, ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import {
+  Role,
+  SealingSuite,
+  ValueKind,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import type { ProjectRole } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { FetchService } from "@sallyport/proto/gen/sallyport/secrets/internal/v1/fetch_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
@@ -34,7 +38,10 @@ import {
 /** The instant at which tests begin, in milliseconds. */
 export const testStartMs = 1_800_000_000_000;
 
-/** Secrets on a real database, reached in memory, with peers in memory and a clock that a test may move. */
+/**
+ * Secrets on a real database, reached in memory, with peers in memory and a clock that a test may
+ * move.
+ */
 export type TestSecrets = Awaited<ReturnType<typeof startTestSecrets>>;
 
 /** Makes a database and serves secrets on it; disposing drops it. */
@@ -45,7 +52,11 @@ export async function startTestSecrets() {
   const clock = () => time.nowMs;
   const reads = openDatabase({ url: urls.servingUrl, applicationName: "test-secrets" });
   const crash: Crash = { at: undefined };
-  const pool = openDatabase({ url: urls.servingUrl, applicationName: "test-secrets-writes", poolSize: 5 });
+  const pool = openDatabase({
+    url: urls.servingUrl,
+    applicationName: "test-secrets-writes",
+    poolSize: 5,
+  });
   const writes = crashing(pool, crash);
   const memory = createMemoryPeers();
   const peers = createPeers(memory);
@@ -98,7 +109,10 @@ export async function startTestSecrets() {
   };
 }
 
-/** Where the process dies, as seen from outside: with every change, or when all but the answer was done. */
+/**
+ * Where the process dies, as seen from outside: with every change, or when all but the answer was
+ * done.
+ */
 export type Crash = { at: "before commit" | "after commit" | undefined };
 
 function crashing(database: Database, crash: Crash): Database {
@@ -119,10 +133,15 @@ function crashing(database: Database, crash: Crash): Database {
 /** Dates a deletion back by 30 days and an hour, as only the owner of the tables can. */
 export async function ageDeletion({ ownerUrl }: TestSecrets, id: string): Promise<void> {
   await using owner = openDatabase({ url: ownerUrl, applicationName: "test-owner" });
-  const [table, key] = id.startsWith("prj_") ? ["projects", "project_id"] : ["secrets", "secret_id"];
+  const [table, key] = id.startsWith("prj_")
+    ? ["projects", "project_id"]
+    : ["secrets", "secret_id"];
   await owner.transaction(async (tx) => {
     await tx.query(`alter table ${table} disable trigger stamp_deletion`);
-    await tx.query(`update ${table} set deleted_at = now() - interval '721 hours' where ${key} = $1`, [id]);
+    await tx.query(
+      `update ${table} set deleted_at = now() - interval '721 hours' where ${key} = $1`,
+      [id],
+    );
     await tx.query(`alter table ${table} enable trigger stamp_deletion`);
   });
 }
@@ -149,7 +168,11 @@ export async function addTestProject(
 }
 
 /** A request to make a secret, with an id of the user's vault. */
-export function newSecretRequest(user: Pick<SigningUser, "vaultId">, projectId: string, name: string) {
+export function newSecretRequest(
+  user: Pick<SigningUser, "vaultId">,
+  projectId: string,
+  name: string,
+) {
   return { ...newSecretId(user.vaultId), projectId, name, value: sealedValue() };
 }
 
@@ -201,7 +224,11 @@ export async function fillTestProject(
 export function addTestVersion(
   secrets: TestSecrets,
   user: SigningUser,
-  secret: { readonly projectId: string; readonly secretId: string; readonly expectedVersion: number },
+  secret: {
+    readonly projectId: string;
+    readonly secretId: string;
+    readonly expectedVersion: number;
+  },
 ) {
   return secrets.call(user, SecretService.method.addVersion, { ...secret, value: sealedValue() });
 }

@@ -8,13 +8,18 @@ import { openSession, send, signed } from "./wire.ts";
 const requests = 400;
 const atOnce = 8;
 
-/** A message of the method, by its contract or a little beside it; binary where it has such a form. */
+/**
+ * A message of the method, by its contract or a little beside it; binary where it has such a form.
+ */
 function contentOf({ input }: DescMethodUnary, random: Random) {
   const json = randomJson(input, random);
   const text = { contentType: "application/json", body: Buffer.from(JSON.stringify(json)) };
   if (random.below(2) === 0) return text;
   try {
-    return { contentType: "application/proto", body: Buffer.from(toBinary(input, fromJson(input, json))) };
+    return {
+      contentType: "application/proto",
+      body: Buffer.from(toBinary(input, fromJson(input, json))),
+    };
   } catch {
     return text;
   }

@@ -89,7 +89,10 @@ const frames: readonly (readonly [name: string, body: Uint8Array])[] = [
   ["a length of 4 GiB", framed(0, 0xffffffff, allGranted)],
   ["a length of 2 GiB", framed(0, 0x80000000, allGranted)],
   ["two frames", Buffer.concat([frameMessage(allGranted), frameMessage(allGranted)])],
-  ["a frame and an empty one", Buffer.concat([frameMessage(allGranted), frameMessage(new Uint8Array())])],
+  [
+    "a frame and an empty one",
+    Buffer.concat([frameMessage(allGranted), frameMessage(new Uint8Array())]),
+  ],
   ["a byte behind the frame", Buffer.concat([frameMessage(allGranted), Buffer.alloc(1)])],
   ["an unknown field", frameMessage(Buffer.from([0x18, 1, 0xf8, 0x07, 1]))],
   ["a field cut short", frameMessage(Buffer.from([0x0a, 0x7f, 1]))],
@@ -135,7 +138,10 @@ export function contentTests(ground: () => Ground): void {
     const recipient = { suite: 1, publicKey: Buffer.from(key, "hex").toString("base64") };
     const body = Buffer.from(JSON.stringify({ allGranted: true, recipient }));
     const { status, text } = await ask("application/json", body);
-    expect([status, text]).toEqual([400, expect.stringContaining(`"field":"recipient.public_key"`)]);
+    expect([status, text]).toEqual([
+      400,
+      expect.stringContaining(`"field":"recipient.public_key"`),
+    ]);
   });
 
   test.each(frames)("gRPC content with %s is refused", async (_, body) => {

@@ -20,7 +20,11 @@ type Signer = Pick<ReturnType<typeof createSigner>, "sign">;
 /** A request whose sender allows 10 ms for its answer. */
 function hasty({ authority }: Ground, signer: Signer, path: string, body: Uint8Array) {
   const { headers } = signer.sign({ authority, path, contentType }, body);
-  return { path, headers: { "content-type": contentType, "connect-timeout-ms": "10", ...headers }, body };
+  return {
+    path,
+    headers: { "content-type": contentType, "connect-timeout-ms": "10", ...headers },
+    body,
+  };
 }
 
 /** JSON of so many bytes that no owner accepts. */
@@ -41,7 +45,10 @@ async function largestFor(ground: Ground, signer: () => Signer, path: string): P
 }
 
 /** Takes a request back 10 ms after it was sent. */
-async function takeBack(session: ClientHttp2Session, { path, headers, body }: ReturnType<typeof hasty>) {
+async function takeBack(
+  session: ClientHttp2Session,
+  { path, headers, body }: ReturnType<typeof hasty>,
+) {
   const stream = session.request({ ":method": "POST", ":path": path, ...headers });
   stream.on("error", () => undefined);
   stream.end(body);
@@ -49,7 +56,10 @@ async function takeBack(session: ClientHttp2Session, { path, headers, body }: Re
   stream.close(constants.NGHTTP2_CANCEL);
 }
 
-/** Has so many requests begun and given up: every other by its deadline, the others by taking them back. */
+/**
+ * Has so many requests begun and given up: every other by its deadline, the others by taking them
+ * back.
+ */
 async function giveUp(
   ground: Ground,
   count: number,
@@ -76,7 +86,9 @@ export function deadlineTests(ground: () => Ground): void {
     const stranger = () => createSigner(newSeed());
     const body = await largestFor(ground(), stranger, enrollPath);
     const siege = ground().besieged(() =>
-      giveUp(ground(), 500, inFlight.strangers, () => hasty(ground(), stranger(), enrollPath, body)),
+      giveUp(ground(), 500, inFlight.strangers, () =>
+        hasty(ground(), stranger(), enrollPath, body),
+      ),
     );
     await expect(siege).resolves.toBeUndefined();
   });

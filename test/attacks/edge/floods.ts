@@ -25,7 +25,11 @@ async function pour(wire: Wire, next: (index: number) => Buffer, most: number): 
     const drained = wire.socket.write(next(index));
     if (!drained || index % 50 === 0) await sleep(1);
     // Who does not read learns of the end by what cannot be written any more.
-    for (let waited = 0; wire.socket.writableLength > mostWaiting && wire.socket.writable; waited += 1) {
+    for (
+      let waited = 0;
+      wire.socket.writableLength > mostWaiting && wire.socket.writable;
+      waited += 1
+    ) {
       if (waited > stuckMs) return index;
       await sleep(1);
     }
@@ -64,7 +68,9 @@ const floods: readonly {
       const block = headersOf(ground);
       const more = headerBlock({ "x-more": "x".repeat(1000) });
       return (index) =>
-        index === 0 ? frame(frameType.headers, 0, 1, block) : frame(frameType.continuation, 0, 1, more);
+        index === 0
+          ? frame(frameType.headers, 0, 1, block)
+          : frame(frameType.continuation, 0, 1, more);
     },
   },
   {

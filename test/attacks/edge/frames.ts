@@ -23,7 +23,10 @@ export function frame(type: number, flags: number, stream: number, payload: Uint
   return Buffer.concat([head, payload]);
 }
 
-/** What an HTTP/2 client begins with; `window` is how much a stream may be sent before it asks for more. */
+/**
+ * What an HTTP/2 client begins with; `window` is how much a stream may be sent before it asks for
+ * more.
+ */
 export function preface(window = 65_535): Buffer {
   const setting = Buffer.alloc(6);
   setting.writeUInt16BE(constants.NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0);

@@ -4,7 +4,10 @@ import { expect } from "vitest";
 import { residentBytesOf } from "../../load/processes.ts";
 import { startMainJob } from "../../system/deployment.ts";
 
-/** A deployment under attack: two gateways over one Redis, an owner, and a machine that may read two secrets. */
+/**
+ * A deployment under attack: two gateways over one Redis, an owner, and a machine that may read two
+ * secrets.
+ */
 export type Ground = AsyncDisposable & {
   readonly job: Awaited<ReturnType<typeof startMainJob>>;
   /** The ports of both gateways; only the first is known to clients. */
@@ -13,7 +16,10 @@ export type Ground = AsyncDisposable & {
   /** What clients sign as the authority. */
   readonly authority: string;
   readonly machine: Identity;
-  /** Runs an attack while an honest machine reads; it must go on reading, and the gateway stay small. */
+  /**
+   * Runs an attack while an honest machine reads; it must go on reading, and the gateway stay
+   * small.
+   */
   besieged<T>(attack: () => Promise<T>): Promise<T>;
 };
 
@@ -22,7 +28,10 @@ const fewestReads = 5;
 const patienceMs = 3_000;
 const mostGrowthBytes = 128 * 1024 * 1024;
 
-/** Starts it. The second gateway runs as the first does, with the same folder and the same public name. */
+/**
+ * Starts it. The second gateway runs as the first does, with the same folder and the same public
+ * name.
+ */
 export async function prepareGround(): Promise<Ground> {
   await using stack = new AsyncDisposableStack();
   const job = await startMainJob();
@@ -74,13 +83,18 @@ async function besieged<T>(machine: Identity, pid: number, attack: () => Promise
   })();
   try {
     // A read that fails ends the siege, whatever the attack is still waiting for.
-    return await Promise.race([attack(), honest.then(() => Promise.reject(new Error("nobody reads")))]);
+    return await Promise.race([
+      attack(),
+      honest.then(() => Promise.reject(new Error("nobody reads"))),
+    ]);
   } finally {
     siege.over = true;
     await honest;
     reader.close();
     const grownMiB = Math.round((peak - before) / 1024 ** 2);
-    console.log(`  ${reads} honest reads, the slowest ${slowestMs.toFixed(0)} ms, +${grownMiB} MiB`);
+    console.log(
+      `  ${reads} honest reads, the slowest ${slowestMs.toFixed(0)} ms, +${grownMiB} MiB`,
+    );
     expect(slowestMs, "the slowest honest read").toBeLessThan(patienceMs);
     expect(peak - before, "what the gateway grew by").toBeLessThan(mostGrowthBytes);
   }

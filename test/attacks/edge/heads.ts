@@ -7,78 +7,95 @@ import { type Signed, http1, openSession, openWire, send, signed, whoAmIPath } f
 
 type Change = (ground: Ground, request: Signed) => Readonly<Record<string, string | string[]>>;
 
-/** Heads over HTTP/2 that say a thing twice, or too much. At 0 HTTP/2 itself ends the stream; 3 is gRPC's invalid argument. */
-const heads: readonly { readonly name: string; readonly change: Change; readonly told: string }[] = [
-  ...["signature", "signature-input"].map((name) => ({
-    name: `${name} twice`,
-    change: (_: Ground, { headers }: Signed) => ({ [name]: [headers[name] ?? "", headers[name] ?? ""] }),
-    told: "401 REQUEST_REJECTED",
-  })),
-  {
-    name: "another Host beside the authority",
-    change: ({ authority }) => ({ ":authority": authority, host: "elsewhere.example" }),
-    told: "400 FIELD_INVALID",
-  },
-  {
-    name: "the authority of somebody else",
-    change: () => ({ ":authority": "elsewhere.example" }),
-    told: "401 REQUEST_REJECTED",
-  },
-  {
-    name: "an authority with a user",
-    change: ({ authority }) => ({ ":authority": `x@${authority}` }),
-    told: "0 ",
-  },
-  { name: "an empty authority", change: () => ({ ":authority": "" }), told: "0 " },
-  {
-    name: "a content encoding",
-    change: () => ({ "content-encoding": "identity" }),
-    told: "400 FIELD_INVALID",
-  },
-  { name: "a gRPC encoding", change: () => ({ "grpc-encoding": "gzip" }), told: "400 FIELD_INVALID" },
-  {
-    name: "a Connect encoding",
-    change: () => ({ "connect-content-encoding": "gzip" }),
-    told: "400 FIELD_INVALID",
-  },
-  { name: "announced trailers", change: () => ({ trailer: "x" }), told: "400 FIELD_INVALID" },
-  {
-    name: "a character set",
-    change: () => ({ "content-type": "application/json; charset=utf-8" }),
-    told: "400 FIELD_INVALID",
-  },
-  {
-    name: "a content type in capitals",
-    change: () => ({ "content-type": "Application/JSON" }),
-    told: "400 FIELD_INVALID",
-  },
-  {
-    name: "a stream's content type",
-    change: () => ({ "content-type": "application/connect+json" }),
-    told: "400 FIELD_INVALID",
-  },
-  { name: "grpc-web", change: () => ({ "content-type": "application/grpc-web+proto" }), told: "200 3" },
-  {
-    name: "a content type from a prototype",
-    change: () => ({ "content-type": "__proto__" }),
-    told: "400 FIELD_INVALID",
-  },
-  {
-    name: "70 headers more",
-    change: () => Object.fromEntries(Array.from({ length: 70 }, (_, index) => [`x-${index}`, "1"])),
-    told: "400 FIELD_INVALID",
-  },
-  {
-    name: "SHA-512 beside SHA-256",
-    change: (_, { headers }) => ({ "content-digest": `${headers["content-digest"]}, sha-512=:AAAA:` }),
-    told: "401 REQUEST_REJECTED",
-  },
-  {
-    name: "the digest of something else",
-    change: () => ({ "content-digest": `sha-256=:${"A".repeat(43)}=:` }),
-    told: "401 REQUEST_REJECTED",
-  },
-];
+/**
+ * Heads over HTTP/2 that say a thing twice, or too much. At 0 HTTP/2 itself ends the stream; 3 is
+ * gRPC's invalid argument.
+ */
+const heads: readonly { readonly name: string; readonly change: Change; readonly told: string }[] =
+  [
+    ...["signature", "signature-input"].map((name) => ({
+      name: `${name} twice`,
+      change: (_: Ground, { headers }: Signed) => ({
+        [name]: [headers[name] ?? "", headers[name] ?? ""],
+      }),
+      told: "401 REQUEST_REJECTED",
+    })),
+    {
+      name: "another Host beside the authority",
+      change: ({ authority }) => ({ ":authority": authority, host: "elsewhere.example" }),
+      told: "400 FIELD_INVALID",
+    },
+    {
+      name: "the authority of somebody else",
+      change: () => ({ ":authority": "elsewhere.example" }),
+      told: "401 REQUEST_REJECTED",
+    },
+    {
+      name: "an authority with a user",
+      change: ({ authority }) => ({ ":authority": `x@${authority}` }),
+      told: "0 ",
+    },
+    { name: "an empty authority", change: () => ({ ":authority": "" }), told: "0 " },
+    {
+      name: "a content encoding",
+      change: () => ({ "content-encoding": "identity" }),
+      told: "400 FIELD_INVALID",
+    },
+    {
+      name: "a gRPC encoding",
+      change: () => ({ "grpc-encoding": "gzip" }),
+      told: "400 FIELD_INVALID",
+    },
+    {
+      name: "a Connect encoding",
+      change: () => ({ "connect-content-encoding": "gzip" }),
+      told: "400 FIELD_INVALID",
+    },
+    { name: "announced trailers", change: () => ({ trailer: "x" }), told: "400 FIELD_INVALID" },
+    {
+      name: "a character set",
+      change: () => ({ "content-type": "application/json; charset=utf-8" }),
+      told: "400 FIELD_INVALID",
+    },
+    {
+      name: "a content type in capitals",
+      change: () => ({ "content-type": "Application/JSON" }),
+      told: "400 FIELD_INVALID",
+    },
+    {
+      name: "a stream's content type",
+      change: () => ({ "content-type": "application/connect+json" }),
+      told: "400 FIELD_INVALID",
+    },
+    {
+      name: "grpc-web",
+      change: () => ({ "content-type": "application/grpc-web+proto" }),
+      told: "200 3",
+    },
+    {
+      name: "a content type from a prototype",
+      change: () => ({ "content-type": "__proto__" }),
+      told: "400 FIELD_INVALID",
+    },
+    {
+      name: "70 headers more",
+      change: () =>
+        Object.fromEntries(Array.from({ length: 70 }, (_, index) => [`x-${index}`, "1"])),
+      told: "400 FIELD_INVALID",
+    },
+    {
+      name: "SHA-512 beside SHA-256",
+      change: (_, { headers }) => ({
+        "content-digest": `${headers["content-digest"]}, sha-512=:AAAA:`,
+      }),
+      told: "401 REQUEST_REJECTED",
+    },
+    {
+      name: "the digest of something else",
+      change: () => ({ "content-digest": `sha-256=:${"A".repeat(43)}=:` }),
+      told: "401 REQUEST_REJECTED",
+    },
+  ];
 
 const paths = [
   `${whoAmIPath}?`,
@@ -129,16 +146,19 @@ export function headTests(ground: () => Ground): void {
     expect([0, 400, 404]).toContain(status);
   });
 
-  test.each(["content-type", "content-digest", "host"])("%s twice over HTTP/1.1 is refused", async (name) => {
-    const wire = await openWire(ground(), "http/1.1");
-    const twice = (lines: string[]) => [
-      ...lines,
-      lines.find((line) => line.startsWith(name)) ?? "",
-      "connection: close",
-    ];
-    wire.socket.write(http1(ground(), signed(ground()), twice));
-    expect(await wire.ended(5000)).toMatch(/^HTTP\/1\.1 400/);
-  });
+  test.each(["content-type", "content-digest", "host"])(
+    "%s twice over HTTP/1.1 is refused",
+    async (name) => {
+      const wire = await openWire(ground(), "http/1.1");
+      const twice = (lines: string[]) => [
+        ...lines,
+        lines.find((line) => line.startsWith(name)) ?? "",
+        "connection: close",
+      ];
+      wire.socket.write(http1(ground(), signed(ground()), twice));
+      expect(await wire.ended(5000)).toMatch(/^HTTP\/1\.1 400/);
+    },
+  );
 
   test("the absolute form over HTTP/1.1 is refused", async () => {
     const wire = await openWire(ground(), "http/1.1");
@@ -151,36 +171,41 @@ export function headTests(ground: () => Ground): void {
     expect(await wire.ended(5000)).toContain("HTTP/1.1 400");
   });
 
-  test.each(["h2", "http/1.1"] as const)("headers of 64 KiB over %s end the request", async (protocol) => {
-    await ground().besieged(async () => {
-      const wire = await openWire(ground(), protocol);
-      const { headers, path } = signed(ground());
-      const large = { ...headers, "x-large": "x".repeat(64 * 1024) };
-      if (protocol === "http/1.1") {
-        wire.socket.write(http1(ground(), { path, headers: large, body: Buffer.alloc(0) }));
-        expect(await wire.ended(5000)).toContain("HTTP/1.1 431");
-        return;
-      }
-      const block = headerBlock({
-        ":method": "POST",
-        ":scheme": "https",
-        ":authority": ground().authority,
-        ":path": path,
-        ...large,
+  test.each(["h2", "http/1.1"] as const)(
+    "headers of 64 KiB over %s end the request",
+    async (protocol) => {
+      await ground().besieged(async () => {
+        const wire = await openWire(ground(), protocol);
+        const { headers, path } = signed(ground());
+        const large = { ...headers, "x-large": "x".repeat(64 * 1024) };
+        if (protocol === "http/1.1") {
+          wire.socket.write(http1(ground(), { path, headers: large, body: Buffer.alloc(0) }));
+          expect(await wire.ended(5000)).toContain("HTTP/1.1 431");
+          return;
+        }
+        const block = headerBlock({
+          ":method": "POST",
+          ":scheme": "https",
+          ":authority": ground().authority,
+          ":path": path,
+          ...large,
+        });
+        const frames = [preface()];
+        for (let at = 0; at < block.length; at += 16_384) {
+          const part = block.subarray(at, at + 16_384);
+          const last = at + 16_384 >= block.length;
+          const type = at === 0 ? frameType.headers : frameType.continuation;
+          frames.push(
+            frame(type, (at === 0 ? flag.endStream : 0) | (last ? flag.endHeaders : 0), 1, part),
+          );
+        }
+        wire.socket.write(Buffer.concat(frames));
+        await Promise.race([wire.ended(3000).catch(() => undefined), sleep(1500)]);
+        expect(wire.received()).not.toContain("vaultId");
+        wire.socket.destroy();
       });
-      const frames = [preface()];
-      for (let at = 0; at < block.length; at += 16_384) {
-        const part = block.subarray(at, at + 16_384);
-        const last = at + 16_384 >= block.length;
-        const type = at === 0 ? frameType.headers : frameType.continuation;
-        frames.push(frame(type, (at === 0 ? flag.endStream : 0) | (last ? flag.endHeaders : 0), 1, part));
-      }
-      wire.socket.write(Buffer.concat(frames));
-      await Promise.race([wire.ended(3000).catch(() => undefined), sleep(1500)]);
-      expect(wire.received()).not.toContain("vaultId");
-      wire.socket.destroy();
-    });
-  });
+    },
+  );
 
   test("100 bodies of 2 MiB at once are refused before they are read, and cost no memory", async () => {
     await ground().besieged(async () => {

@@ -27,7 +27,8 @@ type Parts = {
 /** Parameters as the machine would write them, but for what is given. */
 function paramsOf({ machine }: Ground, parts: Parts): string {
   const { list = components, created = String(Math.floor(Date.now() / 1000)), more = "" } = parts;
-  const { nonce = `"${randomBytes(16).toString("base64url")}"`, keyId = `"${machine.keyId}"` } = parts;
+  const { nonce = `"${randomBytes(16).toString("base64url")}"`, keyId = `"${machine.keyId}"` } =
+    parts;
   const { alg = ';alg="ed25519"', tag = ';tag="sallyport-v1"' } = parts;
   return `${list};created=${created};nonce=${nonce};keyid=${keyId}${alg}${tag}${more}`;
 }
@@ -36,7 +37,8 @@ function paramsOf({ machine }: Ground, parts: Parts): string {
 function requestOf(
   { authority, machine }: Ground,
   params: string,
-  sign = (base: Uint8Array): Uint8Array => signBytes(privateKeyOf(Buffer.from(machine.seed, "base64")), base),
+  sign = (base: Uint8Array): Uint8Array =>
+    signBytes(privateKeyOf(Buffer.from(machine.seed, "base64")), base),
   path = whoAmIPath,
 ) {
   const digest = contentDigest(body);
@@ -50,46 +52,70 @@ function requestOf(
   };
 }
 
-const confusions: readonly { readonly name: string; readonly parts: (ground: Ground) => Parts }[] = [
-  { name: "another algorithm", parts: () => ({ alg: ';alg="rsa-pss-sha512"' }) },
-  { name: "Ed25519 with a pre-hash", parts: () => ({ alg: ';alg="ed25519ph"' }) },
-  { name: "the algorithm in capitals", parts: () => ({ alg: ';alg="Ed25519"' }) },
-  { name: "the algorithm as a token", parts: () => ({ alg: ";alg=ed25519" }) },
-  { name: "the algorithm twice", parts: () => ({ alg: ';alg="none";alg="ed25519"' }) },
-  { name: "no algorithm", parts: () => ({ alg: "" }) },
-  { name: "the algorithm none", parts: () => ({ alg: ';alg="none"' }) },
-  { name: "another tag", parts: () => ({ tag: ';tag="sallyport-v2"' }) },
-  { name: "no tag", parts: () => ({ tag: "" }) },
-  { name: "another parameter", parts: () => ({ more: ";expires=9999999999" }) },
-  { name: "created as a text", parts: () => ({ created: `"${Math.floor(Date.now() / 1000)}"` }) },
-  { name: "created with a fraction", parts: () => ({ created: `${Math.floor(Date.now() / 1000)}.5` }) },
-  { name: "created as a date", parts: () => ({ created: `@${Math.floor(Date.now() / 1000)}` }) },
-  { name: "created with a sign", parts: () => ({ created: `+${Math.floor(Date.now() / 1000)}` }) },
-  { name: "a short nonce", parts: () => ({ nonce: '"c2hvcnQ"' }) },
-  { name: "an empty nonce", parts: () => ({ nonce: '""' }) },
-  { name: "a nonce of another alphabet", parts: () => ({ nonce: `"${"+".repeat(22)}"` }) },
-  { name: "a keyid of nobody", parts: () => ({ keyId: '"mch_00000000000000000000"' }) },
-  { name: "a keyid with a line break", parts: ({ machine }) => ({ keyId: `"${machine.keyId}\\n"` }) },
-  { name: "a keyid in capitals", parts: ({ machine }) => ({ keyId: `"${machine.keyId.toUpperCase()}"` }) },
-  { name: "a keyid as a token", parts: ({ machine }) => ({ keyId: machine.keyId }) },
-  { name: "one component less", parts: () => ({ list: components.replace(' "content-digest"', "") }) },
-  { name: "one component more", parts: () => ({ list: components.replace(")", ' "user-agent")') }) },
-  {
-    name: "components in another order",
-    parts: () => ({ list: components.replace('"@method" "@authority"', '"@authority" "@method"') }),
-  },
-  {
-    name: "a component twice",
-    parts: () => ({ list: components.replace('"@method"', '"@method" "@method"') }),
-  },
-  { name: "a component of a request", parts: () => ({ list: components.replace('"@path"', '"@path";req') }) },
-  {
-    name: "a component in binary",
-    parts: () => ({ list: components.replace('"content-digest"', '"content-digest";bs') }),
-  },
-  { name: "no component", parts: () => ({ list: "()" }) },
-  { name: "two spaces in the list", parts: () => ({ list: components.replace(" ", "  ") }) },
-];
+const confusions: readonly { readonly name: string; readonly parts: (ground: Ground) => Parts }[] =
+  [
+    { name: "another algorithm", parts: () => ({ alg: ';alg="rsa-pss-sha512"' }) },
+    { name: "Ed25519 with a pre-hash", parts: () => ({ alg: ';alg="ed25519ph"' }) },
+    { name: "the algorithm in capitals", parts: () => ({ alg: ';alg="Ed25519"' }) },
+    { name: "the algorithm as a token", parts: () => ({ alg: ";alg=ed25519" }) },
+    { name: "the algorithm twice", parts: () => ({ alg: ';alg="none";alg="ed25519"' }) },
+    { name: "no algorithm", parts: () => ({ alg: "" }) },
+    { name: "the algorithm none", parts: () => ({ alg: ';alg="none"' }) },
+    { name: "another tag", parts: () => ({ tag: ';tag="sallyport-v2"' }) },
+    { name: "no tag", parts: () => ({ tag: "" }) },
+    { name: "another parameter", parts: () => ({ more: ";expires=9999999999" }) },
+    { name: "created as a text", parts: () => ({ created: `"${Math.floor(Date.now() / 1000)}"` }) },
+    {
+      name: "created with a fraction",
+      parts: () => ({ created: `${Math.floor(Date.now() / 1000)}.5` }),
+    },
+    { name: "created as a date", parts: () => ({ created: `@${Math.floor(Date.now() / 1000)}` }) },
+    {
+      name: "created with a sign",
+      parts: () => ({ created: `+${Math.floor(Date.now() / 1000)}` }),
+    },
+    { name: "a short nonce", parts: () => ({ nonce: '"c2hvcnQ"' }) },
+    { name: "an empty nonce", parts: () => ({ nonce: '""' }) },
+    { name: "a nonce of another alphabet", parts: () => ({ nonce: `"${"+".repeat(22)}"` }) },
+    { name: "a keyid of nobody", parts: () => ({ keyId: '"mch_00000000000000000000"' }) },
+    {
+      name: "a keyid with a line break",
+      parts: ({ machine }) => ({ keyId: `"${machine.keyId}\\n"` }),
+    },
+    {
+      name: "a keyid in capitals",
+      parts: ({ machine }) => ({ keyId: `"${machine.keyId.toUpperCase()}"` }),
+    },
+    { name: "a keyid as a token", parts: ({ machine }) => ({ keyId: machine.keyId }) },
+    {
+      name: "one component less",
+      parts: () => ({ list: components.replace(' "content-digest"', "") }),
+    },
+    {
+      name: "one component more",
+      parts: () => ({ list: components.replace(")", ' "user-agent")') }),
+    },
+    {
+      name: "components in another order",
+      parts: () => ({
+        list: components.replace('"@method" "@authority"', '"@authority" "@method"'),
+      }),
+    },
+    {
+      name: "a component twice",
+      parts: () => ({ list: components.replace('"@method"', '"@method" "@method"') }),
+    },
+    {
+      name: "a component of a request",
+      parts: () => ({ list: components.replace('"@path"', '"@path";req') }),
+    },
+    {
+      name: "a component in binary",
+      parts: () => ({ list: components.replace('"content-digest"', '"content-digest";bs') }),
+    },
+    { name: "no component", parts: () => ({ list: "()" }) },
+    { name: "two spaces in the list", parts: () => ({ list: components.replace(" ", "  ") }) },
+  ];
 
 function littleEndian(bytes: Uint8Array): bigint {
   return BigInt(`0x${Buffer.from(bytes).reverse().toString("hex")}`);
@@ -111,7 +137,10 @@ function weakKeys(): Edge[] {
   return cases.filter(({ class: kind }) => / A$|not a point/.test(kind));
 }
 
-/** Headers that say something else than the profile, and keys and signatures that some libraries take. */
+/**
+ * Headers that say something else than the profile, and keys and signatures that some libraries
+ * take.
+ */
 export function signatureTests(ground: () => Ground): void {
   async function ask(headers: Readonly<Record<string, string | string[]>>, path = whoAmIPath) {
     const session = openSession(ground());
@@ -125,7 +154,9 @@ export function signatureTests(ground: () => Ground): void {
   });
 
   test.each(confusions)("$name is refused, though signed", async ({ parts }) => {
-    expect(await ask(requestOf(ground(), paramsOf(ground(), parts(ground()))))).toBe("401 REQUEST_REJECTED");
+    expect(await ask(requestOf(ground(), paramsOf(ground(), parts(ground()))))).toBe(
+      "401 REQUEST_REJECTED",
+    );
   });
 
   test("a MAC with the public key as its key is no signature", async () => {
@@ -179,7 +210,8 @@ export function signatureTests(ground: () => Ground): void {
     expect(await ask({ ...good, signature: loose })).toBe("401 REQUEST_REJECTED");
   });
 
-  // For a key A of small order h·A is the identity for some messages: R = S·B then is a signature by nobody.
+  // For a key A of small order h·A is the identity for some messages: R = S·B then is a signature
+  // by nobody.
   test.each(weakKeys())("a stranger's key that is $name signs nothing", async ({ publicKey }) => {
     const keyId = `"key:${Buffer.from(publicKey, "hex").toString("base64url")}"`;
     const one = Buffer.alloc(64);

@@ -16,7 +16,11 @@ async function drip(wire: Wire, next: (index: number) => Uint8Array): Promise<vo
   }
 }
 
-function headersOf(ground: Ground, headers: Readonly<Record<string, string>>, path: string): Buffer {
+function headersOf(
+  ground: Ground,
+  headers: Readonly<Record<string, string>>,
+  path: string,
+): Buffer {
   const { authority } = ground;
   return headerBlock({
     ":method": "POST",
@@ -55,7 +59,9 @@ const attacks: readonly {
     run: async (ground) => {
       const wire = await openWire(ground, "http/1.1");
       const request = { ...signed(ground), body: Buffer.alloc(0) };
-      wire.socket.write(http1(ground, request, (lines) => [...lines.slice(0, -1), "content-length: 1000"]));
+      wire.socket.write(
+        http1(ground, request, (lines) => [...lines.slice(0, -1), "content-length: 1000"]),
+      );
       void drip(wire, () => Buffer.from(" "));
       return wire;
     },
@@ -125,7 +131,11 @@ export async function beginSlow(ground: Ground): Promise<readonly Slow[]> {
       (error: unknown) => `not ended: ${String(error)}`,
     ),
   });
-  const socket = connect({ host: "127.0.0.1", port: ground.ports[0], localAddress: attackerAddress });
+  const socket = connect({
+    host: "127.0.0.1",
+    port: ground.ports[0],
+    localAddress: attackerAddress,
+  });
   socket.on("error", () => undefined);
   const shaken = new Promise((resolve) => socket.once("close", resolve).resume());
   return [

@@ -9,12 +9,24 @@ type Shape = {
 };
 
 const chunked = (content: Uint8Array): Buffer =>
-  Buffer.concat([Buffer.from(`${content.length.toString(16)}\r\n`), content, Buffer.from("\r\n0\r\n\r\n")]);
+  Buffer.concat([
+    Buffer.from(`${content.length.toString(16)}\r\n`),
+    content,
+    Buffer.from("\r\n0\r\n\r\n"),
+  ]);
 const without = (lines: readonly string[], name: string): string[] =>
   lines.filter((line) => !line.startsWith(name));
 
-/** A request whose head has these lines more, with content that ends where one reader thinks, and what another would read. */
-function twoReaders(ground: Ground, first: Signed, lines: readonly string[], content: Uint8Array): Buffer {
+/**
+ * A request whose head has these lines more, with content that ends where one reader thinks, and
+ * what another would read.
+ */
+function twoReaders(
+  ground: Ground,
+  first: Signed,
+  lines: readonly string[],
+  content: Uint8Array,
+): Buffer {
   const head = http1(ground, { ...first, body: Buffer.alloc(0) }, (all) => [
     ...without(all, "content-length"),
     ...lines,
@@ -81,23 +93,28 @@ const shapes: readonly Shape[] = [
         second,
       ]),
   })),
-  ...["+2", "0x2", "2, 2", "2,3", "-1", "2_0", "99999999999999999999", "२", "2;x", "2 2"].map((length) => ({
-    name: `Content-Length ${JSON.stringify(length)}`,
-    bytes: (ground: Ground, first: Signed, second: Buffer) =>
-      twoReaders(
-        ground,
-        first,
-        [`content-length: ${Buffer.from(length).toString("latin1")}`],
-        Buffer.concat([first.body, second]),
-      ),
-  })),
+  ...["+2", "0x2", "2, 2", "2,3", "-1", "2_0", "99999999999999999999", "२", "2;x", "2 2"].map(
+    (length) => ({
+      name: `Content-Length ${JSON.stringify(length)}`,
+      bytes: (ground: Ground, first: Signed, second: Buffer) =>
+        twoReaders(
+          ground,
+          first,
+          [`content-length: ${Buffer.from(length).toString("latin1")}`],
+          Buffer.concat([first.body, second]),
+        ),
+    }),
+  ),
   {
     name: "Content-Length twice, differently",
     bytes: (ground, first, second) =>
       twoReaders(
         ground,
         first,
-        [`content-length: ${first.body.length}`, `content-length: ${first.body.length + second.length}`],
+        [
+          `content-length: ${first.body.length}`,
+          `content-length: ${first.body.length + second.length}`,
+        ],
         Buffer.concat([first.body, second]),
       ),
   },
@@ -173,7 +190,8 @@ const shapes: readonly Shape[] = [
   },
   {
     name: "HTTP/2's preface",
-    bytes: (_, __, second) => Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), second]),
+    bytes: (_, __, second) =>
+      Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), second]),
   },
   {
     name: "an upgrade to HTTP/2 in clear",
@@ -196,13 +214,15 @@ const shapes: readonly Shape[] = [
 ];
 
 /**
- * Requests that two readers would cut in two ways. The one behind them is good by itself: it must not be answered, for
- * then somebody in between could have been made to take it for another's.
+ * Requests that two readers would cut in two ways. The one behind them is good by itself: it must
+ * not be answered, for then somebody in between could have been made to take it for another's.
  */
 export function smugglingTests(ground: () => Ground): void {
   test("two requests by the book on one connection are both answered", async () => {
     const wire = await openWire(ground(), "http/1.1");
-    wire.socket.write(Buffer.concat([http1(ground(), signed(ground())), http1(ground(), signed(ground()))]));
+    wire.socket.write(
+      Buffer.concat([http1(ground(), signed(ground())), http1(ground(), signed(ground()))]),
+    );
     await expect.poll(() => answers(wire.received()), { timeout: 5000 }).toEqual(["200", "200"]);
     wire.socket.destroy();
   });

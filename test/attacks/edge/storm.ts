@@ -21,7 +21,9 @@ async function storm(ground: Ground, { path, headers, body }: Signed): Promise<T
   const sessions = Array.from({ length: copies / perSession }, (_, index) =>
     openSession(ground, index % 2 === 0 ? 0 : 1),
   );
-  await Promise.all(sessions.map((session) => new Promise((resolve) => session.once("connect", resolve))));
+  await Promise.all(
+    sessions.map((session) => new Promise((resolve) => session.once("connect", resolve))),
+  );
   const answers = await Promise.all(
     Array.from({ length: perSession }, () =>
       sessions.map((session) => send(session, path, headers, body)),
@@ -32,8 +34,9 @@ async function storm(ground: Ground, { path, headers, body }: Signed): Promise<T
 }
 
 /**
- * Storms until one copy is answered, each time with a request of its own: on a busy machine a gateway may be too late for
- * the five seconds of a request, and refuses what it cannot decide. Never are two let in.
+ * Storms until one copy is answered, each time with a request of its own: on a busy machine a
+ * gateway may be too late for the five seconds of a request, and refuses what it cannot decide.
+ * Never are two let in.
  */
 async function stormUntilAnswered(ground: Ground, sign: () => Signed): Promise<void> {
   for (let round = 1; ; round += 1) {
@@ -58,7 +61,12 @@ export function stormTests(ground: () => Ground): void {
     const secretId = job.granted[0] ?? "";
     const body = Buffer.from(JSON.stringify({ secretIds: [secretId], allOrNothing: true }));
     await stormUntilAnswered(ground(), () => signed(ground(), { path: readPath, body }));
-    const filter = { secretId, machineId: machine.principalId, actions: ["secret.read"], pageSize: 200 };
+    const filter = {
+      secretId,
+      machineId: machine.principalId,
+      actions: ["secret.read"],
+      pageSize: 200,
+    };
     const { records } = await job.admin.services.audit.listRecords(filter);
     const digests = records.map(({ requestDigest }) => Buffer.from(requestDigest).toString("hex"));
     expect(digests.length).toBeGreaterThan(0);
@@ -76,7 +84,10 @@ export function stormTests(ground: () => Ground): void {
     let name = "";
     await stormUntilAnswered(ground(), () => {
       name = newId("prj").slice(4);
-      const body = toBinary(CreateProjectRequestSchema, create(CreateProjectRequestSchema, { name }));
+      const body = toBinary(
+        CreateProjectRequestSchema,
+        create(CreateProjectRequestSchema, { name }),
+      );
       return signed(ground(), { path, body, contentType: "application/proto" }, job.owner);
     });
     const owner = openSallyport(job.owner);

@@ -33,7 +33,11 @@ export function strangerTests(ground: () => Ground): void {
       const ask = async () => {
         const target = { authority, path: enrollPath, contentType };
         const { headers } = createSigner(newSeed()).sign(target, body);
-        const said = { "content-type": contentType, "content-length": String(body.length), ...headers };
+        const said = {
+          "content-type": contentType,
+          "content-length": String(body.length),
+          ...headers,
+        };
         const { status, text } = await send(
           session,
           enrollPath,
@@ -44,7 +48,8 @@ export function strangerTests(ground: () => Ground): void {
         expect([0, 400]).toContain(status);
         if (status !== 0) expect(text).toContain("TOO_LARGE");
       };
-      for (let round = 0; round < 15; round += 1) await Promise.all(Array.from({ length: 20 }, ask));
+      for (let round = 0; round < 15; round += 1)
+        await Promise.all(Array.from({ length: 20 }, ask));
       session.destroy();
     });
   });

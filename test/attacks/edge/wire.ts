@@ -29,7 +29,11 @@ export const readPath = "/sallyport.gateway.v1.ReadService/ReadSecrets";
 export const whoAmIPath = "/sallyport.identity.v1.UserService/WhoAmI";
 
 /** Signs a request properly. */
-export function signed({ machine, authority }: Ground, wanted: Wanted = {}, by: Identity = machine): Signed {
+export function signed(
+  { machine, authority }: Ground,
+  wanted: Wanted = {},
+  by: Identity = machine,
+): Signed {
   const { path = whoAmIPath, contentType = "application/json", body = Buffer.from("{}") } = wanted;
   const { headers } = signerOf(by, wanted.aheadMs).sign({ authority, path, contentType }, body);
   return { path, headers: { "content-type": contentType, ...headers }, body };
@@ -40,7 +44,10 @@ export type Wire = {
   readonly socket: TLSSocket;
   /** Everything that came, as latin1. */
   received(): string;
-  /** Resolves with what came when the gateway has ended the connection; rejects after so many milliseconds. */
+  /**
+   * Resolves with what came when the gateway has ended the connection; rejects after so many
+   * milliseconds.
+   */
   ended(withinMs: number): Promise<string>;
   /** Resolves once what came holds the text; rejects after 5 seconds, or so many milliseconds. */
   until(text: string, withinMs?: number): Promise<string>;
@@ -70,7 +77,11 @@ export async function openWire(
     socket,
     received: () => text,
     async ended(withinMs) {
-      await withDeadline(closed, withinMs, () => `not ended after ${withinMs} ms: ${text.slice(-300)}`);
+      await withDeadline(
+        closed,
+        withinMs,
+        () => `not ended after ${withinMs} ms: ${text.slice(-300)}`,
+      );
       socket.destroy();
       return text;
     },
@@ -87,7 +98,10 @@ export async function openWire(
 }
 
 /** Opens an ordinary HTTP/2 session from the attacker's address. */
-export function openSession({ ports, ca, authority }: Ground, replica: 0 | 1 = 0): ClientHttp2Session {
+export function openSession(
+  { ports, ca, authority }: Ground,
+  replica: 0 | 1 = 0,
+): ClientHttp2Session {
   const session = connectFrom(attackerAddress, { url: `https://${authority}`, ca }, ports[replica]);
   return session.on("error", () => undefined);
 }
@@ -109,7 +123,10 @@ export function http1(
     ...Object.entries(request.headers).map(([name, value]) => `${name}: ${value}`),
     `content-length: ${request.body.length}`,
   ];
-  return Buffer.concat([Buffer.from(`${change(lines).join("\r\n")}\r\n\r\n`, "latin1"), request.body]);
+  return Buffer.concat([
+    Buffer.from(`${change(lines).join("\r\n")}\r\n\r\n`, "latin1"),
+    request.body,
+  ]);
 }
 
 async function withDeadline<T>(promise: Promise<T>, ms: number, why: () => string): Promise<T> {

@@ -32,7 +32,8 @@ function read<D extends DescMessage>(schema: D, contentType: string, body: Uint8
 function checkAgain<D extends DescMessage>(schema: D, message: MessageShape<D>): void {
   const binary = read(schema, "application/proto", toBinary(schema, message));
   const json = read(schema, "application/json", Buffer.from(toJsonString(schema, message)));
-  if (!binary || !equals(schema, binary, message)) throw new Error("in binary it is another message");
+  if (!binary || !equals(schema, binary, message))
+    throw new Error("in binary it is another message");
   if (!json || !equals(schema, json, message)) throw new Error("in JSON it is another message");
 }
 
@@ -50,7 +51,21 @@ function targetOf(contentType: (typeof contentTypes)[number], index: number): Fu
     seeds: corpusOf(index === 0 ? "content" : "evidence").map((body) =>
       Buffer.concat([Buffer.from([0]), body]),
     ),
-    words: ['"', "{", "}", "[", "]", ",", ":", "\\u0000", "__proto__", "null", "true", "\u00ff", "1e999"],
+    words: [
+      '"',
+      "{",
+      "}",
+      "[",
+      "]",
+      ",",
+      ":",
+      "\\u0000",
+      "__proto__",
+      "null",
+      "true",
+      "\u00ff",
+      "1e999",
+    ],
     generate,
     accepts(input) {
       const schema = schemas[(input[0] ?? 0) % schemas.length];
@@ -62,7 +77,11 @@ function targetOf(contentType: (typeof contentTypes)[number], index: number): Fu
   };
 }
 
-function encoded(schema: DescMessage, json: ReturnType<typeof randomJson>, contentType: string): Uint8Array {
+function encoded(
+  schema: DescMessage,
+  json: ReturnType<typeof randomJson>,
+  contentType: string,
+): Uint8Array {
   if (contentType === "application/json") return Buffer.from(JSON.stringify(json));
   try {
     const binary = toBinary(schema, fromJson(schema, json));

@@ -1,5 +1,12 @@
 import { createHash, createHmac, randomBytes } from "node:crypto";
-import { type DescMessage, create, equals, fromBinary, fromJson, toBinary } from "@bufbuild/protobuf";
+import {
+  type DescMessage,
+  create,
+  equals,
+  fromBinary,
+  fromJson,
+  toBinary,
+} from "@bufbuild/protobuf";
 import { SallyportError, readAnswerHeader, verifyContent, verifyKeyset } from "@sallyport/client";
 import {
   EvidenceError,
@@ -136,7 +143,9 @@ function isRefusal(error: unknown): boolean {
   const typed = [EvidenceError, FormatError, KeysetError, SallyportError];
   if (typed.some((type) => error instanceof type)) return true;
   // An envelope that is no message stops a process with a sentence for the operator.
-  return error instanceof Error && error.constructor === Error && /^the keyset\b/.test(error.message);
+  return (
+    error instanceof Error && error.constructor === Error && /^the keyset\b/.test(error.message)
+  );
 }
 
 function encoded(schema: DescMessage, random: Random): Uint8Array {
@@ -156,7 +165,10 @@ const trust = { publicKey: () => rootPublicKey, notAfterMs: Number.MAX_SAFE_INTE
 
 const goodAnswer = create(AnswerClaimsSchema, {
   requestDigest: digest,
-  outcome: { case: "contentSha256", value: new Uint8Array(createHash("sha256").update(digest).digest()) },
+  outcome: {
+    case: "contentSha256",
+    value: new Uint8Array(createHash("sha256").update(digest).digest()),
+  },
   keysetEpoch: 1,
 });
 const verifiedKeys = verifyKeyset(signedKeyset(goodKeyset), fingerprint, nowMs);
@@ -251,7 +263,10 @@ export const evidenceTargets: readonly FuzzTarget[] = [
       }
     },
   },
-  claimsTarget("keyset, its envelope", KeysetSchema, (bytes) => loadTrust(bytes, fingerprint, nowMs).keyset, [
-    toBinary(KeysetSchema, signedKeyset(goodKeyset)),
-  ]),
+  claimsTarget(
+    "keyset, its envelope",
+    KeysetSchema,
+    (bytes) => loadTrust(bytes, fingerprint, nowMs).keyset,
+    [toBinary(KeysetSchema, signedKeyset(goodKeyset))],
+  ),
 ];

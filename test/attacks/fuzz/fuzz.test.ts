@@ -8,8 +8,9 @@ const run = fuzzRun();
 const mostGrowthBytes = 16 * 1024 * 1024;
 
 /**
- * Every parser that strangers or thieves reach: an input is refused in a typed way, or read and written again as the same.
- * The first case that is neither ends the run and is named; it belongs into the corpus once it is mended.
+ * Every parser that strangers or thieves reach: an input is refused in a typed way, or read and
+ * written again as the same. The first case that is neither ends the run and is named; it belongs
+ * into the corpus once it is mended.
  */
 describe(`fuzzing, seed ${run.seed}`, () => {
   test.each([...textTargets, ...contentTargets, ...evidenceTargets])(

@@ -12,8 +12,15 @@ import {
 } from "@sallyport/proto/signing";
 import { type FuzzTarget, corpusOf } from "@sallyport/test/infra";
 
-/** A target whose input is a text; `read` writes again what it has read. FormatError is the only refusal. */
-function textTarget(name: string, words: readonly string[], read: (text: string) => string): FuzzTarget {
+/**
+ * A target whose input is a text; `read` writes again what it has read. FormatError is the only
+ * refusal.
+ */
+function textTarget(
+  name: string,
+  words: readonly string[],
+  read: (text: string) => string,
+): FuzzTarget {
   return {
     name,
     seeds: corpusOf(name),
@@ -34,14 +41,51 @@ function textTarget(name: string, words: readonly string[], read: (text: string)
   };
 }
 
-const parameters = [";created=", ";nonce=", ";keyid=", ";alg=", ";tag=", '"ed25519"', '"sallyport-v1"'];
-const dictionary = ["sp=", "sq=", "(", ")", '"', ";", ", ", ":", "=", "?1", "@1", '%"', " ", "\t", "\\", "*"];
-const names = ['"@method"', '"@authority"', '"@path"', '"content-type"', '"content-digest"', ";req", ";bs"];
+const parameters = [
+  ";created=",
+  ";nonce=",
+  ";keyid=",
+  ";alg=",
+  ";tag=",
+  '"ed25519"',
+  '"sallyport-v1"',
+];
+const dictionary = [
+  "sp=",
+  "sq=",
+  "(",
+  ")",
+  '"',
+  ";",
+  ", ",
+  ":",
+  "=",
+  "?1",
+  "@1",
+  '%"',
+  " ",
+  "\t",
+  "\\",
+  "*",
+];
+const names = [
+  '"@method"',
+  '"@authority"',
+  '"@path"',
+  '"content-type"',
+  '"content-digest"',
+  ";req",
+  ";bs",
+];
 
 function readSignatureInput(text: string): string {
   const { signatureParams: member, ...parsed } = parseSignatureInput(text);
   const again = parseSignatureInput(`sp=${signatureParams(parsed)}`);
-  if (again.keyId !== parsed.keyId || again.nonce !== parsed.nonce || again.created !== parsed.created)
+  if (
+    again.keyId !== parsed.keyId ||
+    again.nonce !== parsed.nonce ||
+    again.created !== parsed.created
+  )
     throw new Error("its parameters are read as others when they are written again");
   return `sp=${member}`;
 }

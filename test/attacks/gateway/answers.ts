@@ -1,4 +1,10 @@
-import { type DescMessage, type MessageShape, create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+  type DescMessage,
+  type MessageShape,
+  create,
+  fromBinary,
+  toBinary,
+} from "@bufbuild/protobuf";
 import { type Sallyport, openSallyport, toSallyportError } from "@sallyport/client";
 import { Reason, RefusalSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { ListReadableSecretsResponseSchema } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
@@ -24,11 +30,16 @@ import type { Stage } from "./stage.ts";
 type Ask = (client: Sallyport, field: Field) => Promise<unknown>;
 
 /** A success that nobody gave, for a change that is never handed on. */
-const forged: readonly { readonly name: string; readonly schema: DescMessage; readonly ask: Ask }[] = [
+const forged: readonly {
+  readonly name: string;
+  readonly schema: DescMessage;
+  readonly ask: Ask;
+}[] = [
   {
     name: "RevokeMachine",
     schema: RevokeMachineResponseSchema,
-    ask: ({ services }, { machine }) => services.machines.revokeMachine({ machineId: machine.principalId }),
+    ask: ({ services }, { machine }) =>
+      services.machines.revokeMachine({ machineId: machine.principalId }),
   },
   {
     name: "RemoveGrant",
@@ -44,7 +55,8 @@ const forged: readonly { readonly name: string; readonly schema: DescMessage; re
   {
     name: "DeleteSecret",
     schema: DeleteSecretResponseSchema,
-    ask: ({ services }, { granted }) => services.secrets.deleteSecret({ secretId: granted[0] ?? "" }),
+    ask: ({ services }, { granted }) =>
+      services.secrets.deleteSecret({ secretId: granted[0] ?? "" }),
   },
   {
     name: "RollbackSecret",
@@ -74,7 +86,10 @@ const altered: readonly {
   },
   {
     name: "another project's id",
-    lie: changing(GetProjectResponseSchema, ({ project }) => project && (project.projectId = newId("prj"))),
+    lie: changing(
+      GetProjectResponseSchema,
+      ({ project }) => project && (project.projectId = newId("prj")),
+    ),
     ask: ({ services }) => services.projects.getProject({ key: { case: "name", value: "web" } }),
   },
   {
@@ -185,7 +200,8 @@ export function describeAnswers(stage: () => Stage, front: () => Front): void {
         const message = new Uint8Array();
         return { verdict: "turned", message, ...(answer ? { answer } : {}) };
       });
-      const ask: Ask = ({ services }) => services.machines.revokeMachine({ machineId: newId("mch") });
+      const ask: Ask = ({ services }) =>
+        services.machines.revokeMachine({ machineId: newId("mch") });
       expect(await failure(ask)).toMatchObject(untrusted(/identity refused the request/));
     });
 
@@ -198,13 +214,16 @@ export function describeAnswers(stage: () => Stage, front: () => Front): void {
       });
       expect(await failure(ask)).toMatchObject(untrusted(/identity did not refuse the request/));
       meet(() => Promise.resolve({ verdict: "turned", refusal }));
-      expect(await failure(ask)).toMatchObject(untrusted(/identity did not sign the refusal NOT_FOUND/));
+      expect(await failure(ask)).toMatchObject(
+        untrusted(/identity did not sign the refusal NOT_FOUND/),
+      );
     });
 
     test("an owner's refusal is not given another reason", async () => {
       const refusal = create(RefusalSchema, { reason: Reason.LAST_OWNER });
       meet(async (honest) => ({ ...(await honest()), refusal }));
-      const ask: Ask = ({ services }) => services.machines.revokeMachine({ machineId: newId("mch") });
+      const ask: Ask = ({ services }) =>
+        services.machines.revokeMachine({ machineId: newId("mch") });
       expect(await failure(ask)).toMatchObject(untrusted(/not the refusal that identity signed/));
       front().meet = (_, honest) => honest();
       expect(await failure(ask)).toMatchObject({ reason: "NOT_FOUND", vouched: true });

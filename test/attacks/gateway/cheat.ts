@@ -39,7 +39,10 @@ import { newId } from "@sallyport/proto/ids";
 import { poseAs, told, verdictOf } from "../../system/mesh.ts";
 import type { Signed } from "../../system/signed.ts";
 
-/** Where a read is cheated with; what is absent is as an honest gateway does it. Each changes its message in place. */
+/**
+ * Where a read is cheated with; what is absent is as an honest gateway does it. Each changes its
+ * message in place.
+ */
 export type ReadCheat = {
   readonly authorize?: (item: AuthorizeItem) => void;
   readonly fetch?: (item: FetchItem) => void;
@@ -66,7 +69,10 @@ export type Forwarded = {
   readonly answer?: SignedAnswer;
 };
 
-/** A gateway that was taken over: it has the gateway's certificate, and calls whom it likes with what it likes. */
+/**
+ * A gateway that was taken over: it has the gateway's certificate, and calls whom it likes with
+ * what it likes.
+ */
 export type Cheat = ReturnType<typeof takeOverGateway>;
 
 const sourceIp = "203.0.113.9";
@@ -103,7 +109,10 @@ export function takeOverGateway(system: System) {
     return result;
   }
 
-  /** Everything up to crypto, with the decision that policy made; without a permit there is nothing to open. */
+  /**
+   * Everything up to crypto, with the decision that policy made; without a permit there is nothing
+   * to open.
+   */
   async function prepare(
     { keyId, digest, signedRequest, message: asked }: Signed<ReadSecretsRequest>,
     cheat: ReadCheat,
@@ -114,7 +123,9 @@ export function takeOverGateway(system: System) {
     const wanted = authorizeItemOf(claims, digest, asked, requestId);
     cheat.authorize?.(wanted);
     const decision = await authorize(wanted, requestId);
-    const allowed = decision.secrets.filter(({ refusal }) => refusal === 0).map(({ secretId }) => secretId);
+    const allowed = decision.secrets
+      .filter(({ refusal }) => refusal === 0)
+      .map(({ secretId }) => secretId);
     const fetched = create(FetchItemSchema, {
       requestDigest: digest,
       vaultId: wanted.vaultId,
@@ -159,13 +170,19 @@ export function takeOverGateway(system: System) {
     /** Asks policy with a credential that was kept. */
     authorizeAs(credential: Credential, { digest, message }: Signed<ReadSecretsRequest>) {
       const requestId = newId("req");
-      return authorize(authorizeItemOf(claimsOf(credential), digest, message, requestId), requestId);
+      return authorize(
+        authorizeItemOf(claimsOf(credential), digest, message, requestId),
+        requestId,
+      );
     },
     /** Asks policy about a read that nobody signed. */
     decide({ vaultId, principalId }: Identity, requestDigest: Uint8Array, secretIds: string[]) {
       const requestId = newId("req");
       const asked = create(ReadSecretsRequestSchema, { secretIds });
-      return authorize(authorizeItemOf({ vaultId, principalId }, requestDigest, asked, requestId), requestId);
+      return authorize(
+        authorizeItemOf({ vaultId, principalId }, requestDigest, asked, requestId),
+        requestId,
+      );
     },
     append: audit.append,
     /** Reads as an honest gateway does, except where it cheats. */

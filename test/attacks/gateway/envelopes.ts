@@ -81,7 +81,8 @@ const envelopes: readonly OpenAttack[] = [
     name: "a permit that was given to another request",
     step: "permit",
     says: "it is for another request",
-    cheat: async (stage) => takingFrom(stage, (item, other) => Object.assign(item, { permit: other.permit })),
+    cheat: async (stage) =>
+      takingFrom(stage, (item, other) => Object.assign(item, { permit: other.permit })),
   },
   {
     name: "envelopes and slips that were given to another request",
@@ -96,7 +97,10 @@ function pick(fetched: { readonly envelope: Uint8Array } | undefined) {
   return { envelope: fetched?.envelope ?? new Uint8Array() };
 }
 
-async function takingFrom({ field, cheat }: Stage, take: (item: OpenItem, other: OpenItem) => unknown) {
+async function takingFrom(
+  { field, cheat }: Stage,
+  take: (item: OpenItem, other: OpenItem) => unknown,
+) {
   const other = askFor(field.machine, { secretIds: field.granted, allOrNothing: true });
   const prepared = await cheat.prepare(other, {}, newId("req"));
   return { open: (item: OpenItem) => void take(item, prepared.item) };

@@ -32,16 +32,22 @@ const owners = [
   { owner: "audit", services: [AuditService] },
 ] as const;
 
-const methods: readonly { readonly owner: Owner; readonly method: DescMethod; readonly path: string }[] =
-  owners.flatMap(({ owner, services }) =>
-    services
-      .flatMap(({ methods: all }): readonly DescMethod[] => all)
-      .map((method) => ({ owner, method, path: `/${method.parent.typeName}/${method.name}` })),
-  );
+const methods: readonly {
+  readonly owner: Owner;
+  readonly method: DescMethod;
+  readonly path: string;
+}[] = owners.flatMap(({ owner, services }) =>
+  services
+    .flatMap(({ methods: all }): readonly DescMethod[] => all)
+    .map((method) => ({ owner, method, path: `/${method.parent.typeName}/${method.name}` })),
+);
 
 const machine = { kind: PrincipalKind.MACHINE, role: Role.UNSPECIFIED };
 
-/** A look-up of each owner that any machine or user of the right role may sign, with what it answers. */
+/**
+ * A look-up of each owner that any machine or user of the right role may sign, with what it
+ * answers.
+ */
 const listings: readonly {
   readonly owner: Owner;
   readonly method: DescMethod;
@@ -79,13 +85,16 @@ export function describeEvidence(stage: () => Stage): void {
     const refused = methods.filter(({ path }) => !mayCall(path, undefined));
     test.each(refused)("$path", async ({ owner, method }) => {
       const { cheat } = stage();
-      expect((await cheat.forward(owner, byStranger(stage(), method))).verdict).toBe("EVIDENCE_INVALID role");
+      expect((await cheat.forward(owner, byStranger(stage(), method))).verdict).toBe(
+        "EVIDENCE_INVALID role",
+      );
     });
   });
 
   describe.each(listings)("evidence of somebody else, to $owner", ({ owner, method, init }) => {
     const signed = ({ field }: Stage): Signed => signAs(field.owner, method, init(field));
-    // Each is a listing: it leaves no record when it is answered, and none when it is refused; the owner logs and counts.
+    // Each is a listing: it leaves no record when it is answered, and none when it is refused; the
+    // owner logs and counts.
     const cases: readonly {
       readonly name: string;
       readonly verdict: string;
@@ -99,7 +108,8 @@ export function describeEvidence(stage: () => Stage): void {
       {
         name: "the credential of another vault's owner",
         verdict: "EVIDENCE_INVALID binding",
-        show: (given, request) => withCredentialOf(given, owner, request, given.field.foreign.owner),
+        show: (given, request) =>
+          withCredentialOf(given, owner, request, given.field.foreign.owner),
       },
       {
         name: "no credential",
@@ -110,8 +120,12 @@ export function describeEvidence(stage: () => Stage): void {
         name: "a body that was exchanged",
         verdict: "EVIDENCE_INVALID content-digest",
         show: async ({ cheat }, { keyId, signedRequest }) =>
-          (await cheat.forward(owner, { keyId, signedRequest: { ...signedRequest, body: randomBytes(8) } }))
-            .verdict,
+          (
+            await cheat.forward(owner, {
+              keyId,
+              signedRequest: { ...signedRequest, body: randomBytes(8) },
+            })
+          ).verdict,
       },
       {
         name: "another path of the same owner",
@@ -129,7 +143,12 @@ export function describeEvidence(stage: () => Stage): void {
         verdict: "EVIDENCE_INVALID authority",
         async show({ cheat, field }) {
           const seed = Buffer.from(field.owner.seed, "base64");
-          const away = signWith(createSigner(seed, field.owner.keyId), "elsewhere.test:8443", method, {});
+          const away = signWith(
+            createSigner(seed, field.owner.keyId),
+            "elsewhere.test:8443",
+            method,
+            {},
+          );
           return (await cheat.forward(owner, away)).verdict;
         },
       },
@@ -167,5 +186,7 @@ async function withCredentialOf(
 }
 
 function elsewhere(owner: Owner, path: string): string {
-  return methods.find((candidate) => candidate.owner === owner && candidate.path !== path)?.path ?? "";
+  return (
+    methods.find((candidate) => candidate.owner === owner && candidate.path !== path)?.path ?? ""
+  );
 }

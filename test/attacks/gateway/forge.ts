@@ -53,7 +53,10 @@ const altered: readonly (Pick<OpenAttack, "name" | "step" | "says"> & {
     step: "signature",
     says: "it does not hold",
     alter: ({ signatureInput }) => ({
-      signatureInput: signatureInput.replace(/created=(\d+)/, (_, at: string) => `created=${Number(at) + 1}`),
+      signatureInput: signatureInput.replace(
+        /created=(\d+)/,
+        (_, at: string) => `created=${Number(at) + 1}`,
+      ),
     }),
   },
   {
@@ -118,7 +121,10 @@ const made: readonly OpenAttack[] = [
     cheat: () => ({
       open(item) {
         const claims = { ...credentialClaimsOf(item), publicKey: publicKeyOf(ownSeed) };
-        item.credential = signCredential(claims, { keyId: item.credential?.keyId ?? "", seed: ownSeed });
+        item.credential = signCredential(claims, {
+          keyId: item.credential?.keyId ?? "",
+          seed: ownSeed,
+        });
       },
     }),
   },
@@ -128,7 +134,10 @@ const made: readonly OpenAttack[] = [
     says: "the keyset does not have its key",
     cheat: () => ({
       open(item) {
-        item.credential = signCredential(credentialClaimsOf(item), { keyId: "gateway-1", seed: ownSeed });
+        item.credential = signCredential(credentialClaimsOf(item), {
+          keyId: "gateway-1",
+          seed: ownSeed,
+        });
       },
     }),
   },
@@ -139,7 +148,8 @@ const made: readonly OpenAttack[] = [
     cheat: ({ field }) => ({
       open({ credential }) {
         const { vaultId } = field.machine;
-        if (credential) credential.payload = replaced(credential.payload, vaultId, field.foreign.vaultId);
+        if (credential)
+          credential.payload = replaced(credential.payload, vaultId, field.foreign.vaultId);
       },
     }),
   },
@@ -171,7 +181,9 @@ const made: readonly OpenAttack[] = [
     name: "a permit under a key id that it made up",
     step: "permit",
     says: "its MAC key is unknown",
-    cheat: () => ({ open: ({ permit }) => void Object.assign(permit ?? {}, { keyId: "gateway-1" }) }),
+    cheat: () => ({
+      open: ({ permit }) => void Object.assign(permit ?? {}, { keyId: "gateway-1" }),
+    }),
   },
   {
     name: "a slip as a permit",
@@ -179,7 +191,10 @@ const made: readonly OpenAttack[] = [
     says: "its MAC key is unknown",
     cheat: () => ({
       open(item) {
-        Object.assign(item.permit ?? {}, { ...item.secrets[0]?.slip, $typeName: item.permit?.$typeName });
+        Object.assign(item.permit ?? {}, {
+          ...item.secrets[0]?.slip,
+          $typeName: item.permit?.$typeName,
+        });
       },
     }),
   },

@@ -8,12 +8,22 @@ import {
 } from "node:http2";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
-import { type DescMessage, type MessageInitShape, create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+  type DescMessage,
+  type MessageInitShape,
+  create,
+  fromBinary,
+  toBinary,
+} from "@bufbuild/protobuf";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
 import { parseRequest } from "@sallyport/evidence";
 import { OpenedRequestSchema } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
 import { ErrorInfoSchema } from "@sallyport/proto/gen/google/rpc/error_details_pb.ts";
-import { Reason, ReasonSchema, type Refusal } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import {
+  Reason,
+  ReasonSchema,
+  type Refusal,
+} from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import {
   KeysetSchema,
   ReplyClaimsSchema,
@@ -45,7 +55,10 @@ export type Front = AsyncDisposable & {
   readonly seen: { readonly path: string; readonly verdict: string }[];
 };
 
-/** What came of a request: a message or a refusal, with the signature of the owner whose method it is. */
+/**
+ * What came of a request: a message or a refusal, with the signature of the owner whose method it
+ * is.
+ */
 export type Answer = {
   readonly verdict: string;
   readonly message?: Uint8Array;
@@ -53,7 +66,10 @@ export type Answer = {
   readonly answer?: SignedAnswer;
 };
 
-/** Takes the gateway's place, for good: its port, its public certificate, and for each request what a gateway does. */
+/**
+ * Takes the gateway's place, for good: its port, its public certificate, and for each request what
+ * a gateway does.
+ */
 export async function takeFront(stage: Stage): Promise<Front> {
   const { system } = stage.field;
   await system.stopProcess("gateway");
@@ -90,7 +106,10 @@ async function serve(
   const signed = signedOf(headers, await buffer(stream));
   const { path } = signed.signedRequest;
   if (path.endsWith("/ReadSecrets"))
-    front.asked = { ...signed, message: fromBinary(ReadSecretsRequestSchema, signed.signedRequest.body) };
+    front.asked = {
+      ...signed,
+      message: fromBinary(ReadSecretsRequestSchema, signed.signedRequest.body),
+    };
   const met = await front.meet(signed, () => answer(stage, signed));
   const { verdict, message, answer: signature } = met;
   front.seen.push({ path, verdict });

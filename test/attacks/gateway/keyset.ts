@@ -3,7 +3,13 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { loadIdentity, newSeed, openSallyport, saveIdentity, toSallyportError } from "@sallyport/client";
+import {
+  loadIdentity,
+  newSeed,
+  openSallyport,
+  saveIdentity,
+  toSallyportError,
+} from "@sallyport/client";
 import { publicKeyOf, signEd25519 } from "@sallyport/evidence";
 import {
   type Keyset,
@@ -12,7 +18,10 @@ import {
   type KeysetSigner,
   KeyUse,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { GetKeysetResponseSchema, ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
+import {
+  GetKeysetResponseSchema,
+  ReadService,
+} from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { LABELS, labelled, signKeysetSigner } from "@sallyport/proto/signing";
 import { keysetKeyOf } from "@sallyport/test/infra";
 import { describe, expect, test } from "vitest";
@@ -28,7 +37,11 @@ function ownKeys({ keys }: KeysetClaims): void {
   for (const key of keys) if (key.use !== KeyUse.LOG) key.publicKey = publicKeyOf(ownSeed);
 }
 
-function resigned(keyset: Keyset, seed: Uint8Array, change: (claims: KeysetClaims) => void): Partial<Keyset> {
+function resigned(
+  keyset: Keyset,
+  seed: Uint8Array,
+  change: (claims: KeysetClaims) => void,
+): Partial<Keyset> {
   const claims = fromBinary(KeysetClaimsSchema, keyset.payload);
   change(claims);
   const payload = toBinary(KeysetClaimsSchema, create(KeysetClaimsSchema, claims));
@@ -97,7 +110,12 @@ export function describeKeysets(stage: () => Stage, front: () => Front): void {
       const [writer, reader] = [openSallyport(field.owner), openSallyport(field.machine)];
       const { projectId } = field;
       const write = (name: string) =>
-        writer.createSecret({ projectId, projectName: "web", name, plaintext: Buffer.from("kept back") });
+        writer.createSecret({
+          projectId,
+          projectName: "web",
+          name,
+          plaintext: Buffer.from("kept back"),
+        });
       front().reply = lying();
       front().seen.length = 0;
       for (const call of [() => write("UNSENT"), () => reader.read({ secretIds: field.granted })]) {
@@ -163,7 +181,9 @@ export function describeKeysets(stage: () => Stage, front: () => Front): void {
       serving((claims) => (claims.epoch += 5));
       expect((await reader.checkDeployment()).epoch).toBeGreaterThan(5);
       front().reply = (_, message) => message;
-      await expect(reader.checkDeployment()).rejects.toThrow("the keyset is older than one already seen");
+      await expect(reader.checkDeployment()).rejects.toThrow(
+        "the keyset is older than one already seen",
+      );
       reader.close();
     });
   });

@@ -7,7 +7,10 @@ import type { Stage } from "./stage.ts";
 const createPath = "/sallyport.secrets.v1.SecretService/CreateSecret";
 const addPath = "/sallyport.secrets.v1.SecretService/AddVersion";
 
-/** Should a look-up be false all the same, as a stolen owner could make it: what follows from a lie is bound. */
+/**
+ * Should a look-up be false all the same, as a stolen owner could make it: what follows from a lie
+ * is bound.
+ */
 export function describeListings(stage: () => Stage, front: () => Front): void {
   describe("a value that was sealed by a false id", () => {
     test("a value sealed for a project's name does not go into another project", async () => {
@@ -16,7 +19,12 @@ export function describeListings(stage: () => Stage, front: () => Front): void {
       const { project } = await writer.services.projects.createProject({ name: "elsewhere" });
       const wrongId = project?.projectId ?? "";
       const write = (projectId: string) =>
-        writer.createSecret({ projectId, projectName: "web", name: "LURED", plaintext: Buffer.from("x") });
+        writer.createSecret({
+          projectId,
+          projectName: "web",
+          name: "LURED",
+          plaintext: Buffer.from("x"),
+        });
       await refusedAtCrypto(field, front(), createPath, () => write(wrongId), "secret.created");
       expect((await write(field.projectId)).name).toBe("LURED");
       writer.close();
@@ -42,7 +50,10 @@ export function describeListings(stage: () => Stage, front: () => Front): void {
   });
 }
 
-/** The value was sealed for other names: crypto cannot open it, nothing is stored, and nothing is on record. */
+/**
+ * The value was sealed for other names: crypto cannot open it, nothing is stored, and nothing is on
+ * record.
+ */
 async function refusedAtCrypto(
   field: Field,
   front: Front,

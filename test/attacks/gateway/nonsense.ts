@@ -1,6 +1,9 @@
 import { type DescService, create, toBinary } from "@bufbuild/protobuf";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
-import { OpenItemSchema, OpenService } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
+import {
+  OpenItemSchema,
+  OpenService,
+} from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
 import { KeyService } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
 import { AuthorizationService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
@@ -47,7 +50,8 @@ export function describeNonsense(stage: () => Stage): void {
           await assert(
             asyncProperty(uint8Array({ maxLength: 256 }), async (content) => {
               const { status, text } = await post(content);
-              // Connect and gRPC call what cannot be decoded INTERNAL; any other failure would be ours.
+              // Connect and gRPC call what cannot be decoded INTERNAL; any other failure would be
+              // ours.
               if (status >= 500)
                 expect(text).toMatch(/^\{"code":"internal","message":"parse binary: [^"]*"\}$/);
             }),
@@ -62,9 +66,14 @@ export function describeNonsense(stage: () => Stage): void {
 
     test("an item without any evidence: refused by its bounds, before any step", async () => {
       const { cheat } = stage();
-      const empty = create(OpenItemSchema, { requestDigest: new Uint8Array(32), sourceIp: "192.0.2.1" });
+      const empty = create(OpenItemSchema, {
+        requestDigest: new Uint8Array(32),
+        sourceIp: "192.0.2.1",
+      });
       expect(toBinary(OpenItemSchema, empty).length).toBeGreaterThan(0);
-      await expect(cheat.openAll([empty], "req_00000000000000000000")).rejects.toThrow(/field invalid/);
+      await expect(cheat.openAll([empty], "req_00000000000000000000")).rejects.toThrow(
+        /field invalid/,
+      );
     });
 
     test("an item that breaks a bound spoils its batch, and nothing of it is opened", async () => {

@@ -1,6 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { events } from "@sallyport/proto/catalogue";
-import { AppendStatus, EventSchema } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import {
+  AppendStatus,
+  EventSchema,
+} from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { ActorKind, type Outcome } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { create } from "@bufbuild/protobuf";
@@ -11,7 +14,8 @@ import { told } from "../../system/mesh.ts";
 import type { Stage } from "./stage.ts";
 
 const catalogue = Object.entries(events).map(([action, rule]) => ({ action, ...rule }));
-const isGateways = ({ emitters }: { readonly emitters: readonly string[] }) => emitters.includes("gateway");
+const isGateways = ({ emitters }: { readonly emitters: readonly string[] }) =>
+  emitters.includes("gateway");
 const foreign = catalogue.filter((rule) => !isGateways(rule));
 const own = catalogue.filter(isGateways);
 
@@ -41,7 +45,9 @@ export function describeRecords(stage: () => Stage): void {
       const { field, cheat } = stage();
       const event = eventOf(field, rule);
       const { results } = await cheat.append({ events: [event] });
-      expect(results).toMatchObject([{ eventId: event.eventId, status: AppendStatus.REFUSED, seq: 0n }]);
+      expect(results).toMatchObject([
+        { eventId: event.eventId, status: AppendStatus.REFUSED, seq: 0n },
+      ]);
       expect(results.map(({ refusal }) => refusal && told(refusal))).toEqual(["PEER_NOT_ALLOWED"]);
       expect(await field.ledger.of(event.requestDigest)).toEqual([]);
     });
@@ -51,8 +57,12 @@ export function describeRecords(stage: () => Stage): void {
       const [refused, read] = [ruleOf("request.rejected"), ruleOf("secret.read")];
       const batch = [eventOf(field, refused), eventOf(field, read)];
       const { results } = await cheat.append({ events: batch });
-      expect(results.map(({ status }) => status)).toEqual([AppendStatus.HELD_BACK, AppendStatus.REFUSED]);
-      for (const { requestDigest } of batch) expect(await field.ledger.of(requestDigest)).toEqual([]);
+      expect(results.map(({ status }) => status)).toEqual([
+        AppendStatus.HELD_BACK,
+        AppendStatus.REFUSED,
+      ]);
+      for (const { requestDigest } of batch)
+        expect(await field.ledger.of(requestDigest)).toEqual([]);
     });
 
     test.each(own)("what it gives: $action about anybody, under its own name", async (rule) => {

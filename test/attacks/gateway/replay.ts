@@ -13,7 +13,10 @@ import { type Stage, askFor } from "./stage.ts";
 
 type Change = { readonly owner: "identity" | "policy" | "secrets"; readonly action: string };
 
-/** One change of each owner of changes, signed by the vault's owner; made twice, it would leave two records. */
+/**
+ * One change of each owner of changes, signed by the vault's owner; made twice, it would leave two
+ * records.
+ */
 const changes: readonly (Change & {
   readonly name: string;
   readonly sign: (field: Field, clock?: () => number) => Signed;
@@ -39,7 +42,10 @@ const changes: readonly (Change & {
     owner: "identity",
     action: "login_code.created",
     sign({ owner }, clock) {
-      const code = { codeKeySha256: createHash("sha256").update(newName()).digest(), role: Role.AUDITOR };
+      const code = {
+        codeKeySha256: createHash("sha256").update(newName()).digest(),
+        role: Role.AUDITOR,
+      };
       return signAs(owner, UserService.method.createLoginCode, { ...code, lifetime }, clock);
     },
   },
@@ -56,8 +62,8 @@ async function hold({ field, cheat }: Stage) {
 }
 
 /**
- * The attacks that use what was good once, or is good no longer. Returns one for later: it uses what was held back
- * meanwhile.
+ * The attacks that use what was good once, or is good no longer. Returns one for later: it uses
+ * what was held back meanwhile.
  */
 export function describeReplays(stage: () => Stage): () => void {
   let held: Awaited<ReturnType<typeof hold>> | undefined;
@@ -69,8 +75,12 @@ export function describeReplays(stage: () => Stage): () => void {
       expect((await cheat.read(signed)).verdict).toBe("opened");
       const again = await cheat.read(signed);
       expect(again.verdict).toBe("ALREADY_RECORDED");
-      expect(await field.ledger.refusalsOf("crypto", again.requestId)).toContain("already recorded");
-      expect((await field.ledger.of(signed.digest)).map(({ secret_id }) => secret_id)).toEqual(field.granted);
+      expect(await field.ledger.refusalsOf("crypto", again.requestId)).toContain(
+        "already recorded",
+      );
+      expect((await field.ledger.of(signed.digest)).map(({ secret_id }) => secret_id)).toEqual(
+        field.granted,
+      );
       const anew = askFor(field.machine, { secretIds: field.granted, allOrNothing: true });
       expect((await cheat.read(anew)).verdict).toBe("opened");
     });
@@ -102,7 +112,9 @@ export function describeReplays(stage: () => Stage): () => void {
       const { field, cheat } = stage();
       held = await hold(stage());
       const { item, requestId } = await hold(stage());
-      expect((await cheat.openAll([item], requestId)).map(({ verdict }) => verdict)).toEqual(["opened"]);
+      expect((await cheat.openAll([item], requestId)).map(({ verdict }) => verdict)).toEqual([
+        "opened",
+      ]);
       expect(await field.ledger.of(held.signed.digest)).toEqual([]);
     });
   });
@@ -132,7 +144,9 @@ export function describeReplays(stage: () => Stage): () => void {
       await restoreMembership(field, owner);
       const signed = sign(field);
       const all = await Promise.all(Array.from({ length: 8 }, () => cheat.forward(owner, signed)));
-      expect(all.map(({ verdict }) => verdict).filter((verdict) => verdict === "answered")).toHaveLength(1);
+      expect(
+        all.map(({ verdict }) => verdict).filter((verdict) => verdict === "answered"),
+      ).toHaveLength(1);
       expect(await field.ledger.since(begin, action)).toHaveLength(1);
       await restoreMembership(field, owner);
     });
@@ -152,14 +166,19 @@ export function describeReplays(stage: () => Stage): () => void {
     const { project } = await field.admin.services.projects.createProject({ name });
     const signed = signAs(field.owner, ProjectService.method.createProject, { name });
     expect((await cheat.forward("secrets", signed)).verdict).toBe("ALREADY_EXISTS name");
-    await field.admin.services.projects.deleteProject({ projectId: project?.projectId ?? "", name });
+    await field.admin.services.projects.deleteProject({
+      projectId: project?.projectId ?? "",
+      name,
+    });
     expect((await cheat.forward("secrets", signed)).verdict).toBe("answered");
     expect((await cheat.forward("secrets", signed)).verdict).toBe("REQUEST_REJECTED");
   });
 
   test("the credential of a machine that was revoked opens nothing new, for as long as it is kept", async () => {
     const { field, cheat } = stage();
-    const machine = await enroll(field.deployment.endpoint, await newToken(field), { name: newName() });
+    const machine = await enroll(field.deployment.endpoint, await newToken(field), {
+      name: newName(),
+    });
     const ask = () => askFor(machine, { secretIds: field.granted, allOrNothing: true });
     const credential = await cheat.credentialOf(machine.keyId);
     const [before, after] = [ask(), ask()];
@@ -186,7 +205,9 @@ export function describeReplays(stage: () => Stage): () => void {
 
   test("a grant that was taken away is gone in the very next decision", async () => {
     const { field, cheat } = stage();
-    const machine = await enroll(field.deployment.endpoint, await newToken(field), { name: newName() });
+    const machine = await enroll(field.deployment.endpoint, await newToken(field), {
+      name: newName(),
+    });
     const [secretId = ""] = field.granted;
     const ask = () => askFor(machine, { secretIds: [secretId] });
     expect((await cheat.read(ask())).verdict).toBe("opened");
@@ -221,7 +242,10 @@ export function describeReplays(stage: () => Stage): () => void {
     });
 }
 
-async function restoreMembership({ admin, neighbour, projectId, ids }: Field, owner: string): Promise<void> {
+async function restoreMembership(
+  { admin, neighbour, projectId, ids }: Field,
+  owner: string,
+): Promise<void> {
   if (owner !== "policy") return;
   const machineId = neighbour.principalId;
   await admin.services.memberships.addMembership({ machineId, projectId });

@@ -4,7 +4,10 @@ import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from "@hpke
 import { newSeed, openSallyport, toSallyportError } from "@sallyport/client";
 import { signEd25519 } from "@sallyport/evidence";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { ReplyClaimsSchema, ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import {
+  ReplyClaimsSchema,
+  ValueKind,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
   type ReadSecretsResponse,
   ReadSecretsResponseSchema,
@@ -35,7 +38,8 @@ const lies: readonly Lie[] = [
   {
     name: "a ciphertext of its own",
     says: "is not what was signed",
-    lie: ({ secrets: [first] }) => first && (first.content = { case: "ciphertext", value: injected }),
+    lie: ({ secrets: [first] }) =>
+      first && (first.content = { case: "ciphertext", value: injected }),
   },
   {
     name: "two values exchanged",
@@ -131,7 +135,10 @@ export function describeReplies(stage: () => Stage, front: () => Front): void {
         // Crypto had opened it in good faith, for the machine that asked: that is on record.
         expect(await field.ledger.since(begin, "secret.read")).toHaveLength(field.granted.length);
         front().reply = (_, message) => message;
-        expect(valuesOf(await read())).toEqual({ DB_URL: canaries.DB_URL, API_KEY: canaries.API_KEY });
+        expect(valuesOf(await read())).toEqual({
+          DB_URL: canaries.DB_URL,
+          API_KEY: canaries.API_KEY,
+        });
       } finally {
         front().reply = (_, message) => message;
         reader.close();
@@ -148,7 +155,9 @@ export function describeReplies(stage: () => Stage, front: () => Front): void {
         return kept[0] ?? message;
       };
       expect(await reader.read({ secretIds: field.granted })).toHaveLength(2);
-      await expect(reader.read({ secretIds: field.granted })).rejects.toThrow("it answers another request");
+      await expect(reader.read({ secretIds: field.granted })).rejects.toThrow(
+        "it answers another request",
+      );
       front().reply = (_, message) => message;
       expect(await reader.read({ secretIds: field.granted })).toHaveLength(2);
       reader.close();
@@ -163,12 +172,17 @@ export function describeReplies(stage: () => Stage, front: () => Front): void {
         const reply = fromBinary(ReadSecretsResponseSchema, message);
         const forged = await sealAsAnybody(front().asked, secretId, reply.secrets[0]?.version ?? 0);
         reply.encapsulatedKey = forged.encapsulatedKey;
-        for (const secret of reply.secrets) secret.content = { case: "ciphertext", value: forged.ciphertext };
+        for (const secret of reply.secrets)
+          secret.content = { case: "ciphertext", value: forged.ciphertext };
         return toBinary(ReadSecretsResponseSchema, reply);
       };
-      await expect(reader.read({ secretIds: [secretId] })).rejects.toThrow("is not what was signed");
+      await expect(reader.read({ secretIds: [secretId] })).rejects.toThrow(
+        "is not what was signed",
+      );
       front().reply = (_, message) => message;
-      expect(valuesOf(await reader.read({ secretIds: [secretId] }))).toEqual({ DB_URL: canaries.DB_URL });
+      expect(valuesOf(await reader.read({ secretIds: [secretId] }))).toEqual({
+        DB_URL: canaries.DB_URL,
+      });
       reader.close();
     });
 
@@ -210,15 +224,22 @@ function signOwn(
   const claims = fromBinary(ReplyClaimsSchema, reply.payload);
   change(claims);
   const payload = toBinary(ReplyClaimsSchema, claims);
-  Object.assign(reply, { payload, signature: signEd25519(newSeed(), labelled(LABELS.reply, payload)) });
+  Object.assign(reply, {
+    payload,
+    signature: signEd25519(newSeed(), labelled(LABELS.reply, payload)),
+  });
 }
 
-/** Anybody can seal to a key that a request shows: what makes a value true is the signature over it. */
+/**
+ * Anybody can seal to a key that a request shows: what makes a value true is the signature over it.
+ */
 async function sealAsAnybody(asked: Front["asked"], secretId: string, version: number) {
   if (!asked?.message.recipient) throw new Error("the read names no key to seal to");
   const kem = new DhkemX25519HkdfSha256();
   const suite = new CipherSuite({ kem, kdf: new HkdfSha256(), aead: new Aes256Gcm() });
-  const recipientPublicKey = await kem.deserializePublicKey(bufferOf(asked.message.recipient.publicKey));
+  const recipientPublicKey = await kem.deserializePublicKey(
+    bufferOf(asked.message.recipient.publicKey),
+  );
   const info = bufferOf(readInfo(asked.digest));
   const sender = await suite.createSenderContext({ recipientPublicKey, info });
   const ciphertext = await sender.seal(bufferOf(injected), bufferOf(readAad(secretId, version)));

@@ -3,7 +3,10 @@ import { type Identity, formatToken, login, newTokenSecret } from "@sallyport/cl
 import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
-import { ProjectRole, ProjectRoleService } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
+import {
+  ProjectRole,
+  ProjectRoleService,
+} from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { describe, expect, test } from "vitest";
@@ -66,39 +69,51 @@ async function newDeveloper({ admin, deployment, owner }: Field): Promise<Identi
   const code = { codeKeySha256: publicKeySha256, role: Role.DEVELOPER, lifetime };
   const { loginCode } = await admin.services.users.createLoginCode(code);
   const { vaultId, rootFingerprint } = owner;
-  const text = formatToken("login", { id: loginCode?.codeId ?? "", vaultId, rootFingerprint, seed });
+  const text = formatToken("login", {
+    id: loginCode?.codeId ?? "",
+    vaultId,
+    rootFingerprint,
+    seed,
+  });
   return login(deployment.endpoint, text, randomBytes(6).toString("hex"));
 }
 
-/** The attacks that pass by the front door: each owner asks policy itself what a user may do in a project. */
+/**
+ * The attacks that pass by the front door: each owner asks policy itself what a user may do in a
+ * project.
+ */
 export function describeRights(stage: () => Stage): void {
-  describe.each(changes)("a developer's true signature without the project role, $name", (change) => {
-    const { owner, action, needs, sign } = change;
+  describe.each(changes)(
+    "a developer's true signature without the project role, $name",
+    (change) => {
+      const { owner, action, needs, sign } = change;
 
-    test("is refused by the owner itself, before and after the role", async () => {
-      const { field, cheat } = stage();
-      const { projectRoles } = field.admin.services;
-      const developer = await newDeveloper(field);
-      const { principalId: userId } = developer;
-      const { projectId } = field;
-      const show = async (signed = sign(developer, field)) => (await cheat.forward(owner, signed)).verdict;
-      const begin = await field.ledger.end();
-      expect(await show()).toBe("PROJECT_ROLE_REQUIRED");
-      await projectRoles.setProjectRole({ userId, projectId, role: ProjectRole.NONE });
-      expect(await show()).toMatch(/^NOT_FOUND/);
-      const before = await field.ledger.since(begin, action);
-      // What was signed while it was allowed, and kept back until it is not, is refused as well.
-      await projectRoles.setProjectRole({ userId, projectId, role: needs });
-      const kept = sign(developer, field);
-      await projectRoles.removeProjectRole({ userId, projectId });
-      expect(await show(kept)).toBe("PROJECT_ROLE_REQUIRED");
-      await projectRoles.setProjectRole({ userId, projectId, role: needs });
-      const granted = (await field.ledger.since(begin, action)).length;
-      expect(await show()).toBe("answered");
-      expect(await field.ledger.since(begin, action)).toHaveLength(granted + 1);
-      if (action !== "project_role.set") expect(before).toEqual([]);
-    });
-  });
+      test("is refused by the owner itself, before and after the role", async () => {
+        const { field, cheat } = stage();
+        const { projectRoles } = field.admin.services;
+        const developer = await newDeveloper(field);
+        const { principalId: userId } = developer;
+        const { projectId } = field;
+        const show = async (signed = sign(developer, field)) =>
+          (await cheat.forward(owner, signed)).verdict;
+        const begin = await field.ledger.end();
+        expect(await show()).toBe("PROJECT_ROLE_REQUIRED");
+        await projectRoles.setProjectRole({ userId, projectId, role: ProjectRole.NONE });
+        expect(await show()).toMatch(/^NOT_FOUND/);
+        const before = await field.ledger.since(begin, action);
+        // What was signed while it was allowed, and kept back until it is not, is refused as well.
+        await projectRoles.setProjectRole({ userId, projectId, role: needs });
+        const kept = sign(developer, field);
+        await projectRoles.removeProjectRole({ userId, projectId });
+        expect(await show(kept)).toBe("PROJECT_ROLE_REQUIRED");
+        await projectRoles.setProjectRole({ userId, projectId, role: needs });
+        const granted = (await field.ledger.since(begin, action)).length;
+        expect(await show()).toBe("answered");
+        expect(await field.ledger.since(begin, action)).toHaveLength(granted + 1);
+        if (action !== "project_role.set") expect(before).toEqual([]);
+      });
+    },
+  );
 
   test("the kept credential of a user who was removed changes nothing in any project", async () => {
     const { field, cheat } = stage();

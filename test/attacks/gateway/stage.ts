@@ -44,7 +44,10 @@ export type OpenAttack = {
 const recipient = await createRecipient();
 
 /** A key to seal replies to, as a client's. */
-export const sealTo = { suite: SealingSuite.HPKE_X25519_SHA256_AES256GCM, publicKey: recipient.publicKey };
+export const sealTo = {
+  suite: SealingSuite.HPKE_X25519_SHA256_AES256GCM,
+  publicKey: recipient.publicKey,
+};
 
 /** Signs a read as the machine does. */
 export function askFor(identity: Identity, asked: AskedInit, clock?: () => number) {
@@ -54,8 +57,9 @@ export function askFor(identity: Identity, asked: AskedInit, clock?: () => numbe
 const readTwo = ({ granted }: Field): AskedInit => ({ secretIds: granted, allOrNothing: true });
 
 /**
- * Tests each attack with a signature of its own: refused at the step and with the words named, with nothing on record as
- * read; then the very same signed request opens without the lie, which shows that the lie alone was refused.
+ * Tests each attack with a signature of its own: refused at the step and with the words named, with
+ * nothing on record as read; then the very same signed request opens without the lie, which shows
+ * that the lie alone was refused.
  */
 export function testOpenAttacks(stage: () => Stage, attacks: readonly OpenAttack[]): void {
   test.each(attacks)("$name", async ({ asked = readTwo, cheat: lie, step, says }) => {
@@ -63,13 +67,18 @@ export function testOpenAttacks(stage: () => Stage, attacks: readonly OpenAttack
     const signed = askFor(field.machine, asked(field));
     const refused = await cheat.read(signed, await lie(stage(), signed));
     expect(refused.verdict).toBe(`EVIDENCE_INVALID ${step}`);
-    expect(await field.ledger.refusalsOf("crypto", refused.requestId)).toContain(`${step}: ${says}`);
-    // Crypto reports nothing but what it opens: what is not proven is nobody's read, and is logged and counted instead.
+    expect(await field.ledger.refusalsOf("crypto", refused.requestId)).toContain(
+      `${step}: ${says}`,
+    );
+    // Crypto reports nothing but what it opens: what is not proven is nobody's read, and is logged
+    // and counted instead.
     expect(await field.ledger.of(signed.digest)).toEqual([]);
 
     const honest = await cheat.read(signed);
     expect(honest.verdict).toBe("opened");
-    const reads = (await field.ledger.of(signed.digest)).filter(({ action }) => action === "secret.read");
+    const reads = (await field.ledger.of(signed.digest)).filter(
+      ({ action }) => action === "secret.read",
+    );
     expect(reads.map(({ emitter }) => emitter)).toEqual(honest.opened?.secrets.map(() => "crypto"));
     expect(reads.every(({ machine_id }) => machine_id === field.machine.principalId)).toBe(true);
   });

@@ -22,8 +22,16 @@ function rewriting(
     cheat: ({ field }) => ({
       open({ signedRequest }) {
         if (!signedRequest) return;
-        const asked = { secretIds: field.granted, allOrNothing: true, recipient: sealTo, ...change };
-        signedRequest.body = toBinary(ReadSecretsRequestSchema, create(ReadSecretsRequestSchema, asked));
+        const asked = {
+          secretIds: field.granted,
+          allOrNothing: true,
+          recipient: sealTo,
+          ...change,
+        };
+        signedRequest.body = toBinary(
+          ReadSecretsRequestSchema,
+          create(ReadSecretsRequestSchema, asked),
+        );
         if (coverTracks) signedRequest.contentDigest = contentDigest(signedRequest.body);
       },
     }),
@@ -66,7 +74,9 @@ const decisions: readonly OpenAttack[] = [
     name: "everything granted, where two were named",
     step: "body",
     says: "it asks for another target",
-    cheat: () => ({ authorize: (item) => void Object.assign(item, { secretIds: [], allGranted: true }) }),
+    cheat: () => ({
+      authorize: (item) => void Object.assign(item, { secretIds: [], allGranted: true }),
+    }),
   },
   {
     name: "a later page, so that the first secrets seem not to be there",
@@ -83,7 +93,8 @@ const decisions: readonly OpenAttack[] = [
     step: "body",
     says: "it asks for another target",
     cheat: ({ field }) => ({
-      authorize: (item) => void Object.assign(item, { allGranted: false, projectId: field.projectId }),
+      authorize: (item) =>
+        void Object.assign(item, { allGranted: false, projectId: field.projectId }),
     }),
   },
   {
@@ -150,7 +161,9 @@ export function describeSwaps(stage: () => Stage): void {
     const { field, cheat } = stage();
     const [first, other] = [firstOf(field), field.ids["OTHER"] ?? ""];
     const signed = askFor(field.machine, { secretIds: [first, other], allOrNothing: true });
-    const refused = await cheat.read(signed, { authorize: (item) => void (item.allOrNothing = false) });
+    const refused = await cheat.read(signed, {
+      authorize: (item) => void (item.allOrNothing = false),
+    });
     expect(refused.verdict).toBe("EVIDENCE_INVALID body");
     const said = await field.ledger.refusalsOf("crypto", refused.requestId);
     expect(said).toContain("body: it asks for all or nothing, and not all is allowed");
@@ -167,9 +180,13 @@ export function describeSwaps(stage: () => Stage): void {
     const { field, cheat } = stage();
     const ask = (recipient: typeof sealTo | undefined) =>
       cheat.read(askFor(field.machine, { secretIds: [firstOf(field)], recipient }));
-    const contentOf = async (reading: ReturnType<typeof ask>) => (await reading).opened?.secrets[0]?.content;
+    const contentOf = async (reading: ReturnType<typeof ask>) =>
+      (await reading).opened?.secrets[0]?.content;
     const value = Buffer.from(canaries.DB_URL);
-    expect(await contentOf(ask(undefined))).toEqual({ case: "value", value: new Uint8Array(value) });
+    expect(await contentOf(ask(undefined))).toEqual({
+      case: "value",
+      value: new Uint8Array(value),
+    });
     const sealed = await contentOf(ask(sealTo));
     expect(sealed?.case).toBe("ciphertext");
     expect(Buffer.from(sealed?.value ?? []).includes(value)).toBe(false);
@@ -180,7 +197,8 @@ export function describeSwaps(stage: () => Stage): void {
     const places = [
       {
         name: "of the vault",
-        set: ({ admin }: Field, required: boolean) => admin.services.sealing.setVaultSealing({ required }),
+        set: ({ admin }: Field, required: boolean) =>
+          admin.services.sealing.setVaultSealing({ required }),
       },
       {
         name: "of one secret",
@@ -198,7 +216,9 @@ export function describeSwaps(stage: () => Stage): void {
         const refused = await cheat.read(unsealed, lie);
         expect(refused.verdict).toBe("EVIDENCE_INVALID permit");
         const said = await field.ledger.refusalsOf("crypto", refused.requestId);
-        expect(said).toContain("permit: it allows only a sealed reply, and the request names no recipient");
+        expect(said).toContain(
+          "permit: it allows only a sealed reply, and the request names no recipient",
+        );
         expect(await field.ledger.of(unsealed.digest)).toEqual([]);
         expect((await cheat.read(ask(sealTo))).verdict).toBe("opened");
       } finally {
@@ -232,7 +252,8 @@ export function describeSwaps(stage: () => Stage): void {
       "opened",
       "opened",
     ]);
-    const idsOf = (index: number) => outcomes[index]?.opened?.secrets.map(({ secretId }) => secretId);
+    const idsOf = (index: number) =>
+      outcomes[index]?.opened?.secrets.map(({ secretId }) => secretId);
     expect(idsOf(4)).toEqual(field.granted);
     expect(idsOf(5)).toEqual([field.ids["OTHER"]]);
     expect((await field.ledger.of(mine.signed.digest)).map(({ machine_id }) => machine_id)).toEqual(

@@ -22,10 +22,14 @@ export function describeTokens(stage: () => Stage): void {
       const refusals = () => field.ledger.since(begin, "token.refused");
       await expect
         .poll(refusals, { timeout: 5_000 })
-        .toMatchObject([{ emitter: "identity", reason: "REQUEST_REJECTED", detail: { count: "1" } }]);
+        .toMatchObject([
+          { emitter: "identity", reason: "REQUEST_REJECTED", detail: { count: "1" } },
+        ]);
       // The body may name the machine's key, which is then not the one that signed.
       const named = enrollAs(stage(), own, honest.message);
-      expect((await cheat.forward("identity", named)).verdict).toMatch(/^(REQUEST_REJECTED|FIELD_INVALID)/);
+      expect((await cheat.forward("identity", named)).verdict).toMatch(
+        /^(REQUEST_REJECTED|FIELD_INVALID)/,
+      );
       expect(await field.ledger.since(begin, "machine.enrolled")).toEqual([]);
 
       expect((await cheat.forward("identity", honest)).verdict).toBe("answered");
@@ -50,7 +54,9 @@ export function describeTokens(stage: () => Stage): void {
       const { field, cheat } = stage();
       const { honest } = await watchEnrollment(stage());
       expect((await cheat.forward("identity", honest)).verdict).toBe("answered");
-      const { records } = await field.admin.services.audit.listRecords({ actions: ["machine.enrolled"] });
+      const { records } = await field.admin.services.audit.listRecords({
+        actions: ["machine.enrolled"],
+      });
       expect(records[0]?.sourceIp).toBe("203.0.113.9");
     });
   });
@@ -78,7 +84,12 @@ function enrollAs(
   signer: Parameters<typeof signWith>[0],
   request: Parameters<typeof signWith<typeof EnrollmentService.method.enroll.input>>[3],
 ) {
-  return signWith(signer, new URL(field.machine.url).host, EnrollmentService.method.enroll, request);
+  return signWith(
+    signer,
+    new URL(field.machine.url).host,
+    EnrollmentService.method.enroll,
+    request,
+  );
 }
 
 async function usesOf({ field }: Stage, tokenId: string): Promise<number | undefined> {

@@ -5,7 +5,10 @@ import { type SallyportError, openSallyport, toSallyportError } from "@sallyport
 import { valuesOf } from "../../system/deployment.ts";
 import { type Field, canaries, formerValue } from "../field.ts";
 
-/** Everything that nobody should find outside its place: every value, former ones too, and the machines' seeds. */
+/**
+ * Everything that nobody should find outside its place: every value, former ones too, and the
+ * machines' seeds.
+ */
 export function secretBytes({ machine, neighbour, foreign, owner, token }: Field): Buffer[] {
   const values = [...Object.values(canaries), formerValue].map((value) => Buffer.from(value));
   const seeds = [machine, neighbour, foreign.machine, owner, foreign.owner].map(({ seed }) =>
@@ -22,11 +25,16 @@ export function foundIn(bytes: Buffer, secrets: readonly Buffer[]): string[] {
     Buffer.from(secret.toString("base64").replace(/=+$/, "")),
     Buffer.from(secret.toString("base64url")),
   ]);
-  return forms.filter((form) => form.length > 0 && bytes.includes(form)).map((form) => form.toString("hex"));
+  return forms
+    .filter((form) => form.length > 0 && bytes.includes(form))
+    .map((form) => form.toString("hex"));
 }
 
 /** All that a process has on disk, by file. */
-export function folderOf({ layout }: System, process: Parameters<System["child"]>[0]): Map<string, Buffer> {
+export function folderOf(
+  { layout }: System,
+  process: Parameters<System["child"]>[0],
+): Map<string, Buffer> {
   const folder = layout.folder(process);
   return new Map(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name))]));
 }

@@ -19,7 +19,10 @@ export function describeAnswerKeys(field: () => Field): void {
     return verifyKeyset(fromBinary(KeysetSchema, bytes), owner.rootFingerprint, Date.now());
   };
 
-  /** How a client meets what the thief of one owner signs in the place of another, under whatever key id. */
+  /**
+   * How a client meets what the thief of one owner signs in the place of another, under whatever
+   * key id.
+   */
   function metAs(thief: AnswerOwner, owner: AnswerOwner, keyId: string): string {
     const file = join(field().system.layout.folder(thief), "answer.key");
     const [key] = readSettings({ ANSWER_KEY: file }, { keys: keyFile("ANSWER_KEY") }).keys;

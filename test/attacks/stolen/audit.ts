@@ -36,7 +36,9 @@ export function describeAudit(field: () => Field): void {
           route(AppendService, callers, {
             append({ events }) {
               heard.push(...events);
-              return { results: events.map(({ eventId }) => ({ eventId, status: answer, seq: 1n })) };
+              return {
+                results: events.map(({ eventId }) => ({ eventId, status: answer, seq: 1n })),
+              };
             },
           }),
         ],
@@ -64,7 +66,8 @@ export function describeAudit(field: () => Field): void {
       const signed = askFor(field().machine, { secretIds: field().granted });
       expect((await carrier.read(signed)).verdict).toBe("opened");
       expect(await field().ledger.of(signed.digest)).toEqual([]);
-      // And, for a gateway that repeats requests, the same reply again: it is sealed to the key that the machine signed.
+      // And, for a gateway that repeats requests, the same reply again: it is sealed to the key
+      // that the machine signed.
       expect((await carrier.read(signed)).verdict).toBe("opened");
     });
 

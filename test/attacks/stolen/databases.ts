@@ -17,7 +17,11 @@ async function dump(client: Client): Promise<Buffer> {
 }
 
 /** The code of the error by which a statement is refused; "done" when it is not. */
-async function refusalOf(client: Client, statement: string, values: unknown[] = []): Promise<string> {
+async function refusalOf(
+  client: Client,
+  statement: string,
+  values: unknown[] = [],
+): Promise<string> {
   try {
     await client.query("begin");
     await client.query(statement, values);
@@ -34,14 +38,17 @@ const notAllowed = "42501";
 /** Each database alone, in full and by its serving role. */
 export function describeDatabases(field: () => Field): void {
   describe("a database, read to the last cell", () => {
-    test.each(databaseOwners)("%s: no value, no seed of a machine or user, no token", async (owner) => {
-      await using client = await openDatabase(field().system, owner, "owner");
-      const bytes = await dump(client);
-      expect(bytes.length).toBeGreaterThan(1000);
-      expect(foundIn(bytes, secretBytes(field()))).toEqual([]);
-      // What it gives: that the search finds what is there.
-      expect(bytes.includes(field().machine.vaultId)).toBe(true);
-    });
+    test.each(databaseOwners)(
+      "%s: no value, no seed of a machine or user, no token",
+      async (owner) => {
+        await using client = await openDatabase(field().system, owner, "owner");
+        const bytes = await dump(client);
+        expect(bytes.length).toBeGreaterThan(1000);
+        expect(foundIn(bytes, secretBytes(field()))).toEqual([]);
+        // What it gives: that the search finds what is there.
+        expect(bytes.includes(field().machine.vaultId)).toBe(true);
+      },
+    );
 
     test("the roles of one database do not open another", async () => {
       for (const owner of databaseOwners) {
@@ -104,18 +111,27 @@ export function describeDatabases(field: () => Field): void {
         ofDbUrl(),
         kept.rows[0]?.envelope,
       ]);
-      expect(await readAs(field().machine, [ofDbUrl()])).toEqual({ DB_URL: "canary-of-db-url-new" });
+      expect(await readAs(field().machine, [ofDbUrl()])).toEqual({
+        DB_URL: "canary-of-db-url-new",
+      });
     });
 
     test("what it gives: a former version declared the current one, to whom it is granted", async () => {
       await using client = await openDatabase(field().system, "secrets", "serving");
       const declare = (version: number) =>
-        client.query("update secrets set current_version = $2 where secret_id = $1", [ofDbUrl(), version]);
+        client.query("update secrets set current_version = $2 where secret_id = $1", [
+          ofDbUrl(),
+          version,
+        ]);
       const begin = await field().ledger.end();
       await declare(1);
-      expect(await readAs(field().machine, [ofDbUrl()])).toEqual({ DB_URL: "canary-of-db-url-old" });
+      expect(await readAs(field().machine, [ofDbUrl()])).toEqual({
+        DB_URL: "canary-of-db-url-old",
+      });
       await declare(2);
-      expect(await readAs(field().machine, [ofDbUrl()])).toEqual({ DB_URL: "canary-of-db-url-new" });
+      expect(await readAs(field().machine, [ofDbUrl()])).toEqual({
+        DB_URL: "canary-of-db-url-new",
+      });
       expect(await field().ledger.since(begin, "secret.version.added")).toEqual([]);
     });
 
@@ -130,7 +146,9 @@ export function describeDatabases(field: () => Field): void {
         "drop table versions",
       ])
         expect(await refusalOf(client, statement), statement).toBe(notAllowed);
-      expect(await refusalOf(client, "update secrets set deleted_at = now(), deleted_by = 'x'")).toBe("done");
+      expect(
+        await refusalOf(client, "update secrets set deleted_at = now(), deleted_by = 'x'"),
+      ).toBe("done");
     });
   });
 

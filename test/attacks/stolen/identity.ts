@@ -20,7 +20,9 @@ import { readAs } from "./alone.ts";
 
 const hourMs = 3_600_000;
 
-/** Identity is a root: what it gives is everything, and what is tested is what that leaves behind. */
+/**
+ * Identity is a root: what it gives is everything, and what is tested is what that leaves behind.
+ */
 export function describeIdentity(field: () => Field): void {
   test("identity, stolen: a machine that it invents reads every value, and leaves memberships, grants and reads", async () => {
     const { system, owner, projectId, ids, token, ledger, machine } = field();
@@ -87,7 +89,9 @@ export function describeIdentity(field: () => Field): void {
       const { vaultId, rootFingerprint } = owner;
       const code = formatToken("login", { id: codeId, vaultId, rootFingerprint, seed });
       const intruder = openSallyport(await login(deployment.endpoint, code, "intruder"));
-      expect((await intruder.services.projects.listProjects({})).projects.length).toBeGreaterThan(0);
+      expect((await intruder.services.projects.listProjects({})).projects.length).toBeGreaterThan(
+        0,
+      );
       intruder.close();
       const onRecord = await ledger.since(begin, "login_code.created", "user.enrolled");
       expect(onRecord.map(({ action }) => action)).toEqual(["user.enrolled"]);
@@ -117,7 +121,9 @@ export function describeIdentity(field: () => Field): void {
       ]);
       expect(await readAs(impostor, [foreign.secretId])).toEqual({ FOREIGN: canaries.FOREIGN });
       const onRecord = await ledger.since(begin, "machine.enrolled", "secret.read");
-      expect(onRecord).toMatchObject([{ action: "secret.read", machine_id: foreign.machine.principalId }]);
+      expect(onRecord).toMatchObject([
+        { action: "secret.read", machine_id: foreign.machine.principalId },
+      ]);
     });
   });
 }

@@ -19,7 +19,10 @@ export function describePolicy(field: () => Field): void {
     return readSettings({ PERMIT_KEY: file }, { keys: keyFile("PERMIT_KEY") }).keys;
   };
 
-  /** A read for which the permit allows whatever was asked; a gateway carries it, as it would carry a true one. */
+  /**
+   * A read for which the permit allows whatever was asked; a gateway carries it, as it would carry
+   * a true one.
+   */
   async function readPermitted(carrier: Cheat, signed: ReturnType<typeof askFor>) {
     const requestId = newId("req");
     const secretIds = [...signed.message.secretIds];

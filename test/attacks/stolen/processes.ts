@@ -21,7 +21,9 @@ import { foundIn, folderOf, secretBytes } from "./alone.ts";
 
 const thieves = ["policy", "secrets", "audit", "crypto"] as const;
 
-/** What each process has on disk, besides its certificate, its key, the authority and the keyset. */
+/**
+ * What each process has on disk, besides its certificate, its key, the authority and the keyset.
+ */
 const own = {
   gateway: ["edge.key", "edge.pem", "redis.url"],
   identity: ["answer.key", "credential.key", "database.url"],
@@ -50,7 +52,9 @@ export function describeProcesses(field: () => Field): void {
       for (const [call, make] of Object.entries(calls))
         expect(await verdictOf(make()), call).toBe("PEER_NOT_ALLOWED");
       const seal = verdictOf(thief.client(SealService, "crypto").seal({}));
-      expect(await seal).toBe(name === "secrets" ? "FIELD_INVALID signed_request" : "PEER_NOT_ALLOWED");
+      expect(await seal).toBe(
+        name === "secrets" ? "FIELD_INVALID signed_request" : "PEER_NOT_ALLOWED",
+      );
     });
   });
 
@@ -80,6 +84,8 @@ export function describeProcesses(field: () => Field): void {
       attemptId: randomBytes(16),
     });
     await thief.client(AppendService, "audit").append({ events: [event] });
-    expect(await ledger.of(requestDigest)).toMatchObject([{ emitter: "crypto", action: "secret.read" }]);
+    expect(await ledger.of(requestDigest)).toMatchObject([
+      { emitter: "crypto", action: "secret.read" },
+    ]);
   });
 }

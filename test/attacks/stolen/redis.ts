@@ -19,7 +19,10 @@ async function send({ deployment }: Field, { signedRequest }: Signed): Promise<s
 /** The gateway's Redis, whose memory is all that a nonce is held by. */
 export function describeRedis(field: () => Field): void {
   async function forget({ signedRequest }: Signed): Promise<void> {
-    const url = readFileSync(join(field().system.layout.folder("gateway"), "redis.url"), "utf8").trim();
+    const url = readFileSync(
+      join(field().system.layout.folder("gateway"), "redis.url"),
+      "utf8",
+    ).trim();
     const { pathname, searchParams } = new URL(url);
     const redis = new Redis({
       path: decodeURIComponent(pathname),
@@ -44,13 +47,17 @@ export function describeRedis(field: () => Field): void {
       const again = await send(field(), signed);
       expect(again).not.toBe("answered");
       expect(again).toBe("401 REQUEST_REJECTED");
-      const reads = (await field().ledger.of(signed.digest)).filter(({ action }) => action === "secret.read");
+      const reads = (await field().ledger.of(signed.digest)).filter(
+        ({ action }) => action === "secret.read",
+      );
       expect(reads.map(({ secret_id }) => secret_id)).toEqual(field().granted);
     });
 
     test("a nonce that it forgot lets a change pass the gateway again, and its owner refuses it, on record", async () => {
       const begin = await field().ledger.end();
-      const signed = signAs(field().owner, ProjectService.method.createProject, { name: "made-once" });
+      const signed = signAs(field().owner, ProjectService.method.createProject, {
+        name: "made-once",
+      });
       expect(await send(field(), signed)).toBe("answered");
       expect(await send(field(), signed)).toBe("401 REQUEST_REJECTED");
       await forget(signed);
@@ -68,7 +75,9 @@ export function describeRedis(field: () => Field): void {
       const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((file) =>
         file.isFile(),
       );
-      const bytes = Buffer.concat(files.map((file) => readFileSync(join(file.parentPath, file.name))));
+      const bytes = Buffer.concat(
+        files.map((file) => readFileSync(join(file.parentPath, file.name))),
+      );
       expect(bytes.includes("gw:nonce:")).toBe(true);
       expect(foundIn(bytes, secretBytes(field()))).toEqual([]);
     });

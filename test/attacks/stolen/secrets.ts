@@ -29,7 +29,11 @@ export function describeSecrets(field: () => Field): void {
   const firstId = () => field().granted[0] ?? "";
 
   /** A slip of one's own about an envelope, otherwise like a true one. */
-  function reslip({ secrets: [first] }: OpenItem, change: Partial<SlipClaims>, envelope?: Uint8Array): void {
+  function reslip(
+    { secrets: [first] }: OpenItem,
+    change: Partial<SlipClaims>,
+    envelope?: Uint8Array,
+  ): void {
     const file = join(field().system.layout.folder("secrets"), "slip.key");
     const { keys } = readSettings({ SLIP_KEY: file }, { keys: keyFile("SLIP_KEY") });
     if (!first?.slip) throw new Error("there is no slip");
@@ -39,11 +43,16 @@ export function describeSecrets(field: () => Field): void {
     first.slip = sealSlip({ ...claims, envelopeSha256, ...change }, keys);
   }
 
-  async function read(lie: (item: OpenItem, carrier: ReturnType<typeof takeOverGateway>) => unknown) {
+  async function read(
+    lie: (item: OpenItem, carrier: ReturnType<typeof takeOverGateway>) => unknown,
+  ) {
     using carrier = takeOverGateway(field().system);
     const signed = askFor(field().machine, { secretIds: [firstId()] });
-    const outcome = await carrier.read(signed, { open: async (item) => void (await lie(item, carrier)) });
-    const claims = outcome.opened?.reply && fromBinary(ReplyClaimsSchema, outcome.opened.reply.payload);
+    const outcome = await carrier.read(signed, {
+      open: async (item) => void (await lie(item, carrier)),
+    });
+    const claims =
+      outcome.opened?.reply && fromBinary(ReplyClaimsSchema, outcome.opened.reply.payload);
     return { ...outcome, claim: claims?.secrets[0], digest: signed.digest };
   }
 
@@ -146,7 +155,8 @@ export function describeSecrets(field: () => Field): void {
       using thief = poseAs(field().system, "secrets");
       const crypto = thief.client(SealService, "crypto");
       const request = await write();
-      const seal = (changed: Partial<typeof request>) => verdictOf(crypto.seal({ ...request, ...changed }));
+      const seal = (changed: Partial<typeof request>) =>
+        verdictOf(crypto.seal({ ...request, ...changed }));
       expect(await seal({ projectName: "elsewhere" })).toBe("FIELD_INVALID value");
       expect(await seal({ secretName: "ELSEWHERE" })).toBe("EVIDENCE_INVALID binding");
       expect(await seal({ projectKey: randomBytes(84) })).toMatch(/^EVIDENCE_INVALID binding/);
@@ -169,12 +179,14 @@ export function describeSecrets(field: () => Field): void {
     const fetched = async (secretId: string, requestedVersion: number) => {
       const named = { vaultId: owner.vaultId, secretIds: [secretId], requestedVersion };
       const { secrets } = await carrier.fetch({ requestDigest: randomBytes(32), ...named });
-      const [{ envelope, projectKey } = { envelope: new Uint8Array(), projectKey: new Uint8Array() }] =
-        secrets;
+      const [
+        { envelope, projectKey } = { envelope: new Uint8Array(), projectKey: new Uint8Array() },
+      ] = secrets;
       return { envelope, formerProjectKey: projectKey, projectKey };
     };
     const sealed = { signedRequest, credential, ...(await fetched(firstId(), 1)) };
-    const reseal = (changed: Partial<typeof sealed>) => verdictOf(crypto.reseal({ ...sealed, ...changed }));
+    const reseal = (changed: Partial<typeof sealed>) =>
+      verdictOf(crypto.reseal({ ...sealed, ...changed }));
     const another = await fetched(field().ids["OTHER"] ?? "", 1);
     expect(await reseal({ envelope: another.envelope })).toBe("EVIDENCE_INVALID binding");
     const newer = await fetched(firstId(), 2);
@@ -184,7 +196,9 @@ export function describeSecrets(field: () => Field): void {
     const machines = { signedRequest: byMachine.signedRequest, credential: asMachine };
     expect(await reseal(machines)).toBe("EVIDENCE_INVALID role");
     const { envelope } = await crypto.reseal(sealed);
-    expect(foundIn(Buffer.from(envelope), [...secretBytes(field()), Buffer.from(formerValue)])).toEqual([]);
+    expect(
+      foundIn(Buffer.from(envelope), [...secretBytes(field()), Buffer.from(formerValue)]),
+    ).toEqual([]);
   });
 
   test("what it gives: everything hidden, until it is shown again", async () => {

@@ -34,7 +34,9 @@ export function openSender({ url, ca }: Endpoint): Sender {
       const path = `/${method.parent.typeName}/${method.name}`;
       const body = toBinary(method.input, create(method.input, { ...request }));
       const { headers } = signer.sign({ authority, path, contentType }, body);
-      return answerOf(await exchange(session, path, { "content-type": contentType, ...headers }, body));
+      return answerOf(
+        await exchange(session, path, { "content-type": contentType, ...headers }, body),
+      );
     },
     [Symbol.dispose]: () => session.destroy(),
   };
@@ -55,10 +57,15 @@ function answerOf(raw: RawAnswer): Answer {
 }
 
 /**
- * An answer as a text in which the names of what was asked for are blanked, to compare what is told of two of them byte
- * for byte. It is without what is new in each: times, signatures and the digests in them, the log's end.
+ * An answer as a text in which the names of what was asked for are blanked, to compare what is told
+ * of two of them byte for byte. It is without what is new in each: times, signatures and the
+ * digests in them, the log's end.
  */
-export function comparable(method: DescMethodUnary, answer: Answer, names: readonly string[]): string {
+export function comparable(
+  method: DescMethodUnary,
+  answer: Answer,
+  names: readonly string[],
+): string {
   const text =
     answer.status === 200
       ? JSON.stringify(toJson(method.output, fromBinary(method.output, answer.body)), withoutNews)
@@ -77,7 +84,8 @@ function headersOf({ headers }: Answer): string {
   return JSON.stringify(kept);
 }
 
-// Names inside of details are in base64; names of a kind have one length, so nothing else can hide behind that.
+// Names inside of details are in base64; names of a kind have one length, so nothing else can hide
+// behind that.
 function unfolded(body: Buffer): string {
   const error: unknown = JSON.parse(body.toString());
   const details = detailsOf(error).map(({ type, value }) =>

@@ -1,8 +1,9 @@
 import type { Things } from "./vault.ts";
 
 /**
- * Everyone who may send a request. "stranger…" are the owner and a machine of another vault; a "developer…" was given that
- * role in the projects that requests name, "developer" none; all of them list the vault's other project.
+ * Everyone who may send a request. "stranger…" are the owner and a machine of another vault; a
+ * "developer…" was given that role in the projects that requests name, "developer" none; all of
+ * them list the vault's other project.
  */
 export const principals = [
   "owner",
@@ -42,7 +43,10 @@ export type Outcome =
 export type Naming = {
   /** How a request is met that names what another vault has; exactly so is met what is nowhere. */
   readonly foreign?: Outcome;
-  /** How a request is met that names what the own vault has, but in another project or for another machine. */
+  /**
+   * How a request is met that names what the own vault has, but in another project or for another
+   * machine.
+   */
   readonly misplaced?: Outcome;
   /** The things whose project counts, where one does. */
   readonly places?: readonly (keyof Things)[];
@@ -54,7 +58,10 @@ export type Naming = {
   readonly malformed?: true;
 };
 
-/** What is expected of one method: for whom it is, whether it changes anything, and each way of naming something. */
+/**
+ * What is expected of one method: for whom it is, whether it changes anything, and each way of
+ * naming something.
+ */
 export type Expectation = {
   readonly callers: readonly Principal[];
   readonly changes: boolean;
@@ -85,7 +92,10 @@ const dead: Readonly<Partial<Record<Principal, Outcome>>> = {
   newKey: "REQUEST_REJECTED",
 };
 
-/** How a principal is met whom a method is not for: whoever is not alive never gets as far as the role. */
+/**
+ * How a principal is met whom a method is not for: whoever is not alive never gets as far as the
+ * role.
+ */
 export function unwelcome(principal: Principal): Outcome {
   return dead[principal] ?? "ROLE_REQUIRED";
 }
@@ -104,7 +114,10 @@ const roles: Readonly<Partial<Record<Principal, ProjectRole>>> = {
 };
 const elsewhere: ProjectRole = "lister";
 
-/** What a request names in the place of own things: nothing, what is foreign or nowhere, or what lies elsewhere. */
+/**
+ * What a request names in the place of own things: nothing, what is foreign or nowhere, or what
+ * lies elsewhere.
+ */
 export type Kind = "own" | "foreign" | "misplaced";
 
 /** How a principal is met who asks in that way, with those of the things replaced. */
@@ -132,8 +145,14 @@ export function met(
   return enough ? expected : (naming.short ?? "PROJECT_ROLE_REQUIRED");
 }
 
-/** Whether what a request names is hidden from the principal: it must be met like what is nowhere. */
-export function isHidden({ needs, namings }: Expectation, principal: Principal, label: string): boolean {
+/**
+ * Whether what a request names is hidden from the principal: it must be met like what is nowhere.
+ */
+export function isHidden(
+  { needs, namings }: Expectation,
+  principal: Principal,
+  label: string,
+): boolean {
   return needs !== undefined && roles[principal] === "none" && namings[label]?.places !== undefined;
 }
 
@@ -166,9 +185,15 @@ const changes = (callers: readonly Principal[], namings: Namings): Expectation =
   changes: true,
   namings,
 });
-const inProject = (needs: ProjectRole, expectation: Expectation): Expectation => ({ ...expectation, needs });
+const inProject = (needs: ProjectRole, expectation: Expectation): Expectation => ({
+  ...expectation,
+  needs,
+});
 
-/** Every public method, written from the roles of proto/README.md and the comments of the contract, and not from the code. */
+/**
+ * Every public method, written from the roles of proto/README.md and the comments of the contract,
+ * and not from the code.
+ */
 export const expectations: Readonly<Record<string, Expectation>> = {
   "ReadService/ReadSecrets": reads(machines, {
     ids: { foreign: "NOT_GRANTED", misplaced: "NOT_GRANTED" },

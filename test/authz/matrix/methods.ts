@@ -9,7 +9,9 @@ export async function publicMethods(): Promise<readonly DescMethodUnary[]> {
   const files = readdirSync(generated, { recursive: true, encoding: "utf8" })
     .filter((file) => file.endsWith("_pb.ts") && !file.includes("internal/"))
     .toSorted();
-  const modules = await Promise.all(files.map((file): Promise<object> => import(join(generated, file))));
+  const modules = await Promise.all(
+    files.map((file): Promise<object> => import(join(generated, file))),
+  );
   const methods = modules
     .flatMap((module) => Object.values(module).filter(isService))
     .flatMap((service) => service.methods);

@@ -20,7 +20,10 @@ import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.
 import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_pb.ts";
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
-import { ProjectRole, ProjectRoleService } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
+import {
+  ProjectRole,
+  ProjectRoleService,
+} from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { SealingService } from "@sallyport/proto/gen/sallyport/policy/v1/sealing_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
@@ -29,13 +32,20 @@ import { nameOf } from "./methods.ts";
 import type { Things, Vault } from "./vault.ts";
 
 /** Who asks, as far as a request says so. */
-export type Asker = { readonly signer: Signer; readonly principalId: string; readonly vaultId: string };
+export type Asker = {
+  readonly signer: Signer;
+  readonly principalId: string;
+  readonly vaultId: string;
+};
 
 /** One way of asking: which things the request names, and how it is made. */
 export type Way = {
   readonly names: readonly (keyof Things)[];
   readonly ask: (things: Things, asker: Asker, keys: TrustedKeys) => object | Promise<object>;
-  /** What has to be true of a vault for the request to be done, put right before each that should be. */
+  /**
+   * What has to be true of a vault for the request to be done, put right before each that should
+   * be.
+   */
   readonly before?: (vault: Vault) => Promise<unknown>;
   /** What the request ends is the key that signs it: a second key of the caller is used up. */
   readonly lastUse?: true;
@@ -104,15 +114,31 @@ async function newSecretRequest(
 }
 // An id that may exist somewhere, in the asker's own project: it says nothing of whether it does.
 async function takenIdRequest(things: Things, asker: Asker, keys: TrustedKeys) {
-  return { ...(await newSecretRequest(things, asker, keys)), name: "TAKEN", secretId: things.secretId };
+  return {
+    ...(await newSecretRequest(things, asker, keys)),
+    name: "TAKEN",
+    secretId: things.secretId,
+  };
 }
 
 // Versions are counted here: every request that should be done is done, and in this order.
 const versions = new Map<string, number>();
-async function newVersionRequest(things: Things, { principalId, vaultId }: Asker, keys: TrustedKeys) {
+async function newVersionRequest(
+  things: Things,
+  { principalId, vaultId }: Asker,
+  keys: TrustedKeys,
+) {
   const { versionedId: secretId, versionedName: secretName, projectId, projectName } = things;
   const expectedVersion = versions.get(secretId) ?? 1;
-  const target = { vaultId, projectId, secretId, expectedVersion, principalId, projectName, secretName };
+  const target = {
+    vaultId,
+    projectId,
+    secretId,
+    expectedVersion,
+    principalId,
+    projectName,
+    secretName,
+  };
   const value = await sealValue(Buffer.from("x"), ValueKind.SINGLE, target, keys);
   return { secretId, projectId, expectedVersion, value };
 }
@@ -135,9 +161,14 @@ async function countTwoVersions(vault: Vault): Promise<void> {
 }
 
 /** How each public method is asked, by its name and by how it names things. */
-export const requests: Readonly<Record<string, Readonly<Record<string, Way>>>> = Object.fromEntries<Row[1]>([
+export const requests: Readonly<Record<string, Readonly<Record<string, Way>>>> = Object.fromEntries<
+  Row[1]
+>([
   of(reads.readSecrets, {
-    ids: { names: ["secretId"], ask: ({ secretId }) => ({ secretIds: [secretId], allOrNothing: true }) },
+    ids: {
+      names: ["secretId"],
+      ask: ({ secretId }) => ({ secretIds: [secretId], allOrNothing: true }),
+    },
     project: { names: ["projectId"], ask: ({ projectId }) => ({ projectId }) },
     granted: { names: [], ask: () => ({ allGranted: true }) },
   }),
@@ -195,7 +226,11 @@ export const requests: Readonly<Record<string, Readonly<Record<string, Way>>>> =
     },
   }),
   plain(users.createDeviceCode, () => ({ codeKeySha256: randomBytes(32), lifetime })),
-  plain(users.createLoginCode, () => ({ codeKeySha256: randomBytes(32), role: Role.OWNER, lifetime })),
+  plain(users.createLoginCode, () => ({
+    codeKeySha256: randomBytes(32),
+    role: Role.OWNER,
+    lifetime,
+  })),
   plain(users.listLoginCodes, () => ({})),
   naming(users.revokeLoginCode, "doomedCodeId", (codeId) => ({ codeId })),
   naming(users.getUser, "userId", (userId) => ({ userId })),
@@ -226,7 +261,11 @@ export const requests: Readonly<Record<string, Readonly<Record<string, Way>>>> =
   of(grants.setGrants, {
     scope: {
       names: ["machineId", "projectId", "secretId"],
-      ask: ({ machineId, projectId, secretId }) => ({ machineId, projectId, secretIds: [secretId] }),
+      ask: ({ machineId, projectId, secretId }) => ({
+        machineId,
+        projectId,
+        secretIds: [secretId],
+      }),
     },
   }),
   naming(grants.listGrantsByMachine, "machineId", (machineId) => ({ machineId })),
@@ -306,7 +345,10 @@ export const requests: Readonly<Record<string, Readonly<Record<string, Way>>>> =
   }),
   plain(projects.listProjects, () => ({ showDeleted: true })),
   of(projects.deleteProject, {
-    id: { names: ["emptyId"], ask: ({ emptyId, emptyName }) => ({ projectId: emptyId, name: emptyName }) },
+    id: {
+      names: ["emptyId"],
+      ask: ({ emptyId, emptyName }) => ({ projectId: emptyId, name: emptyName }),
+    },
   }),
   naming(projects.restoreProject, "emptyId", (projectId) => ({ projectId })),
 

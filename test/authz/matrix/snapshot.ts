@@ -15,7 +15,10 @@ export type Databases = AsyncDisposable & {
 // What is written besides changes: sightings, and what is kept of the changes that were made.
 const besides = ["public.sightings", "public.outbox", "public.seen_requests"];
 
-/** Opens them. Rows of the machines named as aged are left out: a sweep works on them at its own time. */
+/**
+ * Opens them. Rows of the machines named as aged are left out: a sweep works on them at its own
+ * time.
+ */
 export async function openDatabases(system: System): Promise<Databases> {
   const clients = await Promise.all(owners.map((owner) => openDatabase(system, owner)));
   const tables = await Promise.all(clients.map(keptTables));

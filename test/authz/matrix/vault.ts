@@ -17,7 +17,10 @@ import { makeSecrets } from "../../system/deployment.ts";
 /** A token or a login code that can be used: its id and the seed of its key. */
 export type Admission = { readonly id: string; readonly seed: Uint8Array };
 
-/** What a request may name: things of a vault, each for the methods that may do to it what they like. */
+/**
+ * What a request may name: things of a vault, each for the methods that may do to it what they
+ * like.
+ */
 export type Things = {
   readonly vaultId: string;
   readonly projectId: string;
@@ -51,7 +54,10 @@ export type Vault = {
   readonly client: Sallyport;
   readonly things: Things;
   /** Things of the same vault in another project, and of another machine that may read nothing. */
-  readonly others: Pick<Things, "projectId" | "projectName" | "secretId" | "secretName" | "machineId">;
+  readonly others: Pick<
+    Things,
+    "projectId" | "projectName" | "secretId" | "secretName" | "machineId"
+  >;
   invite(role: Role, name: string): Promise<Identity>;
   /** Another device of the same person. */
   second(identity: Identity): Promise<Identity>;
@@ -65,7 +71,11 @@ export async function furnish(endpoint: Endpoint, owner: Identity): Promise<Vaul
   const { rootFingerprint, vaultId } = owner;
   const label = vaultId.slice(4, 12);
   const projectName = `web-${label}`;
-  const { projectId, ids } = await makeSecrets(client, projectName, { DB: "x", BIN: "x", VERSIONED: "x" });
+  const { projectId, ids } = await makeSecrets(client, projectName, {
+    DB: "x",
+    BIN: "x",
+    VERSIONED: "x",
+  });
   const elsewhere = await makeSecrets(client, `ops-${label}`, { [`OPS_${label}`]: "x" });
   const emptyName = `empty-${label}`;
   const { project: empty } = await client.services.projects.createProject({ name: emptyName });
@@ -74,7 +84,12 @@ export async function furnish(endpoint: Endpoint, owner: Identity): Promise<Vaul
 
   async function newToken(project: string, secretIds: string[]): Promise<Admission> {
     const { seed, publicKeySha256 } = newTokenSecret();
-    const request = { tokenKeySha256: publicKeySha256, projectIds: [project], secretIds, maxUses: 50 };
+    const request = {
+      tokenKeySha256: publicKeySha256,
+      projectIds: [project],
+      secretIds,
+      maxUses: 50,
+    };
     const lifetimes = { tokenLifetime: lifetime, machineLifetime: lifetime };
     const { token } = await client.services.enrollment.createToken({ ...request, ...lifetimes });
     return { id: token?.tokenId ?? "", seed };
@@ -91,7 +106,9 @@ export async function furnish(endpoint: Endpoint, owner: Identity): Promise<Vaul
   const newMachine = (name: string) => enroll(endpoint, text("enr", token), { name });
   const user = await invite(Role.DEVELOPER, "spare");
   const doomed = await invite(Role.DEVELOPER, "doomed");
-  const bare = await enroll(endpoint, text("enr", await newToken(elsewhere.projectId, [])), { name: "bare" });
+  const bare = await enroll(endpoint, text("enr", await newToken(elsewhere.projectId, [])), {
+    name: "bare",
+  });
   const [spare, ending] = [await newMachine("spare"), await newMachine("ending")];
   const { records } = await client.services.audit.listRecords({ pageSize: 1 });
   return {

@@ -30,7 +30,9 @@ export type World = AsyncDisposable & {
   readonly keys: TrustedKeys;
   readonly ours: Vault;
   readonly theirs: Vault;
-  /** Who asks; `last` gives a second key, which may be used up. A new key is another one each time. */
+  /**
+   * Who asks; `last` gives a second key, which may be used up. A new key is another one each time.
+   */
   asker(principal: Principal, last?: boolean): Asker;
 };
 
@@ -119,7 +121,11 @@ async function inProjects(vault: Vault, role: ProjectRole): Promise<Identity> {
   const { client, things } = vault;
   const developer = await vault.invite(Role.DEVELOPER, `developer-${role}`);
   for (const projectId of [things.projectId, things.emptyId])
-    await client.services.projectRoles.setProjectRole({ userId: developer.principalId, projectId, role });
+    await client.services.projectRoles.setProjectRole({
+      userId: developer.principalId,
+      projectId,
+      role,
+    });
   return developer;
 }
 
@@ -128,13 +134,17 @@ async function settled({ expiredMachine, disabledMachine, revokedMachine, remove
   for (const identity of [expiredMachine, disabledMachine, revokedMachine, removedUser]) {
     const client = openSallyport(identity);
     const deadline = Date.now() + 10_000;
-    const isRefused = async () => (await refusal(client.services.users.whoAmI({}))).startsWith("MACHINE_");
+    const isRefused = async () =>
+      (await refusal(client.services.users.whoAmI({}))).startsWith("MACHINE_");
     while (Date.now() < deadline && !(await isRefused())) continue;
     client.close();
   }
 }
 
-async function newVaultOwner({ endpoint }: Deployment, { client, owner }: Vault): Promise<Identity> {
+async function newVaultOwner(
+  { endpoint }: Deployment,
+  { client, owner }: Vault,
+): Promise<Identity> {
   const { seed, publicKeySha256 } = newTokenSecret();
   const { vaults } = client.services;
   const answer = await vaults.createVault({ name: "theirs", ownerCodeKeySha256: publicKeySha256 });

@@ -3,7 +3,10 @@ import { join } from "node:path";
 
 const folder = join(import.meta.dirname, "..", "..", "attacks", "fuzz", "corpus");
 
-/** The kept inputs of a target: a JSON list of texts, or of objects with `base64` for what is no text. */
+/**
+ * The kept inputs of a target: a JSON list of texts, or of objects with `base64` for what is no
+ * text.
+ */
 export function corpusOf(name: string): Uint8Array[] {
   const inputs: unknown = JSON.parse(readFileSync(join(folder, `${name}.json`), "utf8"));
   if (!Array.isArray(inputs)) throw new Error(`the corpus of ${name} is no list`);

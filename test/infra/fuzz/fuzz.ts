@@ -13,8 +13,8 @@ export type FuzzTarget = {
   /** Makes an input by the grammar, in place of a seed. */
   readonly generate?: (random: Random) => Uint8Array;
   /**
-   * Parses: true for what was read, after checking that it is written again as the same; false for a typed refusal.
-   * Whatever it throws is a finding.
+   * Parses: true for what was read, after checking that it is written again as the same; false for
+   * a typed refusal. Whatever it throws is a finding.
    */
   readonly accepts: (input: Buffer) => boolean;
 };
@@ -28,13 +28,23 @@ export type FuzzReport = {
   readonly grownBytes: number;
 };
 
-/** How long to run, and from which seed: SALLYPORT_FUZZ_CASES (of each target) and SALLYPORT_FUZZ_SEED say so. */
-export type FuzzRun = { readonly seed: number; readonly cases: number | undefined; readonly ms: number };
+/**
+ * How long to run, and from which seed: SALLYPORT_FUZZ_CASES (of each target) and
+ * SALLYPORT_FUZZ_SEED say so.
+ */
+export type FuzzRun = {
+  readonly seed: number;
+  readonly cases: number | undefined;
+  readonly ms: number;
+};
 
 const shortMs = 1_200;
 const warmUp = 500;
 
-/** Reads the run from the environment: about a second for each target unless a number of cases is given. */
+/**
+ * Reads the run from the environment: about a second for each target unless a number of cases is
+ * given.
+ */
 export function fuzzRun(env: Readonly<Record<string, string | undefined>> = process.env): FuzzRun {
   const { SALLYPORT_FUZZ_CASES: cases, SALLYPORT_FUZZ_SEED: seed } = env;
   return {
@@ -45,8 +55,9 @@ export function fuzzRun(env: Readonly<Record<string, string | undefined>> = proc
 }
 
 /**
- * Runs every seed, then cases made from them, each by the seed and its number alone. A finding is an Error that names
- * target, seed, number and input in base64; SALLYPORT_FUZZ_SEED runs the same cases again.
+ * Runs every seed, then cases made from them, each by the seed and its number alone. A finding is
+ * an Error that names target, seed, number and input in base64; SALLYPORT_FUZZ_SEED runs the same
+ * cases again.
  */
 export function fuzz(target: FuzzTarget, { seed, cases, ms }: FuzzRun): FuzzReport {
   const seeds = target.seeds.map((bytes) => Buffer.from(bytes));
@@ -60,8 +71,10 @@ export function fuzz(target: FuzzTarget, { seed, cases, ms }: FuzzRun): FuzzRepo
     // Code is compiled and caches are filled by then.
     if (index === warmUp) before = heapBytes();
     const random = randomOf(seed, index);
-    const from = target.generate && random.below(2) === 0 ? target.generate(random) : random.pick(seeds);
-    const input = random.below(4) === 0 ? Buffer.from(from) : mutate(Buffer.from(from), random, seeds, words);
+    const from =
+      target.generate && random.below(2) === 0 ? target.generate(random) : random.pick(seeds);
+    const input =
+      random.below(4) === 0 ? Buffer.from(from) : mutate(Buffer.from(from), random, seeds, words);
     read += run(target, input, `seed ${seed}, case ${index}`);
   }
   const grownBytes = index > warmUp ? Math.max(0, heapBytes() - before) : 0;

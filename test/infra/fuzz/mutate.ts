@@ -1,9 +1,16 @@
 import type { Random } from "./random.ts";
 
-type Mutation = (input: Buffer, random: Random, seeds: readonly Buffer[], words: readonly Buffer[]) => Buffer;
+type Mutation = (
+  input: Buffer,
+  random: Random,
+  seeds: readonly Buffer[],
+  words: readonly Buffer[],
+) => Buffer;
 
 const mostBytes = 4096;
-const edges = [0, 1, 0x7f, 0x80, 0xff, 0x20, 0x22, 0x27, 0x2c, 0x3a, 0x3b, 0x3d, 0x0a, 0x0d, 0x5c, 0x2e];
+const edges = [
+  0, 1, 0x7f, 0x80, 0xff, 0x20, 0x22, 0x27, 0x2c, 0x3a, 0x3b, 0x3d, 0x0a, 0x0d, 0x5c, 0x2e,
+];
 
 function spliced(input: Buffer, at: number, removed: number, inserted: Uint8Array): Buffer {
   return Buffer.concat([input.subarray(0, at), inserted, input.subarray(at + removed)]);
@@ -22,8 +29,10 @@ const mutations: readonly Mutation[] = [
     if (changed.length > 0) changed[random.below(changed.length)] = random.pick(edges);
     return changed;
   },
-  (input, random) => spliced(input, random.below(input.length + 1), 0, random.bytes(1 + random.below(4))),
-  (input, random) => spliced(input, random.below(input.length + 1), 1 + random.below(8), Buffer.alloc(0)),
+  (input, random) =>
+    spliced(input, random.below(input.length + 1), 0, random.bytes(1 + random.below(4))),
+  (input, random) =>
+    spliced(input, random.below(input.length + 1), 1 + random.below(8), Buffer.alloc(0)),
   (input, random) => {
     const from = random.below(input.length + 1);
     const part = input.subarray(from, from + 1 + random.below(64));
@@ -42,7 +51,16 @@ const mutations: readonly Mutation[] = [
     const digits = /\d+/.exec(input.subarray(random.below(input.length + 1)).toString("latin1"));
     if (!digits) return input;
     const at = input.indexOf(digits[0]);
-    const number = random.pick(["0", "-1", "01", "1e9", "4294967296", "9223372036854775808", "0x1", "1.0"]);
+    const number = random.pick([
+      "0",
+      "-1",
+      "01",
+      "1e9",
+      "4294967296",
+      "9223372036854775808",
+      "0x1",
+      "1.0",
+    ]);
     return spliced(input, at, digits[0].length, Buffer.from(number));
   },
 ];

@@ -7,7 +7,8 @@ import { isInstalled } from "../deployment.ts";
 import { cliProgram } from "./home.ts";
 import type { Cli } from "./state.ts";
 
-// Types into an interactive zsh on a terminal: zsh's own completion calls the function of the script.
+// Types into an interactive zsh on a terminal: zsh's own completion calls the function of the
+// script.
 const typing = `
 import os, pty, select, time
 pid, fd = pty.fork()
@@ -33,23 +34,32 @@ until(b'"version"', 30)
 print(out.decode("utf8", "replace"))
 `;
 
-/** Completion in the shells themselves. Names have a time limit: a busy machine is asked again, as a person would. */
+/**
+ * Completion in the shells themselves. Names have a time limit: a busy machine is asked again, as a
+ * person would.
+ */
 export function describeCompletion(cli: () => Cli): void {
   describe("completion", () => {
-    const installed = (shell: string) => (isInstalled(shell) ? "" : ` (skipped: ${shell} not installed)`);
+    const installed = (shell: string) =>
+      isInstalled(shell) ? "" : ` (skipped: ${shell} not installed)`;
 
     /** A folder with `sallyport` in it, as shells find it. */
     function pathWithProgram(): string {
       const bin = join(cli().home.dir, "bin");
       mkdirSync(bin, { recursive: true });
       const file = join(bin, "sallyport");
-      writeFileSync(file, `#!/bin/sh\nexec "${process.execPath}" "${cliProgram}" "$@"\n`, { mode: 0o755 });
+      writeFileSync(file, `#!/bin/sh\nexec "${process.execPath}" "${cliProgram}" "$@"\n`, {
+        mode: 0o755,
+      });
       return `${bin}:${cli().home.env["PATH"] ?? ""}`;
     }
 
     async function inShell(shell: string, args: readonly string[]): Promise<string> {
       const env = { ...cli().home.env, PATH: pathWithProgram() };
-      const { stdout, stderr } = await promisify(execFile)(shell, [...args], { env, timeout: 100_000 });
+      const { stdout, stderr } = await promisify(execFile)(shell, [...args], {
+        env,
+        timeout: 100_000,
+      });
       expect(stderr).toBe("");
       return stdout;
     }

@@ -27,7 +27,12 @@ export function describeProjects(cli: () => Cli): void {
   describe("project", () => {
     test("is made, listed, shown by name and by id, deleted when it is empty, and restored", async () => {
       const made = (await cli().note("project create", ["empty"])) as Project;
-      expect(made).toMatchObject({ name: "empty", secrets: 0, createdBy: { name: "ada" }, deletedAt: null });
+      expect(made).toMatchObject({
+        name: "empty",
+        secrets: 0,
+        createdBy: { name: "ada" },
+        deletedAt: null,
+      });
       const listed = (await cli().note("project list")) as Project[];
       expect(listed.map(({ name }) => name)).toEqual(["api", "empty", "web"]);
       expect(await cli().note("project show", ["empty"])).toEqual(made);
@@ -51,7 +56,9 @@ export function describeProjects(cli: () => Cli): void {
         out: "",
         next: 'delete them first: "sallyport secret list" shows them, "sallyport secret rm" deletes one',
       });
-      expect(refused.said).toMatch(/^sallyport: the project still holds \d+ secrets? \[PROJECT_NOT_EMPTY\]$/);
+      expect(refused.said).toMatch(
+        /^sallyport: the project still holds \d+ secrets? \[PROJECT_NOT_EMPTY\]$/,
+      );
     });
 
     test("is not deleted without a yes where nobody can be asked", async () => {
@@ -59,7 +66,9 @@ export function describeProjects(cli: () => Cli): void {
         code: 2,
         next: "say it with --yes",
       });
-      expect(await cli().home.json(["project", "show", "empty"])).toMatchObject({ deletedAt: null });
+      expect(await cli().home.json(["project", "show", "empty"])).toMatchObject({
+        deletedAt: null,
+      });
     });
 
     test("whose name is taken, unfit or unknown is refused in words", async () => {
@@ -100,9 +109,12 @@ type Secret = {
 /** secret: making, describing, versions, notes, deleting and restoring, and what is refused. */
 export function describeSecrets(cli: () => Cli): void {
   describe("secret", () => {
-    const run = (args: readonly string[], input = "") => cli().home.run(["secret", ...args], { input });
-    const json = (args: readonly string[], input = "") => cli().home.json(["secret", ...args], { input });
-    const refused = async (args: readonly string[], input = "") => refusalOf(await run(args, input));
+    const run = (args: readonly string[], input = "") =>
+      cli().home.run(["secret", ...args], { input });
+    const json = (args: readonly string[], input = "") =>
+      cli().home.json(["secret", ...args], { input });
+    const refused = async (args: readonly string[], input = "") =>
+      refusalOf(await run(args, input));
     /** The value as a machine reads it. */
     async function valueOf(name: string): Promise<Buffer> {
       await cli().home.run(["grant", "runner-1", name, "--project", "web"]);
@@ -137,7 +149,8 @@ export function describeSecrets(cli: () => Cli): void {
         expect.stringMatching(/^[A-Za-z0-9]{32}$/),
         expect.stringMatching(/^[A-Za-z0-9]{48}$/),
       ]);
-      for (const value of values) expect(bare.out + bare.err + long.out + long.err).not.toContain(value);
+      for (const value of values)
+        expect(bare.out + bare.err + long.out + long.err).not.toContain(value);
 
       const password = at("password", "p\nw");
       const fields = ["--field", "user=@" + at("user", "ada"), "--field", `password=@${password}`];
@@ -145,7 +158,10 @@ export function describeSecrets(cli: () => Cli): void {
         kind: "fields",
         fields: ["password", "user"],
       });
-      expect(JSON.parse((await valueOf("LOGIN")).toString())).toEqual({ user: "ada", password: "p\nw" });
+      expect(JSON.parse((await valueOf("LOGIN")).toString())).toEqual({
+        user: "ada",
+        password: "p\nw",
+      });
       const file = at("fields.json", '{ "a": "1" }\n');
       await run(["create", "FILED", "--project", "web", "--fields-file", file]);
       expect((await valueOf("FILED")).toString()).toBe('{ "a": "1" }\n');
@@ -214,7 +230,10 @@ export function describeSecrets(cli: () => Cli): void {
 
     test("put stores the next version, and only of the version that was expected", async () => {
       const put = (...args: string[]) => ["put", "PIPED", "--project", "web", ...args];
-      expect(await json(put("--expected-version", "1"), "def")).toMatchObject({ version: 2, created: false });
+      expect(await json(put("--expected-version", "1"), "def")).toMatchObject({
+        version: 2,
+        created: false,
+      });
       expect(await refused(put("--expected-version", "1"), "ghi")).toMatchObject({
         code: 5,
         said: "sallyport: PIPED is at version 2, not 1 [VERSION_CONFLICT]",
@@ -253,13 +272,17 @@ export function describeSecrets(cli: () => Cli): void {
         said: saying("it is at version 4 now"),
       });
       const { out } = await run(rollback("--to", "3", "--project", "web"));
-      expect(out).toMatch(/^✓ rolled PIPED back to the value of version 3 {2}sec_\w+, version 5\n$/);
+      expect(out).toMatch(
+        /^✓ rolled PIPED back to the value of version 3 {2}sec_\w+, version 5\n$/,
+      );
       expect((await valueOf("PIPED")).toString()).toBe("wrong");
       await run(rollback("--to", "2"));
       expect((await run(["history", "PIPED", "--limit", "3"])).out).toMatch(
         /^VERSION +STORED +BY +VALUE OF +KIND +FIELDS\n +6 .*ada +2 +single\n +5 .*ada +3 +single\n +4 .*ada +2 +single\n$/,
       );
-      expect((await run(["show", "PIPED"])).out).toMatch(/version +6, with the value of version 2, of /);
+      expect((await run(["show", "PIPED"])).out).toMatch(
+        /version +6, with the value of version 2, of /,
+      );
       const records = await cli().home.json(["audit", "list", "--action", "secret.rolled_back"]);
       expect(records).toMatchObject([
         { detail: { name: "PIPED", rollback_of: "2" } },
@@ -273,9 +296,17 @@ export function describeSecrets(cli: () => Cli): void {
     });
 
     test("is named as project/NAME wherever it is named", async () => {
-      expect(await json(["put", "web/SLASHED"], "one")).toMatchObject({ name: "SLASHED", version: 1 });
-      expect(await json(["put", "web/SLASHED", "--project", "web"], "two")).toMatchObject({ version: 2 });
-      expect(await json(["show", "web/SLASHED"])).toMatchObject({ name: "SLASHED", project: "web" });
+      expect(await json(["put", "web/SLASHED"], "one")).toMatchObject({
+        name: "SLASHED",
+        version: 1,
+      });
+      expect(await json(["put", "web/SLASHED", "--project", "web"], "two")).toMatchObject({
+        version: 2,
+      });
+      expect(await json(["show", "web/SLASHED"])).toMatchObject({
+        name: "SLASHED",
+        project: "web",
+      });
       await json(["rm", "web/SLASHED"]);
       expect(await json(["restore", "web/SLASHED"])).toMatchObject({ name: "SLASHED" });
       await json(["rm", "web/SLASHED"]);
@@ -336,7 +367,9 @@ export function describeSecrets(cli: () => Cli): void {
       ]);
       const { machineId } = cli();
       await cli().admin.services.machines.disableMachine({ machineId });
-      expect((await run(["access", "PIPED"])).out).toMatch(/\nrunner-1 +MACHINE_DISABLED .* ada +mch_/);
+      expect((await run(["access", "PIPED"])).out).toMatch(
+        /\nrunner-1 +MACHINE_DISABLED .* ada +mch_/,
+      );
       await cli().admin.services.machines.enableMachine({ machineId });
       expect((await run(["access", "PIPED"])).out).toMatch(/\nrunner-1 +current version/);
       const other = await run(["access", "LOGIN", "--project", "api"]);
@@ -356,7 +389,10 @@ export function describeSecrets(cli: () => Cli): void {
         code: 5,
         said: "sallyport: there is no deleted secret NONE [NOT_FOUND]",
       });
-      expect(await cli().note("secret restore", ["PIPED"])).toMatchObject({ version: 6, deletedAt: null });
+      expect(await cli().note("secret restore", ["PIPED"])).toMatchObject({
+        version: 6,
+        deletedAt: null,
+      });
       expect((await cli().home.run(["get", "PIPED"])).out).toBe("def");
     });
 

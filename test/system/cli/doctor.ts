@@ -11,7 +11,12 @@ export function describeDoctor(cli: () => Cli): void {
       const { code, out } = await cli().home.run(["doctor", "--json"], { env });
       return {
         code,
-        found: JSON.parse(out) as { check: string; status: string; detail: string; fix: string | null }[],
+        found: JSON.parse(out) as {
+          check: string;
+          status: string;
+          detail: string;
+          fix: string | null;
+        }[],
       };
     };
     const faultOf = (found: Awaited<ReturnType<typeof findings>>["found"]) =>
@@ -22,7 +27,16 @@ export function describeDoctor(cli: () => Cli): void {
       cli().printed.set("doctor", found);
       expect(found.filter(({ status }) => status !== "ok")).toEqual([]);
       expect(code).toBe(0);
-      for (const check of ["runtime", "environment", "identity", "reach", "TLS", "root", "clock", "accepted"])
+      for (const check of [
+        "runtime",
+        "environment",
+        "identity",
+        "reach",
+        "TLS",
+        "root",
+        "clock",
+        "accepted",
+      ])
         expect(found.map((finding) => finding.check)).toContain(check);
       expect((await cli().home.run(["doctor"])).out).toMatch(/^✓ runtime {6}Node \d+/);
     });
@@ -33,16 +47,26 @@ export function describeDoctor(cli: () => Cli): void {
       expect(JSON.parse(out)).toMatchObject([
         { check: "runtime" },
         { check: "root", status: "ok" },
-        { check: "certificates", status: "ok", detail: expect.stringContaining("in 36") as unknown },
+        {
+          check: "certificates",
+          status: "ok",
+          detail: expect.stringContaining("in 36") as unknown,
+        },
       ]);
       expect(code).toBe(0);
       const none = await cli().home.run(["doctor", "--data", cli().home.dir]);
-      expect(none).toMatchObject({ code: 2, out: expect.stringContaining("--data DIR") as unknown });
+      expect(none).toMatchObject({
+        code: 2,
+        out: expect.stringContaining("--data DIR") as unknown,
+      });
     });
 
     async function withIdentity(change: Partial<Identity>, kind: Identity["kind"] = "machine") {
       const path = join(cli().home.dir, "changed.json");
-      const identity = { ...(await loadIdentity(join(cli().vaultFolder(), `${kind}.json`))), ...change };
+      const identity = {
+        ...(await loadIdentity(join(cli().vaultFolder(), `${kind}.json`))),
+        ...change,
+      };
       writeFileSync(path, JSON.stringify(identity), { mode: 0o600 });
       return findings({ SALLYPORT_IDENTITY: path, SALLYPORT_URL: "", SALLYPORT_CA: "" });
     }
@@ -58,11 +82,20 @@ export function describeDoctor(cli: () => Cli): void {
         4,
         /enroll/,
       ],
-      ["an identity past its time", { expiresAt: "2020-01-01T00:00:00.000Z" }, "identity", 4, /enroll/],
+      [
+        "an identity past its time",
+        { expiresAt: "2020-01-01T00:00:00.000Z" },
+        "identity",
+        4,
+        /enroll/,
+      ],
     ])("finds %s", async (_, change, check, code, fix) => {
       const result = await withIdentity(change);
       expect(result.code, JSON.stringify(result.found)).toBe(code);
-      expect(faultOf(result.found)).toMatchObject({ check, fix: expect.stringMatching(fix) as unknown });
+      expect(faultOf(result.found)).toMatchObject({
+        check,
+        fix: expect.stringMatching(fix) as unknown,
+      });
     });
 
     test("says how a key goes on that ends soon", async () => {

@@ -13,7 +13,10 @@ export function describeGrants(cli: () => Cli): void {
       return code === 0 ? out : code;
     };
     const access = async (name: string) =>
-      (await cli().home.json(["secret", "access", name])) as { machine: string; anyVersion: boolean }[];
+      (await cli().home.json(["secret", "access", name])) as {
+        machine: string;
+        anyVersion: boolean;
+      }[];
 
     test("a machine joins a project, is granted, reads, and loses its grants with the membership", async () => {
       expect(await refused("grant", "runner-1", "API_KEY")).toEqual({
@@ -30,7 +33,9 @@ export function describeGrants(cli: () => Cli): void {
       });
       expect(await cli().note("grant", ["runner-1", "API_KEY"])).toMatchObject({
         machine: "runner-1",
-        grants: [{ secret: "API_KEY", anyVersion: false, refusal: null, createdBy: { name: "ada" } }],
+        grants: [
+          { secret: "API_KEY", anyVersion: false, refusal: null, createdBy: { name: "ada" } },
+        ],
       });
       expect(await read("API_KEY")).toBe("ak_live_1234");
       expect(await cli().note("member list", ["--machine", "runner-1"])).toMatchObject([
@@ -43,8 +48,12 @@ export function describeGrants(cli: () => Cli): void {
         grantsRemoved: 1,
       });
       expect(await read("API_KEY")).toBe(3);
-      expect(await access("API_KEY")).not.toContainEqual(expect.objectContaining({ machine: "runner-1" }));
-      expect(await refused("member", "rm", "runner-1", "--project", "api")).toMatchObject({ code: 5 });
+      expect(await access("API_KEY")).not.toContainEqual(
+        expect.objectContaining({ machine: "runner-1" }),
+      );
+      expect(await refused("member", "rm", "runner-1", "--project", "api")).toMatchObject({
+        code: 5,
+      });
       await cli().home.run(["member", "add", "runner-1", "--project", "api"]);
       expect(await read("API_KEY")).toBe(3);
     });
@@ -85,12 +94,25 @@ export function describeGrants(cli: () => Cli): void {
       await cli().home.run(["member", "add", "runner-1", "--project", "set"]);
       await cli().home.run(["grant", "runner-1", "ONE", "TWO", "--project", "set"]);
       const set = (...names: string[]) =>
-        cli().home.json(["grant", "runner-1", ...names, "--set", "--project", "set"]) as Promise<Granted>;
+        cli().home.json([
+          "grant",
+          "runner-1",
+          ...names,
+          "--set",
+          "--project",
+          "set",
+        ]) as Promise<Granted>;
       const { grants, removed } = await set("TWO", "THREE", "TWO");
       expect(grants.map(({ secret }) => secret).toSorted()).toEqual(["THREE", "TWO"]);
       expect(removed).toBe(1);
-      expect([await read("ONE"), await read("TWO"), await read("THREE")]).toEqual([3, "TWO", "THREE"]);
-      expect(await refused("grant", "runner-1", "--set", "API_KEY", "--project", "set")).toMatchObject({
+      expect([await read("ONE"), await read("TWO"), await read("THREE")]).toEqual([
+        3,
+        "TWO",
+        "THREE",
+      ]);
+      expect(
+        await refused("grant", "runner-1", "--set", "API_KEY", "--project", "set"),
+      ).toMatchObject({
         code: 5,
       });
       const { out } = await cli().home.run(["grant", "runner-1", "--set", "--project", "set"]);

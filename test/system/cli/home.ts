@@ -13,7 +13,10 @@ export type CliRun = {
   readonly err: string;
 };
 
-type RunOptions = { readonly input?: string | Uint8Array; readonly env?: Readonly<Record<string, string>> };
+type RunOptions = {
+  readonly input?: string | Uint8Array;
+  readonly env?: Readonly<Record<string, string>>;
+};
 
 /** The command line's own file. */
 export const cliProgram: string = fileURLToPath(import.meta.resolve("@sallyport/cli/program"));

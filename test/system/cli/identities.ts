@@ -18,7 +18,10 @@ import type { Cli } from "./state.ts";
 export function describeIdentities(cli: () => Cli): void {
   describe("identities", () => {
     test("live by vault in files that only their owner may open, with nothing beside them", () => {
-      expect(readdirSync(cli().folder()).toSorted()).toEqual(["current", expect.stringMatching(/^vlt_/)]);
+      expect(readdirSync(cli().folder()).toSorted()).toEqual([
+        "current",
+        expect.stringMatching(/^vlt_/),
+      ]);
       expect(readdirSync(cli().vaultFolder()).toSorted()).toEqual(["machine.json", "user.json"]);
       for (const path of [cli().folder(), cli().vaultFolder()])
         expect(statSync(path).mode & 0o777).toBe(0o700);
@@ -44,7 +47,10 @@ export function describeIdentities(cli: () => Cli): void {
 
     test("of another vault than was named are never used", async () => {
       const identity = join(cli().vaultFolder(), "user.json");
-      for (const named of [{ SALLYPORT_VAULT: "vlt_00000000000000000000" }, { SALLYPORT_VAULT: "staging" }]) {
+      for (const named of [
+        { SALLYPORT_VAULT: "vlt_00000000000000000000" },
+        { SALLYPORT_VAULT: "staging" },
+      ]) {
         const { code, err } = await cli().home.run(["whoami"], {
           env: { ...named, SALLYPORT_IDENTITY: identity },
         });
@@ -83,7 +89,12 @@ export function describeIdentities(cli: () => Cli): void {
         XDG_CONFIG_HOME: "",
         SALLYPORT_IDENTITY: join(cli().vaultFolder(), "machine.json"),
       };
-      for (const args of [["get", "DB_URL"], ["list"], ["run", "--only", "DB_URL", "--", "true"], ["doctor"]])
+      for (const args of [
+        ["get", "DB_URL"],
+        ["list"],
+        ["run", "--only", "DB_URL", "--", "true"],
+        ["doctor"],
+      ])
         expect(await cli().home.run(args, { env }), args.join(" ")).toMatchObject({ code: 0 });
       const path = join(cli().home.dir, "elsewhere", "machine.json");
       const enrolled = await cli().home.run(["enroll", "--identity", path], {
@@ -115,7 +126,10 @@ export function describeIdentities(cli: () => Cli): void {
     test("come about with a CA file that another was joined to without a line end", async () => {
       const own = readFileSync(cli().home.env["SALLYPORT_CA"] ?? "", "utf8").trimEnd();
       const path = join(cli().home.dir, "bundle.pem");
-      for (const joined of [`${own}${rootCertificates[0] ?? ""}`, `${rootCertificates[0] ?? ""}${own}`]) {
+      for (const joined of [
+        `${own}${rootCertificates[0] ?? ""}`,
+        `${rootCertificates[0] ?? ""}${own}`,
+      ]) {
         writeFileSync(path, joined);
         const env = { SALLYPORT_CA: path, SALLYPORT_ENROLLMENT_TOKEN: cli().token };
         const checked = await cli().home.run(["enroll", "--dry-run", "--timeout", "5s"], { env });
@@ -125,11 +139,19 @@ export function describeIdentities(cli: () => Cli): void {
     });
 
     test("of jobs that enroll at once are each its own, in one home and with files of their own", async () => {
-      const { token } = (await cli().home.json(["token", "create", "--project", "web", "--uses", "9"])) as {
+      const { token } = (await cli().home.json([
+        "token",
+        "create",
+        "--project",
+        "web",
+        "--uses",
+        "9",
+      ])) as {
         token: string;
       };
       const shared = join(cli().home.dir, "shared", "machine.json");
-      const fileOf = (index: number) => (index < 3 ? shared : join(cli().home.dir, `job-${index}.json`));
+      const fileOf = (index: number) =>
+        index < 3 ? shared : join(cli().home.dir, `job-${index}.json`);
       const made = await Promise.all(
         Array.from({ length: 6 }, async (_, index) => {
           const env = { SALLYPORT_IDENTITY: fileOf(index), SALLYPORT_ENROLLMENT_TOKEN: token };
@@ -148,13 +170,25 @@ export function describeIdentities(cli: () => Cli): void {
     });
 
     test("enroll --if-needed keeps what lives of this token, and enrolls otherwise, saying why", async () => {
-      const { token } = (await cli().home.json(["token", "create", "--project", "web", "--uses", "9"])) as {
+      const { token } = (await cli().home.json([
+        "token",
+        "create",
+        "--project",
+        "web",
+        "--uses",
+        "9",
+      ])) as {
         token: string;
       };
       const path = join(cli().home.dir, "job", "machine.json");
       const env = { SALLYPORT_IDENTITY: path, SALLYPORT_ENROLLMENT_TOKEN: token };
-      const enrolled = async (args: readonly string[] = [], more: Readonly<Record<string, string>> = {}) =>
-        (await cli().home.json(["enroll", "--if-needed", ...args], { env: { ...env, ...more } })) as {
+      const enrolled = async (
+        args: readonly string[] = [],
+        more: Readonly<Record<string, string>> = {},
+      ) =>
+        (await cli().home.json(["enroll", "--if-needed", ...args], {
+          env: { ...env, ...more },
+        })) as {
           machineId: string;
           enrolled: boolean;
           why: string | null;
@@ -164,13 +198,19 @@ export function describeIdentities(cli: () => Cli): void {
       expect(await enrolled()).toEqual({ ...first, enrolled: false, why: null });
       const { out } = await cli().home.run(["enroll", "--if-needed"], { env });
       expect(out).toMatch(/^✓ this machine is still .* in default {2}mch_/);
-      expect(await enrolled(["--left", "365d"])).toMatchObject({ enrolled: true, why: /nearly over/ });
+      expect(await enrolled(["--left", "365d"])).toMatchObject({
+        enrolled: true,
+        why: /nearly over/,
+      });
       const named = await enrolled(["--name", "job-7"]);
       expect(named.why).toMatch(/^the machine was called /);
       expect(await enrolled(["--name", "job-7"])).toMatchObject({ enrolled: false });
       await cli().admin.services.machines.revokeMachine({ machineId: named.machineId });
       const again = await enrolled(["--name", "job-7"]);
-      expect(again).toMatchObject({ enrolled: true, why: "the former machine was disabled or revoked" });
+      expect(again).toMatchObject({
+        enrolled: true,
+        why: "the former machine was disabled or revoked",
+      });
       const other = { SALLYPORT_ENROLLMENT_TOKEN: cli().token };
       expect(await enrolled([], other)).toMatchObject({
         enrolled: true,
@@ -179,32 +219,41 @@ export function describeIdentities(cli: () => Cli): void {
       writeFileSync(path, "{}", { mode: 0o600 });
       expect(await enrolled()).toMatchObject({ enrolled: true, why: "there was no identity" });
       const plain = await cli().home.run(["enroll"], { env });
-      expect(plain.err).toMatch(/^sallyport: the identity of .* is replaced; "sallyport machine revoke mch_/);
+      expect(plain.err).toMatch(
+        /^sallyport: the identity of .* is replaced; "sallyport machine revoke mch_/,
+      );
       expect(plain.code).toBe(0);
     });
 
     test("an enrollment whose reply was lost takes up its key and spends no second use", async () => {
       const path = join(cli().home.dir, "lost", "machine.json");
       const { id } = parseToken(cli().token, "enr");
-      const before = (await cli().admin.services.enrollment.getToken({ tokenId: id })).token?.uses ?? 0;
+      const before =
+        (await cli().admin.services.enrollment.getToken({ tokenId: id })).token?.uses ?? 0;
       const seed = Buffer.alloc(32, 7);
       // The server enrolled this key, and its answer never came.
       const { principalId, name } = await enroll(cli().deployment.endpoint, cli().token, { seed });
       mkdirSync(join(cli().home.dir, "lost"), { mode: 0o700 });
       const pending = `${path}.pending`;
-      writeFileSync(pending, JSON.stringify({ tokenId: id, seed: seed.toString("base64") }), { mode: 0o600 });
+      writeFileSync(pending, JSON.stringify({ tokenId: id, seed: seed.toString("base64") }), {
+        mode: 0o600,
+      });
       const again = await cli().home.json(["enroll", "--identity", path], {
         env: { SALLYPORT_ENROLLMENT_TOKEN: cli().token },
       });
       expect(again).toMatchObject({ machineId: principalId, name });
       expect(existsSync(pending)).toBe(false);
-      expect((await cli().admin.services.enrollment.getToken({ tokenId: id })).token?.uses).toBe(before + 1);
+      expect((await cli().admin.services.enrollment.getToken({ tokenId: id })).token?.uses).toBe(
+        before + 1,
+      );
     });
 
     test("an enrollment keeps its key before it asks, and only as long as it may have been heard", async () => {
       const path = join(cli().home.dir, "unheard", "machine.json");
       const env = { SALLYPORT_ENROLLMENT_TOKEN: cli().token, SALLYPORT_URL: "https://localhost:1" };
-      const unheard = await cli().home.run(["enroll", "--identity", path, "--timeout", "1s"], { env });
+      const unheard = await cli().home.run(["enroll", "--identity", path, "--timeout", "1s"], {
+        env,
+      });
       expect(unheard).toMatchObject({ code: 6 });
       expect(unheard.err).toMatch(/trying again in .*\n.*UNREACHABLE/s);
       expect(statSync(`${path}.pending`).mode & 0o777).toBe(0o600);

@@ -12,7 +12,10 @@ export function describeKeysets(cli: () => Cli): void {
       cpSync(layout.keyset, dir, { recursive: true });
       const file = join(dir, "keyset.bin");
       const json = async (path: string, args: readonly string[]) => {
-        const printed = (await cli().home.json([...path.split(" "), ...args])) as Record<string, unknown>;
+        const printed = (await cli().home.json([...path.split(" "), ...args])) as Record<
+          string,
+          unknown
+        >;
         cli().printed.set(path, printed);
         return printed;
       };
@@ -36,7 +39,9 @@ export function describeKeysets(cli: () => Cli): void {
       const log = ["--deployment", layout.data, "--use", "log"];
       const rotated = await cli().home.json(["keyset", "rotate", "accept", ...log]);
       cli().printed.set("keyset rotate", rotated);
-      expect(rotated).toMatchObject({ keys: [{ changed: true, rotation: { use: "log", next: "prefer" } }] });
+      expect(rotated).toMatchObject({
+        keys: [{ changed: true, rotation: { use: "log", next: "prefer" } }],
+      });
       const early = await cli().home.run(["keyset", "rotate", "prefer", ...log]);
       expect(early).toMatchObject({ code: 5, out: "" });
       expect(early.err).toContain("it is too early for prefer");
@@ -47,8 +52,14 @@ export function describeKeysets(cli: () => Cli): void {
       expect(hurried).toMatchObject({ code: 0 });
       for (const [args, sentence] of [
         [["rotate", "begin", ...log], '"begin" is not a step'],
-        [["rotate", "accept", "--deployment", layout.data, "--use", "answer"], "--use answer needs --holder"],
-        [["rotate", "accept", ...log, "--holder", "policy"], "--holder goes with --use answer alone"],
+        [
+          ["rotate", "accept", "--deployment", layout.data, "--use", "answer"],
+          "--use answer needs --holder",
+        ],
+        [
+          ["rotate", "accept", ...log, "--holder", "policy"],
+          "--holder goes with --use answer alone",
+        ],
       ] as const) {
         const refused = await cli().home.run(["keyset", ...args]);
         expect(refused).toMatchObject({ code: 2, out: "" });
@@ -57,7 +68,10 @@ export function describeKeysets(cli: () => Cli): void {
       const file = join(layout.keyset, "keyset.bin");
       const shown = await cli().home.json(["keyset", "show", file, "--deployment", layout.data]);
       cli().printed.set("keyset show", shown);
-      const { keys, rotations } = shown as { keys: { use: string; state: string }[]; rotations: object[] };
+      const { keys, rotations } = shown as {
+        keys: { use: string; state: string }[];
+        rotations: object[];
+      };
       expect(keys.filter(({ use }) => use === "LOG").map(({ state }) => state)).toEqual([
         "preferred",
         "former",

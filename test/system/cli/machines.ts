@@ -6,7 +6,9 @@ import type { Cli } from "./state.ts";
 
 type Token = { readonly token: string; readonly tokenId: string };
 type Machine = { readonly machineId: string; readonly name: string; readonly state: string };
-type Access = { readonly grants: readonly { secret: string; refusal: string | null; anyVersion: boolean }[] };
+type Access = {
+  readonly grants: readonly { secret: string; refusal: string | null; anyVersion: boolean }[];
+};
 
 /** Enrollment tokens and the machines that they make. */
 export function describeMachines(cli: () => Cli): void {
@@ -23,7 +25,11 @@ export function describeMachines(cli: () => Cli): void {
     )) as Machine;
 
   /** Runs what is to be refused, and gives its exit code and what it says. */
-  const refused = async (args: readonly string[], env: Record<string, string> = {}, home = cli().home) => {
+  const refused = async (
+    args: readonly string[],
+    env: Record<string, string> = {},
+    home = cli().home,
+  ) => {
     const { code, out, err } = await home.run(args, { env });
     expect(out).toBe("");
     return { code, err };
@@ -67,7 +73,12 @@ export function describeMachines(cli: () => Cli): void {
       ];
       const where = ["--source", "127.0.0.0/8,::1", "--source", "10.0.0.0/8", "--hostname", "*"];
       const names = ["--machine-name", "ci-{id8}"];
-      const made = (await cli().note("token create", [...what, ...bounds, ...where, ...names])) as Token;
+      const made = (await cli().note("token create", [
+        ...what,
+        ...bounds,
+        ...where,
+        ...names,
+      ])) as Token;
       const shown = await cli().note("token show", [made.tokenId]);
       expect(shown).toMatchObject({
         state: "open",
@@ -89,7 +100,9 @@ export function describeMachines(cli: () => Cli): void {
         "web",
       ]);
       const text = (await cli().home.run(["token", "show", made.tokenId])).out;
-      expect(text).toMatch(/^projects +api, web\nsecrets +API_KEY, DB_URL\nversions +all\nuses +0 of 3$/m);
+      expect(text).toMatch(
+        /^projects +api, web\nsecrets +API_KEY, DB_URL\nversions +all\nuses +0 of 3$/m,
+      );
       expect(text).toMatch(/^machines live +30 min$/m);
       const { name } = await enrolled(made.token);
       expect(name).toMatch(/^ci-[0-9a-z]{8}$/);
@@ -97,7 +110,9 @@ export function describeMachines(cli: () => Cli): void {
 
     test("are checked without spending a use: names where a user is known, ids for a stranger", async () => {
       const token = await makeToken("--project", "web", "--secret", "DB_URL", "--uses", "2");
-      const checked = await cli().home.json(["token", "check", "--name", "probe"], { input: token.token });
+      const checked = await cli().home.json(["token", "check", "--name", "probe"], {
+        input: token.token,
+      });
       cli().printed.set("token check", checked);
       expect(checked).toMatchObject({ machineName: "probe", usesLeft: 2, tokenId: token.tokenId });
       expect(Object.values((checked as { names: object }).names)).toEqual(
@@ -152,7 +167,9 @@ export function describeMachines(cli: () => Cli): void {
       await enrolled(spent.token);
       expect(await refused(["token", "check"], tokenEnv(spent))).toEqual({
         code: 3,
-        err: saying(/every use of the token or code is spent \[TOKEN_EXHAUSTED\]\n {2}→ ask for a new one/),
+        err: saying(
+          /every use of the token or code is spent \[TOKEN_EXHAUSTED\]\n {2}→ ask for a new one/,
+        ),
       });
       const revoked = await makeToken("--project", "web");
       await json("token", "revoke", revoked.tokenId, "--yes");
@@ -161,7 +178,9 @@ export function describeMachines(cli: () => Cli): void {
         err: saying(/was revoked \[TOKEN_REVOKED\]\n {2}→ ask for a new one/),
       });
       expect(
-        (await json<Token[]>("token", "list", "--state", "exhausted")).map(({ tokenId }) => tokenId),
+        (await json<Token[]>("token", "list", "--state", "exhausted")).map(
+          ({ tokenId }) => tokenId,
+        ),
       ).toContain(spent.tokenId);
       const { out } = await cli().home.run(["token", "list", "--limit", "2"]);
       expect(out).toMatch(
@@ -180,16 +199,22 @@ export function describeMachines(cli: () => Cli): void {
         err: saying(/→ say it with --yes/),
       });
       const alone = await cli().home.run(["token", "revoke", token.tokenId, "--yes"]);
-      expect(alone.out).toMatch(/✓ revoked: .*\n +Machines that it made live on; --cascade ends them\./);
+      expect(alone.out).toMatch(
+        /✓ revoked: .*\n +Machines that it made live on; --cascade ends them\./,
+      );
       expect(await json("machine", "show", first.machineId)).toMatchObject({ state: "active" });
       const all = ["--cascade", "--yes", "--reason", "leaked"];
       expect(await cli().note("token revoke", [token.tokenId, ...all])).toMatchObject({
         machinesRevoked: 2,
         state: "revoked",
       });
-      expect(await json("machine", "list", "--token", token.tokenId, "--state", "active")).toEqual([]);
+      expect(await json("machine", "list", "--token", token.tokenId, "--state", "active")).toEqual(
+        [],
+      );
       expect(
-        (await json<Machine[]>("machine", "list", "--token", token.tokenId)).map(({ state }) => state),
+        (await json<Machine[]>("machine", "list", "--token", token.tokenId)).map(
+          ({ state }) => state,
+        ),
       ).toEqual(["revoked", "revoked"]);
     });
 
@@ -198,10 +223,16 @@ export function describeMachines(cli: () => Cli): void {
       ["--ttl takes 60s to 365d, not 366d", ["--project", "a", "--ttl", "366d"]],
       ["--machine-ttl takes 60s to 30d, not 31d", ["--project", "a", "--machine-ttl", "31d"]],
       ["--uses takes a number from 1 to 10000", ["--project", "a", "--uses", "10001"]],
-      ["--source takes address ranges such as 10.1.0.0/16", ["--project", "a", "--source", "10.0.0.0/33"]],
+      [
+        "--source takes address ranges such as 10.1.0.0/16",
+        ["--project", "a", "--source", "10.0.0.0/33"],
+      ],
       ["→ probably 10.1.0.0/16 was meant", ["--project", "a", "--source", "10.1.2.3/16"]],
       ["--source takes at most 32 ranges, not 33", ["--project", "a", "--source", ranges(33)]],
-      ["--hostname takes at most 253 bytes, not 254", ["--project", "a", "--hostname", "x".repeat(254)]],
+      [
+        "--hostname takes at most 253 bytes, not 254",
+        ["--project", "a", "--hostname", "x".repeat(254)],
+      ],
       [
         "--machine-name takes at most 128 bytes, not 129",
         ["--project", "a", "--machine-name", "x".repeat(129)],
@@ -224,12 +255,16 @@ export function describeMachines(cli: () => Cli): void {
         code: 5,
         err: saying(/there is no project nowhere \[NOT_FOUND\]\n {2}→ check the name/),
       });
-      expect(await refused(["token", "create", "--project", "web,api", "--secret", "NOTHING"])).toEqual({
+      expect(
+        await refused(["token", "create", "--project", "web,api", "--secret", "NOTHING"]),
+      ).toEqual({
         code: 5,
         err: saying(/none of these projects has a secret NOTHING \[NOT_FOUND\]/),
       });
       await cli().home.run(["secret", "put", "DB_URL", "--project", "api"], { input: "x" });
-      expect(await refused(["token", "create", "--project", "web,api", "--secret", "DB_URL"])).toEqual({
+      expect(
+        await refused(["token", "create", "--project", "web,api", "--secret", "DB_URL"]),
+      ).toEqual({
         code: 2,
         err: saying(
           /DB_URL is in web and api \[NAME_AMBIGUOUS\]\n {2}→ name it with its project, such as web\/DB_URL/,
@@ -246,7 +281,9 @@ export function describeMachines(cli: () => Cli): void {
       const secret = await refused(["token", "show", cli().token]);
       expect(secret).toEqual({ code: 2, err: saying(/named by its id, .* not by its text/) });
       expect(secret.err).not.toContain(cli().token);
-      expect((await refused(["token", "check"], { SALLYPORT_ENROLLMENT_TOKEN: "sp_enr_x" })).code).toBe(2);
+      expect(
+        (await refused(["token", "check"], { SALLYPORT_ENROLLMENT_TOKEN: "sp_enr_x" })).code,
+      ).toBe(2);
     });
   });
 
@@ -262,9 +299,9 @@ export function describeMachines(cli: () => Cli): void {
       expect(await cli().note("machine list", ["--name", "shown-1"])).toMatchObject([
         { machineId, state: "active" },
       ]);
-      expect(await json("machine", "list", "--token", token.tokenId, "--state", "disabled,expired")).toEqual(
-        [],
-      );
+      expect(
+        await json("machine", "list", "--token", token.tokenId, "--state", "disabled,expired"),
+      ).toEqual([]);
       expect(await cli().note("machine show", ["shown-1"])).toMatchObject({
         machineId,
         projects: [{ name: "web" }],
@@ -313,11 +350,16 @@ export function describeMachines(cli: () => Cli): void {
         state: "disabled",
       });
       const { grants } = await json<Access>("machine", "access", "gate-1", "--project", "web");
-      expect(grants.map(({ refusal }) => refusal)).toEqual(["MACHINE_DISABLED", "MACHINE_DISABLED"]);
+      expect(grants.map(({ refusal }) => refusal)).toEqual([
+        "MACHINE_DISABLED",
+        "MACHINE_DISABLED",
+      ]);
       expect((await cli().home.run(["machine", "access", "gate-1"])).out).toMatch(
         /^PROJECT +SECRET +VERSIONS +READ NOW +GRANTED +BY\nweb +DB_URL +current +MACHINE_DISABLED .* ada$/m,
       );
-      expect(await json("machine", "access", "gate-1", "--project", "api")).toMatchObject({ grants: [] });
+      expect(await json("machine", "access", "gate-1", "--project", "api")).toMatchObject({
+        grants: [],
+      });
       expect(await cli().note("machine enable", ["gate-1"])).toMatchObject({ state: "active" });
       expect((await cli().home.run(["machine", "disable", "gate-1"])).out).toMatch(
         /✓ gate-1 is disabled: its next read is refused .*\n +"sallyport machine enable gate-1" lets it go on/,
@@ -345,7 +387,10 @@ export function describeMachines(cli: () => Cli): void {
             /ended-1 \(mch_\w+\) is revoked: it cannot be \w+ \[MACHINE_ENDED\]\n {2}→ .*enroll another/,
           ),
         });
-      expect(await json("machine", "access", "ended-1")).toMatchObject({ state: "revoked", grants: [] });
+      expect(await json("machine", "access", "ended-1")).toMatchObject({
+        state: "revoked",
+        grants: [],
+      });
       expect((await cli().home.run(["machine", "access", "ended-1"])).out).toBe(
         "ended-1 was granted nothing.\n",
       );

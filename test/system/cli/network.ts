@@ -1,5 +1,13 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -16,7 +24,10 @@ type Finding = {
   readonly fix: string | null;
 };
 
-/** The way to the gateway: proxies, lost connections, another address, the system's CAs, mounted identities. */
+/**
+ * The way to the gateway: proxies, lost connections, another address, the system's CAs, mounted
+ * identities.
+ */
 export function describeNetwork(cli: () => Cli): void {
   describe("the way to the gateway", () => {
     const stops: (() => unknown)[] = [];
@@ -36,7 +47,9 @@ export function describeNetwork(cli: () => Cli): void {
     }
 
     function start(args: readonly string[], env: Readonly<Record<string, string>>): ChildProcess {
-      const child = spawn(process.execPath, [cliProgram, ...args], { env: { ...cli().home.env, ...env } });
+      const child = spawn(process.execPath, [cliProgram, ...args], {
+        env: { ...cli().home.env, ...env },
+      });
       const ended = new Promise((resolve) => child.once("exit", resolve));
       stops.push(() => {
         child.kill("SIGTERM");
@@ -70,7 +83,9 @@ export function describeNetwork(cli: () => Cli): void {
       expect(well.found).toContainEqual(
         expect.objectContaining({ check: "proxy", status: "ok", detail: containing(names) }),
       );
-      expect(well.found.find(({ check }) => check === "reach")?.detail).toContain("through the proxy");
+      expect(well.found.find(({ check }) => check === "reach")?.detail).toContain(
+        "through the proxy",
+      );
       const closed = await proxied({ authorization: "Basic x" });
       const refused = await doctor(closed.env);
       expect(refused.code).toBe(6);
@@ -105,7 +120,8 @@ export function describeNetwork(cli: () => Cli): void {
       const { url } = JSON.parse(await outputOf(child, /\}\s*$/)) as { url: string };
       const whoAmI = `${url}/sallyport.identity.v1.UserService/WhoAmI`;
       const args = ["-sS", "-H", "content-type: application/json", "-d", "{}", whoAmI];
-      const ask = async () => JSON.parse((await promisify(execFile)("curl", args)).stdout) as unknown;
+      const ask = async () =>
+        JSON.parse((await promisify(execFile)("curl", args)).stdout) as unknown;
       const mine = { principalId: cli().machineId };
       expect(await ask()).toMatchObject(mine);
       proxy.silence();
@@ -125,7 +141,10 @@ export function describeNetwork(cli: () => Cli): void {
 
     const changed = async (change: Partial<Identity>): Promise<string> => {
       const path = join(cli().home.dir, "elsewhere.json");
-      const identity = { ...(await loadIdentity(join(cli().vaultFolder(), "machine.json"))), ...change };
+      const identity = {
+        ...(await loadIdentity(join(cli().vaultFolder(), "machine.json"))),
+        ...change,
+      };
       writeFileSync(path, JSON.stringify(identity), { mode: 0o600 });
       return path;
     };
@@ -143,7 +162,10 @@ export function describeNetwork(cli: () => Cli): void {
       expect(findings).toContainEqual(
         expect.objectContaining({ check: "gateway", detail: containing("moved-away") }),
       );
-      const foreign = await changed({ url: "https://moved-away.invalid", rootFingerprint: "A".repeat(43) });
+      const foreign = await changed({
+        url: "https://moved-away.invalid",
+        rootFingerprint: "A".repeat(43),
+      });
       const refused = await cli().home.run(["get", "DB_URL", "--json"], {
         env: { SALLYPORT_IDENTITY: foreign },
       });
@@ -160,7 +182,9 @@ export function describeNetwork(cli: () => Cli): void {
       const env = { SALLYPORT_IDENTITY: path, SALLYPORT_CA: "" };
       const { edgeCaFile } = cli().deployment.system;
       const trusted = { ...env, SSL_CERT_FILE: edgeCaFile };
-      expect((await cli().home.run(["get", "DB_URL"], { env: trusted })).out).toBe("postgres://db/2");
+      expect((await cli().home.run(["get", "DB_URL"], { env: trusted })).out).toBe(
+        "postgres://db/2",
+      );
       const refused = await cli().home.run(["get", "DB_URL"], { env });
       expect(refused).toMatchObject({ code: 6, out: "" });
       expect(refused.err).toMatch(/CA that is not trusted here[^→]*→ set SALLYPORT_CA/);

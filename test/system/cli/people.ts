@@ -1,12 +1,27 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { loadIdentity, openSallyport, privateKeyOf, proveRenewal, rawPublicKey } from "@sallyport/client";
+import {
+  loadIdentity,
+  openSallyport,
+  privateKeyOf,
+  proveRenewal,
+  rawPublicKey,
+} from "@sallyport/client";
 import { describe, expect, test } from "vitest";
 import { type CliHome, createCliHome } from "./home.ts";
 import type { Cli } from "./state.ts";
 
-type Code = { readonly code: string; readonly codeId: string; readonly state: string; readonly next: string };
-type User = { readonly userId: string; readonly name: string; readonly devices: { keyId: string }[] };
+type Code = {
+  readonly code: string;
+  readonly codeId: string;
+  readonly state: string;
+  readonly next: string;
+};
+type User = {
+  readonly userId: string;
+  readonly name: string;
+  readonly devices: { keyId: string }[];
+};
 
 /** Vaults, people and their devices. */
 export function describePeople(cli: () => Cli): void {
@@ -17,7 +32,11 @@ export function describePeople(cli: () => Cli): void {
   };
   const identityPath = (home: CliHome): string => {
     const folder = join(home.dir, ".config", "sallyport");
-    return join(folder, readdirSync(folder).find((name) => name.startsWith("vlt_")) ?? "", "user.json");
+    return join(
+      folder,
+      readdirSync(folder).find((name) => name.startsWith("vlt_")) ?? "",
+      "user.json",
+    );
   };
   /** Runs what is to be refused, and gives its exit code and what it says. */
   const refused = async (args: readonly string[], home = cli().home) => {
@@ -46,22 +65,34 @@ export function describePeople(cli: () => Cli): void {
       using grace = elsewhere();
       await grace.json(["login", "--name", "grace"], { input: out });
       expect(await cli().note("user list")).toMatchObject([
-        { name: "grace", role: "admin", removedAt: null, devices: [{ keyId: expect.any(String) as string }] },
+        {
+          name: "grace",
+          role: "admin",
+          removedAt: null,
+          devices: [{ keyId: expect.any(String) as string }],
+        },
         { name: "ada", role: "owner" },
       ]);
-      expect(await cli().note("user show", ["GRACE"])).toMatchObject({ name: "grace", role: "admin" });
+      expect(await cli().note("user show", ["GRACE"])).toMatchObject({
+        name: "grace",
+        role: "admin",
+      });
       const shown = await cli().home.run(["user", "show", "grace"]);
       expect(shown.out).toMatch(/^name {4}grace\nrole {4}admin\n[^]*DEVICE +LAST SEEN +EXPIRES/);
       await grace.json(["token", "create", "--project", "web", "--secret", "DB_URL"]);
       expect(await refused(["user", "remove", "grace"])).toEqual({
         code: 2,
-        err: expect.stringMatching(/no terminal to ask on \[USAGE\]\n {2}→ say it with --yes/) as string,
+        err: expect.stringMatching(
+          /no terminal to ask on \[USAGE\]\n {2}→ say it with --yes/,
+        ) as string,
       });
-      expect(await cli().note("user remove", ["grace", "--yes", "--reason", "left"])).toMatchObject({
-        name: "grace",
-        tokensRevoked: 1,
-        loginCodesRevoked: 0,
-      });
+      expect(await cli().note("user remove", ["grace", "--yes", "--reason", "left"])).toMatchObject(
+        {
+          name: "grace",
+          tokensRevoked: 1,
+          loginCodesRevoked: 0,
+        },
+      );
       const ended = await refused(["user", "list"], grace);
       expect(ended.code).toBe(4);
       expect((await refused(["user", "show", "grace"])).code).toBe(5);
@@ -88,15 +119,20 @@ export function describePeople(cli: () => Cli): void {
           /needs the role manager in the project \[PROJECT_ROLE_REQUIRED\]\n {2}→ see your roles with "sallyport role list"/,
         ) as string,
       });
-      expect(await dora.json(["vault", "show"])).toMatchObject({ machineCap: expect.any(Number) as number });
+      expect(await dora.json(["vault", "show"])).toMatchObject({
+        machineCap: expect.any(Number) as number,
+      });
       await cli().home.json(["user", "remove", "dora", "--yes"]);
     });
 
     test("are given roles in projects, which hold at once and end with them", async () => {
       using kay = await invited("developer", "kay");
-      const put = (home: CliHome) => home.run(["secret", "put", "KAY", "--project", "web"], { input: "v" });
+      const put = (home: CliHome) =>
+        home.run(["secret", "put", "KAY", "--project", "web"], { input: "v" });
       const give = (role: string) => cli().note("role set", ["kay", role, "--project", "web"]);
-      expect((await put(kay)).err).toMatch(/needs the role writer in the project \[PROJECT_ROLE_REQUIRED\]/);
+      expect((await put(kay)).err).toMatch(
+        /needs the role writer in the project \[PROJECT_ROLE_REQUIRED\]/,
+      );
       expect(await give("writer")).toMatchObject({ user: "kay", role: "writer", project: "web" });
       expect((await put(kay)).code).toBe(0);
       expect(await kay.json(["role", "list"])).toMatchObject([{ project: "web", role: "writer" }]);
@@ -142,10 +178,17 @@ export function describePeople(cli: () => Cli): void {
         "60s",
       ])) as Code;
       const open = (await cli().home.json(["user", "codes", "--open"])) as Code[];
-      expect(open).toContainEqual(expect.objectContaining({ codeId, state: "open", role: "auditor" }));
-      expect(await cli().note("user revoke-code", [codeId])).toMatchObject({ codeId, state: "revoked" });
+      expect(open).toContainEqual(
+        expect.objectContaining({ codeId, state: "open", role: "auditor" }),
+      );
+      expect(await cli().note("user revoke-code", [codeId])).toMatchObject({
+        codeId,
+        state: "revoked",
+      });
       const all = (await cli().note("user codes")) as Code[];
-      expect(new Set(all.map(({ state }) => state))).toEqual(new Set(["revoked", "redeemed", "open"]));
+      expect(new Set(all.map(({ state }) => state))).toEqual(
+        new Set(["revoked", "redeemed", "open"]),
+      );
       const spent = all.find(({ state }) => state === "redeemed")?.codeId ?? "";
       expect(await refused(["user", "revoke-code", spent])).toEqual({
         code: 3,
@@ -160,9 +203,15 @@ export function describePeople(cli: () => Cli): void {
 
     test.each<[string, string[]]>([
       ["--role takes owner, admin, developer, auditor", ["user", "invite", "--role", "king"]],
-      ["--lifetime takes 60s to 7d, not 59s", ["user", "invite", "--role", "admin", "--lifetime", "59s"]],
+      [
+        "--lifetime takes 60s to 7d, not 59s",
+        ["user", "invite", "--role", "admin", "--lifetime", "59s"],
+      ],
       ["--lifetime takes 60s to 1h, not 2h", ["device", "add", "--lifetime", "2h"]],
-      ["--reason takes at most 500 bytes, not 501", ["user", "remove", "ada", "--reason", "x".repeat(501)]],
+      [
+        "--reason takes at most 500 bytes, not 501",
+        ["user", "remove", "ada", "--reason", "x".repeat(501)],
+      ],
       ["the vault's name takes 1 to 128 bytes, not 0", ["vault", "create", ""]],
       ["must not hold control characters", ["vault", "create", "a\nb"]],
       ["is not a device: 20 characters", ["device", "revoke", "laptop"]],
@@ -204,28 +253,38 @@ export function describePeople(cli: () => Cli): void {
       const listed = (await cli().note("device list")) as { keyId: string }[];
       expect(listed).toHaveLength(2);
       expect(listed).toContainEqual(expect.objectContaining({ keyId, userName: "ada" }));
-      expect((await cli().home.run(["device", "list", "--all"])).out).toMatch(/^USER +DEVICE +LAST SEEN/);
+      expect((await cli().home.run(["device", "list", "--all"])).out).toMatch(
+        /^USER +DEVICE +LAST SEEN/,
+      );
       await laptop.json(["device", "add"]);
       const descendants = { users: [], devices: [], tokens: [], loginCodes: 1, machines: 0 };
       const looked = await cli().home.json(["device", "revoke", keyId, "--dry-run"]);
       expect(looked).toMatchObject({ keyId, devicesLeft: 2, revoked: false, descendants });
-      expect(await cli().note("device revoke", [keyId, "--yes", "--reason", "lost"])).toMatchObject({
-        keyId,
-        userName: "ada",
-        devicesLeft: 1,
-        revoked: true,
-        kept: false,
-        descendants,
-      });
+      expect(await cli().note("device revoke", [keyId, "--yes", "--reason", "lost"])).toMatchObject(
+        {
+          keyId,
+          userName: "ada",
+          devicesLeft: 1,
+          revoked: true,
+          kept: false,
+          descendants,
+        },
+      );
       const { code, err } = await laptop.run(["user", "list"]);
-      expect({ code, err }).toEqual({ code: 4, err: expect.stringContaining("MACHINE_DISABLED") as string });
+      expect({ code, err }).toEqual({
+        code: 4,
+        err: expect.stringContaining("MACHINE_DISABLED") as string,
+      });
     });
 
     test("are renewed: the file has the new key, and the key of a lost reply is taken up", async () => {
       using laptop = await added();
       const path = identityPath(laptop);
       const before = await loadIdentity(path);
-      const renewed = (await laptop.json(["device", "renew"])) as { keyId: string; oldKeyId: string };
+      const renewed = (await laptop.json(["device", "renew"])) as {
+        keyId: string;
+        oldKeyId: string;
+      };
       cli().printed.set("device renew", renewed);
       expect(renewed.oldKeyId).toBe(before.keyId);
       const after = await loadIdentity(path);
@@ -237,11 +296,19 @@ export function describePeople(cli: () => Cli): void {
       const seed = Buffer.alloc(32, 11);
       const present = rawPublicKey(privateKeyOf(Buffer.from(after.seed, "base64")));
       const client = openSallyport(after);
-      const { keyId } = await client.services.users.renewDevice(proveRenewal(after.vaultId, present, seed));
+      const { keyId } = await client.services.users.renewDevice(
+        proveRenewal(after.vaultId, present, seed),
+      );
       client.close();
-      const pending = { tokenId: `renew_${after.keyId.replace(".", "_")}`, seed: seed.toString("base64") };
+      const pending = {
+        tokenId: `renew_${after.keyId.replace(".", "_")}`,
+        seed: seed.toString("base64"),
+      };
       writeFileSync(`${path}.pending`, JSON.stringify(pending), { mode: 0o600 });
-      expect(await laptop.json(["device", "renew"])).toMatchObject({ keyId, oldKeyId: after.keyId });
+      expect(await laptop.json(["device", "renew"])).toMatchObject({
+        keyId,
+        oldKeyId: after.keyId,
+      });
       expect((await loadIdentity(path)).seed).toBe(seed.toString("base64"));
       expect(await laptop.json(["whoami"])).toMatchObject({ name: "ada" });
       expect(await laptop.json(["logout"])).toMatchObject({ ended: [keyId], notEnded: [] });
@@ -253,9 +320,13 @@ export function describePeople(cli: () => Cli): void {
       const identity = await loadIdentity(path);
       const cut = join(laptop.dir, "cut", "user.json");
       mkdirSync(join(laptop.dir, "cut"), { mode: 0o700 });
-      writeFileSync(cut, JSON.stringify({ ...identity, url: "https://localhost:1" }), { mode: 0o600 });
+      writeFileSync(cut, JSON.stringify({ ...identity, url: "https://localhost:1" }), {
+        mode: 0o600,
+      });
       const env = { SALLYPORT_URL: "", SALLYPORT_CA: "" }; // They would lead back to the gateway.
-      const { code } = await laptop.run(["device", "renew", "--identity", cut, "--timeout", "1s"], { env });
+      const { code } = await laptop.run(["device", "renew", "--identity", cut, "--timeout", "1s"], {
+        env,
+      });
       expect(code).toBe(6);
       expect(existsSync(`${cut}.pending`)).toBe(true);
       expect((await loadIdentity(cut)).seed).toBe(identity.seed);
@@ -281,7 +352,10 @@ export function describePeople(cli: () => Cli): void {
   describe("vaults", () => {
     test("are made by an owner, who gets no power in them", async () => {
       using other = elsewhere();
-      const made = (await cli().note("vault create", ["staging"])) as { vaultId: string; code: string };
+      const made = (await cli().note("vault create", ["staging"])) as {
+        vaultId: string;
+        code: string;
+      };
       await other.json(["login", "--name", "olga"], { input: made.code });
       expect(await other.json(["vault", "show"])).toMatchObject({
         vaultId: made.vaultId,

@@ -59,7 +59,12 @@ export function describeProxy(cli: () => Cli): void {
 
     test("signs for curl, on its socket and on its port", async () => {
       for (const [args, url] of ways()) {
-        const { stdout } = await promisify(execFile)("curl", ["-sS", ...args, ...json, url + whoAmI]);
+        const { stdout } = await promisify(execFile)("curl", [
+          "-sS",
+          ...args,
+          ...json,
+          url + whoAmI,
+        ]);
         expect(JSON.parse(stdout)).toMatchObject({ principalId: cli().machineId });
         const page = ["-sS", ...args, ...json, "-H", "origin: https://evil.example", url + whoAmI];
         const refused = await promisify(execFile)("curl", page);
@@ -79,7 +84,9 @@ export function describeProxy(cli: () => Cli): void {
         expect(JSON.parse(stdout)).toMatchObject({ principalId: cli().machineId });
         const read = '{"secret_ids":["sec_00000000000000000000"],"all_or_nothing":true}';
         const target = `${url}/sallyport.gateway.v1.ReadService/ReadSecrets`;
-        const failed = promisify(execFile)("buf", [...args, "-d", read, target], { cwd: repository });
+        const failed = promisify(execFile)("buf", [...args, "-d", read, target], {
+          cwd: repository,
+        });
         await expect(failed).rejects.toThrow(/permission_denied/);
       }
     });
@@ -151,7 +158,9 @@ export function describeProxy(cli: () => Cli): void {
           if (secret !== undefined) expect(line).not.toContain(secret);
         }
         expect(secret !== undefined).toBe(args.length > 0);
-        expect(readFileSync(`/proc/${child.pid}/cmdline`, "latin1")).not.toContain(secret ?? "none");
+        expect(readFileSync(`/proc/${child.pid}/cmdline`, "latin1")).not.toContain(
+          secret ?? "none",
+        );
         const ended = new Promise((resolve) => child.once("exit", resolve));
         child.kill("SIGTERM");
         expect(await ended).toBe(0);
@@ -213,7 +222,14 @@ export function describeProxy(cli: () => Cli): void {
 
       test("on a socket", async () => {
         const socket = onSocket.printed.socket ?? "";
-        const ask = { port: 0, socket, way: "plain", tries: 2, path: read, body: '{"allGranted":true}' };
+        const ask = {
+          port: 0,
+          socket,
+          way: "plain",
+          tries: 2,
+          path: read,
+          body: '{"allGranted":true}',
+        };
         expect(await intrude(ask)).toEqual(["", ""]);
       });
     });

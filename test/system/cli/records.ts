@@ -23,12 +23,17 @@ export function describeRecords(cli: () => Cli): void {
   describe("audit", () => {
     const list = async (...args: string[]) =>
       (await cli().home.json(["audit", "list", "--all", ...args])) as Listed[];
-    const refused = async (...args: string[]) => refusalOf(await cli().home.run(["audit", ...args]));
+    const refused = async (...args: string[]) =>
+      refusalOf(await cli().home.run(["audit", ...args]));
 
     test("lists names for ids, newest first, and says when more follow", async () => {
       await cli().home.run(["get", "DB_URL"]);
       const [newest, ...others] = (await cli().note("audit list", ["--limit", "5"])) as Listed[];
-      expect(newest).toMatchObject({ action: "secret.read", actorName: "runner-1", about: "DB_URL" });
+      expect(newest).toMatchObject({
+        action: "secret.read",
+        actorName: "runner-1",
+        about: "DB_URL",
+      });
       expect(others).toHaveLength(4);
       const { out, err } = await cli().home.run(["audit", "list", "--limit", "1"]);
       expect(out).toMatch(
@@ -40,16 +45,26 @@ export function describeRecords(cli: () => Cli): void {
     test("filters by every thing, by name or id, and all that are given hold", async () => {
       const { machineId } = cli();
       await cli().home.run(["get", "NONE"]);
-      await cli().home.run(["secret", "put", "DB_URL", "--project", "web"], { input: "postgres://db/3" });
+      await cli().home.run(["secret", "put", "DB_URL", "--project", "web"], {
+        input: "postgres://db/3",
+      });
       const all = await list();
       const only = (test: (record: Listed) => boolean) => all.filter(test).map(({ seq }) => seq);
       const seqs = async (...args: string[]) => (await list(...args)).map(({ seq }) => seq);
       const before = ["--until", new Date(Date.parse(all[0]?.recordedAt ?? "") + 1).toISOString()];
 
-      expect(await seqs(...before, "--actor", "ada")).toEqual(only(({ actorName }) => actorName === "ada"));
-      expect(await seqs(...before, "--actor", machineId)).toEqual(only(({ actor }) => actor === machineId));
-      expect(await seqs(...before, "--actor", "runner-1")).toEqual(only(({ actor }) => actor === machineId));
-      expect(await seqs(...before, "--actor", "identity")).toEqual(only(({ actor }) => actor === "identity"));
+      expect(await seqs(...before, "--actor", "ada")).toEqual(
+        only(({ actorName }) => actorName === "ada"),
+      );
+      expect(await seqs(...before, "--actor", machineId)).toEqual(
+        only(({ actor }) => actor === machineId),
+      );
+      expect(await seqs(...before, "--actor", "runner-1")).toEqual(
+        only(({ actor }) => actor === machineId),
+      );
+      expect(await seqs(...before, "--actor", "identity")).toEqual(
+        only(({ actor }) => actor === "identity"),
+      );
       expect(await seqs(...before, "--machine", "runner-1")).toEqual(
         only((record) => record.machineId === machineId),
       );
@@ -68,9 +83,13 @@ export function describeRecords(cli: () => Cli): void {
       );
       const [token] = all.filter(({ action }) => action === "token.created");
       const { subjectId } = (
-        (await cli().home.json(["audit", "show", token?.seq ?? ""])) as { record: { subjectId: string } }
+        (await cli().home.json(["audit", "show", token?.seq ?? ""])) as {
+          record: { subjectId: string };
+        }
       ).record;
-      expect((await list("--subject", subjectId)).map(({ action }) => action)).toContain("token.created");
+      expect((await list("--subject", subjectId)).map(({ action }) => action)).toContain(
+        "token.created",
+      );
       expect(await seqs(...before, "--source", "127.0.0.0/8")).toEqual(
         await seqs(...before, "--source", "127.0.0.1"),
       );
@@ -134,7 +153,10 @@ export function describeRecords(cli: () => Cli): void {
         code: 2,
         next: saying("secret.read"),
       });
-      expect(await refused("list", "--action", "x*")).toMatchObject({ code: 2, next: saying("secret.*") });
+      expect(await refused("list", "--action", "x*")).toMatchObject({
+        code: 2,
+        next: saying("secret.*"),
+      });
       expect(await refused("list", "--reason", "no")).toMatchObject({ code: 2 });
       expect(await refused("list", "--actor", "nobody")).toMatchObject({ code: 5 });
       expect(await refused("list", "--all", "--limit", "3")).toMatchObject({ code: 2 });
@@ -143,7 +165,17 @@ export function describeRecords(cli: () => Cli): void {
     test.each(["SIGINT", "SIGTERM"] as const)(
       "tail shows each record once as it comes, and ends well by %s",
       async (signal) => {
-        const args = ["audit", "tail", "--last", "1", "--every", "1s", "--action", "secret.read", "--json"];
+        const args = [
+          "audit",
+          "tail",
+          "--last",
+          "1",
+          "--every",
+          "1s",
+          "--action",
+          "secret.read",
+          "--json",
+        ];
         const child = spawn(process.execPath, [cliProgram, ...args], { env: cli().home.env });
         let out = "";
         child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));

@@ -2,13 +2,19 @@ import { join } from "node:path";
 import { fromBinary } from "@bufbuild/protobuf";
 import { loadIdentity } from "@sallyport/client";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { ReadSecretsResponseSchema, ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
+import {
+  ReadSecretsResponseSchema,
+  ReadService,
+} from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { describe, expect, test } from "vitest";
 import { sendSigned, signAs } from "../signed.ts";
 import { refusalOf } from "./contents.ts";
 import type { Cli } from "./state.ts";
 
-/** vault sealing, secret sealing: what they do to a read that names no recipient key, and to those of our clients. */
+/**
+ * vault sealing, secret sealing: what they do to a read that names no recipient key, and to those
+ * of our clients.
+ */
 export function describeSealing(cli: () => Cli): void {
   /** What a program gets that signs by itself and asks for plaintext. */
   async function readUnsealed(...secretIds: string[]) {
@@ -17,7 +23,10 @@ export function describeSealing(cli: () => Cli): void {
     const { status, body } = await sendSigned(cli().deployment.endpoint, signed.signedRequest);
     if (status !== 200) return { status, text: body.toString("latin1") };
     const { secrets } = fromBinary(ReadSecretsResponseSchema, body);
-    return { status, secrets: secrets.map(({ content, refusal }) => ({ got: content.case, refusal })) };
+    return {
+      status,
+      secrets: secrets.map(({ content, refusal }) => ({ got: content.case, refusal })),
+    };
   }
   const idOf = async (name: string): Promise<string> => {
     const { secretId } = (await cli().home.json(["secret", "show", name, "--project", "web"])) as {

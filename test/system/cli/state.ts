@@ -11,7 +11,9 @@ export const binary: Uint8Array = Buffer.from([0x00, 0xff, 0x0a, 0x80, 0x0d, 0x0
 /** A value that means something to most programs. */
 export const odd = 'it\'s "odd"\n$HOME `x` \\ ünï = ';
 
-/** A deployment, and a home in which a person logged in and a machine enrolled by the command line. */
+/**
+ * A deployment, and a home in which a person logged in and a machine enrolled by the command line.
+ */
 export type Cli = AsyncDisposable & {
   readonly deployment: Deployment;
   readonly home: CliHome;
@@ -75,7 +77,14 @@ export async function startCli(): Promise<Cli> {
 }
 
 async function makeWebSecrets(home: CliHome, admin: Sallyport, note: Cli["note"]): Promise<void> {
-  const put = (name: string, ...more: string[]) => ["secret", "put", name, "--project", "web", ...more];
+  const put = (name: string, ...more: string[]) => [
+    "secret",
+    "put",
+    name,
+    "--project",
+    "web",
+    ...more,
+  ];
   await note("secret put", put("DB_URL").slice(2), "postgres://db\n");
   await home.run(put("DB_URL", "--exact"), { input: "postgres://db/2" });
   await home.run(put("ODD"), { input: odd });
@@ -83,7 +92,9 @@ async function makeWebSecrets(home: CliHome, admin: Sallyport, note: Cli["note"]
   writeFileSync(file, binary);
   await home.run(put("BINARY", "--file", file));
   await home.run(put("my-key"), { input: "short" });
-  const { project } = await admin.services.projects.getProject({ key: { case: "name", value: "web" } });
+  const { project } = await admin.services.projects.getProject({
+    key: { case: "name", value: "web" },
+  });
   const plaintext = Buffer.from(JSON.stringify({ user: "ada", password: 'p\'w "d"' }));
   const fields = { projectId: project?.projectId ?? "", projectName: "web", name: "DB", plaintext };
   await admin.createSecret({ ...fields, kind: ValueKind.FIELDS });

@@ -42,7 +42,10 @@ export function describeValues(cli: () => Cli): void {
     test("writes a file that only its owner may read, and none through a link", async () => {
       const path = join(cli().home.dir, "value");
       writeFileSync(path, "before", { mode: 0o666 });
-      expect(await cli().home.run(["get", "BINARY", "--output", path])).toMatchObject({ code: 0, out: "" });
+      expect(await cli().home.run(["get", "BINARY", "--output", path])).toMatchObject({
+        code: 0,
+        out: "",
+      });
       expect(readFileSync(path)).toEqual(Buffer.from(binary));
       expect(statSync(path).mode & 0o777).toBe(0o600);
       const link = join(cli().home.dir, "link");
@@ -93,9 +96,9 @@ export function describeValues(cli: () => Cli): void {
         "KEY=my-key",
       ]);
       expect(mapped.out).toBe("DB_URL=postgres://db/2\nKEY=short\n");
-      expect((await cli().home.run(["export", "--format", "shell", "--only", "BINARY"])).err).toMatch(
-        /json or yaml/,
-      );
+      expect(
+        (await cli().home.run(["export", "--format", "shell", "--only", "BINARY"])).err,
+      ).toMatch(/json or yaml/);
       const before = await readsOf("ODD");
       await cli().home.run(["export", "--format", "json", "--only", "DB_URL"]);
       expect(await readsOf("ODD")).toBe(before);
@@ -108,7 +111,13 @@ export function describeValues(cli: () => Cli): void {
       const mistyped = await cli().home.run(["run", "--except", "BINARRY", "--", "true"]);
       expect(mistyped).toMatchObject({ code: 125 });
       expect(mistyped.err).toMatch(/no grant covers BINARRY \[NOT_GRANTED\]/);
-      const exported = await cli().home.json(["export", "--format", "json", "--except", "web/BINARY,ODD,DB"]);
+      const exported = await cli().home.json([
+        "export",
+        "--format",
+        "json",
+        "--except",
+        "web/BINARY,ODD,DB",
+      ]);
       expect(JSON.parse((exported as { content: string }).content)).toEqual({
         DB_URL: "postgres://db/2",
         "my-key": "short",
@@ -117,7 +126,9 @@ export function describeValues(cli: () => Cli): void {
 
     test("a secret is named with its project, and the current version by its number", async () => {
       expect((await cli().home.run(["get", "web/DB_URL"])).out).toBe("postgres://db/2");
-      expect((await cli().home.run(["get", "BINARY", "--version", "1"])).bytes).toEqual(Buffer.from(binary));
+      expect((await cli().home.run(["get", "BINARY", "--version", "1"])).bytes).toEqual(
+        Buffer.from(binary),
+      );
     });
 
     async function readsOf(name: string): Promise<number> {
@@ -133,7 +144,15 @@ export function describeValues(cli: () => Cli): void {
 
     test("run gives a command the values and its exit code, and keeps its own variables", async () => {
       const script = 'printf "%s|%s|%s" "$DB_URL" "$DB_PASSWORD" "${SALLYPORT_URL-unset}"; exit 7';
-      const { code, out } = await cli().home.run(["run", "--only", "DB_URL,DB", "--", "sh", "-c", script]);
+      const { code, out } = await cli().home.run([
+        "run",
+        "--only",
+        "DB_URL,DB",
+        "--",
+        "sh",
+        "-c",
+        script,
+      ]);
       expect({ code, out }).toEqual({ code: 7, out: `postgres://db/2|p'w "d"|unset` });
       const filtered = await cli().home.run([
         "run",
@@ -165,7 +184,8 @@ export function describeValues(cli: () => Cli): void {
       const lines = stdout.trim().split("\n");
       expect(lines).toHaveLength(6);
       const nonBlocking = 0o4000;
-      for (const line of lines) expect(Number.parseInt(line.split(/\s+/)[1] ?? "", 8) & nonBlocking).toBe(0);
+      for (const line of lines)
+        expect(Number.parseInt(line.split(/\s+/)[1] ?? "", 8) & nonBlocking).toBe(0);
     });
 
     test("export has a GitHub runner mask what it exports, and shows no value elsewhere", async () => {
@@ -185,7 +205,9 @@ export function describeValues(cli: () => Cli): void {
         expect(err).toMatch(/the value is empty: nothing was stored.*\n.*--allow-empty/);
       }
       for (const typed of [["DB_URL=s3cr3t"], ["DB_URL", "s3cr3t"]]) {
-        const run = await cli().home.run(["secret", "put", ...typed, "--project", "web"], { input: "x" });
+        const run = await cli().home.run(["secret", "put", ...typed, "--project", "web"], {
+          input: "x",
+        });
         expect(run.code).toBe(2);
         expect(run.err).not.toContain("s3cr3t");
       }

@@ -1,16 +1,24 @@
-/** Makes what differs from one day to the next the same: ids, times, ports, folders, versions, keys. */
+/**
+ * Makes what differs from one day to the next the same: ids, times, ports, folders, versions, keys.
+ */
 export type Normaliser = (output: string) => string;
 
-const id = /\b(usr|mch|prj|sec|tok|vlt|evt|dec)_([0-9a-hjkmnp-tv-z]{20}|[0-9a-hjkmnp-tv-z]{0,19}…)/g;
+const id =
+  /\b(usr|mch|prj|sec|tok|vlt|evt|dec)_([0-9a-hjkmnp-tv-z]{20}|[0-9a-hjkmnp-tv-z]{0,19}…)/g;
 const time = "2027-03-14 15:09:26";
 
-/** A normaliser for one day: the same id has the same number in all of it. `dir` is where the homes are. */
+/**
+ * A normaliser for one day: the same id has the same number in all of it. `dir` is where the homes
+ * are.
+ */
 export function createNormaliser(dir: string): Normaliser {
   const numbers = new Map<string, string>();
   const counts = new Map<string, number>();
   const numberOf = (kind: string, rest: string): string => {
     const short = rest.endsWith("…");
-    const known = [...numbers].find(([key]) => key.startsWith(`${kind}_${short ? rest.slice(0, -1) : rest}`));
+    const known = [...numbers].find(([key]) =>
+      key.startsWith(`${kind}_${short ? rest.slice(0, -1) : rest}`),
+    );
     if (known) return known[1];
     const number = (counts.get(kind) ?? 0) + 1;
     counts.set(kind, number);
@@ -69,7 +77,8 @@ function tablesIn(lines: readonly string[], texts: Normaliser): string[] {
   return done;
 }
 
-// What depends on how fast the day was: numbers of records, and sightings, which a gateway reports within 10 seconds.
+// What depends on how fast the day was: numbers of records, and sightings, which a gateway reports
+// within 10 seconds.
 const sameCells: Readonly<Record<string, ((cell: string) => string) | undefined>> = {
   SEQ: () => "·",
   "LAST SEEN": () => "just now",
@@ -89,7 +98,9 @@ function tableOf(lines: readonly string[], texts: Normaliser): string[] {
       return texts(cell).replace(/^(.{12}).*…$/, "$1…");
     }),
   );
-  const widths = columns.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const widths = columns.map((_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+  );
   return rows.map((row) =>
     row
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))

@@ -12,8 +12,8 @@ export type Step = {
 const prompt = /^([a-z][a-z0-9-]*)\$ (.*)$/;
 
 /**
- * Reads a session: `NAME$ command`, further lines of it after `> `, then its output up to an empty line that is followed
- * by a prompt or a comment.
+ * Reads a session: `NAME$ command`, further lines of it after `> `, then its output up to an empty
+ * line that is followed by a prompt or a comment.
  */
 export function parseSession(text: string): Step[] {
   const steps: Step[] = [];
@@ -29,7 +29,12 @@ export function parseSession(text: string): Step[] {
     while (lines[end]?.startsWith("> ")) end += 1;
     const more = lines.slice(start + 1, end).map((line) => line.slice(2));
     const output = lines.slice(end).join("\n");
-    steps.push({ comments: lines.slice(0, start), who, command: [first, ...more].join("\n"), output });
+    steps.push({
+      comments: lines.slice(0, start),
+      who,
+      command: [first, ...more].join("\n"),
+      output,
+    });
   }
   return steps;
 }
@@ -41,6 +46,8 @@ export function formatSession(steps: readonly Step[]): string {
 
 function formatStep({ comments, who, command, output }: Step): string {
   if (who === "") return comments.join("\n");
-  const typed = command.split("\n").map((line, index) => (index === 0 ? `${who}$ ${line}` : `> ${line}`));
+  const typed = command
+    .split("\n")
+    .map((line, index) => (index === 0 ? `${who}$ ${line}` : `> ${line}`));
   return [...comments, ...typed, ...(output === "" ? [] : [output])].join("\n");
 }

@@ -29,10 +29,13 @@ export type Place = {
 };
 
 /**
- * Types every command into one bash on a terminal, in the home of who types it, and gives what each printed, with
- * "[exit N]" after it when it failed.
+ * Types every command into one bash on a terminal, in the home of who types it, and gives what each
+ * printed, with "[exit N]" after it when it failed.
  */
-export async function typeAll(steps: readonly Step[], { dir, env, columns }: Place): Promise<string[]> {
+export async function typeAll(
+  steps: readonly Step[],
+  { dir, env, columns }: Place,
+): Promise<string[]> {
   const script = ["stty -echo -onlcr", ...steps.map((step) => linesOf(step, dir))];
   for (const { who } of steps) mkdirSync(join(dir, who), { recursive: true });
   const file = join(dir, ".day.sh");

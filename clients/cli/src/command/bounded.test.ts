@@ -26,11 +26,15 @@ describe("bounds are exact, and said", () => {
     expect(option.absent).toBe("");
     expect(option.read("éé", "--text")).toBe("éé");
     expect(() => option.read("ééa", "--text")).toThrow("--text takes at most 4 bytes, not 5");
-    expect(() => checkText("the name", "", { min: 1, max: 4 })).toThrow("the name takes 1 to 4 bytes, not 0");
+    expect(() => checkText("the name", "", { min: 1, max: 4 })).toThrow(
+      "the name takes 1 to 4 bytes, not 0",
+    );
   });
 
   test.each(["a\nb", "a\u0000", "\u001b[2J", "a\u0085"])("%j is no text for people", (typed) => {
-    expect(() => checkText("the name", typed, { max: 100 })).toThrow(/must not hold control characters/);
+    expect(() => checkText("the name", typed, { max: 100 })).toThrow(
+      /must not hold control characters/,
+    );
   });
 
   test("of words are the words", () => {

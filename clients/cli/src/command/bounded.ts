@@ -6,7 +6,10 @@ type Hints = Parameters<typeof list>[1];
 // What a terminal might obey or a database not store; the servers refuse it too.
 const controls = /\p{Cc}/u;
 
-/** Refuses a text outside of so many bytes, or with control characters; `what` is how it is called. Throws UsageError. */
+/**
+ * Refuses a text outside of so many bytes, or with control characters; `what` is how it is called.
+ * Throws UsageError.
+ */
 export function checkText(
   what: string,
   typed: string,
@@ -14,8 +17,11 @@ export function checkText(
 ): string {
   const bytes = Buffer.byteLength(typed);
   if (bytes < min || bytes > max)
-    throw new UsageError(`${what} takes ${min > 0 ? `${min} to` : "at most"} ${max} bytes, not ${bytes}`);
-  if (controls.test(typed)) throw new UsageError(`${what} must not hold control characters or line breaks`);
+    throw new UsageError(
+      `${what} takes ${min > 0 ? `${min} to` : "at most"} ${max} bytes, not ${bytes}`,
+    );
+  if (controls.test(typed))
+    throw new UsageError(`${what} must not hold control characters or line breaks`);
   return typed;
 }
 
@@ -39,7 +45,11 @@ export function durationWithin(
     return seconds;
   };
   const said = `${summary}, ${min} to ${max} (${absent} if not given)`;
-  return { ...textOr("", said, { value: "duration", ...hints }), absent: parseDuration(absent), read };
+  return {
+    ...textOr("", said, { value: "duration", ...hints }),
+    absent: parseDuration(absent),
+    read,
+  };
 }
 
 /** An option that takes some of these words, separated by commas or given several times. */
@@ -52,10 +62,18 @@ export function words<const T extends string>(
   const read: Option<readonly T[]>["read"] = (typed, flag) =>
     every.read(typed, flag).map((item) => {
       const word = known.find((each) => each === item);
-      if (word === undefined) throw new UsageError(`${flag} takes ${known.join(", ")}, not "${item}"`);
+      if (word === undefined)
+        throw new UsageError(`${flag} takes ${known.join(", ")}, not "${item}"`);
       return word;
     });
-  return { ...every, value: known.join("|"), complete: { words: known }, ...hints, absent: [], read };
+  return {
+    ...every,
+    value: known.join("|"),
+    complete: { words: known },
+    ...hints,
+    absent: [],
+    read,
+  };
 }
 
 /** The reason that goes with a change: at most 500 bytes. */

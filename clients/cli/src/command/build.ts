@@ -34,7 +34,8 @@ export function commandOf(entry: Entry, command: AnyCommand, run: Run): Command 
 
 /** Adds the options that every command takes, under a heading of help. */
 export function addGlobalOptions(command: Command, heading: string): void {
-  for (const [key, option] of Object.entries(globalOptions)) addOption(command, key, option, heading);
+  for (const [key, option] of Object.entries(globalOptions))
+    addOption(command, key, option, heading);
 }
 
 function named({ path, also }: Entry): Command {
@@ -50,7 +51,8 @@ function addOption(command: Command, key: string, option: Option<unknown>, headi
   const built = new CommanderOption(declarationOf(key, option), option.summary);
   if (option.required) built.makeOptionMandatory();
   if (heading !== undefined) built.helpGroup(heading);
-  if (option.kind === "value") built.argParser((typed: string) => option.read(typed, flagOf(key, option)));
+  if (option.kind === "value")
+    built.argParser((typed: string) => option.read(typed, flagOf(key, option)));
   if (option.kind === "list") {
     built.argParser((typed: string, before: unknown) => [
       ...(Array.isArray(before) ? (before as unknown[]) : []),
@@ -65,7 +67,10 @@ function asList(value: unknown): readonly unknown[] {
   return value as unknown[];
 }
 
-function valuesOf(parsed: Readonly<Record<string, unknown>>, { options }: AnyCommand): CallValues["options"] {
+function valuesOf(
+  parsed: Readonly<Record<string, unknown>>,
+  { options }: AnyCommand,
+): CallValues["options"] {
   const absent: (readonly [string, unknown])[] = Object.entries(options).map(([key, option]) => [
     key,
     option.absent,

@@ -5,7 +5,9 @@ import type { Shape } from "./shape.ts";
 
 type Arguments = Readonly<Record<string, Argument<unknown>>>;
 type Options = Readonly<Record<string, Option<unknown>>>;
-type Values<D> = { readonly [K in keyof D]: D[K] extends Argument<infer T> | Option<infer T> ? T : never };
+type Values<D> = {
+  readonly [K in keyof D]: D[K] extends Argument<infer T> | Option<infer T> ? T : never;
+};
 
 /** An example of use, and what it does. */
 export type Example = readonly [command: string, does: string];
@@ -20,8 +22,8 @@ export type Input<A, O, J> = {
 };
 
 /**
- * A command: how it is called, what it prints for programs and for people, and what it does. Its summary stands in the
- * catalogue, which is all that is loaded of it until it is used.
+ * A command: how it is called, what it prints for programs and for people, and what it does. Its
+ * summary stands in the catalogue, which is all that is loaded of it until it is used.
  */
 export type Definition<A extends Arguments, O extends Options, J> = {
   /** More than the summary says, in help. */
@@ -33,7 +35,10 @@ export type Definition<A extends Arguments, O extends Options, J> = {
   readonly json: Shape<J> | undefined;
   /** --json prints one line for each result, for results that keep coming. */
   readonly lines?: true;
-  /** Does it. A result that it returns is printed; it may have emitted others before, or return none. */
+  /**
+   * Does it. A result that it returns is printed; it may have emitted others before, or return
+   * none.
+   */
   run(input: Input<Values<A>, Values<O>, J>): Promise<J | undefined>;
   /** Shows a result to people. */
   show(result: J, screen: Screen, input: Omit<Input<Values<A>, Values<O>, J>, "emit">): void;
@@ -75,7 +80,8 @@ export function defineCommand<A extends Arguments, O extends Options, J>(
     examples,
     json,
     async call(values, context, print) {
-      // The program reads every value by the option or argument of the same name in this very definition.
+      // The program reads every value by the option or argument of the same name in this very
+      // definition.
       const given = { ...(values as { args: Values<A>; options: Values<O> }), context };
       const emit = (result: J): void => {
         if (print.wantsJson && json) print.json(result, definition.lines === true);

@@ -1,6 +1,9 @@
 import type { Argument, Option } from "./options.ts";
 
-/** How an option is typed: `allowDangerousNames` as --allow-dangerous-names, one that takes away as --no-NAME. */
+/**
+ * How an option is typed: `allowDangerousNames` as --allow-dangerous-names, one that takes away as
+ * --no-NAME.
+ */
 export function flagOf(key: string, option: Option<unknown>): string {
   const name = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   return option.kind === "unless" ? `--no-${name}` : `--${name}`;

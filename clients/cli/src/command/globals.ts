@@ -12,8 +12,10 @@ export const globalOptions = {
 
 /** Reads the global options out of what was parsed. */
 export function globalsOf(values: Readonly<Record<string, unknown>>): Globals {
-  const textOf = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
-  const seconds = typeof values["timeout"] === "number" ? values["timeout"] : globalOptions.timeout.absent;
+  const textOf = (value: unknown): string | undefined =>
+    typeof value === "string" ? value : undefined;
+  const seconds =
+    typeof values["timeout"] === "number" ? values["timeout"] : globalOptions.timeout.absent;
   return {
     vault: textOf(values["vault"]),
     identity: textOf(values["identity"]),

@@ -2,7 +2,11 @@ import { UsageError } from "../failure.ts";
 import type { CompletionSource } from "../completion/sources.ts";
 
 /** How an option or argument is offered for completion, and what stands for its value in help. */
-type Hints = { readonly value?: string; readonly complete?: CompletionSource; readonly short?: string };
+type Hints = {
+  readonly value?: string;
+  readonly complete?: CompletionSource;
+  readonly short?: string;
+};
 
 /** An option of a command: what it is for, and how its text becomes a value. */
 export type Option<T> = Hints & {
@@ -46,7 +50,9 @@ export function textOr(absent: string, summary: string, hints: Hints = {}): Opti
   return { ...text(summary, hints), absent, read: asText };
 }
 
-/** An option that takes a whole number within bounds, or stands for one when it is typed without. */
+/**
+ * An option that takes a whole number within bounds, or stands for one when it is typed without.
+ */
 export function integerOrBare(
   bare: number,
   summary: string,
@@ -68,7 +74,11 @@ function integerIn({ min, max }: Bounds): Option<number>["read"] {
 }
 
 /** An option that takes a whole number within bounds. */
-export function integer(summary: string, bounds: Bounds, hints: Hints = {}): Option<number | undefined> {
+export function integer(
+  summary: string,
+  bounds: Bounds,
+  hints: Hints = {},
+): Option<number | undefined> {
   return value(summary, { value: "number", ...hints }, integerIn(bounds));
 }
 
@@ -93,14 +103,18 @@ export function parseDuration(typed: string): number {
   return Number(count) * size;
 }
 
-/** Reads "2026-03-14", "2026-03-14T15:09:26Z" or how long ago, such as "2h", as milliseconds since 1970; UsageError. */
+/**
+ * Reads "2026-03-14", "2026-03-14T15:09:26Z" or how long ago, such as "2h", as milliseconds since
+ * 1970; UsageError.
+ */
 export function parseMoment(typed: string, nowMs: number = Date.now()): number {
   if (/^\d{1,9}[smhd]$/.test(typed)) return nowMs - parseDuration(typed) * 1000;
   const form = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/;
   const ms = form.test(typed) && isDay(typed) ? Date.parse(typed) : Number.NaN;
   if (Number.isNaN(ms))
     throw new UsageError(
-      `"${typed}" is not a time: write 2026-03-14, 2026-03-14T15:09:26Z (or +01:00), or how long ago, such as 2h`,
+      `"${typed}" is not a time: write 2026-03-14, 2026-03-14T15:09:26Z (or +01:00), or how long ` +
+        "ago, such as 2h",
     );
   return ms;
 }
@@ -123,7 +137,11 @@ export function choice<const T extends string>(
   words: readonly T[],
   hints: Hints = {},
 ): Option<T | undefined> {
-  return value(summary, { value: words.join("|"), complete: { words }, ...hints }, readChoice(words));
+  return value(
+    summary,
+    { value: words.join("|"), complete: { words }, ...hints },
+    readChoice(words),
+  );
 }
 
 /** The same, which has to be given. */
@@ -132,13 +150,19 @@ export function requiredChoice<const T extends string>(
   words: readonly T[],
   hints: Hints = {},
 ): Option<T> {
-  return { ...choice(summary, words, hints), required: true, absent: undefined, read: readChoice(words) };
+  return {
+    ...choice(summary, words, hints),
+    required: true,
+    absent: undefined,
+    read: readChoice(words),
+  };
 }
 
 function readChoice<T extends string>(words: readonly T[]): Option<T>["read"] {
   return (typed, flag) => {
     const word = words.find((each) => each === typed);
-    if (word === undefined) throw new UsageError(`${flag} takes ${words.join(", ")}, not "${typed}"`);
+    if (word === undefined)
+      throw new UsageError(`${flag} takes ${words.join(", ")}, not "${typed}"`);
     return word;
   };
 }
@@ -193,7 +217,10 @@ export function anyNumber(summary: string, hints: Hints = {}): Argument<readonly
   return { kind: "any", summary, ...hints };
 }
 
-/** All arguments from here on, at least one. What looks like an option among them is not taken as ours. */
+/**
+ * All arguments from here on, at least one. What looks like an option among them is not taken as
+ * ours.
+ */
 export function rest(summary: string, hints: Hints = {}): Argument<readonly string[]> {
   return { kind: "rest", summary, ...hints };
 }

@@ -59,7 +59,10 @@ export function mapOf<T>(items: Shape<T>, means: string): Shape<Readonly<Record<
   return { kind: "map", means, nullable: false, items };
 }
 
-/** Says where a value differs from a shape, such as "[0].name"; nothing when it fits, to the last key. */
+/**
+ * Says where a value differs from a shape, such as "[0].name"; nothing when it fits, to the last
+ * key.
+ */
 export function differences(shape: Shape<unknown>, value: unknown, at = ""): string[] {
   if (value === null) return shape.nullable ? [] : [`${at}: null`];
   switch (shape.kind) {
@@ -73,7 +76,9 @@ export function differences(shape: Shape<unknown>, value: unknown, at = ""): str
     case "map": {
       const { items } = shape;
       if (typeof value !== "object" || !items) return [`${at}: not an object`];
-      return Object.entries(value).flatMap(([key, each]) => differences(items, each, `${at}.${key}`));
+      return Object.entries(value).flatMap(([key, each]) =>
+        differences(items, each, `${at}.${key}`),
+      );
     }
     case "text":
       return typeof value === "string" ? [] : [`${at}: not a text`];

@@ -9,8 +9,8 @@ const takesValue = new Set(
 );
 
 /**
- * The words of a command line that name a command: what comes first besides global options and their values. Reads no
- * further than it must, so that only the command that is used is loaded.
+ * The words of a command line that name a command: what comes first besides global options and
+ * their values. Reads no further than it must, so that only the command that is used is loaded.
  */
 export function commandWords(args: readonly string[]): string[] {
   const words: string[] = [];
@@ -29,7 +29,10 @@ export function asksForHelp(args: readonly string[]): boolean {
   return own.includes("--help") || own.includes("-h");
 }
 
-/** Whether --json stands among the options of a command line; what comes after -- belongs to another program. */
+/**
+ * Whether --json stands among the options of a command line; what comes after -- belongs to another
+ * program.
+ */
 export function asksForJson(args: readonly string[]): boolean {
   return ownOf(args).includes("--json");
 }
@@ -39,7 +42,10 @@ function ownOf(args: readonly string[]): readonly string[] {
   return args.slice(0, end === -1 ? undefined : end);
 }
 
-/** The global options of a command line that is still being typed, such as --vault, as far as they are there. */
+/**
+ * The global options of a command line that is still being typed, such as --vault, as far as they
+ * are there.
+ */
 export function globalsIn(words: readonly string[]): Globals {
   const valueAfter = (flag: string): string | undefined => {
     const at = words.indexOf(flag);

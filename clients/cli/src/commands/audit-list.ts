@@ -26,14 +26,21 @@ export const auditList = defineCommand({
     ...filterOptions,
   },
   examples: [
-    ["sallyport audit list --action secret.read,secret.read.denied --since 24h", "who read what today"],
+    [
+      "sallyport audit list --action secret.read,secret.read.denied --since 24h",
+      "who read what today",
+    ],
     ["sallyport audit list --machine runner-1 --outcome denied", "what one machine was refused"],
     ["sallyport audit list --secret DB_URL --project web", "everything about one secret"],
-    ["sallyport audit list --since 2026-03-01 --until 2026-04-01 --all --json > march.json", "a month"],
+    [
+      "sallyport audit list --since 2026-03-01 --until 2026-04-01 --all --json > march.json",
+      "a month",
+    ],
   ],
   json: listOf(recordShape),
   async run({ options: { limit, all, oldestFirst, since, until, ...filters }, context }) {
-    if (all && limit !== undefined) throw new UsageError("--all and --limit exclude each other", "give one");
+    if (all && limit !== undefined)
+      throw new UsageError("--all and --limit exclude each other", "give one");
     const wanted = all ? Number.MAX_SAFE_INTEGER : (limit ?? defaultLimit);
     const { views, more } = await context.session.asUser(async (client) => {
       const query = {

@@ -18,7 +18,9 @@ import { actorText, recordShape, recordViews, resultText } from "../views/record
 export const auditShow = defineCommand({
   args: { record: required("its number (SEQ) or its id (evt_…)") },
   options: {
-    deployment: flag("the number is of a record that belongs to no vault; only in the operator's vault"),
+    deployment: flag(
+      "the number is of a record that belongs to no vault; only in the operator's vault",
+    ),
   },
   examples: [
     ["sallyport audit show 42", "the record of this number"],
@@ -32,12 +34,16 @@ export const auditShow = defineCommand({
     context.session.asUser(async (client) => {
       const found = await find(client, args.record, deployment);
       const { views, names } = await recordViews(client, found ? [found] : []);
-      return { record: present(views[0], `record ${args.record}`), names: Object.fromEntries(names) };
+      return {
+        record: present(views[0], `record ${args.record}`),
+        names: Object.fromEntries(names),
+      };
     }),
   show({ record, names }, screen) {
     const named = (id: string): string => (names[id] === undefined ? id : `${names[id]} (${id})`);
     const version = record.secretVersion === 0 ? "" : `, version ${record.secretVersion}`;
-    const decision = record.decisionId === "" ? "" : `${record.decisionId}, rules ${record.policyVersion}`;
+    const decision =
+      record.decisionId === "" ? "" : `${record.decisionId}, rules ${record.policyVersion}`;
     const facts: [string, string][] = [
       ["record", `${record.seq} (${record.eventId})`],
       ["action", record.action],
@@ -67,11 +73,17 @@ export const auditShow = defineCommand({
   },
 });
 
-async function find(client: Sallyport, key: string, deployment: boolean): Promise<AuditRecord | undefined> {
+async function find(
+  client: Sallyport,
+  key: string,
+  deployment: boolean,
+): Promise<AuditRecord | undefined> {
   const { audit } = client.services;
-  if (isId("evt", key)) return (await audit.getRecord({ eventId: key }).catch(undefinedIfAbsent))?.record;
+  if (isId("evt", key))
+    return (await audit.getRecord({ eventId: key }).catch(undefinedIfAbsent))?.record;
   const seq = /^[1-9]\d{0,17}$/.test(key) ? BigInt(key) : undefined;
-  if (seq === undefined) throw new UsageError(`"${key}" is no record`, "give its number, or its id (evt_…)");
+  if (seq === undefined)
+    throw new UsageError(`"${key}" is no record`, "give its number, or its id (evt_…)");
   const { records } = await audit.listRecords({
     pageSize: 1,
     order: RecordOrder.OLDEST_FIRST,

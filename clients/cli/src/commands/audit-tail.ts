@@ -9,23 +9,39 @@ import { after, newest } from "../records/follow.ts";
 import type { Session } from "../session.ts";
 import { stopSignal } from "../stop-signal.ts";
 import { pad } from "../terminal/width.ts";
-import { type RecordView, actorText, recordShape, recordViews, resultText } from "../views/record.ts";
+import {
+  type RecordView,
+  actorText,
+  recordShape,
+  recordViews,
+  resultText,
+} from "../views/record.ts";
 
-/** `sallyport audit tail`: the newest records, and each further one as it comes, until it is stopped. */
+/**
+ * `sallyport audit tail`: the newest records, and each further one as it comes, until it is
+ * stopped.
+ */
 export const auditTail = defineCommand({
   description:
-    "Asks again and again for what came after the last record: none is missed and none shown twice. Ctrl-C ends it. " +
+    "Asks again and again for what came after the last record: none is missed and none shown " +
+    "twice. Ctrl-C ends it. " +
     "With --json each record is one line.",
   args: {},
   options: {
-    last: integerOr(10, "how many of those that are there already (10 if not given)", { min: 0, max: 200 }),
+    last: integerOr(10, "how many of those that are there already (10 if not given)", {
+      min: 0,
+      max: 200,
+    }),
     every: durationWithin("2s", "how often to ask", { min: "1s", max: "1h" }),
     ...filterOptions,
   },
   examples: [
     ["sallyport audit tail", "watch what happens in the vault"],
     ["sallyport audit tail --outcome denied --last 0", "refusals from now on"],
-    ["sallyport audit tail --json | jq -r '[.time, .action, .actorName] | @tsv'", "one record a line"],
+    [
+      "sallyport audit tail --json | jq -r '[.time, .action, .actorName] | @tsv'",
+      "one record a line",
+    ],
   ],
   json: recordShape,
   lines: true,
@@ -51,15 +67,26 @@ export const auditTail = defineCommand({
       record.about,
       record.outcome === "denied" ? resultText(record) : "",
     ];
-    screen.mark(record.outcome === "denied" ? "bad" : "ok", line.join("  ").trimEnd(), countText(record));
+    screen.mark(
+      record.outcome === "denied" ? "bad" : "ok",
+      line.join("  ").trimEnd(),
+      countText(record),
+    );
   },
 });
 
 type Pace = { readonly last: number; readonly pauseMs: number };
 type Show = (records: readonly AuditRecord[]) => Promise<void>;
 
-/** Never ends by itself; throws when the log cannot be reached for longer than an action may take. */
-async function tail(session: Session, filters: Filters, { last, pauseMs }: Pace, show: Show): Promise<void> {
+/**
+ * Never ends by itself; throws when the log cannot be reached for longer than an action may take.
+ */
+async function tail(
+  session: Session,
+  filters: Filters,
+  { last, pauseMs }: Pace,
+  show: Show,
+): Promise<void> {
   const query = await session.asUser((client) => queryOf(client, filters));
   const first = await session.asUser((client) => newest(client, query, last));
   await show(first.records);

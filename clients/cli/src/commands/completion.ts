@@ -8,7 +8,8 @@ import { UsageError } from "../failure.ts";
 /** `sallyport completion SHELL`: the completion script of a shell. */
 export const completion = defineCommand({
   description:
-    "It completes commands, options, and the names and ids that they take, which it asks the server for.",
+    "It completes commands, options, and the names and ids that they take, which it asks the " +
+    "server for.",
   args: { shell: required(shells.join(", "), { complete: { words: shells } }) },
   options: {},
   examples: [
@@ -20,7 +21,10 @@ export const completion = defineCommand({
   async run({ args }) {
     const shell = shells.find((each): each is Shell => each === args.shell);
     if (shell === undefined)
-      throw new UsageError(`there is no completion for ${args.shell}`, `choose ${shells.join(", ")}`);
+      throw new UsageError(
+        `there is no completion for ${args.shell}`,
+        `choose ${shells.join(", ")}`,
+      );
     return { shell, script: scripts[shell] };
   },
   show: ({ script }, screen) => screen.value(Buffer.from(script), "the script"),

@@ -5,17 +5,27 @@ import { defineCommand } from "../command/define.ts";
 import { codeText, loginCommand, newCodeShape, plainCode } from "../views/login-code.ts";
 import { relativeTime } from "../terminal/time.ts";
 
-/** `sallyport device add`: makes a login code for a further device of oneself; it is made here and shown once. */
+/**
+ * `sallyport device add`: makes a login code for a further device of oneself; it is made here and
+ * shown once.
+ */
 export const deviceAdd = defineCommand({
   description:
-    "Every computer of yours has a key of its own, so that one that is lost is revoked alone. Whoever redeems the code acts as you: give it to nobody else.",
+    "Every computer of yours has a key of its own, so that one that is lost is revoked alone. " +
+    "Whoever redeems the code acts as you: give it to nobody else.",
   args: {},
   options: {
     lifetime: durationWithin("10m", "how long the code can be redeemed", { min: "60s", max: "1h" }),
   },
   examples: [
-    ["sallyport device add", "prints a login code; the other computer redeems it within 10 minutes"],
-    ["sallyport device add --lifetime 1h | ssh laptop sallyport login", "hands it over without showing it"],
+    [
+      "sallyport device add",
+      "prints a login code; the other computer redeems it within 10 minutes",
+    ],
+    [
+      "sallyport device add --lifetime 1h | ssh laptop sallyport login",
+      "hands it over without showing it",
+    ],
   ],
   json: newCodeShape,
   run: ({ options: { lifetime }, context }) =>

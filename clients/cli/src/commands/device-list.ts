@@ -15,7 +15,9 @@ export const deviceList = defineCommand({
     ["sallyport device list", "your own"],
     ["sallyport device list --all", "of everyone"],
   ],
-  json: listOf(object({ userId: text("the user's id"), userName: text("the user's name"), ...deviceKeys })),
+  json: listOf(
+    object({ userId: text("the user's id"), userName: text("the user's name"), ...deviceKeys }),
+  ),
   async run({ args, options: { all }, context }) {
     if (all && args.user !== undefined) throw new UsageError("--all does not go with a user");
     const users = await context.session.asUser(async (client, { principalId }) =>
@@ -27,6 +29,10 @@ export const deviceList = defineCommand({
   },
   show(devices, screen, { options: { all } }) {
     const of = { title: "USER", cell: ({ userName }: { userName: string }) => userName, min: 6 };
-    screen.table(all ? [of, ...deviceColumns] : deviceColumns, devices, "No device key of this user works.");
+    screen.table(
+      all ? [of, ...deviceColumns] : deviceColumns,
+      devices,
+      "No device key of this user works.",
+    );
   },
 });

@@ -1,4 +1,10 @@
-import { loadIdentity, privateKeyOf, proveRenewal, rawPublicKey, saveIdentity } from "@sallyport/client";
+import {
+  loadIdentity,
+  privateKeyOf,
+  proveRenewal,
+  rawPublicKey,
+  saveIdentity,
+} from "@sallyport/client";
 import { defineCommand } from "../command/define.ts";
 import { object, text, time } from "../command/shape.ts";
 import { relativeTime } from "../terminal/time.ts";
@@ -10,7 +16,9 @@ import { withPendingKey } from "../vaults/pending.ts";
 /** `sallyport device renew`: puts a new key in the place of this computer's. */
 export const deviceRenew = defineCommand({
   description:
-    "The identity file gets the new key; the old one works for 5 minutes more. The new key is kept in a file before it is sent: when the reply is lost, run this again within those 5 minutes and the same key is taken up.",
+    "The identity file gets the new key; the old one works for 5 minutes more. The new key is " +
+    "kept in a file before it is sent: when the reply is lost, run this again within those 5 " +
+    "minutes and the same key is taken up.",
   args: {},
   options: {},
   examples: [
@@ -24,10 +32,12 @@ export const deviceRenew = defineCommand({
     oldKeyEndsAt: time("when the old key stops working"),
     identity: text("the file that holds the new key"),
   }),
-  // Asked again after a lost reply, the server answers the same for the same new key: so this may be tried again.
+  // Asked again after a lost reply, the server answers the same for the same new key: so this may
+  // be tried again.
   run: ({ context }) =>
     context.session.asUser(async (client, identity) => {
-      const path = identityPathOf(context.choice) ?? identityFile(context.env, identity.vaultId, "user");
+      const path =
+        identityPathOf(context.choice) ?? identityFile(context.env, identity.vaultId, "user");
       const presentKey = rawPublicKey(privateKeyOf(Buffer.from(identity.seed, "base64")));
       return withPendingKey(path, pendingName(identity.keyId), async (seed) => {
         const renewed = await client.services.users.renewDevice(
@@ -37,13 +47,22 @@ export const deviceRenew = defineCommand({
         const expiresAt = iso(renewed.keyExpiresAt);
         const newSeed = Buffer.from(seed).toString("base64");
         // The file's own address stays, whatever SALLYPORT_URL says today.
-        await saveIdentity(path, { ...(await loadIdentity(path)), keyId, expiresAt, seed: newSeed });
+        await saveIdentity(path, {
+          ...(await loadIdentity(path)),
+          keyId,
+          expiresAt,
+          seed: newSeed,
+        });
         const oldKeyEndsAt = iso(renewed.oldKeyEndsAt);
         return { keyId, expiresAt, oldKeyId: identity.keyId, oldKeyEndsAt, identity: path };
       });
     }),
   show({ keyId, expiresAt, oldKeyEndsAt }, screen) {
-    screen.mark("ok", `this computer has a new key, which expires ${relativeTime(expiresAt)}`, keyId);
+    screen.mark(
+      "ok",
+      `this computer has a new key, which expires ${relativeTime(expiresAt)}`,
+      keyId,
+    );
     screen.line(`  The old one ends ${relativeTime(oldKeyEndsAt)}.`);
   },
 });

@@ -20,13 +20,22 @@ type Request = Parameters<Sallyport["services"]["users"]["revokeDevice"]>[0];
 /** `sallyport device revoke DEVICE`: ends a device key for good, and what came of it. */
 export const deviceRevoke = defineCommand({
   description:
-    "Takes an owner. Ends the key, what it was renewed from and what it was renewed to, at once and for good, and the " +
-    "unused login codes that its user made. What came of the device ends with it, for a thief may have made it: " +
-    "devices that it added, users that it invited, enrollment tokens that it made, and what came of those. --dry-run " +
-    "shows what that is, and --keep ends the device alone. Machines live on: end those of a token with " +
-    '"token revoke --cascade". Your own computer leaves with "sallyport logout". Asks on a terminal, and needs --yes ' +
+    "Takes an owner. Ends the key, what it was renewed from and what it was renewed to, at once " +
+    "and for good, and the " +
+    "unused login codes that its user made. What came of the device ends with it, for a thief " +
+    "may have made it: " +
+    "devices that it added, users that it invited, enrollment tokens that it made, and what came " +
+    "of those. --dry-run " +
+    "shows what that is, and --keep ends the device alone. Machines live on: end those of a " +
+    "token with " +
+    '"token revoke --cascade". Your own computer leaves with "sallyport logout". Asks on a ' +
+    "terminal, and needs --yes " +
     "without one.",
-  args: { device: required('the device, as "device list" shows it, or its keyid', { complete: "devices" }) },
+  args: {
+    device: required('the device, as "device list" shows it, or its keyid', {
+      complete: "devices",
+    }),
+  },
   options: {
     reason: reasonOption,
     keep: flag("keep what came of the device"),
@@ -48,7 +57,10 @@ export const deviceRevoke = defineCommand({
     descendants: object(
       {
         ...descendantKeys,
-        users: listOf(object({ userId: text("a user's id"), name: text("its name") }), "users it invited"),
+        users: listOf(
+          object({ userId: text("a user's id"), name: text("its name") }),
+          "users it invited",
+        ),
         devices: listOf(text("a keyid"), "devices it added"),
         tokens: listOf(text("a token's id"), "enrollment tokens it made"),
       },
@@ -94,7 +106,9 @@ export const deviceRevoke = defineCommand({
     for (const device of descendants.devices) screen.line(`  device  ${device}`);
     for (const token of descendants.tokens) screen.line(`  token   ${token}`);
     if (descendants.machines > 0)
-      screen.line('  Machines live on; "sallyport token revoke TOKEN --cascade" ends those of a token.');
+      screen.line(
+        '  Machines live on; "sallyport token revoke TOKEN --cascade" ends those of a token.',
+      );
   },
 });
 

@@ -13,7 +13,8 @@ const marks: Readonly<Record<string, Mark>> = { ok: "ok", warn: "warn", bad: "ba
 /** `sallyport doctor`: checks what has to be right, from here to the server. */
 export const doctor = defineCommand({
   description:
-    "The exit code is that of the first fault: 2 a setting, 4 the identity or the clock, 6 the way to the server.",
+    "The exit code is that of the first fault: 2 a setting, 4 the identity or the clock, 6 the " +
+    "way to the server.",
   args: {},
   options: {
     data: text("check what ends in a deployment's data directory instead", {
@@ -24,12 +25,16 @@ export const doctor = defineCommand({
   examples: [
     ["sallyport doctor", "before asking for help"],
     ["sallyport doctor --vault staging", "another vault's identity and gateway"],
-    ["sallyport doctor --data .sallyport", "for an operator: keyset, signer and certificates that end soon"],
+    [
+      "sallyport doctor --data .sallyport",
+      "for an operator: keyset, signer and certificates that end soon",
+    ],
   ],
   json: listOf(
     object({
       check: word(
-        "`runtime`, `environment`, `identity`, `gateway`, `proxy`, `reach`, `TLS`, `root`, `clock` or `accepted`; with --data " +
+        "`runtime`, `environment`, `identity`, `gateway`, `proxy`, `reach`, `TLS`, `root`, " +
+          "`clock` or `accepted`; with --data " +
           "`runtime`, `data`, `root` or `certificates`",
       ),
       status: word("`ok`, `warn` or `bad`"),
@@ -38,7 +43,10 @@ export const doctor = defineCommand({
     }),
   ),
   async run({ context, options: { data } }) {
-    const findings = [checkRuntime(), ...(await (data === undefined ? checkAll(context) : checkData(data)))];
+    const findings = [
+      checkRuntime(),
+      ...(await (data === undefined ? checkAll(context) : checkData(data))),
+    ];
     context.exitCode = findings.find(({ status }) => status === "bad")?.exitCode ?? 0;
     return findings.map(({ check, status, detail, fix }) => ({ check, status, detail, fix }));
   },

@@ -17,12 +17,16 @@ import { pendingOf, withPendingKey } from "../vaults/pending.ts";
 /** `sallyport enroll`: makes this computer a machine of a vault. */
 export const enroll = defineCommand({
   description:
-    "The token is in SALLYPORT_ENROLLMENT_TOKEN and is not sent: its key signs the key that this machine makes. When a reply is lost, run it again: the same key is used, and no second use of the token is spent.",
+    "The token is in SALLYPORT_ENROLLMENT_TOKEN and is not sent: its key signs the key that this " +
+    "machine makes. When a reply is lost, run it again: the same key is used, and no second " +
+    "use of the token is spent.",
   args: {},
   options: {
     name: text("the machine's name; the host name if not given", { value: "name" }),
     dryRun: flag("only say what would be enrolled; no use is spent"),
-    ifNeeded: flag("keep the identity that is there while it is of this token and gateway, and lives"),
+    ifNeeded: flag(
+      "keep the identity that is there while it is of this token and gateway, and lives",
+    ),
     left: durationWithin("10m", "with --if-needed: how long it has to live still", {
       min: "1s",
       max: "365d",
@@ -31,8 +35,14 @@ export const enroll = defineCommand({
   examples: [
     ['SALLYPORT_ENROLLMENT_TOKEN="$TOKEN" sallyport enroll', "in a pipeline"],
     ["sallyport enroll --dry-run", "what would be enrolled, or why not"],
-    ['SALLYPORT_IDENTITY="$RUNNER_TEMP/machine.json" sallyport enroll', "an identity of this job's own"],
-    ["sallyport enroll --if-needed --left 1h", "on a runner that stays: no new machine for each job"],
+    [
+      'SALLYPORT_IDENTITY="$RUNNER_TEMP/machine.json" sallyport enroll',
+      "an identity of this job's own",
+    ],
+    [
+      "sallyport enroll --if-needed --left 1h",
+      "on a runner that stays: no new machine for each job",
+    ],
   ],
   json: object({
     machineId: nullable(word("the machine's id; null with --dry-run")),
@@ -42,13 +52,20 @@ export const enroll = defineCommand({
     expiresAt: time("when the machine stops working"),
     identity: nullable(word("the file that holds its key; null with --dry-run")),
     dryRun: nullable({ ...checkShape, means: "with --dry-run what would be enrolled, else null" }),
-    enrolled: boolean("whether a machine was made: not with --dry-run, nor when --if-needed kept one"),
-    why: nullable(word("with --if-needed, why the identity that was there was not kept; else null")),
+    enrolled: boolean(
+      "whether a machine was made: not with --dry-run, nor when --if-needed kept one",
+    ),
+    why: nullable(
+      word("with --if-needed, why the identity that was there was not kept; else null"),
+    ),
   }),
   async run({ options: { name, dryRun, ifNeeded, left }, context }) {
     const token = context.env["SALLYPORT_ENROLLMENT_TOKEN"];
     if (!token)
-      throw new UsageError("SALLYPORT_ENROLLMENT_TOKEN is not set", "put the enrollment token into it");
+      throw new UsageError(
+        "SALLYPORT_ENROLLMENT_TOKEN is not set",
+        "put the enrollment token into it",
+      );
     const wanted = name === undefined ? {} : { name };
     if (dryRun) return wouldEnroll(await checkToken(context, token.trim(), wanted));
     const endpoint = await endpointOf(context.env);
@@ -58,7 +75,8 @@ export const enroll = defineCommand({
     const former = await formerIdentity(path);
     const wantedIdentity = { ...endpoint, tokenId: id, name, leftSeconds: left };
     const why = ifNeeded ? await whyNotKept(context, former, wantedIdentity) : null;
-    if (ifNeeded && former && why === null) return outcomeOf(former, path, { enrolled: false, why });
+    if (ifNeeded && former && why === null)
+      return outcomeOf(former, path, { enrolled: false, why });
     const identity = await context.session.patiently(new URL(endpoint.url).host, (options) =>
       withPendingKey(path, pendingOf(id, name), async (seed) => {
         const made = await enrollMachine(endpoint, token.trim(), { ...options, ...wanted, seed });
@@ -85,21 +103,42 @@ function outcomeOf(
   path: string,
   how: { readonly enrolled: boolean; readonly why: string | null },
 ) {
-  const machine = { machineId: principalId, name, vaultId, vaultName: vaultName ?? null, expiresAt };
+  const machine = {
+    machineId: principalId,
+    name,
+    vaultId,
+    vaultName: vaultName ?? null,
+    expiresAt,
+  };
   return { ...machine, identity: path, dryRun: null, ...how };
 }
 
 // Another job may be running with it, and it goes on living without a key that anybody has.
 function sayReplaced({ progress }: Context, former: Identity | undefined, now: Identity): void {
-  if (!former || former.principalId === now.principalId || Date.parse(former.expiresAt) <= Date.now()) return;
+  if (
+    !former ||
+    former.principalId === now.principalId ||
+    Date.parse(former.expiresAt) <= Date.now()
+  )
+    return;
   const { name, principalId } = former;
   progress.say(
-    `the identity of ${name} was there and is replaced; "sallyport machine revoke ${principalId}" ends it`,
+    `the identity of ${name} was there and is replaced; "sallyport machine revoke ` +
+      `${principalId}" ends it`,
   );
 }
 
 function wouldEnroll(dryRun: Check) {
   const { machineName: name, vaultId, expiresAt } = dryRun;
   const none = { enrolled: false, why: null };
-  return { machineId: null, name, vaultId, vaultName: null, expiresAt, identity: null, dryRun, ...none };
+  return {
+    machineId: null,
+    name,
+    vaultId,
+    vaultName: null,
+    expiresAt,
+    identity: null,
+    dryRun,
+    ...none,
+  };
 }

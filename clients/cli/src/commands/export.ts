@@ -11,12 +11,18 @@ import { readVariables } from "../values/read.ts";
 /** `sallyport export`: secrets in a format that other programs read back byte for byte. */
 export const exportCommand = defineCommand({
   description:
-    "What a format cannot hold is refused, and the formats that can are named. Fields become NAME_FIELD. Values that are not UTF-8 go into json and yaml as base64, and into nothing else. On a GitHub runner, github-env also has the values masked in the job's log.",
+    "What a format cannot hold is refused, and the formats that can are named. Fields become " +
+    "NAME_FIELD. Values that are not UTF-8 go into json and yaml as base64, and into nothing " +
+    "else. On a GitHub runner, github-env also has the values masked in the job's log.",
   args: {},
   options: {
     format: requiredChoice("how to write them", formatNames, { value: "format", short: "-f" }),
     ...variableOptions,
-    output: text("write to a file that only you may read", { value: "file", complete: "files", short: "-o" }),
+    output: text("write to a file that only you may read", {
+      value: "file",
+      complete: "files",
+      short: "-o",
+    }),
   },
   examples: [
     ["sallyport export --format dotenv --output .env", "a file for the dotenv packages"],
@@ -33,8 +39,9 @@ export const exportCommand = defineCommand({
     const { identifiers } = formats[format];
     const variables = await readVariables(context.session, options, identifiers);
     const content = writeFormat(format, variables);
-    // The runner shows the environment at the head of each later step, and masks only what it was given. It reads commands
-    // from standard error too; anywhere else they would be values on a screen.
+    // The runner shows the environment at the head of each later step, and masks only what it was
+    // given. It reads commands from standard error too; anywhere else they would be values on a
+    // screen.
     if (format === "github-env" && context.env["GITHUB_ACTIONS"] === "true")
       terminalOf("stderr", context.env).write(githubMasks(variables));
     if (output === undefined) return { format, content };

@@ -9,7 +9,8 @@ import { readOne } from "../values/select.ts";
 /** `sallyport get SECRET`: one value to standard output, byte for byte. */
 export const get = defineCommand({
   description:
-    "The value goes to standard output as it is, nothing added. A secret with fields is one JSON object; --field takes one of them.",
+    "The value goes to standard output as it is, nothing added. A secret with fields is one JSON " +
+    "object; --field takes one of them.",
   args: { secret: required("name or id", { complete: "readableSecrets" }) },
   options: {
     project: text("its project, when the name is in several", {
@@ -34,7 +35,8 @@ export const get = defineCommand({
     name: word("its name"),
     version: whole("the version that was read"),
     kind: word(
-      "`single` or `fields`: then the value is a JSON object of texts, unless one field was asked for",
+      "`single` or `fields`: then the value is a JSON object of texts, unless one field was " +
+        "asked for",
     ),
     value: word("the value in base64"),
   }),
@@ -51,7 +53,13 @@ export const get = defineCommand({
     }
     const { secretId, name } = secret;
     const kind = secret.valueKind === ValueKind.FIELDS && field === undefined ? "fields" : "single";
-    return { secretId, name, version: secret.version, kind, value: Buffer.from(content).toString("base64") };
+    return {
+      secretId,
+      name,
+      version: secret.version,
+      kind,
+      value: Buffer.from(content).toString("base64"),
+    };
   },
   show({ name, value }, screen) {
     const content = Buffer.from(value, "base64");

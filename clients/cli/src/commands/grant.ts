@@ -8,11 +8,16 @@ import { findMachine, findProject, locateSecret } from "../lookup.ts";
 import { fewAtOnce } from "../pages.ts";
 import { grantShape, grantViews } from "../views/access.ts";
 
-/** `sallyport grant MACHINE SECRET…`: lets a machine read secrets, or sets all that it may read of a project. */
+/**
+ * `sallyport grant MACHINE SECRET…`: lets a machine read secrets, or sets all that it may read of a
+ * project.
+ */
 export const grant = defineCommand({
   description:
-    "The machine has to be a member of the secrets' project. What it may read already stays; naming a secret again " +
-    "changes whether its older versions may be read too. With --set the named secrets become the only ones of the " +
+    "The machine has to be a member of the secrets' project. What it may read already stays; " +
+    "naming a secret again " +
+    "changes whether its older versions may be read too. With --set the named secrets become the " +
+    "only ones of the " +
     "project that it may read, in one step; naming none takes all of them back.",
   args: {
     machine: required("name or id", { complete: "machines" }),
@@ -65,13 +70,18 @@ async function addGrants(
   keys: readonly string[],
   { project, anyVersion }: Reach,
 ): Promise<Given> {
-  if (keys.length === 0) throw new UsageError("no secret was named", "name the secrets after the machine");
+  if (keys.length === 0)
+    throw new UsageError("no secret was named", "name the secrets after the machine");
   const secrets = await fewAtOnce(keys, (key) => locateSecret(client, key, project));
   // One after the other; a grant that is given twice is given once.
   const given = await fewAtOnce(
     secrets,
     async ({ secretId }) => {
-      const { grant: added } = await client.services.grants.addGrant({ machineId, secretId, anyVersion });
+      const { grant: added } = await client.services.grants.addGrant({
+        machineId,
+        secretId,
+        anyVersion,
+      });
       return added ?? [];
     },
     1,

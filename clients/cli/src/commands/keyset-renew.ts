@@ -8,22 +8,30 @@ import { relativeTime } from "../terminal/time.ts";
 /** `sallyport keyset renew`: signs the keyset anew. */
 export const keysetRenew = defineCommand({
   description:
-    "Needs no root key. Every process takes up the new file within seconds; give it to the gateway first. Run it every " +
-    "day, by cron or a systemd timer: a keyset lives for days. The keys stay as they are unless --keys names them.",
+    "Needs no root key. Every process takes up the new file within seconds; give it to the " +
+    "gateway first. Run it every " +
+    "day, by cron or a systemd timer: a keyset lives for days. The keys stay as they are unless " +
+    "--keys names them.",
   args: {},
   options: {
     dir: requiredText("the keyset folder", { value: "folder", complete: "files" }),
     days: integerOr(7, "how long the keyset is valid", { min: 1, max: 30 }),
-    keys: repeated("what the programs that make keys printed; the first key of each use is preferred", {
-      value: "file",
-      complete: "files",
-    }),
+    keys: repeated(
+      "what the programs that make keys printed; the first key of each use is preferred",
+      {
+        value: "file",
+        complete: "files",
+      },
+    ),
     to: repeated("another file to write the keyset to", { value: "file", complete: "files" }),
   },
   examples: [
     ["sallyport keyset renew --dir keyset", "daily"],
     ["sallyport keyset renew --dir keyset --to /etc/gateway/keyset.bin", "and hand it out"],
-    ["sallyport keyset renew --dir keyset --keys crypto.json --keys others.json", "with other keys"],
+    [
+      "sallyport keyset renew --dir keyset --keys crypto.json --keys others.json",
+      "with other keys",
+    ],
   ],
   json: object({
     epoch: integer("the epoch of the new keyset"),
@@ -36,8 +44,16 @@ export const keysetRenew = defineCommand({
     const given = keys.length === 0 ? undefined : await readPublishedKeys(keys);
     const renewed = await renewKeyset({ dir, days, nowMs: Date.now(), keys: given, copies: to });
     const { epoch, notAfterMs, signerNotAfterMs, rootFingerprint, files } = renewed;
-    const [notAfter, signerNotAfter] = [notAfterMs, signerNotAfterMs].map((ms) => new Date(ms).toISOString());
-    return { epoch, notAfter: notAfter ?? "", signerNotAfter: signerNotAfter ?? "", rootFingerprint, files };
+    const [notAfter, signerNotAfter] = [notAfterMs, signerNotAfterMs].map((ms) =>
+      new Date(ms).toISOString(),
+    );
+    return {
+      epoch,
+      notAfter: notAfter ?? "",
+      signerNotAfter: signerNotAfter ?? "",
+      rootFingerprint,
+      files,
+    };
   },
   show({ epoch, notAfter, files }, screen) {
     screen.mark("ok", `keyset ${epoch}, valid until ${relativeTime(notAfter)}`);

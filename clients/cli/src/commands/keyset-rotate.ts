@@ -1,9 +1,22 @@
 import { answerOwners } from "@sallyport/proto/signing";
 import { defineCommand } from "../command/define.ts";
-import { choice, flag, integerOr, required, requiredChoice, requiredText } from "../command/options.ts";
+import {
+  choice,
+  flag,
+  integerOr,
+  required,
+  requiredChoice,
+  requiredText,
+} from "../command/options.ts";
 import { boolean, listOf, nullable, object, text, time } from "../command/shape.ts";
 import { UsageError } from "../failure.ts";
-import { type Place, type RotatedUse, allPlaces, nameOf, rotatedUses } from "../keyset/rotation/place.ts";
+import {
+  type Place,
+  type RotatedUse,
+  allPlaces,
+  nameOf,
+  rotatedUses,
+} from "../keyset/rotation/place.ts";
 import { NotDueError, rotate } from "../keyset/rotation/rotate.ts";
 import { type RotationStep, rotationSteps } from "../keyset/rotation/standing.ts";
 import { nextWords, rotationShape, rotationView } from "../keyset/rotation/view.ts";
@@ -11,9 +24,12 @@ import { nextWords, rotationShape, rotationView } from "../keyset/rotation/view.
 /** `sallyport keyset rotate STEP`: takes one step of replacing a key by another. */
 export const keysetRotate = defineCommand({
   description:
-    "accept makes a new key and has everybody take it beside the old one; prefer, a minute later, has it sign; retire " +
-    "takes the old one away, once nothing that it made is on its way. Everything goes on meanwhile, and every process " +
-    "takes its files up by itself. A step may be repeated; one that was cut off is finished by the same step. " +
+    "accept makes a new key and has everybody take it beside the old one; prefer, a minute " +
+    "later, has it sign; retire " +
+    "takes the old one away, once nothing that it made is on its way. Everything goes on " +
+    "meanwhile, and every process " +
+    "takes its files up by itself. A step may be repeated; one that was cut off is finished by " +
+    "the same step. " +
     "Run it where the key files are, as who may write them.",
   args: {
     step: required(rotationSteps.join(", "), { complete: { words: rotationSteps } }),
@@ -23,15 +39,27 @@ export const keysetRotate = defineCommand({
       value: "folder",
       complete: "files",
     }),
-    use: requiredChoice("which key; all takes the step wherever it is due", [...rotatedUses, "all"]),
+    use: requiredChoice("which key; all takes the step wherever it is due", [
+      ...rotatedUses,
+      "all",
+    ]),
     holder: choice("whose answer key", answerOwners),
     now: flag("wait for nothing: for a key that was stolen; what it made a moment ago is refused"),
     days: integerOr(7, "how long the keysets are valid that it signs", { min: 1, max: 30 }),
   },
   examples: [
-    ["sallyport keyset rotate accept --deployment .sallyport --use reply", "the new key, beside the old one"],
-    ["sallyport keyset rotate prefer --deployment .sallyport --use answer --holder policy", "it signs"],
-    ["sallyport keyset rotate retire --deployment .sallyport --use all", "all old keys that are due"],
+    [
+      "sallyport keyset rotate accept --deployment .sallyport --use reply",
+      "the new key, beside the old one",
+    ],
+    [
+      "sallyport keyset rotate prefer --deployment .sallyport --use answer --holder policy",
+      "it signs",
+    ],
+    [
+      "sallyport keyset rotate retire --deployment .sallyport --use all",
+      "all old keys that are due",
+    ],
   ],
   json: object({
     step: text("the step"),
@@ -63,7 +91,11 @@ export const keysetRotate = defineCommand({
     for (const { rotation, changed } of keys) {
       const { use, holder, preferred, coming } = rotation;
       const words = nameOf({ use: use as RotatedUse, holder: ownerOf(holder) });
-      screen.mark("ok", `${words}: ${step}${changed ? "" : " was done already"}`, coming ?? preferred);
+      screen.mark(
+        "ok",
+        `${words}: ${step}${changed ? "" : " was done already"}`,
+        coming ?? preferred,
+      );
       screen.line(`  next: ${nextWords(rotation)}`);
     }
     for (const { use, holder, why } of notDue)

@@ -1,5 +1,8 @@
 import { timestampDate, timestampMs } from "@bufbuild/protobuf/wkt";
-import { KeyUseSchema, type PublicKey } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import {
+  KeyUseSchema,
+  type PublicKey,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { enumName } from "@sallyport/proto/names";
 import { rootFingerprint } from "@sallyport/proto/signing";
 import { defineCommand } from "../command/define.ts";
@@ -9,12 +12,18 @@ import { KeysetFileError, readKeyset } from "../keyset/files.ts";
 import { openAsOfThen } from "../keyset/open.ts";
 import { allPlaces } from "../keyset/rotation/place.ts";
 import { standingOf } from "../keyset/rotation/rotate.ts";
-import { type RotationView, nextWords, rotationShape, rotationView } from "../keyset/rotation/view.ts";
+import {
+  type RotationView,
+  nextWords,
+  rotationShape,
+  rotationView,
+} from "../keyset/rotation/view.ts";
 import { relativeTime } from "../terminal/time.ts";
 
 /** `sallyport keyset show FILE`: what a keyset says. */
 export const keysetShow = defineCommand({
-  description: "Compare the root with the one that you know: a file by itself proves nothing about it.",
+  description:
+    "Compare the root with the one that you know: a file by itself proves nothing about it.",
   args: { file: required("the keyset file", { complete: "files" }) },
   options: {
     deployment: text("the folder of a deployment: also says how far the rotation of each key is", {
@@ -33,7 +42,9 @@ export const keysetShow = defineCommand({
     keys: listOf(
       object({
         keyId: word("the key's id"),
-        use: word("what it is for: `CREDENTIAL`, `SEALING`, `REPLY`, …; the first of a use is preferred"),
+        use: word(
+          "what it is for: `CREDENTIAL`, `SEALING`, `REPLY`, …; the first of a use is preferred",
+        ),
         holder: nullable(word("who signs answers with it; null for other uses")),
         publicKey: word("the raw key in base64"),
         state: word("`preferred`, `accepted` before it is preferred, or `former` after it was"),
@@ -42,7 +53,10 @@ export const keysetShow = defineCommand({
       "the keys, in the order of the keyset",
     ),
     rotations: nullable(
-      listOf(rotationShape, "with --deployment how far each rotation is and what comes next, else null"),
+      listOf(
+        rotationShape,
+        "with --deployment how far each rotation is and what comes next, else null",
+      ),
     ),
   }),
   async run({ args: { file }, options: { deployment } }) {
@@ -60,7 +74,10 @@ export const keysetShow = defineCommand({
       rotations: deployment === undefined ? null : await rotationsOf(deployment),
     };
   },
-  show({ rootFingerprint: root, epoch, notAfter, signer, signerNotAfter, keys, rotations }, screen) {
+  show(
+    { rootFingerprint: root, epoch, notAfter, signer, signerNotAfter, keys, rotations },
+    screen,
+  ) {
     screen.facts([
       ["root", root],
       ["epoch", String(epoch)],
@@ -97,7 +114,8 @@ function keyView(key: PublicKey, keys: readonly PublicKey[]) {
   };
 }
 
-// A key that was published after the preferred one took its place comes next; one that gave it that place did not.
+// A key that was published after the preferred one took its place comes next; one that gave it that
+// place did not.
 function stateOf(key: PublicKey, keys: readonly PublicKey[]): string {
   const preferred = keys.find(({ use, holder }) => use === key.use && holder === key.holder);
   if (preferred === undefined || preferred === key) return "preferred";

@@ -7,8 +7,10 @@ import { relativeTime } from "../terminal/time.ts";
 /** `sallyport keyset sign`: has the root vouch for a new key that signs keysets. */
 export const keysetSign = defineCommand({
   description:
-    "Needs the deployment's root key, and is the only command that does: bring it, run this, take it away again. " +
-    "The new signer takes the place of the one before, whose keysets clients refuse once they have seen a newer one. " +
+    "Needs the deployment's root key, and is the only command that does: bring it, run this, " +
+    "take it away again. " +
+    "The new signer takes the place of the one before, whose keysets clients refuse once they " +
+    "have seen a newer one. " +
     'Run "sallyport keyset renew" afterwards.',
   args: {},
   options: {

@@ -9,7 +9,10 @@ import { integer, listOf, object, text as word } from "../command/shape.ts";
 export const list = defineCommand({
   args: {},
   options: {
-    project: text("only of this project, by name or id", { value: "project", complete: "readableProjects" }),
+    project: text("only of this project, by name or id", {
+      value: "project",
+      complete: "readableProjects",
+    }),
   },
   examples: [
     ["sallyport list", "everything this machine may read"],
@@ -29,7 +32,9 @@ export const list = defineCommand({
     const byId = project !== undefined && isId("prj", project) ? project : undefined;
     const readable = await context.session.asMachine((client) => client.listReadable(byId));
     return readable
-      .filter(({ projectName }) => project === undefined || byId !== undefined || projectName === project)
+      .filter(
+        ({ projectName }) => project === undefined || byId !== undefined || projectName === project,
+      )
       .map(({ secretId, name, projectId, projectName, version, kind }) => ({
         name,
         project: projectName,

@@ -19,14 +19,19 @@ import { identityFile, writeCurrentVault } from "../vaults/folder.ts";
 import { keepIdentity } from "../vaults/keep.ts";
 import { withPendingKey } from "../vaults/pending.ts";
 
-/** `sallyport login`: turns a login code into this computer's user identity, and chooses its vault. */
+/**
+ * `sallyport login`: turns a login code into this computer's user identity, and chooses its vault.
+ */
 export const login = defineCommand({
   description:
-    'Reads the login code from standard input or asks for it. A code of "device add" makes this computer a further device of the same user. SALLYPORT_URL says where the gateway answers, SALLYPORT_CA what its certificate is signed by; the identity keeps both.',
+    'Reads the login code from standard input or asks for it. A code of "device add" makes this ' +
+    "computer a further device of the same user. SALLYPORT_URL says where the gateway answers, " +
+    "SALLYPORT_CA what its certificate is signed by; the identity keeps both.",
   args: {},
   options: {
     name: text(
-      "how you are shown in lists and records; for a further device, your name (your login name here if not given)",
+      "how you are shown in lists and records; for a further device, your name (your login name " +
+        "here if not given)",
       {
         value: "name",
       },
@@ -49,7 +54,8 @@ export const login = defineCommand({
     const code = (
       process.stdin.isTTY ? await promptHidden("Login code: ") : await readText(process.stdin)
     ).trim();
-    if (code === "") throw new UsageError("no login code was given", "pipe it in, or run this on a terminal");
+    if (code === "")
+      throw new UsageError("no login code was given", "pipe it in, or run this on a terminal");
     const { id, vaultId } = parseToken(code, "login");
     const chosen = identityPathOf(context.choice);
     const path = chosen ?? identityFile(context.env, vaultId, "user");
@@ -60,7 +66,14 @@ export const login = defineCommand({
     );
     if (chosen === undefined) await writeCurrentVault(context.env, vaultId);
     const { principalId, vaultName = null, expiresAt } = identity;
-    return { userId: principalId, name: identity.name, vaultId, vaultName, expiresAt, identity: path };
+    return {
+      userId: principalId,
+      name: identity.name,
+      vaultId,
+      vaultName,
+      expiresAt,
+      identity: path,
+    };
   },
   show({ name, userId, vaultName, vaultId, expiresAt }, screen) {
     screen.mark(
@@ -71,7 +84,8 @@ export const login = defineCommand({
   },
 });
 
-// Only the server knows whether a code is for a further device. Such a code takes its user's name, or none.
+// Only the server knows whether a code is for a further device. Such a code takes its user's name,
+// or none.
 async function redeemAs(
   endpoint: Endpoint,
   code: string,

@@ -53,7 +53,12 @@ describe("logout", () => {
     const { code, out } = await logout(["--as", "machine", "--vault", "prod", "--json"], {
       SALLYPORT_IDENTITY: path,
     });
-    expect({ code, ...JSON.parse(out) }).toEqual({ code: 0, removed: [path], ended: [], notEnded: [] });
+    expect({ code, ...JSON.parse(out) }).toEqual({
+      code: 0,
+      removed: [path],
+      ended: [],
+      notEnded: [],
+    });
   });
 
   test("of a file that is not there is no failure", async () => {

@@ -14,15 +14,26 @@ import type { Context } from "../context.ts";
 import { CliError } from "../failure.ts";
 import { userAgent } from "../session.ts";
 import { chooseVault, identityPathOf, namedVaultOf } from "../vaults/choose.ts";
-import { forgetCurrentVault, identityFile, localVaults, readCurrentVault } from "../vaults/folder.ts";
+import {
+  forgetCurrentVault,
+  identityFile,
+  localVaults,
+  readCurrentVault,
+} from "../vaults/folder.ts";
 
 const kinds = ["user", "machine"] as const;
 type Kind = (typeof kinds)[number];
 
-/** `sallyport logout`: ends this computer's keys at the server and removes their identities from this computer. */
+/**
+ * `sallyport logout`: ends this computer's keys at the server and removes their identities from
+ * this computer.
+ */
 export const logout = defineCommand({
   description:
-    "Ends the keys of the current vault (or of --vault) at the server, overwrites them here and removes their files. A machine is thereby revoked. When the server cannot be reached the files go all the same, and it says what to end there by hand. The last key of a vault's last owner stays.",
+    "Ends the keys of the current vault (or of --vault) at the server, overwrites them here and " +
+    "removes their files. A machine is thereby revoked. When the server cannot be reached the " +
+    "files go all the same, and it says what to end there by hand. The last key of a vault's " +
+    "last owner stays.",
   args: {},
   options: {
     as: choice("only this identity; both if not given", kinds),
@@ -51,7 +62,8 @@ export const logout = defineCommand({
       const failure = identity && !localOnly ? await signOut(identity, context) : undefined;
       if (identity && failure) notEnded.push({ keyId: identity.keyId, reason: failure.reason });
       else if (identity && !localOnly) ended.push(identity.keyId);
-      for (const file of [path, `${path}.pending`]) if (await erasePrivateFile(file)) removed.push(file);
+      for (const file of [path, `${path}.pending`])
+        if (await erasePrivateFile(file)) removed.push(file);
     }
     await forgetIfGone(context);
     return { removed, ended, notEnded };
@@ -65,12 +77,20 @@ export const logout = defineCommand({
       screen.line(`  ${byHand(keyId)}`);
     }
     if (localOnly && removed.length > 0)
-      screen.mark("warn", "the server was not told: the keys work until they expire, for whoever has a copy");
+      screen.mark(
+        "warn",
+        "the server was not told: the keys work until they expire, for whoever has a copy",
+      );
   },
 });
 
-// What is no identity is not ours to remove, and of one that others may read the key has to end: neither is passed over.
-async function identityAt(path: string, { choice }: Context, as?: Kind): Promise<Identity | undefined> {
+// What is no identity is not ours to remove, and of one that others may read the key has to end:
+// neither is passed over.
+async function identityAt(
+  path: string,
+  { choice }: Context,
+  as?: Kind,
+): Promise<Identity | undefined> {
   const identity = await loadIdentity(path).catch((error: unknown) => {
     if (error instanceof SallyportError && error.reason === "IDENTITY_MISSING") return undefined;
     throw error;
@@ -78,7 +98,8 @@ async function identityAt(path: string, { choice }: Context, as?: Kind): Promise
   if (!identity) return undefined;
   const { kind, vaultId, vaultName } = identity;
   const vault = namedVaultOf(choice);
-  if ((as ?? kind) === kind && (vault === undefined || [vaultId, vaultName].includes(vault))) return identity;
+  if ((as ?? kind) === kind && (vault === undefined || [vaultId, vaultName].includes(vault)))
+    return identity;
   throw new CliError(
     "IDENTITY_UNFIT",
     `${path} is a ${kind}'s identity of ${vaultId}, and another was named`,
@@ -96,7 +117,10 @@ function byHand(keyId: string): string {
 
 const patienceMs = 10_000;
 
-/** Ends a key at the server; what it fails with, unless the key had ended before. Throws CliError for the last owner. */
+/**
+ * Ends a key at the server; what it fails with, unless the key had ended before. Throws CliError
+ * for the last owner.
+ */
 async function signOut(identity: Identity, context: Context): Promise<SallyportError | undefined> {
   if (Date.parse(identity.expiresAt) <= Date.now()) return undefined;
   const signal = AbortSignal.timeout(Math.min(context.globals.timeoutMs, patienceMs));
@@ -111,9 +135,15 @@ async function signOut(identity: Identity, context: Context): Promise<SallyportE
   } catch (error) {
     const failure = toSallyportError(error);
     if (failure.reason === "LAST_OWNER")
-      throw new CliError("LAST_OWNER", `${identity.name} is the last owner, and this is their last device`, {
-        next: '"sallyport user invite --role owner" or "sallyport device add" first, or give the vault up with --local-only',
-      });
+      throw new CliError(
+        "LAST_OWNER",
+        `${identity.name} is the last owner, and this is their last device`,
+        {
+          next:
+            '"sallyport user invite --role owner" or "sallyport device add" first, or give ' +
+            "the vault up with --local-only",
+        },
+      );
     return hadEnded(identity, failure) ? undefined : failure;
   } finally {
     client.close();

@@ -12,10 +12,14 @@ import { personText } from "../views/person.ts";
 /** `sallyport machine access MACHINE`: what a machine can read, and what keeps it from reading. */
 export const machineAccess = defineCommand({
   description:
-    "Every grant that it has, by project, with what a read would be refused with now, by the same rules as the read itself.",
+    "Every grant that it has, by project, with what a read would be refused with now, by the " +
+    "same rules as the read itself.",
   args: { machine: required("the machine's name or id", { complete: "machines" }) },
   options: {
-    project: text("only of this project, by name or id", { value: "project", complete: "projects" }),
+    project: text("only of this project, by name or id", {
+      value: "project",
+      complete: "projects",
+    }),
   },
   examples: [
     ["sallyport machine access runner-1", "everything that it was granted"],
@@ -50,8 +54,16 @@ export const machineAccess = defineCommand({
       );
       const placeOf = (grant: GrantView): string =>
         `${names.get(grant.projectId) ?? grant.projectId}/${grant.secret ?? grant.secretId}`;
-      const grants = (await grantViews(client, found)).toSorted((a, b) => compare(placeOf(a), placeOf(b)));
-      return { machineId, name, state: stateWord(machine), grants, projectNames: Object.fromEntries(names) };
+      const grants = (await grantViews(client, found)).toSorted((a, b) =>
+        compare(placeOf(a), placeOf(b)),
+      );
+      return {
+        machineId,
+        name,
+        state: stateWord(machine),
+        grants,
+        projectNames: Object.fromEntries(names),
+      };
     }),
   show({ name, grants, projectNames }, screen) {
     screen.table(

@@ -15,7 +15,9 @@ export const machineEnable = defineCommand({
   json: machineShape,
   async run({ args, context }) {
     const { machineId } = await livingMachine(context, args.machine, "enabled");
-    return plainMachine(await changeMachine(context, (machines) => machines.enableMachine({ machineId })));
+    return plainMachine(
+      await changeMachine(context, (machines) => machines.enableMachine({ machineId })),
+    );
   },
   show: ({ name, state, machineId }, screen) => screen.mark("ok", `${name} is ${state}`, machineId),
 });

@@ -5,7 +5,13 @@ import { listOf } from "../command/shape.ts";
 import { everyPage } from "../pages.ts";
 import { relativeTime } from "../terminal/time.ts";
 import { checkTokenId } from "../tokens/find.ts";
-import { machineShape, machineStateOf, machineStates, plainMachine, stateStyle } from "../views/machine.ts";
+import {
+  machineShape,
+  machineStateOf,
+  machineStates,
+  plainMachine,
+  stateStyle,
+} from "../views/machine.ts";
 import { seenText } from "../views/user.ts";
 
 /** `sallyport machine list`: the machines of the vault, newest first. */
@@ -13,14 +19,20 @@ export const machineList = defineCommand({
   args: {},
   options: {
     state: words("only those that are now", machineStates),
-    token: textOr("", "only those that this token made, by its id", { value: "token", complete: "tokens" }),
+    token: textOr("", "only those that this token made, by its id", {
+      value: "token",
+      complete: "tokens",
+    }),
     name: textOr("", "only those of exactly this name", { value: "name", complete: "machines" }),
     limit: integer("how many, the newest; all if not given", { min: 1, max: 1_000_000 }),
   },
   examples: [
     ["sallyport machine list --state active", "what can read now"],
     ["sallyport machine list --token tok_0123456789abcdefghjk", "what one token made"],
-    ["sallyport machine list --json | jq -r '.[] | select(.lastSeenAt == null).name'", "what never read"],
+    [
+      "sallyport machine list --json | jq -r '.[] | select(.lastSeenAt == null).name'",
+      "what never read",
+    ],
   ],
   json: listOf(machineShape),
   async run({ options: { state, token, name, limit }, context }) {

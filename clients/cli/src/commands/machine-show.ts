@@ -13,7 +13,8 @@ import { person, personShape, personText } from "../views/person.ts";
 /** `sallyport machine show MACHINE`: everything about a machine. */
 export const machineShow = defineCommand({
   description:
-    'A name that several machines have is refused: a machine that has not ended goes before those that have. "sallyport machine access" lists what it can read.',
+    "A name that several machines have is refused: a machine that has not ended goes before " +
+    'those that have. "sallyport machine access" lists what it can read.',
   args: { machine: required("the machine's name or id", { complete: "machines" }) },
   options: {},
   examples: [
@@ -60,7 +61,9 @@ export const machineShow = defineCommand({
       ["secrets", `${machine.secrets} granted`],
     ]);
     for (const { name, until, changedBy } of formerNames)
-      screen.line(`was called ${name} until ${relativeTime(until)}, changed by ${personText(changedBy)}`);
+      screen.line(
+        `was called ${name} until ${relativeTime(until)}, changed by ${personText(changedBy)}`,
+      );
   },
 });
 

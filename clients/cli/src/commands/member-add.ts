@@ -8,7 +8,8 @@ import { wordOr } from "../terminal/word.ts";
 /** `sallyport member add MACHINE --project P`. */
 export const memberAdd = defineCommand({
   description:
-    "A member may be granted secrets of the project; it reads none by itself. Adding twice is no error.",
+    "A member may be granted secrets of the project; it reads none by itself. Adding twice is no " +
+    "error.",
   args: { machine: required("name or id", { complete: "machines" }) },
   options: {
     project: requiredText("the project, by name or id", { value: "project", complete: "projects" }),
@@ -22,7 +23,10 @@ export const memberAdd = defineCommand({
     context.session.asUserOnce(async (client) => {
       const { machineId } = await findMachine(client, args.machine);
       const { projectId } = await findProject(client, options.project);
-      const { membership } = await client.services.memberships.addMembership({ machineId, projectId });
+      const { membership } = await client.services.memberships.addMembership({
+        machineId,
+        projectId,
+      });
       const [view] = await membershipViews(client, membership ? [membership] : []);
       if (!view) throw new SallyportError("INTERNAL", "the server described no membership");
       return view;
@@ -30,7 +34,8 @@ export const memberAdd = defineCommand({
   show({ machine, machineId, project }, screen, { context }) {
     screen.mark("ok", `${machine} is a member of ${project}`, machineId);
     context.progress.say(
-      `let it read: sallyport grant ${wordOr(machine, "MACHINE")} SECRET --project ${wordOr(project, "PROJECT")}`,
+      `let it read: sallyport grant ${wordOr(machine, "MACHINE")} SECRET --project ` +
+        wordOr(project, "PROJECT"),
     );
   },
 });

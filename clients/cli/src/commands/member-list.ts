@@ -13,8 +13,14 @@ import { type MembershipView, membershipShape, membershipViews } from "../views/
 export const memberList = defineCommand({
   args: {},
   options: {
-    project: text("the machines of this project, by name or id", { value: "project", complete: "projects" }),
-    machine: text("the projects of this machine, by name or id", { value: "machine", complete: "machines" }),
+    project: text("the machines of this project, by name or id", {
+      value: "project",
+      complete: "projects",
+    }),
+    machine: text("the projects of this machine, by name or id", {
+      value: "machine",
+      complete: "machines",
+    }),
   },
   examples: [
     ["sallyport member list --project web", "which machines are in a project"],
@@ -35,13 +41,21 @@ export const memberList = defineCommand({
         ? [
             { title: "PROJECT", cell: (member: MembershipView) => member.project, min: 12 },
             { title: "JOINED", cell: ({ createdAt }: MembershipView) => relativeTime(createdAt) },
-            { title: "ID", cell: ({ projectId }: MembershipView) => projectId, style: () => "dim" as const },
+            {
+              title: "ID",
+              cell: ({ projectId }: MembershipView) => projectId,
+              style: () => "dim" as const,
+            },
           ]
         : [
             { title: "MACHINE", cell: (member: MembershipView) => member.machine, min: 12 },
             { title: "STATE", cell: ({ state }: MembershipView) => state },
             { title: "JOINED", cell: ({ createdAt }: MembershipView) => relativeTime(createdAt) },
-            { title: "ID", cell: ({ machineId }: MembershipView) => machineId, style: () => "dim" as const },
+            {
+              title: "ID",
+              cell: ({ machineId }: MembershipView) => machineId,
+              style: () => "dim" as const,
+            },
           ];
     const none =
       project === undefined ? `${machine ?? ""} is in no project.` : `No machine is in ${project}.`;
@@ -52,7 +66,11 @@ export const memberList = defineCommand({
 async function ofProject(client: Sallyport, project: string): Promise<Membership[]> {
   const { projectId } = await findProject(client, project);
   return everyPage(async (pageToken) => {
-    const page = await client.services.memberships.listMemberships({ projectId, pageSize: 1000, pageToken });
+    const page = await client.services.memberships.listMemberships({
+      projectId,
+      pageSize: 1000,
+      pageToken,
+    });
     return { items: page.memberships, nextPageToken: page.nextPageToken };
   });
 }
@@ -61,7 +79,11 @@ async function ofMachine(client: Sallyport, machine: string): Promise<Membership
   const { machineId } = await findMachine(client, machine);
   const { memberships } = client.services;
   return everyPage(async (pageToken) => {
-    const page = await memberships.listMembershipsByMachine({ machineId, pageSize: 1000, pageToken });
+    const page = await memberships.listMembershipsByMachine({
+      machineId,
+      pageSize: 1000,
+      pageToken,
+    });
     return { items: page.memberships, nextPageToken: page.nextPageToken };
   });
 }

@@ -5,14 +5,18 @@ import { findMachine, findProject } from "../lookup.ts";
 
 /** `sallyport member rm MACHINE --project P`: its grants there go with it. */
 export const memberRm = defineCommand({
-  description: "Its grants of secrets of the project go with it: adding it again does not bring them back.",
+  description:
+    "Its grants of secrets of the project go with it: adding it again does not bring them back.",
   args: { machine: required("name or id", { complete: "machines" }) },
   options: {
     project: requiredText("the project, by name or id", { value: "project", complete: "projects" }),
   },
   examples: [
     ["sallyport member rm runner-1 --project web", "its next read of the project is refused"],
-    ["sallyport member rm runner-1 --project web --json | jq .grantsRemoved", "how many grants went"],
+    [
+      "sallyport member rm runner-1 --project web --json | jq .grantsRemoved",
+      "how many grants went",
+    ],
   ],
   json: object({
     machineId: text("the machine's id"),
@@ -25,7 +29,10 @@ export const memberRm = defineCommand({
     context.session.asUserOnce(async (client) => {
       const { machineId, name: machine } = await findMachine(client, args.machine);
       const { projectId, name: project } = await findProject(client, options.project);
-      const { grantsRemoved } = await client.services.memberships.removeMembership({ machineId, projectId });
+      const { grantsRemoved } = await client.services.memberships.removeMembership({
+        machineId,
+        projectId,
+      });
       return { machineId, machine, projectId, project, grantsRemoved };
     }),
   show({ machine, machineId, project, grantsRemoved }, screen) {

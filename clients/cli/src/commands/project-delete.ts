@@ -10,7 +10,8 @@ import { wordOr } from "../terminal/word.ts";
 /** `sallyport project delete PROJECT`: hides an empty project, to be restored within 30 days. */
 export const projectDelete = defineCommand({
   description:
-    "Only a project in which no secret lives can be deleted; its name is free at once. It can be restored for 30 days, " +
+    "Only a project in which no secret lives can be deleted; its name is free at once. It can be " +
+    "restored for 30 days, " +
     "then it and its key are gone. It asks first; without a terminal it needs --yes.",
   args: { project: required("name or id", { complete: "projects" }) },
   options: { yes: flag("do it without asking") },
@@ -32,7 +33,8 @@ export const projectDelete = defineCommand({
   show({ projectId, name, purgeAt }, screen, { context }) {
     screen.mark("ok", `deleted project ${name}`, projectId);
     context.progress.say(
-      `gone for good ${relativeTime(purgeAt)}; until then: sallyport project restore ${wordOr(name, "PROJECT")}`,
+      `gone for good ${relativeTime(purgeAt)}; until then: sallyport project restore ` +
+        wordOr(name, "PROJECT"),
     );
   },
 });

@@ -28,7 +28,11 @@ export const projectList = defineCommand({
           { title: "GONE", cell: ({ purgeAt }: ProjectView) => relativeTime(purgeAt) },
         ]
       : [
-          { title: "SECRETS", cell: ({ secrets }: ProjectView) => String(secrets), align: "right" as const },
+          {
+            title: "SECRETS",
+            cell: ({ secrets }: ProjectView) => String(secrets),
+            align: "right" as const,
+          },
           { title: "MADE", cell: ({ createdAt }: ProjectView) => relativeTime(createdAt) },
           { title: "BY", cell: ({ createdBy }: ProjectView) => personText(createdBy), min: 8 },
         ];

@@ -12,13 +12,18 @@ export const projectRestore = defineCommand({
   options: {},
   examples: [
     ["sallyport project restore web", "bring a project back"],
-    ["sallyport project restore prj_0123456789abcdefghjk", "one of several that were called the same"],
+    [
+      "sallyport project restore prj_0123456789abcdefghjk",
+      "one of several that were called the same",
+    ],
   ],
   json: projectShape,
   run: ({ args, context }) =>
     context.session.asUserOnce(async (client) => {
       const projectId = await findDeletedProject(client, args.project);
-      const { project } = await client.services.projects.restoreProject({ projectId }).catch(notRestored);
+      const { project } = await client.services.projects
+        .restoreProject({ projectId })
+        .catch(notRestored);
       if (!project) throw new SallyportError("INTERNAL", "the server described no project");
       return projectView(client, project);
     }),

@@ -31,6 +31,8 @@ export const projectShow = defineCommand({
       ["deleted", `${momentText(deletedAt)} by ${personText(deletedBy)}`],
       ["gone", momentText(purgeAt)],
     ]);
-    screen.line(`It can be restored until then: sallyport project restore ${wordOr(projectId, "PROJECT")}`);
+    screen.line(
+      `It can be restored until then: sallyport project restore ${wordOr(projectId, "PROJECT")}`,
+    );
   },
 });

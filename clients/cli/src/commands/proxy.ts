@@ -21,19 +21,27 @@ type Kind = "user" | "machine";
 /** `sallyport proxy`: signs requests of tools that cannot sign, until it is stopped. */
 export const proxy = defineCommand({
   description:
-    "Listens on this computer alone, for HTTP/1.1 and HTTP/2 without TLS, and passes every request on to the " +
-    "gateway, signed as you or as this machine. Who can reach it acts as you. It listens on a socket that no other " +
-    "user can open, or with --listen on a port, where every request has to show a secret that is drawn at each " +
-    "start: keep it off command lines, which every user can see. A tool that asks for values gets them unsealed. " +
+    "Listens on this computer alone, for HTTP/1.1 and HTTP/2 without TLS, and passes every " +
+    "request on to the " +
+    "gateway, signed as you or as this machine. Who can reach it acts as you. It listens on a " +
+    "socket that no other " +
+    "user can open, or with --listen on a port, where every request has to show a secret that is " +
+    "drawn at each " +
+    "start: keep it off command lines, which every user can see. A tool that asks for values " +
+    "gets them unsealed. " +
     "--timeout is how long the gateway may take to answer one request.",
   args: {},
   options: {
-    socket: textOption("the socket's path, in a folder that is yours alone; proxy.sock unless you say", {
-      value: "path",
-      complete: "files",
-    }),
+    socket: textOption(
+      "the socket's path, in a folder that is yours alone; proxy.sock unless you say",
+      {
+        value: "path",
+        complete: "files",
+      },
+    ),
     listen: textOption(
-      "a port of this computer instead, for tools that know no sockets: 127.0.0.1:8088, or 127.0.0.1:0 for a free one",
+      "a port of this computer instead, for tools that know no sockets: 127.0.0.1:8088, or " +
+        "127.0.0.1:0 for a free one",
       {
         value: "address",
       },
@@ -41,14 +49,24 @@ export const proxy = defineCommand({
     as: choice("which identity signs; the user's if there is one", ["user", "machine"]),
   },
   examples: [
-    ["sallyport proxy", "on a socket; what it prints says what to type for curl, buf curl and grpcurl"],
-    ["sallyport proxy --as machine --socket ~/.sallyport.d/build.sock", "on a socket of another name"],
+    [
+      "sallyport proxy",
+      "on a socket; what it prints says what to type for curl, buf curl and grpcurl",
+    ],
+    [
+      "sallyport proxy --as machine --socket ~/.sallyport.d/build.sock",
+      "on a socket of another name",
+    ],
     ["sallyport proxy --listen 127.0.0.1:0", "on a free port, with a secret"],
   ],
   json: object({
-    url: text("the address for tools; http://localhost for a socket, and with the secret for a port"),
+    url: text(
+      "the address for tools; http://localhost for a socket, and with the secret for a port",
+    ),
     socket: nullable(text("the socket's path; null for a port")),
-    headerFile: nullable(text("the file with the secret's header, for -H @FILE; null for a socket")),
+    headerFile: nullable(
+      text("the file with the secret's header, for -H @FILE; null for a socket"),
+    ),
     principal: text("the id of who signs"),
     gateway: text("where requests go"),
   }),
@@ -103,7 +121,8 @@ function onSocket(path: string): ListenAddress {
   return { kind: "socket", path: resolve(path) };
 }
 
-// Before anything is signed for others: the gateway is the one that was pinned, and what time it has.
+// Before anything is signed for others: the gateway is the one that was pinned, and what time it
+// has.
 async function checkedClock({ session }: Context, kinds: readonly Kind[]) {
   const { serverTimeMs } = await session.asAny(kinds, (client) => client.checkDeployment());
   const clock = createClock();
@@ -111,8 +130,15 @@ async function checkedClock({ session }: Context, kinds: readonly Kind[]) {
   return clock;
 }
 
-/** The way to the gateway, opened anew when the identity has expired and another has taken its place. */
-function createUpstreams({ choice: chosen, globals }: Context, kinds: readonly Kind[], now: () => number) {
+/**
+ * The way to the gateway, opened anew when the identity has expired and another has taken its
+ * place.
+ */
+function createUpstreams(
+  { choice: chosen, globals }: Context,
+  kinds: readonly Kind[],
+  now: () => number,
+) {
   let open: { upstream: Upstream; expiresAtMs: number } | undefined;
   const identity = () => chooseIdentity(chosen, kinds);
   return {

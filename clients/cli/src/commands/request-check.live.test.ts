@@ -36,7 +36,8 @@ test("the key is asked for where nothing tells it", async () => {
   const { code, err } = await check([file("curl-read.http")]);
   expect(code).toBe(2);
   expect(err).toMatch(/the key of mch_0123456789abcdefghjk is not known here/);
-  const [, key = ""] = /keyid="key:([^"]+)"/.exec(readFileSync(file("curl-enroll.http"), "latin1")) ?? [];
+  const [, key = ""] =
+    /keyid="key:([^"]+)"/.exec(readFileSync(file("curl-enroll.http"), "latin1")) ?? [];
   expect((await check([file("curl-read.http"), "--key", key])).code).toBe(0);
 });
 

@@ -13,18 +13,26 @@ import { chooseIdentity } from "../vaults/choose.ts";
 
 const marks: Readonly<Record<string, Mark>> = { ok: "ok", bad: "bad", open: "warn" };
 
-/** `sallyport request check`: which step of the signature check fails for a request that another client signed. */
+/**
+ * `sallyport request check`: which step of the signature check fails for a request that another
+ * client signed.
+ */
 export const requestCheck = defineCommand({
   description:
-    "For authors of clients: the server says REQUEST_REJECTED and no more. Checks a captured request step by step, in the " +
-    "order of proto/SIGNING.md §4.1 and with the code of the gateway, and shows the text that must be signed. Nothing is " +
-    "sent, and of the content its length and SHA-256 alone are shown. The file has the bytes of HTTP/1.1 (request line, " +
-    "headers, an empty line, the content) or JSON of method, path, headers and body or bodyBase64, with :authority among " +
+    "For authors of clients: the server says REQUEST_REJECTED and no more. Checks a captured " +
+    "request step by step, in the " +
+    "order of proto/SIGNING.md §4.1 and with the code of the gateway, and shows the text that " +
+    "must be signed. Nothing is " +
+    "sent, and of the content its length and SHA-256 alone are shown. The file has the bytes of " +
+    "HTTP/1.1 (request line, " +
+    "headers, an empty line, the content) or JSON of method, path, headers and body or " +
+    "bodyBase64, with :authority among " +
     'the headers for HTTP/2. "-" is standard input. A request that does not hold is exit code 3.',
   args: { file: required("the captured request", { complete: "files" }) },
   options: {
     key: text(
-      "the signer's public key, 32 bytes in base64 or hex, or a PEM file; not needed for an enrollment",
+      "the signer's public key, 32 bytes in base64 or hex, or a PEM file; not needed for an " +
+        "enrollment",
       {
         value: "key",
         complete: "files",
@@ -35,7 +43,10 @@ export const requestCheck = defineCommand({
   },
   examples: [
     ["sallyport request check request.http --key signer.pem", "why is it rejected?"],
-    ["sallyport request check request.json --name vault.example --at 2026-03-14T15:09:26Z", "as it was then"],
+    [
+      "sallyport request check request.json --name vault.example --at 2026-03-14T15:09:26Z",
+      "as it was then",
+    ],
   ],
   json: object({
     holds: boolean("whether every step does"),

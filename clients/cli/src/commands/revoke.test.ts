@@ -35,6 +35,8 @@ test("one that there is not keeps no other from being taken back, and is named",
 
 test("what else fails ends it", async () => {
   const { removed, remove } = serverOf(["A", "C"], "ROLE_REQUIRED");
-  await expect(takeBack("runner-1", secrets, remove)).rejects.toMatchObject({ reason: "ROLE_REQUIRED" });
+  await expect(takeBack("runner-1", secrets, remove)).rejects.toMatchObject({
+    reason: "ROLE_REQUIRED",
+  });
   expect(removed).toEqual(["A"]);
 });

@@ -5,9 +5,13 @@ import { listOf, object, text as word } from "../command/shape.ts";
 import { findMachine, locateSecret } from "../lookup.ts";
 import { fewAtOnce } from "../pages.ts";
 
-/** `sallyport revoke MACHINE SECRET…`: takes back the right to read secrets; the next read is refused. */
+/**
+ * `sallyport revoke MACHINE SECRET…`: takes back the right to read secrets; the next read is
+ * refused.
+ */
 export const revoke = defineCommand({
-  description: 'The machine stays a member of the project. To end a machine, see "sallyport machine revoke".',
+  description:
+    'The machine stays a member of the project. To end a machine, see "sallyport machine revoke".',
   args: {
     machine: required("name or id", { complete: "machines" }),
     secret: several("secrets by name or id", { complete: "secrets" }),
@@ -38,17 +42,25 @@ export const revoke = defineCommand({
       await takeBack(machine, found, ({ secretId }) =>
         client.services.grants.removeGrant({ machineId, secretId }),
       );
-      return { machineId, machine, secrets: found.map(({ secretId, name }) => ({ secretId, name })) };
+      return {
+        machineId,
+        machine,
+        secrets: found.map(({ secretId, name }) => ({ secretId, name })),
+      };
     }),
   show: ({ machine, machineId, secrets }, screen) =>
-    screen.mark("ok", `${machine} may read ${secrets.map(({ name }) => name).join(", ")} no more`, machineId),
+    screen.mark(
+      "ok",
+      `${machine} may read ${secrets.map(({ name }) => name).join(", ")} no more`,
+      machineId,
+    ),
 });
 
 type Named = { readonly secretId: string; readonly name: string };
 
 /**
- * Takes back one grant after the other. One that there is not keeps no other from being taken back. Throws NOT_FOUND, which
- * says which there were not, or what else the server failed with.
+ * Takes back one grant after the other. One that there is not keeps no other from being taken back.
+ * Throws NOT_FOUND, which says which there were not, or what else the server failed with.
  */
 export async function takeBack(
   machine: string,

@@ -11,7 +11,9 @@ import { type ProjectRoleView, projectRoleShape, projectRoleViews } from "../vie
 
 type Whose = { readonly project: string | undefined; readonly user: string | undefined };
 
-/** `sallyport role list`: who has which role in a project, or in which projects somebody has one. */
+/**
+ * `sallyport role list`: who has which role in a project, or in which projects somebody has one.
+ */
 export const roleList = defineCommand({
   description: "Without an option: your own roles.",
   args: {},
@@ -29,7 +31,9 @@ export const roleList = defineCommand({
   ],
   json: listOf(projectRoleShape),
   run: ({ options, context }) =>
-    context.session.asUser(async (client) => projectRoleViews(client, await rolesFor(client, options))),
+    context.session.asUser(async (client) =>
+      projectRoleViews(client, await rolesFor(client, options)),
+    ),
   show(roles, screen, { options }) {
     screen.table(
       [
@@ -48,7 +52,8 @@ export const roleList = defineCommand({
 async function rolesFor(client: Sallyport, { project, user }: Whose) {
   if (project !== undefined && user !== undefined)
     throw new UsageError("of a project or of a user?", "give one of --project and --user");
-  if (project !== undefined) return rolesInProject(client, (await findProject(client, project)).projectId);
+  if (project !== undefined)
+    return rolesInProject(client, (await findProject(client, project)).projectId);
   return user === undefined ? ownRoles(client) : rolesOfUser(client, await userIdOf(client, user));
 }
 

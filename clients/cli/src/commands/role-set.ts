@@ -4,12 +4,18 @@ import { required, requiredText } from "../command/options.ts";
 import { UsageError } from "../failure.ts";
 import { findProject } from "../lookup.ts";
 import { userIdOf } from "../project-roles.ts";
-import { projectRoleOf, projectRoleShape, projectRoleViews, projectRoles } from "../views/project-role.ts";
+import {
+  projectRoleOf,
+  projectRoleShape,
+  projectRoleViews,
+  projectRoles,
+} from "../views/project-role.ts";
 
 /** `sallyport role set USER ROLE --project P`. */
 export const roleSet = defineCommand({
   description:
-    "A developer without a role lists the project. none hides it; writer changes secrets; manager says besides what " +
+    "A developer without a role lists the project. none hides it; writer changes secrets; " +
+    "manager says besides what " +
     "machines may read and what others may do. Owners, admins and auditors are not bound by it.",
   args: {
     user: required("the user's name or id", { complete: "users" }),

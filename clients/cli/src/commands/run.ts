@@ -13,10 +13,14 @@ import type { Context } from "../context.ts";
 /** `sallyport run -- COMMAND`: runs a command with secrets in its environment. */
 export const run = defineCommand({
   description:
-    "The command takes this program's place: signals, the terminal and the exit code are its own. It inherits the " +
-    "environment, but nothing that begins with SALLYPORT_. With --redact it runs as a child whose output is filtered " +
-    "and is no terminal to it; values shorter than 4 characters are not filtered, nor a value in a form that is not named " +
-    'there. What ignores a signal is set up behind it, since the runtime takes such settings back: "sallyport run -- ' +
+    "The command takes this program's place: signals, the terminal and the exit code are its " +
+    "own. It inherits the " +
+    "environment, but nothing that begins with SALLYPORT_. With --redact it runs as a child " +
+    "whose output is filtered " +
+    "and is no terminal to it; values shorter than 4 characters are not filtered, nor a value in " +
+    "a form that is not named " +
+    "there. What ignores a signal is set up behind it, since the runtime takes such settings " +
+    'back: "sallyport run -- ' +
     'nohup COMMAND". A failure of its own is exit code 125.',
   args: { command: rest("the command and its arguments, after --", { complete: "files" }) },
   options: {
@@ -30,7 +34,10 @@ export const run = defineCommand({
     ["sallyport run --only DB_URL --redact -- npm test", "one secret, and not in the log"],
     ["sallyport run --except TLS_KEY -- ./deploy.sh", "all but one"],
     ["sallyport run -- nohup ./worker.sh", "a command that outlives its terminal"],
-    ["sallyport run --map PGPASSWORD=DB:password -- psql", "a field, under the name that a program wants"],
+    [
+      "sallyport run --map PGPASSWORD=DB:password -- psql",
+      "a field, under the name that a program wants",
+    ],
   ],
   json: undefined,
   async run({ args: { command }, options, context }) {
@@ -53,7 +60,8 @@ function formsToFilter(variables: readonly Variable[], { progress }: Context): U
   const short = texts.filter(([, text]) => text !== "" && charactersOf(text) < shortestFiltered);
   if (short.length > 0)
     progress.say(
-      `not filtered, being shorter than ${shortestFiltered} characters: ${short.map(([name]) => name).join(", ")}`,
+      `not filtered, being shorter than ${shortestFiltered} characters: ` +
+        short.map(([name]) => name).join(", "),
     );
   return texts.flatMap(([, text]) => formsOf(text));
 }

@@ -9,8 +9,10 @@ import { wordOr } from "../terminal/word.ts";
 /** `sallyport secret create NAME`: makes a secret, never a version of one that is there. */
 export const secretCreate = defineCommand({
   description:
-    "The value comes from standard input, a file or a prompt, or is made up and never shown; it is sealed before it is " +
-    "sent. One line end of piped input is dropped. A secret with fields holds several texts under names.",
+    "The value comes from standard input, a file or a prompt, or is made up and never shown; it " +
+    "is sealed before it is " +
+    "sent. One line end of piped input is dropped. A secret with fields holds several texts " +
+    "under names.",
   args: { name: required(nameRule) },
   options: {
     ...intoProject,
@@ -23,9 +25,18 @@ export const secretCreate = defineCommand({
   },
   examples: [
     ["sallyport secret create DB_URL --project web", "asks for the value without showing it"],
-    ["sallyport secret create SESSION_KEY --project web --generate=48", "a random one that nobody sees"],
-    ["sallyport secret create DB --project web --field user --field password", "asks for two fields"],
-    ["sallyport secret create TLS --project web --field key=@key.pem --field cert=@cert.pem", "from files"],
+    [
+      "sallyport secret create SESSION_KEY --project web --generate=48",
+      "a random one that nobody sees",
+    ],
+    [
+      "sallyport secret create DB --project web --field user --field password",
+      "asks for two fields",
+    ],
+    [
+      "sallyport secret create TLS --project web --field key=@key.pem --field cert=@cert.pem",
+      "from files",
+    ],
   ],
   json: secretShape,
   async run({ args, options, context }) {
@@ -36,13 +47,17 @@ export const secretCreate = defineCommand({
     return context.session.asUserOnce(async (client) => {
       const { projectId, name: projectName } = await findProject(client, project);
       const place = { projectId, projectName, name };
-      return secretView(client, await client.createSecret({ ...place, ...value, note, allowDangerousName }));
+      return secretView(
+        client,
+        await client.createSecret({ ...place, ...value, note, allowDangerousName }),
+      );
     });
   },
   show({ secretId, name, project }, screen, { context }) {
     screen.mark("ok", `made ${name}, version 1`, secretId);
     context.progress.say(
-      `an owner or admin lets a machine read it: sallyport grant MACHINE ${wordOr(name, "SECRET")} --project ${wordOr(project, "PROJECT")}`,
+      "an owner or admin lets a machine read it: sallyport grant MACHINE " +
+        `${wordOr(name, "SECRET")} --project ${wordOr(project, "PROJECT")}`,
     );
   },
 });

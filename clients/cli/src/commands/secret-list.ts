@@ -12,7 +12,10 @@ import { type SecretView, secretShape, secretViews } from "../views/secret.ts";
 export const secretList = defineCommand({
   args: {},
   options: {
-    project: text("only of this project, by name or id", { value: "project", complete: "projects" }),
+    project: text("only of this project, by name or id", {
+      value: "project",
+      complete: "projects",
+    }),
     deleted: flag("the deleted ones instead, which can be restored for 30 days"),
   },
   examples: [
@@ -23,8 +26,12 @@ export const secretList = defineCommand({
   async run({ options: { project, deleted }, context }) {
     const secrets = await context.session.asUser(async (client) => {
       const projects =
-        project === undefined ? await everyProject(client, deleted) : [await findProject(client, project)];
-      const all = await fewAtOnce(projects, ({ projectId }) => everySecret(client, projectId, deleted));
+        project === undefined
+          ? await everyProject(client, deleted)
+          : [await findProject(client, project)];
+      const all = await fewAtOnce(projects, ({ projectId }) =>
+        everySecret(client, projectId, deleted),
+      );
       return secretViews(client, all.flat());
     });
     return secrets.filter(({ deletedAt }) => (deletedAt !== null) === deleted);

@@ -8,7 +8,8 @@ import { secretShape, secretView } from "../views/secret.ts";
 /** `sallyport secret note SECRET NOTE`: replaces what people wrote about it. */
 export const secretNote = defineCommand({
   description:
-    "A note is for people and is not sealed: everyone who may list secrets sees it. 1,000 bytes at most.",
+    "A note is for people and is not sealed: everyone who may list secrets sees it. 1,000 bytes " +
+    "at most.",
   args: {
     secret: required("name or id", { complete: "secrets" }),
     note: required('what to write; "" removes what was written'),

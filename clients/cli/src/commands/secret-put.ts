@@ -10,10 +10,12 @@ import { intoProject, nameRule, placeOf } from "../values/place.ts";
 /** `sallyport secret put NAME`: stores the next version of a secret, or makes it. */
 export const secretPut = defineCommand({
   description:
-    "The value comes from standard input, a file or a prompt, never from the command line, where other programs could " +
+    "The value comes from standard input, a file or a prompt, never from the command line, where " +
+    "other programs could " +
     "see it. One line end of piped input is dropped, and an empty value refused unless " +
     "--allow-empty is given. Fields are stored anew as a whole: those that are not " +
-    "given are not kept. Machines read the new version at once; the older ones stay, for machines that may read them " +
+    "given are not kept. Machines read the new version at once; the older ones stay, for " +
+    "machines that may read them " +
     'and for "sallyport secret rollback".',
   args: { name: required(nameRule, { complete: "secrets" }) },
   options: {
@@ -29,7 +31,10 @@ export const secretPut = defineCommand({
     ["sallyport secret put DB_URL --project web", "asks for the value without showing it"],
     ['printf %s "$DB_URL" | sallyport secret put DB_URL --project web', "from a pipe"],
     ["sallyport secret put TLS_KEY --project web --file key.pem", "from a file"],
-    ["sallyport secret put API_KEY --project web --generate --expected-version 3", "only after version 3"],
+    [
+      "sallyport secret put API_KEY --project web --generate --expected-version 3",
+      "only after version 3",
+    ],
   ],
   json: object({
     secretId: word("the secret's id"),
@@ -49,7 +54,8 @@ export const secretPut = defineCommand({
   show({ secretId, name, version, created }, screen, { args, context, options }) {
     screen.mark("ok", `stored ${name}, version ${version}`, secretId);
     const { project } = placeOf(args.name, options.project);
-    if (created) context.progress.say(`${name} is new in ${project}: no machine may read it before a grant`);
+    if (created)
+      context.progress.say(`${name} is new in ${project}: no machine may read it before a grant`);
   },
 });
 
@@ -64,7 +70,10 @@ type Place = {
   readonly expectedVersion?: number | undefined;
 };
 
-/** Makes a secret or its next version. The value is sealed for the names as they were typed, not as they were looked up. */
+/**
+ * Makes a secret or its next version. The value is sealed for the names as they were typed, not as
+ * they were looked up.
+ */
 export async function put(
   client: Writer,
   name: string,
@@ -75,8 +84,19 @@ export async function put(
   const existing = await findSecret(client, projectId, name).catch(undefinedIfAbsent);
   const current = existing?.currentVersion ?? 0;
   if (expectedVersion !== undefined && expectedVersion !== current)
-    throw new SallyportError("VERSION_CONFLICT", `${name} is at version ${current}, not ${expectedVersion}`);
-  if (!existing) return client.createSecret({ projectId, projectName, name, ...value, allowDangerousName });
+    throw new SallyportError(
+      "VERSION_CONFLICT",
+      `${name} is at version ${current}, not ${expectedVersion}`,
+    );
+  if (!existing)
+    return client.createSecret({ projectId, projectName, name, ...value, allowDangerousName });
   const { secretId } = existing;
-  return client.addVersion({ secretId, name, projectId, projectName, expectedVersion: current, ...value });
+  return client.addVersion({
+    secretId,
+    name,
+    projectId,
+    projectName,
+    expectedVersion: current,
+    ...value,
+  });
 }

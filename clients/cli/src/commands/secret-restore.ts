@@ -8,18 +8,24 @@ import { secretShape, secretView } from "../views/secret.ts";
 
 /** `sallyport secret restore SECRET`. */
 export const secretRestore = defineCommand({
-  description: "It comes back with its versions and grants. Its project has to be there, and its name free.",
+  description:
+    "It comes back with its versions and grants. Its project has to be there, and its name free.",
   args: { secret: required("name or id of a deleted secret") },
   options: ofProject,
   examples: [
     ["sallyport secret restore OLD_KEY --project web", "bring a secret back"],
-    ["sallyport secret restore sec_0123456789abcdefghjk", "one of several that were called the same"],
+    [
+      "sallyport secret restore sec_0123456789abcdefghjk",
+      "one of several that were called the same",
+    ],
   ],
   json: secretShape,
   run: ({ args, options: { project }, context }) =>
     context.session.asUserOnce(async (client) => {
       const secretId = await findDeletedSecret(client, args.secret, project);
-      const { secret } = await client.services.secrets.restoreSecret({ secretId }).catch(notRestored);
+      const { secret } = await client.services.secrets
+        .restoreSecret({ secretId })
+        .catch(notRestored);
       if (!secret) throw new SallyportError("INTERNAL", "the server described no secret");
       return secretView(client, secret);
     }),

@@ -7,10 +7,13 @@ import { ofProject } from "../views/secret-options.ts";
 import { secretShape, secretView } from "../views/secret.ts";
 import { wordOr } from "../terminal/word.ts";
 
-/** `sallyport secret rm SECRET`: nothing reads it from then on; it can be restored within 30 days. */
+/**
+ * `sallyport secret rm SECRET`: nothing reads it from then on; it can be restored within 30 days.
+ */
 export const secretRm = defineCommand({
   description:
-    "From then on nothing reads it, and its name is free. It can be restored for 30 days, with its versions and grants; " +
+    "From then on nothing reads it, and its name is free. It can be restored for 30 days, with " +
+    "its versions and grants; " +
     "then they are gone for good.",
   args: { secret: required("name or id", { complete: "secrets" }) },
   options: ofProject,
@@ -29,7 +32,8 @@ export const secretRm = defineCommand({
   show({ secretId, name, project, purgeAt }, screen, { context }) {
     screen.mark("ok", `deleted ${name} of ${project}`, secretId);
     context.progress.say(
-      `gone for good ${relativeTime(purgeAt)}; until then: sallyport secret restore ${wordOr(name, "SECRET")} --project ${wordOr(project, "PROJECT")}`,
+      `gone for good ${relativeTime(purgeAt)}; until then: sallyport secret restore ` +
+        `${wordOr(name, "SECRET")} --project ${wordOr(project, "PROJECT")}`,
     );
   },
 });

@@ -10,18 +10,30 @@ import { secretShape, secretView } from "../views/secret.ts";
 /** `sallyport secret rollback SECRET`: makes a former value current, as a new version. */
 export const secretRollback = defineCommand({
   description:
-    "The value of a former version is stored anew as the next version, without being shown. Machines read it at once, and " +
-    "no version is lost, so a rollback can be rolled back. Without --to it is the version before the current one.",
+    "The value of a former version is stored anew as the next version, without being shown. " +
+    "Machines read it at once, and " +
+    "no version is lost, so a rollback can be rolled back. Without --to it is the version before " +
+    "the current one.",
   args: { secret: required("name or id", { complete: "secrets" }) },
   options: {
     ...ofProject,
-    to: integer("the version whose value is wanted", { min: 1, max: 4_294_967_293 }, { value: "version" }),
-    expectedVersion: integer("refuse unless this is the current version", { min: 2, max: 4_294_967_294 }),
+    to: integer(
+      "the version whose value is wanted",
+      { min: 1, max: 4_294_967_293 },
+      { value: "version" },
+    ),
+    expectedVersion: integer("refuse unless this is the current version", {
+      min: 2,
+      max: 4_294_967_294,
+    }),
   },
   examples: [
     ["sallyport secret rollback DB_URL", "undo the last change"],
     ["sallyport secret rollback DB_URL --to 3", "the value of version 3"],
-    ["sallyport secret rollback DB_URL --to 3 --expected-version 5", "only while version 5 is current"],
+    [
+      "sallyport secret rollback DB_URL --to 3 --expected-version 5",
+      "only while version 5 is current",
+    ],
   ],
   json: secretShape,
   run: ({ args, options: { project, ...asked }, context }) =>
@@ -37,10 +49,15 @@ export const secretRollback = defineCommand({
     ),
 });
 
-type Writer = { readonly services: { readonly secrets: Pick<Services["secrets"], "rollbackSecret"> } };
+type Writer = {
+  readonly services: { readonly secrets: Pick<Services["secrets"], "rollbackSecret"> };
+};
 type Asked = { readonly to?: number | undefined; readonly expectedVersion?: number | undefined };
 
-/** Rolls a secret back. Throws UsageError for a version that is not older, and where none can be meant. */
+/**
+ * Rolls a secret back. Throws UsageError for a version that is not older, and where none can be
+ * meant.
+ */
 export async function rollBack(
   client: Writer | Sallyport,
   secret: Secret,
@@ -58,7 +75,10 @@ export async function rollBack(
 // The one before a rollback is what was rolled back from: as likely the wrong one as not.
 function versionBefore({ name, currentVersion, rollbackOf }: Secret): number {
   if (currentVersion === 1)
-    throw new UsageError(`version 1 of ${name} is its first`, "store another value with secret put");
+    throw new UsageError(
+      `version 1 of ${name} is its first`,
+      "store another value with secret put",
+    );
   if (rollbackOf !== 0)
     throw new UsageError(
       `version ${currentVersion} of ${name} is itself a rollback, to version ${rollbackOf}`,

@@ -8,8 +8,10 @@ import { ofProject } from "../views/secret-options.ts";
 /** `sallyport secret sealing SECRET on|off`: whether a secret is read sealed only. */
 export const secretSealing = defineCommand({
   description:
-    "On, a read of the secret without a recipient key is refused: its value does not pass the gateway in plaintext. " +
-    'Sallyport\'s clients always seal. "sallyport vault sealing" shows what is set, and sets it for every secret.',
+    "On, a read of the secret without a recipient key is refused: its value does not pass the " +
+    "gateway in plaintext. " +
+    'Sallyport\'s clients always seal. "sallyport vault sealing" shows what is set, and sets it ' +
+    "for every secret.",
   args: {
     secret: required("name or id", { complete: "secrets" }),
     setting: required("on or off", { complete: { words: settings } }),
@@ -17,7 +19,10 @@ export const secretSealing = defineCommand({
   options: ofProject,
   examples: [
     ["sallyport secret sealing DB_URL on", "forbid unsealed reads of a secret"],
-    ["sallyport secret sealing DB_URL off --project web", "allow them, unless the vault forbids them"],
+    [
+      "sallyport secret sealing DB_URL off --project web",
+      "allow them, unless the vault forbids them",
+    ],
   ],
   json: object({
     secretId: text("the secret's id"),
@@ -39,6 +44,8 @@ export const secretSealing = defineCommand({
     if (isRequired) screen.mark("ok", `${name} is read sealed only`, secretId);
     else screen.mark("ok", `${name} has no setting of its own`, secretId);
     if (!isRequired && vaultRequired)
-      context.progress.say("it is read sealed only all the same: the vault requires it of every secret");
+      context.progress.say(
+        "it is read sealed only all the same: the vault requires it of every secret",
+      );
   },
 });

@@ -14,7 +14,10 @@ export const secretShow = defineCommand({
   options: ofProject,
   examples: [
     ["sallyport secret show DB_URL", "what a secret is, who changed it last"],
-    ["sallyport secret show DB --project web --json | jq -r '.fields[]'", "the names of its fields"],
+    [
+      "sallyport secret show DB --project web --json | jq -r '.fields[]'",
+      "the names of its fields",
+    ],
   ],
   json: secretShape,
   run: ({ args, options: { project }, context }) =>
@@ -23,25 +26,31 @@ export const secretShow = defineCommand({
     ),
   show(secret, screen) {
     const { name, project, secretId, fields, note } = secret;
-    const value = secret.rollbackOf === null ? "" : `, with the value of version ${secret.rollbackOf}`;
+    const value =
+      secret.rollbackOf === null ? "" : `, with the value of version ${secret.rollbackOf}`;
     const facts: [string, string][] = [
       ["name", name],
       ["project", project],
       ["id", secretId],
       [
         "version",
-        `${secret.version}${value}, of ${momentText(secret.updatedAt)} by ${personText(secret.updatedBy)}`,
+        `${secret.version}${value}, of ${momentText(secret.updatedAt)} by ` +
+          personText(secret.updatedBy),
       ],
       ["made", `${momentText(secret.createdAt)} by ${personText(secret.createdBy)}`],
     ];
     if (fields.length > 0) facts.push(["fields", fields.join(", ")]);
-    note.split("\n").forEach((line, index) => note !== "" && facts.push([index === 0 ? "note" : "", line]));
+    note
+      .split("\n")
+      .forEach((line, index) => note !== "" && facts.push([index === 0 ? "note" : "", line]));
     if (secret.deletedAt !== null) {
       facts.push(["deleted", `${momentText(secret.deletedAt)} by ${personText(secret.deletedBy)}`]);
       facts.push(["gone", momentText(secret.purgeAt)]);
     }
     screen.facts(facts);
     if (secret.deletedAt !== null)
-      screen.line(`It can be restored until then: sallyport secret restore ${wordOr(secretId, "SECRET")}`);
+      screen.line(
+        `It can be restored until then: sallyport secret restore ${wordOr(secretId, "SECRET")}`,
+      );
   },
 });

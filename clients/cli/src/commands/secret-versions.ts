@@ -38,7 +38,11 @@ export const secretVersions = defineCommand({
     context.session.asUser(async (client) => {
       const { secretId } = await locateSecret(client, args.secret, project);
       const versions = await everyPage(async (pageToken) => {
-        const page = await client.services.secrets.listVersions({ secretId, pageSize: 1000, pageToken });
+        const page = await client.services.secrets.listVersions({
+          secretId,
+          pageSize: 1000,
+          pageToken,
+        });
         return { items: page.versions, nextPageToken: page.nextPageToken };
       }, limit);
       const names = await namesOf(

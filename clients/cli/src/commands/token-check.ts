@@ -9,15 +9,23 @@ import type { Context } from "../context.ts";
 /** `sallyport token check`: what a token would enroll, without enrolling. */
 export const tokenCheck = defineCommand({
   description:
-    "Takes the token from SALLYPORT_ENROLLMENT_TOKEN, from standard input, or asks for it. The server runs every check of an enrollment from here and says what it would make, or why not; no use is spent, and it is on record. SALLYPORT_URL says where the gateway answers, if this computer has no user of the vault.",
+    "Takes the token from SALLYPORT_ENROLLMENT_TOKEN, from standard input, or asks for it. The " +
+    "server runs every check of an enrollment from here and says what it would make, or why " +
+    "not; no use is spent, and it is on record. SALLYPORT_URL says where the gateway " +
+    "answers, if this computer has no user of the vault.",
   args: {},
   options: {
     name: text("the machine name that would be asked for", { value: "name" }),
-    hostname: text("the host name that would be given; this computer's if not given", { value: "name" }),
+    hostname: text("the host name that would be given; this computer's if not given", {
+      value: "name",
+    }),
   },
   examples: [
     ["sallyport token check < token-file", "what would this enroll?"],
-    ["sallyport token check --hostname build-7.ci.example < token-file", "would it enroll that host?"],
+    [
+      "sallyport token check --hostname build-7.ci.example < token-file",
+      "would it enroll that host?",
+    ],
   ],
   json: checkShape,
   async run({ options: { name, hostname }, context }) {
@@ -38,6 +46,9 @@ async function tokenText({ env }: Context): Promise<string> {
     ? await promptHidden("Enrollment token: ")
     : await readText(process.stdin);
   if (typed.trim() === "")
-    throw new UsageError("no token was given", "pipe it in, or put it into SALLYPORT_ENROLLMENT_TOKEN");
+    throw new UsageError(
+      "no token was given",
+      "pipe it in, or put it into SALLYPORT_ENROLLMENT_TOKEN",
+    );
   return typed.trim();
 }

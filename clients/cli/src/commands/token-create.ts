@@ -19,7 +19,9 @@ import { plainToken, tokenKeys } from "../views/token.ts";
 
 const mostRanges = 32;
 
-/** `sallyport token create`: makes an enrollment token; its secret half is made here and shown once. */
+/**
+ * `sallyport token create`: makes an enrollment token; its secret half is made here and shown once.
+ */
 export const tokenCreate = defineCommand({
   description: `Secrets are named by id, as project/NAME, or by their name alone in the projects given. A project that stands before a secret is joined too.
 
@@ -33,7 +35,10 @@ Globs know * ? [a-z] [!a-z]. --machine-name with {id8} in it makes the name itse
     secret: list("secrets that its machines may read, at most 1000", { value: "A,project/B" }),
     ttl: durationWithin("1h", "how long the token enrolls", { min: "60s", max: "365d" }),
     machineTtl: durationWithin("1h", "how long each machine lives", { min: "60s", max: "30d" }),
-    uses: integerOr(1, "how many machines it may make, 1 to 10000 (1 if not given)", { min: 1, max: 10_000 }),
+    uses: integerOr(1, "how many machines it may make, 1 to 10000 (1 if not given)", {
+      min: 1,
+      max: 10_000,
+    }),
     source: list("address ranges from which it enrolls, at most 32; everywhere if not given", {
       value: "CIDR",
     }),
@@ -45,13 +50,18 @@ Globs know * ? [a-z] [!a-z]. --machine-name with {id8} in it makes the name itse
     description: textUpTo(500, "for people: at most 500 bytes"),
   },
   examples: [
-    ["sallyport token create --project web --secret DB_URL,API_KEY", "for one machine, for an hour"],
     [
-      "sallyport token create --secret web/DB_URL,api/KEY --uses 100 --ttl 30d --source 10.1.0.0/16 --machine-name 'ci-{id8}'",
+      "sallyport token create --project web --secret DB_URL,API_KEY",
+      "for one machine, for an hour",
+    ],
+    [
+      "sallyport token create --secret web/DB_URL,api/KEY --uses 100 --ttl 30d --source " +
+        "10.1.0.0/16 --machine-name 'ci-{id8}'",
       "for a pipeline, from one network",
     ],
     [
-      "SALLYPORT_ENROLLMENT_TOKEN=$(sallyport token create --project web --secret DB_URL) sallyport enroll",
+      "SALLYPORT_ENROLLMENT_TOKEN=$(sallyport token create --project web --secret DB_URL) " +
+        "sallyport enroll",
       "make this computer a machine",
     ],
   ],
@@ -63,7 +73,9 @@ Globs know * ? [a-z] [!a-z]. --machine-name with {id8} in it makes the name itse
   async run({ options, context }) {
     checkScope(options);
     if (options.source.length > mostRanges)
-      throw new UsageError(`--source takes at most ${mostRanges} ranges, not ${options.source.length}`);
+      throw new UsageError(
+        `--source takes at most ${mostRanges} ranges, not ${options.source.length}`,
+      );
     const sourceCidrs = [...new Set(options.source.map((typed) => readRange(typed, "--source")))];
     return context.session.asUserOnce((client, identity) =>
       create(client, identity, { ...options, sourceCidrs }),

@@ -8,10 +8,15 @@ import { checkTokenId, findToken } from "../tokens/find.ts";
 import { revokeAll } from "../tokens/revoke-all.ts";
 import { plainToken, tokenKeys } from "../views/token.ts";
 
-/** `sallyport token revoke TOKEN`: stops new enrollments, and with --cascade ends the token's machines. */
+/**
+ * `sallyport token revoke TOKEN`: stops new enrollments, and with --cascade ends the token's
+ * machines.
+ */
 export const tokenRevoke = defineCommand({
   description:
-    "Machines that it made live on, unless --cascade ends them too, 500 at a time until none is left. Revoking it again goes on with what a cascade has left. Asks on a terminal, and needs --yes without one.",
+    "Machines that it made live on, unless --cascade ends them too, 500 at a time until none is " +
+    "left. Revoking it again goes on with what a cascade has left. Asks on a terminal, and " +
+    "needs --yes without one.",
   args: { token: required("the token's id, not its text", { complete: "tokens" }) },
   options: {
     cascade: flag("end the machines that it made, too"),

@@ -10,7 +10,10 @@ export const tokenShow = defineCommand({
   args: { token: required("the token's id, not its text", { complete: "tokens" }) },
   options: {},
   examples: [
-    ["sallyport token show tok_0123456789abcdefghjk", "what it may do, its uses and its restrictions"],
+    [
+      "sallyport token show tok_0123456789abcdefghjk",
+      "what it may do, its uses and its restrictions",
+    ],
   ],
   json: object({ ...tokenKeys, names: namesShape }),
   async run({ args, context }) {

@@ -7,7 +7,10 @@ import { codeText, loginCommand, newCodeShape, plainCode } from "../views/login-
 import { aRole, roleOf, roles } from "../views/role.ts";
 import { relativeTime } from "../terminal/time.ts";
 
-/** `sallyport user invite`: makes a login code that lets one new user in; it is made here and shown once. */
+/**
+ * `sallyport user invite`: makes a login code that lets one new user in; it is made here and shown
+ * once.
+ */
 export const userInvite = defineCommand({
   description: `Takes an owner. A user's role never changes: remove and invite again.
 

@@ -3,7 +3,14 @@ import { defineCommand } from "../command/define.ts";
 import { listOf } from "../command/shape.ts";
 import { partsOf } from "../pages.ts";
 import { allUsers } from "../people.ts";
-import { type ListedUser, lastSeen, listedUserShape, plainUser, rolesText, seenText } from "../views/user.ts";
+import {
+  type ListedUser,
+  lastSeen,
+  listedUserShape,
+  plainUser,
+  rolesText,
+  seenText,
+} from "../views/user.ts";
 import { relativeTime } from "../terminal/time.ts";
 
 /** `sallyport user list`: the people of the vault. */
@@ -12,7 +19,10 @@ export const userList = defineCommand({
   options: {},
   examples: [
     ["sallyport user list", "everyone who was not removed"],
-    ["sallyport user list --json | jq -r '.[] | select(.role == \"owner\").name'", "the owners' names"],
+    [
+      "sallyport user list --json | jq -r '.[] | select(.role == \"owner\").name'",
+      "the owners' names",
+    ],
   ],
   json: listOf(listedUserShape),
   run: ({ context }) => context.session.asUser(everyone),
@@ -41,7 +51,9 @@ async function everyone(client: Sallyport): Promise<ListedUser[]> {
   const answers = await Promise.all(
     parts.map((userIds) => client.services.projectRoles.countProjectRoles({ userIds })),
   );
-  const counts = new Map(answers.flatMap((answer) => answer.counts).map((count) => [count.userId, count]));
+  const counts = new Map(
+    answers.flatMap((answer) => answer.counts).map((count) => [count.userId, count]),
+  );
   return users.map((user) => {
     const { hidden: none, lister, writer, manager } = counts.get(user.userId) ?? nothing;
     return { ...plainUser(user), projectRoles: { none, lister, writer, manager } };

@@ -10,7 +10,10 @@ import { iso } from "../timestamp.ts";
 /** `sallyport user remove USER`: ends a user for good. */
 export const userRemove = defineCommand({
   description:
-    'Takes an owner. Ends every device, enrollment token and unused login code of the user, at once and for good; machines that were made with the tokens live on, and so do users whom this one let in: after a theft run "sallyport device revoke", before or after. Asks on a terminal, and needs --yes without one.',
+    "Takes an owner. Ends every device, enrollment token and unused login code of the user, at " +
+    "once and for good; machines that were made with the tokens live on, and so do users whom " +
+    'this one let in: after a theft run "sallyport device revoke", before or after. Asks on ' +
+    "a terminal, and needs --yes without one.",
   args: { user: required("the user's name or id", { complete: "users" }) },
   options: { reason: reasonOption, yes: flag("do not ask") },
   examples: [
@@ -37,10 +40,13 @@ export const userRemove = defineCommand({
     screen.mark("ok", `removed ${name}`, userId);
     if (tokensRevoked + loginCodesRevoked > 0)
       screen.line(
-        `  and ${counted(tokensRevoked, "enrollment token")}, ${counted(loginCodesRevoked, "login code")}`,
+        `  and ${counted(tokensRevoked, "enrollment token")}, ` +
+          counted(loginCodesRevoked, "login code"),
       );
     if (tokensRevoked > 0)
-      screen.line('  Machines live on; "sallyport token revoke TOKEN --cascade" ends those of a token.');
+      screen.line(
+        '  Machines live on; "sallyport token revoke TOKEN --cascade" ends those of a token.',
+      );
   },
 });
 

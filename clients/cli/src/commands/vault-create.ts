@@ -7,10 +7,15 @@ import { codeText, loginCommand } from "../views/login-code.ts";
 import { relativeTime } from "../terminal/time.ts";
 import { iso } from "../timestamp.ts";
 
-/** `sallyport vault create NAME`: makes another vault; its first owner's login code is made here and shown once. */
+/**
+ * `sallyport vault create NAME`: makes another vault; its first owner's login code is made here and
+ * shown once.
+ */
 export const vaultCreate = defineCommand({
   description:
-    "Takes an owner. Nothing crosses between vaults: who makes one gets no power in it. Its first owner logs in with the code that is printed, within 7 days; logging in yourself gives this computer an identity in both.",
+    "Takes an owner. Nothing crosses between vaults: who makes one gets no power in it. Its " +
+    "first owner logs in with the code that is printed, within 7 days; logging in yourself " +
+    "gives this computer an identity in both.",
   args: { name: required("how people call it: 1 to 128 bytes") },
   options: {},
   examples: [
@@ -41,7 +46,9 @@ export const vaultCreate = defineCommand({
     });
   },
   show({ vaultId, name, code, codeExpiresAt, next }, screen, { context }) {
-    context.progress.say(`made vault ${name} (${vaultId}); this is its owner's login code, shown once:`);
+    context.progress.say(
+      `made vault ${name} (${vaultId}); this is its owner's login code, shown once:`,
+    );
     screen.text(code);
     context.progress.say(`it expires ${relativeTime(codeExpiresAt)}; its owner runs: ${next}`);
   },

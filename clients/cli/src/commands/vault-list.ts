@@ -29,7 +29,9 @@ export const vaultList = defineCommand({
     return vaults.map(({ vaultId, name = null, identities }) => {
       const { user, machine } = identities;
       const summary = (identity: typeof user) =>
-        identity ? { id: identity.principalId, name: identity.name, expiresAt: identity.expiresAt } : null;
+        identity
+          ? { id: identity.principalId, name: identity.name, expiresAt: identity.expiresAt }
+          : null;
       const url = (user ?? machine)?.url ?? "";
       return {
         vaultId,

@@ -17,8 +17,10 @@ import {
 /** `sallyport vault sealing [on|off]`: whether every secret of the vault is read sealed only. */
 export const vaultSealing = defineCommand({
   description:
-    "On, a read without a recipient key is refused for every secret of the vault: no value passes the gateway in " +
-    "plaintext. Sallyport's clients always seal. Without a word after it, it shows what is set, and the secrets with a " +
+    "On, a read without a recipient key is refused for every secret of the vault: no value " +
+    "passes the gateway in " +
+    "plaintext. Sallyport's clients always seal. Without a word after it, it shows what is set, " +
+    "and the secrets with a " +
     "setting of their own.",
   args: { setting: optional("on or off", { complete: { words: settings } }) },
   options: {},
@@ -38,7 +40,9 @@ export const vaultSealing = defineCommand({
   },
   show({ required, createdAt, createdBy, secrets }, screen) {
     const since = `since ${relativeTime(createdAt)}, by ${personText(createdBy)}`;
-    screen.facts([["every secret", required ? `read sealed only, ${since}` : "may be read unsealed"]]);
+    screen.facts([
+      ["every secret", required ? `read sealed only, ${since}` : "may be read unsealed"],
+    ]);
     screen.table(
       [
         { title: "SEALED ONLY", cell: ({ name, secretId }) => name ?? secretId, min: 12 },
@@ -60,7 +64,11 @@ async function sealingOf(client: Sallyport): Promise<VaultSealingView> {
     const page = await service.listSealedSecrets({ pageSize: 1000, pageToken });
     return { items: page.secrets, nextPageToken: page.nextPageToken };
   });
-  const ids = secrets.flatMap(({ secretId, projectId, createdBy }) => [secretId, projectId, createdBy]);
+  const ids = secrets.flatMap(({ secretId, projectId, createdBy }) => [
+    secretId,
+    projectId,
+    createdBy,
+  ]);
   const names = await namesOf(client, [sealing.createdBy, ...ids]);
   return {
     required: sealing.required,

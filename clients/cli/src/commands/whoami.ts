@@ -22,18 +22,22 @@ export const whoami = defineCommand({
     principalId: text("the user's or machine's id"),
     kind: text("`user` or `machine`"),
     name: text("its name"),
-    role: nullable(text("a user's role: `owner`, `admin`, `developer` or `auditor`; null for a machine")),
+    role: nullable(
+      text("a user's role: `owner`, `admin`, `developer` or `auditor`; null for a machine"),
+    ),
     vaultId: text("the vault's id"),
     vaultName: text("the vault's name"),
     expiresAt: nullable(time("when its key stops working")),
   }),
   async run({ options: { as }, context }) {
-    const me = await context.session.asAny(as === undefined ? ["user", "machine"] : [as], (client) =>
-      client.services.users.whoAmI({}),
+    const me = await context.session.asAny(
+      as === undefined ? ["user", "machine"] : [as],
+      (client) => client.services.users.whoAmI({}),
     );
     const { principalId, name, vaultId, vaultName, expiresAt } = me;
     const kind = enumName(PrincipalKindSchema, me.kind).toLowerCase();
-    const role = me.kind === PrincipalKind.USER ? enumName(RoleSchema, me.role).toLowerCase() : null;
+    const role =
+      me.kind === PrincipalKind.USER ? enumName(RoleSchema, me.role).toLowerCase() : null;
     const until = expiresAt ? timestampDate(expiresAt).toISOString() : null;
     return { principalId, kind, name, role, vaultId, vaultName, expiresAt: until };
   },

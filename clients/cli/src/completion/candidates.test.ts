@@ -17,7 +17,13 @@ describe("what is offered", () => {
   });
 
   test("after a group: its commands; after help: everything", async () => {
-    expect((await offered("vault", "")).words).toEqual(["list", "use", "show", "create", "sealing"]);
+    expect((await offered("vault", "")).words).toEqual([
+      "list",
+      "use",
+      "show",
+      "create",
+      "sealing",
+    ]);
     expect((await offered("vault", "u")).words).toEqual(["use"]);
     expect((await offered("vault", "sealing", "o")).words).toEqual(["on", "off"]);
     expect((await offered("secret", "sealing", "DB", "of")).words).toEqual(["off"]);
@@ -25,7 +31,11 @@ describe("what is offered", () => {
   });
 
   test("for an argument: its names", async () => {
-    expect((await offered("get", "")).words).toEqual(["readableSecrets-A", "readableSecrets-B", "other"]);
+    expect((await offered("get", "")).words).toEqual([
+      "readableSecrets-A",
+      "readableSecrets-B",
+      "other",
+    ]);
     expect((await offered("get", "readableSecrets-B")).words).toEqual(["readableSecrets-B"]);
     expect((await offered("vault", "use", "v")).words).toEqual(["vaults-A", "vaults-B"]);
     expect((await offered("completion", "")).words).toEqual(["bash", "zsh", "fish"]);

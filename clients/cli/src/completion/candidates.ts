@@ -8,7 +8,10 @@ import type { CompletionSource } from "./sources.ts";
 /** Something to offer, and what it is; the description is for shells that show one. */
 export type Candidate = { readonly word: string; readonly description: string };
 
-/** What to offer for the last word: these, and files or a command line of its own where the shell knows better. */
+/**
+ * What to offer for the last word: these, and files or a command line of its own where the shell
+ * knows better.
+ */
 export type Offer = {
   readonly candidates: readonly Candidate[];
   readonly also: "nothing" | "files" | "command";
@@ -37,7 +40,9 @@ export async function offerFor(words: readonly string[], namesOf: NamesOf): Prom
   return argument ? fromSource(argument.complete, current, false, namesOf) : nothing;
 }
 
-async function commandBefore(before: readonly string[]): Promise<{ entry?: Entry; rest: readonly string[] }> {
+async function commandBefore(
+  before: readonly string[],
+): Promise<{ entry?: Entry; rest: readonly string[] }> {
   const plain = withoutOptions(before);
   const [noun = "", verb] = plain;
   const entry = entryOf(plain);
@@ -62,7 +67,9 @@ function commandNames(before: readonly string[]): Candidate[] {
   const [noun] = withoutOptions(before);
   if (noun === undefined || noun === "help") return firstWords();
   return catalogue.flatMap(({ path, summary }) =>
-    path.startsWith(`${noun} `) ? [{ word: path.slice(noun.length + 1), description: summary }] : [],
+    path.startsWith(`${noun} `)
+      ? [{ word: path.slice(noun.length + 1), description: summary }]
+      : [],
   );
 }
 
@@ -75,11 +82,17 @@ function firstWords(): Candidate[] {
 }
 
 function optionsOf(command: AnyCommand | undefined): [string, Option<unknown>][] {
-  return [...Object.entries(command?.options ?? {}), ...Object.entries<Option<unknown>>(globalOptions)];
+  return [
+    ...Object.entries(command?.options ?? {}),
+    ...Object.entries<Option<unknown>>(globalOptions),
+  ];
 }
 
 /** The option whose value comes after this word, if the word is one that takes a value. */
-function optionOf(word: string | undefined, command: AnyCommand | undefined): Option<unknown> | undefined {
+function optionOf(
+  word: string | undefined,
+  command: AnyCommand | undefined,
+): Option<unknown> | undefined {
   return optionsOf(command).find(
     ([key, option]) =>
       (option.kind === "value" || option.kind === "list") &&
@@ -100,7 +113,8 @@ function argumentAt({ command, words }: Scope): Argument<unknown> | undefined {
   const position = withoutOptions(words, command).length;
   const args = Object.values(command?.args ?? {});
   return (
-    args[position] ?? args.findLast(({ kind }) => kind === "several" || kind === "any" || kind === "rest")
+    args[position] ??
+    args.findLast(({ kind }) => kind === "several" || kind === "any" || kind === "rest")
   );
 }
 

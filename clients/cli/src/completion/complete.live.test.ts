@@ -21,7 +21,9 @@ async function vaultNamed(vaultName: string): Promise<void> {
 
 describe("what a shell is told", () => {
   test("words, with what they are for the shells that show it, and nothing but words for bash", async () => {
-    expect((await complete("bash", "vault", "")).out).toBe("list\nuse\nshow\ncreate\nsealing\n:nothing\n");
+    expect((await complete("bash", "vault", "")).out).toBe(
+      "list\nuse\nshow\ncreate\nsealing\n:nothing\n",
+    );
     expect((await complete("zsh", "vault", "u")).out).toBe(
       "use\tChoose the vault that commands use\n:nothing\n",
     );

@@ -12,12 +12,15 @@ export type Shell = (typeof shells)[number];
 const patienceMs = 1_500;
 
 /**
- * Security: what is offered is put on a command line and run with it. Names come from a server, and one that a shell
- * would take for more than a word is not offered.
+ * Security: what is offered is put on a command line and run with it. Names come from a server, and
+ * one that a shell would take for more than a word is not offered.
  */
 const harmless = /^[A-Za-z0-9_@%+=:,./-]+$/;
 
-/** What a shell is told for the last of these words: a line for each candidate, and last what else it may offer. */
+/**
+ * What a shell is told for the last of these words: a line for each candidate, and last what else
+ * it may offer.
+ */
 export async function completionLines(
   shell: Shell,
   words: readonly string[],
@@ -41,6 +44,10 @@ async function offer(words: readonly string[], context: Context): Promise<Offer>
   const late = new Promise<Offer>((resolve) => {
     setTimeout(() => resolve({ candidates: [], also: "nothing" }), patienceMs).unref();
   });
-  // Whatever fails, nothing is offered and nothing said: an error would be written into the line that is being typed.
-  return Promise.race([offerFor(words, namesOf), late]).catch(() => ({ candidates: [], also: "nothing" }));
+  // Whatever fails, nothing is offered and nothing said: an error would be written into the line
+  // that is being typed.
+  return Promise.race([offerFor(words, namesOf), late]).catch(() => ({
+    candidates: [],
+    also: "nothing",
+  }));
 }

@@ -12,20 +12,26 @@ const unique = (names: readonly string[]): string[] => [...new Set(names)].toSor
 
 /** Each source of names. What it throws is not shown: the shell then offers nothing. */
 export const sources = {
-  vaults: async ({ env }: Context) => (await localVaults(env)).map(({ name, vaultId }) => name ?? vaultId),
+  vaults: async ({ env }: Context) =>
+    (await localVaults(env)).map(({ name, vaultId }) => name ?? vaultId),
   readableSecrets: async ({ session }: Context) =>
     unique((await session.asMachine((client) => client.listReadable())).map(({ name }) => name)),
   readableProjects: async ({ session }: Context) =>
     unique(
-      (await session.asMachine((client) => client.listReadable())).map(({ projectName }) => projectName),
+      (await session.asMachine((client) => client.listReadable())).map(
+        ({ projectName }) => projectName,
+      ),
     ),
   projects: ({ session }: Context) =>
     session.asUser(async (client) =>
-      (await client.services.projects.listProjects({ pageSize: 200 })).projects.map(({ name }) => name),
+      (await client.services.projects.listProjects({ pageSize: 200 })).projects.map(
+        ({ name }) => name,
+      ),
     ),
   machines: ({ session }: Context) =>
     session.asUser(async ({ services }) => {
-      const { MachineState } = await import("@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts");
+      const { MachineState } =
+        await import("@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts");
       const states = [MachineState.ACTIVE, MachineState.DISABLED];
       const { machines } = await services.machines.listMachines({ pageSize: 200, states });
       return unique(machines.map(({ name }) => name));
@@ -42,7 +48,10 @@ export const sources = {
     }),
   deletedProjects: ({ session }: Context) =>
     session.asUser(async ({ services }) => {
-      const { projects } = await services.projects.listProjects({ pageSize: 200, showDeleted: true });
+      const { projects } = await services.projects.listProjects({
+        pageSize: 200,
+        showDeleted: true,
+      });
       return unique(projects.flatMap(({ name, deletedAt }) => (deletedAt ? [name] : [])));
     }),
   users: ({ session }: Context) =>

@@ -24,7 +24,10 @@ beforeAll(async () => {
   await renewKeyset({ dir, days: 7, nowMs, keys: keysOfEveryUse, copies });
   await using pki = await createTestPki();
   for (const name of ["certFile", "caFile"] as const)
-    cpSync(pki.tls("gateway")[name], join(made, "gateway", name === "caFile" ? "ca.pem" : "gateway.pem"));
+    cpSync(
+      pki.tls("gateway")[name],
+      join(made, "gateway", name === "caFile" ? "ca.pem" : "gateway.pem"),
+    );
 });
 beforeEach(() => {
   data = join(scratch, "data");
@@ -49,7 +52,9 @@ describe("what ends in a data directory", () => {
       {
         check: "certificates",
         status: "ok",
-        text: expect.stringMatching(/2 files; the first to end is gateway\/gateway.pem in 36/) as unknown,
+        text: expect.stringMatching(
+          /2 files; the first to end is gateway\/gateway.pem in 36/,
+        ) as unknown,
       },
     ]);
   });
@@ -88,9 +93,13 @@ describe("what ends in a data directory", () => {
   });
 
   test("is refused where there is none, or what is there is damaged", async () => {
-    expect(await checkData(join(scratch, "none"))).toMatchObject([{ check: "data", status: "bad" }]);
+    expect(await checkData(join(scratch, "none"))).toMatchObject([
+      { check: "data", status: "bad" },
+    ]);
     mkdirSync(join(scratch, "empty"), { recursive: true });
-    expect(await checkData(join(scratch, "empty"))).toMatchObject([{ check: "data", status: "bad" }]);
+    expect(await checkData(join(scratch, "empty"))).toMatchObject([
+      { check: "data", status: "bad" },
+    ]);
     writeFileSync(join(data, "gateway", "gateway.pem"), "no PEM");
     expect(await found()).toContainEqual(
       expect.objectContaining({ status: "bad", text: containing("holds no certificate") }),

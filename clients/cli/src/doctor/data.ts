@@ -12,8 +12,9 @@ const servers = new Set(["postgres", "redis", "logs"]);
 const deepest = 3;
 
 /**
- * Checks what ends in the data directory of a deployment: the keyset, its signer and every certificate, those of the
- * processes, the operator and the authorities among them. For its operator, who may read the folders of the processes.
+ * Checks what ends in the data directory of a deployment: the keyset, its signer and every
+ * certificate, those of the processes, the operator and the authorities among them. For its
+ * operator, who may read the folders of the processes.
  */
 export async function checkData(dir: string, nowMs = Date.now()): Promise<Finding[]> {
   let files: readonly string[];
@@ -21,12 +22,19 @@ export async function checkData(dir: string, nowMs = Date.now()): Promise<Findin
     files = filesIn(dir, deepest);
   } catch (error) {
     const { message } = explain(error);
-    return [bad("data", message, "name the data directory of a deployment, as a user who may read it", 2)];
+    return [
+      bad("data", message, "name the data directory of a deployment, as a user who may read it", 2),
+    ];
   }
   const certificates = files.filter((file) => file.endsWith(".pem"));
   if (certificates.length === 0)
-    return [bad("data", `there is no deployment in ${dir}`, "name its data directory: --data DIR", 2)];
-  return [...(await keysetFindings(dir, files, nowMs)), ...certificateFindings(dir, certificates, nowMs)];
+    return [
+      bad("data", `there is no deployment in ${dir}`, "name its data directory: --data DIR", 2),
+    ];
+  return [
+    ...(await keysetFindings(dir, files, nowMs)),
+    ...certificateFindings(dir, certificates, nowMs),
+  ];
 }
 
 // Symbolic links are not followed: what is checked is what lies in the folder.
@@ -34,16 +42,24 @@ function filesIn(dir: string, depth: number): readonly string[] {
   return readdirSync(dir, { withFileTypes: true }).flatMap((entry) => {
     const path = join(dir, entry.name);
     if (entry.isFile()) return [path];
-    return entry.isDirectory() && depth > 1 && !servers.has(entry.name) ? filesIn(path, depth - 1) : [];
+    return entry.isDirectory() && depth > 1 && !servers.has(entry.name)
+      ? filesIn(path, depth - 1)
+      : [];
   });
 }
 
-async function keysetFindings(dir: string, files: readonly string[], nowMs: number): Promise<Finding[]> {
+async function keysetFindings(
+  dir: string,
+  files: readonly string[],
+  nowMs: number,
+): Promise<Finding[]> {
   const { keyset: newest } = filesOf(join(dir, "keyset"));
   try {
     const keyset = await readKeyset(newest);
     if (!keyset)
-      return [bad("root", `there is no keyset at ${newest}`, "start the deployment: it makes one", 4)];
+      return [
+        bad("root", `there is no keyset at ${newest}`, "start the deployment: it makes one", 4),
+      ];
     const { claims, notAfterMs, signerNotAfterMs } = openAsOfThen(keyset);
     const ends = { keysetNotAfterMs: notAfterMs, signerNotAfterMs };
     const behind: string[] = [];
@@ -75,19 +91,23 @@ function certificateFindings(dir: string, files: readonly string[], nowMs: numbe
   const [first] = lives
     .flatMap(({ name, life }) => (life ? [{ name, life }] : []))
     .toSorted((one, other) => one.life.untilMs - other.life.untilMs);
-  const soonest = first ? `the first to end is ${first.name} in ${leftText(first.life, nowMs)}` : "";
+  const soonest = first
+    ? `the first to end is ${first.name} in ${leftText(first.life, nowMs)}`
+    : "";
   return [ok("certificates", `${files.length} files; ${soonest}`)];
 }
 
 function endingOf(name: string, life: Life | undefined, nowMs: number): Finding[] {
-  const fix = "renew it: node deploy/local/renew.ts, or your own authority; running processes take it up";
+  const fix =
+    "renew it: node deploy/local/renew.ts, or your own authority; running processes take it up";
   if (!life) return [bad("certificates", `${name} holds no certificate`, fix, 4)];
   if (life.untilMs <= nowMs) return [bad("certificates", `${name} has ended`, fix, 4)];
   if (!isNearEnd(life, nowMs)) return [];
   return [warn("certificates", `${name} ends in ${leftText(life, nowMs)}`, fix)];
 }
 
-// Of authorities the last to end counts, since an old one may stand beside its successor; of a chain the first.
+// Of authorities the last to end counts, since an old one may stand beside its successor; of a
+// chain the first.
 function lifeOf(file: string): Life | undefined {
   const text = readFileSync(file, "utf8");
   const lives = (text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [])

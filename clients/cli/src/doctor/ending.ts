@@ -5,7 +5,10 @@ export type Life = { readonly fromMs: number; readonly untilMs: number };
 
 const longestNearMs = 60 * 86_400_000;
 
-/** Whether the end is near: 60 days, or the last third of a life of months or hours, as public authorities give it. */
+/**
+ * Whether the end is near: 60 days, or the last third of a life of months or hours, as public
+ * authorities give it.
+ */
 export function isNearEnd({ fromMs, untilMs }: Life, nowMs = Date.now()): boolean {
   return untilMs - nowMs < Math.min(longestNearMs, (untilMs - fromMs) / 3);
 }

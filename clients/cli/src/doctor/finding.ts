@@ -20,7 +20,10 @@ export function warn(check: string, detail: string, fix: string): Finding {
   return { check, status: "warn", detail, fix, exitCode: 0 };
 }
 
-/** A check that failed with an error, in the words that a command would say: 6 for what may pass, else 4. */
+/**
+ * A check that failed with an error, in the words that a command would say: 6 for what may pass,
+ * else 4.
+ */
 export function failed(check: string, error: unknown): Finding {
   const { message, next, exitCode } = explain(error);
   return bad(check, message, next, exitCode === 6 ? 6 : 4);

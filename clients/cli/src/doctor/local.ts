@@ -23,7 +23,9 @@ export function checkRuntime(): Finding {
     : bad("runtime", `Node ${node}`, "install Node 24 or newer", 2);
 }
 
-/** Checks the variables that steer the program: none misspelt, each with a value that can be used. */
+/**
+ * Checks the variables that steer the program: none misspelt, each with a value that can be used.
+ */
 export async function checkEnvironment(env: NodeJS.ProcessEnv): Promise<Finding[]> {
   const set = Object.keys(env).filter((name) => name.startsWith("SALLYPORT_") && env[name]);
   const unknown = set.filter((name) => !variables.has(name)).toSorted();
@@ -35,16 +37,23 @@ export async function checkEnvironment(env: NodeJS.ProcessEnv): Promise<Finding[
     ),
   );
   if (env["SALLYPORT_URL"] || env["SALLYPORT_CA"]) findings.push(await checkEndpoint(env));
-  if (env["SALLYPORT_ENROLLMENT_TOKEN"]) findings.push(checkToken(env["SALLYPORT_ENROLLMENT_TOKEN"]));
+  if (env["SALLYPORT_ENROLLMENT_TOKEN"])
+    findings.push(checkToken(env["SALLYPORT_ENROLLMENT_TOKEN"]));
   const known = set.filter((name) => variables.has(name)).toSorted();
-  return findings.length > 0 ? findings : [ok("environment", known.join(", ") || "no variables set")];
+  return findings.length > 0
+    ? findings
+    : [ok("environment", known.join(", ") || "no variables set")];
 }
 
 async function checkEndpoint(env: NodeJS.ProcessEnv): Promise<Finding> {
   try {
     const { url, ca } = await namedEndpoint(env);
-    if (url === undefined) return ok("environment", "SALLYPORT_CA holds what every gateway is trusted by");
-    return ok("environment", `SALLYPORT_URL is ${url}${ca === undefined ? "" : ", with SALLYPORT_CA"}`);
+    if (url === undefined)
+      return ok("environment", "SALLYPORT_CA holds what every gateway is trusted by");
+    return ok(
+      "environment",
+      `SALLYPORT_URL is ${url}${ca === undefined ? "" : ", with SALLYPORT_CA"}`,
+    );
   } catch (error) {
     const { message, next } = explain(error);
     return bad("environment", message, next, 2);
@@ -99,7 +108,11 @@ function lifetime(where: string, { kind, name, expiresAt }: Identity): Finding {
       ? 'ask for a login code and run "sallyport login"'
       : 'run "sallyport enroll" with a token';
   if (leftMs <= 0 && leftMs > -maxCorrectionMs)
-    return warn("identity", `${detail} by this computer's clock`, "look at the clock below, and set it");
+    return warn(
+      "identity",
+      `${detail} by this computer's clock`,
+      "look at the clock below, and set it",
+    );
   if (leftMs <= 0) return bad("identity", `${kind} ${name} of ${where} has expired`, anew, 4);
   return kind === "user" && leftMs < soonMs
     ? warn("identity", detail, 'run "sallyport device renew" while the key works')

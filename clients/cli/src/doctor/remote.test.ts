@@ -10,7 +10,10 @@ test.each([
   ["both end soon", 1, 1, "warn", "keyset sign"],
 ] as const)("%s", (_, keysetDays, signerDays, status, fix) => {
   const nowMs = 1_800_000_000_000;
-  const ends = { keysetNotAfterMs: nowMs + keysetDays * dayMs, signerNotAfterMs: nowMs + signerDays * dayMs };
+  const ends = {
+    keysetNotAfterMs: nowMs + keysetDays * dayMs,
+    signerNotAfterMs: nowMs + signerDays * dayMs,
+  };
   const finding = rootFinding({ epoch: 3, ...ends }, nowMs);
   expect(finding.status).toBe(status);
   if (fix === null) expect(finding.fix).toBeNull();

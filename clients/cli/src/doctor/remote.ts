@@ -10,8 +10,9 @@ import { checkWay } from "./way.ts";
 const daySeconds = 86_400;
 
 /**
- * Checks the way to the gateway, each step after the one before: it can be reached, its certificate is trusted, it has
- * the root that was pinned, the clocks agree, and it knows the identity. Stops at the first step that fails.
+ * Checks the way to the gateway, each step after the one before: it can be reached, its certificate
+ * is trusted, it has the root that was pinned, the clocks agree, and it knows the identity. Stops
+ * at the first step that fails.
  */
 export async function checkGateway(context: Context): Promise<Finding[]> {
   const findings: Finding[] = [];
@@ -58,7 +59,10 @@ const failedStep: Readonly<Record<string, string | undefined>> = {
   UNREACHABLE: "gateway",
 };
 
-/** What is to be said of a keyset that verified: whoever runs the deployment has to renew what ends soon. */
+/**
+ * What is to be said of a keyset that verified: whoever runs the deployment has to renew what ends
+ * soon.
+ */
 export function rootFinding(
   { epoch, keysetNotAfterMs, signerNotAfterMs }: Omit<DeploymentFacts, "serverTimeMs">,
   nowMs: number,

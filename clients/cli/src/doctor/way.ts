@@ -16,8 +16,9 @@ import { type Finding, bad, failed, ok, warn } from "./finding.ts";
 const connectMs = 5_000;
 
 /**
- * Checks the way to a gateway, each step after the one before: the proxy that the environment names for it, if any, can be
- * reached; the gateway can, through it; the certificate is trusted and HTTP/2 spoken. Stops at the first that fails.
+ * Checks the way to a gateway, each step after the one before: the proxy that the environment names
+ * for it, if any, can be reached; the gateway can, through it; the certificate is trusted and
+ * HTTP/2 spoken. Stops at the first that fails.
  */
 export async function checkWay(endpoint: Endpoint, env: NodeJS.ProcessEnv): Promise<Finding[]> {
   const findings: Finding[] = [];
@@ -73,7 +74,9 @@ function connected(host: string, port: number): Promise<Socket> {
       socket.setTimeout(0);
       resolve(socket);
     });
-    socket.once("timeout", () => socket.destroy(new Error(`no answer within ${connectMs / 1000} s`)));
+    socket.once("timeout", () =>
+      socket.destroy(new Error(`no answer within ${connectMs / 1000} s`)),
+    );
     socket.once("error", reject);
   });
 }
@@ -107,9 +110,14 @@ function certificateFinding(socket: TLSSocket): Finding {
     const sentence = transportSentence(cause, "", undefined);
     return failed("TLS", new SallyportError("UNREACHABLE", sentence, { metadata: { cause } }));
   }
-  const { valid_from: from, valid_to: until, subjectaltname: names = "" } = socket.getPeerCertificate();
+  const {
+    valid_from: from,
+    valid_to: until,
+    subjectaltname: names = "",
+  } = socket.getPeerCertificate();
   const life = { fromMs: Date.parse(from), untilMs: Date.parse(until) };
-  const detail = `${socket.getProtocol() ?? "TLS"}, ${names || "no names"}, valid for ${leftText(life)}`;
+  const protocol = socket.getProtocol() ?? "TLS";
+  const detail = `${protocol}, ${names || "no names"}, valid for ${leftText(life)}`;
   return isNearEnd(life)
     ? warn("TLS", detail, "tell whoever runs the server that its certificate ends soon")
     : ok("TLS", detail);

@@ -4,7 +4,10 @@ import type { Format } from "./format.ts";
 // Docker reads lines with a buffer of this size, the line's end included.
 const maxLineBytes = 64 * 1024 - 1;
 
-/** `NAME=value` as `docker run --env-file` reads it: the rest of the line, nothing quoted, nothing expanded. */
+/**
+ * `NAME=value` as `docker run --env-file` reads it: the rest of the line, nothing quoted, nothing
+ * expanded.
+ */
 export const dockerEnv: Format = {
   identifiers: true,
   refuse(name, content) {

@@ -2,9 +2,9 @@ import { refuseVariable, textIn } from "./content.ts";
 import type { Format } from "./format.ts";
 
 /**
- * `NAME='value'` as the dotenv package reads it, and in no form that a shell would run: `set -a; . ./.env` is how many jobs
- * read such a file, and a value's author is not the one who deploys it. The format has no escape for a quote and none for
- * a backslash, so a few values have no such form.
+ * `NAME='value'` as the dotenv package reads it, and in no form that a shell would run: `set -a; .
+ * ./.env` is how many jobs read such a file, and a value's author is not the one who deploys it.
+ * The format has no escape for a quote and none for a backslash, so a few values have no such form.
  */
 export const dotenv: Format = {
   identifiers: true,

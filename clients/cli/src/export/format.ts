@@ -43,7 +43,10 @@ export const formatNames: readonly FormatName[] = [
   "docker-env",
 ];
 
-/** Writes variables in a format. Throws VALUE_UNFIT for one that it cannot hold, naming the formats that can. */
+/**
+ * Writes variables in a format. Throws VALUE_UNFIT for one that it cannot hold, naming the formats
+ * that can.
+ */
 export function writeFormat(name: FormatName, variables: readonly Variable[]): string {
   const format: Format = formats[name];
   const contents = variables.map((variable) => [variable.name, contentOf(variable)] as const);

@@ -96,7 +96,12 @@ const readers: readonly (readonly [string, FormatName, Reader, string])[] = [
     (content) => Object.fromEntries(readDockerEnv(Buffer.from(content))),
     "",
   ],
-  ["a GitHub runner", "github-env", (content) => Object.fromEntries(readGithubEnv(content, "linux")), ""],
+  [
+    "a GitHub runner",
+    "github-env",
+    (content) => Object.fromEntries(readGithubEnv(content, "linux")),
+    "",
+  ],
   [
     "a GitHub runner on Windows",
     "github-env",
@@ -104,7 +109,12 @@ const readers: readonly (readonly [string, FormatName, Reader, string])[] = [
     "",
   ],
   ["the yaml package", "yaml", (content) => parseYaml(content) as Record<string, string>, ""],
-  ["YAML 1.1", "yaml", (content) => parseYaml(content, { version: "1.1" }) as Record<string, string>, ""],
+  [
+    "YAML 1.1",
+    "yaml",
+    (content) => parseYaml(content, { version: "1.1" }) as Record<string, string>,
+    "",
+  ],
   ["JSON", "json", (content) => JSON.parse(content) as Record<string, string>, ""],
 ];
 
@@ -113,7 +123,9 @@ describe.each(readers)("through %s", (_, format, read, skipped) => {
     const texts = edgeCases.filter((text) => holds(format, text));
     expect(texts.length).toBeGreaterThan(edgeCases.length / 2);
     expect(read(writeFormat(format, variablesOf(texts)))).toEqual(mapOf(texts));
-    expect(read(writeFormat(format, variablesOf(texts.toReversed())))).toEqual(mapOf(texts.toReversed()));
+    expect(read(writeFormat(format, variablesOf(texts.toReversed())))).toEqual(
+      mapOf(texts.toReversed()),
+    );
   });
 
   test.skipIf(skipped !== "")(
@@ -158,7 +170,9 @@ describe("what a format cannot hold", () => {
 
   test("bytes that are not UTF-8 go into json and yaml as base64, marked, and into nothing else", () => {
     for (const format of ["dotenv", "shell", "github-env", "docker-env"] as const)
-      expect(refusal(format, bytes("A", binary))).toMatch(/is not UTF-8 text.*use --format json or yaml/);
+      expect(refusal(format, bytes("A", binary))).toMatch(
+        /is not UTF-8 text.*use --format json or yaml/,
+      );
     expect(JSON.parse(writeFormat("json", bytes("A", binary)))).toEqual({ A: { base64: "/wCA" } });
     const read: unknown = parseYaml(writeFormat("yaml", bytes("A", binary)), { version: "1.1" });
     expect(read).toEqual({ A: binary });
@@ -168,7 +182,9 @@ describe("what a format cannot hold", () => {
     expect(refusal("docker-env", bytes("A", Buffer.from("a\nb")))).toBe(
       "A holds a line break, which docker-env cannot hold; use --format dotenv or json or yaml or shell or github-env, or leave it out with --only",
     );
-    expect(refusal("docker-env", bytes("A", Buffer.from("a\r")))).toMatch(/ends in a carriage return/);
+    expect(refusal("docker-env", bytes("A", Buffer.from("a\r")))).toMatch(
+      /ends in a carriage return/,
+    );
     expect(refusal("docker-env", bytes("A", Buffer.alloc(65_536, 0x61)))).toMatch(
       /longer than a line may be/,
     );
@@ -184,13 +200,22 @@ describe("what a format cannot hold", () => {
   });
 
   test("names that runners keep are refused", () => {
-    for (const name of ["GITHUB_TOKEN", "github_env", "RUNNER_TEMP", "NODE_OPTIONS", "Node_Options"])
+    for (const name of [
+      "GITHUB_TOKEN",
+      "github_env",
+      "RUNNER_TEMP",
+      "NODE_OPTIONS",
+      "Node_Options",
+    ])
       expect(refusal("github-env", bytes(name, Buffer.from("x")))).toMatch(/name that runners/);
   });
 
   test("a value cannot set another variable in a runner's file", () => {
     const hostile = "a\nghadelimiter\nsallyport_0\nPATH=/tmp\nX<<Y\nz\nY\n";
-    const read = readGithubEnv(writeFormat("github-env", bytes("A", Buffer.from(hostile))), "linux");
+    const read = readGithubEnv(
+      writeFormat("github-env", bytes("A", Buffer.from(hostile))),
+      "linux",
+    );
     expect([...read]).toEqual([["A", hostile]]);
     const delimiters = Array.from(
       { length: 50 },
@@ -201,7 +226,9 @@ describe("what a format cannot hold", () => {
 
   test("the few values that dotenv has no form for are refused rather than changed", () => {
     for (const text of ["all quotes ' \" ` \n and lines", '\r"', "line\nends in\\", "#\\"])
-      expect(refusal("dotenv", bytes("A", Buffer.from(text)))).toMatch(/use --format json or yaml or shell/);
+      expect(refusal("dotenv", bytes("A", Buffer.from(text)))).toMatch(
+        /use --format json or yaml or shell/,
+      );
   });
 
   test("a dotenv file runs nothing when a shell reads it", () => {
@@ -224,7 +251,9 @@ describe("what a format cannot hold", () => {
     const file = join(dir, "sourced.env");
     for (const text of held) {
       writeFileSync(file, writeFormat("dotenv", variablesOf([text])));
-      const read = execFileSync("sh", ["-c", `set -a; . "${file}"; printf %s "$V_0"`], { cwd: dir });
+      const read = execFileSync("sh", ["-c", `set -a; . "${file}"; printf %s "$V_0"`], {
+        cwd: dir,
+      });
       if (!text.includes("\r")) expect(read.toString()).toBe(text);
     }
     expect(existsSync(join(dir, "ran"))).toBe(false);
@@ -250,9 +279,9 @@ test("names of json and yaml are any, in their order, and none is taken for a nu
   const variables = names.map((name) => ({ name, plaintext: Buffer.from(name) }));
   const parsed = JSON.parse(writeFormat("json", variables)) as object;
   expect(new Set(Object.keys(parsed))).toEqual(new Set(names));
-  expect([...writeFormat("json", variables).matchAll(/^ {2}"(.+?)":/gm)].map(([, name]) => name)).toEqual(
-    names,
-  );
+  expect(
+    [...writeFormat("json", variables).matchAll(/^ {2}"(.+?)":/gm)].map(([, name]) => name),
+  ).toEqual(names);
   const yaml = parseYaml(writeFormat("yaml", variables), { mapAsMap: true }) as Map<string, string>;
   expect([...yaml.keys()]).toEqual(names);
 });

@@ -2,7 +2,10 @@ import { randomBytes } from "node:crypto";
 import { refuseVariable, textIn } from "./content.ts";
 import type { Format } from "./format.ts";
 
-/** `NAME<<delimiter` as a GitHub runner reads the file in GITHUB_ENV; the delimiter is drawn for each value. */
+/**
+ * `NAME<<delimiter` as a GitHub runner reads the file in GITHUB_ENV; the delimiter is drawn for
+ * each value.
+ */
 export const githubEnv: Format = {
   identifiers: true,
   refuse(name, content) {
@@ -22,8 +25,8 @@ function entryOf(name: string, text: string): string {
 }
 
 /**
- * Security: a value that held its own delimiter could end early and set other variables. 128 random bits are not
- * guessed, and a value that holds them all the same gets others.
+ * Security: a value that held its own delimiter could end early and set other variables. 128 random
+ * bits are not guessed, and a value that holds them all the same gets others.
  */
 function delimiterFor(text: string): string {
   for (;;) {

@@ -1,7 +1,10 @@
 import { refuseVariable, textIn } from "./content.ts";
 import type { Format } from "./format.ts";
 
-/** `export NAME='value'` for sh, dash, bash, zsh and their kin: within single quotes nothing has a meaning but a quote. */
+/**
+ * `export NAME='value'` for sh, dash, bash, zsh and their kin: within single quotes nothing has a
+ * meaning but a quote.
+ */
 export const shell: Format = {
   identifiers: true,
   refuse: (_, content) => refuseVariable(content),

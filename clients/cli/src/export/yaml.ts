@@ -1,9 +1,13 @@
 import type { Format } from "./format.ts";
 
-// What JSON leaves as it is and YAML does not print (YAML 1.2 §5.1), or takes for a line break in version 1.1.
+// What JSON leaves as it is and YAML does not print (YAML 1.2 §5.1), or takes for a line break in
+// version 1.1.
 const unprintable = /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g;
 
-/** A mapping in YAML 1.2, everything in double quotes. A value that is not UTF-8 becomes !!binary, in base64. */
+/**
+ * A mapping in YAML 1.2, everything in double quotes. A value that is not UTF-8 becomes !!binary,
+ * in base64.
+ */
 export const yaml: Format = {
   identifiers: false,
   refuse: () => undefined,

@@ -55,7 +55,10 @@ export async function readSigner(dir: string): Promise<Signer | undefined> {
   const text = await readPrivateFile(file);
   if (text === undefined) return undefined;
   const { seed, rootPublicKey, payload, signature } = fieldsOf(text, file);
-  const signer = create(KeysetSignerSchema, { payload: base64(payload), signature: base64(signature) });
+  const signer = create(KeysetSignerSchema, {
+    payload: base64(payload),
+    signature: base64(signature),
+  });
   const bytes = seedIn(seed, file);
   return { key: keyOf(bytes), seed: bytes, rootPublicKey: base64(rootPublicKey), signer };
 }
@@ -115,6 +118,7 @@ function base64(text = ""): Uint8Array {
 
 function seedIn(text = "", file: string): Uint8Array {
   const seed = base64(text);
-  if (seed.length !== 32) throw new KeysetFileError(`${file} does not hold a key of 32 bytes in base64`);
+  if (seed.length !== 32)
+    throw new KeysetFileError(`${file} does not hold a key of 32 bytes in base64`);
   return seed;
 }

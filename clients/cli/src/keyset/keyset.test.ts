@@ -22,7 +22,11 @@ let rootKeyFile: string;
 let copy: string;
 beforeEach(() => {
   scratch = mkdtempSync(join(tmpdir(), "sallyport-keyset-"));
-  [dir, rootKeyFile, copy] = [join(scratch, "keyset"), join(scratch, "root.key"), join(scratch, "copy.bin")];
+  [dir, rootKeyFile, copy] = [
+    join(scratch, "keyset"),
+    join(scratch, "root.key"),
+    join(scratch, "copy.bin"),
+  ];
   writeRoot(root);
 });
 afterEach(() => rmSync(scratch, { recursive: true }));
@@ -105,7 +109,9 @@ describe("keyset sign and renew", () => {
     await expect(renew()).rejects.toThrow('make one with "sallyport keyset sign"');
     await sign();
     await expect(renew()).rejects.toThrow("say which keys the first one has");
-    await expect(renew(startMs, { keys: keys.slice(1) })).rejects.toThrow("not as the contract says");
+    await expect(renew(startMs, { keys: keys.slice(1) })).rejects.toThrow(
+      "not as the contract says",
+    );
     await renew(startMs, { keys });
     const before = tree();
     writeRoot(newSeed());

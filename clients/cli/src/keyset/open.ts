@@ -15,7 +15,9 @@ import {
 } from "@sallyport/proto/signing";
 import { KeysetFileError, type Signer } from "./files.ts";
 
-/** Opens a keyset as it was while it was valid: its end is no fault, and its root is taken as it is. */
+/**
+ * Opens a keyset as it was while it was valid: its end is no fault, and its root is taken as it is.
+ */
 export function openAsOfThen(keyset: Keyset): OpenedKeyset {
   const pinned = rootFingerprint(keyset.rootPublicKey);
   // Its signer's beginning: a time at which both were valid, unless the keyset ended before.
@@ -23,12 +25,21 @@ export function openAsOfThen(keyset: Keyset): OpenedKeyset {
   return openKeyset(keyset, pinned, atMs, 1, verifyBytes);
 }
 
-/** What the root says of a signer. Throws KeysetFileError unless its signature holds and it is about this key. */
+/**
+ * What the root says of a signer. Throws KeysetFileError unless its signature holds and it is about
+ * this key.
+ */
 export function claimsOfSigner({ key, rootPublicKey, signer }: Signer): KeysetSignerClaims {
   const claims = fromStrictBinary(KeysetSignerClaimsSchema, signer.payload);
-  const signed = verifyBytes(rootPublicKey, labelled(LABELS.keysetSigner, signer.payload), signer.signature);
+  const signed = verifyBytes(
+    rootPublicKey,
+    labelled(LABELS.keysetSigner, signer.payload),
+    signer.signature,
+  );
   if (!signed || Buffer.compare(claims.publicKey, key.publicKey) !== 0)
-    throw new KeysetFileError("signer.json is not what the root signed: sign a new one with the root key");
+    throw new KeysetFileError(
+      "signer.json is not what the root signed: sign a new one with the root key",
+    );
   return claims;
 }
 

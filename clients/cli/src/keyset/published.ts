@@ -10,9 +10,14 @@ export type PublishedKey = {
   readonly publicKey: string;
 };
 
-/** Reads what the programs that make keys printed, `{"keys": [{"keyId", "use", "publicKey"}]}`, in this order. */
+/**
+ * Reads what the programs that make keys printed, `{"keys": [{"keyId", "use", "publicKey"}]}`, in
+ * this order.
+ */
 export async function readPublishedKeys(files: readonly string[]): Promise<PublishedKeys> {
-  const keys = await Promise.all(files.map(async (file) => keysIn(await readFile(file, "utf8"), file)));
+  const keys = await Promise.all(
+    files.map(async (file) => keysIn(await readFile(file, "utf8"), file)),
+  );
   return keys.flat();
 }
 

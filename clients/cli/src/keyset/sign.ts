@@ -37,9 +37,10 @@ const backdateMs = 300_000;
 const epochs = 65_536;
 
 /**
- * Has the root vouch for a new key that signs keysets, which takes the place of the one before. Its epochs lie above all
- * that the one before may sign, so that a stolen one is of no use to whoever has seen the new one. The keyset itself is
- * signed by the next renewal. Throws KeysetFileError when the folder is another root's.
+ * Has the root vouch for a new key that signs keysets, which takes the place of the one before. Its
+ * epochs lie above all that the one before may sign, so that a stolen one is of no use to whoever
+ * has seen the new one. The keyset itself is signed by the next renewal. Throws KeysetFileError
+ * when the folder is another root's.
  */
 export async function signSigner(options: SignOptions): Promise<SignedSigner> {
   return underLock(options.dir, () => signHeld(options));
@@ -69,7 +70,9 @@ async function lastEpoch(dir: string, rootPublicKey: Uint8Array): Promise<number
   const [signer, keyset] = [await readSigner(dir), await readKeyset(filesOf(dir).keyset)];
   for (const known of [signer, keyset])
     if (known && Buffer.compare(known.rootPublicKey, rootPublicKey) !== 0)
-      throw new KeysetFileError(`${dir} belongs to another root than the key given: check --root-key`);
+      throw new KeysetFileError(
+        `${dir} belongs to another root than the key given: check --root-key`,
+      );
   const ofSigner = signer ? claimsOfSigner(signer).maxEpoch : 0;
   return Math.max(ofSigner, keyset ? openAsOfThen(keyset).signer.maxEpoch : 0);
 }

@@ -1,6 +1,9 @@
 import { UsageError } from "../failure.ts";
 
-/** Where the proxy listens: a socket in a file, or a port of this computer alone (0 takes a free one). */
+/**
+ * Where the proxy listens: a socket in a file, or a port of this computer alone (0 takes a free
+ * one).
+ */
 export type ListenAddress =
   | { readonly kind: "socket"; readonly path: string }
   | { readonly kind: "port"; readonly host: string; readonly port: number };

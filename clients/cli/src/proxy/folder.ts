@@ -4,9 +4,10 @@ import { CliError } from "../failure.ts";
 import { configFolder } from "../vaults/folder.ts";
 
 /**
- * The folder of the proxy's socket and header file: sallyport in $XDG_RUNTIME_DIR, which is cleared when the user logs
- * out, else the folder of identities. Made with mode 0700 when it is missing. Throws LISTEN_FAILED when it, or the
- * folder that $XDG_RUNTIME_DIR names, is not this user's alone.
+ * The folder of the proxy's socket and header file: sallyport in $XDG_RUNTIME_DIR, which is cleared
+ * when the user logs out, else the folder of identities. Made with mode 0700 when it is missing.
+ * Throws LISTEN_FAILED when it, or the folder that $XDG_RUNTIME_DIR names, is not this user's
+ * alone.
  */
 export function proxyFolder(env: NodeJS.ProcessEnv): string {
   const runtime = env["XDG_RUNTIME_DIR"] ?? "";
@@ -28,7 +29,8 @@ export function checkOwnFolder(folder: string): void {
   if (!found.isDirectory()) throw unfit(folder, "is not a folder, or is a link to one");
   const me = process.getuid?.();
   if (me !== undefined && found.uid !== me) throw unfit(folder, "belongs to another user");
-  if ((found.mode & 0o077) !== 0) throw unfit(folder, `can be entered by others: run "chmod 700 ${folder}"`);
+  if ((found.mode & 0o077) !== 0)
+    throw unfit(folder, `can be entered by others: run "chmod 700 ${folder}"`);
 }
 
 function unfit(folder: string, why: string, cause?: unknown): CliError {

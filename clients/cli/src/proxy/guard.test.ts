@@ -18,19 +18,33 @@ const withHeaders = (headers: ToolRequest["headers"]): Partial<ToolRequest> => (
 });
 
 describe("a request of a tool", () => {
-  test.each(["application/json", "application/proto", "application/grpc", "application/grpc+proto"])(
-    "in %s passes",
-    (type) => {
-      expect(() => checkRequest({ ...good, ...withHeaders({ "content-type": type }) }, own)).not.toThrow();
-      expect(() => checkRequest({ ...good, authority: "LOCALHOST:8088" }, own)).not.toThrow();
-    },
-  );
+  test.each([
+    "application/json",
+    "application/proto",
+    "application/grpc",
+    "application/grpc+proto",
+  ])("in %s passes", (type) => {
+    expect(() =>
+      checkRequest({ ...good, ...withHeaders({ "content-type": type }) }, own),
+    ).not.toThrow();
+    expect(() => checkRequest({ ...good, authority: "LOCALHOST:8088" }, own)).not.toThrow();
+  });
 
   test.each<[string, Partial<ToolRequest>, Code, RegExp]>([
     ["a page", withHeaders({ origin: "https://evil.example" }), Code.PermissionDenied, /web pages/],
     ["a sandboxed page", withHeaders({ origin: "null" }), Code.PermissionDenied, /web pages/],
-    ["a browser", withHeaders({ "sec-fetch-site": "cross-site" }), Code.PermissionDenied, /web pages/],
-    ["a rebound name", { authority: "evil.example:8088" }, Code.PermissionDenied, /not called "evil/],
+    [
+      "a browser",
+      withHeaders({ "sec-fetch-site": "cross-site" }),
+      Code.PermissionDenied,
+      /web pages/,
+    ],
+    [
+      "a rebound name",
+      { authority: "evil.example:8088" },
+      Code.PermissionDenied,
+      /not called "evil/,
+    ],
     ["another port", { authority: "127.0.0.1:8089" }, Code.PermissionDenied, /not called/],
     ["no name", { authority: "" }, Code.PermissionDenied, /not called/],
     ["a form", withHeaders({ "content-type": "text/plain" }), Code.InvalidArgument, /content-type/],
@@ -57,7 +71,12 @@ describe("a request of a tool", () => {
     ],
     ["a query", { path: `${good.path}?x=1` }, Code.Unimplemented, /public/],
     ["another path", { path: "/../secret" }, Code.Unimplemented, /public/],
-    ["an absolute address", { path: `http://evil.example${good.path}` }, Code.Unimplemented, /public/],
+    [
+      "an absolute address",
+      { path: `http://evil.example${good.path}` },
+      Code.Unimplemented,
+      /public/,
+    ],
     [
       "a Connect stream",
       withHeaders({ "content-type": "application/connect+proto" }),
@@ -85,7 +104,9 @@ describe("a request of a tool", () => {
       /compression/,
     ],
   ])("of %s is refused", (_, change, code, message) => {
-    expect(() => checkRequest({ ...good, ...change }, own)).toThrow(expect.objectContaining({ code }));
+    expect(() => checkRequest({ ...good, ...change }, own)).toThrow(
+      expect.objectContaining({ code }),
+    );
     expect(() => checkRequest({ ...good, ...change }, own)).toThrow(message);
   });
 });

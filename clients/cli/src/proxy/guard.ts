@@ -8,9 +8,9 @@ const encodings = ["content-encoding", "grpc-encoding", "connect-content-encodin
 const streamingTypes = /^application\/(?:connect\+|grpc-web)/;
 
 /**
- * Refuses what a tool of this computer's user would not send. A page in a browser could reach the port as well: it
- * betrays itself by Origin or Sec-Fetch-Site, by a media type that needs no preflight, or by the name it had to
- * resolve to this computer (DNS rebinding).
+ * Refuses what a tool of this computer's user would not send. A page in a browser could reach the
+ * port as well: it betrays itself by Origin or Sec-Fetch-Site, by a media type that needs no
+ * preflight, or by the name it had to resolve to this computer (DNS rebinding).
  */
 export function checkRequest(request: ToolRequest, ownAuthorities: ReadonlySet<string>): void {
   const { method, path, authority, headers } = request;
@@ -36,7 +36,8 @@ function checkType({ headers, httpVersion }: ToolRequest): void {
   if (!known)
     throw new ProxyRefusal(
       Code.InvalidArgument,
-      "content-type is application/json, application/proto or application/grpc, and nothing after it",
+      "content-type is application/json, application/proto or application/grpc, and nothing " +
+        "after it",
     );
   if (known === "grpc" && httpVersion !== 2)
     throw new ProxyRefusal(

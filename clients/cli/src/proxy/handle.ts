@@ -13,7 +13,10 @@ export type Handling = {
   readonly forward: (request: ToolRequest, body: Buffer) => Promise<Answer>;
 };
 
-/** Answers one request of a tool: checks it, reads it whole, has it signed and taken on. Never throws. */
+/**
+ * Answers one request of a tool: checks it, reads it whole, has it signed and taken on. Never
+ * throws.
+ */
 export function handle(request: ToolRequest, handling: Handling): Promise<Answer> {
   return answerOf(request, handling).catch((error: unknown) =>
     refusalAnswer(
@@ -25,12 +28,18 @@ export function handle(request: ToolRequest, handling: Handling): Promise<Answer
   );
 }
 
-async function answerOf(request: ToolRequest, { authorities, secret, forward }: Handling): Promise<Answer> {
+async function answerOf(
+  request: ToolRequest,
+  { authorities, secret, forward }: Handling,
+): Promise<Answer> {
   const admitted = secret === undefined ? request : admit(request, secret);
   checkRequest(admitted, authorities);
   // The gateway bounds each method by itself, and says so; more than this it takes of none.
   const body = await collect(admitted.body, maxContentBytes);
   if (!body)
-    throw new ProxyRefusal(Code.ResourceExhausted, `a request has at most ${maxContentBytes / 1024} KiB`);
+    throw new ProxyRefusal(
+      Code.ResourceExhausted,
+      `a request has at most ${maxContentBytes / 1024} KiB`,
+    );
   return forward(admitted, body);
 }

@@ -7,13 +7,14 @@ type Row = { readonly state: string; readonly owner: number };
 const established = "01";
 
 /**
- * Whether Linux shows the other end of a loopback connection as a socket of this user or of root (proc_net_tcp(5)).
- * On other systems it is always true: they do not tell. It stands behind the port's secret and not in its place.
+ * Whether Linux shows the other end of a loopback connection as a socket of this user or of root
+ * (proc_net_tcp(5)). On other systems it is always true: they do not tell. It stands behind the
+ * port's secret and not in its place.
  *
- * Security: fails closed. A connection without a row is refused, and so is one that its tool half-closed: a socket
- * that nobody holds any more may be shown as root's, whoever made it. The ports alone do not name a connection: another
- * user can take the port of one that is this user's, on another address of the loopback. So every row between these
- * two ports has to pass.
+ * Security: fails closed. A connection without a row is refused, and so is one that its tool
+ * half-closed: a socket that nobody holds any more may be shown as root's, whoever made it. The
+ * ports alone do not name a connection: another user can take the port of one that is this user's,
+ * on another address of the loopback. So every row between these two ports has to pass.
  */
 export function isOwnConnection({ remotePort, localPort }: Socket): boolean {
   if (process.platform !== "linux") return true;

@@ -2,9 +2,13 @@ import { secretHeader } from "./secret.ts";
 
 const service = "sallyport.identity.v1.UserService";
 const json = "-H 'content-type: application/json' -d '{}'";
-const schema = "-import-path proto -import-path proto/third_party -proto sallyport/identity/v1/user.proto";
+const schema =
+  "-import-path proto -import-path proto/third_party -proto sallyport/identity/v1/user.proto";
 
-/** Where tools find the proxy: its address without a secret, and its socket, or the file of its port's header. */
+/**
+ * Where tools find the proxy: its address without a secret, and its socket, or the file of its
+ * port's header.
+ */
 export type ToolAddress = {
   readonly url: string;
   readonly socket: string | null;
@@ -12,8 +16,8 @@ export type ToolAddress = {
 };
 
 /**
- * What to type for curl, buf curl and grpcurl, in a clone of the repository. The secret of a port stands in none of it:
- * what a program is started with can be seen by every user of the computer.
+ * What to type for curl, buf curl and grpcurl, in a clone of the repository. The secret of a port
+ * stands in none of it: what a program is started with can be seen by every user of the computer.
  */
 export function recipes({ url, socket, headerFile }: ToolAddress): string[] {
   const target = `${url}/${service}/WhoAmI`;

@@ -60,9 +60,24 @@ const refusals: readonly [name: string, ask: Ask, code: Code, sentence: RegExp][
     Code.PermissionDenied,
     /not called/,
   ],
-  ["a web page", { headers: { origin: "https://evil.example" } }, Code.PermissionDenied, /web pages/],
-  ["a port without its secret", { headers: { [secretHeader]: "" } }, Code.Unauthenticated, /secret/],
-  ["compression (ghz -e)", { headers: { "grpc-encoding": "gzip" } }, Code.Unimplemented, /grpc-encoding/],
+  [
+    "a web page",
+    { headers: { origin: "https://evil.example" } },
+    Code.PermissionDenied,
+    /web pages/,
+  ],
+  [
+    "a port without its secret",
+    { headers: { [secretHeader]: "" } },
+    Code.Unauthenticated,
+    /secret/,
+  ],
+  [
+    "compression (ghz -e)",
+    { headers: { "grpc-encoding": "gzip" } },
+    Code.Unimplemented,
+    /grpc-encoding/,
+  ],
   ["a body that is too large", { body: frame(maxContentBytes) }, Code.ResourceExhausted, /96 KiB/],
   ["a gateway that does not answer", { fate: silent }, Code.Unavailable, /did not answer/],
   [
@@ -74,10 +89,16 @@ const refusals: readonly [name: string, ask: Ask, code: Code, sentence: RegExp][
   ["a fault of its own", { fate: new Error("oops") }, Code.Internal, /could not be handled/],
 ];
 
-/** One gRPC request in HTTP/2, and the frames that came back: the flags of each, and its content. */
+/**
+ * One gRPC request in HTTP/2, and the frames that came back: the flags of each, and its content.
+ */
 async function frames({ path = whoAmI, headers, body = frame(0) }: Ask) {
   const session = connect(server.url);
-  const grpc = { "content-type": "application/grpc", te: "trailers", [secretHeader]: server.secret ?? "" };
+  const grpc = {
+    "content-type": "application/grpc",
+    te: "trailers",
+    [secretHeader]: server.secret ?? "",
+  };
   const stream = session.request({ ":method": "POST", ":path": path, ...grpc, ...headers });
   const seen: string[] = [];
   let head: Record<string, unknown> = {};
@@ -159,11 +180,18 @@ test.each([
 test("a stream of Connect is refused by its last message, and gRPC-Web in its own type", () => {
   const refusal = new ProxyRefusal(Code.Unimplemented, "streams are not signed");
   const stream = refusalAnswer("application/connect+json", refusal);
-  expect(stream).toMatchObject({ status: 200, headers: { "content-type": "application/connect+json" } });
+  expect(stream).toMatchObject({
+    status: 200,
+    headers: { "content-type": "application/connect+json" },
+  });
   expect(stream.body[0]).toBe(2);
   const { error } = endStreamFromJson(stream.body.subarray(5));
   expect(error).toMatchObject({ code: Code.Unimplemented });
-  for (const type of ["application/grpc-web", "application/grpc-web+proto", "application/grpc-web-text"])
+  for (const type of [
+    "application/grpc-web",
+    "application/grpc-web+proto",
+    "application/grpc-web-text",
+  ])
     expect(refusalAnswer(type, refusal)).toMatchObject({
       status: 200,
       headers: { "content-type": type, "grpc-status": "12" },
@@ -179,7 +207,9 @@ test.each([
   [new SallyportError("REPLY_UNTRUSTED", "no"), Code.DataLoss],
   [new SallyportError("ROOT_CHANGED", "no"), Code.DataLoss],
   [
-    new SallyportError("MACHINE_DISABLED", "no", { cause: new ConnectError("no", Code.Unauthenticated) }),
+    new SallyportError("MACHINE_DISABLED", "no", {
+      cause: new ConnectError("no", Code.Unauthenticated),
+    }),
     Code.Unauthenticated,
   ],
 ])("%s of the library is refused with the code %i", (error, code) => {

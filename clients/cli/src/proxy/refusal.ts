@@ -12,7 +12,9 @@ import type { SallyportError } from "@sallyport/client";
 import { RetryInfoSchema } from "@sallyport/proto/gen/google/rpc/error_details_pb.ts";
 import type { Answer } from "./exchange.ts";
 
-/** Why the proxy itself does not do what a tool asks for, and after how many milliseconds it may. */
+/**
+ * Why the proxy itself does not do what a tool asks for, and after how many milliseconds it may.
+ */
 export class ProxyRefusal extends Error {
   override readonly name = "ProxyRefusal";
   readonly code: Code;
@@ -36,8 +38,8 @@ export function refusalOf({ reason, message, retryAfterMs, cause }: SallyportErr
 
 /**
  * A refusal as an answer in the tool's own protocol, so that it shows the sentence and not a broken
- * answer: gRPC and gRPC-Web take it from the headers when nothing follows (Trailers-Only), Connect's
- * streams from their last message, and everything else from JSON.
+ * answer: gRPC and gRPC-Web take it from the headers when nothing follows (Trailers-Only),
+ * Connect's streams from their last message, and everything else from JSON.
  */
 export function refusalAnswer(contentType: string, refusal: ProxyRefusal): Answer {
   const { code, message, retryAfterMs } = refusal;
@@ -46,9 +48,12 @@ export function refusalAnswer(contentType: string, refusal: ProxyRefusal): Answe
     const value = { retryDelay: durationFromMs(Math.ceil(retryAfterMs)) };
     error.details.push({ desc: RetryInfoSchema, value });
   }
-  const [grpc] = /^application\/grpc(?:-web(?:-text)?)?(?:\+[a-z]+)?(?![\w-])/.exec(contentType) ?? [];
+  const [grpc] =
+    /^application\/grpc(?:-web(?:-text)?)?(?:\+[a-z]+)?(?![\w-])/.exec(contentType) ?? [];
   if (grpc !== undefined) {
-    const headers = Object.fromEntries(setTrailerStatus(new Headers({ "content-type": grpc }), error));
+    const headers = Object.fromEntries(
+      setTrailerStatus(new Headers({ "content-type": grpc }), error),
+    );
     return { status: 200, headers, body: new Uint8Array(), trailers: {} };
   }
   const [stream] = /^application\/connect\+(?:json|proto)/.exec(contentType) ?? [];

@@ -12,12 +12,12 @@ export function drawSecret(): string {
 }
 
 /**
- * Lets a request on that shows the secret, in the header or as the first part of its path, and takes it out of the
- * request, so that it goes no further. Throws `unauthenticated` without it.
+ * Lets a request on that shows the secret, in the header or as the first part of its path, and
+ * takes it out of the request, so that it goes no further. Throws `unauthenticated` without it.
  *
- * Security: every user of a computer reaches its ports, and so does every container that shares its network. That a
- * connection is this user's can only be asked of the kernel, whose tables say nothing of a connection that was closed
- * or come too late; so the secret decides.
+ * Security: every user of a computer reaches its ports, and so does every container that shares its
+ * network. That a connection is this user's can only be asked of the kernel, whose tables say
+ * nothing of a connection that was closed or come too late; so the secret decides.
  */
 export function admit(request: ToolRequest, secret: string): ToolRequest {
   const { [secretHeader]: shown, ...headers } = request.headers;

@@ -46,11 +46,16 @@ afterEach(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-async function start(listen: Parameters<typeof startProxyServer>[0], answer?: Answer): Promise<string> {
+async function start(
+  listen: Parameters<typeof startProxyServer>[0],
+  answer?: Answer,
+): Promise<string> {
   const server = await startProxyServer(listen, {
     forward: async (request, body) => {
       forwarded.push({ request, body: body.toString() });
-      return answer ?? { status: 200, headers: json, body: Buffer.from('{"ok":true}'), trailers: {} };
+      return (
+        answer ?? { status: 200, headers: json, body: Buffer.from('{"ok":true}'), trailers: {} }
+      );
     },
   });
   servers.push(server);
@@ -67,7 +72,11 @@ async function startOnPort(): Promise<ProxyServer> {
 }
 
 async function overHttp1(url: string, headers: Record<string, string> = json, body = "{}") {
-  const response = await fetch(url + path, { method: "POST", headers: { ...shown, ...headers }, body });
+  const response = await fetch(url + path, {
+    method: "POST",
+    headers: { ...shown, ...headers },
+    body,
+  });
   return { status: response.status, text: await response.text() };
 }
 
@@ -102,11 +111,16 @@ describe("on one port", () => {
   test("HTTP/1.1 and HTTP/2 are answered, with what came from the gateway", async () => {
     const url = await onPort();
     expect(await overHttp1(url)).toEqual({ status: 200, text: '{"ok":true}' });
-    expect(await overHttp2(url, json, Buffer.from("{}"))).toMatchObject({ status: 200, text: '{"ok":true}' });
-    expect(forwarded.map(({ request, body }) => [request.httpVersion, request.path, body])).toEqual([
-      [1, path, "{}"],
-      [2, path, "{}"],
-    ]);
+    expect(await overHttp2(url, json, Buffer.from("{}"))).toMatchObject({
+      status: 200,
+      text: '{"ok":true}',
+    });
+    expect(forwarded.map(({ request, body }) => [request.httpVersion, request.path, body])).toEqual(
+      [
+        [1, path, "{}"],
+        [2, path, "{}"],
+      ],
+    );
   });
 
   test("several requests come over one connection", async () => {
@@ -136,7 +150,11 @@ describe("on one port", () => {
       status: 200,
       trailers: { "grpc-status": "0" },
     });
-    const refused = await overHttp2(url, { ...grpc, origin: "https://evil.example" }, Buffer.alloc(5));
+    const refused = await overHttp2(
+      url,
+      { ...grpc, origin: "https://evil.example" },
+      Buffer.alloc(5),
+    );
     expect(refused.headers).toMatchObject({ ":status": 200, "grpc-status": "7" });
     expect(decodeURIComponent(String(refused.headers["grpc-message"]))).toContain("web pages");
   });
@@ -153,10 +171,13 @@ describe("on one port", () => {
     const { port } = new URL(await onPort());
     const status = await new Promise((resolve, reject) => {
       const headers = { ...json, ...shown, host: "evil.example" };
-      const request = requestHttp({ port, host: "127.0.0.1", path, method: "POST", headers }, (response) => {
-        resolve(response.statusCode);
-        response.resume();
-      });
+      const request = requestHttp(
+        { port, host: "127.0.0.1", path, method: "POST", headers },
+        (response) => {
+          resolve(response.statusCode);
+          response.resume();
+        },
+      );
       request.on("error", reject).end("{}");
     });
     expect(status).toBe(403);
@@ -197,7 +218,9 @@ describe("on one port", () => {
       const refused = await overHttp1(url, { ...json, ...headers });
       expect(refused.status).toBe(401);
       expect(refused.text).not.toContain(secret);
-      expect(await overHttp2(url, { ...json, ...headers }, Buffer.from("{}"))).toMatchObject({ status: 401 });
+      expect(await overHttp2(url, { ...json, ...headers }, Buffer.from("{}"))).toMatchObject({
+        status: 401,
+      });
     }
     expect(forwarded).toEqual([]);
   });
@@ -210,7 +233,13 @@ describe("on one port", () => {
     expect(forwarded.map(({ request }) => request.path)).toEqual([path, path]);
     const passedOn = forwarded.map(({ request, body }) => [request.path, request.headers, body]);
     expect(JSON.stringify(passedOn)).not.toContain(secret);
-    for (const before of ["/A", `/${secret}A`, `/A/${secret}`, `//${secret}`, `/${secret}/${secret}`])
+    for (const before of [
+      "/A",
+      `/${secret}A`,
+      `/A/${secret}`,
+      `//${secret}`,
+      `/${secret}/${secret}`,
+    ])
       expect((await overHttp1(url + before)).status, before).toBeGreaterThanOrEqual(400);
     expect(forwarded).toHaveLength(2);
   });
@@ -295,7 +324,9 @@ describe("on a socket", () => {
     leaveSocket(socket);
     expect(existsSync(socket)).toBe(true);
     await start({ kind: "socket", path: socket });
-    await expect(start({ kind: "socket", path: socket })).rejects.toThrow(/another program listens there/);
+    await expect(start({ kind: "socket", path: socket })).rejects.toThrow(
+      /another program listens there/,
+    );
     const file = join(dir, "file");
     writeFileSync(file, "mine");
     chmodSync(file, 0o600);
@@ -313,20 +344,27 @@ describe("on a socket", () => {
     const link = join(dir, "link");
     symlinkSync(dir, link);
     await expect(start({ kind: "socket", path: join(link, "s") })).rejects.toThrow(/link/);
-    await expect(start({ kind: "socket", path: join(dir, "none", "s") })).rejects.toThrow(/not there/);
-    await expect(start({ kind: "socket", path: join(dir, "s".repeat(108)) })).rejects.toThrow(/bytes/);
+    await expect(start({ kind: "socket", path: join(dir, "none", "s") })).rejects.toThrow(
+      /not there/,
+    );
+    await expect(start({ kind: "socket", path: join(dir, "s".repeat(108)) })).rejects.toThrow(
+      /bytes/,
+    );
     expect(existsSync(socket)).toBe(false);
   });
 
-  test.skipIf(!rootUser)(`of another user, neither folder nor socket is taken${rootReason}`, async () => {
-    const socket = join(dir, "proxy.sock");
-    leaveSocket(socket);
-    lchownSync(socket, 65_534, 65_534);
-    await expect(start({ kind: "socket", path: socket })).rejects.toThrow(/another user/);
-    expect(existsSync(socket)).toBe(true);
-    chownSync(dir, 65_534, 65_534);
-    await expect(start({ kind: "socket", path: join(dir, "s") })).rejects.toThrow(/another user/);
-  });
+  test.skipIf(!rootUser)(
+    `of another user, neither folder nor socket is taken${rootReason}`,
+    async () => {
+      const socket = join(dir, "proxy.sock");
+      leaveSocket(socket);
+      lchownSync(socket, 65_534, 65_534);
+      await expect(start({ kind: "socket", path: socket })).rejects.toThrow(/another user/);
+      expect(existsSync(socket)).toBe(true);
+      chownSync(dir, 65_534, 65_534);
+      await expect(start({ kind: "socket", path: join(dir, "s") })).rejects.toThrow(/another user/);
+    },
+  );
 
   test.skipIf(!rootUser)(
     `another user cannot open it, by its folder alone and by its mode alone${rootReason}`,
@@ -339,10 +377,9 @@ describe("on a socket", () => {
       ] as const) {
         chmodSync(dir, folderMode);
         chmodSync(socket, mode);
-        expect(await intrude({ port: 0, socket, way: "plain", tries: 2, path, body: "{}" })).toEqual([
-          "",
-          "",
-        ]);
+        expect(
+          await intrude({ port: 0, socket, way: "plain", tries: 2, path, body: "{}" }),
+        ).toEqual(["", ""]);
       }
       expect(forwarded).toEqual([]);
     },

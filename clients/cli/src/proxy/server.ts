@@ -1,5 +1,9 @@
 import { type IncomingMessage, type ServerResponse, createServer as createHttp1 } from "node:http";
-import { type Http2ServerRequest, type Http2ServerResponse, createServer as createHttp2 } from "node:http2";
+import {
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  createServer as createHttp2,
+} from "node:http2";
 import { type Server, type Socket, createServer } from "node:net";
 import { CliError } from "../failure.ts";
 import type { ListenAddress } from "./address.ts";
@@ -21,9 +25,10 @@ const preface = "PRI * HTTP/2";
 const headMs = 10_000;
 
 /**
- * Listens where told, for HTTP/1.1 and for HTTP/2 without TLS. A socket is closed to other users by its folder and by its
- * mode. A port is open to all of them, so that every request has to show a secret drawn here; on Linux connections of
- * other users are besides closed at once. Throws LISTEN_FAILED.
+ * Listens where told, for HTTP/1.1 and for HTTP/2 without TLS. A socket is closed to other users by
+ * its folder and by its mode. A port is open to all of them, so that every request has to show a
+ * secret drawn here; on Linux connections of other users are besides closed at once. Throws
+ * LISTEN_FAILED.
  */
 export async function startProxyServer(
   address: ListenAddress,
@@ -69,7 +74,9 @@ function splitter(handling: Handling, sockets: Set<Socket>) {
       socket.setTimeout(0);
       socket.pause();
       socket.unshift(first);
-      const version = preface.startsWith(first.toString("latin1").slice(0, preface.length)) ? http2 : http1;
+      const version = preface.startsWith(first.toString("latin1").slice(0, preface.length))
+        ? http2
+        : http1;
       version.emit("connection", socket);
       if (version === http1) socket.resume();
     });
@@ -83,7 +90,10 @@ async function answerHttp(
 ): Promise<Answer> {
   const { headers, method = "", url: path = "" } = request;
   const authority = String(headers[":authority"] ?? headers.host ?? "");
-  const answer = await handle({ method, path, authority, httpVersion, headers, body: request }, handling);
+  const answer = await handle(
+    { method, path, authority, httpVersion, headers, body: request },
+    handling,
+  );
   request.resume(); // What was not read is left behind.
   return answer;
 }
@@ -95,7 +105,10 @@ function writeHttp1(response: ServerResponse, { status, headers, body }: Answer)
   response.end(body);
 }
 
-function writeHttp2(response: Http2ServerResponse, { status, headers, body, trailers }: Answer): void {
+function writeHttp2(
+  response: Http2ServerResponse,
+  { status, headers, body, trailers }: Answer,
+): void {
   const { stream } = response;
   // A status in headers counts for gRPC only when they end the stream (Trailers-Only), which Node's
   // own response never lets them do.
@@ -121,7 +134,9 @@ async function listen(server: Server, address: ListenAddress): Promise<string> {
     if (error instanceof CliError) throw error;
     const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
     const where = address.kind === "socket" ? address.path : `${address.host}:${address.port}`;
-    throw new CliError("LISTEN_FAILED", `nothing can listen on ${where} (${code})`, { cause: error });
+    throw new CliError("LISTEN_FAILED", `nothing can listen on ${where} (${code})`, {
+      cause: error,
+    });
   }
   if (address.kind === "socket") return "http://localhost";
   const bound = server.address();

@@ -4,12 +4,13 @@ import { dirname } from "node:path";
 import { CliError } from "../failure.ts";
 import { checkOwnFolder } from "./folder.ts";
 
-// What sockaddr_un holds, less the byte that ends it: 108 bytes on Linux, 104 elsewhere. More would be cut off.
+// What sockaddr_un holds, less the byte that ends it: 108 bytes on Linux, 104 elsewhere. More would
+// be cut off.
 const maxPathBytes = process.platform === "linux" ? 107 : 103;
 
 /**
- * Has a server listen on a socket of mode 0600 in a folder that is closed to others; one that is left over from an
- * earlier run is taken. Throws LISTEN_FAILED, or what the system says.
+ * Has a server listen on a socket of mode 0600 in a folder that is closed to others; one that is
+ * left over from an earlier run is taken. Throws LISTEN_FAILED, or what the system says.
  */
 export async function listenOnSocket(server: Server, path: string): Promise<void> {
   if (Buffer.byteLength(path) > maxPathBytes)

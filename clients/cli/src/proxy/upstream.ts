@@ -20,11 +20,17 @@ export type Upstream = {
 };
 
 const passedOn = ["connect-protocol-version", "connect-timeout-ms", "grpc-timeout", "te"] as const;
-const hopByHop = new Set(["connection", "keep-alive", "transfer-encoding", "date", "content-length"]);
+const hopByHop = new Set([
+  "connection",
+  "keep-alive",
+  "transfer-encoding",
+  "date",
+  "content-length",
+]);
 
 /**
- * Opens the way to the gateway of an identity. The connection is made when it is needed, and again when
- * it was lost. An answer may take `answerMs` milliseconds.
+ * Opens the way to the gateway of an identity. The connection is made when it is needed, and again
+ * when it was lost. An answer may take `answerMs` milliseconds.
  */
 export function openUpstream(
   identity: Identity,
@@ -48,14 +54,18 @@ export function openUpstream(
       } catch (error) {
         if (error instanceof ProxyRefusal) throw error;
         const { message } = toSallyportError(error);
-        throw new ProxyRefusal(Code.Unavailable, `the gateway at ${url.host} did not answer (${message})`);
+        throw new ProxyRefusal(
+          Code.Unavailable,
+          `the gateway at ${url.host} did not answer (${message})`,
+        );
       }
     },
     close,
   };
 }
 
-// What a tool sends of its own is left behind, save what says how to answer it: nothing else is signed or needed.
+// What a tool sends of its own is left behind, save what says how to answer it: nothing else is
+// signed or needed.
 function signed(
   { path, headers }: ToolRequest,
   body: Buffer,
@@ -63,9 +73,13 @@ function signed(
   signer: Signer,
 ): { readonly header: Headers; readonly requestDigest: Uint8Array } {
   const contentType = headers["content-type"] ?? "";
-  const { headers: signature, requestDigest } = signer.sign({ authority: url.host, path, contentType }, body);
+  const { headers: signature, requestDigest } = signer.sign(
+    { authority: url.host, path, contentType },
+    body,
+  );
   const header = new Headers({ "content-type": contentType, "user-agent": `${userAgent} proxy` });
-  for (const name of passedOn) if (headers[name] !== undefined) header.set(name, String(headers[name]));
+  for (const name of passedOn)
+    if (headers[name] !== undefined) header.set(name, String(headers[name]));
   for (const [name, value] of Object.entries(signature)) header.set(name, value);
   return { header, requestDigest };
 }
@@ -84,7 +98,9 @@ async function answerOf({ status, header, body: content, trailer }: Received): P
 }
 
 function passable(headers: Headers): OutgoingHttpHeaders {
-  return Object.fromEntries([...headers].filter(([name]) => !name.startsWith(":") && !hopByHop.has(name)));
+  return Object.fromEntries(
+    [...headers].filter(([name]) => !name.startsWith(":") && !hopByHop.has(name)),
+  );
 }
 
 async function* once(body: Uint8Array): AsyncIterable<Uint8Array> {

@@ -2,7 +2,10 @@ import { type AnswerKeys, toSallyportError, verifyForeignAnswer } from "@sallypo
 import type { Answer } from "./exchange.ts";
 import { refusalOf } from "./refusal.ts";
 
-/** Verifies an answer for a tool that cannot: what its owner did not sign is refused, and never shown. */
+/**
+ * Verifies an answer for a tool that cannot: what its owner did not sign is refused, and never
+ * shown.
+ */
 export async function verifyForTool(
   { status, headers, body, trailers }: Answer,
   asked: { readonly path: string; readonly requestDigest: Uint8Array },

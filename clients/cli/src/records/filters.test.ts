@@ -30,6 +30,9 @@ test("what belongs to no vault is not looked for in one: the list would be empty
 
 test("beside what is in a vault, or without an action, it is no fault", async () => {
   const both = await queryOf(client, { ...none, action: ["process.started", "secret.read"] });
-  expect(both).toMatchObject({ actions: ["process.started", "secret.read"], scope: RecordScope.VAULT });
+  expect(both).toMatchObject({
+    actions: ["process.started", "secret.read"],
+    scope: RecordScope.VAULT,
+  });
   expect(await queryOf(client, none)).toMatchObject({ actions: [] });
 });

@@ -35,7 +35,8 @@ export const filterOptions = {
   reason: list("refused for these reasons, such as NOT_GRANTED", { value: "reasons" }),
   source: text("from this address, or network such as 192.0.2.0/24", { value: "address" }),
   deployment: flag(
-    "what belongs to no vault: strangers turned away, processes started; only in the operator's vault",
+    "what belongs to no vault: strangers turned away, processes started; only in the operator's " +
+      "vault",
   ),
 };
 
@@ -53,9 +54,12 @@ export type Filters = {
   readonly deployment: boolean;
 };
 
-/** Makes a query of the options, names looked up. Throws NOT_FOUND, NAME_AMBIGUOUS or UsageError. */
+/**
+ * Makes a query of the options, names looked up. Throws NOT_FOUND, NAME_AMBIGUOUS or UsageError.
+ */
 export async function queryOf(client: Sallyport, filters: Filters): Promise<RecordQuery> {
-  const { actor, machine, secret, project, subject, action, outcome, reason, source, deployment } = filters;
+  const { actor, machine, secret, project, subject, action, outcome, reason, source, deployment } =
+    filters;
   if (!deployment) refuseUnlisted(action);
   const [actorId, machineId, secretId, projectId] = await Promise.all([
     actor === undefined ? "" : actorIdOf(client, actor),
@@ -92,11 +96,13 @@ function expanded(action: string): string[] {
   const nouns = [...new Set(actionNames.map((name) => `${name.split(".")[0] ?? ""}.*`))];
   throw new UsageError(
     `there is no action ${action}`,
-    `${near.length > 0 ? "there are" : "actions are"} ${(near.length > 0 ? near : nouns).join(", ")}`,
+    `${near.length > 0 ? "there are" : "actions are"} ` +
+      (near.length > 0 ? near : nouns).join(", "),
   );
 }
 
-// What a process does for no vault in particular. A list without it would be empty, which reads as if it never happened.
+// What a process does for no vault in particular. A list without it would be empty, which reads as
+// if it never happened.
 const ofNoVault = new Set(["process.started"]);
 
 function refuseUnlisted(action: readonly string[]): void {
@@ -113,7 +119,11 @@ async function machineIdOf(client: Sallyport, key: string): Promise<string> {
   return isId("mch", key) ? key : (await findMachine(client, key)).machineId;
 }
 
-async function secretIdOf(client: Sallyport, key: string, project: string | undefined): Promise<string> {
+async function secretIdOf(
+  client: Sallyport,
+  key: string,
+  project: string | undefined,
+): Promise<string> {
   return isId("sec", key) ? key : (await locateSecret(client, key, project)).secretId;
 }
 

@@ -1,5 +1,8 @@
 import type { Sallyport } from "@sallyport/client";
-import { type Record as AuditRecord, RecordOrder } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
+import {
+  type Record as AuditRecord,
+  RecordOrder,
+} from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import type { RecordQuery } from "./filters.ts";
 
 /** Records in the order in which the log took them, and after which to go on. */

@@ -26,7 +26,11 @@ describe("a captured request", () => {
 
   test("is read from JSON, headers as an object or as pairs, content as text or base64", () => {
     const pairs = of('{"path":"/a.B/C","headers":[["h","1"],["h","2"]],"bodyBase64":"AAE="}');
-    expect(pairs).toMatchObject({ method: "POST", url: "/a.B/C", rawHeaders: ["h", "1", "h", "2"] });
+    expect(pairs).toMatchObject({
+      method: "POST",
+      url: "/a.B/C",
+      rawHeaders: ["h", "1", "h", "2"],
+    });
     expect([...pairs.body]).toEqual([0, 1]);
     const object = of('{"method":"GET","path":"/a.B/C","headers":{"h":"1"},"body":"{}"}');
     expect(object).toMatchObject({ method: "GET", rawHeaders: ["h", "1"] });

@@ -1,16 +1,19 @@
 import type { RequestHead } from "@sallyport/proto/verifying";
 import { UsageError } from "../failure.ts";
 
-/** A request as it was captured: its head as it stood on the wire, and its content byte for byte. */
+/**
+ * A request as it was captured: its head as it stood on the wire, and its content byte for byte.
+ */
 export type CapturedRequest = RequestHead & { readonly body: Uint8Array };
 
 const forms =
-  "save it as the bytes of HTTP/1.1 (a request line, headers, an empty line, the content), or as JSON of method, path, headers and body";
+  "save it as the bytes of HTTP/1.1 (a request line, headers, an empty line, the content), or as " +
+  "JSON of method, path, headers and body";
 
 /**
- * Reads a captured request: the bytes of HTTP/1.1, or JSON of `method` (POST unless given), `path`, `headers` (an object, or
- * pairs where one comes twice; `:authority` for HTTP/2) and `body` as text or `bodyBase64`. UsageError for anything else; it
- * quotes nothing.
+ * Reads a captured request: the bytes of HTTP/1.1, or JSON of `method` (POST unless given), `path`,
+ * `headers` (an object, or pairs where one comes twice; `:authority` for HTTP/2) and `body` as text
+ * or `bodyBase64`. UsageError for anything else; it quotes nothing.
  */
 export function readCaptured(bytes: Uint8Array): CapturedRequest {
   const first = Buffer.from(bytes).toString("latin1").trimStart()[0];
@@ -38,14 +41,19 @@ function fieldOf(line: string): [string, string] {
 }
 
 function withoutChunks(content: Uint8Array, rawHeaders: readonly string[]): Uint8Array {
-  const coded = rawHeaders.some((text, at) => at % 2 === 0 && text.toLowerCase() === "transfer-encoding");
+  const coded = rawHeaders.some(
+    (text, at) => at % 2 === 0 && text.toLowerCase() === "transfer-encoding",
+  );
   if (!coded) return content;
   const chunks: Uint8Array[] = [];
   let rest = Buffer.from(content);
   for (;;) {
     const [head, size] = /^([0-9a-fA-F]{1,8})\r\n/.exec(rest.toString("latin1")) ?? [];
     if (head === undefined || size === undefined)
-      throw new UsageError("the content is not in whole chunks", "save it without its transfer coding");
+      throw new UsageError(
+        "the content is not in whole chunks",
+        "save it without its transfer coding",
+      );
     const length = Number.parseInt(size, 16);
     if (length === 0) return Buffer.concat(chunks);
     chunks.push(rest.subarray(head.length, head.length + length));
@@ -81,5 +89,7 @@ function pairsOf(headers: unknown): readonly (readonly [string, string])[] {
 }
 
 function isPair(entry: unknown): entry is readonly [string, string] {
-  return Array.isArray(entry) && entry.length === 2 && entry.every((text) => typeof text === "string");
+  return (
+    Array.isArray(entry) && entry.length === 2 && entry.every((text) => typeof text === "string")
+  );
 }

@@ -23,7 +23,11 @@ function keyIn(request: CapturedRequest): Uint8Array {
   return new Uint8Array(Buffer.from(key, "base64url"));
 }
 
-function changed(request: CapturedRequest, name: string, change: (value: string) => string): CapturedRequest {
+function changed(
+  request: CapturedRequest,
+  name: string,
+  change: (value: string) => string,
+): CapturedRequest {
   const rawHeaders = request.rawHeaders.map((text, at) =>
     request.rawHeaders[at - 1]?.toLowerCase() === name && at % 2 === 1 ? change(text) : text,
   );
@@ -45,12 +49,23 @@ function failing({ steps }: Checked): string {
 }
 
 /** Signs what was captured anew, as a signer does that is right but for what it was given. */
-function signedAnew(request: CapturedRequest, body: Uint8Array, path = request.url, authority = "h.example") {
+function signedAnew(
+  request: CapturedRequest,
+  body: Uint8Array,
+  path = request.url,
+  authority = "h.example",
+) {
   const seed = newSeed();
   const contentType = valueOf(request, "content-type");
   const signer = createSigner(seed, "mch_0123456789abcdefghjk", () => 1_796_077_404_000);
   const { headers } = signer.sign({ authority, path, contentType }, body);
-  const rawHeaders = ["host", authority, "content-type", contentType, ...Object.entries(headers).flat()];
+  const rawHeaders = [
+    "host",
+    authority,
+    "content-type",
+    contentType,
+    ...Object.entries(headers).flat(),
+  ];
   const key = rawPublicKey(privateKeyOf(seed));
   return { request: { ...request, url: path, rawHeaders, body }, key };
 }
@@ -158,7 +173,9 @@ describe("a captured request", () => {
 
   test("authority and created are judged where a name and a time are given", async () => {
     const names = () => ["vault.example"];
-    expect(failing(await checkCaptured(go, with_({ names })))).toMatch(/^authority: .*it says localhost:/);
+    expect(failing(await checkCaptured(go, with_({ names })))).toMatch(
+      /^authority: .*it says localhost:/,
+    );
     const created = Number(/created=(\d+)/.exec(valueOf(go, "signature-input"))?.[1]) * 1000;
     expect(failing(await checkCaptured(go, with_({ atMs: created + 60_000 })))).toBe("");
     expect(failing(await checkCaptured(go, with_({ atMs: created + 61_000 })))).toMatch(
@@ -195,7 +212,11 @@ describe("a captured request", () => {
     expect(failing(await checkCaptured(grpc.request, with_({ key: grpc.key })))).toMatch(
       /^body: body: exactly one/,
     );
-    const nowhere = signedAnew(read, Buffer.from("{}"), "/sallyport.gateway.v1.ReadService/Nothing");
+    const nowhere = signedAnew(
+      read,
+      Buffer.from("{}"),
+      "/sallyport.gateway.v1.ReadService/Nothing",
+    );
     const checked = await checkCaptured(nowhere.request, with_({ key: nowhere.key }));
     expect(failing(checked)).toMatch(/^body: path: it is no public method's/);
   });

@@ -22,13 +22,19 @@ import { type StepResult, createStepper } from "./stepper.ts";
 export type Against = {
   /** The key that must have signed, and its keyid where that is known. */
   readonly keyOf: (keyId: string) => Promise<KeyGiven>;
-  /** The deployment's public names; empty where they are not known. Asked for once the key was found. */
+  /**
+   * The deployment's public names; empty where they are not known. Asked for once the key was
+   * found.
+   */
   readonly names: () => readonly string[];
   /** The time by which its age is judged, in milliseconds; undefined does not judge it. */
   readonly atMs: number | undefined;
 };
 
-/** A public key, with the keyid under which it must sign; undefined takes the one that the request names. */
+/**
+ * A public key, with the keyid under which it must sign; undefined takes the one that the request
+ * names.
+ */
 export type KeyGiven = { readonly publicKey: Uint8Array; readonly keyId: string | undefined };
 
 /** What became of a captured request. Nothing of its content is in it. */
@@ -48,8 +54,8 @@ const { verifyHead } = createRequestVerifier(verifyBytes);
 const windowSeconds = 60;
 
 /**
- * Checks a captured request in the order of SIGNING §4.1, with the code of the gateway's own verifier, up to the first step
- * that does not hold; what is behind it stays open. Asks no server.
+ * Checks a captured request in the order of SIGNING §4.1, with the code of the gateway's own
+ * verifier, up to the first step that does not hold; what is behind it stays open. Asks no server.
  */
 export async function checkCaptured(request: CapturedRequest, against: Against): Promise<Checked> {
   const stepper = createStepper();
@@ -103,7 +109,8 @@ function checkBody(head: SignedHead, body: Uint8Array, take: Take): void {
   const read = take("body", () => {
     checkFrame(head.contentType, body);
     const input = inputOf(head.path);
-    if (!input) throw new HeadError("path", "it is no public method's, so nothing tells what it asks for");
+    if (!input)
+      throw new HeadError("path", "it is no public method's, so nothing tells what it asks for");
     return { input, message: decodeMessage(input, { ...head, body }) };
   });
   if (!read) return;

@@ -8,9 +8,14 @@ import type { KeyGiven } from "./check.ts";
 
 const next = "give --key the signer's public key: 32 bytes in base64 or hex, or a PEM file";
 
-/** Reads a public key: 32 bytes in base64, base64url or hex, or the name of a PEM file that has one. UsageError. */
+/**
+ * Reads a public key: 32 bytes in base64, base64url or hex, or the name of a PEM file that has one.
+ * UsageError.
+ */
 export function readPublicKey(typed: string): Uint8Array {
-  const bytes = /^[0-9a-fA-F]{64}$/.test(typed) ? Buffer.from(typed, "hex") : Buffer.from(typed, "base64");
+  const bytes = /^[0-9a-fA-F]{64}$/.test(typed)
+    ? Buffer.from(typed, "hex")
+    : Buffer.from(typed, "base64");
   if (bytes.length === 32 && /^[\w+/=-]{43,64}$/.test(typed)) return new Uint8Array(bytes);
   if (!existsSync(typed)) throw new UsageError("--key is no public key, and no file", next);
   try {
@@ -24,8 +29,9 @@ export function readPublicKey(typed: string): Uint8Array {
 }
 
 /**
- * Finds the key that must have signed under a keyid: the one that was given, the one that `key:…` spells out, or that of the
- * identity in use where it has this keyid. UsageError when none of them is there.
+ * Finds the key that must have signed under a keyid: the one that was given, the one that `key:…`
+ * spells out, or that of the identity in use where it has this keyid. UsageError when none of them
+ * is there.
  */
 export async function keyFor(
   keyId: string,

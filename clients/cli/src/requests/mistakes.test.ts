@@ -21,7 +21,8 @@ function signedOver(change: (base: Buffer) => Uint8Array) {
   return { ...right, signature: signBytes(key, change(Buffer.from(right.base))) };
 }
 
-const text = (change: (base: string) => string) => (base: Buffer) => Buffer.from(change(base.toString()));
+const text = (change: (base: string) => string) => (base: Buffer) =>
+  Buffer.from(change(base.toString()));
 
 test.each([
   ["a line feed behind it", text((base) => `${base}\n`)],
@@ -50,5 +51,7 @@ test.each([
 
 test("a signature over something else is not explained away", () => {
   const other = signedOver(() => Buffer.from("something else"));
-  expect(likelyMistake(other, rawPublicKey(key))).toMatch(/^it is another key's, or over another text/);
+  expect(likelyMistake(other, rawPublicKey(key))).toMatch(
+    /^it is another key's, or over another text/,
+  );
 });

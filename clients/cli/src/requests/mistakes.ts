@@ -12,7 +12,10 @@ const hashed = (algorithm: string) => (base: Buffer) => createHash(algorithm).up
 const variants: readonly Variant[] = [
   ["a line feed behind it", text((base) => `${base}\n`)],
   ["carriage returns at its line ends", text((base) => base.replaceAll("\n", "\r\n"))],
-  ["the label sp= in its last line", text((base) => base.replace(/"@signature-params": /, "$&sp="))],
+  [
+    "the label sp= in its last line",
+    text((base) => base.replace(/"@signature-params": /, "$&sp=")),
+  ],
   ["another order of lines: the parameters first", text(paramsFirst)],
   ["@method in lower case", text((base) => base.replace(/^"@method": POST/, '"@method": post'))],
   ["https:// before the authority", text((base) => base.replace(/"@authority": /, "$&https://"))],
@@ -28,7 +31,10 @@ function paramsFirst(base: string): string {
   return [...lines.slice(-1), ...lines.slice(0, -1)].join("\n");
 }
 
-/** Which mistake a signature that does not hold comes of, where it holds over what that mistake signs. */
+/**
+ * Which mistake a signature that does not hold comes of, where it holds over what that mistake
+ * signs.
+ */
 export function likelyMistake({ base, signature }: ParsedRequest, publicKey: Uint8Array): string {
   const right = Buffer.from(base);
   const found = variants.find(([, of]) => verifyBytes(publicKey, of(right), signature));

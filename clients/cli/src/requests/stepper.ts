@@ -37,7 +37,9 @@ type Phase = keyof typeof phases;
 /** What more is known of a step that does not hold. */
 export type Hints = Readonly<Partial<Record<string, () => string | undefined>>>;
 
-/** Takes checks one after the other, until one does not hold, and keeps what became of each step. */
+/**
+ * Takes checks one after the other, until one does not hold, and keeps what became of each step.
+ */
 export type Stepper = {
   /** Runs a check, of one step or more; undefined when it, or one before it, does not hold. */
   readonly take: <T>(phase: Phase, check: () => T, hints?: Hints) => T | undefined;
@@ -73,7 +75,8 @@ export function createStepper(): Stepper {
 function resultsOf(phase: Phase, error?: unknown, hints: Hints = {}): readonly StepResult[] {
   const steps: readonly Step[] = phases[phase];
   if (error === undefined) return steps.map(ok);
-  const named = error instanceof EvidenceError ? steps.findIndex(([step]) => step === error.step) : 0;
+  const named =
+    error instanceof EvidenceError ? steps.findIndex(([step]) => step === error.step) : 0;
   const at = Math.max(0, named);
   return steps.map((step, index) => {
     if (index < at) return ok(step);
@@ -86,7 +89,11 @@ const open = ([step, detail]: Step): StepResult => ({ step, status: "open", deta
 
 function bad([step]: Step, error: unknown, hints: Hints): StepResult {
   const hint = hints[step]?.();
-  return { step, status: "bad", detail: hint === undefined ? why(error) : `${why(error)}; ${hint}` };
+  return {
+    step,
+    status: "bad",
+    detail: hint === undefined ? why(error) : `${why(error)}; ${hint}`,
+  };
 }
 
 function why(error: unknown): string {

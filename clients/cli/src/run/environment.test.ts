@@ -24,7 +24,9 @@ test("a child inherits everything but Sallyport's own variables", () => {
 
 test("or only what it cannot do without, and what is kept; Sallyport's own even then not", () => {
   const keep = ["OTHER", "SALLYPORT_ENROLLMENT_TOKEN"];
-  expect(childEnvironment(env, variables, { inherit: false, keep: [] })).not.toHaveProperty("OTHER");
+  expect(childEnvironment(env, variables, { inherit: false, keep: [] })).not.toHaveProperty(
+    "OTHER",
+  );
   expect(childEnvironment(env, variables, { inherit: false, keep })).toEqual({
     PATH: "/bin",
     HOME: "/home/ada",

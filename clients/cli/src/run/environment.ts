@@ -12,8 +12,8 @@ export type Inheritance = {
 const needed = /^(?:PATH|HOME|USER|LOGNAME|SHELL|PWD|TERM|TZ|TMPDIR|LANG|LC_[A-Z]+)$/;
 
 /**
- * The environment of a child: what it inherits, less Sallyport's own variables, and the secrets. Throws VALUE_UNFIT for
- * a value that no environment can hold.
+ * The environment of a child: what it inherits, less Sallyport's own variables, and the secrets.
+ * Throws VALUE_UNFIT for a value that no environment can hold.
  */
 export function childEnvironment(
   env: NodeJS.ProcessEnv,
@@ -21,7 +21,8 @@ export function childEnvironment(
   { inherit, keep }: Inheritance,
 ): Record<string, string> {
   const inherited = Object.entries(env).filter(
-    ([name]) => !name.startsWith("SALLYPORT_") && (inherit || needed.test(name) || keep.includes(name)),
+    ([name]) =>
+      !name.startsWith("SALLYPORT_") && (inherit || needed.test(name) || keep.includes(name)),
   );
   const own = variables.map(({ name, plaintext }) => [name, valueOf(name, plaintext)]);
   return Object.fromEntries([...inherited, ...own]) as Record<string, string>;
@@ -29,7 +30,8 @@ export function childEnvironment(
 
 function valueOf(name: string, plaintext: Uint8Array): string {
   const text = textOf(plaintext);
-  const why = text === undefined ? "is not UTF-8 text" : text.includes("\0") ? "holds a NUL byte" : undefined;
+  const why =
+    text === undefined ? "is not UTF-8 text" : text.includes("\0") ? "holds a NUL byte" : undefined;
   if (why === undefined) return text ?? "";
   throw new CliError("VALUE_UNFIT", `${name} ${why}, which no environment can hold`, {
     next: 'write it to a file with "sallyport get --output", and leave it out here with --only',

@@ -61,7 +61,10 @@ describe.each(["plain", "filtered"])("a command that is run %s", (how) => {
 
   test("that a signal ends is 128 and the signal's number to a shell", () => {
     const line = `"$0" "$1" ${how} sh -c 'kill -TERM $$'; echo $?`;
-    const { stdout } = spawnSync("sh", ["-c", line, process.execPath, runner], { env, encoding: "utf8" });
+    const { stdout } = spawnSync("sh", ["-c", line, process.execPath, runner], {
+      env,
+      encoding: "utf8",
+    });
     expect(stdout.trim().split("\n").at(-1)).toBe("143");
   });
 
@@ -80,7 +83,9 @@ describe.each(["plain", "filtered"])("a command that is run %s", (how) => {
   test("that is one quoted line is told to give it to a shell", async () => {
     const { code, err } = await start(how, ["echo $DB_URL"]).ended;
     expect(code).toBe(127);
-    expect(err).toMatch(/there is no such command.*\n {2}→ give each word by itself.*sallyport run -- sh -c/);
+    expect(err).toMatch(
+      /there is no such command.*\n {2}→ give each word by itself.*sallyport run -- sh -c/,
+    );
   });
 
   test("is looked for in the system's folders without a PATH, as execvp(3) has it, and not in this one", () => {
@@ -94,7 +99,12 @@ describe.each(["plain", "filtered"])("a command that is run %s", (how) => {
   });
 
   test("behind nohup lives on when its terminal goes", async () => {
-    const { child, ended, output } = start(how, ["nohup", "sh", "-c", "echo ready; sleep 1; echo still"]);
+    const { child, ended, output } = start(how, [
+      "nohup",
+      "sh",
+      "-c",
+      "echo ready; sleep 1; echo still",
+    ]);
     await expect.poll(output).toContain("ready");
     process.kill(child.pid ?? 0, "SIGHUP");
     const { code, out } = await ended;
@@ -106,14 +116,19 @@ describe.each(["plain", "filtered"])("a command that is run %s", (how) => {
     writeFileSync(file, "#!/bin/sh\r\necho x\r\n", { mode: 0o755 });
     const crlf = await start(how, [file]).ended;
     expect(crlf.code).toBe(126);
-    expect(crlf.err).toMatch(/names an interpreter that is not there.*\n {2}→ look at its first line/);
-    // More than the system lets one exec(2) take, made within: this test could not pass it on either.
+    expect(crlf.err).toMatch(
+      /names an interpreter that is not there.*\n {2}→ look at its first line/,
+    );
+    // More than the system lets one exec(2) take, made within: this test could not pass it on
+    // either.
     const grown = `for (let n = 0; n < 20; n += 1) process.env["V" + n] = "x".repeat(130_000);
       process.argv.splice(1, 0, "");
       await import(${JSON.stringify(runner)});`;
     const args = ["--input-type=module", "-e", grown, "--", how, "true"];
     const { status, stderr } = spawnSync(process.execPath, args, { env, encoding: "utf8" });
-    expect(stderr).toMatch(/environment and the arguments are too large.*\n {2}→ give it fewer secrets/);
+    expect(stderr).toMatch(
+      /environment and the arguments are too large.*\n {2}→ give it fewer secrets/,
+    );
     expect(stderr).not.toContain("ExperimentalWarning");
     expect(status).toBe(126);
   });
@@ -122,7 +137,9 @@ describe.each(["plain", "filtered"])("a command that is run %s", (how) => {
     const file = join(dir, `script-${how}`);
     writeFileSync(file, 'echo "ran $1"\n');
     chmodSync(file, 0o755);
-    expect((await start(how, [file, "it's one argument"]).ended).out).toBe("ran it's one argument\n");
+    expect((await start(how, [file, "it's one argument"]).ended).out).toBe(
+      "ran it's one argument\n",
+    );
   });
 
   test("gets standard input, and its arguments as they are", async () => {
@@ -153,7 +170,11 @@ describe.each(["plain", "filtered"])("a command that is run %s", (how) => {
   test("has the signals of a fresh process: a broken pipe ends it as it should", async () => {
     const { out } = await start(how, ["sh", "-c", "grep SigIgn /proc/self/status"]).ended;
     expect(out).toMatch(/SigIgn:\s+0000000000000000/);
-    const broken = await start(how, ["bash", "-c", "yes | head -1 >/dev/null; echo ${PIPESTATUS[0]}"]).ended;
+    const broken = await start(how, [
+      "bash",
+      "-c",
+      "yes | head -1 >/dev/null; echo ${PIPESTATUS[0]}",
+    ]).ended;
     expect(broken.out.trim()).toBe("141");
   });
 
@@ -223,15 +244,24 @@ for (let read = -1; read !== 0; total += read) {
 }
 console.log(total);`;
     const line = `"$0" "$1" filtered sh -c 'printf %0450000d 0' | "$0" -e '${slow}'`;
-    const { stdout } = spawnSync("sh", ["-c", line, process.execPath, runner], { env, encoding: "utf8" });
+    const { stdout } = spawnSync("sh", ["-c", line, process.execPath, runner], {
+      env,
+      encoding: "utf8",
+    });
     expect(stdout).toBe("450000\n");
   });
 
   test("its output is a pipe: it opens as /dev/stdout, and breaks as one", async () => {
     const script = "echo out > /dev/stdout; echo err | tee /dev/stderr > /dev/null";
-    expect(await start("filtered", ["sh", "-c", script]).ended).toMatchObject({ out: "out\n", err: "err\n" });
+    expect(await start("filtered", ["sh", "-c", script]).ended).toMatchObject({
+      out: "out\n",
+      err: "err\n",
+    });
     const line = `"$0" "$1" filtered yes | head -1; echo "\${PIPESTATUS[0]}"`;
-    const { stdout } = spawnSync("bash", ["-c", line, process.execPath, runner], { env, encoding: "utf8" });
+    const { stdout } = spawnSync("bash", ["-c", line, process.execPath, runner], {
+      env,
+      encoding: "utf8",
+    });
     expect(stdout).toBe("y\n141\n");
   });
 
@@ -285,12 +315,16 @@ sys.exit(9)"`;
     expect(out).toContain("exit 9");
   });
 
-  test.skipIf(lackingPty !== "")(`Ctrl-C ends a command that does nothing about it${lackingPty}`, () => {
-    const out = onTerminal(["until:ready", "type:\\x03"], how, "echo ready; sleep 30");
-    expect(out).toMatch(/exit (?:130|signal 2)/);
-  });
+  test.skipIf(lackingPty !== "")(
+    `Ctrl-C ends a command that does nothing about it${lackingPty}`,
+    () => {
+      const out = onTerminal(["until:ready", "type:\\x03"], how, "echo ready; sleep 30");
+      expect(out).toMatch(/exit (?:130|signal 2)/);
+    },
+  );
 
-  // Job control needs a shell that does it: the kernel stops nothing whose parent could not go on with it.
+  // Job control needs a shell that does it: the kernel stops nothing whose parent could not go on
+  // with it.
   test.skipIf(lackingPty !== "")(
     `Ctrl-Z stops it, fg goes on, and the shell has its exit code${lackingPty}`,
     () => {
@@ -325,12 +359,12 @@ sys.exit(9)"`;
 test.skipIf(lackingPty !== "")(
   `plain, the command's output is the terminal; filtered, it is not${lackingPty}`,
   () => {
-    expect(onTerminal(["until:tty"], "plain", "test -t 1 && echo is a tty || echo no tty")).toContain(
-      "is a tty",
-    );
-    expect(onTerminal(["until:tty"], "filtered", "test -t 1 && echo is a tty || echo no tty")).toContain(
-      "no tty",
-    );
+    expect(
+      onTerminal(["until:tty"], "plain", "test -t 1 && echo is a tty || echo no tty"),
+    ).toContain("is a tty");
+    expect(
+      onTerminal(["until:tty"], "filtered", "test -t 1 && echo is a tty || echo no tty"),
+    ).toContain("no tty");
   },
   60_000,
 );

@@ -10,12 +10,13 @@ import { type OutputPipe, openOutputPipes } from "./output-pipe.ts";
 import { startFailure } from "./replace.ts";
 
 const forwarded = ["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const;
-// A shell goes on with the next line of a script unless the program itself died by Ctrl-C. Those that dump core are left
-// out: this process holds values.
+// A shell goes on with the next line of a script unless the program itself died by Ctrl-C. Those
+// that dump core are left out: this process holds values.
 const diedBy: ReadonlySet<string> = new Set(["SIGINT", "SIGTERM", "SIGHUP"]);
 const fromTerminal = new Set<string>(["SIGINT", "SIGQUIT"]);
 
-// What a program leaves running in the background may keep its output open for ever, and may go on writing to it.
+// What a program leaves running in the background may keep its output open for ever, and may go on
+// writing to it.
 const lingerMs = 2_000;
 // More than a pipe holds: what comes after it was not said before the program ended.
 const lingerChunks = 64;
@@ -23,9 +24,10 @@ const lingerChunks = 64;
 type Filter = readonly [from: Readable, redactor: Transform, to: Writable];
 
 /**
- * Runs a program as a child whose output is filtered, and returns its exit code. A child that SIGINT, SIGTERM or SIGHUP
- * ended ends this process in the same way once the output is out; for other signals the code is 128 and the signal's
- * number. Signals are passed on. Throws COMMAND_NOT_FOUND or COMMAND_NOT_STARTED.
+ * Runs a program as a child whose output is filtered, and returns its exit code. A child that
+ * SIGINT, SIGTERM or SIGHUP ended ends this process in the same way once the output is out; for
+ * other signals the code is 128 and the signal's number. Signals are passed on. Throws
+ * COMMAND_NOT_FOUND or COMMAND_NOT_STARTED.
  */
 export async function runFiltered(
   command: readonly string[],
@@ -60,8 +62,9 @@ export async function runFiltered(
 }
 
 /**
- * Resolves when what a program had said at its end is passed on. A slow reader of our output holds up this whole process,
- * so that time alone says nothing; and what the program left running may say more for ever.
+ * Resolves when what a program had said at its end is passed on. A slow reader of our output holds
+ * up this whole process, so that time alone says nothing; and what the program left running may say
+ * more for ever.
  */
 async function drained(filters: readonly Filter[]): Promise<void> {
   const read = { chunks: 0 };
@@ -75,17 +78,25 @@ async function drained(filters: readonly Filter[]): Promise<void> {
 function isHeld(filters: readonly Filter[]): boolean {
   return filters.some(
     ([from, redactor, to]) =>
-      from.readableLength + redactor.writableLength + redactor.readableLength + to.writableLength > 0,
+      from.readableLength + redactor.writableLength + redactor.readableLength + to.writableLength >
+      0,
   );
 }
 
 type Started = { readonly child: ChildProcess; readonly outputs: readonly [Readable, Readable] };
 
-function startChild(file: string, args: readonly string[], env: Readonly<Record<string, string>>): Started {
+function startChild(
+  file: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Started {
   const [out, err] = openOutputPipes(2) as [OutputPipe, OutputPipe];
   try {
     const stdio = ["inherit", out.descriptor, err.descriptor] as const;
-    return { child: spawn(file, args, { env, stdio: [...stdio] }), outputs: [out.output, err.output] };
+    return {
+      child: spawn(file, args, { env, stdio: [...stdio] }),
+      outputs: [out.output, err.output],
+    };
   } catch (error) {
     // What the system refuses at once, such as an environment that is too large.
     for (const { output } of [out, err]) output.destroy();

@@ -1,14 +1,16 @@
 import { readFileSync } from "node:fs";
 
 /**
- * Whether the terminal sends what is typed on it, such as Ctrl-C, to this process's group, and so to its children too.
+ * Whether the terminal sends what is typed on it, such as Ctrl-C, to this process's group, and so
+ * to its children too.
  */
 export function isForeground(): boolean {
   const [processGroup, terminalGroup] = groups();
   return processGroup !== undefined && processGroup === terminalGroup;
 }
 
-// Linux says it (proc(5), fields 5 and 8 of stat); elsewhere a terminal as standard input stands for it.
+// Linux says it (proc(5), fields 5 and 8 of stat); elsewhere a terminal as standard input stands
+// for it.
 function groups(): (string | undefined)[] {
   try {
     const stat = readFileSync("/proc/self/stat", "latin1");

@@ -11,14 +11,17 @@ export function charactersOf(text: string): number {
   return Array.from(text).length;
 }
 
-/** The forms in which a value is found, in words, for help: what is written in any other way passes. */
+/**
+ * The forms in which a value is found, in words, for help: what is written in any other way passes.
+ */
 export const knownForms =
-  "as it is, in base64, hexadecimal and URL form, escaped for JSON and HTML, quoted by a shell (bash -x, printf %q) and by Python";
+  "as it is, in base64, hexadecimal and URL form, escaped for JSON and HTML, quoted by a shell " +
+  "(bash -x, printf %q) and by Python";
 
 /**
- * Every form in which a value is looked for in output (`knownForms`); base64 also within a longer text, and wrapped. A
- * value of several lines is looked for line by line, since programs print it so. Forms of fewer than 4 characters are
- * left out.
+ * Every form in which a value is looked for in output (`knownForms`); base64 also within a longer
+ * text, and wrapped. A value of several lines is looked for line by line, since programs print it
+ * so. Forms of fewer than 4 characters are left out.
  */
 export function formsOf(plaintext: string): Uint8Array[] {
   const lines = plaintext.split(/\r\n|\r|\n/);
@@ -53,7 +56,10 @@ function urlForms(text: string): string[] {
     (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
   );
   const upper = [component, strict, strict.replaceAll("%20", "+"), encodeURI(text)];
-  return [...upper, ...upper.map((form) => form.replaceAll(/%[0-9A-F]{2}/g, (hex) => hex.toLowerCase()))];
+  return [
+    ...upper,
+    ...upper.map((form) => form.replaceAll(/%[0-9A-F]{2}/g, (hex) => hex.toLowerCase())),
+  ];
 }
 
 function jsonForms(text: string): string[] {
@@ -67,16 +73,22 @@ function jsonForms(text: string): string[] {
 }
 
 /**
- * Base64 depends on where in a longer text a value begins: in each of the three positions these are the characters that
- * the value alone decides. So `user:value` in a header and a value with a line break behind it are found too.
+ * Base64 depends on where in a longer text a value begins: in each of the three positions these are
+ * the characters that the value alone decides. So `user:value` in a header and a value with a line
+ * break behind it are found too.
  */
 function base64Forms(text: string): string[] {
   const bytes = Buffer.from(text, "utf8");
   const forms = [0, 1, 2].map((before) => {
     const encoded = Buffer.concat([Buffer.alloc(before), bytes]).toString("base64");
-    return encoded.slice(Math.ceil((before * 8) / 6), Math.floor(((before + bytes.length) * 8) / 6));
+    return encoded.slice(
+      Math.ceil((before * 8) / 6),
+      Math.floor(((before + bytes.length) * 8) / 6),
+    );
   });
-  const wrapped = [76, 64].flatMap((width) => forms[0]?.match(new RegExp(`.{1,${width}}`, "g")) ?? []);
+  const wrapped = [76, 64].flatMap(
+    (width) => forms[0]?.match(new RegExp(`.{1,${width}}`, "g")) ?? [],
+  );
   const all = [...forms, ...wrapped];
   return [...all, ...all.map((form) => form.replaceAll("+", "-").replaceAll("/", "_"))];
 }
@@ -85,5 +97,7 @@ function piecesOf(form: Uint8Array): Uint8Array[] {
   if (form.length <= longestPiece) return [form];
   const count = Math.ceil(form.length / longestPiece);
   const size = Math.ceil(form.length / count);
-  return Array.from({ length: count }, (_, index) => form.subarray(index * size, (index + 1) * size));
+  return Array.from({ length: count }, (_, index) =>
+    form.subarray(index * size, (index + 1) * size),
+  );
 }

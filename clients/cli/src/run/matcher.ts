@@ -1,6 +1,9 @@
 /** Finds many byte strings at once in a stream, byte for byte (Aho and Corasick). */
 export type Matcher = {
-  /** Takes the next byte. Returns how many bytes up to it are the longest string that ends here; 0 for none. */
+  /**
+   * Takes the next byte. Returns how many bytes up to it are the longest string that ends here; 0
+   * for none.
+   */
   next(byte: number): number;
   /** How many of the last bytes may be the beginning of a string. */
   pending(): number;
@@ -11,7 +14,8 @@ const none = -1;
 /** Makes a matcher for the strings. Empty ones are not looked for. */
 export function createMatcher(strings: readonly Uint8Array[]): Matcher {
   const size = strings.reduce((sum, { length }) => sum + length, 1);
-  // A tree in arrays: for each node its byte, first child, next sibling, depth, fallback, longest string that ends there.
+  // A tree in arrays: for each node its byte, first child, next sibling, depth, fallback, longest
+  // string that ends there.
   const byteOf = new Uint8Array(size);
   const child = new Int32Array(size).fill(none);
   const sibling = new Int32Array(size).fill(none);

@@ -9,14 +9,17 @@ import type { Readable } from "node:stream";
 export type OutputPipe = {
   readonly descriptor: number;
   readonly output: Readable;
-  /** Closes this process's own writing end once the child has its copy: else the output would never end. */
+  /**
+   * Closes this process's own writing end once the child has its copy: else the output would never
+   * end.
+   */
   handedOver(): void;
 };
 
 /**
- * Opens pipes for a child's output. Node's own "pipe" is a socket, which cannot be opened as /dev/stdout and reports
- * ECONNRESET where a pipe raises SIGPIPE; a FIFO that is removed at once is a pipe like any other. Throws when none can
- * be made, as without a folder for temporary files.
+ * Opens pipes for a child's output. Node's own "pipe" is a socket, which cannot be opened as
+ * /dev/stdout and reports ECONNRESET where a pipe raises SIGPIPE; a FIFO that is removed at once is
+ * a pipe like any other. Throws when none can be made, as without a folder for temporary files.
  */
 export function openOutputPipes(count: number): OutputPipe[] {
   const folder = mkdtempSync(join(tmpdir(), "sallyport-run-"));

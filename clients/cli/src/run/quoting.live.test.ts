@@ -5,7 +5,8 @@ import { describe, expect, test } from "vitest";
 import { formsOf, knownForms } from "./forms.ts";
 import { createRedactor } from "./redact.ts";
 
-const isHere = (program: string): boolean => spawnSync("sh", ["-c", 'command -v "$0"', program]).status === 0;
+const isHere = (program: string): boolean =>
+  spawnSync("sh", ["-c", 'command -v "$0"', program]).status === 0;
 
 /** What programs print of a value, as they do it themselves. */
 const printers: readonly {
@@ -21,14 +22,22 @@ const printers: readonly {
   { name: "bash declare -p", program: "bash", args: ["--norc", "-c", "W=$V; declare -p W"] },
   { name: "dash -x", program: "dash", args: ["-xc", ': "$V"'] },
   { name: "zsh -x", program: "zsh", args: ["-f", "-xc", ': "$V"'] },
-  { name: "python repr", program: "python3", args: ["-c", "import os; print(repr(os.environ['V']))"] },
+  {
+    name: "python repr",
+    program: "python3",
+    args: ["-c", "import os; print(repr(os.environ['V']))"],
+  },
   { name: "python bytes", program: "python3", args: ["-c", "import os; print(os.environb[b'V'])"] },
   {
     name: "python html.escape",
     program: "python3",
     args: ["-c", "import os, html; print(html.escape(os.environ['V']))"],
   },
-  { name: "python hex", program: "python3", args: ["-c", "import os; print(os.environb[b'V'].hex())"] },
+  {
+    name: "python hex",
+    program: "python3",
+    args: ["-c", "import os; print(os.environb[b'V'].hex())"],
+  },
   { name: "xxd -p", program: "sh", args: ["-c", 'printf %s "$V" | xxd -p'], needs: "xxd" },
 ];
 
@@ -43,7 +52,9 @@ const values = [
 ];
 
 async function redacted(output: Uint8Array, value: string): Promise<string> {
-  return readText(Readable.from([output], { objectMode: false }).pipe(createRedactor(formsOf(value))));
+  return readText(
+    Readable.from([output], { objectMode: false }).pipe(createRedactor(formsOf(value))),
+  );
 }
 
 /** Pieces of what was printed that would give a value away: the longest that is left of it. */
@@ -74,6 +85,15 @@ test("forms grow with a value and no faster", () => {
 });
 
 test("help names the forms", () => {
-  for (const form of ["base64", "hexadecimal", "URL", "JSON", "HTML", "bash -x", "printf %q", "Python"])
+  for (const form of [
+    "base64",
+    "hexadecimal",
+    "URL",
+    "JSON",
+    "HTML",
+    "bash -x",
+    "printf %q",
+    "Python",
+  ])
     expect(knownForms).toContain(form);
 });

@@ -8,7 +8,10 @@ export function hexForms(text: string): string[] {
   return [...all, ...all.map((form) => form.toUpperCase())];
 }
 
-/** A text as it stands in HTML, as the usual libraries write it: quotes by name, by number, or as they are. */
+/**
+ * A text as it stands in HTML, as the usual libraries write it: quotes by name, by number, or as
+ * they are.
+ */
 export function htmlForms(text: string): string[] {
   const bare = text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
   const quotes = [
@@ -21,12 +24,14 @@ export function htmlForms(text: string): string[] {
   return [bare, ...quotes.map(([two, one]) => bare.replaceAll('"', two).replaceAll("'", one))];
 }
 
-// What bash puts a backslash before (lib/sh/shquote.c); it does so before ~ and # only at the beginning.
+// What bash puts a backslash before (lib/sh/shquote.c); it does so before ~ and # only at the
+// beginning.
 const barred = /[\t !"$&'()*,;<>?[\\\]^`{|}]/g;
 
 /**
- * A text as shells show it: within single quotes, where bash and zsh write a quote as '\'' and dash as '"'"'; with
- * backslashes, as by printf %q; within double quotes, as by declare -p; and within $'…', for control characters.
+ * A text as shells show it: within single quotes, where bash and zsh write a quote as '\'' and dash
+ * as '"'"'; with backslashes, as by printf %q; within double quotes, as by declare -p; and within
+ * $'…', for control characters.
  */
 export function shellForms(text: string): string[] {
   const barredText = text.replaceAll(barred, String.raw`\$&`).replace(/^[~#]/, String.raw`\$&`);

@@ -42,8 +42,12 @@ describe("a value in output", () => {
         const encoded = Buffer.from(`${before}${value}${after}`).toString("base64");
         const out = await filter(`Authorization: Basic ${encoded}\n`, value);
         const left = out.replace("Authorization: Basic ", "").replace("[redacted]", "").trim();
-        expect(Buffer.from(left, "base64").toString("latin1"), encoded).not.toContain(value.slice(2, 8));
-        expect(left.length).toBeLessThanOrEqual(encoded.length - Math.floor((value.length * 8) / 6) + 2);
+        expect(Buffer.from(left, "base64").toString("latin1"), encoded).not.toContain(
+          value.slice(2, 8),
+        );
+        expect(left.length).toBeLessThanOrEqual(
+          encoded.length - Math.floor((value.length * 8) / 6) + 2,
+        );
       }
     }
   });

@@ -4,13 +4,15 @@ import { createMatcher } from "./matcher.ts";
 const marker = Buffer.from("[redacted]");
 
 /**
- * A stream that puts [redacted] in the place of every given form, however the output is cut into chunks. It holds back
- * only what may be the beginning of a form, so that a line waits for no other line.
+ * A stream that puts [redacted] in the place of every given form, however the output is cut into
+ * chunks. It holds back only what may be the beginning of a form, so that a line waits for no other
+ * line.
  */
 export function createRedactor(forms: readonly Uint8Array[]): Transform {
   const matcher = createMatcher(forms);
   let held = Buffer.alloc(0);
-  // How many of the held bytes from the beginning are known to be part of a form, as ranges in order.
+  // How many of the held bytes from the beginning are known to be part of a form, as ranges in
+  // order.
   let ranges: [from: number, to: number][] = [];
   let insideRange = false;
 
@@ -55,7 +57,10 @@ export function createRedactor(forms: readonly Uint8Array[]): Transform {
   });
 }
 
-/** Adds a range that ends last, in place: a chunk full of hits costs no copy for each; ranges that touch become one. */
+/**
+ * Adds a range that ends last, in place: a chunk full of hits costs no copy for each; ranges that
+ * touch become one.
+ */
 function addRange(ranges: [number, number][], from: number, to: number): void {
   let begin = Math.max(0, from);
   for (let last = ranges.at(-1); last !== undefined && last[1] >= begin; last = ranges.at(-1)) {

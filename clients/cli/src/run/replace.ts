@@ -6,15 +6,20 @@ import { CliError } from "../failure.ts";
 // Where a program is looked for without a PATH, as execvp(3) does.
 const defaultPath = "/bin:/usr/bin";
 
-// What the runtime ignores would stay ignored in the new program; what it handles goes back to the default.
+// What the runtime ignores would stay ignored in the new program; what it handles goes back to the
+// default.
 const ignoredByNode = ["SIGPIPE", "SIGXFSZ"] as const;
 
 /**
- * Replaces this process by a program, as a shell's exec does: the same process id, terminal, process group and open
- * streams, so that signals, job control and the exit status are the program's own, and nothing of this process and its
- * memory is left. Returns only by throwing COMMAND_NOT_FOUND (127) or COMMAND_NOT_STARTED (126).
+ * Replaces this process by a program, as a shell's exec does: the same process id, terminal,
+ * process group and open streams, so that signals, job control and the exit status are the
+ * program's own, and nothing of this process and its memory is left. Returns only by throwing
+ * COMMAND_NOT_FOUND (127) or COMMAND_NOT_STARTED (126).
  */
-export function replaceBy(command: readonly string[], env: Readonly<Record<string, string>>): never {
+export function replaceBy(
+  command: readonly string[],
+  env: Readonly<Record<string, string>>,
+): never {
   const [file = "", ...args] = command;
   for (const signal of ignoredByNode) process.on(signal, () => undefined);
   let failure: string | undefined;
@@ -27,7 +32,10 @@ export function replaceBy(command: readonly string[], env: Readonly<Record<strin
   throw failure === undefined ? notFound(file) : notStarted(file, failure);
 }
 
-/** Why a program could not be started, by the system's name of the error; a shell's exit code is 127 or 126. */
+/**
+ * Why a program could not be started, by the system's name of the error; a shell's exit code is 127
+ * or 126.
+ */
 export function startFailure(file: string, code: string): CliError {
   if (code !== "ENOENT" && code !== "ENOTDIR") return notStarted(file, code);
   return file.includes("/") && existsSync(file) ? withoutProgram(file) : notFound(file);
@@ -43,16 +51,20 @@ function notFound(file: string): CliError {
 }
 
 function notStarted(file: string, code: string): CliError {
-  if (code !== "E2BIG") return new CliError("COMMAND_NOT_STARTED", `${file} could not be started (${code})`);
+  if (code !== "E2BIG")
+    return new CliError("COMMAND_NOT_STARTED", `${file} could not be started (${code})`);
   return new CliError("COMMAND_NOT_STARTED", "the environment and the arguments are too large", {
     next: "give it fewer secrets with --only, or less of the environment with --no-inherit",
   });
 }
 
-// The file is there: what is missing is the program that its first line names, often by a carriage return at its end.
+// The file is there: what is missing is the program that its first line names, often by a carriage
+// return at its end.
 function withoutProgram(file: string): CliError {
   return new CliError("COMMAND_NOT_STARTED", `${file} names an interpreter that is not there`, {
-    next: "look at its first line: the path after #! must exist, and the line must not end in CR LF",
+    next:
+      "look at its first line: the path after #! must exist, and the line must not end in CR " +
+      "LF",
   });
 }
 
@@ -60,7 +72,11 @@ function pathsOf(file: string, path: string): string[] {
   return file.includes("/") ? [file] : path.split(":").map((folder) => join(folder || ".", file));
 }
 
-function attempt(path: string, argv: readonly string[], env: Readonly<Record<string, string>>): string {
+function attempt(
+  path: string,
+  argv: readonly string[],
+  env: Readonly<Record<string, string>>,
+): string {
   if (!process.execve) return "this system has no exec";
   const emitWarning = process.emitWarning.bind(process);
   process.emitWarning = () => undefined; // That execve is experimental is of no use to the user.
@@ -76,7 +92,8 @@ function attempt(path: string, argv: readonly string[], env: Readonly<Record<str
 
 function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if ("errno" in error && typeof error.errno === "number") return getSystemErrorName(-Math.abs(error.errno));
+  if ("errno" in error && typeof error.errno === "number")
+    return getSystemErrorName(-Math.abs(error.errno));
   return "code" in error ? String(error.code) : error.message;
 }
 

@@ -6,7 +6,12 @@ import type { Terminal } from "./terminal.ts";
 function terminal(isTerminal: boolean) {
   const written: string[] = [];
   const paint = (_: string, text: string): string => text;
-  const to: Terminal = { isTerminal, width: 80, write: (text) => void written.push(String(text)), paint };
+  const to: Terminal = {
+    isTerminal,
+    width: 80,
+    write: (text) => void written.push(String(text)),
+    paint,
+  };
   return { to, written };
 }
 

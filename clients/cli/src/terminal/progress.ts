@@ -3,7 +3,10 @@ import type { Terminal } from "./terminal.ts";
 
 /** Says on standard error what is going on when it takes its time. */
 export type Progress = {
-  /** Shows the title once this takes longer than a second, and takes it away from a terminal in the end. */
+  /**
+   * Shows the title once this takes longer than a second, and takes it away from a terminal in the
+   * end.
+   */
   during<T>(title: string, work: () => Promise<T>): Promise<T>;
   /** Says something at once, such as why it waits. */
   say(text: string): void;

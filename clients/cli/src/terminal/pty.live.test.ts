@@ -64,20 +64,27 @@ test.skipIf(lackingPty !== "").each(["HUP", "TERM", "QUIT", "INT"])(
   "SIG%s at a hidden prompt gives the terminal its echo back",
   (signal) => {
     const line = ["sh", "-c", '"$0" "$@"; stty -a', process.execPath, program, "login"];
-    const env = { PATH: process.env["PATH"] ?? "", HOME: home, SALLYPORT_URL: "https://localhost:1" };
+    const env = {
+      PATH: process.env["PATH"] ?? "",
+      HOME: home,
+      SALLYPORT_URL: "https://localhost:1",
+    };
     const out = inPty(["until:Login code", `signal:${signal}`], line, env);
     expect(out).toMatch(/[ ;]echo /);
     expect(out).toMatch(/[ ;]icanon /);
   },
 );
 
-test.skipIf(lackingPty !== "")(`SIGHUP at a question gives the terminal its echo back${lackingPty}`, () => {
-  const confirm = JSON.stringify(join(import.meta.dirname, "..", "confirm.ts"));
-  const ask = `import(${confirm}).then(({ confirmed }) => confirmed("Sure?", false))`;
-  const line = ["sh", "-c", '"$0" -e "$1"; stty -a', process.execPath, ask];
-  const out = inPty(["until:[y/N]", "signal:HUP"], line, { PATH: process.env["PATH"] ?? "" });
-  expect(out).toMatch(/[ ;]echo /);
-});
+test.skipIf(lackingPty !== "")(
+  `SIGHUP at a question gives the terminal its echo back${lackingPty}`,
+  () => {
+    const confirm = JSON.stringify(join(import.meta.dirname, "..", "confirm.ts"));
+    const ask = `import(${confirm}).then(({ confirmed }) => confirmed("Sure?", false))`;
+    const line = ["sh", "-c", '"$0" -e "$1"; stty -a', process.execPath, ask];
+    const out = inPty(["until:[y/N]", "signal:HUP"], line, { PATH: process.env["PATH"] ?? "" });
+    expect(out).toMatch(/[ ;]echo /);
+  },
+);
 
 test.skipIf(lackingPty !== "")(`lines that are pasted at a prompt are refused${lackingPty}`, () => {
   const steps = ["until:Login code", "type:sp_login_one\\nsp_login_two\\n"];
@@ -87,20 +94,23 @@ test.skipIf(lackingPty !== "")(`lines that are pasted at a prompt are refused${l
   expect(out).not.toMatch(/sp_login_(?:one|two)/);
 });
 
-test.skipIf(lackingPty !== "")(`whoever leaves at a question has changed nothing${lackingPty}`, () => {
-  const confirm = JSON.stringify(join(import.meta.dirname, "..", "confirm.ts"));
-  const ask = `import(${confirm}).then(({ confirmed }) => confirmed("Sure?", false)).catch(({ name, message }) => console.log(name, message))`;
-  const leaving = [
-    ["\\x03", "CliError stopped"],
-    ["\\x04", "UsageError nothing was changed"],
-  ] as const;
-  for (const [key, said] of leaving)
-    expect(
-      inPty(["until:[y/N]", `type:${key}`], [process.execPath, "-e", ask], {
-        PATH: process.env["PATH"] ?? "",
-      }),
-    ).toContain(said);
-});
+test.skipIf(lackingPty !== "")(
+  `whoever leaves at a question has changed nothing${lackingPty}`,
+  () => {
+    const confirm = JSON.stringify(join(import.meta.dirname, "..", "confirm.ts"));
+    const ask = `import(${confirm}).then(({ confirmed }) => confirmed("Sure?", false)).catch(({ name, message }) => console.log(name, message))`;
+    const leaving = [
+      ["\\x03", "CliError stopped"],
+      ["\\x04", "UsageError nothing was changed"],
+    ] as const;
+    for (const [key, said] of leaving)
+      expect(
+        inPty(["until:[y/N]", `type:${key}`], [process.execPath, "-e", ask], {
+          PATH: process.env["PATH"] ?? "",
+        }),
+      ).toContain(said);
+  },
+);
 
 test.skipIf(lackingPty !== "")(
   `what takes its time is said on a terminal, and taken away again${lackingPty}`,

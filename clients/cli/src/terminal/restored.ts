@@ -1,8 +1,8 @@
 const ending = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"] as const;
 
 /**
- * While a prompt has taken the terminal's echo away, a signal that ends this program gives it back first: the shell
- * behind it would be left blind.
+ * While a prompt has taken the terminal's echo away, a signal that ends this program gives it back
+ * first: the shell behind it would be left blind.
  */
 export function restoredTerminal(): Disposable {
   const handler = (signal: NodeJS.Signals): void => {

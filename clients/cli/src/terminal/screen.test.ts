@@ -3,8 +3,12 @@ import { createScreen } from "./screen.ts";
 
 function screenOf(isTerminal: boolean) {
   const written: string[] = [];
-  const write = (text: string | Uint8Array) => void written.push(Buffer.from(text).toString("latin1"));
-  return { written, screen: createScreen({ isTerminal, width: 80, write, paint: (_, text) => text }) };
+  const write = (text: string | Uint8Array) =>
+    void written.push(Buffer.from(text).toString("latin1"));
+  return {
+    written,
+    screen: createScreen({ isTerminal, width: 80, write, paint: (_, text) => text }),
+  };
 }
 
 describe("a value", () => {

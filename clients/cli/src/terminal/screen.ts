@@ -7,7 +7,10 @@ import { pad, widthOf } from "./width.ts";
 /** How something went: well, with care, badly. */
 export type Mark = "ok" | "warn" | "bad";
 
-/** What people see. Every text is made safe before it is shown; only `value` writes bytes as they are. */
+/**
+ * What people see. Every text is made safe before it is shown; only `value` writes bytes as they
+ * are.
+ */
 export type Screen = {
   readonly isTerminal: boolean;
   line(text: string): void;
@@ -20,8 +23,9 @@ export type Screen = {
   /** A text that the user asked for whole, such as a token or a script, with its line breaks. */
   text(content: string): void;
   /**
-   * What holds values that the user asked for, byte for byte; `what` is how an error calls it. Throws VALUE_UNFIT for
-   * control characters that a terminal would obey: who stored the value is not who reads it.
+   * What holds values that the user asked for, byte for byte; `what` is how an error calls it.
+   * Throws VALUE_UNFIT for control characters that a terminal would obey: who stored the value is
+   * not who reads it.
    */
   value(content: Uint8Array, what: string): void;
 };
@@ -42,7 +46,8 @@ export function createScreen(terminal: Terminal): Screen {
     line: (text) => print(sanitise(text)),
     mark(mark, text, more) {
       const [style, sign] = signs[mark];
-      const rest = more === undefined || more === "" ? "" : `  ${terminal.paint("dim", sanitise(more))}`;
+      const rest =
+        more === undefined || more === "" ? "" : `  ${terminal.paint("dim", sanitise(more))}`;
       print(`${terminal.paint(style, sign)} ${sanitise(text)}${rest}`);
     },
     table(columns, rows, none) {
@@ -57,9 +62,13 @@ export function createScreen(terminal: Terminal): Screen {
     text: (content) => print(content.split("\n").map(sanitise).join("\n").replace(/\n$/, "")),
     value(content, what) {
       if (terminal.isTerminal && obeyed.test(Buffer.from(content).toString("utf8")))
-        throw new CliError("VALUE_UNFIT", `${what} holds control characters, which a terminal would obey`, {
-          next: "write it to a file with --output, or pipe it into a program",
-        });
+        throw new CliError(
+          "VALUE_UNFIT",
+          `${what} holds control characters, which a terminal would obey`,
+          {
+            next: "write it to a file with --output, or pipe it into a program",
+          },
+        );
       terminal.write(content);
     },
   };

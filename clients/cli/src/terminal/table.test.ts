@@ -11,7 +11,8 @@ const columns: readonly Column<Row>[] = [
 ];
 const id = "sec_0123456789abcdefghjk";
 const plain = (_: string, text: string): string => text;
-const lay = (rows: readonly Row[], width: number): string[] => layTable(columns, rows, width, plain);
+const lay = (rows: readonly Row[], width: number): string[] =>
+  layTable(columns, rows, width, plain);
 
 describe("a table", () => {
   test("aligns its columns, numbers on the right", () => {
@@ -19,7 +20,11 @@ describe("a table", () => {
       { name: "DB_URL", count: 7, id },
       { name: "A", count: 1234, id },
     ];
-    expect(lay(rows, 200)).toEqual(["NAME    COUNT  ID", `DB_URL      7  ${id}`, `A        1234  ${id}`]);
+    expect(lay(rows, 200)).toEqual([
+      "NAME    COUNT  ID",
+      `DB_URL      7  ${id}`,
+      `A        1234  ${id}`,
+    ]);
   });
 
   test.each([80, 120, 40])("fits %i columns; what may give way does, and ids do not", (width) => {

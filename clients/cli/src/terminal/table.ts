@@ -1,7 +1,9 @@
 import { sanitise } from "./sanitise.ts";
 import { cut, pad, widthOf } from "./width.ts";
 
-/** The colours that output uses, each with one meaning: well, badly, with care, of less interest. */
+/**
+ * The colours that output uses, each with one meaning: well, badly, with care, of less interest.
+ */
 export type Style = "green" | "red" | "yellow" | "dim";
 
 /** One column of a table. */
@@ -9,7 +11,10 @@ export type Column<Row> = {
   readonly title: string;
   readonly cell: (row: Row) => string;
   readonly align?: "left" | "right";
-  /** How narrow it may become on a narrow terminal; a column without this gives way only when all others have. */
+  /**
+   * How narrow it may become on a narrow terminal; a column without this gives way only when all
+   * others have.
+   */
   readonly min?: number;
   readonly style?: (row: Row) => Style | undefined;
 };
@@ -18,8 +23,8 @@ const gap = 2;
 const narrowest = 4;
 
 /**
- * Lays out rows under a header in aligned columns that together fit so many columns of a terminal, the widest cells cut
- * first. Every cell is made safe to show; `paint` colours it after it was cut.
+ * Lays out rows under a header in aligned columns that together fit so many columns of a terminal,
+ * the widest cells cut first. Every cell is made safe to show; `paint` colours it after it was cut.
  */
 export function layTable<Row>(
   columns: readonly Column<Row>[],
@@ -43,7 +48,9 @@ export function layTable<Row>(
     columns.map(({ title }) => title),
     () => "dim",
   );
-  const lines = rows.map((row, index) => line(cells[index] ?? [], (at) => columns[at]?.style?.(row)));
+  const lines = rows.map((row, index) =>
+    line(cells[index] ?? [], (at) => columns[at]?.style?.(row)),
+  );
   return [header, ...lines];
 }
 
@@ -57,7 +64,11 @@ function naturalWidths<Row>(
 }
 
 // One column of the widest gives way at a time, so that no cell is cut more than it must be.
-function fit<Row>(columns: readonly Column<Row>[], natural: readonly number[], width: number): number[] {
+function fit<Row>(
+  columns: readonly Column<Row>[],
+  natural: readonly number[],
+  width: number,
+): number[] {
   const widths = [...natural];
   const total = (): number => widths.reduce((sum, each) => sum + each, gap * (widths.length - 1));
   const shrink = (least: (index: number) => number): boolean => {

@@ -16,8 +16,8 @@ export type Terminal = {
 const descriptors = { stdout: 1, stderr: 2 } as const;
 
 /**
- * The terminal, pipe or file behind standard output or standard error. Nothing here opens Node's own streams before
- * there is output: they would change a pipe that `run` is to hand on untouched.
+ * The terminal, pipe or file behind standard output or standard error. Nothing here opens Node's
+ * own streams before there is output: they would change a pipe that `run` is to hand on untouched.
  */
 export function terminalOf(stream: "stdout" | "stderr", env: NodeJS.ProcessEnv): Terminal {
   const isTerminal = isatty(descriptors[stream]);
@@ -42,11 +42,14 @@ function writeOutput(content: string | Uint8Array): void {
   process.stdout.write(content);
 }
 
-// A reader that goes away, as in `sallyport list | head -1`, is no failure; a disk that is full is one.
+// A reader that goes away, as in `sallyport list | head -1`, is no failure; a disk that is full is
+// one.
 function endWithoutOutput({ code = "unknown error" }: NodeJS.ErrnoException): void {
   if (code === "EPIPE") process.exit(0);
   const next = "make room, or send the output elsewhere";
-  writeMessage(`sallyport: standard output cannot be written (${code}) [OUTPUT_FAILED]\n  → ${next}\n`);
+  writeMessage(
+    `sallyport: standard output cannot be written (${code}) [OUTPUT_FAILED]\n  → ${next}\n`,
+  );
   process.exit(1);
 }
 

@@ -21,7 +21,10 @@ export function durationText(seconds: number): string {
   return `${Math.round(seconds / size)} ${name}`;
 }
 
-/** A moment to the second with how long ago it was, such as "2027-03-14 15:09:26 UTC (2 h ago)"; "never" for none. */
+/**
+ * A moment to the second with how long ago it was, such as "2027-03-14 15:09:26 UTC (2 h ago)";
+ * "never" for none.
+ */
 export function momentText(rfc3339: string | null, nowMs: number = Date.now()): string {
   if (rfc3339 === null || rfc3339 === "") return "never";
   return `${rfc3339.slice(0, 19).replace("T", " ")} UTC (${relativeTime(rfc3339, nowMs)})`;

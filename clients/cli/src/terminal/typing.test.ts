@@ -17,7 +17,11 @@ describe("an answer that is not shown", () => {
     ["after a character of two code units was taken back", ["a😀", "\u007f", "b\r"], "ab"],
     ["after Ctrl-H", ["ac\bb\r"], "ab"],
     ["after Ctrl-U emptied it", ["wrong", "\u0015", "ab\r"], "ab"],
-    ["without what arrow keys, Home and F1 send", ["a", "\u001b[A", "\u001b[1~", "\u001bOP", "b\r"], "ab"],
+    [
+      "without what arrow keys, Home and F1 send",
+      ["a", "\u001b[A", "\u001b[1~", "\u001bOP", "b\r"],
+      "ab",
+    ],
     ["without other control keys", ["a\u0001\u0017b\u000c\r"], "ab"],
     ["with tabs and spaces", [" a\tb \r"], " a\tb "],
   ])("is the text %s", (_, parts, text) => {

@@ -1,11 +1,17 @@
-/** What keys came to: more is to be typed, the text is whole, it was given up, or it has lines that one answer cannot hold. */
+/**
+ * What keys came to: more is to be typed, the text is whole, it was given up, or it has lines that
+ * one answer cannot hold.
+ */
 export type Typed = "more" | "stopped" | "lines" | { readonly text: string };
 
 // What arrow keys and their kin send (ECMA-48): none of it is part of an answer.
 // oxlint-disable-next-line no-control-regex
 const keySequence = /\u001b(?:\[[0-?]*[ -/]*[@-~]|O.|.)?/gsu;
 
-/** One answer on a terminal without echo, where what was typed cannot be seen: Enter or Ctrl-D ends it, Ctrl-U empties it. */
+/**
+ * One answer on a terminal without echo, where what was typed cannot be seen: Enter or Ctrl-D ends
+ * it, Ctrl-U empties it.
+ */
 export function createTyping(): { take(keys: string): Typed } {
   let typed: string[] = [];
   return {
@@ -16,7 +22,8 @@ export function createTyping(): { take(keys: string): Typed } {
           case "\r":
           case "\n":
           case "\u0004":
-            // Security: what follows a line's end was pasted. The first line alone would be taken for the whole of it.
+            // Security: what follows a line's end was pasted. The first line alone would be taken
+            // for the whole of it.
             return /[^\r\n]/.test(pressed.slice(index).join("")) && key !== "\u0004"
               ? "lines"
               : { text: typed.join("") };

@@ -3,9 +3,14 @@ import { runFiltered } from "../run/filtered.ts";
 import { replaceBy } from "../run/replace.ts";
 import { explain, explanationLines } from "../failure.ts";
 
-/** Runs a command as `run` does, without a server: `exec.ts plain|filtered COMMAND…`, with VALUE as the secret. */
+/**
+ * Runs a command as `run` does, without a server: `exec.ts plain|filtered COMMAND…`, with VALUE as
+ * the secret.
+ */
 const [how, ...command] = process.argv.slice(2);
-const env = Object.fromEntries(Object.entries(process.env).map(([name, value]) => [name, value ?? ""]));
+const env = Object.fromEntries(
+  Object.entries(process.env).map(([name, value]) => [name, value ?? ""]),
+);
 try {
   if (how === "plain") replaceBy(command, env);
   process.exitCode = await runFiltered(command, env, formsOf(env["VALUE"] ?? ""));

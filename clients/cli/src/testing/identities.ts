@@ -2,7 +2,10 @@ import { join } from "node:path";
 import { type Identity, saveIdentity } from "@sallyport/client/identity";
 import { newId } from "@sallyport/proto/ids";
 
-/** Puts an identity into the vault folder of a home, as login and enroll do, and returns its vault's id. */
+/**
+ * Puts an identity into the vault folder of a home, as login and enroll do, and returns its vault's
+ * id.
+ */
 export async function placeIdentity(home: string, change: Partial<Identity> = {}): Promise<string> {
   const { vaultId = newId("vlt"), kind = "user" } = change;
   await saveIdentity(join(home, ".config", "sallyport", vaultId, `${kind}.json`), {

@@ -1,5 +1,6 @@
-// Another user of this computer, who asks a port or a socket of `sallyport proxy` for what is not theirs: started by root
-// with what to ask in INTRUDER (JSON), it becomes nobody first and prints what came back to each attempt.
+// Another user of this computer, who asks a port or a socket of `sallyport proxy` for what is not
+// theirs: started by root with what to ask in INTRUDER (JSON), it becomes nobody first and prints
+// what came back to each attempt.
 import { connect } from "node:net";
 
 /** What is tried, how often, and the secret if it leaked. */
@@ -45,7 +46,8 @@ function attempt(intrusion: Intrusion): Promise<string> {
   });
 }
 
-// Behind a pipelined request come some thousand others: whoever reads them notices late that the connection was closed.
+// Behind a pipelined request come some thousand others: whoever reads them notices late that the
+// connection was closed.
 function http1({ port, way, path, body, secret }: Intrusion): Buffer {
   const shown = secret === undefined ? "" : `sallyport-proxy-secret: ${secret}\r\n`;
   const host = `Host: 127.0.0.1:${port}\r\n`;

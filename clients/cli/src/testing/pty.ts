@@ -33,14 +33,20 @@ else: print("exit", os.WEXITSTATUS(status) if os.WIFEXITED(status) else "signal 
 sys.stdout.write(out.decode("utf8", "replace"))
 `;
 
-/** Why nothing can be run on a terminal here; empty when it can. It goes into the title of a test that is skipped. */
+/**
+ * Why nothing can be run on a terminal here; empty when it can. It goes into the title of a test
+ * that is skipped.
+ */
 export const lackingPty: string =
-  spawnSync("python3", ["-c", "import pty"]).status === 0 ? "" : " (skipped: python3 not installed)";
+  spawnSync("python3", ["-c", "import pty"]).status === 0
+    ? ""
+    : " (skipped: python3 not installed)";
 
 /**
- * Runs a command on a terminal of its own, which it controls, in the foreground. Steps are `until:TEXT`, `type:KEYS` and
- * `wait:SECONDS`, and `signal:NAME` for the command's own child. Gives "exit N" or "exit signal N" in a first line, or "never shown: TEXT" for what was waited for in vain,
- * then what was shown.
+ * Runs a command on a terminal of its own, which it controls, in the foreground. Steps are
+ * `until:TEXT`, `type:KEYS` and `wait:SECONDS`, and `signal:NAME` for the command's own child.
+ * Gives "exit N" or "exit signal N" in a first line, or "never shown: TEXT" for what was waited for
+ * in vain, then what was shown.
  */
 export function inPty(
   steps: readonly string[],

@@ -1,8 +1,12 @@
 /**
- * Readers of formats, written from their documentation, for tests: what is written must come back through them.
+ * Readers of formats, written from their documentation, for tests: what is written must come back
+ * through them.
  */
 
-/** Reads a file as `docker run --env-file` does: lines of NAME=value, the rest of the line being the value. */
+/**
+ * Reads a file as `docker run --env-file` does: lines of NAME=value, the rest of the line being the
+ * value.
+ */
 export function readDockerEnv(file: Uint8Array): Map<string, string> {
   const variables = new Map<string, string>();
   const lines = Buffer.from(file).toString("utf8").split("\n");
@@ -22,8 +26,8 @@ export function readDockerEnv(file: Uint8Array): Map<string, string> {
 }
 
 /**
- * Reads a file as a GitHub runner reads the one in GITHUB_ENV: NAME=value, or NAME<<delimiter and lines up to the
- * delimiter alone on its own. On Windows a line may also end in \r\n.
+ * Reads a file as a GitHub runner reads the one in GITHUB_ENV: NAME=value, or NAME<<delimiter and
+ * lines up to the delimiter alone on its own. On Windows a line may also end in \r\n.
  */
 export function readGithubEnv(file: string, system: "linux" | "windows"): Map<string, string> {
   const variables = new Map<string, string>();

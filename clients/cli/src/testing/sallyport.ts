@@ -15,9 +15,14 @@ export function sallyport(
 ): Promise<Run> {
   const all = { PATH: process.env["PATH"] ?? "", ...env };
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, [program, ...args], { env: all }, (error, out, err) => {
-      resolve({ code: typeof error?.code === "number" ? error.code : 0, out, err });
-    });
+    const child = execFile(
+      process.execPath,
+      [program, ...args],
+      { env: all },
+      (error, out, err) => {
+        resolve({ code: typeof error?.code === "number" ? error.code : 0, out, err });
+      },
+    );
     child.stdin?.end(input);
   });
 }

@@ -11,7 +11,9 @@ import { namedText, namesShape, scopeNames } from "../views/token.ts";
 export const checkShape = object({
   tokenId: text("the token's id"),
   vaultId: text("its vault's id"),
-  machineName: text("the name that the machine could get; one that the token makes differs each time"),
+  machineName: text(
+    "the name that the machine could get; one that the token makes differs each time",
+  ),
   expiresAt: time("when a machine that is enrolled now would stop working"),
   projectIds: listOf(text("a project's id"), "the projects that it would join"),
   secretIds: listOf(text("a secret's id"), "the secrets that it could read"),
@@ -23,8 +25,8 @@ export const checkShape = object({
 export type Check = ValueOf<typeof checkShape>;
 
 /**
- * Has the server check a token as an enrollment would use it: no use is spent. Names are looked up where this computer has
- * a user's identity of the vault.
+ * Has the server check a token as an enrollment would use it: no use is spent. Names are looked up
+ * where this computer has a user's identity of the vault.
  */
 export async function checkToken(
   context: Context,
@@ -39,7 +41,9 @@ export async function checkToken(
     checkEnrollment(endpoint, token, { ...connection, ...options }),
   );
   const session = context.sessionIn(vaultId);
-  const names = user ? await session.asUser((client) => scopeNames(client, check)).catch(() => ({})) : {};
+  const names = user
+    ? await session.asUser((client) => scopeNames(client, check)).catch(() => ({}))
+    : {};
   return { ...check, names };
 }
 

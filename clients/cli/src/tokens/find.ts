@@ -4,7 +4,10 @@ import { isId } from "@sallyport/proto/ids";
 import { UsageError } from "../failure.ts";
 import { present, undefinedIfAbsent } from "../lookup.ts";
 
-/** Checks that a token is named by its id. Throws UsageError, which repeats nothing: it may be a token's text. */
+/**
+ * Checks that a token is named by its id. Throws UsageError, which repeats nothing: it may be a
+ * token's text.
+ */
 export function checkTokenId(typed: string): string {
   if (!isId("tok", typed))
     throw new UsageError(

@@ -19,7 +19,10 @@ function answering(...answers: Revocation<string>[]) {
 test("it is called until no machine is left, and says how far it came", async () => {
   const said: string[] = [];
   const call = answering(answer(500, 700), answer(500, 200), answer(200, 0), answer(9, 9));
-  expect(await revokeAll(call, (text) => said.push(text))).toEqual({ token: "after 0", revoked: 1200 });
+  expect(await revokeAll(call, (text) => said.push(text))).toEqual({
+    token: "after 0",
+    revoked: 1200,
+  });
   expect(said).toEqual(["ended 500 machines, 700 are left", "ended 1000 machines, 200 are left"]);
 });
 
@@ -30,6 +33,8 @@ test("when a call fails it says what was done before, and that it can go on", as
   );
   expect(said.at(-1)).toBe("500 machines were ended; run it again to go on");
   const nothing: string[] = [];
-  await expect(revokeAll(answering(), (text) => nothing.push(text))).rejects.toThrow("out of reach");
+  await expect(revokeAll(answering(), (text) => nothing.push(text))).rejects.toThrow(
+    "out of reach",
+  );
   expect(nothing).toEqual([]);
 });

@@ -6,8 +6,8 @@ export type Revocation<T> = {
 };
 
 /**
- * Revokes a token until none of its machines is left: one call ends so many of them. Says how far it came after each call
- * but the last, and when one fails.
+ * Revokes a token until none of its machines is left: one call ends so many of them. Says how far
+ * it came after each call but the last, and when one fails.
  */
 export async function revokeAll<T>(
   call: () => Promise<Revocation<T>>,

@@ -18,7 +18,10 @@ const secrets = new Map([
 ]);
 
 function notFound(): ConnectError {
-  const info = { desc: ErrorInfoSchema, value: { reason: "NOT_FOUND", domain: "sallyport", metadata: {} } };
+  const info = {
+    desc: ErrorInfoSchema,
+    value: { reason: "NOT_FOUND", domain: "sallyport", metadata: {} },
+  };
   return new ConnectError("x", Code.NotFound, undefined, [info]);
 }
 
@@ -85,7 +88,11 @@ test.each<[string[], string[], string, RegExp]>([
 
 test("what no token can hold is refused before anything is looked up", () => {
   const many = (count: number) => Array.from({ length: count }, (_, index) => `a${index}`);
-  expect(() => checkScope({ project: many(101), secret: [] })).toThrow("at most 100 projects, not 101");
-  expect(() => checkScope({ project: ["a"], secret: many(1001) })).toThrow("at most 1000 secrets, not 1001");
+  expect(() => checkScope({ project: many(101), secret: [] })).toThrow(
+    "at most 100 projects, not 101",
+  );
+  expect(() => checkScope({ project: ["a"], secret: many(1001) })).toThrow(
+    "at most 1000 secrets, not 1001",
+  );
   expect(() => checkScope({ project: [], secret: ["A"] })).toThrow("no project is named");
 });

@@ -6,7 +6,10 @@ import { type NamedProject, findProject, findSecret, undefinedIfAbsent } from ".
 import { fewAtOnce } from "../pages.ts";
 
 /** What the machines of a token are to join and read, as it was typed. */
-export type TypedScope = { readonly project: readonly string[]; readonly secret: readonly string[] };
+export type TypedScope = {
+  readonly project: readonly string[];
+  readonly secret: readonly string[];
+};
 
 /** The same by id. */
 export type Scope = { readonly projectIds: string[]; readonly secretIds: string[] };
@@ -23,15 +26,17 @@ export function checkScope({ project, secret }: TypedScope): void {
       "name one with --project, or secrets with theirs: --secret project/NAME",
     );
   if (project.length > most.projects)
-    throw new UsageError(`--project takes at most ${most.projects} projects, not ${project.length}`);
+    throw new UsageError(
+      `--project takes at most ${most.projects} projects, not ${project.length}`,
+    );
   if (secret.length > most.secrets)
     throw new UsageError(`--secret takes at most ${most.secrets} secrets, not ${secret.length}`);
 }
 
 /**
- * Finds projects and secrets: each secret by id, as project/NAME, or by its name alone in whichever of the named projects
- * has it. A project that only stands before a secret is joined too. Throws NOT_FOUND, or NAME_AMBIGUOUS for a name that
- * several have.
+ * Finds projects and secrets: each secret by id, as project/NAME, or by its name alone in whichever
+ * of the named projects has it. A project that only stands before a secret is joined too. Throws
+ * NOT_FOUND, or NAME_AMBIGUOUS for a name that several have.
  */
 export async function findScope(client: Client, { project, secret }: TypedScope): Promise<Scope> {
   const prefixes = secret.flatMap((key) => (key.includes("/") ? [projectPart(key)] : []));
@@ -40,14 +45,18 @@ export async function findScope(client: Client, { project, secret }: TypedScope)
   const byKey = new Map(keys.map((key, index) => [key, found[index]] as const));
   const projects = distinct(found);
   // A name alone is looked for where --project says, if it says anything.
-  const usual = project.length === 0 ? projects : distinct(project.flatMap((key) => byKey.get(key) ?? []));
+  const usual =
+    project.length === 0 ? projects : distinct(project.flatMap((key) => byKey.get(key) ?? []));
   const secretIds = await fewAtOnce([...new Set(secret)], (key) => {
     if (isId("sec", key)) return Promise.resolve(key);
     const at = key.includes("/") ? byKey.get(projectPart(key)) : undefined;
     const name = key.slice(key.indexOf("/") + 1);
     return secretIn(client, at ? [at] : usual, name);
   });
-  return { projectIds: projects.map(({ projectId }) => projectId), secretIds: [...new Set(secretIds)] };
+  return {
+    projectIds: projects.map(({ projectId }) => projectId),
+    secretIds: [...new Set(secretIds)],
+  };
 }
 
 function distinct(projects: readonly NamedProject[]): NamedProject[] {
@@ -58,9 +67,14 @@ function projectPart(key: string): string {
   return key.slice(0, key.indexOf("/"));
 }
 
-async function secretIn(client: Client, projects: readonly NamedProject[], name: string): Promise<string> {
+async function secretIn(
+  client: Client,
+  projects: readonly NamedProject[],
+  name: string,
+): Promise<string> {
   const [only] = projects;
-  if (only && projects.length === 1) return (await findSecret(client, only.projectId, name)).secretId;
+  if (only && projects.length === 1)
+    return (await findSecret(client, only.projectId, name)).secretId;
   const found = await fewAtOnce(projects, ({ projectId }) =>
     findSecret(client, projectId, name).catch(undefinedIfAbsent),
   );

@@ -2,16 +2,20 @@ import { isIPv4, isIPv6 } from "node:net";
 import { UsageError } from "../failure.ts";
 
 /**
- * Reads an address range, such as 10.1.0.0/16 or 2001:db8::/32; an address alone is the range of that one. Throws
- * UsageError, which names the range that was probably meant when bits behind the prefix are set.
+ * Reads an address range, such as 10.1.0.0/16 or 2001:db8::/32; an address alone is the range of
+ * that one. Throws UsageError, which names the range that was probably meant when bits behind the
+ * prefix are set.
  */
 export function readRange(typed: string, flag: string): string {
   const [address = "", length, ...more] = typed.split("/");
   const bits = isIPv4(address) ? 32 : 128;
-  const prefix = length === undefined ? bits : /^\d{1,3}$/.test(length) ? Number(length) : Number.NaN;
+  const prefix =
+    length === undefined ? bits : /^\d{1,3}$/.test(length) ? Number(length) : Number.NaN;
   const known = isIPv4(address) || (isIPv6(address) && !address.includes("%"));
   if (!known || more.length > 0 || !(prefix <= bits))
-    throw new UsageError(`${flag} takes address ranges such as 10.1.0.0/16 or 2001:db8::/32, not "${typed}"`);
+    throw new UsageError(
+      `${flag} takes address ranges such as 10.1.0.0/16 or 2001:db8::/32, not "${typed}"`,
+    );
   const value = valueOf(address);
   const host = BigInt(bits - prefix);
   const network = (value >> host) << host;
@@ -24,7 +28,8 @@ export function readRange(typed: string, flag: string): string {
 }
 
 function valueOf(address: string): bigint {
-  if (isIPv4(address)) return address.split(".").reduce((sum, part) => (sum << 8n) | BigInt(part), 0n);
+  if (isIPv4(address))
+    return address.split(".").reduce((sum, part) => (sum << 8n) | BigInt(part), 0n);
   // The URL parser writes every IPv6 address in one form, with an IPv4 end as two groups.
   const [head = "", tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split("::");
   const before = groupsOf(head);
@@ -44,5 +49,8 @@ function textOf(value: bigint, bits: 32 | 128): string {
     return (value >> shift) & ((1n << size) - 1n);
   });
   if (bits === 32) return groups.join(".");
-  return new URL(`http://[${groups.map((group) => group.toString(16)).join(":")}]`).hostname.slice(1, -1);
+  return new URL(`http://[${groups.map((group) => group.toString(16)).join(":")}]`).hostname.slice(
+    1,
+    -1,
+  );
 }

@@ -15,7 +15,11 @@ beforeEach(async () => {
 afterEach(() => rmSync(home, { recursive: true, force: true }));
 
 const put = (input: string) =>
-  sallyport(["secret", "put", "DB", "--project", "web", "--fields-file", "-"], { HOME: home }, input);
+  sallyport(
+    ["secret", "put", "DB", "--project", "web", "--fields-file", "-"],
+    { HOME: home },
+    input,
+  );
 
 test("--fields-file - takes the fields from standard input", async () => {
   const { code, err } = await put('{"user": "ada"}');

@@ -18,9 +18,12 @@ export const givenOptions = {
     { min: 16, max: 1024 },
     { value: "=length" },
   ),
-  field: repeated("a field to ask for, or to read from a file with NAME=@FILE; give it once for each field", {
-    value: "name[=@file]",
-  }),
+  field: repeated(
+    "a field to ask for, or to read from a file with NAME=@FILE; give it once for each field",
+    {
+      value: "name[=@file]",
+    },
+  ),
   fieldsFile: text("read all fields from a JSON object of texts; - takes it from standard input", {
     value: "file",
     complete: "files",
@@ -41,8 +44,9 @@ export type Given = {
 export type GivenValue = { readonly plaintext: Uint8Array; readonly kind: ValueKind };
 
 /**
- * Reads the value of a secret from where it was said to be. UsageError when that is unclear or does not fit, and for an
- * empty value that was not asked for: a pipe that failed, or Enter at a prompt, must not become what machines read next.
+ * Reads the value of a secret from where it was said to be. UsageError when that is unclear or does
+ * not fit, and for an empty value that was not asked for: a pipe that failed, or Enter at a prompt,
+ * must not become what machines read next.
  */
 export async function readGiven(name: string, given: Given): Promise<GivenValue> {
   const { file, exact, generate, field, fieldsFile, allowEmpty } = given;
@@ -94,7 +98,8 @@ function fields(plaintext: Uint8Array): GivenValue {
 
 // Checked here for a clear word; sent byte for byte, since the server checks what is stored.
 async function readFields(file: string): Promise<Uint8Array> {
-  const content = file === "-" ? await buffer(process.stdin) : await readValue({ file, prompt: "" });
+  const content =
+    file === "-" ? await buffer(process.stdin) : await readValue({ file, prompt: "" });
   const value = parsed(content);
   const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
   if (!isObject || !Object.values(value).every((each) => typeof each === "string"))
@@ -115,9 +120,15 @@ function parsed(content: Uint8Array): unknown {
 
 const nameForm = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 
-async function askFields(secret: string, given: readonly string[], allowEmpty: boolean): Promise<Uint8Array> {
+async function askFields(
+  secret: string,
+  given: readonly string[],
+  allowEmpty: boolean,
+): Promise<Uint8Array> {
   const all = given.map((each) => splitField(each));
-  const twice = all.find(({ name }, index) => all.findIndex((other) => other.name === name) !== index);
+  const twice = all.find(
+    ({ name }, index) => all.findIndex((other) => other.name === name) !== index,
+  );
   if (twice) throw new UsageError(`the field ${twice.name} is given twice`, "give each field once");
   const values = new Map<string, string>();
   for (const { name, file } of all) {
@@ -131,7 +142,10 @@ async function askFields(secret: string, given: readonly string[], allowEmpty: b
 function splitField(given: string): { name: string; file: string | undefined } {
   const [, name = "", source] = /^([^=]*)(?:=(.*))?$/s.exec(given) ?? [];
   if (!nameForm.test(name))
-    throw new UsageError(`"${name}" cannot be a field's name`, "use letters, digits and _, no digit first");
+    throw new UsageError(
+      `"${name}" cannot be a field's name`,
+      "use letters, digits and _, no digit first",
+    );
   if (source !== undefined && !source.startsWith("@"))
     throw new UsageError(
       `the value of ${name} may not stand on the command line, where other programs see it`,

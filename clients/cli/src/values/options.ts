@@ -30,8 +30,8 @@ export type VariableChoice = {
 };
 
 /**
- * What to read and how to name it. A secret that is mapped is read whether --only names it or not. Throws UsageError for
- * options that contradict each other.
+ * What to read and how to name it. A secret that is mapped is read whether --only names it or not.
+ * Throws UsageError for options that contradict each other.
  */
 export function choiceOf(options: VariableChoice, identifiers: boolean) {
   const { project, only, except, prefix, allowDangerousNames } = options;
@@ -39,7 +39,8 @@ export function choiceOf(options: VariableChoice, identifiers: boolean) {
   if (only.length > 0 && except.length > 0)
     throw new UsageError("--only and --except were both given", "leave one of them out");
   const both = mappings.find(({ secret }) => except.includes(secret));
-  if (both) throw new UsageError(`--map and --except both name ${both.secret}`, "leave one of them out");
+  if (both)
+    throw new UsageError(`--map and --except both name ${both.secret}`, "leave one of them out");
   const named = only.length === 0 ? [] : [...only, ...mappings.map(({ secret }) => secret)];
   const naming: Naming = { prefix, mappings, allowDangerousNames, identifiers };
   const withProjects = mappings.some(({ secret }) => secret.includes("/"));

@@ -18,7 +18,10 @@ export const intoProject = {
 const nameForm = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 
 /** Where a secret is stored, by the name that was typed and --project. Throws UsageError. */
-export function placeOf(typed: string, project: string | undefined): { project: string; name: string } {
+export function placeOf(
+  typed: string,
+  project: string | undefined,
+): { project: string; name: string } {
   const { project: prefix, name } = secretKeyOf(typed);
   const within = oneProject(prefix, project);
   if (!nameForm.test(name))

@@ -24,7 +24,14 @@ const client = {
       create(ReadableSecretSchema, { secretId, projectName: projects[index] ?? "" }),
     ),
 };
-const options = { project: undefined, prefix: "", allowDangerousNames: false, only: [], except: [], map: [] };
+const options = {
+  project: undefined,
+  prefix: "",
+  allowDangerousNames: false,
+  only: [],
+  except: [],
+  map: [],
+};
 
 test("of two secrets that would have one name it is said in which projects they are", async () => {
   const { naming } = choiceOf(options, true);
@@ -39,7 +46,9 @@ test("what that says to type does it: one of them is mapped by its project and n
   const { selection, naming } = choiceOf({ ...options, map: ["API_DB=api/DB_URL"] }, true);
   expect(selection).toMatchObject({ named: [], withProjects: true });
   const placed = secrets.map((secret, index) => ({ ...secret, project: projects[index] ?? "" }));
-  const named = variablesOf(placed, naming).map(({ name, plaintext }) => `${name} ${plaintext.toString()}`);
+  const named = variablesOf(placed, naming).map(
+    ({ name, plaintext }) => `${name} ${plaintext.toString()}`,
+  );
   expect(named).toEqual(["DB_URL of web", "API_DB of api"]);
 });
 

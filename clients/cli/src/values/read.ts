@@ -4,8 +4,8 @@ import { type ReadingClient, type ReadSecret, readSelected } from "./select.ts";
 import { NameTaken, type Naming, type Variable, variablesOf } from "./variables.ts";
 
 /**
- * Reads what the options select and gives it the names that they say; `identifiers` when every name has to be fit for a
- * variable. Throws what selecting and naming throw.
+ * Reads what the options select and gives it the names that they say; `identifiers` when every name
+ * has to be fit for a variable. Throws what selecting and naming throw.
  */
 export async function readVariables(
   session: Pick<Session, "asMachine">,
@@ -13,10 +13,14 @@ export async function readVariables(
   identifiers: boolean,
 ): Promise<Variable[]> {
   const { selection, naming } = choiceOf(options, identifiers);
-  return session.asMachine(async (client) => nameAll(client, await readSelected(client, selection), naming));
+  return session.asMachine(async (client) =>
+    nameAll(client, await readSelected(client, selection), naming),
+  );
 }
 
-/** Names what was read; of two that would have one name the error says in which projects they are. */
+/**
+ * Names what was read; of two that would have one name the error says in which projects they are.
+ */
 export async function nameAll(
   client: Pick<ReadingClient, "listReadable">,
   secrets: readonly ReadSecret[],

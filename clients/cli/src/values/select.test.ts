@@ -10,7 +10,10 @@ type Stored = { readonly name: string; readonly project: string; readonly signed
 const idOf = (index: number): string => `sec_${String(index).padStart(20, "0")}`;
 const projectId = (project: string): string => `prj_${project.padStart(20, "0")}`;
 
-/** A gateway that lists and signs what it is told; `signedName` is what crypto signs where the listing lied. */
+/**
+ * A gateway that lists and signs what it is told; `signedName` is what crypto signs where the
+ * listing lied.
+ */
 function clientOf(stored: readonly Stored[], refused: readonly string[] = []) {
   const asked: unknown[] = [];
   const resultOf = (secretId: string): ReadResult => {
@@ -27,7 +30,9 @@ function clientOf(stored: readonly Stored[], refused: readonly string[] = []) {
       asked.push(target);
       if ("secretIds" in target) return target.secretIds.map(resultOf);
       const all = stored.map((_, index) => resultOf(idOf(index)));
-      return "projectId" in target ? all.filter((each) => each.projectId === target.projectId) : all;
+      return "projectId" in target
+        ? all.filter((each) => each.projectId === target.projectId)
+        : all;
     },
     listReadable: async () =>
       stored.map(({ name, project }, index) =>
@@ -59,7 +64,9 @@ const names = (secrets: readonly { readonly name: string }[]) => secrets.map(({ 
 describe("one secret", () => {
   test("is read by name, by id, or in a version", async () => {
     const { client, asked } = clientOf(web);
-    expect(await readOne(client, "API_KEY", undefined, undefined)).toMatchObject({ secretId: idOf(1) });
+    expect(await readOne(client, "API_KEY", undefined, undefined)).toMatchObject({
+      secretId: idOf(1),
+    });
     expect(await readOne(client, idOf(0), undefined, 3)).toMatchObject({ name: "DB_URL" });
     expect(asked).toEqual([{ secretIds: [idOf(1)] }, { secretIds: [idOf(0)], version: 3 }]);
   });
@@ -68,20 +75,28 @@ describe("one secret", () => {
     const { client } = clientOf(web);
     await expect(readOne(client, "DB_URL", undefined, undefined)).rejects.toThrow(/in web and api/);
     expect(await readOne(client, "DB_URL", "api", undefined)).toMatchObject({ secretId: idOf(2) });
-    expect(await readOne(client, "DB_URL", projectId("web"), undefined)).toMatchObject({ secretId: idOf(0) });
+    expect(await readOne(client, "DB_URL", projectId("web"), undefined)).toMatchObject({
+      secretId: idOf(0),
+    });
   });
 
   test("is named with its project, as in grants and tokens", async () => {
     const { client } = clientOf(web);
-    expect(await readOne(client, "api/DB_URL", undefined, undefined)).toMatchObject({ secretId: idOf(2) });
-    expect(await readOne(client, `${projectId("web")}/DB_URL`, undefined, undefined)).toMatchObject({
-      secretId: idOf(0),
+    expect(await readOne(client, "api/DB_URL", undefined, undefined)).toMatchObject({
+      secretId: idOf(2),
     });
+    expect(await readOne(client, `${projectId("web")}/DB_URL`, undefined, undefined)).toMatchObject(
+      {
+        secretId: idOf(0),
+      },
+    );
     for (const key of ["api/API_KEY", "none/DB_URL", "web/"])
       await expect(readOne(client, key, undefined, undefined), key).rejects.toMatchObject({
         reason: "NOT_GRANTED",
       });
-    await expect(readOne(client, "api/DB_URL", "web", undefined)).rejects.toThrow(/no grant covers/);
+    await expect(readOne(client, "api/DB_URL", "web", undefined)).rejects.toThrow(
+      /no grant covers/,
+    );
   });
 
   test("the current one may be named by its number: it is read as the current one", async () => {
@@ -95,9 +110,13 @@ describe("one secret", () => {
     const read: ReadingClient["read"] = async (target) => {
       const results = await client.read(target);
       const newer = !("version" in target);
-      return results.map((each) => (each.kind === "value" && newer ? { ...each, version: 2 } : each));
+      return results.map((each) =>
+        each.kind === "value" && newer ? { ...each, version: 2 } : each,
+      );
     };
-    expect(await readOne({ ...client, read }, "API_KEY", undefined, 1)).toMatchObject({ version: 1 });
+    expect(await readOne({ ...client, read }, "API_KEY", undefined, 1)).toMatchObject({
+      version: 1,
+    });
     expect(asked).toEqual([{ secretIds: [idOf(1)] }, { secretIds: [idOf(1)], version: 1 }]);
   });
 
@@ -149,12 +168,13 @@ describe("several secrets", () => {
 
   test("all but some are read, by name and by project; a name that is not there stops it", async () => {
     const { client, asked } = clientOf(web);
-    const but = (...except: string[]) => readSelected(client, { project: undefined, named: [], except });
+    const but = (...except: string[]) =>
+      readSelected(client, { project: undefined, named: [], except });
     expect((await but("API_KEY", "api/DB_URL")).map(({ secretId }) => secretId)).toEqual([idOf(0)]);
     expect(asked).toEqual([{ secretIds: [idOf(0)] }]);
-    expect(names(await readSelected(client, { project: "web", named: [], except: ["DB_URL"] }))).toEqual([
-      "API_KEY",
-    ]);
+    expect(
+      names(await readSelected(client, { project: "web", named: [], except: ["DB_URL"] })),
+    ).toEqual(["API_KEY"]);
     await expect(but("API_KEYS")).rejects.toMatchObject({ reason: "NOT_GRANTED" });
     await expect(but("DB_URL")).rejects.toMatchObject({ reason: "NAME_AMBIGUOUS" });
     const lying = clientOf([{ name: "A", project: "web", signedName: "API_KEY" }, ...web]);
@@ -169,7 +189,10 @@ describe("several secrets", () => {
     const named = many.map(({ name }) => name);
     expect(names(await readSelected(client, { project: undefined, named }))).toEqual(named);
     expect(asked).toHaveLength(3);
-    const lying = clientOf([...many.slice(0, 60), { name: "S_60", project: "web", signedName: "S_1" }]);
+    const lying = clientOf([
+      ...many.slice(0, 60),
+      { name: "S_60", project: "web", signedName: "S_1" },
+    ]);
     await expect(
       readSelected(lying.client, { project: undefined, named: named.slice(0, 61) }),
     ).rejects.toMatchObject({ reason: "REPLY_UNTRUSTED" });

@@ -5,11 +5,13 @@ import { CliError } from "../failure.ts";
 import { secretKeyOf } from "./key.ts";
 
 /** A secret that was read, with the name of its project where the selection took a listing. */
-export type ReadSecret = Extract<ReadResult, { readonly kind: "value" }> & { readonly project?: string };
+export type ReadSecret = Extract<ReadResult, { readonly kind: "value" }> & {
+  readonly project?: string;
+};
 
 /**
- * Which secrets: of one project, and only those named (by name, id or project/name), or all that may be read but some.
- * `withProjects` asks for the names of projects where it would do without.
+ * Which secrets: of one project, and only those named (by name, id or project/name), or all that
+ * may be read but some. `withProjects` asks for the names of projects where it would do without.
  */
 export type Selection = {
   readonly project: string | undefined;
@@ -27,11 +29,15 @@ type Readable = Awaited<ReturnType<Reader["listReadable"]>>[number];
 const batch = 40;
 
 /**
- * Reads what is selected and nothing else, so that what is not needed is not in the record: in the order in which it was
- * named, else by name. Throws NOT_GRANTED for a name that this machine may not read, NAME_AMBIGUOUS for one in several projects, and
- * REPLY_UNTRUSTED when what was signed has another name than was asked for: the listing that gave the id is not signed.
+ * Reads what is selected and nothing else, so that what is not needed is not in the record: in the
+ * order in which it was named, else by name. Throws NOT_GRANTED for a name that this machine may
+ * not read, NAME_AMBIGUOUS for one in several projects, and REPLY_UNTRUSTED when what was signed
+ * has another name than was asked for: the listing that gave the id is not signed.
  */
-export async function readSelected(client: ReadingClient, selection: Selection): Promise<ReadSecret[]> {
+export async function readSelected(
+  client: ReadingClient,
+  selection: Selection,
+): Promise<ReadSecret[]> {
   const { project, named, except = [], withProjects = false } = selection;
   if (except.length > 0) return readAllBut(client, except, project);
   if (named.length > 0) return readNamed(client, named, project);
@@ -81,7 +87,10 @@ function byName(secrets: readonly ReadSecret[]): ReadSecret[] {
   return secrets.toSorted((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)));
 }
 
-function withProjectsOf(readable: readonly Readable[], secrets: readonly ReadSecret[]): ReadSecret[] {
+function withProjectsOf(
+  readable: readonly Readable[],
+  secrets: readonly ReadSecret[],
+): ReadSecret[] {
   const projects = new Map(readable.map(({ secretId, projectName }) => [secretId, projectName]));
   return secrets.map((secret) => {
     const project = projects.get(secret.secretId);
@@ -90,8 +99,8 @@ function withProjectsOf(readable: readonly Readable[], secrets: readonly ReadSec
 }
 
 /**
- * Reads one secret by name, id or project/name: the current version unless another is named. The current one by its number
- * takes no grant of former versions.
+ * Reads one secret by name, id or project/name: the current version unless another is named. The
+ * current one by its number takes no grant of former versions.
  */
 export async function readOne(
   client: ReadingClient,
@@ -134,7 +143,10 @@ async function targetOf(client: ReadingClient, project: string | undefined) {
   return { projectId };
 }
 
-/** The ids of what was named, and what may be read, where that had to be asked for, or is wanted anyway. */
+/**
+ * The ids of what was named, and what may be read, where that had to be asked for, or is wanted
+ * anyway.
+ */
 async function found(
   client: ReadingClient,
   { project, named }: Selection,
@@ -149,7 +161,8 @@ async function found(
 }
 
 function isOf(project: string | undefined): (secret: Readable) => boolean {
-  return ({ projectId, projectName }) => project === undefined || [projectId, projectName].includes(project);
+  return ({ projectId, projectName }) =>
+    project === undefined || [projectId, projectName].includes(project);
 }
 
 function idOf(readable: readonly Readable[], key: string): string {
@@ -164,7 +177,8 @@ function idOf(readable: readonly Readable[], key: string): string {
       next: `choose with --project, or name it with its project, such as ${projects[0]}/${name}`,
     });
   }
-  // The same words whether it does not exist or was not granted: the difference is not this machine's to know.
+  // The same words whether it does not exist or was not granted: the difference is not this
+  // machine's to know.
   if (!only) throw new SallyportError("NOT_GRANTED", `no grant covers ${key}`);
   return only.secretId;
 }
@@ -173,7 +187,10 @@ function checkName(secret: ReadSecret | undefined, asked: string): ReadSecret {
   if (!secret) throw new SallyportError("NOT_GRANTED", `${asked} cannot be read`);
   const { name } = secretKeyOf(asked);
   if (!isId("sec", name) && secret.name !== name)
-    throw new SallyportError("REPLY_UNTRUSTED", `the reply cannot be trusted: it is not about ${asked}`);
+    throw new SallyportError(
+      "REPLY_UNTRUSTED",
+      `the reply cannot be trusted: it is not about ${asked}`,
+    );
   return secret;
 }
 

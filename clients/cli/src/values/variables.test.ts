@@ -26,7 +26,10 @@ const naming = (more: Partial<Naming> = {}): Naming => ({
 });
 
 const shown = (secrets: readonly ReadSecret[], more: Partial<Naming> = {}) =>
-  variablesOf(secrets, naming(more)).map(({ name, plaintext }) => [name, Buffer.from(plaintext).toString()]);
+  variablesOf(secrets, naming(more)).map(({ name, plaintext }) => [
+    name,
+    Buffer.from(plaintext).toString(),
+  ]);
 
 describe("names", () => {
   test("are the secrets', with the prefix", () => {
@@ -71,7 +74,10 @@ describe("names", () => {
       ["2FA", "_2FA=2FA"],
     ] as const) {
       expect(() => shown([secret(name)])).toThrow(
-        expect.objectContaining({ reason: "NAME_UNFIT", next: `give it another: --map ${suggestion}` }),
+        expect.objectContaining({
+          reason: "NAME_UNFIT",
+          next: `give it another: --map ${suggestion}`,
+        }),
       );
     }
     expect(shown([secret("my-key")], { identifiers: false })).toEqual([["my-key", "x"]]);
@@ -99,7 +105,9 @@ describe("names", () => {
       [secret("A"), { mappings: parseMappings(["NODE_OPTIONS=A"]) }],
     ];
     for (const [dangerous, how] of dangers) {
-      expect(() => shown([dangerous], how)).toThrow(expect.objectContaining({ reason: "NAME_DANGEROUS" }));
+      expect(() => shown([dangerous], how)).toThrow(
+        expect.objectContaining({ reason: "NAME_DANGEROUS" }),
+      );
       expect(() => shown([dangerous], { ...how, identifiers: false })).toThrow(/dangerous/);
       expect(shown([dangerous], { ...how, allowDangerousNames: true })).toHaveLength(1);
     }

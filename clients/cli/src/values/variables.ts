@@ -11,7 +11,11 @@ import type { ReadSecret } from "./select.ts";
 export type Variable = { readonly name: string; readonly plaintext: Uint8Array };
 
 /** One --map: a name for a secret, or for one of its fields. */
-export type Mapping = { readonly name: string; readonly secret: string; readonly field: string | undefined };
+export type Mapping = {
+  readonly name: string;
+  readonly secret: string;
+  readonly field: string | undefined;
+};
 
 /** How secrets are named. */
 export type Naming = {
@@ -28,20 +32,23 @@ const identifier = /^[A-Za-z_][A-Za-z0-9_]*$/;
 export function parseMappings(texts: readonly string[]): Mapping[] {
   return texts.map((text) => {
     const [, name, secret, field] = /^([^=]+)=([^=:]+)(?::([^=:]+))?$/.exec(text) ?? [];
-    if (!name || !secret) throw new UsageError(`--map takes NAME=secret or NAME=secret:field, not "${text}"`);
+    if (!name || !secret)
+      throw new UsageError(`--map takes NAME=secret or NAME=secret:field, not "${text}"`);
     return { name, secret, field };
   });
 }
 
 /**
- * Names secrets: a mapped one as its --map says, any other by the prefix and its own name, and a field by the secret's
- * name and its own in capitals, as in DB_PASSWORD. Throws NAME_UNFIT for what cannot be a variable's name or would be
- * there twice, NAME_DANGEROUS for one that makes programs run code, and NOT_GRANTED for a --map of what was not read: a
- * program would run without the variable.
+ * Names secrets: a mapped one as its --map says, any other by the prefix and its own name, and a
+ * field by the secret's name and its own in capitals, as in DB_PASSWORD. Throws NAME_UNFIT for what
+ * cannot be a variable's name or would be there twice, NAME_DANGEROUS for one that makes programs
+ * run code, and NOT_GRANTED for a --map of what was not read: a program would run without the
+ * variable.
  */
 export function variablesOf(secrets: readonly ReadSecret[], naming: Naming): Variable[] {
   const idle = naming.mappings.find((mapping) => !secrets.some((secret) => isOf(mapping, secret)));
-  if (idle) throw new SallyportError("NOT_GRANTED", `no grant covers ${idle.secret}, which --map names`);
+  if (idle)
+    throw new SallyportError("NOT_GRANTED", `no grant covers ${idle.secret}, which --map names`);
   // One that was named twice, by name and by id, is one.
   const variables = [...new Set(secrets)].flatMap((secret) => namedOf(secret, naming));
   const seen = new Map<string, string>();

@@ -5,7 +5,13 @@ import { newId } from "@sallyport/proto/ids";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { placeIdentity } from "../testing/identities.ts";
 import { type Choice, chooseIdentity } from "./choose.ts";
-import { configFolder, identityFile, localVaults, readCurrentVault, writeCurrentVault } from "./folder.ts";
+import {
+  configFolder,
+  identityFile,
+  localVaults,
+  readCurrentVault,
+  writeCurrentVault,
+} from "./folder.ts";
 
 let home: string;
 let env: NodeJS.ProcessEnv;
@@ -34,7 +40,9 @@ describe("the identity that is used", () => {
     await expect(choose()).rejects.toMatchObject({ reason: "VAULT_UNCLEAR" });
     expect(await choose({ vault: "two" })).toMatchObject({ vaultId: two });
     expect(await choose({ vault: one })).toMatchObject({ vaultId: one });
-    expect(await choose({ env: { ...env, SALLYPORT_VAULT: "one" } })).toMatchObject({ vaultId: one });
+    expect(await choose({ env: { ...env, SALLYPORT_VAULT: "one" } })).toMatchObject({
+      vaultId: one,
+    });
     expect(await choose({ env: { ...env, SALLYPORT_VAULT: "one" }, vault: "two" })).toMatchObject({
       vaultId: two,
     });
@@ -49,7 +57,9 @@ describe("the identity that is used", () => {
     await writeCurrentVault(env, one);
     const path = identityFile(env, two, "user");
     expect(await choose({ identity: path })).toMatchObject({ vaultId: two });
-    expect(await choose({ env: { ...env, SALLYPORT_IDENTITY: path } })).toMatchObject({ vaultId: two });
+    expect(await choose({ env: { ...env, SALLYPORT_IDENTITY: path } })).toMatchObject({
+      vaultId: two,
+    });
     expect(await choose({ identity: path, vault: "two" })).toMatchObject({ vaultId: two });
     await expect(choose({ identity: path, vault: "one" })).rejects.toMatchObject({
       reason: "IDENTITY_UNFIT",
@@ -65,14 +75,20 @@ describe("the identity that is used", () => {
     await placeIdentity(home, { vaultName: "same" });
     await expect(choose({ vault: "same" })).rejects.toMatchObject({ reason: "VAULT_UNCLEAR" });
     await expect(choose({ vault: "other" })).rejects.toMatchObject({ reason: "VAULT_UNKNOWN" });
-    await expect(choose({ vault: first }, "machine")).rejects.toThrow(/no machine's identity of same/);
+    await expect(choose({ vault: first }, "machine")).rejects.toThrow(
+      /no machine's identity of same/,
+    );
     const ended = await placeIdentity(home, { expiresAt: "2020-01-01T00:00:00.000Z" });
     await expect(choose({ vault: ended })).rejects.toMatchObject({ reason: "IDENTITY_EXPIRED" });
   });
 
   test("of a person reads nothing: that says who reads, and how to become it", async () => {
     const vaultId = await placeIdentity(home, { vaultName: "default" });
-    for (const change of [{}, { vault: "default" }, { identity: identityFile(env, vaultId, "user") }])
+    for (const change of [
+      {},
+      { vault: "default" },
+      { identity: identityFile(env, vaultId, "user") },
+    ])
       await expect(choose(change, "machine")).rejects.toMatchObject({
         reason: "IDENTITY_UNFIT",
         next: expect.stringMatching(

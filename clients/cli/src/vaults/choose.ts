@@ -5,7 +5,9 @@ import { CliError } from "../failure.ts";
 import { atNamedEndpoint } from "./endpoint.ts";
 import { type LocalVault, localVaults, readCurrentVault } from "./folder.ts";
 
-/** What says which identity to use: global options before the environment, a path before a vault. */
+/**
+ * What says which identity to use: global options before the environment, a path before a vault.
+ */
 export type Choice = {
   readonly env: NodeJS.ProcessEnv;
   /** --identity. */
@@ -27,11 +29,15 @@ export function namedVaultOf({ env, vault }: Choice): string | undefined {
 }
 
 /**
- * The identity to act as, of one of the kinds, the first preferred. A path that was named wins; else it is of the vault
- * that was named, the current one, or the only one. It is reached at SALLYPORT_URL, when that is set. Throws IDENTITY_MISSING, IDENTITY_UNFIT, IDENTITY_EXPIRED,
+ * The identity to act as, of one of the kinds, the first preferred. A path that was named wins;
+ * else it is of the vault that was named, the current one, or the only one. It is reached at
+ * SALLYPORT_URL, when that is set. Throws IDENTITY_MISSING, IDENTITY_UNFIT, IDENTITY_EXPIRED,
  * VAULT_UNKNOWN or VAULT_UNCLEAR: never an identity of another vault than was named.
  */
-export async function chooseIdentity(choice: Choice, kinds: readonly Identity["kind"][]): Promise<Identity> {
+export async function chooseIdentity(
+  choice: Choice,
+  kinds: readonly Identity["kind"][],
+): Promise<Identity> {
   const path = identityPathOf(choice);
   const identity = path === undefined ? await ofVault(choice, kinds) : await loadIdentity(path);
   if (!kinds.includes(identity.kind))
@@ -51,7 +57,8 @@ export async function chooseIdentity(choice: Choice, kinds: readonly Identity["k
         next: "name the vault of that identity, or leave one of the two out",
       },
     );
-  // This computer's clock may be wrong by as much as is corrected: until then the server says whether it has expired.
+  // This computer's clock may be wrong by as much as is corrected: until then the server says
+  // whether it has expired.
   if (Date.parse(identity.expiresAt) + maxCorrectionMs <= Date.now())
     throw new CliError(
       "IDENTITY_EXPIRED",
@@ -82,12 +89,16 @@ async function ofVault(choice: Choice, kinds: readonly Identity["kind"][]): Prom
 function howToBecome(kind: Identity["kind"]): string {
   return kind === "user"
     ? 'run "sallyport login"'
-    : 'people do not read values, machines do: make a token with "sallyport token create", put it into ' +
+    : 'people do not read values, machines do: make a token with "sallyport token create", put ' +
+        "it into " +
         'SALLYPORT_ENROLLMENT_TOKEN and run "sallyport enroll"';
 }
 
 /** The vault that was named, the current one, or the only one that has an identity of the kinds. */
-export async function chooseVault(choice: Choice, kinds: readonly Identity["kind"][]): Promise<LocalVault> {
+export async function chooseVault(
+  choice: Choice,
+  kinds: readonly Identity["kind"][],
+): Promise<LocalVault> {
   const vaults = await localVaults(choice.env);
   const named = namedVaultOf(choice);
   if (named !== undefined) return findVault(vaults, named);
@@ -97,20 +108,32 @@ export async function chooseVault(choice: Choice, kinds: readonly Identity["kind
   const fitting = vaults.filter(({ identities }) => kinds.some((kind) => identities[kind]));
   const [only] = fitting;
   if (fitting.length > 1)
-    throw new CliError("VAULT_UNCLEAR", `this computer knows ${fitting.length} vaults, and none is chosen`);
+    throw new CliError(
+      "VAULT_UNCLEAR",
+      `this computer knows ${fitting.length} vaults, and none is chosen`,
+    );
   if (!only)
-    throw new CliError("IDENTITY_UNFIT", `this computer has no ${kinds.join("'s or ")}'s identity`, {
-      next:
-        kinds.length === 1 && vaults.length > 0
-          ? howToBecome(kinds[0] ?? "user")
-          : 'run "sallyport login" as a person or "sallyport enroll" as a machine',
-    });
+    throw new CliError(
+      "IDENTITY_UNFIT",
+      `this computer has no ${kinds.join("'s or ")}'s identity`,
+      {
+        next:
+          kinds.length === 1 && vaults.length > 0
+            ? howToBecome(kinds[0] ?? "user")
+            : 'run "sallyport login" as a person or "sallyport enroll" as a machine',
+      },
+    );
   return only;
 }
 
-/** Finds a vault of this computer by id or name; VAULT_UNKNOWN, or VAULT_UNCLEAR when two have the name. */
+/**
+ * Finds a vault of this computer by id or name; VAULT_UNKNOWN, or VAULT_UNCLEAR when two have the
+ * name.
+ */
 export function findVault(vaults: readonly LocalVault[], key: string): LocalVault {
-  const found = vaults.filter(({ vaultId, name }) => (isId("vlt", key) ? vaultId === key : name === key));
+  const found = vaults.filter(({ vaultId, name }) =>
+    isId("vlt", key) ? vaultId === key : name === key,
+  );
   const [only] = found;
   if (!only) throw new CliError("VAULT_UNKNOWN", `this computer has no identity of a vault ${key}`);
   if (found.length > 1)

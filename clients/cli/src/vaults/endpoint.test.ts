@@ -30,7 +30,10 @@ describe("the file of SALLYPORT_CA", () => {
   test("may have CR LF, a byte order mark, words, several certificates, or be DER", async () => {
     const der = new X509Certificate(ca).raw;
     for (const content of [ca, ca.replaceAll("\n", "\r\n"), `\uFEFF${ca}`, `# ours\n${ca}`, der])
-      expect(await endpointOf({ SALLYPORT_URL: url, SALLYPORT_CA: file(content) })).toEqual({ url, ca });
+      expect(await endpointOf({ SALLYPORT_URL: url, SALLYPORT_CA: file(content) })).toEqual({
+        url,
+        ca,
+      });
     const two = await namedEndpoint({ SALLYPORT_CA: file(`${ca}\n${ca}`) });
     expect(two.ca).toBe(ca + ca);
   });
@@ -53,12 +56,21 @@ describe("the file of SALLYPORT_CA", () => {
 
 describe("an identity whose gateway moved", () => {
   test("is used at SALLYPORT_URL, says so, and keeps what it had in its file", async () => {
-    const vaultId = await placeIdentity(dir, { url: "https://old.example", ca: "old", keysetEpoch: 3 });
+    const vaultId = await placeIdentity(dir, {
+      url: "https://old.example",
+      ca: "old",
+      keysetEpoch: 3,
+    });
     const path = identityFile({ HOME: dir }, vaultId, "user");
     const before = readFileSync(path, "utf8");
     const said: string[] = [];
     const env = { HOME: dir, SALLYPORT_URL: url };
-    const choice = { env, identity: path, vault: undefined, onMoved: (text: string) => void said.push(text) };
+    const choice = {
+      env,
+      identity: path,
+      vault: undefined,
+      onMoved: (text: string) => void said.push(text),
+    };
     const moved = await chooseIdentity(choice, ["user"]);
     const kept = JSON.parse(before) as Identity;
     expect(moved).toEqual({ ...kept, url });
@@ -83,8 +95,14 @@ describe("an identity whose gateway moved", () => {
   });
 
   test("goes nowhere without TLS", async () => {
-    const identity = await loadIdentity(identityFile({ HOME: dir }, await placeIdentity(dir), "user"));
-    for (const address of ["http://gateway.example", "gateway.example:8443", "https://a:b@gateway.example"])
+    const identity = await loadIdentity(
+      identityFile({ HOME: dir }, await placeIdentity(dir), "user"),
+    );
+    for (const address of [
+      "http://gateway.example",
+      "gateway.example:8443",
+      "https://a:b@gateway.example",
+    ])
       await expect(atNamedEndpoint(identity, { SALLYPORT_URL: address })).rejects.toMatchObject({
         reason: "USAGE",
       });

@@ -5,8 +5,8 @@ import { type Identity, reachedAt } from "@sallyport/client/identity";
 import { UsageError } from "../failure.ts";
 
 /**
- * The gateway as SALLYPORT_URL and SALLYPORT_CA name it, for what makes an identity; an identity then keeps both.
- * Throws UsageError.
+ * The gateway as SALLYPORT_URL and SALLYPORT_CA name it, for what makes an identity; an identity
+ * then keeps both. Throws UsageError.
  */
 export async function endpointOf(env: NodeJS.ProcessEnv): Promise<Endpoint> {
   const { url, ca } = await namedEndpoint(env);
@@ -27,11 +27,12 @@ export async function namedEndpoint(env: NodeJS.ProcessEnv): Promise<Partial<End
 }
 
 /**
- * An identity where the environment says that its gateway is, so that a gateway that moved needs no new identity. Tells
- * which address is taken in the place of which. Throws UsageError.
+ * An identity where the environment says that its gateway is, so that a gateway that moved needs no
+ * new identity. Tells which address is taken in the place of which. Throws UsageError.
  *
- * Security: an address is no proof. Whoever answers there has to show the keyset of the root that the identity has pinned,
- * and can give out nothing that its owners did not sign or seal; and only https is taken.
+ * Security: an address is no proof. Whoever answers there has to show the keyset of the root that
+ * the identity has pinned, and can give out nothing that its owners did not sign or seal; and only
+ * https is taken.
  */
 export async function atNamedEndpoint(
   identity: Identity,
@@ -41,13 +42,19 @@ export async function atNamedEndpoint(
   const named = await namedEndpoint(env);
   const { url = identity.url, ca } = named;
   if (url === identity.url && (ca === undefined || ca === identity.ca)) return identity;
-  if (url !== identity.url) onMoved(`going to ${url} of SALLYPORT_URL, in the place of ${identity.url}`);
+  if (url !== identity.url)
+    onMoved(`going to ${url} of SALLYPORT_URL, in the place of ${identity.url}`);
   return reachedAt(identity, named);
 }
 
 function originOf(text: string): string {
   const url = URL.parse(text);
-  if (url?.protocol !== "https:" || url.pathname !== "/" || url.search !== "" || url.username !== "")
+  if (
+    url?.protocol !== "https:" ||
+    url.pathname !== "/" ||
+    url.search !== "" ||
+    url.username !== ""
+  )
     throw new UsageError(
       `SALLYPORT_URL is not an address: ${text}`,
       "write it as https://host or https://host:port, with nothing after it",
@@ -59,10 +66,14 @@ const pemBlock = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
 async function readCa(file: string): Promise<string> {
   const bytes = await readFile(file).catch(() => {
-    throw new UsageError(`SALLYPORT_CA names ${file}, which cannot be read`, "correct the path, or unset it");
+    throw new UsageError(
+      `SALLYPORT_CA names ${file}, which cannot be read`,
+      "correct the path, or unset it",
+    );
   });
   const text = bytes.toString("utf8");
-  const blocks: readonly (string | Buffer)[] = text.match(pemBlock) ?? [bytes]; // Else it may be DER.
+  // Else it may be DER.
+  const blocks: readonly (string | Buffer)[] = text.match(pemBlock) ?? [bytes];
   try {
     return blocks.map((block) => new X509Certificate(block).toString()).join("");
   } catch {

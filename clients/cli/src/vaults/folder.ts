@@ -26,7 +26,11 @@ export function configFolder(env: NodeJS.ProcessEnv): string {
 }
 
 /** The identity file of a kind in a vault: <vault id>/user.json or machine.json. */
-export function identityFile(env: NodeJS.ProcessEnv, vaultId: string, kind: Identity["kind"]): string {
+export function identityFile(
+  env: NodeJS.ProcessEnv,
+  vaultId: string,
+  kind: Identity["kind"],
+): string {
   return join(configFolder(env), vaultId, `${kind}.json`);
 }
 
@@ -52,8 +56,8 @@ export async function forgetCurrentVault(env: NodeJS.ProcessEnv): Promise<void> 
 }
 
 /**
- * The vaults that this computer has identities of, by id. Throws IDENTITY_INVALID for a folder or file that others may
- * open: whoever wrote to it could have put their own identity there.
+ * The vaults that this computer has identities of, by id. Throws IDENTITY_INVALID for a folder or
+ * file that others may open: whoever wrote to it could have put their own identity there.
  */
 export async function localVaults(env: NodeJS.ProcessEnv): Promise<LocalVault[]> {
   const folder = configFolder(env);
@@ -69,7 +73,9 @@ async function localVault(env: NodeJS.ProcessEnv, vaultId: string): Promise<Loca
   const entries = await Promise.all(
     kinds.map(async (kind) => {
       const path = identityFile(env, vaultId, kind);
-      return (await readPrivateFile(path)) === undefined ? [] : [[kind, await loadIdentity(path)] as const];
+      return (await readPrivateFile(path)) === undefined
+        ? []
+        : [[kind, await loadIdentity(path)] as const];
     }),
   );
   const identities: LocalVault["identities"] = Object.fromEntries(entries.flat());

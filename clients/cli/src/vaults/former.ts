@@ -25,8 +25,9 @@ export async function formerIdentity(path: string): Promise<Identity | undefined
 }
 
 /**
- * Why an identity is not to be kept; null when it is. What the file tells comes first, then the server is asked, since only
- * it knows whether the machine still lives. Throws when the server does not answer: then nothing could be enrolled either.
+ * Why an identity is not to be kept; null when it is. What the file tells comes first, then the
+ * server is asked, since only it knows whether the machine still lives. Throws when the server does
+ * not answer: then nothing could be enrolled either.
  */
 export async function whyNotKept(
   { session }: Pick<Context, "session">,
@@ -61,10 +62,14 @@ function endOf(error: SallyportError): string {
 }
 
 // A token's scope never changes, so the same token is the same scope.
-function differenceOf(former: Identity, { url, ca, tokenId, name, leftSeconds }: Wanted): string | null {
+function differenceOf(
+  former: Identity,
+  { url, ca, tokenId, name, leftSeconds }: Wanted,
+): string | null {
   if (former.kind !== "machine") return "it was a person's identity";
   if (former.tokenId !== tokenId) return "the identity was of another token";
-  if (former.url !== url || former.ca !== ca) return "the identity was of another gateway, or of another CA";
+  if (former.url !== url || former.ca !== ca)
+    return "the identity was of another gateway, or of another CA";
   if (name !== undefined && former.name !== name) return `the machine was called ${former.name}`;
   const leftMs = Date.parse(former.expiresAt) - Date.now();
   return leftMs < leftSeconds * 1000 ? "the former machine's time was nearly over" : null;

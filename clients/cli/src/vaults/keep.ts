@@ -2,8 +2,8 @@ import { type Identity, openSallyport, saveIdentity } from "@sallyport/client";
 import type { CallOptions } from "../session.ts";
 
 /**
- * Keeps a new identity, then adds the vault's name to it, by which people choose between vaults. It is kept first: what
- * fails after that costs the name and nothing else.
+ * Keeps a new identity, then adds the vault's name to it, by which people choose between vaults. It
+ * is kept first: what fails after that costs the name and nothing else.
  */
 export async function keepIdentity(
   path: string,

@@ -1,11 +1,16 @@
 import { createHash } from "node:crypto";
 import { newSeed } from "@sallyport/client";
 import { SallyportError } from "@sallyport/client/error";
-import { erasePrivateFile, readPrivateFile, writePrivateFile } from "@sallyport/client/private-file";
+import {
+  erasePrivateFile,
+  readPrivateFile,
+  writePrivateFile,
+} from "@sallyport/client/private-file";
 
 /**
- * What an enrollment is told apart by from others in one home: the token and the name that is asked for. Two jobs that ask
- * for two names must not take up one key: the server would know it, and give both the one machine.
+ * What an enrollment is told apart by from others in one home: the token and the name that is asked
+ * for. Two jobs that ask for two names must not take up one key: the server would know it, and give
+ * both the one machine.
  */
 export function pendingOf(tokenId: string, name: string | undefined): string {
   if (name === undefined) return tokenId;
@@ -13,9 +18,10 @@ export function pendingOf(tokenId: string, name: string | undefined): string {
 }
 
 /**
- * Makes an identity with a key that outlives a lost reply: the key is in a file before anything is asked, the next try
- * for the same (a token's id, or pendingOf) takes it up, and the server then knows the key and spends no second use. The file goes once the
- * identity is kept, or once the server has refused.
+ * Makes an identity with a key that outlives a lost reply: the key is in a file before anything is
+ * asked, the next try for the same (a token's id, or pendingOf) takes it up, and the server then
+ * knows the key and spends no second use. The file goes once the identity is kept, or once the
+ * server has refused.
  */
 export async function withPendingKey<T>(
   identityPath: string,
@@ -46,7 +52,8 @@ async function pendingSeed(path: string, tokenId: string): Promise<Uint8Array | 
     : undefined;
 }
 
-// The server may have done it and its answer been lost; everything else is an answer, or happened before it was asked.
+// The server may have done it and its answer been lost; everything else is an answer, or happened
+// before it was asked.
 const unclear = new Set(["UNREACHABLE", "DEPENDENCY_UNAVAILABLE", "INTERNAL", "RATE_LIMITED"]);
 
 function mayHaveHappened(error: unknown): boolean {

@@ -25,8 +25,15 @@ export const grantShape = object({
 export type GrantView = ValueOf<typeof grantShape>;
 
 /** What the server tells of grants, as commands print it, by the names of machines and secrets. */
-export async function grantViews(client: NameSource, grants: readonly Grant[]): Promise<GrantView[]> {
-  const ids = grants.flatMap(({ machineId, secretId, createdBy }) => [machineId, secretId, createdBy]);
+export async function grantViews(
+  client: NameSource,
+  grants: readonly Grant[],
+): Promise<GrantView[]> {
+  const ids = grants.flatMap(({ machineId, secretId, createdBy }) => [
+    machineId,
+    secretId,
+    createdBy,
+  ]);
   const names = await namesOf(client, ids);
   const key = ({ machine, secret }: GrantView): string => `${machine ?? ""}\n${secret ?? ""}`;
   const views = grants.map((grant) => viewOf(grant, names));

@@ -46,7 +46,13 @@ export function joined(first: PlainDescendants, next: PlainDescendants): PlainDe
 }
 
 /** How much came of it, in words: "2 users, 1 device"; empty for nothing. */
-export function describe({ users, devices, tokens, loginCodes, machines }: PlainDescendants): string {
+export function describe({
+  users,
+  devices,
+  tokens,
+  loginCodes,
+  machines,
+}: PlainDescendants): string {
   const counts = [
     [users.length, "user"],
     [devices.length, "device"],

@@ -63,9 +63,11 @@ export function codeText(
 }
 
 /**
- * The command that redeems a code on another computer, where no identity says yet where the gateway is.
+ * The command that redeems a code on another computer, where no identity says yet where the gateway
+ * is.
  *
- * Security: it will be copied into a shell, and the name came from a server once: one that is more than a word is left out.
+ * Security: it will be copied into a shell, and the name came from a server once: one that is more
+ * than a word is left out.
  */
 export function loginCommand(identity: Pick<Identity, "url" | "ca">, name: string): string {
   return `${gatewayOf(identity)} sallyport login --name ${wordOr(name, "NAME")}`;

@@ -71,6 +71,10 @@ export function stateWord({ state }: Machine): string {
 
 /** The colour of a state's word. */
 export function stateStyle({ state }: { readonly state: string }): Style | undefined {
-  const styles: Readonly<Record<string, Style>> = { active: "green", disabled: "yellow", revoked: "red" };
+  const styles: Readonly<Record<string, Style>> = {
+    active: "green",
+    disabled: "yellow",
+    revoked: "red",
+  };
   return Object.hasOwn(styles, state) ? styles[state] : "dim";
 }

@@ -35,7 +35,9 @@ export async function membershipViews(
     ),
   ]);
   const machines = new Map(
-    answers.flatMap((answer) => answer?.machines ?? []).map((machine) => [machine.machineId, machine]),
+    answers
+      .flatMap((answer) => answer?.machines ?? [])
+      .map((machine) => [machine.machineId, machine]),
   );
   return memberships.map(({ machineId, projectId, createdAt }) => {
     const machine = machines.get(machineId);

@@ -4,7 +4,10 @@ import type { Names } from "../names.ts";
 /** Someone who did something: a user. */
 export const personShape = (means: string) =>
   object(
-    { userId: text("the user's id"), name: nullable(text("the user's name; null where it may not be seen")) },
+    {
+      userId: text("the user's id"),
+      name: nullable(text("the user's name; null where it may not be seen")),
+    },
     means,
   );
 

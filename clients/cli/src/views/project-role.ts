@@ -55,6 +55,7 @@ export async function projectRoleViews(
     updatedAt: momentOf(updatedAt),
     updatedBy: person(updatedBy, names),
   }));
-  const key = ({ project, user, userId }: ProjectRoleView) => `${project}\n${user ?? ""}\n${userId}`;
+  const key = ({ project, user, userId }: ProjectRoleView) =>
+    `${project}\n${user ?? ""}\n${userId}`;
   return views.toSorted((a, b) => (key(a) < key(b) ? -1 : Number(key(a) > key(b))));
 }

@@ -20,7 +20,10 @@ export const projectShape = object({
 export type ProjectView = ValueOf<typeof projectShape>;
 
 /** What the server tells of projects, as commands print it. */
-export async function projectViews(client: NameSource, projects: readonly Project[]): Promise<ProjectView[]> {
+export async function projectViews(
+  client: NameSource,
+  projects: readonly Project[],
+): Promise<ProjectView[]> {
   const people = projects.flatMap(({ createdBy, deletedBy }) => [createdBy, deletedBy]);
   const names = await namesOf(client, people);
   return projects.map((project) => viewOf(project, names));

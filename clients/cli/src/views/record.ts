@@ -5,7 +5,16 @@ import {
   SeveritySchema,
 } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { enumName } from "@sallyport/proto/names";
-import { type ValueOf, integer, listOf, mapOf, nullable, object, text, time } from "../command/shape.ts";
+import {
+  type ValueOf,
+  integer,
+  listOf,
+  mapOf,
+  nullable,
+  object,
+  text,
+  time,
+} from "../command/shape.ts";
 import { type NameSource, type Names, namesOf } from "../names.ts";
 import { momentOf } from "./moment.ts";
 
@@ -38,13 +47,16 @@ export const recordShape = object(
     eventId: text("the record's id"),
     decisionId: text("policy's decision; empty when there was none"),
     policyVersion: integer("the version of the rules that decided; 0 when none did"),
-    requestDigest: text("the SHA-256 digest of the signed request in hex; empty when there was none"),
+    requestDigest: text(
+      "the SHA-256 digest of the signed request in hex; empty when there was none",
+    ),
     refused: listOf(
       object({
         secretId: text("the secret, as it was asked for"),
         reason: text("why it was refused"),
       }),
-      "the secrets that one decision refused when they are more than one, 16 at most; `detail` counts all",
+      "the secrets that one decision refused when they are more than one, 16 at most; `detail` " +
+        "counts all",
     ),
     detail: mapOf(text("what the catalogue allows for the action"), "more of it"),
   },
@@ -57,7 +69,10 @@ export type RecordView = ValueOf<typeof recordShape>;
 /** Records as commands print them, and what everything in them is called. */
 export type Records = { readonly views: readonly RecordView[]; readonly names: Names };
 
-/** What the server tells of records, as commands print it; names that are `known` are not looked up again. */
+/**
+ * What the server tells of records, as commands print it; names that are `known` are not looked up
+ * again.
+ */
 export async function recordViews(
   client: NameSource,
   records: readonly AuditRecord[],
@@ -67,7 +82,14 @@ export async function recordViews(
   return { views: records.map((record) => viewOf(record, names)), names };
 }
 
-function idsOf({ actorId, secretId, projectId, machineId, subjectId, refused }: AuditRecord): string[] {
+function idsOf({
+  actorId,
+  secretId,
+  projectId,
+  machineId,
+  subjectId,
+  refused,
+}: AuditRecord): string[] {
   const listed = refused.map((secret) => secret.secretId);
   return [actorId, secretId, projectId, machineId, subjectId, ...listed].filter((id) => id !== "");
 }

@@ -22,7 +22,10 @@ export const vaultSealingShape = object({
   required: boolean("whether every secret of the vault is read sealed only"),
   createdAt: nullable(time("since when; null when it is not required")),
   createdBy: nullable(personShape("who required it; null when it is not required")),
-  secrets: listOf(sealedSecretShape, "the secrets that are read sealed only by a setting of their own"),
+  secrets: listOf(
+    sealedSecretShape,
+    "the secrets that are read sealed only by a setting of their own",
+  ),
 });
 
 /** The same as commands print it. */

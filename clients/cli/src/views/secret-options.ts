@@ -2,5 +2,8 @@ import { text } from "../command/options.ts";
 
 /** The option that says in which project a secret's name is meant. */
 export const ofProject = {
-  project: text("its project, when the name is in several", { value: "project", complete: "projects" }),
+  project: text("its project, when the name is in several", {
+    value: "project",
+    complete: "projects",
+  }),
 };

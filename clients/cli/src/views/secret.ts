@@ -13,7 +13,9 @@ export const secretShape = object({
   project: text("its project's name"),
   projectId: text("its project's id"),
   version: integer("its current version"),
-  rollbackOf: nullable(integer("the version whose value the current one brought back; null when it is new")),
+  rollbackOf: nullable(
+    integer("the version whose value the current one brought back; null when it is new"),
+  ),
   kind: text("`single` or `fields`"),
   fields: listOf(text("a field's name"), "the names of its fields; none for a single value"),
   note: text("what people wrote about it; empty when nothing"),
@@ -30,7 +32,10 @@ export const secretShape = object({
 export type SecretView = ValueOf<typeof secretShape>;
 
 /** What the server tells of secrets, as commands print it. */
-export async function secretViews(client: NameSource, secrets: readonly Secret[]): Promise<SecretView[]> {
+export async function secretViews(
+  client: NameSource,
+  secrets: readonly Secret[],
+): Promise<SecretView[]> {
   const ids = secrets.flatMap((secret) => [
     secret.projectId,
     secret.createdBy,

@@ -13,6 +13,9 @@ test.each([
   ["revoked", { uses: 3, expiresAt: timestampFromMs(nowMs), revokedAt: timestampFromMs(5) }],
 ])("a token is %s, in the order of the server's checks", (state, change) => {
   const base = { uses: 2, maxUses: 3, expiresAt: timestampFromMs(nowMs + 1), ...change };
-  const token = create(EnrollmentTokenSchema, { ...base, machineLifetime: durationFromMs(1_800_000) });
+  const token = create(EnrollmentTokenSchema, {
+    ...base,
+    machineLifetime: durationFromMs(1_800_000),
+  });
   expect(plainToken(token, nowMs)).toMatchObject({ state, machineSeconds: 1800, lastUsedAt: null });
 });

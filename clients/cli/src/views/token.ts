@@ -20,7 +20,9 @@ import { momentOf } from "./moment.ts";
 /** What a token is worth now. */
 export const tokenStates = ["open", "exhausted", "expired", "revoked"] as const;
 
-/** The keys of an enrollment token as --json shows it, without its secret half, which no server has. */
+/**
+ * The keys of an enrollment token as --json shows it, without its secret half, which no server has.
+ */
 export const tokenKeys = {
   tokenId: text("the token's id"),
   state: text("`open`, `exhausted`, `expired` or `revoked`"),
@@ -34,7 +36,9 @@ export const tokenKeys = {
   machineSeconds: integer("how many seconds each machine lives"),
   sourceCidrs: listOf(text("an address range"), "from where it enrolls; none is everywhere"),
   hostnamePattern: text("what host names have to match; empty is all"),
-  machineNamePattern: text("what machine names have to match, or how they are made; empty is neither"),
+  machineNamePattern: text(
+    "what machine names have to match, or how they are made; empty is neither",
+  ),
   createdAt: time("when it was made"),
   createdBy: text("the user who made it"),
   createdByName: text("that user's name"),
@@ -52,7 +56,14 @@ export type PlainToken = ValueOf<typeof tokenShape>;
 /** An enrollment token as --json shows it, from what the server says. */
 export function plainToken(token: EnrollmentToken, nowMs: number = Date.now()): PlainToken {
   const { tokenId, description, projectIds, secretIds, anyVersion, uses, maxUses } = token;
-  const { sourceCidrs, hostnamePattern, machineNamePattern, createdBy, createdByName, revokeReason } = token;
+  const {
+    sourceCidrs,
+    hostnamePattern,
+    machineNamePattern,
+    createdBy,
+    createdByName,
+    revokeReason,
+  } = token;
   return {
     tokenId,
     state: stateOf(token, nowMs),

@@ -75,7 +75,9 @@ export function lastSeen(devices: readonly PlainDevice[]): string | null {
 
 /** When something was last seen; a clock that is a moment ahead makes it no future. */
 export function seenText(lastSeenAt: string | null): string {
-  return lastSeenAt !== null && Date.parse(lastSeenAt) >= Date.now() ? "now" : relativeTime(lastSeenAt);
+  return lastSeenAt !== null && Date.parse(lastSeenAt) >= Date.now()
+    ? "now"
+    : relativeTime(lastSeenAt);
 }
 
 /** The columns of a device, which is shown as it may be typed. */

@@ -6,15 +6,18 @@ import { forwardProxyOf } from "./forward-proxy.ts";
 import { trustOf } from "./trust.ts";
 import { type Manager, manageTunnels } from "./tunnel-manager.ts";
 
-/** Where a gateway is and how to trust it. `ca` is PEM text; without it the system's CAs are trusted. */
+/**
+ * Where a gateway is and how to trust it. `ca` is PEM text; without it the system's CAs are
+ * trusted.
+ */
 export type Endpoint = { readonly url: string; readonly ca?: string };
 
 /** A client's way to its gateway: one HTTP/2 connection at a time, made when a request needs it. */
 export type Connection = {
   /**
    * Sends a request. A connection that was idle for 5 s is pinged first, and one that is silent for
-   * 5 s below a request; without an answer within 3 s it ends. One on which a request timed out takes
-   * no further ones. The next request then makes another.
+   * 5 s below a request; without an answer within 3 s it ends. One on which a request timed out
+   * takes no further ones. The next request then makes another.
    */
   readonly send: UniversalClientFn;
   /** Ends it with all requests on it. */
@@ -59,7 +62,9 @@ export function openConnection(
     send(request) {
       const session = current;
       const { signal } = request;
-      signal?.addEventListener("abort", () => isTimeout(signal.reason) && giveUp(session), { once: true });
+      signal?.addEventListener("abort", () => isTimeout(signal.reason) && giveUp(session), {
+        once: true,
+      });
       return session.send(request);
     },
     close() {

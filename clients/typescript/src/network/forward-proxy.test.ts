@@ -53,14 +53,18 @@ test("of both cases of a variable the lower one counts, and an empty one is none
 test("this computer's own addresses go directly, unless NO_PROXY is set to nothing", () => {
   for (const url of ["https://localhost:1", "https://127.0.0.9", "https://[::1]:8443"]) {
     expect(forwardProxyOf(new URL(url), { HTTPS_PROXY: proxy })).toBeUndefined();
-    expect(forwardProxyOf(new URL(url), { HTTPS_PROXY: proxy, NO_PROXY: "corp.example" })).toBeUndefined();
+    expect(
+      forwardProxyOf(new URL(url), { HTTPS_PROXY: proxy, NO_PROXY: "corp.example" }),
+    ).toBeUndefined();
     expect(forwardProxyOf(new URL(url), { HTTPS_PROXY: proxy, NO_PROXY: "" })).toBeDefined();
   }
   expect(forwardProxyOf(new URL("http://vault.example"), { HTTPS_PROXY: proxy })).toBeUndefined();
 });
 
 test("user and password go into a header and out of the address, whatever stands in them", () => {
-  const found = forwardProxyOf(new URL(gateway), { HTTPS_PROXY: "https://us%40er:p%3Aw%2Fd@proxy:8" });
+  const found = forwardProxyOf(new URL(gateway), {
+    HTTPS_PROXY: "https://us%40er:p%3Aw%2Fd@proxy:8",
+  });
   expect(found?.url.href).toBe("https://proxy:8/");
   expect(found?.authorization).toBe(`Basic ${Buffer.from("us@er:p:w/d").toString("base64")}`);
   expect(forwardProxyOf(new URL(gateway), { HTTPS_PROXY: "proxy.example:3128" })?.url.href).toBe(

@@ -17,12 +17,12 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const ownAddresses = "localhost,127.0.0.0/8,::1";
 
 /**
- * The proxy that an environment names for an https address: `https_proxy`, else `HTTPS_PROXY`, unless
- * `no_proxy`, else `NO_PROXY`, has the address. Its entries stand between commas or spaces: `*` for
- * all, a name for itself and all below it, `.domain` or `*.domain` for those below it, an IP address, a
- * range as `10.0.0.0/8`, each but the first and the last also with `:port`. `localhost` and the loopback
- * addresses are among them, unless the variable is set to nothing. Throws UNREACHABLE for a proxy that is
- * no http or https address.
+ * The proxy that an environment names for an https address: `https_proxy`, else `HTTPS_PROXY`,
+ * unless `no_proxy`, else `NO_PROXY`, has the address. Its entries stand between commas or spaces:
+ * `*` for all, a name for itself and all below it, `.domain` or `*.domain` for those below it, an
+ * IP address, a range as `10.0.0.0/8`, each but the first and the last also with `:port`.
+ * `localhost` and the loopback addresses are among them, unless the variable is set to nothing.
+ * Throws UNREACHABLE for a proxy that is no http or https address.
  */
 export function forwardProxyOf(url: URL, env: Environment): ForwardProxy | undefined {
   if (url.protocol !== "https:") return undefined;
@@ -32,7 +32,8 @@ export function forwardProxyOf(url: URL, env: Environment): ForwardProxy | undef
   const listed = env["no_proxy"] ?? env["NO_PROXY"];
   const excepted = listed === "" ? "" : `${listed ?? ""},${ownAddresses}`;
   const target = { host: bare(url.hostname), port: url.port || "443" };
-  if (excepted.split(/[\s,]+/).some((entry) => covers(entry.toLowerCase(), target))) return undefined;
+  if (excepted.split(/[\s,]+/).some((entry) => covers(entry.toLowerCase(), target)))
+    return undefined;
   return { ...parsed(value, variable), variable };
 }
 
@@ -40,9 +41,13 @@ function parsed(value: string, variable: string): Omit<ForwardProxy, "variable">
   const url = URL.parse(value.includes("://") ? value : `http://${value}`);
   // Security: the value may hold a password, and is not shown.
   if (!url || !["http:", "https:"].includes(url.protocol))
-    throw new SallyportError("UNREACHABLE", `${variable} is not the address of an http or https proxy`, {
-      metadata: { cause: "PROXY_ADDRESS" },
-    });
+    throw new SallyportError(
+      "UNREACHABLE",
+      `${variable} is not the address of an http or https proxy`,
+      {
+        metadata: { cause: "PROXY_ADDRESS" },
+      },
+    );
   const { username, password } = url;
   url.username = "";
   url.password = "";
@@ -67,12 +72,16 @@ function covers(entry: string, { host, port }: Target): boolean {
   if (entry.includes("/")) return isIP(host) !== 0 && isInRange(entry, host);
   const { name, onlyPort } = splitPort(entry);
   if (name === "" || (onlyPort !== undefined && onlyPort !== port)) return false;
-  if (isIP(host) !== 0) return isIP(name) !== 0 && isInRange(`${name}/${isIP(name) === 4 ? 32 : 128}`, host);
+  if (isIP(host) !== 0)
+    return isIP(name) !== 0 && isInRange(`${name}/${isIP(name) === 4 ? 32 : 128}`, host);
   const below = name.replace(/^\*?\./, "");
   return (host === name && below === name) || host.endsWith(`.${below}`);
 }
 
-function splitPort(entry: string): { readonly name: string; readonly onlyPort: string | undefined } {
+function splitPort(entry: string): {
+  readonly name: string;
+  readonly onlyPort: string | undefined;
+} {
   if (isIP(entry) === 6) return { name: entry, onlyPort: undefined };
   const [, name = "", onlyPort] = /^(\[.*\]|[^:]*)(?::(\d+))?$/.exec(entry) ?? [];
   return { name: bare(name), onlyPort };

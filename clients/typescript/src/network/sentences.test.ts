@@ -44,12 +44,22 @@ const cases: readonly Case[] = [
     "ERR_SSL_WRONG_VERSION_NUMBER",
     /does not speak TLS$/,
   ],
-  ["200 with a page", html(200), "NOT_A_GATEWAY", /is no gateway \(unsupported content type text\/html\)/],
+  [
+    "200 with a page",
+    html(200),
+    "NOT_A_GATEWAY",
+    /is no gateway \(unsupported content type text\/html\)/,
+  ],
   ["301", html(301), "NOT_A_GATEWAY", /is no gateway \(HTTP 301\)/],
   ["401", html(401), "NOT_A_GATEWAY", /is no gateway \(HTTP 401\)/],
   ["403", html(403), "NOT_A_GATEWAY", /is no gateway \(HTTP 403\)/],
   ["404", html(404), "NOT_A_GATEWAY", /is no gateway \(HTTP 404\)/],
-  ["404 in JSON", answering(404, "application/json", '{"error":"x"}'), "NOT_A_GATEWAY", /is no gateway/],
+  [
+    "404 in JSON",
+    answering(404, "application/json", '{"error":"x"}'),
+    "NOT_A_GATEWAY",
+    /is no gateway/,
+  ],
   ["500", html(500), "NOT_A_GATEWAY", /is no gateway \(HTTP 500\)/],
   ["502", html(502), "UNAVAILABLE", /HTTP 502/],
 ];
@@ -65,9 +75,14 @@ async function failureOf(
   stops.push(() => server.close());
   const url = `https://${host}:${(server.address() as AddressInfo).port}`;
   const signer = createSigner(newSeed(), "mch_00000000000000000000");
-  const { transport, close } = createSignedTransport({ url, ca, rootFingerprint: "f" }, signer, protocol, {
-    env: {},
-  });
+  const { transport, close } = createSignedTransport(
+    { url, ca, rootFingerprint: "f" },
+    signer,
+    protocol,
+    {
+      env: {},
+    },
+  );
   stops.push(close);
   return createClient(ReadService, transport).getKeyset({}).catch(toSallyportError);
 }
@@ -84,9 +99,18 @@ describe.each(["connect", "grpc"] as const)("over %s, in the place of a gateway"
   test("a certificate of another CA is not the same as one for another name", async () => {
     const untrusted = await failureOf(() => createSecureServer(tls()), protocol, other.ca);
     expect(untrusted).toMatchObject({ metadata: { cause: "UNABLE_TO_VERIFY_LEAF_SIGNATURE" } });
-    expect((untrusted as Error).message).toMatch(/certificate is of a CA that is not trusted here$/);
-    const misnamed = await failureOf(() => createSecureServer(tls()), protocol, edge.ca, "127.0.0.1");
+    expect((untrusted as Error).message).toMatch(
+      /certificate is of a CA that is not trusted here$/,
+    );
+    const misnamed = await failureOf(
+      () => createSecureServer(tls()),
+      protocol,
+      edge.ca,
+      "127.0.0.1",
+    );
     expect(misnamed).toMatchObject({ metadata: { cause: "ERR_TLS_CERT_ALTNAME_INVALID" } });
-    expect((misnamed as Error).message).toMatch(/certificate is for localhost, not for 127\.0\.0\.1$/);
+    expect((misnamed as Error).message).toMatch(
+      /certificate is for localhost, not for 127\.0\.0\.1$/,
+    );
   });
 });

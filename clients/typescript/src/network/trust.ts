@@ -5,8 +5,8 @@ let system: SecureContext | undefined;
 
 /**
  * What a TLS connection trusts: the given CA and no other, else the operating system's store (with
- * SSL_CERT_FILE and SSL_CERT_DIR, as OpenSSL has them) and NODE_EXTRA_CA_CERTS; the CAs that Node brings
- * along where the system has none.
+ * SSL_CERT_FILE and SSL_CERT_DIR, as OpenSSL has them) and NODE_EXTRA_CA_CERTS; the CAs that Node
+ * brings along where the system has none.
  */
 export function trustOf(
   ca: string | undefined,

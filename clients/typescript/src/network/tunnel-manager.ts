@@ -5,13 +5,16 @@ import type { ForwardProxy } from "./forward-proxy.ts";
 import { openTunnel, secureOver } from "./tunnel.ts";
 
 /** What makes HTTP/2 sessions with a gateway, one at a time. */
-export type Manager = Pick<Http2SessionManager, "authority" | "request" | "notifyResponseByteRead" | "abort">;
+export type Manager = Pick<
+  Http2SessionManager,
+  "authority" | "request" | "notifyResponseByteRead" | "abort"
+>;
 
 /**
- * Makes HTTP/2 sessions in tunnels of a proxy. Http2SessionManager wants its next connection at once, and
- * a tunnel takes a while: so each manager has one tunnel, and the next one another. (TLS over a stream in
- * between, which would be there at once, is none: a short answer is then whole before anybody reads it,
- * and Node takes its stream for one that was cut.)
+ * Makes HTTP/2 sessions in tunnels of a proxy. Http2SessionManager wants its next connection at
+ * once, and a tunnel takes a while: so each manager has one tunnel, and the next one another. (TLS
+ * over a stream in between, which would be there at once, is none: a short answer is then whole
+ * before anybody reads it, and Node takes its stream for one that was cut.)
  */
 export function manageTunnels(proxy: ForwardProxy, endpoint: Endpoint, pings: Pings): Manager {
   const stop = new AbortController();

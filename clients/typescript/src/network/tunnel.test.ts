@@ -43,7 +43,10 @@ async function proxied(manners: Manners = {}, credentials = "") {
 }
 
 function open(env: NodeJS.ProcessEnv, ca = edge.ca) {
-  const connection = openConnection({ url, ca }, { env, pings: { pingIntervalMs: 300, pingTimeoutMs: 300 } });
+  const connection = openConnection(
+    { url, ca },
+    { env, pings: { pingIntervalMs: 300, pingTimeoutMs: 300 } },
+  );
   stops.push(() => connection.close());
   return async (body = "hello"): Promise<string> => {
     const content = (async function* () {
@@ -77,7 +80,9 @@ test("user and password are shown to the proxy, and it says when they are wrong"
   const { proxy, env } = await proxied({ authorization }, "ada:se%20cret@");
   expect(await open(env)()).toBe("hello");
   expect(proxy.asked).toEqual([`${new URL(url).host} ${authorization}`]);
-  const wrong = await open({ HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` })().catch(toSallyportError);
+  const wrong = await open({ HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` })().catch(
+    toSallyportError,
+  );
   expect(wrong).toMatchObject({ reason: "UNREACHABLE", metadata: { cause: "PROXY_407" } });
   expect(String(wrong)).toMatch(/127\.0\.0\.1:\d+ \(HTTPS_PROXY\) answered HTTP 407/);
 });
@@ -86,12 +91,15 @@ test.each([
   [403, "PROXY_403"],
   [502, "UNAVAILABLE"],
   [503, "UNAVAILABLE"],
-])("a proxy that answers %i is named, with what may pass told from what may not", async (status, cause) => {
-  const { env } = await proxied({ status });
-  const failure = await open(env)().catch(toSallyportError);
-  expect(failure).toMatchObject({ reason: "UNREACHABLE", metadata: { cause } });
-  expect(String(failure)).toContain(`answered HTTP ${status}`);
-});
+])(
+  "a proxy that answers %i is named, with what may pass told from what may not",
+  async (status, cause) => {
+    const { env } = await proxied({ status });
+    const failure = await open(env)().catch(toSallyportError);
+    expect(failure).toMatchObject({ reason: "UNREACHABLE", metadata: { cause } });
+    expect(String(failure)).toContain(`answered HTTP ${status}`);
+  },
+);
 
 test("a server that is no proxy, and none at all, are told from a gateway that is away", async () => {
   const server = createServer((_, response) => response.writeHead(404).end());

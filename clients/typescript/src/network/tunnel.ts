@@ -14,7 +14,11 @@ export function hostAndPort(url: string): { readonly host: string; readonly port
 }
 
 /** Has a proxy open a tunnel to a gateway. Throws UNREACHABLE, which says what the proxy did. */
-export function openTunnel(proxy: ForwardProxy, url: string, signal?: AbortSignal): Promise<Socket> {
+export function openTunnel(
+  proxy: ForwardProxy,
+  url: string,
+  signal?: AbortSignal,
+): Promise<Socket> {
   const { host, port } = hostAndPort(url);
   const target = `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
   const { authorization } = proxy;
@@ -62,15 +66,22 @@ export function secureOver(socket: Socket, { url, ca }: Endpoint): TLSSocket {
 function brokeOff({ url, variable }: ForwardProxy, error: NodeJS.ErrnoException): SallyportError {
   const isLate = error.name === "AbortError";
   const code = isLate ? "TIMEOUT" : (error.code ?? error.message);
-  return new SallyportError("UNREACHABLE", `the proxy ${url.host} (${variable}) does not answer: ${code}`, {
-    metadata: { cause: code },
-    cause: error,
-  });
+  return new SallyportError(
+    "UNREACHABLE",
+    `the proxy ${url.host} (${variable}) does not answer: ${code}`,
+    {
+      metadata: { cause: code },
+      cause: error,
+    },
+  );
 }
 
 const passing = new Set([502, 503, 504]);
 
-function refused({ url, variable }: ForwardProxy, { statusCode = 0 }: IncomingMessage): SallyportError {
+function refused(
+  { url, variable }: ForwardProxy,
+  { statusCode = 0 }: IncomingMessage,
+): SallyportError {
   const why = statusCode === 407 ? ": it wants a user and a password, or others" : "";
   const cause = passing.has(statusCode) ? "UNAVAILABLE" : `PROXY_${statusCode}`;
   return new SallyportError(

@@ -35,8 +35,15 @@ export type TestOwners = {
   readonly signing: Interceptor;
 };
 
-/** Makes them, with a root of their own. Answers name the epoch of the keyset unless another is given. */
-export function createTestOwners(epoch = 1, root = privateKeyOf(newSeed()), named = () => epoch): TestOwners {
+/**
+ * Makes them, with a root of their own. Answers name the epoch of the keyset unless another is
+ * given.
+ */
+export function createTestOwners(
+  epoch = 1,
+  root = privateKeyOf(newSeed()),
+  named = () => epoch,
+): TestOwners {
   const seeds = new Map(answerOwners.map((owner) => [owner, privateKeyOf(newSeed())]));
   const uses = [KeyUse.CREDENTIAL, KeyUse.SEALING, KeyUse.REPLY, KeyUse.LOG];
   const keys = [
@@ -92,7 +99,13 @@ export function headerOf(answer: SignedAnswer): string {
 }
 
 /** The digest of a request as its client signed it (SIGNING §6). */
-export function digestOf({ url, header }: { readonly url: string; readonly header: Headers }): Uint8Array {
+export function digestOf({
+  url,
+  header,
+}: {
+  readonly url: string;
+  readonly header: Headers;
+}): Uint8Array {
   const { host, pathname } = new URL(url);
   const { signatureParams } = parseSignatureInput(header.get("signature-input") ?? "");
   return requestDigest(

@@ -14,8 +14,8 @@ import type { Writer } from "../writer.ts";
 type Judged = Accepted | { readonly event: Event; readonly refused: Failure };
 
 /**
- * Makes AppendService over the writer. With one event that is not acceptable nothing of the call is written: that one is
- * told why, the others that they were held back (LOG.md §1).
+ * Makes AppendService over the writer. With one event that is not acceptable nothing of the call is
+ * written: that one is told why, the others that they were held back (LOG.md §1).
  */
 export function appendService(writer: Pick<Writer, "append">): ServiceImpl<typeof AppendService> {
   return {

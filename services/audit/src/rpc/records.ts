@@ -22,7 +22,10 @@ import { findRecord } from "../store/records.ts";
 /** Who asks: what a verified request says about its signer. */
 export type Reader = { readonly principal?: { readonly vaultId: string } | undefined };
 
-/** What the methods work with: a database that plans for values, and the vault that sees what belongs to none. */
+/**
+ * What the methods work with: a database that plans for values, and the vault that sees what
+ * belongs to none.
+ */
 export type AuditParts = {
   readonly database: Pick<Database, "query">;
   readonly operatorVault: string | undefined;
@@ -31,7 +34,10 @@ export type AuditParts = {
 const defaultPageSize = 50;
 const noVault = "";
 
-/** Makes the methods of AuditService. All see the records of the signer's vault; the operator's also those of no vault. */
+/**
+ * Makes the methods of AuditService. All see the records of the signer's vault; the operator's also
+ * those of no vault.
+ */
 export function auditMethods({ database, operatorVault }: AuditParts) {
   return {
     /** Pages by seq, so that records which arrive meanwhile move nothing. */
@@ -40,8 +46,9 @@ export function auditMethods({ database, operatorVault }: AuditParts) {
       const query = queryOf(vaultId, request);
       const oldestFirst = request.order === RecordOrder.OLDEST_FIRST;
       const from = request.pageToken === "" ? undefined : parsePageToken(request.pageToken, query);
-      // What is recorded after this look is left to the next: who goes on after newestSeq is shown nothing twice, and of a
-      // network, whose addresses are looked up in between, nothing is passed over.
+      // What is recorded after this look is left to the next: who goes on after newestSeq is shown
+      // nothing twice, and of a network, whose addresses are looked up in between, nothing is
+      // passed over.
       const bounds = await findBounds(database, vaultId, timesOf(request));
       const network = request.sourceCidr === "" ? undefined : networkOf(request.sourceCidr);
       const limit = request.pageSize === 0 ? defaultPageSize : request.pageSize;
@@ -60,7 +67,8 @@ export function auditMethods({ database, operatorVault }: AuditParts) {
           actions: [...new Set(request.actions)],
           reasons: [...new Set(request.reasons)],
           network,
-          addresses: network === undefined ? undefined : await findAddresses(database, vaultId, network),
+          addresses:
+            network === undefined ? undefined : await findAddresses(database, vaultId, network),
         },
       });
       const records = found.slice(0, limit);
@@ -98,11 +106,15 @@ function listedVault(own: string, scope: RecordScope, operatorVault: string | un
 function timesOf({ afterTime, beforeTime }: ListRecordsRequest): Times {
   const [after, before] = [afterTime && dateOf(afterTime), beforeTime && dateOf(beforeTime)];
   if (after && before && after >= before)
-    throw fail(Reason.FIELD_INVALID, { field: "before_time", description: "does not lie after after_time" });
+    throw fail(Reason.FIELD_INVALID, {
+      field: "before_time",
+      description: "does not lie after after_time",
+    });
   return { after, before };
 }
 
-// The log keeps whole milliseconds: one is at or after a time, or before it, exactly when it is so of the next whole one.
+// The log keeps whole milliseconds: one is at or after a time, or before it, exactly when it is so
+// of the next whole one.
 function dateOf({ seconds, nanos }: Timestamp): Date {
   return new Date(Number(seconds) * 1000 + Math.ceil(nanos / 1_000_000));
 }

@@ -8,19 +8,30 @@ export const endlessSeq = 2n ** 63n - 1n;
 /** A time from which on, and one before which; undefined where there is none. */
 export type Times = { readonly after: Date | undefined; readonly before: Date | undefined };
 
-/** Between which seqs, both excluded, the records of the times lie; and the newest seq of a vault, 0 without any. */
-export type Bounds = { readonly aboveSeq: bigint; readonly belowSeq: bigint; readonly newestSeq: bigint };
+/**
+ * Between which seqs, both excluded, the records of the times lie; and the newest seq of a vault, 0
+ * without any.
+ */
+export type Bounds = {
+  readonly aboveSeq: bigint;
+  readonly belowSeq: bigint;
+  readonly newestSeq: bigint;
+};
 
 /**
- * Finds the bounds of a listing in one look: time goes with seq (LOG.md §2), so a span of time is a span of seqs, and
- * whatever else is asked for can go along seq.
+ * Finds the bounds of a listing in one look: time goes with seq (LOG.md §2), so a span of time is a
+ * span of seqs, and whatever else is asked for can go along seq.
  */
 export async function findBounds(
   database: Query,
   vaultId: string,
   { after, before }: Times,
 ): Promise<Bounds> {
-  const [row] = await database.query<{ newest: bigint | null; first: bigint | null; last: bigint | null }>(
+  const [row] = await database.query<{
+    newest: bigint | null;
+    first: bigint | null;
+    last: bigint | null;
+  }>(
     `select
   (select seq from records where vault_id = $1 order by seq desc limit 1) as newest,
   (select seq from records where recorded_at >= $2::timestamptz order by recorded_at, seq limit 1) as first,
@@ -38,8 +49,8 @@ export async function findBounds(
 export const mostAddresses = 250;
 
 /**
- * Finds the addresses of a network from which a vault has records, jumping from one to the next in the index; undefined
- * when there are more than mostAddresses.
+ * Finds the addresses of a network from which a vault has records, jumping from one to the next in
+ * the index; undefined when there are more than mostAddresses.
  */
 export async function findAddresses(
   database: Query,

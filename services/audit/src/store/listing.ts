@@ -1,8 +1,14 @@
 import { type Database, openDatabase } from "@sallyport/postgres";
-import { Outcome, type Record as AuditRecord } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
+import {
+  Outcome,
+  type Record as AuditRecord,
+} from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { type RecordRow, recordColumns, recordOfRow } from "./records.ts";
 
-/** How the server treats listings: each is planned for the values that it is asked with, and not compiled. */
+/**
+ * How the server treats listings: each is planned for the values that it is asked with, and not
+ * compiled.
+ */
 export const listingSettings = { settings: { plan_cache_mode: "force_custom_plan", jit: "off" } };
 
 /** Opens the log's database for listings. */
@@ -10,7 +16,10 @@ export function openListingDatabase(url: string): Database {
   return openDatabase({ url, applicationName: "sallyport-audit", ...listingSettings });
 }
 
-/** Which records to list: those of a vault whose seq lies between two, both excluded, and that pass every filter. */
+/**
+ * Which records to list: those of a vault whose seq lies between two, both excluded, and that pass
+ * every filter.
+ */
 export type Listing = {
   readonly vaultId: string;
   readonly aboveSeq: bigint;
@@ -20,7 +29,10 @@ export type Listing = {
   readonly filters: Filters;
 };
 
-/** Empty texts and lists, UNSPECIFIED and undefined let everything pass. A value stands in a list once. */
+/**
+ * Empty texts and lists, UNSPECIFIED and undefined let everything pass. A value stands in a list
+ * once.
+ */
 export type Filters = {
   readonly secretId: string;
   readonly machineId: string;
@@ -32,7 +44,10 @@ export type Filters = {
   readonly outcome: Outcome;
   /** An address or a network, as Postgres reads inet. */
   readonly network: string | undefined;
-  /** All addresses of the network that there are, when they are few enough to be looked up one by one. */
+  /**
+   * All addresses of the network that there are, when they are few enough to be looked up one by
+   * one.
+   */
   readonly addresses: readonly string[] | undefined;
 };
 
@@ -53,7 +68,8 @@ function text(column: string, values: Column["values"], indexed = `r.${column} <
   return { column, type: "text", indexed, values };
 }
 
-// What tells records apart best comes first: a page is looked for by the first column that is asked for.
+// What tells records apart best comes first: a page is looked for by the first column that is asked
+// for.
 const columns = [
   text("secret_id", ({ secretId }) => unlessEmpty(secretId)),
   text("machine_id", ({ machineId }) => unlessEmpty(machineId)),
@@ -76,10 +92,11 @@ const columns = [
   },
 ] as const satisfies readonly Column[];
 
-// $1 vault, $2 and $3 the ends of seq, $4 limit, $5 the values by which a page is looked for, $6 network, then one for
-// each column. A condition is true where its parameter is null.
+// $1 vault, $2 and $3 the ends of seq, $4 limit, $5 the values by which a page is looked for, $6
+// network, then one for each column. A condition is true where its parameter is null.
 const conditions = [
-  "($6::inet is null or (r.source <<= $6) is true)", // "is true": met along the way, never looked up.
+  // "is true": met along the way, never looked up.
+  "($6::inet is null or (r.source <<= $6) is true)",
   ...columns.map(({ column, type }, index) => {
     const parameter = `$${7 + index}`;
     return `(${parameter}::${type}[] is null or r.${column} = any(${parameter}))`;
@@ -102,14 +119,16 @@ function inBothOrders(textOf: (order: Order) => string): Texts {
 }
 
 /**
- * The statements: one for each index, in two orders, whatever is asked for. A text for each set of filters would be
- * thousands, each of which every connection keeps for ever. Instead a filter that is not asked for has a null parameter,
- * and the connections of a listing plan each statement for its values (`plan_cache_mode`): the planner sees `null is
- * null` and drops the condition. Planning costs about half a millisecond.
+ * The statements: one for each index, in two orders, whatever is asked for. A text for each set of
+ * filters would be thousands, each of which every connection keeps for ever. Instead a filter that
+ * is not asked for has a null parameter, and the connections of a listing plan each statement for
+ * its values (`plan_cache_mode`): the planner sees `null is null` and drops the condition. Planning
+ * costs about half a millisecond.
  *
- * Which index is walked is said here, by comparing and ordering whole keys of it. Left to choose, the planner walks along
- * seq when a value is frequent, and so to the end of the log when it was frequent only long ago. Several values are
- * several places in an index, each in the order of seq: the page is merged of the first of each.
+ * Which index is walked is said here, by comparing and ordering whole keys of it. Left to choose,
+ * the planner walks along seq when a value is frequent, and so to the end of the log when it was
+ * frequent only long ago. Several values are several places in an index, each in the order of seq:
+ * the page is merged of the first of each.
  */
 const alongSeq = inBothOrders(
   (order) => `select ${shownColumns} from records r
@@ -127,7 +146,8 @@ const byColumn = columns.map(({ column, type, indexed }) =>
   order by ${keys.replaceAll(",", ` ${order},`)} ${order} limit $4)`;
     const places = [along("records r", `r.vault_id, r.${column}, r.seq`, others)];
     // A denial that lists several secrets has a row of its own for each.
-    if (column === "secret_id") places.push(along(listedSql, "n.vault_id, n.secret_id, n.seq", conditions));
+    if (column === "secret_id")
+      places.push(along(listedSql, "n.vault_id, n.secret_id, n.seq", conditions));
     return `select found.* from unnest($5::${type}[]) as wanted (value) cross join lateral (
 ${places.join("\nunion all\n")}
 ) as found order by seq ${order} limit $4`;
@@ -135,7 +155,10 @@ ${places.join("\nunion all\n")}
 );
 
 /** Returns the statement that lists, and its values. */
-export function listingStatement(listing: Listing): { readonly text: string; readonly values: unknown[] } {
+export function listingStatement(listing: Listing): {
+  readonly text: string;
+  readonly values: unknown[];
+} {
   const { vaultId, aboveSeq, belowSeq, oldestFirst, limit, filters } = listing;
   const asked = columns.map(({ values }) => values(filters));
   const first = asked.findIndex((values) => values !== null);

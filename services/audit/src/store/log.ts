@@ -17,7 +17,10 @@ export async function durabilityOf(session: Query): Promise<string> {
   return row?.value ?? "";
 }
 
-/** Takes the lock of the one writer for as long as the session lives; false when another session holds it. */
+/**
+ * Takes the lock of the one writer for as long as the session lives; false when another session
+ * holds it.
+ */
 export async function tryWriterLock(session: Query): Promise<boolean> {
   const [row] = await session.query<{ taken: boolean }>(
     "select pg_try_advisory_lock(hashtext('sallyport-audit-writer')) as taken",
@@ -26,8 +29,9 @@ export async function tryWriterLock(session: Query): Promise<boolean> {
 }
 
 /**
- * Keeps the session's look-ups on the unique indexes. A plan made while the log is small would take any way through it, and
- * be kept as it grows: each is made anew, which costs half a millisecond for a batch.
+ * Keeps the session's look-ups on the unique indexes. A plan made while the log is small would take
+ * any way through it, and be kept as it grows: each is made anew, which costs half a millisecond
+ * for a batch.
  */
 export async function keepToIndexes(session: Query): Promise<void> {
   for (const method of ["seqscan", "bitmapscan"]) await session.query(`set enable_${method} = off`);
@@ -57,10 +61,11 @@ type KnownRow = {
 };
 
 const columnsKnown =
-  "r.seq, r.event_id, r.emitter, r.action, r.decision_id, r.secret_id, r.request_digest, r.attempt_id";
+  "r.seq, r.event_id, r.emitter, r.action, r.decision_id, r.secret_id, r.request_digest, " +
+  "r.attempt_id";
 
-// "limit 1", which uniqueness makes true anyway, keeps each read's look-up one of its own: as a join the planner may walk
-// all reads for it, as long as it has not learnt how many there are.
+// "limit 1", which uniqueness makes true anyway, keeps each read's look-up one of its own: as a
+// join the planner may walk all reads for it, as long as it has not learnt how many there are.
 const lookUpRead = (asked: string, type: string, column: string): string =>
   `select found.* from unnest(${asked}::${type}[], $3::text[]) as asked (${column}, secret_id)
    cross join lateral (
@@ -72,8 +77,8 @@ const lookUp = `select ${columnsKnown} from records r where r.event_id = any($1:
   union ${lookUpRead("$4", "bytea", "request_digest")}`;
 
 /**
- * Finds the records that share their event id with one of the events, or their secret and either decision or request with
- * one of the reads.
+ * Finds the records that share their event id with one of the events, or their secret and either
+ * decision or request with one of the reads.
  */
 export async function findKnown(
   session: Query,
@@ -98,7 +103,11 @@ export async function findKnown(
   }));
 }
 
-type Column = { readonly name: string; readonly type: string; readonly value: (placed: Placed) => unknown };
+type Column = {
+  readonly name: string;
+  readonly type: string;
+  readonly value: (placed: Placed) => unknown;
+};
 
 const column = (name: string, type: string, value: (record: AuditRecord) => unknown): Column => ({
   name,
@@ -141,7 +150,8 @@ const columns: readonly Column[] = [
 const insert = `insert into records (${columns.map(({ name }) => name).join(", ")})
   select * from unnest(${columns.map(({ type }, index) => `$${index + 1}::${type}[]`).join(", ")})`;
 
-// One statement, and so one transaction, with the records: what is listed by is there when they are.
+// One statement, and so one transaction, with the records: what is listed by is there when they
+// are.
 const insertWithRefused = `with placed as (${insert})
   insert into refused_secrets (vault_id, secret_id, seq)
   select * from unnest(${["text", "text", "bigint"]

@@ -35,11 +35,8 @@ describe("the serving role", () => {
       `select table_name, privilege_type from information_schema.table_privileges
        where table_schema = 'public' order by 1, 2`,
     );
-    expect(rows.map(({ table_name, privilege_type }) => `${table_name} ${privilege_type}`)).toEqual([
-      "records INSERT",
-      "records SELECT",
-      "refused_secrets INSERT",
-      "refused_secrets SELECT",
-    ]);
+    expect(rows.map(({ table_name, privilege_type }) => `${table_name} ${privilege_type}`)).toEqual(
+      ["records INSERT", "records SELECT", "refused_secrets INSERT", "refused_secrets SELECT"],
+    );
   });
 });

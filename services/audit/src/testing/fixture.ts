@@ -6,9 +6,18 @@ import {
   type ForwardRequest,
   ForwardRequestSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
-import { KeyUse, PrincipalKind, type Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import {
+  KeyUse,
+  PrincipalKind,
+  type Role,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { contentDigest, rootFingerprint, signatureBase, signatureParams } from "@sallyport/proto/signing";
+import {
+  contentDigest,
+  rootFingerprint,
+  signatureBase,
+  signatureParams,
+} from "@sallyport/proto/signing";
 import { type TestAnswerKeys, createAnswerKeys, signTestKeyset } from "@sallyport/test/infra";
 
 /** A deployment's keys for tests. */
@@ -25,7 +34,11 @@ export function createRoots(nowMs: number): TestRoots {
   const root = randomBytes(32);
   const credentialKey = { keyId: "credential-1", seed: randomBytes(32) };
   const uses = [KeyUse.SEALING, KeyUse.REPLY, KeyUse.LOG];
-  const others = uses.map((use) => ({ keyId: `other-${use}`, use, publicKey: publicKeyOf(randomBytes(32)) }));
+  const others = uses.map((use) => ({
+    keyId: `other-${use}`,
+    use,
+    publicKey: publicKeyOf(randomBytes(32)),
+  }));
   const credential = {
     keyId: credentialKey.keyId,
     use: KeyUse.CREDENTIAL,

@@ -28,12 +28,16 @@ export function explaining(database: Query): Query & { lookedAt(): number } {
   };
 }
 
-/** How many rows a plan looked at in tables and indexes, and how many pairs of rows it compared in vain. */
+/**
+ * How many rows a plan looked at in tables and indexes, and how many pairs of rows it compared in
+ * vain.
+ */
 function rowsOf(plan: Plan): number {
   const below = (plan.Plans ?? []).reduce((sum, one) => sum + rowsOf(one), 0);
   const compared = (plan["Rows Removed by Join Filter"] ?? 0) * plan["Actual Loops"];
   if (!/^(Seq|Index|Index Only|Bitmap Heap|Bitmap Index) Scan$/.test(plan["Node Type"]))
     return below + compared;
-  const removed = (plan["Rows Removed by Filter"] ?? 0) + (plan["Rows Removed by Index Recheck"] ?? 0);
+  const removed =
+    (plan["Rows Removed by Filter"] ?? 0) + (plan["Rows Removed by Index Recheck"] ?? 0);
   return below + compared + (plan["Actual Rows"] + removed) * plan["Actual Loops"];
 }

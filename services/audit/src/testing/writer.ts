@@ -18,7 +18,10 @@ export type Copied = { readonly decisionId?: string; readonly requestDigest?: Bu
 export type TestLog = AsyncDisposable & {
   readonly database: Database;
   readonly urls: { readonly ownerUrl: string; readonly servingUrl: string };
-  /** Starts a writer on it; one that has to wait for another does so for two seconds unless told otherwise. */
+  /**
+   * Starts a writer on it; one that has to wait for another does so for two seconds unless told
+   * otherwise.
+   */
   start(options?: Partial<WriterOptions>): Promise<Writer>;
   /** The numbers of all records, in order. */
   seqs(): Promise<number[]>;
@@ -44,7 +47,9 @@ export async function createTestLog(): Promise<TestLog> {
         ...options,
       }),
     async seqs() {
-      const rows = await database.query<{ seq: number }>("select seq::int from records order by seq");
+      const rows = await database.query<{ seq: number }>(
+        "select seq::int from records order by seq",
+      );
       return rows.map(({ seq }) => seq);
     },
     copyRecord: (seq, eventId, action, { decisionId, requestDigest } = {}) =>
@@ -72,7 +77,10 @@ export function event<E extends Emitter>(
   return Object.assign(made, fields);
 }
 
-/** A read; two of them are the same read, of one decision, request and attempt, unless the fields differ. */
+/**
+ * A read; two of them are the same read, of one decision, request and attempt, unless the fields
+ * differ.
+ */
 export function read(fields: Partial<Event> = {}): Event {
   return event("crypto", "secret.read", {
     machineId: "mch_1",
@@ -85,7 +93,11 @@ export function read(fields: Partial<Event> = {}): Event {
 }
 
 /** Has a writer append events as their emitter's. */
-export function append(writer: Writer, emitter: Emitter, ...events: Event[]): ReturnType<Writer["append"]> {
+export function append(
+  writer: Writer,
+  emitter: Emitter,
+  ...events: Event[]
+): ReturnType<Writer["append"]> {
   return writer.append(events.map((one) => acceptEvent(one, emitter)));
 }
 

@@ -25,9 +25,10 @@ const pausesMs = [50, 250];
 const attemptIdBytes = 16;
 
 /**
- * Records every secret of a read and resolves when all records are committed; only then may anything be opened. Throws
- * Failure ALREADY_RECORDED when the permit was used before, DEPENDENCY_UNAVAILABLE when audit does not confirm,
- * RATE_LIMITED when the machine or its token caused too many records, INTERNAL when audit refuses.
+ * Records every secret of a read and resolves when all records are committed; only then may
+ * anything be opened. Throws Failure ALREADY_RECORDED when the permit was used before,
+ * DEPENDENCY_UNAVAILABLE when audit does not confirm, RATE_LIMITED when the machine or its token
+ * caused too many records, INTERNAL when audit refuses.
  */
 export async function recordReads(
   read: VerifiedRead,
@@ -42,7 +43,8 @@ export async function recordReads(
     const { status, refusal } = results.get(eventId) ?? {};
     if (status === AppendStatus.LIMITED && refusal) throw fromRefusal(refusal);
     if (status === AppendStatus.CONFLICT) throw fail(Reason.ALREADY_RECORDED);
-    // One that the log never takes, and those beside it: asking again is of no use, the fault is ours.
+    // One that the log never takes, and those beside it: asking again is of no use, the fault is
+    // ours.
     if (status === AppendStatus.REFUSED || status === AppendStatus.HELD_BACK)
       throw fail(Reason.INTERNAL, {}, new Error("audit refused a read's record"));
     if (status !== AppendStatus.COMMITTED)
@@ -50,7 +52,8 @@ export async function recordReads(
   }
 }
 
-// The same events with the same ids each time: when only the acknowledgement was lost, audit knows its own record again.
+// The same events with the same ids each time: when only the acknowledgement was lost, audit knows
+// its own record again.
 async function appended(events: Event[], audit: Append): Promise<Map<string, AppendResult>> {
   for (const pauseMs of [...pausesMs, undefined]) {
     try {
@@ -58,7 +61,8 @@ async function appended(events: Event[], audit: Append): Promise<Map<string, App
       return new Map(results.map((result) => [result.eventId, result]));
     } catch (error) {
       const failure = failureOf(error);
-      if (failure.reason !== Reason.DEPENDENCY_UNAVAILABLE) throw fail(Reason.INTERNAL, {}, failure);
+      if (failure.reason !== Reason.DEPENDENCY_UNAVAILABLE)
+        throw fail(Reason.INTERNAL, {}, failure);
       if (pauseMs === undefined) throw failure;
       await sleep(pauseMs);
     }

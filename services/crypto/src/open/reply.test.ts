@@ -40,9 +40,9 @@ beforeEach(async () => {
 });
 
 test("a plaintext is zeroed once it is sealed, and when sealing fails", async () => {
-  await expect(answerRead(read, unlocked, sealer, { key: replyKey, keysetEpoch: 1 })).rejects.toThrow(
-    "the second does not seal",
-  );
+  await expect(
+    answerRead(read, unlocked, sealer, { key: replyKey, keysetEpoch: 1 }),
+  ).rejects.toThrow("the second does not seal");
   expect(seen.map(({ length }) => length)).toEqual(stored.map(({ plaintext }) => plaintext.length));
   expect(seen.every((plaintext) => plaintext.every((byte) => byte === 0))).toBe(true);
 });

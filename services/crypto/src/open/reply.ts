@@ -16,14 +16,21 @@ import type { VerifiedRead } from "./verify.ts";
 
 type Content = { readonly case: "value" | "ciphertext"; readonly value: Uint8Array<ArrayBuffer> };
 
-type Answer = { readonly content: Content; readonly claim: MessageInitShape<typeof ReplySecretSchema> };
+type Answer = {
+  readonly content: Content;
+  readonly claim: MessageInitShape<typeof ReplySecretSchema>;
+};
 
-/** What signs a reply, and the epoch of the keyset that has it: a client with an older one fetches that. */
+/**
+ * What signs a reply, and the epoch of the keyset that has it: a client with an older one fetches
+ * that.
+ */
 export type ReplySigning = { readonly key: MacKey; readonly keysetEpoch: number };
 
 /**
- * Opens the secrets one after the other, seals them to the recipient, and signs what became of every secret of the
- * permit, the refused ones included, and where the next page begins. Call it only after the read was recorded. Throws EvidenceError ("binding").
+ * Opens the secrets one after the other, seals them to the recipient, and signs what became of
+ * every secret of the permit, the refused ones included, and where the next page begins. Call it
+ * only after the read was recorded. Throws EvidenceError ("binding").
  */
 export async function answerRead(
   read: VerifiedRead,
@@ -48,26 +55,36 @@ async function answerSecrets(
     for (const secret of secrets) answers.set(secret.secretId, await answerSecret(secret, sealer));
     return answers;
   } catch (error) {
-    for (const { content } of answers.values()) content.value.fill(0); // Opened before another one failed.
+    // Opened before another one failed.
+    for (const { content } of answers.values()) content.value.fill(0);
     throw error;
   }
 }
 
-async function answerSecret(secret: UnlockedSecret, sealer: ReplySealer | undefined): Promise<Answer> {
+async function answerSecret(
+  secret: UnlockedSecret,
+  sealer: ReplySealer | undefined,
+): Promise<Answer> {
   const { secretId, name, version } = secret;
   const { kind, plaintext } = await openSecret(secret);
   const claim = { secretId, name, version, kind };
   // Asked for in plaintext: it goes into the reply as it is, and lives until that is sent.
   if (!sealer) return answerOf({ case: "value", value: plaintext }, claim);
   try {
-    return answerOf({ case: "ciphertext", value: await sealer.seal(secretId, version, plaintext) }, claim);
+    return answerOf(
+      { case: "ciphertext", value: await sealer.seal(secretId, version, plaintext) },
+      claim,
+    );
   } finally {
     plaintext.fill(0);
   }
 }
 
 function answerOf(content: Content, claim: Answer["claim"]): Answer {
-  return { content, claim: { ...claim, contentSha256: createHash("sha256").update(content.value).digest() } };
+  return {
+    content,
+    claim: { ...claim, contentSha256: createHash("sha256").update(content.value).digest() },
+  };
 }
 
 function signReply(

@@ -1,6 +1,9 @@
 import { createHash } from "node:crypto";
 import { EvidenceError, type MacKey, decodeBody, openPermit, openSlip } from "@sallyport/evidence";
-import type { OpenItem, SealedSecret } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
+import type {
+  OpenItem,
+  SealedSecret,
+} from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import {
   type CredentialClaims,
@@ -37,17 +40,23 @@ export function checkDigest({ requestDigest }: OpenItem, digest: Uint8Array): vo
   demand("binding", sameBytes(requestDigest, digest), "the item names another request");
 }
 
-/** Reads what the machine asked for from the bytes that it signed. Throws EvidenceError ("body", "content-type"). */
+/**
+ * Reads what the machine asked for from the bytes that it signed. Throws EvidenceError ("body",
+ * "content-type").
+ */
 export function decodeAsked(signed: SignedRequest): ReadSecretsRequest {
   try {
     return decodeBody(ReadSecretsRequestSchema, signed);
   } catch (error) {
-    if (error instanceof Failure) throw new EvidenceError("body", "a field breaks its bounds", error);
+    if (error instanceof Failure)
+      throw new EvidenceError("body", "a field breaks its bounds", error);
     throw error;
   }
 }
 
-/** Policy decided about this machine and this request, just now. Throws EvidenceError ("permit"). */
+/**
+ * Policy decided about this machine and this request, just now. Throws EvidenceError ("permit").
+ */
 export function checkPermit(
   sealed: Permit | undefined,
   { principalId }: CredentialClaims,
@@ -63,7 +72,10 @@ export function checkPermit(
   return permit;
 }
 
-/** What policy decided about is what the machine asked for, no more and no less. Throws EvidenceError ("body"). */
+/**
+ * What policy decided about is what the machine asked for, no more and no less. Throws
+ * EvidenceError ("body").
+ */
 export function checkAsked(asked: ReadSecretsRequest, permit: PermitClaims): void {
   checkTarget(asked, permit);
   const { secretIds, projectId, version, allOrNothing } = asked;
@@ -84,14 +96,22 @@ export function checkAsked(asked: ReadSecretsRequest, permit: PermitClaims): voi
   );
 }
 
-// Security: a permit for less than was asked, another page included, would make a reply that is short but truly signed.
+// Security: a permit for less than was asked, another page included, would make a reply that is
+// short but truly signed.
 function checkTarget(asked: ReadSecretsRequest, permit: PermitClaims): void {
   const same = asked.projectId === permit.projectId && asked.allGranted === permit.allGranted;
   demand("body", same, "it asks for another target than the permit is about");
-  demand("body", asked.pageToken === permit.pageToken, "it asks for another page than the permit is about");
+  demand(
+    "body",
+    asked.pageToken === permit.pageToken,
+    "it asks for another page than the permit is about",
+  );
 }
 
-/** The key to seal to is in the bytes that the machine signed, and there when policy demands it. Throws EvidenceError. */
+/**
+ * The key to seal to is in the bytes that the machine signed, and there when policy demands it.
+ * Throws EvidenceError.
+ */
 export function checkRecipient(
   { recipient }: ReadSecretsRequest,
   { sealedOnly }: PermitClaims,
@@ -102,13 +122,17 @@ export function checkRecipient(
     "it allows only a sealed reply, and the request names no recipient",
   );
   if (recipient === undefined) return undefined;
-  demand("body", recipient.suite === SealingSuite.HPKE_X25519_SHA256_AES256GCM, "it names an unknown suite");
+  demand(
+    "body",
+    recipient.suite === SealingSuite.HPKE_X25519_SHA256_AES256GCM,
+    "it names an unknown suite",
+  );
   return recipient.publicKey;
 }
 
 /**
- * Secrets vouched, just now and for this request, that each envelope is the one that answers; there is one for every
- * secret allowed and none besides. Throws EvidenceError ("slip").
+ * Secrets vouched, just now and for this request, that each envelope is the one that answers; there
+ * is one for every secret allowed and none besides. Throws EvidenceError ("slip").
  */
 export function checkSlips(
   sealed: readonly SealedSecret[],
@@ -118,10 +142,16 @@ export function checkSlips(
   nowMs: number,
 ): VerifiedSecret[] {
   const answers = new Map(
-    sealed.map((secret) => checkSlip(secret, digest, keys, nowMs)).map((answer) => [answer.secretId, answer]),
+    sealed
+      .map((secret) => checkSlip(secret, digest, keys, nowMs))
+      .map((answer) => [answer.secretId, answer]),
   );
   const allowed = secrets.filter(isAllowed);
-  demand("slip", sealed.length === allowed.length, "there is not one envelope for every secret allowed");
+  demand(
+    "slip",
+    sealed.length === allowed.length,
+    "there is not one envelope for every secret allowed",
+  );
   return allowed.map(({ secretId, requestedVersion }) => {
     const answer = present("slip", answers.get(secretId));
     const selected = requestedVersion === 0 || answer.version === requestedVersion;
@@ -134,17 +164,27 @@ export function checkSlips(
   });
 }
 
-/** Vault and project are the same in credential, permit and slip. Throws EvidenceError ("binding"). */
+/**
+ * Vault and project are the same in credential, permit and slip. Throws EvidenceError ("binding").
+ */
 export function checkPlaces(
   machine: CredentialClaims,
   permit: PermitClaims,
   secrets: readonly VerifiedSecret[],
 ): void {
-  demand("binding", permit.vaultId === machine.vaultId, "permit and credential name different vaults");
+  demand(
+    "binding",
+    permit.vaultId === machine.vaultId,
+    "permit and credential name different vaults",
+  );
   const projects = new Map(permit.secrets.map(({ secretId, projectId }) => [secretId, projectId]));
   for (const { vaultId, projectId, secretId } of secrets) {
     demand("binding", vaultId === machine.vaultId, "slip and credential name different vaults");
-    demand("binding", projectId === projects.get(secretId), "slip and permit name different projects");
+    demand(
+      "binding",
+      projectId === projects.get(secretId),
+      "slip and permit name different projects",
+    );
   }
 }
 

@@ -2,7 +2,12 @@ import { EvidenceError } from "@sallyport/evidence";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { fail } from "@sallyport/rpc";
 import { EnvelopeError, WrongKekError } from "@sallyport/proto/keyring";
-import { type EnvelopeOutline, type PlaintextKind, openEnvelope, outlineEnvelope } from "../envelope.ts";
+import {
+  type EnvelopeOutline,
+  type PlaintextKind,
+  openEnvelope,
+  outlineEnvelope,
+} from "../envelope.ts";
 import { demand } from "../evidence.ts";
 import { hpkeOverheadBytes } from "../hpke.ts";
 import type { ProjectKeyCache } from "../project-key-cache.ts";
@@ -12,15 +17,21 @@ import type { VerifiedRead, VerifiedSecret } from "./verify.ts";
 /** The longest reply, in bytes: the contents and what each result takes beside them. */
 export const maxReplyBytes = 3 * 1024 * 1024;
 
-/** What a secret takes in a reply beside its content, at most: ids, name, version and its line in the signed claims. */
+/**
+ * What a secret takes in a reply beside its content, at most: ids, name, version and its line in
+ * the signed claims.
+ */
 const resultBytes = 512;
 
-/** A secret with its project key; everything that can be checked without opening the value holds. */
+/**
+ * A secret with its project key; everything that can be checked without opening the value holds.
+ */
 export type UnlockedSecret = VerifiedSecret & { readonly projectKey: ProjectKey };
 
 /**
- * Unwraps the project keys and checks the envelopes' form and the reply's size, so that hardly anything can fail once the
- * read is recorded. The keys are zeroed with the stack. Throws EvidenceError ("binding"), Failure TOO_LARGE.
+ * Unwraps the project keys and checks the envelopes' form and the reply's size, so that hardly
+ * anything can fail once the read is recorded. The keys are zeroed with the stack. Throws
+ * EvidenceError ("binding"), Failure TOO_LARGE.
  */
 export async function unlock(
   read: VerifiedRead,
@@ -39,7 +50,9 @@ export async function unlock(
   );
   const unlocked: UnlockedSecret[] = [];
   for (const { secret, outline } of outlined) {
-    const projectKey = held.use(await orBinding(() => projectKeys.get(secret, secret.wrappedProjectKey)));
+    const projectKey = held.use(
+      await orBinding(() => projectKeys.get(secret, secret.wrappedProjectKey)),
+    );
     demand(
       "binding",
       outline.generation === projectKey.generation,
@@ -72,7 +85,10 @@ async function orBinding<T>(open: () => T | Promise<T>): Promise<T> {
 }
 
 // Known before anything is opened: an envelope's length tells its plaintext's.
-function checkSize({ permit, recipient }: VerifiedRead, outlines: readonly EnvelopeOutline[]): void {
+function checkSize(
+  { permit, recipient }: VerifiedRead,
+  outlines: readonly EnvelopeOutline[],
+): void {
   const overhead = recipient ? hpkeOverheadBytes : 0;
   const contents = outlines.reduce((sum, { plaintextBytes }) => sum + plaintextBytes + overhead, 0);
   const size = contents + permit.secrets.length * resultBytes;

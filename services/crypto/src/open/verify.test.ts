@@ -1,5 +1,8 @@
 import { create } from "@bufbuild/protobuf";
-import { PermitClaimsSchema, SealingSuite } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import {
+  PermitClaimsSchema,
+  SealingSuite,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
   ReadSecretsRequestSchema,
   RecipientSchema,
@@ -38,10 +41,16 @@ test("a valid read is opened: what the cases below change one thing of", async (
     expect(verdictOf(result)).toBe("opened");
   }
   const paged = { secretIds: [], projectId };
-  expect(verdictOf((await replica.open(planRead(deployment, stored, { asked: paged })))[0])).toBe("opened");
+  expect(verdictOf((await replica.open(planRead(deployment, stored, { asked: paged })))[0])).toBe(
+    "opened",
+  );
   expect(
     verdictOf(
-      (await replica.open(planRead(deployment, stored, { asked: { secretIds: [], allGranted: true } })))[0],
+      (
+        await replica.open(
+          planRead(deployment, stored, { asked: { secretIds: [], allGranted: true } }),
+        )
+      )[0],
     ),
   ).toBe("opened");
 });
@@ -61,14 +70,17 @@ test("a sealed reply is made where policy allows no other, and a named version i
     permit: { secrets: [{ secretId: first.secretId, projectId, requestedVersion: 3 }] },
     slip: { requestedVersion: 3 },
   });
-  for (const item of [sealedOnly, named]) expect(verdictOf((await replica.open(item))[0])).toBe("opened");
+  for (const item of [sealedOnly, named])
+    expect(verdictOf((await replica.open(item))[0])).toBe("opened");
 });
 
 test.each([-65_000, 65_000])(
   "a read of a clock that differs by %i ms is opened, which is the edge",
   async (by) => {
     const replica = await startReplica(deployment, createAuditContract());
-    const [result] = await replica.open(planRead(deployment, stored, { request: { createdMs: nowMs + by } }));
+    const [result] = await replica.open(
+      planRead(deployment, stored, { request: { createdMs: nowMs + by } }),
+    );
     expect(verdictOf(result)).toBe("opened");
   },
 );
@@ -100,5 +112,7 @@ test.each([
 test("body: a suite that the contract may name one day is refused until it is built", () => {
   const recipient = create(RecipientSchema, { publicKey: new Uint8Array(32) });
   const asked = create(ReadSecretsRequestSchema, { recipient });
-  expect(() => checkRecipient(asked, create(PermitClaimsSchema))).toThrow("body: it names an unknown suite");
+  expect(() => checkRecipient(asked, create(PermitClaimsSchema))).toThrow(
+    "body: it names an unknown suite",
+  );
 });

@@ -40,15 +40,19 @@ export type VerifiedRead = {
   readonly recipient?: Uint8Array;
 };
 
-/** What crypto judges a read by: besides the rest, the keys that it has in common with policy and with secrets. */
+/**
+ * What crypto judges a read by: besides the rest, the keys that it has in common with policy and
+ * with secrets.
+ */
 export type ReadVerifier = Verifier & {
   readonly permitKeys: () => readonly MacKey[];
   readonly slipKeys: () => readonly MacKey[];
 };
 
 /**
- * Proves a read from its evidence alone, step by step, trusting neither gateway nor policy nor secrets (SIGNING §10).
- * Throws EvidenceError naming the step that does not hold. Opens, records and decrypts nothing.
+ * Proves a read from its evidence alone, step by step, trusting neither gateway nor policy nor
+ * secrets (SIGNING §10). Throws EvidenceError naming the step that does not hold. Opens, records
+ * and decrypts nothing.
  */
 export function verifyRead(item: OpenItem, verifier: ReadVerifier): VerifiedRead {
   const nowMs = verifier.clock();

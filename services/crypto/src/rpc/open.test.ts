@@ -60,7 +60,9 @@ const read = async (plan: ReadPlan = {}, secrets: readonly StoredSecret[] = stor
 function claimsOf({ reply }: OpenedRequest) {
   const publicKey = trust.publicKey(KeyUse.REPLY, reply?.keyId ?? "");
   if (!reply || !publicKey) throw new Error("no reply");
-  expect(verifyEd25519(publicKey, labelled(LABELS.reply, reply.payload), reply.signature)).toBe(true);
+  expect(verifyEd25519(publicKey, labelled(LABELS.reply, reply.payload), reply.signature)).toBe(
+    true,
+  );
   return fromBinary(ReplyClaimsSchema, reply.payload);
 }
 
@@ -125,8 +127,13 @@ describe("what the machine gets", () => {
       { secretId: second.secretId, projectId },
     ];
     const secretIds = secrets.map(({ secretId }) => secretId);
-    const opened = openedOf(await read({ asked: { secretIds }, permit: { secrets } }, [second, first]));
-    expect(opened.secrets.map(({ secretId }) => secretId)).toEqual([first.secretId, second.secretId]);
+    const opened = openedOf(
+      await read({ asked: { secretIds }, permit: { secrets } }, [second, first]),
+    );
+    expect(opened.secrets.map(({ secretId }) => secretId)).toEqual([
+      first.secretId,
+      second.secretId,
+    ]);
     const claims = claimsOf(opened).secrets;
     expect(claims.map(({ secretId }) => secretId)).toEqual(secretIds);
     expect(claims[1]).toMatchObject({
@@ -199,7 +206,9 @@ describe("no record, no value", () => {
         policyVersion: 4,
         detail: { name: stored[at]?.name, selector: "current", sealed: "true" },
       });
-    expect(new Set(log.events.map(({ attemptId }) => Buffer.from(attemptId).toString("hex"))).size).toBe(1);
+    expect(
+      new Set(log.events.map(({ attemptId }) => Buffer.from(attemptId).toString("hex"))).size,
+    ).toBe(1);
     expect(log.events[0]?.attemptId.length).toBe(16);
   });
 
@@ -229,7 +238,10 @@ describe("no record, no value", () => {
     const again = clone(OpenItemSchema, item);
     const keys = deployment.keyring.permit;
     if (!item.permit) throw new Error("no permit");
-    again.permit = sealPermit({ ...openPermit(item.permit, keys, nowMs), decisionId: newId("dec") }, keys);
+    again.permit = sealPermit(
+      { ...openPermit(item.permit, keys, nowMs), decisionId: newId("dec") },
+      keys,
+    );
     expect((await replica.open(item)).map(verdictOf)).toEqual(["opened"]);
     expect((await replica.open(again)).map(verdictOf)).toEqual(["ALREADY_RECORDED"]);
     expect(log.events.length).toBe(3);
@@ -317,9 +329,13 @@ describe("no record, no value", () => {
 
   test("a reply over 3 MiB is refused before anything is recorded", async () => {
     const [big, ...others] = await Promise.all(
-      Array.from({ length: 48 }, (_, at) => storeSecret(deployment, `BIG_${at}`, new Uint8Array(65_536))),
+      Array.from({ length: 48 }, (_, at) =>
+        storeSecret(deployment, `BIG_${at}`, new Uint8Array(65_536)),
+      ),
     );
-    expect(verdictOf(await read({}, big ? [big, ...others] : []))).toBe(`TOO_LARGE ${3 * 1024 * 1024}`);
+    expect(verdictOf(await read({}, big ? [big, ...others] : []))).toBe(
+      `TOO_LARGE ${3 * 1024 * 1024}`,
+    );
     expect(log.calls()).toBe(0);
     expect(verdictOf(await read({}, others))).toBe("opened");
   });
@@ -342,7 +358,11 @@ test("no log line and no refusal holds a value", async () => {
   await record([secret, { ...stored[0], envelope: secret.envelope }]);
   expect(replica.logged()).toContain("EVIDENCE_INVALID");
   for (const text of [...shown, replica.logged()])
-    for (const form of [canary, Buffer.from(canary).toString("base64"), Buffer.from(canary).toString("hex")])
+    for (const form of [
+      canary,
+      Buffer.from(canary).toString("base64"),
+      Buffer.from(canary).toString("hex"),
+    ])
       expect(text).not.toContain(form);
 });
 

@@ -38,12 +38,18 @@ for (const sealed of ["true", "false"]) reads({ sealed }, 0);
 export function createOpenService(options: OpenOptions): ServiceImpl<typeof OpenService> {
   return {
     open: async ({ items }, context) => ({
-      results: await Promise.all(items.map((item) => openItem(item, options, requestIdOf(context)))),
+      results: await Promise.all(
+        items.map((item) => openItem(item, options, requestIdOf(context))),
+      ),
     }),
   };
 }
 
-async function openItem(item: OpenItem, options: OpenOptions, requestId: string): Promise<OpenResult> {
+async function openItem(
+  item: OpenItem,
+  options: OpenOptions,
+  requestId: string,
+): Promise<OpenResult> {
   const { requestDigest } = item;
   try {
     const opened = await open(item, options);
@@ -53,11 +59,17 @@ async function openItem(item: OpenItem, options: OpenOptions, requestId: string)
     logRefusal(failure, requestId, options.logger);
     const refusal = toRefusal(failure);
     if (failure.reason === Reason.INTERNAL) refusal.metadata = { request_id: requestId };
-    return create(OpenResultSchema, { requestDigest, outcome: { case: "refusal", value: refusal } });
+    return create(OpenResultSchema, {
+      requestDigest,
+      outcome: { case: "refusal", value: refusal },
+    });
   }
 }
 
-/** The order is the product: proven, then recorded, and only then opened (SECURITY.md, "What is claimed"). */
+/**
+ * The order is the product: proven, then recorded, and only then opened (SECURITY.md, "What is
+ * claimed").
+ */
 async function open(item: OpenItem, options: OpenOptions): Promise<OpenedRequest> {
   const { verifier, projectKeys, audit, replyKey } = options;
   using held = new DisposableStack();

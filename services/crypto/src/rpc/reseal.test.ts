@@ -69,7 +69,8 @@ const refusal = async (plan: Plan) => {
 describe("a rollback", () => {
   test("is sealed as the version after the expected one, under the key of now, and opens as no other", async () => {
     const { envelope } = await replica.seal.reseal(planned());
-    const open = (version: number) => openEnvelope(envelope, { ...owner, secretId, version }, current);
+    const open = (version: number) =>
+      openEnvelope(envelope, { ...owner, secretId, version }, current);
     expect(Buffer.from(open(8).plaintext)).toEqual(value);
     expect(() => open(2)).toThrow("a tag does not hold");
     expect(Buffer.from(envelope).includes(value)).toBe(false);

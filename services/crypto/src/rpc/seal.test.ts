@@ -27,7 +27,8 @@ beforeEach(async () => {
   replica = await startReplica(deployment, createAuditContract());
 });
 
-const seal = async (plan: WritePlan = {}) => replica.seal.seal((await planWrite(deployment, plan)).request);
+const seal = async (plan: WritePlan = {}) =>
+  replica.seal.seal((await planWrite(deployment, plan)).request);
 
 async function refusalOf(call: Promise<unknown>): Promise<Failure> {
   const done = await call.then(() => "done", failureOf);
@@ -39,13 +40,18 @@ describe("what is sealed", () => {
   test.each([
     { name: "a new secret", expectedVersion: 0 },
     { name: "a new version", expectedVersion: 7 },
-  ])("$name goes into the envelope of the version after the expected one", async ({ expectedVersion }) => {
-    const { request, secretId, projectKey } = await planWrite(deployment, { expectedVersion });
-    const { envelope, kind, fieldNames } = await replica.seal.seal(request);
-    const place = { vaultId, projectId, secretId, version: expectedVersion + 1 };
-    expect(Buffer.from(openEnvelope(envelope, place, projectKey).plaintext).toString()).toBe("s3cret");
-    expect([kind, fieldNames]).toEqual([ValueKind.SINGLE, []]);
-  });
+  ])(
+    "$name goes into the envelope of the version after the expected one",
+    async ({ expectedVersion }) => {
+      const { request, secretId, projectKey } = await planWrite(deployment, { expectedVersion });
+      const { envelope, kind, fieldNames } = await replica.seal.seal(request);
+      const place = { vaultId, projectId, secretId, version: expectedVersion + 1 };
+      expect(Buffer.from(openEnvelope(envelope, place, projectKey).plaintext).toString()).toBe(
+        "s3cret",
+      );
+      expect([kind, fieldNames]).toEqual([ValueKind.SINGLE, []]);
+    },
+  );
 
   test("named fields come back as sorted names", async () => {
     const plaintext = Buffer.from('{"USER":"u","PASSWORD":"p"}');
@@ -72,7 +78,11 @@ describe("what is sealed", () => {
     expect(keys.map(({ generation }) => generation)).toEqual([1, 1]);
     expect(keys[0]?.key).not.toEqual(keys[1]?.key);
     await expect(
-      unwrapProjectKey(kek, { vaultId, projectId: newId("prj") }, one?.projectKey ?? new Uint8Array()),
+      unwrapProjectKey(
+        kek,
+        { vaultId, projectId: newId("prj") },
+        one?.projectKey ?? new Uint8Array(),
+      ),
     ).rejects.toThrow("a tag does not hold");
   });
 });
@@ -91,9 +101,21 @@ const asMachine: WritePlan = {
   sealedFor: { principalId: machine.id },
 };
 const cases: readonly Case[] = [
-  { step: "credential", name: "missing", plan: { finished: (request) => delete request.credential } },
-  { step: "credential", name: "expired", plan: { credential: { expiresAt: timestampFromMs(nowMs) } } },
-  { step: "signature", name: "missing", plan: { finished: (request) => delete request.signedRequest } },
+  {
+    step: "credential",
+    name: "missing",
+    plan: { finished: (request) => delete request.credential },
+  },
+  {
+    step: "credential",
+    name: "expired",
+    plan: { credential: { expiresAt: timestampFromMs(nowMs) } },
+  },
+  {
+    step: "signature",
+    name: "missing",
+    plan: { finished: (request) => delete request.signedRequest },
+  },
   {
     step: "signature",
     name: "by another key",
@@ -106,7 +128,11 @@ const cases: readonly Case[] = [
     plan: { request: { authority: "elsewhere.test:8443" } },
   },
   { step: "created", name: "too long ago", plan: { request: { createdMs: nowMs - 66_000 } } },
-  { step: "content-digest", name: "of another body", plan: { request: { sentBody: new Uint8Array() } } },
+  {
+    step: "content-digest",
+    name: "of another body",
+    plan: { request: { sentBody: new Uint8Array() } },
+  },
   {
     step: "path",
     name: "a method that writes no value",
@@ -119,7 +145,11 @@ const cases: readonly Case[] = [
   },
   { step: "role", name: "auditor", plan: { credential: { role: Role.AUDITOR } } },
   { step: "role", name: "machine", plan: asMachine },
-  { step: "body", name: "unknown field", plan: { request: { body: Buffer.from([0xfa, 0x01, 0x01, 0x00]) } } },
+  {
+    step: "body",
+    name: "unknown field",
+    plan: { request: { body: Buffer.from([0xfa, 0x01, 0x01, 0x00]) } },
+  },
   {
     step: "binding",
     name: "project key of another project",
@@ -144,7 +174,10 @@ test.each([
   ["a read", "path: it is neither CreateSecret nor AddVersion"],
   ["auditor", "role: the signer may not write secrets"],
   ["machine", "role: the signer may not write secrets"],
-  ["project key of another project", "binding: the project key is not the one of this vault and project"],
+  [
+    "project key of another project",
+    "binding: the project key is not the one of this vault and project",
+  ],
   [
     "another name than the signed body gives a new secret",
     "binding: the name is not the one in the signed body",
@@ -211,7 +244,9 @@ test("a KEK that is away is not taken for evidence that does not hold", async ()
 });
 
 test("a field out of its bounds is named", async () => {
-  const { reason, metadata } = await refusalOf(seal({ value: { suite: SealingSuite.UNSPECIFIED } }));
+  const { reason, metadata } = await refusalOf(
+    seal({ value: { suite: SealingSuite.UNSPECIFIED } }),
+  );
   expect([reason, metadata["field"]]).toEqual([Reason.FIELD_INVALID, "value.suite"]);
 });
 
@@ -219,7 +254,10 @@ test.each([ValueKind.SINGLE, ValueKind.FIELDS])(
   "a plaintext of 65,537 bytes and kind %d is TOO_LARGE",
   async (kind) => {
     const failure = await refusalOf(seal({ plaintext: new Uint8Array(65_537), kind }));
-    expect([failure.reason, failure.metadata]).toEqual([Reason.TOO_LARGE, { limit_bytes: "65536" }]);
+    expect([failure.reason, failure.metadata]).toEqual([
+      Reason.TOO_LARGE,
+      { limit_bytes: "65536" },
+    ]);
   },
 );
 

@@ -1,7 +1,13 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { EvidenceError } from "@sallyport/evidence";
 import type { SealService } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/seal_pb.ts";
-import { EnvelopeError, type KekProvider, newKey, WrongKekError, zeroing } from "@sallyport/proto/keyring";
+import {
+  EnvelopeError,
+  type KekProvider,
+  newKey,
+  WrongKekError,
+  zeroing,
+} from "@sallyport/proto/keyring";
 import type { Verifier } from "../evidence.ts";
 import type { HeldProjectKey, ProjectKeyCache } from "../project-key-cache.ts";
 import { type KeyOwner, wrapProjectKey } from "../project-key.ts";
@@ -27,7 +33,8 @@ export function createSealService({
 }: SealOptions): ServiceImpl<typeof SealService> {
   return {
     async newProjectKey({ vaultId, projectId, generation }) {
-      const wrap = (key: Uint8Array) => wrapProjectKey(kek, { vaultId, projectId }, { generation, key });
+      const wrap = (key: Uint8Array) =>
+        wrapProjectKey(kek, { vaultId, projectId }, { generation, key });
       return { projectKey: await zeroing(newKey(), wrap) };
     },
     async seal(request) {
@@ -45,7 +52,9 @@ export function createSealService({
         const rollback = verifyRollback(request, verifier);
         using former = await projectKeyOf(rollback.from, request.formerProjectKey, projectKeys);
         using current = await projectKeyOf(rollback.to, request.projectKey, projectKeys);
-        const envelope = await orBinding(() => reseal(rollback, request.envelope, { former, current }));
+        const envelope = await orBinding(() =>
+          reseal(rollback, request.envelope, { former, current }),
+        );
         return { requestDigest: rollback.requestDigest, envelope };
       } catch (error) {
         throw refusalOf(error);

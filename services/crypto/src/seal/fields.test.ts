@@ -1,8 +1,10 @@
 import { expect, test } from "vitest";
 import { FieldsError, fieldNamesOf } from "./fields.ts";
 
-const names = (count: number) => Array.from({ length: count }, (_, at) => `N${String(at).padStart(2, "0")}`);
-const objectOf = (fields: readonly string[]) => `{${fields.map((name) => `"${name}":""`).join(",")}}`;
+const names = (count: number) =>
+  Array.from({ length: count }, (_, at) => `N${String(at).padStart(2, "0")}`);
+const objectOf = (fields: readonly string[]) =>
+  `{${fields.map((name) => `"${name}":""`).join(",")}}`;
 
 test.each([
   { name: "one", json: '{"A":"1"}', want: ["A"] },
@@ -67,7 +69,10 @@ test.each([
   ["{}", "is not one JSON object of named strings"],
   ['{"A', "is not one JSON object of named strings"],
   ['{"A-B":"1"}', "has a field whose name is not an identifier of at most 128 characters"],
-  [objectOf(["n".repeat(129)]), "has a field whose name is not an identifier of at most 128 characters"],
+  [
+    objectOf(["n".repeat(129)]),
+    "has a field whose name is not an identifier of at most 128 characters",
+  ],
   ['{"A":"1","A":"1"}', "has a field twice"],
   [objectOf(names(65)), "has more than 64 fields"],
 ])("says of %s that it %s", (json, message) => {
@@ -81,6 +86,11 @@ test("refuses what is not UTF-8", () => {
 });
 
 test("an error never holds any of the plaintext", () => {
-  for (const json of ['{"canary-x":"canary-y"}', '{"canary":"x","canary":"y"}', '{"A":"canary', "canary"])
+  for (const json of [
+    '{"canary-x":"canary-y"}',
+    '{"canary":"x","canary":"y"}',
+    '{"A":"canary',
+    "canary",
+  ])
     expect(() => fieldNamesOf(Buffer.from(json))).toThrow(/^(?!.*canary)/);
 });

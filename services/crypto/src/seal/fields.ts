@@ -17,8 +17,8 @@ const escapes = Buffer.from('"\\/bfnrt');
 const spaces = Buffer.from(" \t\n\r");
 
 /**
- * Reads the names of the fields of a plaintext, sorted: a UTF-8 JSON object of 1 to 64 strings, names as identifiers,
- * written without escapes, none twice. Throws FieldsError.
+ * Reads the names of the fields of a plaintext, sorted: a UTF-8 JSON object of 1 to 64 strings,
+ * names as identifiers, written without escapes, none twice. Throws FieldsError.
  *
  * Security: values are stepped over, never made into JavaScript strings, which nobody can zero.
  */

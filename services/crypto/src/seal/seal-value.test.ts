@@ -10,7 +10,10 @@ import { sealVersion } from "./seal-value.ts";
 const suite = SealingSuite.HPKE_X25519_SHA256_AES256GCM;
 
 /** Seals into an envelope what a sealing key opens to this plaintext. */
-function sealAs(plaintext: Uint8Array, value: { readonly suite: SealingSuite; readonly kind: ValueKind }) {
+function sealAs(
+  plaintext: Uint8Array,
+  value: { readonly suite: SealingSuite; readonly kind: ValueKind },
+) {
   const key = { publicKey: new Uint8Array(32), open: async () => plaintext };
   const write = {
     vaultId: newId("vlt"),
@@ -47,7 +50,11 @@ test.each([
     value: { suite: SealingSuite.UNSPECIFIED, kind: ValueKind.SINGLE },
     description: "is sealed with an unknown suite",
   },
-  { name: "kind", value: { suite, kind: ValueKind.UNSPECIFIED }, description: "is of an unknown kind" },
+  {
+    name: "kind",
+    value: { suite, kind: ValueKind.UNSPECIFIED },
+    description: "is of an unknown kind",
+  },
 ])(
   "a $name that the contract may name one day is refused until it is built",
   async ({ value, description }) => {

@@ -3,7 +3,12 @@ import { SealingSuite, ValueKind } from "@sallyport/proto/gen/sallyport/evidence
 import { writeInfo } from "@sallyport/proto/signing";
 import { type Failure, fail } from "@sallyport/rpc";
 import { zeroing } from "@sallyport/proto/keyring";
-import { type PlaintextKind, isPlaintextKind, maxPlaintextBytes, sealEnvelope } from "../envelope.ts";
+import {
+  type PlaintextKind,
+  isPlaintextKind,
+  maxPlaintextBytes,
+  sealEnvelope,
+} from "../envelope.ts";
 import type { SealingKey } from "../hpke.ts";
 import type { ProjectKey } from "../project-key.ts";
 import { FieldsError, fieldNamesOf } from "./fields.ts";
@@ -20,8 +25,9 @@ export type SealedVersion = {
 };
 
 /**
- * Opens what the user sealed for this very write, checks its layout, and seals it into the envelope of the next version.
- * Throws Failure FIELD_INVALID or TOO_LARGE, in words that hold nothing of the value.
+ * Opens what the user sealed for this very write, checks its layout, and seals it into the envelope
+ * of the next version. Throws Failure FIELD_INVALID or TOO_LARGE, in words that hold nothing of the
+ * value.
  */
 export async function sealVersion(
   write: VerifiedWrite,
@@ -39,7 +45,8 @@ export async function sealVersion(
 
 async function openValue(write: VerifiedWrite, keys: SealingKeys): Promise<Uint8Array> {
   const { suite, keyId, encapsulatedKey, ciphertext, kind } = write.value;
-  if (suite !== SealingSuite.HPKE_X25519_SHA256_AES256GCM) throw invalid("is sealed with an unknown suite");
+  if (suite !== SealingSuite.HPKE_X25519_SHA256_AES256GCM)
+    throw invalid("is sealed with an unknown suite");
   const key = keys.get(keyId);
   if (!key) throw invalid("is sealed to a key that is not in use: get the keyset again");
   try {

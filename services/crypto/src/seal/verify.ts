@@ -29,7 +29,9 @@ export type WriteTarget = {
   readonly value: SealedValue;
 };
 
-/** A write that a user with the right role signed, with the names that secrets says the ids have. */
+/**
+ * A write that a user with the right role signed, with the names that secrets says the ids have.
+ */
 export type VerifiedWrite = Omit<WriteTarget, "name"> & {
   readonly projectName: string;
   readonly secretName: string;
@@ -38,7 +40,9 @@ export type VerifiedWrite = Omit<WriteTarget, "name"> & {
   readonly requestDigest: Uint8Array;
 };
 
-/** A rollback that a user with the right role signed: which version is brought back, and as which. */
+/**
+ * A rollback that a user with the right role signed: which version is brought back, and as which.
+ */
 export type VerifiedRollback = {
   readonly from: Place;
   readonly to: Place;
@@ -53,23 +57,31 @@ const rollbackPath = `/${SecretService.typeName}/${rollbackSecret.name}`;
 type Evidence = Pick<SealRequest | ResealRequest, "signedRequest" | "credential">;
 
 /**
- * Proves a write from its evidence alone, trusting neither gateway nor secrets. Only the names are as secrets told them;
- * the value opens only if the user sealed it for them. Throws EvidenceError naming the step that
- * does not hold, Failure FIELD_INVALID where the user broke a bound. Opens nothing.
+ * Proves a write from its evidence alone, trusting neither gateway nor secrets. Only the names are
+ * as secrets told them; the value opens only if the user sealed it for them. Throws EvidenceError
+ * naming the step that does not hold, Failure FIELD_INVALID where the user broke a bound. Opens
+ * nothing.
  */
 export function verifyWrite(request: SealRequest, verifier: Verifier): VerifiedWrite {
   const what = "it is neither CreateSecret nor AddVersion";
-  const { signed, ...writer } = proveWriter(request, verifier, { paths: [createPath, addPath], what });
+  const { signed, ...writer } = proveWriter(request, verifier, {
+    paths: [createPath, addPath],
+    what,
+  });
   const { name, ...target } = decodeTarget(signed);
   const { projectName, secretName } = request;
-  demand("binding", name === undefined || name === secretName, "the name is not the one in the signed body");
+  demand(
+    "binding",
+    name === undefined || name === secretName,
+    "the name is not the one in the signed body",
+  );
 
   return { ...target, projectName, secretName, ...writer };
 }
 
 /**
- * Proves a rollback likewise. Both places are as the user signed them, so what secrets adds can only be the envelope
- * that belongs there. Throws the same.
+ * Proves a rollback likewise. Both places are as the user signed them, so what secrets adds can
+ * only be the envelope that belongs there. Throws the same.
  */
 export function verifyRollback(request: ResealRequest, verifier: Verifier): VerifiedRollback {
   const of = { paths: [rollbackPath], what: "it is not RollbackSecret" };
@@ -99,7 +111,11 @@ function proveWriter(
 }
 
 function checkRole({ path }: SignedRequest, user: CredentialClaims): void {
-  demand("role", user.kind === PrincipalKind.USER && mayCall(path, user), "the signer may not write secrets");
+  demand(
+    "role",
+    user.kind === PrincipalKind.USER && mayCall(path, user),
+    "the signer may not write secrets",
+  );
 }
 
 function decodeTarget(signed: SignedRequest): WriteTarget {
@@ -107,6 +123,9 @@ function decodeTarget(signed: SignedRequest): WriteTarget {
     const { projectId, secretId, name, value } = decodeBody(CreateSecretRequestSchema, signed);
     return { projectId, secretId, expectedVersion: 0, name, value: present("body", value) };
   }
-  const { projectId, secretId, expectedVersion, value } = decodeBody(AddVersionRequestSchema, signed);
+  const { projectId, secretId, expectedVersion, value } = decodeBody(
+    AddVersionRequestSchema,
+    signed,
+  );
   return { projectId, secretId, expectedVersion, value: present("body", value) };
 }

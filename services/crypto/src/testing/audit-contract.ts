@@ -9,8 +9,9 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { Append } from "../open/record.ts";
 
 /**
- * What goes wrong with the next call: it never arrives, its answer is lost after the commit, it is never confirmed, or its
- * last event is refused, or its machine caused too many records, or it takes for ever.
+ * What goes wrong with the next call: it never arrives, its answer is lost after the commit, it is
+ * never confirmed, or its last event is refused, or its machine caused too many records, or it
+ * takes for ever.
  */
 export type Trouble = "away" | "lost answer" | "unconfirmed" | "refused" | "limited" | "stuck";
 
@@ -25,9 +26,9 @@ export type AuditContract = {
 };
 
 /**
- * The part of audit's contract that crypto builds on, in memory and for tests only: an event id counts once; a secret is
- * read once for a decision and once for a request, and only the same attempt is told "committed" again; the answer comes
- * after the commit.
+ * The part of audit's contract that crypto builds on, in memory and for tests only: an event id
+ * counts once; a secret is read once for a decision and once for a request, and only the same
+ * attempt is told "committed" again; the answer comes after the commit.
  */
 export function createAuditContract(): AuditContract {
   const events: Event[] = [];
@@ -38,14 +39,18 @@ export function createAuditContract(): AuditContract {
       ({ eventId, decisionId, secretId, requestDigest }) =>
         eventId === event.eventId ||
         (secretId === event.secretId &&
-          (decisionId === event.decisionId || Buffer.compare(requestDigest, event.requestDigest) === 0)),
+          (decisionId === event.decisionId ||
+            Buffer.compare(requestDigest, event.requestDigest) === 0)),
     );
     if (!earlier) events.push(event);
     const own = !earlier || Buffer.compare(earlier.attemptId, event.attemptId) === 0;
     return { eventId: event.eventId, status: own ? AppendStatus.COMMITTED : AppendStatus.CONFLICT };
   };
   const refuseLast = ({ eventId }: Event, index: number, { length }: readonly Event[]) => {
-    return { eventId, status: index === length - 1 ? AppendStatus.REFUSED : AppendStatus.HELD_BACK };
+    return {
+      eventId,
+      status: index === length - 1 ? AppendStatus.REFUSED : AppendStatus.HELD_BACK,
+    };
   };
   const limit = ({ eventId }: Event) => {
     const refusal = { reason: Reason.RATE_LIMITED, retryAfter: { seconds: 7n } };
@@ -62,7 +67,8 @@ export function createAuditContract(): AuditContract {
         if (trouble === "limited") return { results: request.events.map(limit) };
         if (trouble === "stuck") await once(signal, "abort");
         const results = request.events.map(place);
-        if (trouble === "lost answer") throw new ConnectError("the connection broke", Code.Unavailable);
+        if (trouble === "lost answer")
+          throw new ConnectError("the connection broke", Code.Unavailable);
         return { results };
       },
     });

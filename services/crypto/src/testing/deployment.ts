@@ -1,7 +1,10 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { loadTrust, publicKeyOf } from "@sallyport/evidence";
-import { KeyUse, type PublicKeySchema } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import {
+  KeyUse,
+  type PublicKeySchema,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { rootFingerprint } from "@sallyport/proto/signing";
 import { createAnswerKeys, signTestKeyset } from "@sallyport/test/infra";
@@ -14,7 +17,10 @@ export const nowMs = 1_790_000_000_000;
 /** The public name of every test deployment. */
 export const publicName = "sallyport.test:8443";
 
-/** All keys of a deployment, the private ones of other processes included, and one of each thing. For tests only. */
+/**
+ * All keys of a deployment, the private ones of other processes included, and one of each thing.
+ * For tests only.
+ */
 export type TestDeployment = ReturnType<typeof createDeployment>;
 
 /** Makes a deployment: root, keyset, keyring, a vault with a project, a machine and a user. */
@@ -35,7 +41,11 @@ export function createDeployment() {
       use: KeyUse.SEALING,
       publicKey: sealingPublicKeyOf(key),
     })),
-    ...keyring.reply.map(({ keyId, key }) => ({ keyId, use: KeyUse.REPLY, publicKey: publicKeyOf(key) })),
+    ...keyring.reply.map(({ keyId, key }) => ({
+      keyId,
+      use: KeyUse.REPLY,
+      publicKey: publicKeyOf(key),
+    })),
     { keyId: "log-1", use: KeyUse.LOG, publicKey: publicKeyOf(newKey()) },
     ...createAnswerKeys().published,
   ]);

@@ -44,7 +44,12 @@ export async function storeSecret(
   const plaintext = Buffer.from(value);
   const secretId = newId("sec");
   const projectKey = { generation: 1, key: newKey() };
-  const envelope = sealEnvelope(plaintext, kind, { vaultId, projectId, secretId, version: 3 }, projectKey);
+  const envelope = sealEnvelope(
+    plaintext,
+    kind,
+    { vaultId, projectId, secretId, version: 3 },
+    projectKey,
+  );
   const wrapped = await wrapProjectKey(createFileKek(kek), { vaultId, projectId }, projectKey);
   return { secretId, name, version: 3, plaintext, envelope, projectKey: wrapped };
 }
@@ -54,7 +59,10 @@ type PermitInit = Init<typeof PermitClaimsSchema>;
 type SlipInit = Init<typeof SlipClaimsSchema>;
 type AskedInit = Init<typeof ReadSecretsRequestSchema>;
 
-/** What differs from a valid read. Everything after the change is made as its maker would: signed, sealed, hashed. */
+/**
+ * What differs from a valid read. Everything after the change is made as its maker would: signed,
+ * sealed, hashed.
+ */
 export type ReadPlan = {
   readonly asked?: AskedInit;
   readonly request?: Partial<RequestPlan>;
@@ -68,7 +76,9 @@ export type ReadPlan = {
   readonly item?: (item: OpenItem) => void;
 };
 
-/** Makes an item for Open: these secrets read by the machine, with the evidence of every process. */
+/**
+ * Makes an item for Open: these secrets read by the machine, with the evidence of every process.
+ */
 export function planRead(
   deployment: TestDeployment,
   stored: readonly StoredSecret[],

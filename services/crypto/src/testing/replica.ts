@@ -19,8 +19,8 @@ import type { AuditContract } from "./audit-contract.ts";
 import { type TestDeployment, nowMs, publicName } from "./deployment.ts";
 
 /**
- * Starts crypto's services in memory, with the deployment's keys, or the KEK of a KMS. Give several the same audit to have
- * replicas.
+ * Starts crypto's services in memory, with the deployment's keys, or the KEK of a KMS. Give several
+ * the same audit to have replicas.
  */
 export async function startReplica(
   { trust, keyring, kek: kekBytes }: TestDeployment,
@@ -61,13 +61,17 @@ export async function startReplica(
           logger,
         }),
       );
-      service(SealService, createSealService({ verifier, kek, projectKeys, sealingKeys: () => sealingKeys }));
+      service(
+        SealService,
+        createSealService({ verifier, kek, projectKeys, sealingKeys: () => sealingKeys }),
+      );
     },
     { router: { interceptors: [boundary] } },
   );
   const open = createClient(OpenService, transport);
   return {
-    open: async (...items: OpenItem[]): Promise<OpenResult[]> => (await open.open({ items })).results,
+    open: async (...items: OpenItem[]): Promise<OpenResult[]> =>
+      (await open.open({ items })).results,
     seal: createClient(SealService, transport),
     /** Everything that a handler threw so far. */
     thrown,

@@ -9,13 +9,21 @@ import {
   type SignedRequest,
   SignedRequestSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { contentDigest, requestDigest, signatureBase, signatureParams } from "@sallyport/proto/signing";
+import {
+  contentDigest,
+  requestDigest,
+  signatureBase,
+  signatureParams,
+} from "@sallyport/proto/signing";
 import { type TestDeployment, nowMs, publicName } from "./deployment.ts";
 
 /** Who signs, and under which keyid. */
 export type TestSigner = { readonly keyId: string; readonly seed: Uint8Array };
 
-/** What to sign; whatever is absent is as it should be. `sentBody` replaces the body after it was signed. */
+/**
+ * What to sign; whatever is absent is as it should be. `sentBody` replaces the body after it was
+ * signed.
+ */
 export type RequestPlan = {
   readonly path: string;
   readonly body: Uint8Array;
@@ -67,7 +75,12 @@ export function machineCredential(
   issuer = deployment.identity,
 ): Credential {
   const { id, seed } = deployment.machine;
-  const own = { principalId: id, keyId: id, kind: PrincipalKind.MACHINE, publicKey: publicKeyOf(seed) };
+  const own = {
+    principalId: id,
+    keyId: id,
+    kind: PrincipalKind.MACHINE,
+    publicKey: publicKeyOf(seed),
+  };
   return signCredential({ ...timed(deployment.vaultId), ...own, ...changed }, issuer);
 }
 

@@ -4,7 +4,11 @@ import {
   type SealRequest,
   SealRequestSchema,
 } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/seal_pb.ts";
-import { KeyUse, SealingSuite, ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import {
+  KeyUse,
+  SealingSuite,
+  ValueKind,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
   AddVersionRequestSchema,
   CreateSecretRequestSchema,
@@ -22,7 +26,10 @@ const suite = new CipherSuite({
   aead: new Aes256Gcm(),
 });
 
-/** What differs from a valid write. `sealedFor` changes what the value is sealed for, not what the request says. */
+/**
+ * What differs from a valid write. `sealedFor` changes what the value is sealed for, not what the
+ * request says.
+ */
 export type WritePlan = {
   readonly plaintext?: Uint8Array;
   readonly kind?: ValueKind;
@@ -44,7 +51,10 @@ export type PlannedWrite = {
 };
 
 /** Makes a request for Seal: a value sealed by the user, in a signed CreateSecret or AddVersion. */
-export async function planWrite(deployment: TestDeployment, plan: WritePlan = {}): Promise<PlannedWrite> {
+export async function planWrite(
+  deployment: TestDeployment,
+  plan: WritePlan = {},
+): Promise<PlannedWrite> {
   const { vaultId, projectId, user, kek } = deployment;
   const { plaintext = Buffer.from("s3cret"), kind = ValueKind.SINGLE, expectedVersion = 0 } = plan;
   const { secretId, idNonce } = newSecretId(vaultId);
@@ -59,7 +69,11 @@ export async function planWrite(deployment: TestDeployment, plan: WritePlan = {}
     ...names,
     ...plan.sealedFor,
   };
-  const value = { ...(await sealToDeployment(deployment, plaintext, binding)), kind, ...plan.value };
+  const value = {
+    ...(await sealToDeployment(deployment, plaintext, binding)),
+    kind,
+    ...plan.value,
+  };
   const { signedRequest } = signRequest({
     path: `/sallyport.secrets.v1.SecretService/${expectedVersion === 0 ? "CreateSecret" : "AddVersion"}`,
     body:
@@ -84,12 +98,21 @@ export async function planWrite(deployment: TestDeployment, plan: WritePlan = {}
   const projectKey = { generation: 2, key: newKey() };
   const wrapped = await wrapProjectKey(createFileKek(kek), { vaultId, projectId }, projectKey);
   const credential = userCredential(deployment, plan.credential);
-  const request = create(SealRequestSchema, { signedRequest, credential, projectKey: wrapped, ...names });
+  const request = create(SealRequestSchema, {
+    signedRequest,
+    credential,
+    projectKey: wrapped,
+    ...names,
+  });
   plan.finished?.(request);
   return { request, secretId, projectKey };
 }
 
-async function sealToDeployment({ trust }: TestDeployment, plaintext: Uint8Array, binding: WriteBinding) {
+async function sealToDeployment(
+  { trust }: TestDeployment,
+  plaintext: Uint8Array,
+  binding: WriteBinding,
+) {
   const { keyId, publicKey } = trust.preferred(KeyUse.SEALING);
   const recipientPublicKey = await suite.kem.deserializePublicKey(publicKey);
   const sender = await suite.createSenderContext({ recipientPublicKey, info: writeInfo(binding) });

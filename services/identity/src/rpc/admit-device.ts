@@ -33,19 +33,26 @@ type Guest = {
 };
 
 /**
- * Spends a login code whose proof holds and makes the device key, or tells why not. The people of the vault change one
- * after another, so names are unique and nobody adds a device to a user who is being removed.
+ * Spends a login code whose proof holds and makes the device key, or tells why not. The people of
+ * the vault change one after another, so names are unique and nobody adds a device to a user who is
+ * being removed.
  */
-export async function admitDevice(tx: Tx, request: RedeemLoginCodeRequest, now: Date): Promise<Outcome> {
+export async function admitDevice(
+  tx: Tx,
+  request: RedeemLoginCodeRequest,
+  now: Date,
+): Promise<Outcome> {
   await lockPeopleOf(tx, request.vaultId);
   const code = await lockLoginCode(tx, request.vaultId, request.codeId);
   if (!code) return refusal(rejected("token"));
   const redeemer = code.redeemedBy === null ? undefined : await findUserKey(tx, code.redeemedBy);
   const verdict = judgeLoginCode(code, redeemer, request.devicePublicKey, now.getTime());
   if (verdict) return refusal(verdict);
-  if (redeemer) return { kind: "admitted", admitted: { ...redeemer, how: "again", endsAt: endOf(redeemer) } };
+  if (redeemer)
+    return { kind: "admitted", admitted: { ...redeemer, how: "again", endsAt: endOf(redeemer) } };
   if (await findUserKeyByPublicKey(tx, request.devicePublicKey)) return refusal(rejected("key"));
-  const guest = code.userId === null ? await enroll(tx, request, code, now) : await recall(tx, request, code);
+  const guest =
+    code.userId === null ? await enroll(tx, request, code, now) : await recall(tx, request, code);
   if ("reason" in guest) return refusal(guest);
   return { kind: "admitted", admitted: await addKey(tx, request, code, guest, now) };
 }
@@ -76,11 +83,17 @@ async function recall(
 ): Promise<Guest | Verdict> {
   const user = await findUser(tx, vaultId, userId ?? "");
   if (!user || user.removedAt) return { reason: Reason.TOKEN_REVOKED, step: "revoked" };
-  return userName === "" || userName === user.name ? user : invalidName("is not the name of the code's user");
+  return userName === "" || userName === user.name
+    ? user
+    : invalidName("is not the name of the code's user");
 }
 
 function invalidName(description: string): Verdict {
-  return { reason: Reason.FIELD_INVALID, step: "name", metadata: { field: "user_name", description } };
+  return {
+    reason: Reason.FIELD_INVALID,
+    step: "name",
+    metadata: { field: "user_name", description },
+  };
 }
 
 async function addKey(
@@ -92,7 +105,13 @@ async function addKey(
 ): Promise<Admitted> {
   const keyId = newKeyId(userId);
   const endsAt = new Date(now.getTime() + deviceKeyLifetimeMs);
-  await insertUserKey(tx, { keyId, userId, publicKey: devicePublicKey, createdAt: now, expiresAt: endsAt });
+  await insertUserKey(tx, {
+    keyId,
+    userId,
+    publicKey: devicePublicKey,
+    createdAt: now,
+    expiresAt: endsAt,
+  });
   if (!(await redeemLoginCode(tx, code.codeId, keyId, now)))
     throw fail(Reason.INTERNAL, {}, new Error("a login code was not spent"));
   const how = code.userId === null ? "newUser" : "newDevice";

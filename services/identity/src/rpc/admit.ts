@@ -5,7 +5,14 @@ import { newEvent } from "@sallyport/proto/catalogue";
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { fail } from "@sallyport/rpc";
-import { type Attempt, type Verdict, capReached, judgeRetry, judgeToken, rejected } from "../enrollment.ts";
+import {
+  type Attempt,
+  type Verdict,
+  capReached,
+  judgeRetry,
+  judgeToken,
+  rejected,
+} from "../enrollment.ts";
 import { makesNames, nameMachine } from "../machine-name.ts";
 import { originOf } from "../reports.ts";
 import { type Admitted, admitMachine } from "../store/admission.ts";
@@ -26,8 +33,9 @@ export type AdmitParts = { readonly outbox: Pick<Outbox, "record">; readonly mac
 const mostTries = 5;
 
 /**
- * Counts a use and makes the machine of an enrollment that was judged to be good, or tells what has changed since. The
- * machines of one vault are made one after another, so the uses, the cap and the names that are free are exact.
+ * Counts a use and makes the machine of an enrollment that was judged to be good, or tells what has
+ * changed since. The machines of one vault are made one after another, so the uses, the cap and the
+ * names that are free are exact.
  */
 export async function admit(
   tx: Tx,
@@ -40,7 +48,8 @@ export async function admit(
   for (let tries = 0; tries < mostTries; tries += 1) {
     const admitted = await make(tx, parts, token, attempt, publicKey);
     if (admitted) {
-      if (admitted.uses === token.maxUses) await recordExhausted(tx, parts, context, token, admitted.machine);
+      if (admitted.uses === token.maxUses)
+        await recordExhausted(tx, parts, context, token, admitted.machine);
       return { kind: "admitted", machine: admitted.machine, token };
     }
     const changed = await judgeAgain(tx, parts, token, attempt, publicKey);
@@ -63,13 +72,15 @@ function make(
 ): Promise<Admitted | undefined> {
   const { nowMs, machineId, hostname } = attempt;
   const name = nameMachine(machineNamePattern, attempt);
-  if (name === undefined) throw fail(Reason.INTERNAL, {}, new Error("a name was judged twice differently"));
+  if (name === undefined)
+    throw fail(Reason.INTERNAL, {}, new Error("a name was judged twice differently"));
   const times = { createdAt: new Date(nowMs), expiresAt: new Date(nowMs + machineLifetimeMs) };
   const machine = { machineId, vaultId, tokenId, publicKey, name, hostname, ...times };
   return admitMachine(tx, machine, { cap: machineCap, uniqueName: makesNames(machineNamePattern) });
 }
 
-// Undefined when nothing speaks against another try: there was no room, or the name that was made was taken.
+// Undefined when nothing speaks against another try: there was no room, or the name that was made
+// was taken.
 async function judgeAgain(
   tx: Tx,
   { machineCap }: AdmitParts,

@@ -15,12 +15,16 @@ import { type Machine, findMachineByKey } from "../store/machines.ts";
 import type { Token } from "../store/tokens.ts";
 import { type EnrollParts, type Enrollment, recordRefusal } from "./enrollment-refusal.ts";
 
-/** What an enrollment comes to before any lock: the machine that the key already is, and why it is refused. */
+/**
+ * What an enrollment comes to before any lock: the machine that the key already is, and why it is
+ * refused.
+ */
 export type Early = { readonly before: Machine | undefined; readonly verdict: Verdict | undefined };
 
 /**
- * Judges an enrollment whose proof holds, without a lock: refusals are final, for uses and time only run out. The token
- * must have been read before: a last use that this very key spent is then seen as its machine.
+ * Judges an enrollment whose proof holds, without a lock: refusals are final, for uses and time
+ * only run out. The token must have been read before: a last use that this very key spent is then
+ * seen as its machine.
  */
 export async function judgeEarly(
   parts: Pick<EnrollParts, "database">,
@@ -34,8 +38,8 @@ export async function judgeEarly(
 }
 
 /**
- * Answers Enroll with validate_only: every check and its record, but no use, no machine and no lock, so that another
- * enrollment may be faster.
+ * Answers Enroll with validate_only: every check and its record, but no use, no machine and no
+ * lock, so that another enrollment may be faster.
  */
 export async function checkEnrollment(
   parts: EnrollParts,
@@ -51,7 +55,8 @@ export async function checkEnrollment(
   if (verdict) throw fail(verdict.reason, verdict.metadata);
   const expiresMs = before?.expiresAt.getTime() ?? attempt.nowMs + token.machineLifetimeMs;
   return {
-    machineName: before?.name ?? nameMachine(token.machineNamePattern, attempt) ?? request.machineName,
+    machineName:
+      before?.name ?? nameMachine(token.machineNamePattern, attempt) ?? request.machineName,
     vaultId: token.vaultId,
     expiresAt: timestampFromMs(expiresMs),
     projectIds: token.projectIds,
@@ -60,7 +65,10 @@ export async function checkEnrollment(
   };
 }
 
-async function judgeAll(parts: EnrollParts, { request, token, attempt }: Enrollment): Promise<Early> {
+async function judgeAll(
+  parts: EnrollParts,
+  { request, token, attempt }: Enrollment,
+): Promise<Early> {
   const early = await judgeEarly(parts, request, token, attempt);
   if (early.verdict || early.before) return early;
   const { machineCap, database } = parts;

@@ -15,7 +15,10 @@ import { type LoginCode, insertLoginCode } from "../store/login-codes.ts";
 import { type StoredRole, storedRoleOf } from "../store/roles.ts";
 
 /** What making login codes works with. */
-export type CreateLoginCodeParts = { readonly outbox: Pick<Outbox, "record">; readonly clock: () => number };
+export type CreateLoginCodeParts = {
+  readonly outbox: Pick<Outbox, "record">;
+  readonly clock: () => number;
+};
 
 type Handlers = Pick<ForwardHandlers<typeof UserService>, "createLoginCode" | "createDeviceCode">;
 
@@ -44,13 +47,23 @@ async function make(
   guestOf: (signer: Principal) => Guest,
 ) {
   const nowMs = clock();
-  const times = { createdAt: new Date(nowMs), expiresAt: new Date(nowMs + lifetimeMs("lifetime", lifetime)) };
+  const times = {
+    createdAt: new Date(nowMs),
+    expiresAt: new Date(nowMs + lifetimeMs("lifetime", lifetime)),
+  };
   const code = await context
     .mutate(async (tx) => {
       const signer = await holdSigner(tx, context);
       const { id: createdBy, keyId: createdByKey, vaultId } = signer;
       const maker = { createdBy, createdByKey };
-      const made = { codeId: newId("tok"), vaultId, keySha256, ...maker, ...guestOf(signer), ...times };
+      const made = {
+        codeId: newId("tok"),
+        vaultId,
+        keySha256,
+        ...maker,
+        ...guestOf(signer),
+        ...times,
+      };
       const stored = await insertLoginCode(tx, made);
       await outbox.record(tx, created(stored, context, nowMs));
       return stored;
@@ -72,6 +85,10 @@ function created(
     ...originOf(context, nowMs),
     vaultId,
     subjectId: codeId,
-    detail: { role, expires_at: expiresAt.toISOString(), ...(userId === null ? {} : { user_id: userId }) },
+    detail: {
+      role,
+      expires_at: expiresAt.toISOString(),
+      ...(userId === null ? {} : { user_id: userId }),
+    },
   });
 }

@@ -27,7 +27,9 @@ export type CreateTokenParts = {
   readonly clock: () => number;
 };
 
-/** Makes CreateToken. A token may contain only what its maker could grant now, as policy sees it. */
+/**
+ * Makes CreateToken. A token may contain only what its maker could grant now, as policy sees it.
+ */
 export function createCreateToken(
   parts: CreateTokenParts,
 ): ForwardHandlers<typeof EnrollmentService>["createToken"] {

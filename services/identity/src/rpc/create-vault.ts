@@ -21,7 +21,10 @@ export type CreateVaultParts = {
 /** How long the login code of a new vault's owner can be redeemed: 7 days, in milliseconds. */
 export const newVaultCodeLifetimeMs = 7 * 86_400_000;
 
-/** Makes CreateVault. Both vaults have it on record: the one whose owner made it, and the one that was made. */
+/**
+ * Makes CreateVault. Both vaults have it on record: the one whose owner made it, and the one that
+ * was made.
+ */
 export function createCreateVault({
   outbox,
   machineCap,
@@ -52,7 +55,12 @@ export function createCreateVault({
             subjectId: vaultId,
             detail: { name },
           }),
-          newEvent("identity", "vault.created", { ...about, vaultId, subjectId: vaultId, detail: { name } }),
+          newEvent("identity", "vault.created", {
+            ...about,
+            vaultId,
+            subjectId: vaultId,
+            detail: { name },
+          }),
           newEvent("identity", "login_code.created", {
             ...about,
             vaultId,

@@ -7,8 +7,8 @@ import { revokeCodesOf } from "../store/login-codes.ts";
 import type { User } from "../store/users.ts";
 
 /**
- * Ends the login codes that a user made, or that would add a device to the user, as far as they were not redeemed: each
- * has a record. Returns how many. The vault's people are locked meanwhile.
+ * Ends the login codes that a user made, or that would add a device to the user, as far as they
+ * were not redeemed: each has a record. Returns how many. The vault's people are locked meanwhile.
  */
 export async function endCodes(
   tx: Tx,

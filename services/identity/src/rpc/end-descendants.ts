@@ -15,11 +15,12 @@ export const mostDescendants = 500;
 const longestReason = 500;
 
 /**
- * Ends what came of a device that has ended: each has a record that names the device. The vault's people are locked
- * meanwhile, so nobody joins. Throws Failure LAST_OWNER, and then nothing of it is stored.
+ * Ends what came of a device that has ended: each has a record that names the device. The vault's
+ * people are locked meanwhile, so nobody joins. Throws Failure LAST_OWNER, and then nothing of it
+ * is stored.
  *
- * Security: tokens come last, and are looked for again. Until the keys of the devices before have ended, one of them may
- * make another; from then on `holdSigner` refuses it.
+ * Security: tokens come last, and are looked for again. Until the keys of the devices before have
+ * ended, one of them may make another; from then on `holdSigner` refuses it.
  */
 export async function endDescendants(
   tx: Tx,
@@ -36,13 +37,17 @@ export async function endDescendants(
     if (key) await endDevice(tx, outbox, context, key, why, now);
   }
   const made = await findTokensOf(tx, vaultId, firstKeyId, now, mostDescendants);
-  for (const user of users.slice(0, mostDescendants)) await endUser(tx, outbox, context, user, why, now);
+  for (const user of users.slice(0, mostDescendants))
+    await endUser(tx, outbox, context, user, why, now);
   const about = { ...actorOf(context), ...originOf(context, now.getTime()), vaultId };
   for (const tokenId of made) {
     const ended = await revokeToken(tx, { vaultId, tokenId, reason: why }, now);
     if (!ended) continue; // It ended with its user.
     const detail = { revoke_reason: why };
-    await outbox.record(tx, newEvent("identity", "token.revoked", { ...about, subjectId: tokenId, detail }));
+    await outbox.record(
+      tx,
+      newEvent("identity", "token.revoked", { ...about, subjectId: tokenId, detail }),
+    );
   }
   return made;
 }

@@ -8,9 +8,9 @@ import { recordKeyChanges } from "../store/key-changes.ts";
 import { type UserKey, revokeDeviceKeys } from "../store/user-keys.ts";
 
 /**
- * Ends a device: the key, what it was renewed from and what it was renewed to, for whoever holds one of them may have
- * made the next. The vault's people are locked meanwhile. Ending it again changes and records nothing. Throws Failure
- * LAST_OWNER.
+ * Ends a device: the key, what it was renewed from and what it was renewed to, for whoever holds
+ * one of them may have made the next. The vault's people are locked meanwhile. Ending it again
+ * changes and records nothing. Throws Failure LAST_OWNER.
  */
 export async function endDevice(
   tx: Tx,

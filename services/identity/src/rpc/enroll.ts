@@ -19,11 +19,19 @@ import { provision } from "./provision.ts";
 
 // Kept back of the call's time, so that who waited in vain is told so; milliseconds.
 const reserveMs = 500;
-/** How many enrollments of one vault are worked on at the same time: fewer than the database has connections. */
+/**
+ * How many enrollments of one vault are worked on at the same time: fewer than the database has
+ * connections.
+ */
 const atOnce = 6;
 
-/** Makes Enroll. The use is counted with the machine, in one transaction; only then policy takes over the scope. */
-export function createEnroll(parts: EnrollParts): ForwardHandlers<typeof EnrollmentService>["enroll"] {
+/**
+ * Makes Enroll. The use is counted with the machine, in one transaction; only then policy takes
+ * over the scope.
+ */
+export function createEnroll(
+  parts: EnrollParts,
+): ForwardHandlers<typeof EnrollmentService>["enroll"] {
   const places = createTurns(atOnce);
   const turns = createTurns(1);
   return async (context, request) => {
@@ -32,7 +40,9 @@ export function createEnroll(parts: EnrollParts): ForwardHandlers<typeof Enrollm
       return inTurn(places, request.vaultId, async () =>
         checkEnrollment(parts, await begin(parts, context, request)),
       );
-    const outcome = await inTurn(places, request.vaultId, () => decide(parts, turns, context, request));
+    const outcome = await inTurn(places, request.vaultId, () =>
+      decide(parts, turns, context, request),
+    );
     if (outcome.kind === "refused") throw fail(outcome.verdict.reason, outcome.verdict.metadata);
     // Only now policy gets the scope; a machine is active, and gets credentials, only after that.
     const machine = await provision(parts, context, outcome.machine, outcome.token);
@@ -51,7 +61,8 @@ async function inTurn<T>(turns: Turns, name: string, run: () => Promise<T>): Pro
   }
 }
 
-// Whatever a stranger gets wrong is one refusal, counted with others like it, and costs no transaction.
+// Whatever a stranger gets wrong is one refusal, counted with others like it, and costs no
+// transaction.
 async function begin(
   parts: EnrollParts,
   context: ForwardContext,
@@ -64,7 +75,11 @@ async function begin(
   const unproven = judgeProof(admissionOf(context, request), known);
   if (unproven || !known) {
     const concerned = known && { vaultId, subjectId: tokenId };
-    const shown = { action: "token.refused", concerned, told: { hostname, name: machineName } } as const;
+    const shown = {
+      action: "token.refused",
+      concerned,
+      told: { hostname, name: machineName },
+    } as const;
     const verdict = unproven ?? rejected("token");
     await noteStranger(parts.outbox, context, shown, verdict, nowMs);
     throw fail(verdict.reason);
@@ -81,12 +96,14 @@ async function decide(
 ): Promise<Outcome> {
   const enrollment = await begin(parts, context, request);
   const { token, attempt } = enrollment;
-  // 1. What nothing can make good again is refused without a lock, and a machine from before needs none.
+  // 1. What nothing can make good again is refused without a lock, and a machine from before needs
+  //    none.
   const { before, verdict } = await judgeEarly(parts, request, token, attempt);
   if (verdict) return refuse(parts, enrollment, verdict);
   if (before) return context.mutate(async () => ({ kind: "admitted", machine: before, token }));
   await checkPace(parts, enrollment);
-  // 2. Count the use and make the machine, or record why not. The turn is passed on before the commit: the next one then
+  // 2. Count the use and make the machine, or record why not. The turn is passed on before the
+  //    commit: the next one then
   // waits for the lock a moment, and not for audit.
   return context.mutate((tx) =>
     inTurn(turns, request.vaultId, async () => {
@@ -113,7 +130,11 @@ async function checkPace(parts: EnrollParts, enrollment: Enrollment): Promise<vo
   throw new Failure(verdict.reason, { retryAfterMs });
 }
 
-async function refuse(parts: EnrollParts, enrollment: Enrollment, verdict: Verdict): Promise<Outcome> {
+async function refuse(
+  parts: EnrollParts,
+  enrollment: Enrollment,
+  verdict: Verdict,
+): Promise<Outcome> {
   await enrollment.context.mutate((tx) => recordRefusal(tx, parts, enrollment, verdict));
   return refusal(verdict);
 }

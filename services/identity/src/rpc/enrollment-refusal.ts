@@ -23,7 +23,10 @@ export type EnrollParts = {
   readonly clock: () => number;
 };
 
-/** An enrollment under way: who asks for what, the token that he proved to hold, and what it is judged by. */
+/**
+ * An enrollment under way: who asks for what, the token that he proved to hold, and what it is
+ * judged by.
+ */
 export type Enrollment = {
   readonly context: ForwardContext;
   readonly request: EnrollRequest;
@@ -31,7 +34,10 @@ export type Enrollment = {
   readonly attempt: Attempt;
 };
 
-/** Records why a token that somebody holds enrolled nothing, or counts it when that happens too often. */
+/**
+ * Records why a token that somebody holds enrolled nothing, or counts it when that happens too
+ * often.
+ */
 export async function recordRefusal(
   tx: Tx,
   { holders, clock }: Pick<EnrollParts, "holders" | "clock">,
@@ -51,7 +57,13 @@ export async function recordRefusal(
         ...originOf(context, nowMs),
         ...about,
         originId: token.tokenId,
-        detail: { ...count, step, hostname: request.hostname, name: request.machineName, ...dryRun },
+        detail: {
+          ...count,
+          step,
+          hostname: request.hostname,
+          name: request.machineName,
+          ...dryRun,
+        },
       }),
   });
 }

@@ -27,8 +27,11 @@ export function createGetVault({
       findVault(database, vaultId),
       countLiving(database, vaultId, new Date(clock())),
     ]);
-    if (!vault) throw fail(Reason.INTERNAL, {}, new Error("a credential names a vault that does not exist"));
+    if (!vault)
+      throw fail(Reason.INTERNAL, {}, new Error("a credential names a vault that does not exist"));
     const { name, createdAt } = vault;
-    return { vault: { vaultId, name, createdAt: timestampFromDate(createdAt), machineCap, machines } };
+    return {
+      vault: { vaultId, name, createdAt: timestampFromDate(createdAt), machineCap, machines },
+    };
   };
 }

@@ -8,7 +8,12 @@ import { fail } from "@sallyport/rpc";
 import { describeLoginCode } from "../describe-people.ts";
 import { readPage } from "../page.ts";
 import { actorOf, originOf, signerOf } from "../reports.ts";
-import { type LoginCode, findLoginCode, listLoginCodes, revokeLoginCode } from "../store/login-codes.ts";
+import {
+  type LoginCode,
+  findLoginCode,
+  listLoginCodes,
+  revokeLoginCode,
+} from "../store/login-codes.ts";
 
 /** What looking after login codes works with. */
 export type LoginCodeParts = {
@@ -38,7 +43,12 @@ export function createLoginCodeHandlers({ database, outbox, clock }: LoginCodePa
       const code = await context.mutate(async (tx) => {
         const revoked = await revokeLoginCode(tx, vaultId, codeId, new Date(nowMs));
         if (!revoked) return findLoginCode(tx, vaultId, codeId);
-        const about = { ...actorOf(context), ...originOf(context, nowMs), vaultId, subjectId: codeId };
+        const about = {
+          ...actorOf(context),
+          ...originOf(context, nowMs),
+          vaultId,
+          subjectId: codeId,
+        };
         const detail = { role: revoked.role };
         await outbox.record(tx, newEvent("identity", "login_code.revoked", { ...about, detail }));
         return revoked;

@@ -3,14 +3,22 @@ import type { Outbox } from "@sallyport/outbox";
 import type { Database, Tx } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { type MachineService, MachineState } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
+import {
+  type MachineService,
+  MachineState,
+} from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
 import { PrincipalStatus } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { fail } from "@sallyport/rpc";
 import { stateOf } from "../machine-state.ts";
 import { type PolicyScope, setStatus } from "../policy.ts";
 import { actorOf, originOf, signerOf } from "../reports.ts";
 import { recordKeyChanges } from "../store/key-changes.ts";
-import { type Machine, type StoredState, lockMachine, setMachineStates } from "../store/machines.ts";
+import {
+  type Machine,
+  type StoredState,
+  lockMachine,
+  setMachineStates,
+} from "../store/machines.ts";
 import { checkPrintable } from "../text.ts";
 import { viewMachine } from "./machine-views.ts";
 
@@ -29,9 +37,10 @@ type Handlers = Pick<
 type Report = Parameters<Outbox["record"]>[1];
 
 /**
- * Makes DisableMachine, EnableMachine and RevokeMachine. Stopping: policy refuses first, then it is stored here; whatever
- * fails in between leaves the machine refused. Restarting: stored here first, policy lets it in last. The machine's row is
- * locked around both, so that two of them cannot cross. Repeating one finishes what a failure left.
+ * Makes DisableMachine, EnableMachine and RevokeMachine. Stopping: policy refuses first, then it is
+ * stored here; whatever fails in between leaves the machine refused. Restarting: stored here first,
+ * policy lets it in last. The machine's row is locked around both, so that two of them cannot
+ * cross. Repeating one finishes what a failure left.
  */
 export function createStandingHandlers(parts: StandingParts): Handlers {
   return {
@@ -72,7 +81,9 @@ export function createStandingHandlers(parts: StandingParts): Handlers {
   };
 }
 
-/** Ends a machine of the signer's vault for good: policy refuses it first. Throws Failure NOT_FOUND. */
+/**
+ * Ends a machine of the signer's vault for good: policy refuses it first. Throws Failure NOT_FOUND.
+ */
 export function revokeMachine(
   parts: StandingParts,
   context: ForwardContext,
@@ -102,7 +113,8 @@ function refuseIfEnded(machine: Machine, nowMs: number): void {
   if (state === MachineState.EXPIRED) throw fail(Reason.MACHINE_EXPIRED);
 }
 
-// Nothing is recorded when nothing changes; the gateways are told in any case, for one may have missed it.
+// Nothing is recorded when nothing changes; the gateways are told in any case, for one may have
+// missed it.
 async function change(
   tx: Tx,
   { outbox }: StandingParts,
@@ -118,7 +130,11 @@ async function change(
 }
 
 // The lock is taken again: if someone stopped the machine since, policy must go on refusing it.
-async function letIn(parts: StandingParts, context: ForwardContext, { machineId }: Machine): Promise<void> {
+async function letIn(
+  parts: StandingParts,
+  context: ForwardContext,
+  { machineId }: Machine,
+): Promise<void> {
   await parts.database.transaction(async (tx) => {
     const machine = await lock(tx, context, machineId);
     const going = machine.state === "active" || machine.state === "provisioning";

@@ -6,7 +6,10 @@ import { findFormerNames } from "../store/machine-names.ts";
 import type { Machine } from "../store/machines.ts";
 import { findSightings } from "../store/sightings.ts";
 
-/** Machines as their vault's people see them, in the same order: with when they were last seen and their former names. */
+/**
+ * Machines as their vault's people see them, in the same order: with when they were last seen and
+ * their former names.
+ */
 export async function viewMachines(
   db: Tx,
   machines: readonly Machine[],

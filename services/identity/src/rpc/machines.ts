@@ -37,7 +37,13 @@ export function createMachineHandlers({
       const nowMs = clock();
       const { tokenId, name } = request;
       const states = request.states.map(storedStateOf);
-      const filter = { vaultId: signerOf(context).vaultId, tokenId, name, states, now: new Date(nowMs) };
+      const filter = {
+        vaultId: signerOf(context).vaultId,
+        tokenId,
+        name,
+        states,
+        now: new Date(nowMs),
+      };
       const { items, nextPageToken } = await readPage(
         request,
         "mch",

@@ -14,8 +14,9 @@ import { findUser } from "../store/users.ts";
 import type { EnrollParts } from "./enrollment-refusal.ts";
 
 /**
- * Finishes an enrollment: policy takes over the scope, then the machine is active and its record is delivered. Can be
- * repeated after a failure at any point. Throws Failure MACHINE_DISABLED or MACHINE_EXPIRED when it ended meanwhile.
+ * Finishes an enrollment: policy takes over the scope, then the machine is active and its record is
+ * delivered. Can be repeated after a failure at any point. Throws Failure MACHINE_DISABLED or
+ * MACHINE_EXPIRED when it ended meanwhile.
  */
 export async function provision(
   parts: EnrollParts,
@@ -58,8 +59,9 @@ const statuses: Readonly<Record<StoredState, PrincipalStatus>> = {
   expired: PrincipalStatus.EXPIRED,
 };
 
-// Returns what became of the machine, and tells policy: whoever stopped it meanwhile may have done so before policy knew it.
-// Under the lock: what policy is told last must be what the machine is then.
+// Returns what became of the machine, and tells policy: whoever stopped it meanwhile may have done
+// so before policy knew it. Under the lock: what policy is told last must be what the machine is
+// then.
 function settle(
   { database, policy }: EnrollParts,
   { vaultId, machineId }: Machine,

@@ -26,7 +26,10 @@ export type RedeemParts = {
   readonly clock: () => number;
 };
 
-/** Makes RedeemLoginCode: one transaction spends the code and makes the device key, and the user if it is a new one. */
+/**
+ * Makes RedeemLoginCode: one transaction spends the code and makes the device key, and the user if
+ * it is a new one.
+ */
 export function createRedeemLoginCode(
   parts: RedeemParts,
 ): ForwardHandlers<typeof UserService>["redeemLoginCode"] {
@@ -42,13 +45,15 @@ export function createRedeemLoginCode(
     const outcome = await context
       .mutate(async (tx) => {
         const decided = await admitDevice(tx, request, new Date(parts.clock()));
-        if (decided.kind === "refused") await recordRefusal(tx, parts, context, request, decided.verdict);
+        if (decided.kind === "refused")
+          await recordRefusal(tx, parts, context, request, decided.verdict);
         else await recordAdmission(tx, parts, context, request, decided.admitted);
         return decided;
       })
       .catch((error: unknown) => {
         // A code of another vault let the same key in at the same moment.
-        if (isUniqueViolation(error, "user_keys_public_key")) throw fail(Reason.REQUEST_REJECTED, {}, error);
+        if (isUniqueViolation(error, "user_keys_public_key"))
+          throw fail(Reason.REQUEST_REJECTED, {}, error);
         throw error;
       });
     if (outcome.kind === "refused") throw fail(outcome.verdict.reason, outcome.verdict.metadata);

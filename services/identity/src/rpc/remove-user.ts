@@ -22,11 +22,14 @@ export type RemoveUserParts = {
 };
 
 /**
- * Makes RemoveUser. Everything ends in one transaction: the user's keys, and what the user made that lets others in. Of two
- * owners who remove each other at the same time, the second finds itself removed. Policy hears of it after the commit, so
- * that policy being away keeps nobody in: a repeat tells it again.
+ * Makes RemoveUser. Everything ends in one transaction: the user's keys, and what the user made
+ * that lets others in. Of two owners who remove each other at the same time, the second finds
+ * itself removed. Policy hears of it after the commit, so that policy being away keeps nobody in: a
+ * repeat tells it again.
  */
-export function createRemoveUser(parts: RemoveUserParts): ForwardHandlers<typeof UserService>["removeUser"] {
+export function createRemoveUser(
+  parts: RemoveUserParts,
+): ForwardHandlers<typeof UserService>["removeUser"] {
   return async (context, { userId, reason }) => {
     checkPrintable("reason", reason);
     const { vaultId } = signerOf(context);

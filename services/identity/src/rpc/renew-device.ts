@@ -4,7 +4,10 @@ import type { Outbox } from "@sallyport/outbox";
 import { type Tx, isUniqueViolation } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import type { RenewDeviceRequest, UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
+import type {
+  RenewDeviceRequest,
+  UserService,
+} from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
 import { renewalStatement } from "@sallyport/proto/signing";
 import { fail } from "@sallyport/rpc";
 import { deviceKeyLifetimeMs, endOf } from "../device-key.ts";
@@ -23,13 +26,17 @@ import {
 } from "../store/user-keys.ts";
 
 /** What renewing devices works with. */
-export type RenewDeviceParts = { readonly outbox: Pick<Outbox, "record">; readonly clock: () => number };
+export type RenewDeviceParts = {
+  readonly outbox: Pick<Outbox, "record">;
+  readonly clock: () => number;
+};
 
 type NewKey = Pick<NewUserKey, "keyId" | "expiresAt">;
 
 /**
- * Makes RenewDevice. The old key vouches by signing the request, the new one proves itself (SIGNING §8). A device has one
- * new key at a time: a second one takes the place of the first, whose answer may have been lost.
+ * Makes RenewDevice. The old key vouches by signing the request, the new one proves itself (SIGNING
+ * §8). A device has one new key at a time: a second one takes the place of the first, whose answer
+ * may have been lost.
  */
 export function createRenewDevice(
   parts: RenewDeviceParts,
@@ -61,7 +68,8 @@ export function createRenewDevice(
 
 async function presentKey(tx: Tx, keyId: string): Promise<UserKey> {
   const key = await findUserKey(tx, keyId);
-  if (!key) throw fail(Reason.INTERNAL, {}, new Error("a credential names a key that does not exist"));
+  if (!key)
+    throw fail(Reason.INTERNAL, {}, new Error("a credential names a key that does not exist"));
   return key;
 }
 

@@ -5,7 +5,10 @@ import type { KeyService } from "@sallyport/proto/gen/sallyport/identity/interna
 import { storeSightings } from "../store/sightings.ts";
 
 /** What keeping sightings works with. */
-export type SightingParts = { readonly database: Pick<Database, "query">; readonly clock: () => number };
+export type SightingParts = {
+  readonly database: Pick<Database, "query">;
+  readonly clock: () => number;
+};
 
 /** Makes ReportSightings. */
 export function createReportSightings({

@@ -14,7 +14,10 @@ export type ResolveParts = {
   readonly clock: () => number;
 };
 
-/** Makes ResolveKeys: one result for each keyid, in their order; one that is not known has nothing but its keyid. */
+/**
+ * Makes ResolveKeys: one result for each keyid, in their order; one that is not known has nothing
+ * but its keyid.
+ */
 export function createResolveKeys({
   database,
   key,

@@ -27,12 +27,13 @@ export type RevokeDeviceParts = {
 };
 
 /**
- * Makes RevokeDevice. By default what came of the device ends in the same transaction: whoever stole its key may have let
- * another device in, or another user, and would stay. With validate_only nothing ends and all of it is told. Policy hears
- * of the users after the commit, so that policy being away keeps nobody in: a repeat tells it again, of all who have ended.
+ * Makes RevokeDevice. By default what came of the device ends in the same transaction: whoever
+ * stole its key may have let another device in, or another user, and would stay. With validate_only
+ * nothing ends and all of it is told. Policy hears of the users after the commit, so that policy
+ * being away keeps nobody in: a repeat tells it again, of all who have ended.
  *
- * Security: of each kind so many end at once, and the device in any case. Were too many refused, a thief could keep the
- * device by making tokens for a few seconds.
+ * Security: of each kind so many end at once, and the device in any case. Were too many refused, a
+ * thief could keep the device by making tokens for a few seconds.
  */
 export function createRevokeDevice({
   database,
@@ -53,8 +54,10 @@ export function createRevokeDevice({
       if (!request.validateOnly) await endDevice(tx, outbox, context, key, reason, now);
       const found = await findDescendants(tx, vaultId, key.firstKeyId, now, mostDescendants + 1);
       if (!request.validateOnly) {
-        if (!request.keepDescendants) await endDescendants(tx, outbox, context, key, found, reason, now);
-        // Whoever has the device may have made a code with it, for a device that this would not end.
+        if (!request.keepDescendants)
+          await endDescendants(tx, outbox, context, key, found, reason, now);
+        // Whoever has the device may have made a code with it, for a device that this would not
+        // end.
         await endCodes(tx, outbox, context, key, now);
       }
       const removed = request.validateOnly
@@ -64,6 +67,9 @@ export function createRevokeDevice({
     });
     await keepAllOut(policy, vaultId, removed);
     if (!user) throw fail(Reason.INTERNAL, {}, new Error("a device key without its user"));
-    return { user: await viewUser(database, user, now), descendants: describeDescendants(descendants) };
+    return {
+      user: await viewUser(database, user, now),
+      descendants: describeDescendants(descendants),
+    };
   };
 }

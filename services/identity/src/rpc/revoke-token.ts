@@ -29,8 +29,9 @@ export type RevokeTokenParts = {
 };
 
 /**
- * Makes RevokeToken. The token ends first and by itself, so that policy being away does not keep it alive; from then on it
- * makes no machine that the cascade could miss. Revoking again changes and records nothing of the token.
+ * Makes RevokeToken. The token ends first and by itself, so that policy being away does not keep it
+ * alive; from then on it makes no machine that the cascade could miss. Revoking again changes and
+ * records nothing of the token.
  */
 export function createRevokeToken(
   parts: RevokeTokenParts,
@@ -38,7 +39,8 @@ export function createRevokeToken(
   return async (context, request) => {
     checkPrintable("reason", request.reason);
     // Machines that a token made may be in projects that the signer has nothing to say about.
-    if (request.cascade && signerOf(context).role === Role.DEVELOPER) throw fail(Reason.ROLE_REQUIRED);
+    if (request.cascade && signerOf(context).role === Role.DEVELOPER)
+      throw fail(Reason.ROLE_REQUIRED);
     const token = await context.mutate((tx) => revoke(tx, parts, context, request));
     if (!token) throw fail(Reason.NOT_FOUND);
     if (!request.cascade) return { token: describeToken(token) };
@@ -48,7 +50,12 @@ export function createRevokeToken(
     ]);
     await parts.outbox.drain(own);
     const now = new Date(parts.clock());
-    const machinesRemaining = await countLivingOf(parts.database, token.vaultId, token.tokenId, now);
+    const machinesRemaining = await countLivingOf(
+      parts.database,
+      token.vaultId,
+      token.tokenId,
+      now,
+    );
     return { token: describeToken(token), machinesRevoked, machinesRemaining };
   };
 }
@@ -74,8 +81,9 @@ async function revoke(
   return revoked;
 }
 
-// Policy refuses them first, then it is stored here; whatever fails in between leaves them refused, and repeating the call
-// goes on. Machines that are still provisioning end too: their enrollment finds them stopped.
+// Policy refuses them first, then it is stored here; whatever fails in between leaves them refused,
+// and repeating the call goes on. Machines that are still provisioning end too: their enrollment
+// finds them stopped.
 async function endSome(
   tx: Tx,
   { policy, outbox, clock }: RevokeTokenParts,
@@ -91,7 +99,11 @@ async function endSome(
   await recordKeyChanges(tx, machineIds);
   const about = { ...actorOf(context), ...originOf(context, nowMs), vaultId, subjectId: tokenId };
   const events = machines.map(({ machineId, name }) =>
-    newEvent("identity", "machine.revoked", { ...about, machineId, detail: { name, revoke_reason: reason } }),
+    newEvent("identity", "machine.revoked", {
+      ...about,
+      machineId,
+      detail: { name, revoke_reason: reason },
+    }),
   );
   await outbox.record(tx, ...events);
   return machines.length;

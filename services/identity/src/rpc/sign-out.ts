@@ -12,7 +12,9 @@ import { type StandingParts, revokeMachine } from "./machine-standing.ts";
 const reason = "signed out";
 
 /** Makes SignOut: a machine revokes itself, a user's device is revoked. */
-export function createSignOut(parts: StandingParts): ForwardHandlers<typeof UserService>["signOut"] {
+export function createSignOut(
+  parts: StandingParts,
+): ForwardHandlers<typeof UserService>["signOut"] {
   return async (context) => {
     const { kind, id } = signerOf(context);
     if (kind === PrincipalKind.MACHINE) await revokeMachine(parts, context, id, reason);
@@ -29,7 +31,8 @@ async function signOutDevice(
   await context.mutate(async (tx) => {
     await lockPeopleOf(tx, vaultId);
     const key = await findUserKey(tx, keyId);
-    if (!key) throw fail(Reason.INTERNAL, {}, new Error("a credential names a key that does not exist"));
+    if (!key)
+      throw fail(Reason.INTERNAL, {}, new Error("a credential names a key that does not exist"));
     await endDevice(tx, outbox, context, key, reason, new Date(clock()));
   });
 }

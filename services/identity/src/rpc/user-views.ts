@@ -28,7 +28,11 @@ export async function viewUsers(
 }
 
 /** One user as the vault's people see it. */
-export async function viewUser(db: Tx, user: User, now: Date): Promise<MessageInitShape<typeof UserSchema>> {
+export async function viewUser(
+  db: Tx,
+  user: User,
+  now: Date,
+): Promise<MessageInitShape<typeof UserSchema>> {
   const [view] = await viewUsers(db, [user], now);
   return view ?? {};
 }

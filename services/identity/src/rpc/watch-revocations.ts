@@ -11,9 +11,9 @@ const batchSize = 1_000;
 type Parts = { readonly database: Pick<Database, "query"> };
 
 /**
- * Makes WatchRevocations. Each stream looks into the database itself, five times a second, so it hears of changes made by
- * every replica. A heartbeat is a look that succeeded: when one fails the stream ends, and the gateway no longer trusts
- * what it has cached.
+ * Makes WatchRevocations. Each stream looks into the database itself, five times a second, so it
+ * hears of changes made by every replica. A heartbeat is a look that succeeded: when one fails the
+ * stream ends, and the gateway no longer trusts what it has cached.
  */
 export function createWatchRevocations({
   database,

@@ -1,7 +1,13 @@
 import type { Tx } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { fail } from "@sallyport/rpc";
-import { type Machine, type MachineRow, type NewMachine, machineColumns, machineOf } from "./machines.ts";
+import {
+  type Machine,
+  type MachineRow,
+  type NewMachine,
+  machineColumns,
+  machineOf,
+} from "./machines.ts";
 
 /** A machine that was made, and how many uses of its token are spent now. */
 export type Admitted = { readonly machine: Machine; readonly uses: number };
@@ -15,9 +21,10 @@ export type Room = {
 };
 
 /**
- * Makes a provisioning machine and counts the use of its token, in one statement, for the lock of the vault's machines is
- * held meanwhile; undefined, and nothing done, when the token is used up, expired or revoked, there is no room, or the
- * key is a machine already. Throws Failure DEPENDENCY_UNAVAILABLE when the token was revoked at this very moment.
+ * Makes a provisioning machine and counts the use of its token, in one statement, for the lock of
+ * the vault's machines is held meanwhile; undefined, and nothing done, when the token is used up,
+ * expired or revoked, there is no room, or the key is a machine already. Throws Failure
+ * DEPENDENCY_UNAVAILABLE when the token was revoked at this very moment.
  */
 export async function admitMachine(
   tx: Tx,
@@ -59,6 +66,7 @@ export async function admitMachine(
   );
   if (!row) return undefined;
   // The machine is made and its use is not counted: only a rollback puts that right.
-  if (row.uses === null) throw fail(Reason.DEPENDENCY_UNAVAILABLE, {}, new Error("the token was revoked"));
+  if (row.uses === null)
+    throw fail(Reason.DEPENDENCY_UNAVAILABLE, {}, new Error("the token was revoked"));
   return { machine: machineOf(row), uses: row.uses };
 }

@@ -14,12 +14,15 @@ export type Descendants = {
   readonly tokenIds: string[];
   /** How many codes made by any of them could still be redeemed. */
   readonly codes: number;
-  /** How many machines live that came of tokens made by any of them, whether or not those tokens do. */
+  /**
+   * How many machines live that came of tokens made by any of them, whether or not those tokens do.
+   */
   readonly machines: number;
 };
 
-// A code names the key that made it and the key that it let in. A device is all of its keys, so that renewing one does
-// not shake its past off; a user who was let in is all of the devices that the user has.
+// A code names the key that made it and the key that it let in. A device is all of its keys, so
+// that renewing one does not shake its past off; a user who was let in is all of the devices that
+// the user has.
 const line = `with recursive line (device_id, user_id, brought) as (
     select $2::text collate "C", null::text collate "C", false
     union
@@ -37,8 +40,9 @@ type UserRow = { user_id: string; name: string; role: User["role"]; created_at: 
 type CountRow = { codes: number; machines: number };
 
 /**
- * What came of a device of the vault, at most `limit` of each kind: users, devices, tokens. Whoever holds the lock on the
- * vault's people keeps users and devices from changing; tokens only stop being made once the keys have ended.
+ * What came of a device of the vault, at most `limit` of each kind: users, devices, tokens. Whoever
+ * holds the lock on the vault's people keeps users and devices from changing; tokens only stop
+ * being made once the keys have ended.
  */
 export async function findDescendants(
   tx: Tx,

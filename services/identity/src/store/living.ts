@@ -12,7 +12,12 @@ export async function countLiving(db: Tx, vaultId: string, now: Date): Promise<n
 }
 
 /** How many of the token's machines live. */
-export async function countLivingOf(db: Tx, vaultId: string, tokenId: string, now: Date): Promise<number> {
+export async function countLivingOf(
+  db: Tx,
+  vaultId: string,
+  tokenId: string,
+  now: Date,
+): Promise<number> {
   const [row] = await db.query<{ living: number }>(
     `select count(*)::int as living from machines
       where vault_id = $1 and token_id = $2
@@ -22,7 +27,10 @@ export async function countLivingOf(db: Tx, vaultId: string, tokenId: string, no
   return row?.living ?? 0;
 }
 
-/** Some of the token's living machines, whose state nobody else can change until the transaction ends. */
+/**
+ * Some of the token's living machines, whose state nobody else can change until the transaction
+ * ends.
+ */
 export async function lockLivingOf(
   tx: Tx,
   vaultId: string,

@@ -24,7 +24,10 @@ export type LoginCode = {
 };
 
 /** What a login code is made of. */
-export type NewLoginCode = Omit<LoginCode, "createdByName" | "revokedAt" | "redeemedBy" | "redeemedAt">;
+export type NewLoginCode = Omit<
+  LoginCode,
+  "createdByName" | "revokedAt" | "redeemedBy" | "redeemedAt"
+>;
 
 type LoginCodeRow = {
   code_id: string;
@@ -70,7 +73,11 @@ export async function insertLoginCode(tx: Tx, code: NewLoginCode): Promise<Login
 }
 
 /** The vault's login code of that id. */
-export async function findLoginCode(db: Tx, vaultId: string, codeId: string): Promise<LoginCode | undefined> {
+export async function findLoginCode(
+  db: Tx,
+  vaultId: string,
+  codeId: string,
+): Promise<LoginCode | undefined> {
   const rows = await db.query<LoginCodeRow>(
     `select ${columns} from login_codes where vault_id = $1 and code_id = $2`,
     [vaultId, codeId],
@@ -79,7 +86,11 @@ export async function findLoginCode(db: Tx, vaultId: string, codeId: string): Pr
 }
 
 /** The same; nobody else can redeem or revoke the code until the transaction ends. */
-export async function lockLoginCode(tx: Tx, vaultId: string, codeId: string): Promise<LoginCode | undefined> {
+export async function lockLoginCode(
+  tx: Tx,
+  vaultId: string,
+  codeId: string,
+): Promise<LoginCode | undefined> {
   const rows = await tx.query<LoginCodeRow>(
     `select ${columns} from login_codes where vault_id = $1 and code_id = $2 for update`,
     [vaultId, codeId],
@@ -87,7 +98,10 @@ export async function lockLoginCode(tx: Tx, vaultId: string, codeId: string): Pr
   return rows.map(loginCodeOf)[0];
 }
 
-/** A page of the vault's login codes, newest first; `after` is the last id of the page before, or empty. */
+/**
+ * A page of the vault's login codes, newest first; `after` is the last id of the page before, or
+ * empty.
+ */
 export async function listLoginCodes(
   db: Tx,
   vaultId: string,
@@ -115,8 +129,16 @@ export async function allLoginCodes(db: Tx, vaultId: string): Promise<LoginCode[
   return rows.map(loginCodeOf);
 }
 
-/** Marks a code as redeemed by a keyid; false when it was redeemed, expired or revoked, whatever was read before. */
-export async function redeemLoginCode(tx: Tx, codeId: string, keyId: string, now: Date): Promise<boolean> {
+/**
+ * Marks a code as redeemed by a keyid; false when it was redeemed, expired or revoked, whatever was
+ * read before.
+ */
+export async function redeemLoginCode(
+  tx: Tx,
+  codeId: string,
+  keyId: string,
+  now: Date,
+): Promise<boolean> {
   const rows = await tx.query(
     `update login_codes set redeemed_by = $2, redeemed_at = $3
       where code_id = $1 and redeemed_by is null and revoked_at is null and expires_at > $3
@@ -128,21 +150,25 @@ export async function redeemLoginCode(tx: Tx, codeId: string, keyId: string, now
 
 /** Gives an unredeemed code a new end. */
 export async function extendLoginCode(tx: Tx, codeId: string, expiresAt: Date): Promise<void> {
-  await tx.query("update login_codes set expires_at = $2 where code_id = $1 and redeemed_by is null", [
-    codeId,
-    expiresAt,
-  ]);
+  await tx.query(
+    "update login_codes set expires_at = $2 where code_id = $1 and redeemed_by is null",
+    [codeId, expiresAt],
+  );
 }
 
 /** Revokes the vault's unredeemed codes. */
 export async function revokeLoginCodes(tx: Tx, vaultId: string, now: Date): Promise<void> {
   await tx.query(
-    "update login_codes set revoked_at = $2 where vault_id = $1 and redeemed_by is null and revoked_at is null",
+    "update login_codes set revoked_at = $2 where vault_id = $1 and redeemed_by is null and " +
+      "revoked_at is null",
     [vaultId, now],
   );
 }
 
-/** Revokes an unredeemed code that was not revoked; returns it as it is then, or undefined when there was nothing to do. */
+/**
+ * Revokes an unredeemed code that was not revoked; returns it as it is then, or undefined when
+ * there was nothing to do.
+ */
 export async function revokeLoginCode(
   tx: Tx,
   vaultId: string,
@@ -158,7 +184,10 @@ export async function revokeLoginCode(
   return rows.map(loginCodeOf)[0];
 }
 
-/** Revokes the codes that a user made, or that would add a device to the user, as far as they could still be redeemed. */
+/**
+ * Revokes the codes that a user made, or that would add a device to the user, as far as they could
+ * still be redeemed.
+ */
 export async function revokeCodesOf(
   tx: Tx,
   vaultId: string,

@@ -1,5 +1,11 @@
 import type { Tx } from "@sallyport/postgres";
-import { type Machine, type MachineRow, type StoredState, machineColumns, machineOf } from "./machines.ts";
+import {
+  type Machine,
+  type MachineRow,
+  type StoredState,
+  machineColumns,
+  machineOf,
+} from "./machines.ts";
 
 /** Which machines of a vault to list; what is empty restricts nothing. */
 export type MachineFilter = {
@@ -12,8 +18,8 @@ export type MachineFilter = {
 };
 
 /**
- * A page of machines, newest first; `after` is the last id of the page before, or empty. A filter that is not set is not
- * in the statement, so that the index for the others is used.
+ * A page of machines, newest first; `after` is the last id of the page before, or empty. A filter
+ * that is not set is not in the statement, so that the index for the others is used.
  */
 export async function listMachines(
   db: Tx,
@@ -39,7 +45,8 @@ export async function listMachines(
 }
 
 function placeOf(machineId: string): string {
-  return `select created_at, machine_id from machines where vault_id = $1 and machine_id = ${machineId}`;
+  const one = `vault_id = $1 and machine_id = ${machineId}`;
+  return `select created_at, machine_id from machines where ${one}`;
 }
 
 function stateAt(now: string): string {

@@ -2,7 +2,11 @@ import type { Tx } from "@sallyport/postgres";
 import type { Machine } from "./machines.ts";
 
 /** A name that a machine had. */
-export type FormerName = { readonly name: string; readonly until: Date; readonly changedBy: string };
+export type FormerName = {
+  readonly name: string;
+  readonly until: Date;
+  readonly changedBy: string;
+};
 
 type FormerNameRow = { machine_id: string; name: string; until: Date; changed_by: string };
 
@@ -18,12 +22,10 @@ export async function renameMachine(
   now: Date,
 ): Promise<void> {
   await tx.query("update machines set name = $2 where machine_id = $1", [machineId, newName]);
-  await tx.query("insert into machine_names (machine_id, name, until, changed_by) values ($1, $2, $3, $4)", [
-    machineId,
-    name,
-    now,
-    changedBy,
-  ]);
+  await tx.query(
+    "insert into machine_names (machine_id, name, until, changed_by) values ($1, $2, $3, $4)",
+    [machineId, name, now, changedBy],
+  );
 }
 
 /** The former names of machines, newest first, by machine. */
@@ -42,6 +44,9 @@ export async function findFormerNames(
   );
   const byMachine = new Map<string, FormerName[]>();
   for (const { machine_id, name, until, changed_by } of rows)
-    byMachine.set(machine_id, [...(byMachine.get(machine_id) ?? []), { name, until, changedBy: changed_by }]);
+    byMachine.set(machine_id, [
+      ...(byMachine.get(machine_id) ?? []),
+      { name, until, changedBy: changed_by },
+    ]);
   return byMachine;
 }

@@ -1,6 +1,9 @@
 import type { Tx } from "@sallyport/postgres";
 
-/** What is stored of a machine's life. That it is over by time holds before it is stored as "expired". */
+/**
+ * What is stored of a machine's life. That it is over by time holds before it is stored as
+ * "expired".
+ */
 export type StoredState = "provisioning" | "active" | "disabled" | "revoked" | "expired";
 
 /** A machine as stored. */
@@ -38,18 +41,27 @@ export type MachineRow = {
 
 /** The columns of a row. */
 export const machineColumns =
-  "machine_id, vault_id, token_id, public_key, name, hostname, state, created_at, expires_at, activated_at";
+  "machine_id, vault_id, token_id, public_key, name, hostname, state, created_at, expires_at, " +
+  "activated_at";
 
 /** The machine with that public key, of whichever vault. */
-export async function findMachineByKey(db: Tx, publicKey: Uint8Array): Promise<Machine | undefined> {
-  const rows = await db.query<MachineRow>(`select ${machineColumns} from machines where public_key = $1`, [
-    publicKey,
-  ]);
+export async function findMachineByKey(
+  db: Tx,
+  publicKey: Uint8Array,
+): Promise<Machine | undefined> {
+  const rows = await db.query<MachineRow>(
+    `select ${machineColumns} from machines where public_key = $1`,
+    [publicKey],
+  );
   return rows.map(machineOf)[0];
 }
 
 /** The vault's machine of that id. */
-export async function findMachine(db: Tx, vaultId: string, machineId: string): Promise<Machine | undefined> {
+export async function findMachine(
+  db: Tx,
+  vaultId: string,
+  machineId: string,
+): Promise<Machine | undefined> {
   const rows = await db.query<MachineRow>(
     `select ${machineColumns} from machines where vault_id = $1 and machine_id = $2`,
     [vaultId, machineId],
@@ -58,7 +70,11 @@ export async function findMachine(db: Tx, vaultId: string, machineId: string): P
 }
 
 /** The same; nobody else can change the machine's state until the transaction ends. */
-export async function lockMachine(tx: Tx, vaultId: string, machineId: string): Promise<Machine | undefined> {
+export async function lockMachine(
+  tx: Tx,
+  vaultId: string,
+  machineId: string,
+): Promise<Machine | undefined> {
   const rows = await tx.query<MachineRow>(
     `select ${machineColumns} from machines where vault_id = $1 and machine_id = $2 for update`,
     [vaultId, machineId],
@@ -110,7 +126,10 @@ export async function setMachineStates(
   machineIds: readonly string[],
   state: StoredState,
 ): Promise<void> {
-  await tx.query("update machines set state = $2 where machine_id = any($1::text[])", [machineIds, state]);
+  await tx.query("update machines set state = $2 where machine_id = any($1::text[])", [
+    machineIds,
+    state,
+  ]);
 }
 
 /** The machine that a row tells of. */

@@ -11,10 +11,15 @@ export type Sighting = {
 type SightingRow = { key_id: string; seen_at: Date; source_ip: string; client: string };
 
 /**
- * Keeps sightings that are newer than what is kept, of keys that exist; one from the future counts as of now. Rows are
- * written in the order of their keys, so that two reports cannot wait for each other.
+ * Keeps sightings that are newer than what is kept, of keys that exist; one from the future counts
+ * as of now. Rows are written in the order of their keys, so that two reports cannot wait for each
+ * other.
  */
-export async function storeSightings(db: Tx, sightings: readonly Sighting[], now: Date): Promise<void> {
+export async function storeSightings(
+  db: Tx,
+  sightings: readonly Sighting[],
+  now: Date,
+): Promise<void> {
   await db.query(
     `insert into sightings (key_id, seen_at, source_ip, client)
      select distinct on (key_id) key_id, least(seen_at, $5), source_ip, client
@@ -36,7 +41,10 @@ export async function storeSightings(db: Tx, sightings: readonly Sighting[], now
 }
 
 /** The sightings of keys, by keyid; keys that were never used are not in it. */
-export async function findSightings(db: Tx, keyIds: readonly string[]): Promise<Map<string, Sighting>> {
+export async function findSightings(
+  db: Tx,
+  keyIds: readonly string[],
+): Promise<Map<string, Sighting>> {
   if (keyIds.length === 0) return new Map();
   const rows = await db.query<SightingRow>(
     "select key_id, seen_at, source_ip, client from sightings where key_id = any($1::text[])",

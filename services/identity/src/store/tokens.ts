@@ -30,7 +30,10 @@ export type Token = {
 };
 
 /** What a token is made of. */
-export type NewToken = Omit<Token, "uses" | "lastUsedAt" | "revokedAt" | "revokeReason" | "createdByName">;
+export type NewToken = Omit<
+  Token,
+  "uses" | "lastUsedAt" | "revokedAt" | "revokeReason" | "createdByName"
+>;
 
 type TokenRow = {
   token_id: string;
@@ -92,7 +95,11 @@ export async function insertToken(tx: Tx, token: NewToken): Promise<Token> {
 }
 
 /** The vault's token of that id. */
-export async function findToken(db: Tx, vaultId: string, tokenId: string): Promise<Token | undefined> {
+export async function findToken(
+  db: Tx,
+  vaultId: string,
+  tokenId: string,
+): Promise<Token | undefined> {
   const rows = await db.query<TokenRow>(
     `select ${columns} from enrollment_tokens where vault_id = $1 and token_id = $2`,
     [vaultId, tokenId],
@@ -101,8 +108,8 @@ export async function findToken(db: Tx, vaultId: string, tokenId: string): Promi
 }
 
 /**
- * A page of the vault's tokens, newest first, of those for nothing but these projects unless it is undefined; `after` is
- * the last id of the page before, or empty.
+ * A page of the vault's tokens, newest first, of those for nothing but these projects unless it is
+ * undefined; `after` is the last id of the page before, or empty.
  */
 export async function listTokens(
   db: Tx,
@@ -123,7 +130,10 @@ export async function listTokens(
   return rows.map(tokenOf);
 }
 
-/** Revokes a token that was not revoked; returns it as it is then, or undefined when it already was or is unknown. */
+/**
+ * Revokes a token that was not revoked; returns it as it is then, or undefined when it already was
+ * or is unknown.
+ */
 export async function revokeToken(
   tx: Tx,
   {

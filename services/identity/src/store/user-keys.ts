@@ -17,7 +17,10 @@ export type UserKey = KeyLife & {
 };
 
 /** What a device key is made of; without a firstKeyId it is a device's first. */
-export type NewUserKey = Pick<UserKey, "keyId" | "userId" | "publicKey" | "createdAt" | "expiresAt"> & {
+export type NewUserKey = Pick<
+  UserKey,
+  "keyId" | "userId" | "publicKey" | "createdAt" | "expiresAt"
+> & {
   readonly firstKeyId?: string;
 };
 
@@ -53,7 +56,9 @@ export async function insertUserKey(tx: Tx, key: NewUserKey): Promise<void> {
 /** Device keys of all vaults by keyid, for credentials. */
 export async function findUserKeys(db: Tx, keyIds: readonly string[]): Promise<UserKey[]> {
   if (keyIds.length === 0) return [];
-  const rows = await db.query<UserKeyRow>(`${selectKeys} where k.key_id = any($1::text[])`, [keyIds]);
+  const rows = await db.query<UserKeyRow>(`${selectKeys} where k.key_id = any($1::text[])`, [
+    keyIds,
+  ]);
   return rows.map(userKeyOf);
 }
 
@@ -64,7 +69,10 @@ export async function findUserKey(db: Tx, keyId: string): Promise<UserKey | unde
 }
 
 /** The device key with that public key, of whichever vault. */
-export async function findUserKeyByPublicKey(db: Tx, publicKey: Uint8Array): Promise<UserKey | undefined> {
+export async function findUserKeyByPublicKey(
+  db: Tx,
+  publicKey: Uint8Array,
+): Promise<UserKey | undefined> {
   const rows = await db.query<UserKeyRow>(`${selectKeys} where k.public_key = $1`, [publicKey]);
   return rows.map(userKeyOf)[0];
 }
@@ -90,7 +98,9 @@ export async function findWorkingKeys(
   return rows.map(userKeyOf);
 }
 
-/** Says that a key was renewed, for the first time or again: its end stays that of the first time. */
+/**
+ * Says that a key was renewed, for the first time or again: its end stays that of the first time.
+ */
 export async function markRenewed(tx: Tx, keyId: string, now: Date): Promise<void> {
   await tx.query("update user_keys set renewed_at = $2 where key_id = $1 and renewed_at is null", [
     keyId,
@@ -117,7 +127,8 @@ export async function revokeDeviceKeys(
 /** Revokes every key of a user; returns how many were not revoked before. */
 export async function revokeKeysOf(tx: Tx, userId: string, now: Date): Promise<number> {
   const rows = await tx.query(
-    "update user_keys set revoked_at = $2 where user_id = $1 and revoked_at is null returning key_id",
+    "update user_keys set revoked_at = $2 where user_id = $1 and revoked_at is null returning " +
+      "key_id",
     [userId, now],
   );
   return rows.length;

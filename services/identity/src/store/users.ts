@@ -25,7 +25,9 @@ type UserRow = {
 
 const columns = "user_id, vault_id, name, role, created_at, removed_at";
 
-/** Adds a user. Violates users_living_name when another one of the vault has the name, in any case. */
+/**
+ * Adds a user. Violates users_living_name when another one of the vault has the name, in any case.
+ */
 export async function insertUser(tx: Tx, user: NewUser): Promise<void> {
   await tx.query(
     "insert into users (user_id, vault_id, name, role, created_at) values ($1, $2, $3, $4, $5)",
@@ -35,15 +37,23 @@ export async function insertUser(tx: Tx, user: NewUser): Promise<void> {
 
 /** The vault's user of that id, removed or not. */
 export async function findUser(db: Tx, vaultId: string, userId: string): Promise<User | undefined> {
-  const rows = await db.query<UserRow>(`select ${columns} from users where vault_id = $1 and user_id = $2`, [
-    vaultId,
-    userId,
-  ]);
+  const rows = await db.query<UserRow>(
+    `select ${columns} from users where vault_id = $1 and user_id = $2`,
+    [vaultId, userId],
+  );
   return rows.map(userOf)[0];
 }
 
-/** A page of the vault's users who were not removed, newest first; `after` is the last id of the page before, or empty. */
-export async function listUsers(db: Tx, vaultId: string, after: string, limit: number): Promise<User[]> {
+/**
+ * A page of the vault's users who were not removed, newest first; `after` is the last id of the
+ * page before, or empty.
+ */
+export async function listUsers(
+  db: Tx,
+  vaultId: string,
+  after: string,
+  limit: number,
+): Promise<User[]> {
   const rows = await db.query<UserRow>(
     `select ${columns} from users
       where vault_id = $1 and removed_at is null
@@ -73,12 +83,15 @@ export async function isUserNameTaken(db: Tx, vaultId: string, name: string): Pr
 
 /** Removes a user; the keys stop with it. */
 export async function markRemoved(tx: Tx, { userId }: User, now: Date): Promise<void> {
-  await tx.query("update users set removed_at = $2 where user_id = $1 and removed_at is null", [userId, now]);
+  await tx.query("update users set removed_at = $2 where user_id = $1 and removed_at is null", [
+    userId,
+    now,
+  ]);
 }
 
 /**
- * Tells whether an owner of the vault has a device key that goes on working: one that was renewed ends within minutes and
- * does not count.
+ * Tells whether an owner of the vault has a device key that goes on working: one that was renewed
+ * ends within minutes and does not count.
  */
 export async function hasActingOwner(tx: Tx, vaultId: string, now: Date): Promise<boolean> {
   const rows = await tx.query(
@@ -92,10 +105,15 @@ export async function hasActingOwner(tx: Tx, vaultId: string, now: Date): Promis
 }
 
 /**
- * Tells whether a user and the device key are what they were, neither removed nor revoked; until the transaction ends
- * neither can be.
+ * Tells whether a user and the device key are what they were, neither removed nor revoked; until
+ * the transaction ends neither can be.
  */
-export async function holdUser(tx: Tx, vaultId: string, userId: string, keyId: string): Promise<boolean> {
+export async function holdUser(
+  tx: Tx,
+  vaultId: string,
+  userId: string,
+  keyId: string,
+): Promise<boolean> {
   const rows = await tx.query(
     `select 1 from users u join user_keys k using (user_id)
       where u.vault_id = $1 and user_id = $2 and k.key_id = $3 and u.removed_at is null and k.revoked_at is null

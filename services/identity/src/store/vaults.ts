@@ -16,13 +16,17 @@ export async function insertVault(tx: Tx, { vaultId, name, createdAt }: Vault): 
 
 /** The vault of that id. */
 export async function findVault(db: Tx, vaultId: string): Promise<Vault | undefined> {
-  const rows = await db.query<VaultRow>("select vault_id, name, created_at from vaults where vault_id = $1", [
-    vaultId,
-  ]);
+  const rows = await db.query<VaultRow>(
+    "select vault_id, name, created_at from vaults where vault_id = $1",
+    [vaultId],
+  );
   return rows.map(vaultOf)[0];
 }
 
-/** The oldest vault; serialises with every other transaction that asks, so that only one makes the first. */
+/**
+ * The oldest vault; serialises with every other transaction that asks, so that only one makes the
+ * first.
+ */
 export async function lockFirstVault(tx: Tx): Promise<Vault | undefined> {
   await tx.query("select pg_advisory_xact_lock(hashtext('sallyport-first-vault'))");
   const rows = await tx.query<VaultRow>(

@@ -13,7 +13,11 @@ import type { World } from "./world.ts";
 const { createToken, enroll } = EnrollmentService.method;
 
 /** An enrollment token with its secret half. */
-export type TestToken = { readonly key: TestKey; readonly tokenId: string; readonly vaultId: string };
+export type TestToken = {
+  readonly key: TestKey;
+  readonly tokenId: string;
+  readonly vaultId: string;
+};
 
 /** What a token is made with; lifetimes in milliseconds, an hour unless given. */
 export type TokenOptions = {
@@ -41,7 +45,10 @@ export type Saying = {
   readonly sourceIp?: string;
 };
 
-/** Makes a project with a secret in policy, and a token for both, as the owner or another of the vault. */
+/**
+ * Makes a project with a secret in policy, and a token for both, as the owner or another of the
+ * vault.
+ */
 export async function makeToken(
   world: World,
   options: TokenOptions = {},
@@ -96,7 +103,10 @@ export async function makeMachine(world: World, options: TokenOptions = {}): Pro
   return { ...machine, keyId: machineId };
 }
 
-/** Puts active machines of a token into the database, past every check, and returns their ids; policy knows them too. */
+/**
+ * Puts active machines of a token into the database, past every check, and returns their ids;
+ * policy knows them too.
+ */
 export async function addMachines(
   world: World,
   { tokenId, vaultId }: TestToken,
@@ -112,6 +122,7 @@ export async function addMachines(
        from unnest($1::text[]) as id`,
     [machineIds, vaultId, tokenId, ...times],
   );
-  for (const machineId of machineIds) world.policy.principals.set(machineId, PrincipalStatus.ACTIVE);
+  for (const machineId of machineIds)
+    world.policy.principals.set(machineId, PrincipalStatus.ACTIVE);
   return machineIds;
 }

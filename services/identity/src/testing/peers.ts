@@ -9,7 +9,10 @@ import type { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_p
 import { RoleService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/role_pb.ts";
 import { ProjectRole } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { projectRoleOf } from "@sallyport/evidence";
-import { PrincipalStatus, ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
+import {
+  PrincipalStatus,
+  ScopeService,
+} from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { fail, toConnectError } from "@sallyport/rpc";
 
@@ -104,7 +107,8 @@ export function createPolicyPeer(): PolicyPeer {
         if (self.ended.has(userId)) throw refused(Reason.MACHINE_DISABLED);
         const roleIn = (id: string) => projectRoleOf(role, self.roles.get(`${userId} ${id}`));
         const isOurs = (id: string) => (self.vaults.get(id) ?? vaultId) === vaultId;
-        if (!projectIds.every((id) => self.projects.has(id) && isOurs(id))) throw refused(Reason.NOT_FOUND);
+        if (!projectIds.every((id) => self.projects.has(id) && isOurs(id)))
+          throw refused(Reason.NOT_FOUND);
         const known = secretIds.every((id) => projectIds.includes(self.secrets.get(id) ?? ""));
         if (!known || projectIds.some((id) => roleIn(id) === ProjectRole.NONE))
           throw refused(Reason.NOT_FOUND);
@@ -151,7 +155,10 @@ export function createAuditPeer(): AuditPeer {
           known.add(event.eventId);
         }
         return {
-          results: request.events.map(({ eventId }) => ({ eventId, status: AppendStatus.COMMITTED })),
+          results: request.events.map(({ eventId }) => ({
+            eventId,
+            status: AppendStatus.COMMITTED,
+          })),
         };
       },
     });

@@ -16,7 +16,11 @@ const { createDeviceCode, createLoginCode, redeemLoginCode } = UserService.metho
 export type TestCode = { readonly key: TestKey; readonly codeId: string; readonly vaultId: string };
 
 /** A user with a device key under which the user signs. */
-export type TestUser = TestKey & { readonly userId: string; readonly vaultId: string; readonly name: string };
+export type TestUser = TestKey & {
+  readonly userId: string;
+  readonly vaultId: string;
+  readonly name: string;
+};
 
 let names = 0;
 
@@ -47,7 +51,11 @@ export async function makeDeviceCode(world: World, user: TestUser): Promise<Test
 }
 
 /** What an honest device with that key sends to redeem the code. */
-export function redeemRequest({ key, codeId, vaultId }: TestCode, device: TestKey, userName = newName()) {
+export function redeemRequest(
+  { key, codeId, vaultId }: TestCode,
+  device: TestKey,
+  userName = newName(),
+) {
   return {
     vaultId,
     codeId,

@@ -36,7 +36,11 @@ import { signTestKeyset } from "@sallyport/test/infra";
 export const authority = "localhost:8443";
 
 /** A key pair, and the keyid under which it signs. */
-export type TestKey = { readonly seed: Uint8Array; readonly publicKey: Uint8Array; readonly keyId: string };
+export type TestKey = {
+  readonly seed: Uint8Array;
+  readonly publicKey: Uint8Array;
+  readonly keyId: string;
+};
 
 /** Makes a key; without a keyid it is one that is not enrolled yet. */
 export function newKey(): TestKey {

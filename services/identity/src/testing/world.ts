@@ -16,7 +16,10 @@ import {
   ForwardRequestSchema,
   ForwardService,
 } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
-import { KeyService, type ResolvedKey } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
+import {
+  KeyService,
+  type ResolvedKey,
+} from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
 import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { fromRefusal } from "@sallyport/rpc";
@@ -45,7 +48,9 @@ export type Replica = {
   readonly database: Database;
   readonly outbox: Outbox;
   readonly keys: ReturnType<typeof createClient<typeof KeyService>>;
-  /** Sends a public request as the gateway would; throws the Failure that the client would be told. */
+  /**
+   * Sends a public request as the gateway would; throws the Failure that the client would be told.
+   */
   call<I extends DescMessage, O extends DescMessage>(
     key: TestKey,
     method: DescMethodUnary<I, O>,
@@ -106,7 +111,11 @@ async function createWorld(
 ): Promise<World> {
   await migrate({ url: urls.ownerUrl, folder: new URL("../../migrations/", import.meta.url) });
   const clock = { nowMs: Date.now() };
-  const [policy, audit, trust] = [createPolicyPeer(), createAuditPeer(), createTestTrust(clock.nowMs)];
+  const [policy, audit, trust] = [
+    createPolicyPeer(),
+    createAuditPeer(),
+    createTestTrust(clock.nowMs),
+  ];
   const stack = new AsyncDisposableStack();
   const start = () => startReplica(urls.servingUrl, { policy, audit, trust, clock, machineCap });
   const replica = stack.use(start());
@@ -167,7 +176,14 @@ function startReplica(servingUrl: string, around: Surroundings): Replica {
         database,
         beforeMutation: () => outbox.ready(),
         afterCommit: (own) => outbox.drain(own),
-        methods: publicMethods({ database, outbox, policy: scope, machineCap, clock: now, steadyClock: now }),
+        methods: publicMethods({
+          database,
+          outbox,
+          policy: scope,
+          machineCap,
+          clock: now,
+          steadyClock: now,
+        }),
       }),
     );
     router.service(KeyService, {

@@ -12,7 +12,13 @@ export {
 } from "./key-file.ts";
 export { writeNewFile } from "./new-file.ts";
 export { readPrivateBytes } from "./private-bytes.ts";
-export { ConfigError, type Setting, type Settings, optional, readSettings } from "./read-settings.ts";
+export {
+  ConfigError,
+  type Setting,
+  type Settings,
+  optional,
+  readSettings,
+} from "./read-settings.ts";
 export {
   type Bounds,
   type ListenAddress,

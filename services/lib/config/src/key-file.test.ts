@@ -9,7 +9,8 @@ beforeEach(() => void (dir = mkdtempSync(join(tmpdir(), "sallyport-keys-"))));
 afterEach(() => rmSync(dir, { recursive: true }));
 
 const key = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
-const line = (keyId: string, byte = 1): string => `${keyId} ${Buffer.from(key(byte)).toString("base64")}\n`;
+const line = (keyId: string, byte = 1): string =>
+  `${keyId} ${Buffer.from(key(byte)).toString("base64")}\n`;
 
 function read(content: string): readonly KeyFileEntry[] {
   writeFileSync(join(dir, "given"), content, { mode: 0o600 });
@@ -17,7 +18,10 @@ function read(content: string): readonly KeyFileEntry[] {
 }
 
 function readFrom(file: string): readonly KeyFileEntry[] {
-  return readSettings({ SALLYPORT_SLIP_KEY_FILE: file }, { keys: keyFile("SALLYPORT_SLIP_KEY_FILE") }).keys;
+  return readSettings(
+    { SALLYPORT_SLIP_KEY_FILE: file },
+    { keys: keyFile("SALLYPORT_SLIP_KEY_FILE") },
+  ).keys;
 }
 
 test("what was written is read, in order, and is for its owner alone", () => {

@@ -9,19 +9,27 @@ export type { KeyFileEntry } from "@sallyport/proto/keyring";
 
 const keyBytes = 32;
 
-/** Where a process's keys are: a file, and the setting that names it; or, in tests, keys that never change. */
-export type KeySource = { readonly variable: string; readonly file: string } | readonly KeyFileEntry[];
+/**
+ * Where a process's keys are: a file, and the setting that names it; or, in tests, keys that never
+ * change.
+ */
+export type KeySource =
+  | { readonly variable: string; readonly file: string }
+  | readonly KeyFileEntry[];
 
 /**
- * The keys of the file whose path is the value: lines `<key-id> <base64 of 32 bytes>`, the newest first. Refused: no key, a
- * malformed line, a key id given twice, a file that is open to everyone or another user's. Empty lines and lines that begin
- * with # are skipped.
+ * The keys of the file whose path is the value: lines `<key-id> <base64 of 32 bytes>`, the newest
+ * first. Refused: no key, a malformed line, a key id given twice, a file that is open to everyone
+ * or another user's. Empty lines and lines that begin with # are skipped.
  */
 export function keyFile(variable: string): Setting<readonly KeyFileEntry[]> {
   return { variable, read: readKeys };
 }
 
-/** The file whose path is the value, to be followed: read as keyFile does, when the process starts and later. */
+/**
+ * The file whose path is the value, to be followed: read as keyFile does, when the process starts
+ * and later.
+ */
 export function keySource(variable: string): Setting<KeySource> {
   return {
     variable,
@@ -33,13 +41,16 @@ export function keySource(variable: string): Setting<KeySource> {
 }
 
 /**
- * Reads a key file as keyFile does. Throws with a whole sentence, whose subject is the variable that names the file.
+ * Reads a key file as keyFile does. Throws with a whole sentence, whose subject is the variable
+ * that names the file.
  */
 export function readKeyFile(variable: string, file: string): readonly KeyFileEntry[] {
   return keysOf(variable, readKeyBytes(variable, file));
 }
 
-/** The bytes of a key file. Throws as readKeyFile does, for a file that others may read above all. */
+/**
+ * The bytes of a key file. Throws as readKeyFile does, for a file that others may read above all.
+ */
 export function readKeyBytes(variable: string, file: string): Uint8Array {
   return naming(variable, () => readPrivateBytes(file));
 }
@@ -49,8 +60,15 @@ export function keysOf(variable: string, content: Uint8Array): readonly KeyFileE
   return naming(variable, () => parseKeyFile(Buffer.from(content).toString("utf8")));
 }
 
-/** The keys of a file, which is made with one new key `<use>-<hex>` when there is none; what exists is kept. */
-export function keptOrNewKeys(variable: string, file: string, use: string): readonly KeyFileEntry[] {
+/**
+ * The keys of a file, which is made with one new key `<use>-<hex>` when there is none; what exists
+ * is kept.
+ */
+export function keptOrNewKeys(
+  variable: string,
+  file: string,
+  use: string,
+): readonly KeyFileEntry[] {
   if (!existsSync(file)) writeKeyFile(file, [newKeyFileEntry(use)]);
   return readKeyFile(variable, file);
 }
@@ -60,7 +78,10 @@ export function newKeyFileEntry(use: string): KeyFileEntry {
   return { keyId: `${use}-${randomBytes(4).toString("hex")}`, key: randomBytes(keyBytes) };
 }
 
-/** Writes a key file for its owner alone (0600), whole or not at all. Throws when it exists: a key is never overwritten. */
+/**
+ * Writes a key file for its owner alone (0600), whole or not at all. Throws when it exists: a key
+ * is never overwritten.
+ */
 export function writeKeyFile(file: string, keys: readonly KeyFileEntry[]): void {
   const content = formatKeyFile(keys);
   try {

@@ -25,7 +25,10 @@ test("a file that exists stays as it is, and nothing is left beside it", () => {
 test("keys are made once and kept", () => {
   const first = keptOrNewKeys("SALLYPORT_X", join(dir, "keys"), "slip");
   expect(first).toEqual([
-    { keyId: expect.stringMatching(/^slip-[0-9a-f]{8}$/) as string, key: expect.anything() as Uint8Array },
+    {
+      keyId: expect.stringMatching(/^slip-[0-9a-f]{8}$/) as string,
+      key: expect.anything() as Uint8Array,
+    },
   ]);
   expect(first[0]?.key.length).toBe(32);
   expect(keptOrNewKeys("SALLYPORT_X", join(dir, "keys"), "slip")).toEqual(first);

@@ -3,8 +3,9 @@ import { closeSync, fsyncSync, linkSync, openSync, rmSync, writeSync } from "nod
 import { dirname } from "node:path";
 
 /**
- * Writes a file for its owner alone (0600) that is whole or absent, also after a power cut: beside its place, synced,
- * then linked there. Throws when the file exists: it is never overwritten, whoever made it meanwhile.
+ * Writes a file for its owner alone (0600) that is whole or absent, also after a power cut: beside
+ * its place, synced, then linked there. Throws when the file exists: it is never overwritten,
+ * whoever made it meanwhile.
  */
 export function writeNewFile(file: string, content: Uint8Array): void {
   const draft = `${file}.${randomBytes(4).toString("hex")}.new`;

@@ -1,8 +1,9 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 
 /**
- * The bytes of a file that holds keys. Throws, in words that continue "SALLYPORT_… names", for one that everyone on the
- * machine may open, that belongs to somebody else than this process or root, or that is no plain file.
+ * The bytes of a file that holds keys. Throws, in words that continue "SALLYPORT_… names", for one
+ * that everyone on the machine may open, that belongs to somebody else than this process or root,
+ * or that is no plain file.
  *
  * Security: everything is asked of the open file, so that it cannot be another one than is read.
  */

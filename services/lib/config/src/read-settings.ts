@@ -1,9 +1,15 @@
-/** The start is refused: what was configured cannot be used. The message names every variable at fault. */
+/**
+ * The start is refused: what was configured cannot be used. The message names every variable at
+ * fault.
+ */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
 
-/** One environment variable and how its value is read; `read` throws an Error that says what is wrong with it. */
+/**
+ * One environment variable and how its value is read; `read` throws an Error that says what is
+ * wrong with it.
+ */
 export type Setting<T> = {
   readonly variable: string;
   readonly read: (value: string) => T;
@@ -22,8 +28,9 @@ export function optional<T>(setting: Setting<T>): Setting<T | undefined> {
 const ours = "SALLYPORT_";
 
 /**
- * Reads all settings from the environment. Throws ConfigError, naming each variable that is missing, unreadable, or
- * begins with SALLYPORT_ and is in no setting: a misspelt option must not be a silent default.
+ * Reads all settings from the environment. Throws ConfigError, naming each variable that is
+ * missing, unreadable, or begins with SALLYPORT_ and is in no setting: a misspelt option must not
+ * be a silent default.
  */
 export function readSettings<S extends Readonly<Record<string, Setting<unknown>>>>(
   env: NodeJS.ProcessEnv,

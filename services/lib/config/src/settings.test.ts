@@ -95,8 +95,12 @@ describe("files", () => {
     expect(valueOf(fileBytes(variable), join(dir, "bytes"))).toEqual(Buffer.from([0, 10, 255]));
   });
   test("are refused when empty", () => {
-    expect(() => valueOf(fileText(variable), join(dir, "empty"))).toThrow(/SALLYPORT_X names an empty file/);
-    expect(() => valueOf(fileBytes(variable), join(dir, "none"))).toThrow(/SALLYPORT_X names an empty file/);
+    expect(() => valueOf(fileText(variable), join(dir, "empty"))).toThrow(
+      /SALLYPORT_X names an empty file/,
+    );
+    expect(() => valueOf(fileBytes(variable), join(dir, "none"))).toThrow(
+      /SALLYPORT_X names an empty file/,
+    );
   });
 });
 
@@ -106,7 +110,9 @@ describe("absent", () => {
   const specification = { must, may: optional(text("SALLYPORT_MAY")), window, part };
   test("values are refused, undefined or the default", () => {
     expect(() => readSettings({}, specification)).toThrow("SALLYPORT_MUST is missing");
-    expect(() => readSettings({ SALLYPORT_MUST: "" }, specification)).toThrow("SALLYPORT_MUST is missing");
+    expect(() => readSettings({ SALLYPORT_MUST: "" }, specification)).toThrow(
+      "SALLYPORT_MUST is missing",
+    );
     const values = readSettings({ SALLYPORT_MUST: "x", SALLYPORT_MAY: "" }, specification);
     expect(values).toEqual({ must: "x", may: undefined, window: 60, part: 0.5 });
   });

@@ -14,7 +14,10 @@ export function path(variable: string): Setting<string> {
   return text(variable);
 }
 
-/** A comma-separated list with at least one entry; spaces around entries are dropped, empty entries refused. */
+/**
+ * A comma-separated list with at least one entry; spaces around entries are dropped, empty entries
+ * refused.
+ */
 export function list(variable: string): Setting<readonly string[]> {
   return {
     variable,
@@ -31,7 +34,8 @@ export function listen(variable: string): Setting<ListenAddress> {
   return {
     variable,
     read(value) {
-      const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(value) ?? [];
+      const [, bracketed, plain, digits] =
+        /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(value) ?? [];
       const host = bracketed ?? plain;
       const port = Number(digits);
       if (host === undefined || !(port <= 65_535)) throw new Error("is not host:port");
@@ -40,7 +44,10 @@ export function listen(variable: string): Setting<ListenAddress> {
   };
 }
 
-/** An https URL without credentials, query or path; returned without a trailing slash. `plain` allows http as well. */
+/**
+ * An https URL without credentials, query or path; returned without a trailing slash. `plain`
+ * allows http as well.
+ */
 export function url(variable: string, { plain = false } = {}): Setting<string> {
   const protocols = plain ? ["https:", "http:"] : ["https:"];
   return {
@@ -94,7 +101,10 @@ export function share(variable: string, defaultShare: number): Setting<number> {
   };
 }
 
-/** The text of the file whose path is the value, without the whitespace at its end; an empty file is refused. */
+/**
+ * The text of the file whose path is the value, without the whitespace at its end; an empty file is
+ * refused.
+ */
 export function fileText(variable: string): Setting<string> {
   return {
     variable,
@@ -122,8 +132,11 @@ function readFile(file: string): Buffer {
   try {
     return readFileSync(file);
   } catch (cause) {
-    throw new Error(`names a file that cannot be read: ${cause instanceof Error ? cause.message : ""}`, {
-      cause,
-    });
+    throw new Error(
+      `names a file that cannot be read: ${cause instanceof Error ? cause.message : ""}`,
+      {
+        cause,
+      },
+    );
   }
 }

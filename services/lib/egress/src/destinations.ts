@@ -18,8 +18,9 @@ const defaultPorts: Readonly<Record<string, number>> = {
 };
 
 /**
- * Reads from a process's settings where its peers, its database, its Redis and its collector are: every SALLYPORT_…_URL and
- * the URL in every file that a SALLYPORT_…_URL_FILE names. Throws when one cannot be read: nothing is allowed in doubt.
+ * Reads from a process's settings where its peers, its database, its Redis and its collector are:
+ * every SALLYPORT_…_URL and the URL in every file that a SALLYPORT_…_URL_FILE names. Throws when
+ * one cannot be read: nothing is allowed in doubt.
  */
 export function readDestinations(env: NodeJS.ProcessEnv): Destinations {
   const urls = Object.entries(env).flatMap(([name, value = ""]) => {
@@ -44,7 +45,9 @@ export function readDestinations(env: NodeJS.ProcessEnv): Destinations {
   return { hosts, endpoints, paths };
 }
 
-/** The host of a URL or option as it is compared: lower case, without an IPv6 address's brackets. */
+/**
+ * The host of a URL or option as it is compared: lower case, without an IPv6 address's brackets.
+ */
 export function plainHost(host: string): string {
   return host.toLowerCase().replace(/^\[(.*)\]$/, "$1");
 }

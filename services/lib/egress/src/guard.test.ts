@@ -43,7 +43,9 @@ afterAll(() => {
 });
 
 /** What each line of code ends with in a guarded process: "connected", or its error's name. */
-async function runGuarded(codes: Readonly<Record<string, string>>): Promise<Record<string, string>> {
+async function runGuarded(
+  codes: Readonly<Record<string, string>>,
+): Promise<Record<string, string>> {
   const attempts = Object.entries(codes).map(
     ([what, code]) => `outcomes[${JSON.stringify(what)}] = await endOf(() => ${code});`,
   );
@@ -120,8 +122,12 @@ test("nothing came to others, and what was compared is what was connected to", (
 
 test("settings that cannot be read stop the process", async () => {
   const env = { SALLYPORT_REDIS_URL_FILE: join(dir, "none") };
-  const run = promisify(execFile)(process.execPath, ["--import", pathToFileURL(guard).href, "-e", "0"], {
-    env,
-  });
+  const run = promisify(execFile)(
+    process.execPath,
+    ["--import", pathToFileURL(guard).href, "-e", "0"],
+    {
+      env,
+    },
+  );
   await expect(run).rejects.toThrow(/ENOENT/);
 });

@@ -1,9 +1,11 @@
 /**
- * Imported first by each process: from then on it connects to its peers, database, Redis and collector, and to nothing
- * else. Node's permission model allows the network as a whole or not at all.
+ * Imported first by each process: from then on it connects to its peers, database, Redis and
+ * collector, and to nothing else. Node's permission model allows the network as a whole or not at
+ * all.
  *
- * Security: this holds for everything that uses Node's own modules, such as a dependency with an agenda or a URL that a
- * caller made up. Native code, and code that was written to get around it, is for the firewall.
+ * Security: this holds for everything that uses Node's own modules, such as a dependency with an
+ * agenda or a URL that a caller made up. Native code, and code that was written to get around it,
+ * is for the firewall.
  */
 import dgram from "node:dgram";
 import dns from "node:dns";
@@ -38,7 +40,9 @@ function guardSockets({ endpoints, paths }: Destinations): void {
         ? paths.has(posix.normalize(destination.path))
         : endpoints.has(`${plainHost(destination.host)}:${destination.port}`);
     if (!isAllowed)
-      throw new EgressError(`a connection to ${Object.values(destination).join(":")} is not configured`);
+      throw new EgressError(
+        `a connection to ${Object.values(destination).join(":")} is not configured`,
+      );
     // What was compared is what is connected to: texts, and a name that Node alone resolves.
     const options = { ...target, ...destination, lookup: undefined };
     return Reflect.apply(connect, this, callback === undefined ? [options] : [options, callback]);
@@ -50,24 +54,36 @@ function guardSockets({ endpoints, paths }: Destinations): void {
   });
 }
 
-function destinationOf({ host, port, path }: Target): { path: string } | { host: string; port: string } {
+function destinationOf({
+  host,
+  port,
+  path,
+}: Target): { path: string } | { host: string; port: string } {
   if (path !== undefined && path !== null) return { path: textOf(path) };
-  return { host: host === undefined || host === null ? "localhost" : textOf(host), port: textOf(port) };
+  return {
+    host: host === undefined || host === null ? "localhost" : textOf(host),
+    port: textOf(port),
+  };
 }
 
 /** Only what cannot be another text when it is read again. */
 function textOf(value: unknown): string {
-  if (typeof value !== "string" && typeof value !== "number") throw new EgressError("it is no destination");
+  if (typeof value !== "string" && typeof value !== "number")
+    throw new EgressError("it is no destination");
   return String(value);
 }
 
-/** The ways to call connect(): options, (port, host), (path), or the array that Node makes of them. */
+/**
+ * The ways to call connect(): options, (port, host), (path), or the array that Node makes of them.
+ */
 function targetOf(args: readonly unknown[]): { target: Target; callback: unknown } {
   const [first, second] = args;
   if (Array.isArray(first)) return targetOf(first);
   const callback = args.findLast((argument) => typeof argument === "function");
-  if (typeof first === "object" && first !== null) return { target: { ...(first as Target) }, callback };
-  if (typeof first === "string" && !/^\d+$/.test(first)) return { target: { path: first }, callback };
+  if (typeof first === "object" && first !== null)
+    return { target: { ...(first as Target) }, callback };
+  if (typeof first === "string" && !/^\d+$/.test(first))
+    return { target: { path: first }, callback };
   const host = typeof second === "string" ? { host: second } : {};
   return { target: { port: Number(first), ...host }, callback };
 }
@@ -85,7 +101,9 @@ function guardNames({ hosts }: Destinations): void {
   }
 }
 
-/** Where to listen: an address is not sent anywhere to be looked up, nor is the own machine's name. */
+/**
+ * Where to listen: an address is not sent anywhere to be looked up, nor is the own machine's name.
+ */
 function isLocal(host: unknown): boolean {
   return typeof host !== "string" || isIP(host) !== 0 || host === "localhost";
 }

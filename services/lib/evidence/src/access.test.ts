@@ -5,7 +5,12 @@ import { access, mayCall } from "./access.ts";
 import { projectRoleName } from "./project-roles.ts";
 
 const contracts = new URL("../../../../proto/sallyport/", import.meta.url);
-const roles = { owner: Role.OWNER, admin: Role.ADMIN, developer: Role.DEVELOPER, auditor: Role.AUDITOR };
+const roles = {
+  owner: Role.OWNER,
+  admin: Role.ADMIN,
+  developer: Role.DEVELOPER,
+  auditor: Role.AUDITOR,
+};
 
 /** Path and "Callers:" text of every method of the public contracts, read from their comments. */
 function documented(): [path: string, callers: string][] {
@@ -13,10 +18,15 @@ function documented(): [path: string, callers: string][] {
   return files.flatMap((name) => {
     const text = readFileSync(new URL(name, contracts), "utf8");
     const service = `${/^package (.+);$/m.exec(text)?.[1]}.${/^service (\w+) /m.exec(text)?.[1]}`;
-    return [...text.matchAll(/((?: {2}\/\/.*\n)+) {2}rpc (\w+)\(/g)].map(([, comment = "", method]) => {
-      const sentence = comment.replaceAll(/\s*\/\/ /g, " ");
-      return [`/${service}/${method}`, /Callers: ([^.]*?)(?: \(.*?\))?\./.exec(sentence)?.[1] ?? ""];
-    });
+    return [...text.matchAll(/((?: {2}\/\/.*\n)+) {2}rpc (\w+)\(/g)].map(
+      ([, comment = "", method]) => {
+        const sentence = comment.replaceAll(/\s*\/\/ /g, " ");
+        return [
+          `/${service}/${method}`,
+          /Callers: ([^.]*?)(?: \(.*?\))?\./.exec(sentence)?.[1] ?? "",
+        ];
+      },
+    );
   });
 }
 

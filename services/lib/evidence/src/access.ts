@@ -8,16 +8,19 @@ import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.
 import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_pb.ts";
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
-import { ProjectRole, ProjectRoleService } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
+import {
+  ProjectRole,
+  ProjectRoleService,
+} from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { SealingService } from "@sallyport/proto/gen/sallyport/policy/v1/sealing_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { methodPath } from "./method-path.ts";
 
 /**
- * Who may call a public method: machines, a key that is not enrolled yet, users of these roles in the vault. What is
- * absent may not. A method for users says besides from which role in the project on a developer may call it as well;
- * undefined is a method that concerns no project.
+ * Who may call a public method: machines, a key that is not enrolled yet, users of these roles in
+ * the vault. What is absent may not. A method for users says besides from which role in the project
+ * on a developer may call it as well; undefined is a method that concerns no project.
  */
 export type Access = { readonly machine?: true; readonly newKey?: true } & (
   | { readonly roles?: never; readonly project?: never }
@@ -38,14 +41,18 @@ const everyone: Access = { ...machines, ...users };
 const owners: Access = { roles: [OWNER], project: undefined };
 const managers = { roles: [OWNER, ADMIN], project: undefined } as const;
 const overseers = { roles: [OWNER, ADMIN, AUDITOR], project: undefined } as const;
-// What concerns a project: for these roles in the vault, and for developers from that role in the project on.
+// What concerns a project: for these roles in the vault, and for developers from that role in the
+// project on.
 const { LISTER, WRITER, MANAGER } = ProjectRole;
 const listed: Access = { ...overseers, project: LISTER };
 const written: Access = { ...managers, project: WRITER };
 const managed: Access = { ...managers, project: MANAGER };
 const overseen: Access = { ...overseers, project: MANAGER };
 
-/** The role table: the access to every public method by its path, "/package.Service/Method" (proto/README.md, "Roles"). */
+/**
+ * The role table: the access to every public method by its path, "/package.Service/Method"
+ * (proto/README.md, "Roles").
+ */
 export const access: ReadonlyMap<string, Access> = new Map([
   ...rows(ReadService, {
     readSecrets: machines,
@@ -134,8 +141,8 @@ export const access: ReadonlyMap<string, Access> = new Map([
 ]);
 
 /**
- * Tells whether a caller may call the public method of that path at all. What the table does not name is refused. Where a
- * project role counts, its owner asks for that too (ForwardContext.judge).
+ * Tells whether a caller may call the public method of that path at all. What the table does not
+ * name is refused. Where a project role counts, its owner asks for that too (ForwardContext.judge).
  */
 export function mayCall(path: string, caller: Caller | undefined): boolean {
   const allowed = access.get(path);
@@ -143,7 +150,10 @@ export function mayCall(path: string, caller: Caller | undefined): boolean {
   if (!caller) return allowed.newKey === true;
   if (caller.kind === PrincipalKind.MACHINE) return allowed.machine === true;
   if (caller.kind !== PrincipalKind.USER || !allowed.roles) return false;
-  return allowed.roles.includes(caller.role) || (caller.role === DEVELOPER && allowed.project !== undefined);
+  return (
+    allowed.roles.includes(caller.role) ||
+    (caller.role === DEVELOPER && allowed.project !== undefined)
+  );
 }
 
 function rows<S extends DescService>(service: S, table: AccessTable<S>): [string, Access][] {

@@ -45,7 +45,9 @@ test("a key that the keyset does not name as this owner's signs nothing", () => 
     expect(() => pickAnswerKey(keys, owner, naming(first))).toThrow(
       "the keyset does not hold the answer key",
     );
-  expect(() => pickAnswerKey([], "policy", naming(first))).toThrow("SALLYPORT_ANSWER_KEY_FILE holds no key");
+  expect(() => pickAnswerKey([], "policy", naming(first))).toThrow(
+    "SALLYPORT_ANSWER_KEY_FILE holds no key",
+  );
 });
 
 test("a response is signed by its hash, a refusal as it is", () => {
@@ -72,7 +74,11 @@ test("a response is signed by its hash, a refusal as it is", () => {
 
 test("what breaks the contract is not signed", () => {
   const short = new Uint8Array(31);
-  expect(() => signAnswer(short, { case: "response", value: short }, key)).toThrow("request_digest");
+  expect(() => signAnswer(short, { case: "response", value: short }, key)).toThrow(
+    "request_digest",
+  );
   const unspecified = create(RefusalSchema, {});
-  expect(() => signAnswer(requestDigest, { case: "refusal", value: unspecified }, key)).toThrow("reason");
+  expect(() => signAnswer(requestDigest, { case: "refusal", value: unspecified }, key)).toThrow(
+    "reason",
+  );
 });

@@ -25,7 +25,9 @@ function refusalOf(vector: Vector): string {
     return "none";
   } catch (error) {
     if (error instanceof EvidenceError) return error.step;
-    return error instanceof Failure && error.reason === Reason.FIELD_INVALID ? "field" : String(error);
+    return error instanceof Failure && error.reason === Reason.FIELD_INVALID
+      ? "field"
+      : String(error);
   }
 }
 
@@ -47,12 +49,23 @@ test("a refusal names the field and never repeats what was sent", () => {
 });
 
 test.each([
-  ["application/json", '{"allGranted":true,"allGranted":true}', "body: the message gives a field twice"],
-  ["application/json", '{"allGranted":true,"all_granted":true}', "body: the message gives a field twice"],
+  [
+    "application/json",
+    '{"allGranted":true,"allGranted":true}',
+    "body: the message gives a field twice",
+  ],
+  [
+    "application/json",
+    '{"allGranted":true,"all_granted":true}',
+    "body: the message gives a field twice",
+  ],
   ["application/json", '{"never":1}', "body: the message is malformed or has unknown fields"],
   ["text/plain", "{}", "content-type: it is not accepted"],
 ])("the log is told what is wrong with %s %s", (contentType, text, message) => {
-  expect(caught({ contentType, body: Buffer.from(text) })).toMatchObject({ name: "EvidenceError", message });
+  expect(caught({ contentType, body: Buffer.from(text) })).toMatchObject({
+    name: "EvidenceError",
+    message,
+  });
 });
 
 function caught(signed: Parameters<typeof decodeBody>[1]): unknown {

@@ -13,9 +13,9 @@ import { fail } from "@sallyport/rpc";
 import { type SignedBody, decodeMessage, violationIn } from "@sallyport/proto/verifying";
 
 /**
- * Decodes the body of a signed request by its content type, so that every process reads the same message from the same
- * bytes (SIGNING §5). Throws EvidenceError ("content-type", "body") for its form and Failure FIELD_INVALID for bounds and for keys
- * that no client makes.
+ * Decodes the body of a signed request by its content type, so that every process reads the same
+ * message from the same bytes (SIGNING §5). Throws EvidenceError ("content-type", "body") for its
+ * form and Failure FIELD_INVALID for bounds and for keys that no client makes.
  */
 export function decodeBody<D extends DescMessage>(schema: D, signed: SignedBody): MessageShape<D> {
   const message = decodeMessage(schema, signed);
@@ -25,8 +25,9 @@ export function decodeBody<D extends DescMessage>(schema: D, signed: SignedBody)
 }
 
 /**
- * Encodes a reply in the encoding of the request's content type, without a gRPC frame: JSON for application/json, binary
- * for the others. These are the bytes that an owner signs and a client gets.
+ * Encodes a reply in the encoding of the request's content type, without a gRPC frame: JSON for
+ * application/json, binary for the others. These are the bytes that an owner signs and a client
+ * gets.
  */
 export function encodeBody<D extends DescMessage>(
   schema: D,

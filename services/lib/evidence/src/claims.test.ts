@@ -22,7 +22,8 @@ const nowMs = 1_764_000_000_000;
 const signing = { keyId: "identity-1", seed: new Uint8Array(32).fill(1) };
 const trust = {
   notAfterMs: nowMs + 3_600_000,
-  publicKey: (_: number, keyId: string) => (keyId === signing.keyId ? publicKeyOf(signing.seed) : undefined),
+  publicKey: (_: number, keyId: string) =>
+    keyId === signing.keyId ? publicKeyOf(signing.seed) : undefined,
 };
 const keys = [1, 2].map((fill) => ({ keyId: `key-${fill}`, key: new Uint8Array(32).fill(fill) }));
 const machineId = "mch_0123456789abcdefghjk";
@@ -78,7 +79,10 @@ describe("credential", () => {
     toBinary(CredentialClaimsSchema, create(CredentialClaimsSchema, claims));
 
   test("what was signed opens until it expires", () => {
-    expect(openCredential(good, trust, nowMs + 59_999)).toMatchObject({ principalId: machineId, vaultId });
+    expect(openCredential(good, trust, nowMs + 59_999)).toMatchObject({
+      principalId: machineId,
+      vaultId,
+    });
     expect(() => openCredential(good, trust, nowMs + 60_000)).toThrow("credential: it is expired");
   });
 
@@ -94,9 +98,17 @@ describe("credential", () => {
       { ...good, signature: signEd25519(signing.seed, labelled(LABELS.reply, good.payload)) },
       "signature",
     ],
-    ["an unknown field", resigned(new Uint8Array([...good.payload, 0xf8, 0x07, 0x01])), "unknown fields"],
+    [
+      "an unknown field",
+      resigned(new Uint8Array([...good.payload, 0xf8, 0x07, 0x01])),
+      "unknown fields",
+    ],
     ["no vault", resigned(bytesOf({ ...credentialClaims, vaultId: "" })), "vault_id"],
-    ["a lifetime over 60 s", resigned(bytesOf({ ...credentialClaims, issuedAt: at(-1) })), "lives longer"],
+    [
+      "a lifetime over 60 s",
+      resigned(bytesOf({ ...credentialClaims, issuedAt: at(-1) })),
+      "lives longer",
+    ],
     [
       "a lifetime far over 60 s",
       resigned(bytesOf({ ...credentialClaims, expiresAt: at(3_600_000) })),
@@ -107,7 +119,11 @@ describe("credential", () => {
       resigned(bytesOf({ ...credentialClaims, issuedAt: at(5_001), expiresAt: at(10_000) })),
       "future",
     ],
-    ["a machine with a role", resigned(bytesOf({ ...credentialClaims, role: Role.OWNER })), "kind and role"],
+    [
+      "a machine with a role",
+      resigned(bytesOf({ ...credentialClaims, role: Role.OWNER })),
+      "kind and role",
+    ],
     [
       "a user's kind",
       resigned(bytesOf({ ...credentialClaims, kind: PrincipalKind.USER, role: Role.OWNER })),
@@ -140,16 +156,24 @@ describe("credential", () => {
   });
 
   test("a user's credential names the device key and needs a role", () => {
-    const user = { ...credentialClaims, principalId: "usr_0123456789abcdefghjk", kind: PrincipalKind.USER };
+    const user = {
+      ...credentialClaims,
+      principalId: "usr_0123456789abcdefghjk",
+      kind: PrincipalKind.USER,
+    };
     const claims = { ...user, keyId: "usr_0123456789abcdefghjk.kjhgfedcba9876543210" };
-    expect(openCredential(signCredential({ ...claims, role: Role.OWNER }, signing), trust, nowMs).role).toBe(
-      Role.OWNER,
+    expect(
+      openCredential(signCredential({ ...claims, role: Role.OWNER }, signing), trust, nowMs).role,
+    ).toBe(Role.OWNER);
+    expect(() => openCredential(signCredential(claims, signing), trust, nowMs)).toThrow(
+      "kind and role",
     );
-    expect(() => openCredential(signCredential(claims, signing), trust, nowMs)).toThrow("kind and role");
   });
 
   test("nothing opens once the keyset is past its time", () => {
-    expect(() => openCredential(good, { ...trust, notAfterMs: nowMs }, nowMs)).toThrow("past its time");
+    expect(() => openCredential(good, { ...trust, notAfterMs: nowMs }, nowMs)).toThrow(
+      "past its time",
+    );
   });
 
   test("claims that break their contract are not signed", () => {
@@ -173,7 +197,8 @@ describe.each([
     good: sealSlip(slipClaims, keys),
     bytes: (extra: object) =>
       toBinary(SlipClaimsSchema, create(SlipClaimsSchema, { ...slipClaims, ...extra })),
-    open: (sealed: Vouched, nowMs: number, held = keys) => openSlip(create(SlipSchema, sealed), held, nowMs),
+    open: (sealed: Vouched, nowMs: number, held = keys) =>
+      openSlip(create(SlipSchema, sealed), held, nowMs),
   },
 ])("$what", ({ what, label, good, bytes, open }) => {
   const permit: Vouched = { payload: good.payload, keyId: good.keyId, mac: good.mac };
@@ -189,13 +214,21 @@ describe.each([
     ["an unknown key", { ...permit, keyId: "key-3" }, "MAC key is unknown"],
     ["the MAC of another key", { ...permit, keyId: "key-2" }, "MAC does not hold"],
     ["a short MAC", { ...permit, mac: permit.mac.subarray(1) }, "MAC does not hold"],
-    ["a changed payload", { ...permit, payload: bytes({ expiresAt: at(9_999) }) }, "MAC does not hold"],
+    [
+      "a changed payload",
+      { ...permit, payload: bytes({ expiresAt: at(9_999) }) },
+      "MAC does not hold",
+    ],
     [
       "a MAC over another label",
       { ...permit, ...vouch(LABELS.request, bytes({}), keys) },
       "MAC does not hold",
     ],
-    ["an unknown field", sealed(new Uint8Array([...permit.payload, 0xf8, 0x07, 0x01])), "unknown fields"],
+    [
+      "an unknown field",
+      sealed(new Uint8Array([...permit.payload, 0xf8, 0x07, 0x01])),
+      "unknown fields",
+    ],
     ["no digest", sealed(bytes({ requestDigest: new Uint8Array() })), "request_digest"],
     ["no expiry", sealed(bytes({ expiresAt: undefined })), "expires_at"],
     ["a lifetime over 10 s", sealed(bytes({ expiresAt: at(15_001) })), "lives longer"],

@@ -12,7 +12,10 @@ import { EvidenceError, type EvidenceStep, atStep, violationOf } from "@sallypor
 /** How far two clocks of the deployment may differ, in milliseconds. */
 export const maxSkewMs = 5_000;
 
-/** Serialises claims once; the bytes are what is signed and what travels. Throws when the claims break their contract. */
+/**
+ * Serialises claims once; the bytes are what is signed and what travels. Throws when the claims
+ * break their contract.
+ */
 export function encodeClaims<D extends DescMessage>(
   schema: D,
   claims: MessageInitShape<D>,
@@ -44,5 +47,6 @@ export function checkExpiry(
 ): void {
   const expiresMs = expiresAt ? timestampMs(expiresAt) : 0;
   if (nowMs >= expiresMs) throw new EvidenceError(step, "it is expired");
-  if (expiresMs > nowMs + maxMs + maxSkewMs) throw new EvidenceError(step, "it lives longer than it may");
+  if (expiresMs > nowMs + maxMs + maxSkewMs)
+    throw new EvidenceError(step, "it lives longer than it may");
 }

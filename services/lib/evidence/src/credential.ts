@@ -18,7 +18,10 @@ import type { Trust } from "./trust.ts";
 /** The longest that a credential may live, in milliseconds. */
 export const credentialLifetimeMs = 60_000;
 
-/** Signs a credential with identity's key (SIGNING §10). Throws when the claims break their contract. */
+/**
+ * Signs a credential with identity's key (SIGNING §10). Throws when the claims break their
+ * contract.
+ */
 export function signCredential(
   claims: MessageInitShape<typeof CredentialClaimsSchema>,
   { keyId, seed }: { readonly keyId: string; readonly seed: Uint8Array },
@@ -29,8 +32,8 @@ export function signCredential(
 }
 
 /**
- * Verifies a credential under identity's key of the keyset and reads it: at most 60 seconds old, kind, role and keyid
- * consistent. Throws EvidenceError ("credential").
+ * Verifies a credential under identity's key of the keyset and reads it: at most 60 seconds old,
+ * kind, role and keyid consistent. Throws EvidenceError ("credential").
  */
 export function openCredential(
   { payload, keyId, signature }: Credential,

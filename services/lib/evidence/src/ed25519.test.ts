@@ -30,9 +30,12 @@ function nodeVerdict({ publicKey, message, signature }: Case): boolean {
   }
 }
 
-test.each(cases)("SIGNING §7, $class: $name is $valid", ({ publicKey, message, signature, valid }) => {
-  expect(verifyEd25519(bytes(publicKey), bytes(message), bytes(signature))).toBe(valid);
-});
+test.each(cases)(
+  "SIGNING §7, $class: $name is $valid",
+  ({ publicKey, message, signature, valid }) => {
+    expect(verifyEd25519(bytes(publicKey), bytes(message), bytes(signature))).toBe(valid);
+  },
+);
 
 test.each(cases)("node:crypto agrees, $class: $name", (vector) => {
   expect(nodeVerdict(vector)).toBe(vector.valid);

@@ -59,7 +59,10 @@ function publish(epoch: number, ...keys: readonly KeyFileEntry[]): void {
   }));
   const rest = answers.published.filter(({ holder }) => holder !== "policy");
   const notAfter = timestampFromMs(nowMs + 7 * dayMs);
-  put(keyset, signTestKeyset(rootSeed, { epoch, notAfter, keys: [...others, ...rest, ...ofPolicy] }));
+  put(
+    keyset,
+    signTestKeyset(rootSeed, { epoch, notAfter, keys: [...others, ...rest, ...ofPolicy] }),
+  );
 }
 
 function follow(): Promise<FollowedTrust> {

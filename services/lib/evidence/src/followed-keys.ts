@@ -15,13 +15,16 @@ export type FollowKeysOptions = {
   readonly intervalMs?: number;
 };
 
-/** The key to sign with now. To be asked for at every use: what holds on to a key misses its successor. */
+/**
+ * The key to sign with now. To be asked for at every use: what holds on to a key misses its
+ * successor.
+ */
 export type FollowedSigner<K> = Disposable & { readonly key: () => K };
 
 /**
- * Loads the keys of a process, the newest first, and takes up every change of their file while it runs. A file that does
- * not parse, that others may read or that `check` refuses is logged, and the keys before stay in use. Throws when the
- * first are refused.
+ * Loads the keys of a process, the newest first, and takes up every change of their file while it
+ * runs. A file that does not parse, that others may read or that `check` refuses is logged, and the
+ * keys before stay in use. Throws when the first are refused.
  */
 export async function followKeys(
   source: KeySource,
@@ -42,14 +45,18 @@ export async function followKeys(
       return keys;
     },
     onRefused: (err) =>
-      logger.error({ err, setting: variable }, "the new keys are refused: the ones before stay in use"),
+      logger.error(
+        { err, setting: variable },
+        "the new keys are refused: the ones before stay in use",
+      ),
     ...(intervalMs === undefined ? {} : { intervalMs }),
   });
 }
 
 /**
- * Follows the keys of a process together with the keyset that names them: `pick` chooses the one to sign with and throws
- * when there is none, which refuses the change, of the file or of the keyset, that left none.
+ * Follows the keys of a process together with the keyset that names them: `pick` chooses the one to
+ * sign with and throws when there is none, which refuses the change, of the file or of the keyset,
+ * that left none.
  */
 export async function followSigner<K>(
   source: KeySource,
@@ -62,7 +69,9 @@ export async function followSigner<K>(
   return { key: () => pick(keys.current, trust), [Symbol.dispose]: () => keys[Symbol.dispose]() };
 }
 
-/** Follows the key with which an owner signs its answers (`pickAnswerKey`), as followSigner does. */
+/**
+ * Follows the key with which an owner signs its answers (`pickAnswerKey`), as followSigner does.
+ */
 export function followAnswerKey(
   source: KeySource,
   owner: AnswerOwner,

@@ -35,9 +35,15 @@ const keyOf = (keyId: string, use: KeyUse, at: 0 | 1 = 0) => ({
   publicKey: publicKeyOf(seeds[at]),
 });
 const answers = keysOfEveryUse.filter(({ use }) => use === KeyUse.ANSWER);
-const others = [KeyUse.SEALING, KeyUse.CREDENTIAL, KeyUse.LOG].map((use) => keyOf(`key-${use}`, use));
+const others = [KeyUse.SEALING, KeyUse.CREDENTIAL, KeyUse.LOG].map((use) =>
+  keyOf(`key-${use}`, use),
+);
 
-function put(epoch: number, reply = [keyOf("reply-1", KeyUse.REPLY)], seed: Uint8Array = rootSeed): void {
+function put(
+  epoch: number,
+  reply = [keyOf("reply-1", KeyUse.REPLY)],
+  seed: Uint8Array = rootSeed,
+): void {
   const notAfter = timestampFromMs(nowMs + 7 * dayMs);
   const signer = { notAfter: timestampFromMs(nowMs + 365 * dayMs) };
   writeFileSync(
@@ -51,7 +57,14 @@ function follow(more: Partial<FollowTrustOptions> = {}) {
   const stream = { write: (line: string) => void logged.push(line) };
   const logger = createLogger({ service: "crypto", level: "info", stream });
   const clock = () => nowMs;
-  return followTrust({ keyset: file, rootFingerprint: fingerprint, clock, logger, intervalMs: 5, ...more });
+  return followTrust({
+    keyset: file,
+    rootFingerprint: fingerprint,
+    clock,
+    logger,
+    intervalMs: 5,
+    ...more,
+  });
 }
 
 describe("a keyset that a process follows", () => {

@@ -18,11 +18,15 @@ export type FollowTrustOptions = {
 export type FollowedTrust = Trust &
   Disposable & {
     /**
-     * The epoch to tell clients of: of a keyset that has been in use for a minute, so that the gateway, which may take it
-     * up a few seconds later than this process, can give it to those who then ask.
+     * The epoch to tell clients of: of a keyset that has been in use for a minute, so that the
+     * gateway, which may take it up a few seconds later than this process, can give it to those who
+     * then ask.
      */
     readonly announcedEpoch: number;
-    /** Has every later keyset pass this check, too: the process could not work with another. Throws as it does now. */
+    /**
+     * Has every later keyset pass this check, too: the process could not work with another. Throws
+     * as it does now.
+     */
     readonly demand: (check: (trust: Trust) => void) => void;
     /** Rejects with a sentence while the keyset or its signer is about to end. */
     readonly checkEnd: () => Promise<void>;
@@ -34,19 +38,28 @@ const keysetWarningMs = 2 * dayMs;
 const signerWarningMs = 60 * dayMs;
 
 /** The path of the keyset file; it is read, and followed, when the process starts. */
-export function keysetFile(variable: string): { variable: string; read: (value: string) => KeysetSource } {
+export function keysetFile(variable: string): {
+  variable: string;
+  read: (value: string) => KeysetSource;
+} {
   return { variable, read: (value) => value };
 }
 
 /**
- * Loads the keyset and takes up every newer one while the process runs. A keyset that does not verify, or whose epoch
- * does not grow, is logged as refused, and the one before goes on until its end. Throws when the first does not hold.
+ * Loads the keyset and takes up every newer one while the process runs. A keyset that does not
+ * verify, or whose epoch does not grow, is logged as refused, and the one before goes on until its
+ * end. Throws when the first does not hold.
  */
 export async function followTrust(options: FollowTrustOptions): Promise<FollowedTrust> {
   const { keyset, clock, logger } = options;
   const checks: Check[] = [];
   const read = (bytes: Uint8Array, current?: Known): Known => {
-    const trust = loadTrust(bytes, options.rootFingerprint, clock(), current ? current.epoch + 1 : 1);
+    const trust = loadTrust(
+      bytes,
+      options.rootFingerprint,
+      clock(),
+      current ? current.epoch + 1 : 1,
+    );
     for (const check of checks) check(trust);
     if (current) logger.info({ epoch: trust.epoch }, "a new keyset is in use");
     const announcedFromMs = current ? clock() + announceAfterMs : 0;
@@ -57,7 +70,8 @@ export async function followTrust(options: FollowTrustOptions): Promise<Followed
       ? await followFile({
           file: keyset,
           read,
-          onRefused: (err) => logger.error({ err }, "the new keyset is refused: the one before stays in use"),
+          onRefused: (err) =>
+            logger.error({ err }, "the new keyset is refused: the one before stays in use"),
           ...(options.intervalMs === undefined ? {} : { intervalMs: options.intervalMs }),
         })
       : { current: read(keyset), [Symbol.dispose]: () => undefined };
@@ -70,7 +84,11 @@ type Check = (trust: Trust) => void;
 type Known = Trust & { readonly announcedFromMs: number; readonly formerEpoch: number };
 
 // Every look is at the newest keyset: what holds on to a trust never holds on to a keyset.
-function trustOf(followed: FollowedFile<Known>, clock: () => number, checks: Check[]): FollowedTrust {
+function trustOf(
+  followed: FollowedFile<Known>,
+  clock: () => number,
+  checks: Check[],
+): FollowedTrust {
   return {
     get keyset() {
       return followed.current.keyset;
@@ -99,7 +117,9 @@ function trustOf(followed: FollowedFile<Known>, clock: () => number, checks: Che
     async checkEnd() {
       const { notAfterMs, signerNotAfterMs } = followed.current;
       if (clock() + signerWarningMs >= signerNotAfterMs)
-        throw new Error('the signer of keysets ends in less than 60 days: run "sallyport keyset sign"');
+        throw new Error(
+          'the signer of keysets ends in less than 60 days: run "sallyport keyset sign"',
+        );
       if (clock() + keysetWarningMs >= notAfterMs)
         throw new Error('the keyset ends in less than 2 days: run "sallyport keyset renew"');
     },

@@ -40,14 +40,16 @@ export type ForwardContext = {
   readonly signedRequest: SignedRequest;
   readonly credential?: Credential;
   /**
-   * Judges the roles that policy says the signer has in the projects that the request concerns: tells of each whether it
-   * may be shown; throws Failure PROJECT_ROLE_REQUIRED when one that is shown is too little for the method. A method for
-   * which a project role counts and that judged nothing changes nothing and is answered INTERNAL.
+   * Judges the roles that policy says the signer has in the projects that the request concerns:
+   * tells of each whether it may be shown; throws Failure PROJECT_ROLE_REQUIRED when one that is
+   * shown is too little for the method. A method for which a project role counts and that judged
+   * nothing changes nothing and is answered INTERNAL.
    */
   judge(inProjects: readonly ProjectRole[]): boolean[];
   /**
-   * Runs the only change of the request in one transaction together with the mark that its digest was seen: a replayed
-   * request changes nothing and is refused with REQUEST_REJECTED. Answers after what must follow the commit was done.
+   * Runs the only change of the request in one transaction together with the mark that its digest
+   * was seen: a replayed request changes nothing and is refused with REQUEST_REJECTED. Answers
+   * after what must follow the commit was done.
    */
   mutate<T>(run: (tx: Tx) => Promise<T>): Promise<T>;
 };
@@ -64,7 +66,10 @@ export type ForwardHandlers<S extends DescService> = {
     : never;
 };
 
-/** Runs one public method: decodes the signed body strictly and returns the reply as encodeBody writes it. */
+/**
+ * Runs one public method: decodes the signed body strictly and returns the reply as encodeBody
+ * writes it.
+ */
 export type ForwardRun = (context: ForwardContext) => Promise<Uint8Array>;
 
 /** The methods of one public service by their paths. */
@@ -75,7 +80,8 @@ export function forwardMethods<S extends DescService>(
   service: S,
   handlers: ForwardHandlers<S>,
 ): ForwardMethods {
-  // Security: the mapped type pairs every handler with its own method's messages; only the pairing is lost here.
+  // Security: the mapped type pairs every handler with its own method's messages; only the pairing
+  // is lost here.
   const byName = handlers as Readonly<Record<string, Handler<DescMessage, DescMessage>>>;
   return new Map(
     service.methods.map((method) => {
@@ -87,7 +93,10 @@ export function forwardMethods<S extends DescService>(
   );
 }
 
-/** Joins one method and its handler for createForwarder, where an owner answers a part of a service only. */
+/**
+ * Joins one method and its handler for createForwarder, where an owner answers a part of a service
+ * only.
+ */
 export function forwardMethod<I extends DescMessage, O extends DescMessage>(
   method: DescMethodUnary<I, O>,
   handler: Handler<I, O>,

@@ -2,7 +2,10 @@ import { createHash } from "node:crypto";
 import { type JsonValue, create, fromBinary, fromJson, toBinary, toJson } from "@bufbuild/protobuf";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { ForwardResponse } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
-import { AnswerClaimsSchema, Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import {
+  AnswerClaimsSchema,
+  Role,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
   EnrollRequestSchema,
   EnrollResponseSchema,
@@ -18,7 +21,13 @@ import { newUser } from "@sallyport/test/infra";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { publicKeyOf, verifyEd25519 } from "./ed25519.ts";
 import { parseRequest } from "@sallyport/proto/verifying";
-import { type Forwarded, type TestOwner, createTestOwner, requestId, startMs } from "./testing/owner.ts";
+import {
+  type Forwarded,
+  type TestOwner,
+  createTestOwner,
+  requestId,
+  startMs,
+} from "./testing/owner.ts";
 
 const user = newUser("vlt_0123456789abcdefghjk", Role.ADMIN);
 const strangerSeed = new Uint8Array(32).fill(4);
@@ -38,17 +47,23 @@ const credentialOf = (role: Role = Role.ADMIN) => owner.deployment.credentialOf(
 const signed = (path: string, body: unknown, signer: Pick<typeof user, "keyId" | "seed"> = user) =>
   owner.deployment.signRequest(signer, path, {
     contentType: "application/json",
-    body: body instanceof Uint8Array ? new Uint8Array(body) : new TextEncoder().encode(JSON.stringify(body)),
+    body:
+      body instanceof Uint8Array
+        ? new Uint8Array(body)
+        : new TextEncoder().encode(JSON.stringify(body)),
   });
 const refusalOf = ({ result }: ForwardResponse) =>
   result.case === "refusal" ? result.value.reason : result.case;
 const jsonOf = (bytes: Uint8Array) => JSON.parse(Buffer.from(bytes).toString()) as JsonValue;
 const names = async () =>
-  (await owner.database.query<{ name: string }>("select name from projects")).map(({ name }) => name);
+  (await owner.database.query<{ name: string }>("select name from projects")).map(
+    ({ name }) => name,
+  );
 const stepOf = (request: Forwarded) =>
   owner.forward(request).then(
     () => "none",
-    (error: unknown) => (error instanceof Failure ? (error.metadata["step"] ?? error.reason) : String(error)),
+    (error: unknown) =>
+      error instanceof Failure ? (error.metadata["step"] ?? error.reason) : String(error),
   );
 
 /** What the answer's signature says, once it held under the owner's key. */
@@ -87,7 +102,10 @@ test("an answer is in the encoding of its request, and signed over exactly its b
 });
 
 test("a refusal is signed with what the public may know of it, and no more", async () => {
-  const taken = { signedRequest: signed(createPath, { name: "taken" }), credential: credentialOf() };
+  const taken = {
+    signedRequest: signed(createPath, { name: "taken" }),
+    credential: credentialOf(),
+  };
   const refused = await owner.forward(taken);
   expect(refusalOf(refused)).toBe(Reason.ALREADY_EXISTS);
   const { outcome } = claimsOf(refused);
@@ -101,14 +119,19 @@ test("a refusal is signed with what the public may know of it, and no more", asy
 });
 
 test("a change is made and recorded before its answer", async () => {
-  const request = { signedRequest: signed(createPath, { name: "web" }), credential: credentialOf() };
+  const request = {
+    signedRequest: signed(createPath, { name: "web" }),
+    credential: credentialOf(),
+  };
   const answer = await owner.forward(request);
   if (answer.result.case !== "response") throw new Error("refused");
   const { project } = fromJson(CreateProjectResponseSchema, jsonOf(answer.result.value));
   expect(project?.name).toBe("web");
   expect(answer.requestDigest).toHaveLength(32);
   expect(owner.state.events).toEqual(["before", "changed", "after"]);
-  expect(await owner.database.query("select maker from projects")).toEqual([{ maker: user.userId }]);
+  expect(await owner.database.query("select maker from projects")).toEqual([
+    { maker: user.userId },
+  ]);
   expect(owner.state.received).toMatchObject({
     ...request,
     sourceIp: "192.0.2.1",
@@ -119,7 +142,10 @@ test("a change is made and recorded before its answer", async () => {
 });
 
 test("an owner without hooks changes once, too", async () => {
-  const request = { signedRequest: signed(createPath, { name: "web" }), credential: credentialOf() };
+  const request = {
+    signedRequest: signed(createPath, { name: "web" }),
+    credential: credentialOf(),
+  };
   expect(refusalOf(await owner.forwardWithoutHooks(request))).toBe("response");
   expect(refusalOf(await owner.forwardWithoutHooks(request))).toBe(Reason.REQUEST_REJECTED);
   expect(owner.state.events).toEqual(["changed"]);
@@ -138,7 +164,10 @@ test("an owner that forgets to judge project roles changes nothing and tells not
 });
 
 test("a replayed change is refused, told of, and changes nothing", async () => {
-  const request = { signedRequest: signed(createPath, { name: "web" }), credential: credentialOf() };
+  const request = {
+    signedRequest: signed(createPath, { name: "web" }),
+    credential: credentialOf(),
+  };
   await owner.forward(request);
   await owner.database.query("delete from projects");
   owner.state.events = [];
@@ -148,14 +177,20 @@ test("a replayed change is refused, told of, and changes nothing", async () => {
 });
 
 test("of the same request many times at once, one is done", async () => {
-  const request = { signedRequest: signed(createPath, { name: "web" }), credential: credentialOf() };
+  const request = {
+    signedRequest: signed(createPath, { name: "web" }),
+    credential: credentialOf(),
+  };
   const answers = await Promise.all(Array.from({ length: 8 }, () => owner.forward(request)));
   expect(answers.map(refusalOf).filter((outcome) => outcome === "response")).toHaveLength(1);
   expect(owner.state.events.filter((event) => event === "changed")).toHaveLength(1);
 });
 
 test("a change that failed leaves no mark: the same request may be sent again", async () => {
-  const request = { signedRequest: signed(createPath, { name: "taken" }), credential: credentialOf() };
+  const request = {
+    signedRequest: signed(createPath, { name: "taken" }),
+    credential: credentialOf(),
+  };
   expect(refusalOf(await owner.forward(request))).toBe(Reason.ALREADY_EXISTS);
   expect(refusalOf(await owner.forward(request))).toBe(Reason.ALREADY_EXISTS);
   expect(owner.state.events.filter((event) => event.startsWith("replay"))).toEqual([]);
@@ -175,7 +210,10 @@ test("a mark outlives the window in which its request is accepted, and is forgot
   const marks = async () =>
     (await owner.database.query<{ at: Date }>("select expires_at as at from seen_requests")).length;
   await owner.database.query("delete from seen_requests");
-  const request = { signedRequest: signed(createPath, { name: "web" }), credential: credentialOf() };
+  const request = {
+    signedRequest: signed(createPath, { name: "web" }),
+    credential: credentialOf(),
+  };
   await owner.forward(request);
   owner.state.nowMs = startMs + 65_000;
   expect(refusalOf(await owner.forward({ ...request, credential: credentialOf() }))).toBe(
@@ -184,13 +222,19 @@ test("a mark outlives the window in which its request is accepted, and is forgot
   owner.state.nowMs = startMs + 66_000;
   expect(await stepOf({ ...request, credential: credentialOf() })).toBe("created");
   owner.state.nowMs = startMs + 200_000;
-  await owner.forward({ signedRequest: signed(createPath, { name: "api" }), credential: credentialOf() });
+  await owner.forward({
+    signedRequest: signed(createPath, { name: "api" }),
+    credential: credentialOf(),
+  });
   expect(await marks()).toBe(1);
 });
 
 test("a sweep on the last millisecond of a request's window leaves its mark", async () => {
   owner.state.nowMs = startMs + 2_000_000;
-  const request = { signedRequest: signed(createPath, { name: "web" }), credential: credentialOf() };
+  const request = {
+    signedRequest: signed(createPath, { name: "web" }),
+    credential: credentialOf(),
+  };
   expect(refusalOf(await owner.forward(request))).toBe("response");
   owner.state.nowMs += 65_000;
   const other = { signedRequest: signed(createPath, { name: "api" }), credential: credentialOf() };
@@ -203,8 +247,13 @@ test("a sweep on the last millisecond of a request's window leaves its mark", as
 test("marks are swept once a minute", async () => {
   owner.state.nowMs = startMs + 4_000_000;
   const change = async (name: string) => {
-    await owner.forward({ signedRequest: signed(createPath, { name }), credential: credentialOf() });
-    return (await owner.database.query("select from seen_requests where request_digest = $1", [old])).length;
+    await owner.forward({
+      signedRequest: signed(createPath, { name }),
+      credential: credentialOf(),
+    });
+    return (
+      await owner.database.query("select from seen_requests where request_digest = $1", [old])
+    ).length;
   };
   const old = new Uint8Array(32);
   await change("a");
@@ -228,7 +277,10 @@ test("the role table is asked again", async () => {
 
 test("a key that is not enrolled reaches its own methods and no others", async () => {
   const publicKey = publicKeyOf(strangerSeed);
-  const signer = { seed: strangerSeed, keyId: `key:${Buffer.from(publicKey).toString("base64url")}` };
+  const signer = {
+    seed: strangerSeed,
+    keyId: `key:${Buffer.from(publicKey).toString("base64url")}`,
+  };
   const body = toJson(
     EnrollRequestSchema,
     create(EnrollRequestSchema, {
@@ -298,10 +350,18 @@ test("a malformed body and a broken bound are told to the signer", async () => {
     const { reason, metadata } = result.value;
     return [reason, metadata["field"], metadata["description"]];
   };
-  const malformed = [Reason.FIELD_INVALID, "body", "is malformed, or has unknown or repeated fields"];
+  const malformed = [
+    Reason.FIELD_INVALID,
+    "body",
+    "is malformed, or has unknown or repeated fields",
+  ];
   expect(await send({ name: "web", color: "red" })).toEqual(malformed);
   expect(await send(new TextEncoder().encode('{"name":"a","name":"b"}'))).toEqual(malformed);
-  expect(await send({ name: "not a name" })).toEqual([Reason.FIELD_INVALID, "name", expect.any(String)]);
+  expect(await send({ name: "not a name" })).toEqual([
+    Reason.FIELD_INVALID,
+    "name",
+    expect.any(String),
+  ]);
 });
 
 test("a fault of our own is INTERNAL and says nothing", async () => {
@@ -321,7 +381,9 @@ test("a fault that says so is INTERNAL, and evidence that an owner finds not to 
     return owner.forward({ signedRequest, credential: credentialOf() });
   };
   const projectId = "prj_0123456789abcdefghjk";
-  await expect(send("RestoreProject", { projectId })).rejects.toMatchObject({ reason: Reason.INTERNAL });
+  await expect(send("RestoreProject", { projectId })).rejects.toMatchObject({
+    reason: Reason.INTERNAL,
+  });
   await expect(send("DeleteProject", { projectId, name: "web" })).rejects.toMatchObject({
     reason: Reason.EVIDENCE_INVALID,
     metadata: { step: "permit" },

@@ -36,9 +36,14 @@ export type ForwarderOptions = {
   readonly database: Pick<Database, "query" | "transaction">;
   /** Runs before a change; throws to refuse early, while the log is down for instance. */
   readonly beforeMutation?: () => Promise<void>;
-  /** Runs after the commit and before the answer: delivers the records of the change, whose transaction it was. */
+  /**
+   * Runs after the commit and before the answer: delivers the records of the change, whose
+   * transaction it was.
+   */
   readonly afterCommit?: (own: Tx) => Promise<void>;
-  /** Told of a change that was asked for a second time, after it was refused: it belongs on record. */
+  /**
+   * Told of a change that was asked for a second time, after it was refused: it belongs on record.
+   */
   readonly onReplay?: (request: ReplayedRequest) => Promise<void>;
   readonly methods: readonly ForwardMethods[];
 };
@@ -47,9 +52,9 @@ export type ForwarderOptions = {
 export type ReplayedRequest = Omit<ForwardContext, "mutate" | "judge">;
 
 /**
- * Implements ForwardService: proves signature, freshness and path again, asks the role table, decodes the body, runs the
- * owner's handler and signs what it came to. Refusals travel in the reply; evidence that does not hold is a Failure
- * EVIDENCE_INVALID, and no answer.
+ * Implements ForwardService: proves signature, freshness and path again, asks the role table,
+ * decodes the body, runs the owner's handler and signs what it came to. Refusals travel in the
+ * reply; evidence that does not hold is a Failure EVIDENCE_INVALID, and no answer.
  */
 export function createForwarder(options: ForwarderOptions): ServiceImpl<typeof ForwardService> {
   const methods = joined(options.methods);
@@ -59,8 +64,14 @@ export function createForwarder(options: ForwarderOptions): ServiceImpl<typeof F
       const { signer, verified, run } = orInvalid(() => verify(request, options, methods));
       const received = contextOf(request, signer, verified);
       const judgement = createJudgement(verified.path, signer.principal?.role);
-      const replay = fail(Reason.REQUEST_REJECTED, {}, new Error("replay: the request was seen before"));
-      async function mutate<T>(change: Parameters<typeof options.database.transaction<T>>[0]): Promise<T> {
+      const replay = fail(
+        Reason.REQUEST_REJECTED,
+        {},
+        new Error("replay: the request was seen before"),
+      );
+      async function mutate<T>(
+        change: Parameters<typeof options.database.transaction<T>>[0],
+      ): Promise<T> {
         await options.beforeMutation?.();
         const expiresMs = verified.createdSeconds * 1000 + windowMsOf(options) + maxSkewMs;
         const { own, result } = await options.database
@@ -94,7 +105,8 @@ function joined(methods: readonly ForwardMethods[]): ForwardMethods {
   return new Map(methods.flatMap((service) => [...service]));
 }
 
-// The gateway checked the time a moment ago by another clock: what it took at the edge of the window is good here too.
+// The gateway checked the time a moment ago by another clock: what it took at the edge of the
+// window is good here too.
 function windowMsOf({ windowSeconds }: ForwarderOptions): number {
   return windowSeconds * 1000 + maxSkewMs;
 }
@@ -116,7 +128,8 @@ function verify(request: ForwardRequest, options: ForwarderOptions, methods: For
   });
   const run = methods.get(verified.path);
   if (!run) throw new EvidenceError("path", "it is not a method of this service");
-  // Security: the gateway lets no stranger through to any other method, so this one does not speak for a client.
+  // Security: the gateway lets no stranger through to any other method, so this one does not speak
+  // for a client.
   if (!signer.principal && !mayCall(verified.path, undefined))
     throw new EvidenceError("role", "the key is not enrolled");
   return { signer, verified, run };
@@ -155,15 +168,18 @@ async function outcomeOf(
   }
 }
 
-// Security: the client gets what is signed as it is, so that nothing may be in it that the gateway would keep back.
+// Security: the client gets what is signed as it is, so that nothing may be in it that the gateway
+// would keep back.
 function publicRefusal(failure: Failure): Refusal {
   const { reason, metadata, retryAfterMs } = failure;
   if (!publicErrors[reason]) throw fail(Reason.INTERNAL, {}, failure);
-  return toRefusal(new Failure(reason, { metadata: publicMetadata(reason, metadata), retryAfterMs }));
+  return toRefusal(
+    new Failure(reason, { metadata: publicMetadata(reason, metadata), retryAfterMs }),
+  );
 }
 
-// A malformed body under a good signature is the signer's own fault, and the signer is told. INTERNAL leaves as an
-// error, so that its cause is logged.
+// A malformed body under a good signature is the signer's own fault, and the signer is told.
+// INTERNAL leaves as an error, so that its cause is logged.
 function refusalOf(error: unknown): Failure {
   if (error instanceof EvidenceError && error.step === "body") {
     return fail(

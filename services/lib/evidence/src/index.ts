@@ -25,7 +25,11 @@ export {
   parseRequest,
 } from "@sallyport/proto/verifying";
 export { verifyHead, verifySignedRequest } from "./signed-request.ts";
-export { type PublicKeyLine, type SigningKeyFile, keptOrNewSigningKeys } from "./signing-key-file.ts";
+export {
+  type PublicKeyLine,
+  type SigningKeyFile,
+  keptOrNewSigningKeys,
+} from "./signing-key-file.ts";
 export { type Published, pickPublished } from "./published.ts";
 export {
   type FollowKeysOptions,

@@ -6,10 +6,21 @@ import { EvidenceError, type EvidenceStep } from "@sallyport/proto/verifying";
 export type MacKey = { readonly keyId: string; readonly key: Uint8Array };
 
 /** Bytes with the MAC that vouches for them. */
-export type Vouched = { readonly payload: Uint8Array; readonly keyId: string; readonly mac: Uint8Array };
+export type Vouched = {
+  readonly payload: Uint8Array;
+  readonly keyId: string;
+  readonly mac: Uint8Array;
+};
 
-/** Vouches for a payload with the first key: HMAC-SHA-256 over label, zero byte and payload (SIGNING §10). */
-export function vouch(label: string, payload: Uint8Array<ArrayBuffer>, [preferred]: readonly MacKey[]) {
+/**
+ * Vouches for a payload with the first key: HMAC-SHA-256 over label, zero byte and payload (SIGNING
+ * §10).
+ */
+export function vouch(
+  label: string,
+  payload: Uint8Array<ArrayBuffer>,
+  [preferred]: readonly MacKey[],
+) {
   if (!preferred) throw new Error("no MAC key is configured");
   return { payload, keyId: preferred.keyId, mac: macOf(label, payload, preferred.key) };
 }

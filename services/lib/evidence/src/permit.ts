@@ -12,7 +12,10 @@ import { type MacKey, checkVouched, vouch } from "./macs.ts";
 /** The longest that a permit may live, in milliseconds. */
 export const permitLifetimeMs = 10_000;
 
-/** Seals a permit with policy's first permit key (SIGNING §10). Throws when the claims break their contract. */
+/**
+ * Seals a permit with policy's first permit key (SIGNING §10). Throws when the claims break their
+ * contract.
+ */
 export function sealPermit(
   claims: MessageInitShape<typeof PermitClaimsSchema>,
   keys: readonly MacKey[],

@@ -64,5 +64,7 @@ test("a method for which a project role counts demands that roles were judged", 
 test("a method that concerns no project judges none", () => {
   const judgement = createJudgement("/sallyport.identity.v1.UserService/WhoAmI", Role.OWNER);
   expect(() => judgement.judge([MANAGER])).toThrow(/concerns no project/);
-  expect(() => createJudgement("/sallyport.Nowhere/Nothing", Role.OWNER).judge([MANAGER])).toThrow();
+  expect(() =>
+    createJudgement("/sallyport.Nowhere/Nothing", Role.OWNER).judge([MANAGER]),
+  ).toThrow();
 });

@@ -1,13 +1,17 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { ProjectRole, ProjectRoleSchema } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
+import {
+  ProjectRole,
+  ProjectRoleSchema,
+} from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { enumName } from "@sallyport/proto/names";
 import { fail } from "@sallyport/rpc";
 import { access } from "./access.ts";
 
 /**
- * The role of a user in a project of the vault: owners and admins manage and auditors list all of them, whatever they were
- * given; a developer has the role that was given, and lists the project without one.
+ * The role of a user in a project of the vault: owners and admins manage and auditors list all of
+ * them, whatever they were given; a developer has the role that was given, and lists the project
+ * without one.
  */
 export function projectRoleOf(role: Role, given: ProjectRole | undefined): ProjectRole {
   if (role === Role.OWNER || role === Role.ADMIN) return ProjectRole.MANAGER;
@@ -23,8 +27,9 @@ export type Judgement = {
 };
 
 /**
- * Makes the judgement of one request. Security: an owner that forgets to ask for the project role is found out before its
- * transaction is committed and before its answer leaves, whichever method it is.
+ * Makes the judgement of one request. Security: an owner that forgets to ask for the project role
+ * is found out before its transaction is committed and before its answer leaves, whichever method
+ * it is.
  */
 export function createJudgement(path: string, role: Role = Role.UNSPECIFIED): Judgement {
   let judged = access.get(path)?.project === undefined;
@@ -40,12 +45,14 @@ export function createJudgement(path: string, role: Role = Role.UNSPECIFIED): Ju
 }
 
 /**
- * Tells of each role that the caller has in a project whether the method may show that the project is there; throws
- * Failure PROJECT_ROLE_REQUIRED when one that is shown is too little for the method.
+ * Tells of each role that the caller has in a project whether the method may show that the project
+ * is there; throws Failure PROJECT_ROLE_REQUIRED when one that is shown is too little for the
+ * method.
  */
 function judgeRoles(path: string, role: Role, inProjects: readonly ProjectRole[]): boolean[] {
   const allowed = access.get(path);
-  // Security: a method that asks for no project role must not be mistaken for one that every role suffices for.
+  // Security: a method that asks for no project role must not be mistaken for one that every role
+  // suffices for.
   if (allowed?.project === undefined) throw new Error(`${path} concerns no project`);
   const needed = allowed.roles.includes(role) ? ProjectRole.LISTER : allowed.project;
   const shown = inProjects.map((inProject) => inProject >= ProjectRole.LISTER);

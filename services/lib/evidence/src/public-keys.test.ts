@@ -1,4 +1,10 @@
-import { type DescMessage, type MessageInitShape, ScalarType, create, toBinary } from "@bufbuild/protobuf";
+import {
+  type DescMessage,
+  type MessageInitShape,
+  ScalarType,
+  create,
+  toBinary,
+} from "@bufbuild/protobuf";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { SealingSuite, ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { ReadSecretsRequestSchema } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
@@ -25,7 +31,9 @@ const badX25519: Readonly<Record<string, Uint8Array>> = {
   "0": new Uint8Array(32),
   "1": bytes(`01${"00".repeat(31)}`),
   "of order 8": bytes("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"),
-  "of order 8, the other": bytes("5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157"),
+  "of order 8, the other": bytes(
+    "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+  ),
   "p - 1": bytes(`ec${top}7f`),
   p: bytes(`ed${top}7f`),
   "p + 1": bytes(`ee${top}7f`),
@@ -41,13 +49,22 @@ const badEd25519: Readonly<Record<string, Uint8Array>> = {
   "of order 4, negative": bytes(`${"00".repeat(31)}80`),
   "of order 8": bytes("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"),
   "of order 8, negative": bytes("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85"),
-  "of order 8, the other": bytes("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"),
+  "of order 8, the other": bytes(
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+  ),
   "y = p": bytes(`ed${top}7f`),
   "y = p + 3, negative": bytes(`f0${top}ff`),
 };
 // Just below the field, and just above what is of small order.
-const goodX25519 = [bytes(`eb${top}7f`), bytes(`02${"00".repeat(31)}`), bytes(`${"ff".repeat(30)}fe7f`)];
-const goodEd25519 = [publicKeyOf(new Uint8Array(32).fill(7)), publicKeyOf(new Uint8Array(32).fill(8))];
+const goodX25519 = [
+  bytes(`eb${top}7f`),
+  bytes(`02${"00".repeat(31)}`),
+  bytes(`${"ff".repeat(30)}fe7f`),
+];
+const goodEd25519 = [
+  publicKeyOf(new Uint8Array(32).fill(7)),
+  publicKeyOf(new Uint8Array(32).fill(8)),
+];
 
 type Field = {
   readonly message: string;
@@ -63,7 +80,13 @@ function holding(bad: Field["bad"], good: Field["good"]) {
     field: string,
     schema: D,
     messageWith: (given: Uint8Array) => MessageInitShape<D>,
-  ): Field => ({ message: schema.name, field, bad, good, refusalWith: decoding(schema, messageWith) });
+  ): Field => ({
+    message: schema.name,
+    field,
+    bad,
+    good,
+    refusalWith: decoding(schema, messageWith),
+  });
 }
 const x25519 = holding(badX25519, goodX25519);
 const ed25519 = holding(badEd25519, goodEd25519);
@@ -73,8 +96,18 @@ const proof = new Uint8Array(64).fill(1);
 const suite = SealingSuite.HPKE_X25519_SHA256_AES256GCM;
 const kind = ValueKind.SINGLE;
 const value = { suite, keyId: "sealing-1", ciphertext: new Uint8Array(40), kind };
-const enroll = { vaultId: newId("vlt"), tokenId: newId("tok"), tokenPublicKey: key, tokenProof: proof };
-const redeem = { vaultId: newId("vlt"), codeId: newId("tok"), codePublicKey: key, codeProof: proof };
+const enroll = {
+  vaultId: newId("vlt"),
+  tokenId: newId("tok"),
+  tokenPublicKey: key,
+  tokenProof: proof,
+};
+const redeem = {
+  vaultId: newId("vlt"),
+  codeId: newId("tok"),
+  codePublicKey: key,
+  codeProof: proof,
+};
 const made = {
   projectId: newId("prj"),
   secretId: newId("sec"),
@@ -122,7 +155,10 @@ describe.each(fields)("$message $field", ({ field, bad, good, refusalWith }) => 
     const refusal = refusalWith(given);
     expect(refusal).toBeInstanceOf(Failure);
     const description: unknown = expect.stringMatching(/make a new one$/);
-    expect(refusal).toMatchObject({ reason: Reason.FIELD_INVALID, metadata: { field, description } });
+    expect(refusal).toMatchObject({
+      reason: Reason.FIELD_INVALID,
+      metadata: { field, description },
+    });
   });
 
   test.each([0, 31, 33])("a key of %i bytes is FIELD_INVALID, and named", (length) => {
@@ -157,7 +193,10 @@ function keyFieldsOf({ fields: own }: DescMessage): string[] {
   });
 }
 
-function decoding<D extends DescMessage>(schema: D, messageWith: (given: Uint8Array) => MessageInitShape<D>) {
+function decoding<D extends DescMessage>(
+  schema: D,
+  messageWith: (given: Uint8Array) => MessageInitShape<D>,
+) {
   return (given: Uint8Array): unknown => {
     const body = toBinary(schema, create(schema, messageWith(given)));
     try {

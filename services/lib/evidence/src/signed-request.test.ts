@@ -14,9 +14,15 @@ type Vector = {
   readonly name: string;
   readonly publicKey: string;
   readonly keyId: string;
-  readonly request: Omit<SignedRequest, "body" | "$typeName" | "$unknown"> & { readonly body: string };
+  readonly request: Omit<SignedRequest, "body" | "$typeName" | "$unknown"> & {
+    readonly body: string;
+  };
 };
-type File<V> = { readonly windowSeconds: number; readonly authorities: string[]; readonly requests: V[] };
+type File<V> = {
+  readonly windowSeconds: number;
+  readonly authorities: string[];
+  readonly requests: V[];
+};
 
 function load(name: string): unknown {
   const file = new URL(`../../../../test/vectors/signing/${name}.json`, import.meta.url);
@@ -51,7 +57,10 @@ function stepOf(run: () => unknown): string {
 }
 
 test.each(valid.requests)("verified: $name", (vector) => {
-  const verified = verifySignedRequest(signedOf(vector), expectedOf(vector, valid, valid.nowSeconds));
+  const verified = verifySignedRequest(
+    signedOf(vector),
+    expectedOf(vector, valid, valid.nowSeconds),
+  );
   expect(Buffer.from(verified.digest).toString("hex")).toBe(vector.requestDigest);
   expect(verified).toMatchObject({
     keyId: vector.keyId,
@@ -130,7 +139,9 @@ test("any byte of any covered part changed is refused", () => {
 });
 
 function flipped(text: string, index: number): string {
-  return text.slice(0, index) + String.fromCharCode(text.charCodeAt(index) ^ 1) + text.slice(index + 1);
+  return (
+    text.slice(0, index) + String.fromCharCode(text.charCodeAt(index) ^ 1) + text.slice(index + 1)
+  );
 }
 
 test("parsing checks form only, and names the step", () => {
@@ -139,7 +150,9 @@ test("parsing checks form only, and names the step", () => {
   const signed = signedOf(vector);
   expect(Buffer.from(parseRequest(signed).digest).toString("hex")).toBe(vector.requestDigest);
   expect(stepOf(() => parseRequest({ ...signed, contentType: "text/plain" }))).toBe("content-type");
-  expect(stepOf(() => parseRequest({ ...signed, contentDigest: "md5=:AA==:" }))).toBe("content-digest");
+  expect(stepOf(() => parseRequest({ ...signed, contentDigest: "md5=:AA==:" }))).toBe(
+    "content-digest",
+  );
   expect(stepOf(() => parseRequest({ ...signed, signatureInput: "sp=()" }))).toBe("signature");
   expect(stepOf(() => parseRequest({ ...signed, signature: "sp=:AA==:" }))).toBe("signature");
 });
@@ -148,7 +161,11 @@ test("an authority that is none is refused as such, however well it is signed", 
   const seed = new Uint8Array(32).fill(7);
   const keyId = "mch_0123456789abcdefghjk";
   const body = new Uint8Array();
-  const params = signatureParams({ created: valid.nowSeconds, nonce: "AAAAAAAAAAAAAAAAAAAAAA", keyId });
+  const params = signatureParams({
+    created: valid.nowSeconds,
+    nonce: "AAAAAAAAAAAAAAAAAAAAAA",
+    keyId,
+  });
   const covered = {
     method: "POST",
     authority: "localhost:99999",

@@ -5,7 +5,10 @@ import type { Principal } from "./forward-methods.ts";
 import { EvidenceError, atStep, parseRequest } from "@sallyport/proto/verifying";
 import type { Trust } from "./trust.ts";
 
-/** The key under which a request must be signed, and whose it is; without a principal it is not enrolled yet. */
+/**
+ * The key under which a request must be signed, and whose it is; without a principal it is not
+ * enrolled yet.
+ */
 export type Signer = {
   readonly publicKey: Uint8Array;
   readonly keyId: string;
@@ -13,8 +16,9 @@ export type Signer = {
 };
 
 /**
- * Finds whose key must have signed: the credential's, or without one the key that a "key:" keyid spells out. Throws
- * EvidenceError ("credential") when an enrolled keyid comes without its credential.
+ * Finds whose key must have signed: the credential's, or without one the key that a "key:" keyid
+ * spells out. Throws EvidenceError ("credential") when an enrolled keyid comes without its
+ * credential.
  */
 export function signerOf(
   { signedRequest, credential }: Pick<ForwardRequest, "signedRequest" | "credential">,

@@ -16,8 +16,15 @@ export type SigningKeyFile = { readonly variable: string; readonly file: string 
   | { readonly use: "ANSWER"; readonly holder: AnswerOwner }
 );
 
-/** The public halves of a file's keys, which is made with a new one when there is none; what exists is kept. */
-export function keptOrNewSigningKeys({ variable, file, ...published }: SigningKeyFile): PublicKeyLine[] {
+/**
+ * The public halves of a file's keys, which is made with a new one when there is none; what exists
+ * is kept.
+ */
+export function keptOrNewSigningKeys({
+  variable,
+  file,
+  ...published
+}: SigningKeyFile): PublicKeyLine[] {
   const prefix = "holder" in published ? `answer-${published.holder}` : published.use.toLowerCase();
   return keptOrNewKeys(variable, file, prefix).map(({ keyId, key }) => {
     const publicKey = Buffer.from(publicKeyOf(key)).toString("base64");

@@ -12,8 +12,14 @@ import { type MacKey, checkVouched, vouch } from "./macs.ts";
 /** The longest that a slip may live, in milliseconds. */
 export const slipLifetimeMs = 10_000;
 
-/** Seals a slip with the first slip key of secrets (SIGNING §10). Throws when the claims break their contract. */
-export function sealSlip(claims: MessageInitShape<typeof SlipClaimsSchema>, keys: readonly MacKey[]): Slip {
+/**
+ * Seals a slip with the first slip key of secrets (SIGNING §10). Throws when the claims break their
+ * contract.
+ */
+export function sealSlip(
+  claims: MessageInitShape<typeof SlipClaimsSchema>,
+  keys: readonly MacKey[],
+): Slip {
   return create(SlipSchema, vouch(LABELS.slip, encodeClaims(SlipClaimsSchema, claims), keys));
 }
 

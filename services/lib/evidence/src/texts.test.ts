@@ -1,4 +1,5 @@
-// Postgres takes no NUL in a text: whatever a client may send must be refused for it before it is looked up.
+// Postgres takes no NUL in a text: whatever a client may send must be refused for it before it is
+// looked up.
 import { type DescField, type DescMessage, ScalarType, create } from "@bufbuild/protobuf";
 import { pathToString, reflect } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
@@ -6,7 +7,10 @@ import { publicServices } from "@sallyport/proto/verifying";
 import { expect, test } from "vitest";
 import { access } from "./access.ts";
 
-/** Texts whose owner reads them before Postgres does: printable texts, patterns, page tokens, and a name that is compared. */
+/**
+ * Texts whose owner reads them before Postgres does: printable texts, patterns, page tokens, and a
+ * name that is compared.
+ */
 const readByOwner = new Set([
   "CreateTokenRequest.description",
   "CreateTokenRequest.hostname_pattern",

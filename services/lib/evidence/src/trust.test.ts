@@ -23,14 +23,36 @@ test("keys are found by use and id, the first of a use is preferred", () => {
   expect(trust).toMatchObject({ epoch: 2, notAfterMs: nowMs + 1, signerNotAfterMs: nowMs + 1 });
 });
 
-// Every step has its vectors in proto/signing/keyset.test.ts: here it is shown that the steps are taken.
+// Every step has its vectors in proto/signing/keyset.test.ts: here it is shown that the steps are
+// taken.
 test.each<[string, Uint8Array, string, number, number, string]>([
-  ["another root", keyset, rootFingerprint(new Uint8Array(32)), nowMs, 1, "check SALLYPORT_ROOT_FINGERPRINT"],
+  [
+    "another root",
+    keyset,
+    rootFingerprint(new Uint8Array(32)),
+    nowMs,
+    1,
+    "check SALLYPORT_ROOT_FINGERPRINT",
+  ],
   ["an epoch that goes back", keyset, pinned, nowMs, 3, "older than one already seen"],
   ["a signer past its time", keyset, pinned, nowMs + 1, 1, "past its time"],
-  ["an unknown field", new Uint8Array([...keyset, 0xf8, 0x07, 0x01]), pinned, nowMs, 1, "unknown fields"],
+  [
+    "an unknown field",
+    new Uint8Array([...keyset, 0xf8, 0x07, 0x01]),
+    pinned,
+    nowMs,
+    1,
+    "unknown fields",
+  ],
   ["other bytes", new Uint8Array([1, 2, 3]), pinned, nowMs, 1, "malformed"],
-  ["a byte changed", keyset.map((byte, at) => (at === 9 ? byte ^ 1 : byte)), pinned, nowMs, 1, "signature"],
+  [
+    "a byte changed",
+    keyset.map((byte, at) => (at === 9 ? byte ^ 1 : byte)),
+    pinned,
+    nowMs,
+    1,
+    "signature",
+  ],
 ])("a keyset is refused: %s", (_, bytes, fingerprint, now, epoch, message) => {
   expect(() => loadTrust(bytes, fingerprint, now, epoch)).toThrow(message);
 });

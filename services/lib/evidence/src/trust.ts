@@ -18,7 +18,9 @@ import { verifyEd25519 } from "./ed25519.ts";
 export type Trust = {
   readonly keyset: Keyset;
   readonly epoch: number;
-  /** The end of the keyset's validity in Unix milliseconds; nothing is verified with it afterwards. */
+  /**
+   * The end of the keyset's validity in Unix milliseconds; nothing is verified with it afterwards.
+   */
   readonly notAfterMs: number;
   /** The end of its signer, which the root has to renew, in Unix milliseconds. */
   readonly signerNotAfterMs: number;
@@ -33,8 +35,8 @@ export type Trust = {
 };
 
 /**
- * Reads a serialised Keyset and checks it against the pinned root fingerprint and the smallest epoch that may follow
- * (SIGNING §10.1). Throws a KeysetError with a sentence for the operator.
+ * Reads a serialised Keyset and checks it against the pinned root fingerprint and the smallest
+ * epoch that may follow (SIGNING §10.1). Throws a KeysetError with a sentence for the operator.
  */
 export function loadTrust(
   bytes: Uint8Array,
@@ -43,7 +45,9 @@ export function loadTrust(
   smallestEpoch = 1,
 ): Trust {
   const keyset = decode(bytes);
-  const opened = naming(() => openKeyset(keyset, rootFingerprint, nowMs, smallestEpoch, verifyEd25519));
+  const opened = naming(() =>
+    openKeyset(keyset, rootFingerprint, nowMs, smallestEpoch, verifyEd25519),
+  );
   const { claims, notAfterMs, signerNotAfterMs } = opened;
   return { keyset, epoch: claims.epoch, notAfterMs, signerNotAfterMs, ...lookUps(claims) };
 }
@@ -72,11 +76,14 @@ type LookUp = "publicKey" | "answerKey" | "preferred" | "preferredAnswer";
 
 function lookUps({ keys }: KeysetClaims): Pick<Trust, LookUp> {
   return {
-    preferredAnswer: (owner) => keys.find(({ use, holder }) => use === KeyUse.ANSWER && holder === owner),
+    preferredAnswer: (owner) =>
+      keys.find(({ use, holder }) => use === KeyUse.ANSWER && holder === owner),
     answerKey: (owner, keyId) =>
-      keys.find(({ use, holder, keyId: id }) => use === KeyUse.ANSWER && holder === owner && id === keyId)
-        ?.publicKey,
-    publicKey: (use, keyId) => keys.find((key) => key.use === use && key.keyId === keyId)?.publicKey,
+      keys.find(
+        ({ use, holder, keyId: id }) => use === KeyUse.ANSWER && holder === owner && id === keyId,
+      )?.publicKey,
+    publicKey: (use, keyId) =>
+      keys.find((key) => key.use === use && key.keyId === keyId)?.publicKey,
     preferred(use) {
       const key = keys.find((candidate) => candidate.use === use);
       if (!key) throw new Error(`the keyset has no key of use ${use}`);

@@ -1,6 +1,9 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import type { Database } from "@sallyport/postgres";
-import { type Event, EventSchema } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import {
+  type Event,
+  EventSchema,
+} from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { type Append, type RefusedEvent, appendEvents } from "@sallyport/reports";
 import type { Logger } from "@sallyport/telemetry";
 
@@ -17,9 +20,10 @@ type Query = Pick<Database, "query">;
 type Pending = { readonly event_id: string; readonly event: Uint8Array };
 
 /**
- * Delivers pending events, oldest first, until none is left that was there at the last look. One that audit refuses for
- * good is marked, logged and passed over, so that it holds up nothing behind it. Throws what the database throws, and an
- * Error when audit is away or did not confirm an event: it then stays pending.
+ * Delivers pending events, oldest first, until none is left that was there at the last look. One
+ * that audit refuses for good is marked, logged and passed over, so that it holds up nothing behind
+ * it. Throws what the database throws, and an Error when audit is away or did not confirm an event:
+ * it then stays pending.
  */
 export async function deliverPending(
   database: Query,
@@ -71,10 +75,13 @@ async function setAside(
   logger: Pick<Logger, "error">,
 ): Promise<void> {
   for (const { eventId, action, reason } of refused) {
-    await database.query("update outbox set refused_at = now(), refused_reason = $2 where event_id = $1", [
-      eventId,
-      reason,
-    ]);
-    logger.error({ event_id: eventId, action, reason }, "audit refused a record for good: it stays here");
+    await database.query(
+      "update outbox set refused_at = now(), refused_reason = $2 where event_id = $1",
+      [eventId, reason],
+    );
+    logger.error(
+      { event_id: eventId, action, reason },
+      "audit refused a record for good: it stays here",
+    );
   }
 }

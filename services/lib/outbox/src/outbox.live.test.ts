@@ -101,7 +101,9 @@ test("events of no change are stored at once, given twice or not, and delivered"
   await outbox.send(events);
   expect(await ground.pending()).toBe(2);
   log.before = present;
-  await vi.waitFor(() => expect(log.taken).toEqual(events.map(({ eventId }) => eventId)), { timeout: 5_000 });
+  await vi.waitFor(() => expect(log.taken).toEqual(events.map(({ eventId }) => eventId)), {
+    timeout: 5_000,
+  });
 });
 
 test("refusals are counted, and what is counted is stored when it stops", async () => {

@@ -22,20 +22,25 @@ export type OutboxOptions = {
   readonly refusals?: TallyOptions;
 };
 
-/** Events that are committed with a change and delivered to audit after it, each at least once. See services/audit/LOG.md. */
+/**
+ * Events that are committed with a change and delivered to audit after it, each at least once. See
+ * services/audit/LOG.md.
+ */
 export type Outbox = {
   /** Stores events in the transaction of the change that they report. */
   record(tx: Tx, ...events: readonly Event[]): Promise<void>;
   /**
-   * Before a change: resolves at once while audit takes records, without waiting for those on their way; tries again when
-   * the last delivery failed. Throws Failure DEPENDENCY_UNAVAILABLE while records are held up.
+   * Before a change: resolves at once while audit takes records, without waiting for those on their
+   * way; tries again when the last delivery failed. Throws Failure DEPENDENCY_UNAVAILABLE while
+   * records are held up.
    */
   ready(): Promise<void>;
   /**
-   * After a change: delivers everything that was committed before the call. `own`, the transaction of the change, has it
-   * resolve only when audit acknowledged the events of that change, and none was refused. Without it, any event that is
-   * refused meanwhile counts. Throws Failure DEPENDENCY_UNAVAILABLE when audit is away: the events are delivered later;
-   * and INTERNAL when an event was refused for good: the change is made, and must not be answered as recorded.
+   * After a change: delivers everything that was committed before the call. `own`, the transaction
+   * of the change, has it resolve only when audit acknowledged the events of that change, and none
+   * was refused. Without it, any event that is refused meanwhile counts. Throws Failure
+   * DEPENDENCY_UNAVAILABLE when audit is away: the events are delivered later; and INTERNAL when an
+   * event was refused for good: the change is made, and must not be answered as recorded.
    */
   drain(own?: Tx): Promise<void>;
   /** Stores events that belong to no change; they are delivered soon. */
@@ -48,7 +53,10 @@ export type Outbox = {
 
 const redeliveryMs = 1_000;
 
-/** Makes the outbox of a service and begins to deliver what an earlier process left behind. Disposing stops delivery. */
+/**
+ * Makes the outbox of a service and begins to deliver what an earlier process left behind.
+ * Disposing stops delivery.
+ */
 export function createOutbox(options: OutboxOptions): Outbox & AsyncDisposable {
   const { database, audit, logger } = options;
   // One delivery serves many callers, so it must not end by the deadline of the first of them.
@@ -80,7 +88,8 @@ export function createOutbox(options: OutboxOptions): Outbox & AsyncDisposable {
     return running;
   }
 
-  // A delivery under way may have looked before our caller committed, so the caller waits for the one after it.
+  // A delivery under way may have looked before our caller committed, so the caller waits for the
+  // one after it.
   function deliverAll(): Promise<Delivery> {
     if (running === undefined && next === undefined) return start();
     next ??= (running ?? Promise.resolve())
@@ -155,13 +164,17 @@ export function createOutbox(options: OutboxOptions): Outbox & AsyncDisposable {
   };
 }
 
-// Events of one statement are told apart in time, so that they are delivered in the order in which they were given.
+// Events of one statement are told apart in time, so that they are delivered in the order in which
+// they were given.
 const insertEvents = `insert into outbox (event_id, event, created_at)
   select event_id, event, clock_timestamp() + number * interval '1 microsecond'
   from unnest($1::text[], $2::bytea[]) with ordinality as given (event_id, event, number)`;
 
 function valuesOf(events: readonly Event[]): unknown[] {
-  return [events.map(({ eventId }) => eventId), events.map((event) => toBinary(EventSchema, event))];
+  return [
+    events.map(({ eventId }) => eventId),
+    events.map((event) => toBinary(EventSchema, event)),
+  ];
 }
 
 function refusedForGood() {

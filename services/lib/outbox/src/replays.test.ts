@@ -9,7 +9,12 @@ import { type Replayed, createReplayRecorder } from "./replays.ts";
 
 const path = "/sallyport.secrets.v1.ProjectService/CreateProject";
 const requestDigest = new Uint8Array(32).fill(1);
-const request = { sourceIp: "192.0.2.1", client: "curl/8.0", requestDigest, signedRequest: { path } };
+const request = {
+  sourceIp: "192.0.2.1",
+  client: "curl/8.0",
+  requestDigest,
+  signedRequest: { path },
+};
 const vaultId = newId("vlt");
 const newPrincipal = () => ({ id: newId("usr"), kind: PrincipalKind.USER, vaultId });
 
@@ -56,7 +61,11 @@ test("a flood of replays is a few records, whatever addresses the gateway makes 
   const principals = Array.from({ length: 5 }, newPrincipal);
   const replays = Array.from({ length: 5_000 }, (_, n) => {
     const principal = principals[n % 6];
-    return { ...request, sourceIp: `10.0.${n >> 8}.${n & 255}`, ...(principal ? { principal } : {}) };
+    return {
+      ...request,
+      sourceIp: `10.0.${n >> 8}.${n & 255}`,
+      ...(principal ? { principal } : {}),
+    };
   });
   const recorded = await recordedOf(replays);
   expect(recorded).toHaveLength(12);

@@ -4,9 +4,16 @@ import type { PrincipalKind } from "@sallyport/proto/gen/sallyport/evidence/v1/e
 import { actorOf } from "@sallyport/reports";
 import type { Outbox } from "./outbox.ts";
 
-/** What is told of a request that arrived a second time; the principal is absent for a key that is not enrolled. */
+/**
+ * What is told of a request that arrived a second time; the principal is absent for a key that is
+ * not enrolled.
+ */
 export type Replayed = {
-  readonly principal?: { readonly id: string; readonly kind: PrincipalKind; readonly vaultId: string };
+  readonly principal?: {
+    readonly id: string;
+    readonly kind: PrincipalKind;
+    readonly vaultId: string;
+  };
   readonly sourceIp: string;
   readonly client: string;
   readonly requestDigest: Uint8Array;
@@ -19,8 +26,9 @@ const action = "mutation.replayed";
 const reason = "REQUEST_REJECTED";
 
 /**
- * Puts refused replays of changes on record, counted by principal and method: addresses are the gateway's word, and only
- * a gateway repeats requests. Resolves when the first of a kind is stored; never rejects.
+ * Puts refused replays of changes on record, counted by principal and method: addresses are the
+ * gateway's word, and only a gateway repeats requests. Resolves when the first of a kind is stored;
+ * never rejects.
  */
 export function createReplayRecorder(
   emitter: Emitter,
@@ -44,7 +52,10 @@ export function createReplayRecorder(
   };
 }
 
-function fieldsOf({ principal, sourceIp, client, requestDigest, signedRequest }: Replayed, count: number) {
+function fieldsOf(
+  { principal, sourceIp, client, requestDigest, signedRequest }: Replayed,
+  count: number,
+) {
   return {
     ...actorOf(principal),
     vaultId: principal?.vaultId ?? "",

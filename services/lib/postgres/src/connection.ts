@@ -14,12 +14,15 @@ export type ConnectionOptions = {
 export type Values = readonly unknown[];
 
 const connectMs = 3_000;
-/** How long a statement may run by default, in milliseconds: less than the default deadline of a call. */
+/**
+ * How long a statement may run by default, in milliseconds: less than the default deadline of a
+ * call.
+ */
 export const defaultStatementMs = 4_000;
 
 /**
- * Returns the driver's settings. bytea is a Buffer, timestamptz a Date, bigint (and so count(*)) a BigInt: cast to int in
- * SQL where a number is wanted. A statementMs of 0 means no limit.
+ * Returns the driver's settings. bytea is a Buffer, timestamptz a Date, bigint (and so count(*)) a
+ * BigInt: cast to int in SQL where a number is wanted. A statementMs of 0 means no limit.
  */
 export function clientConfig(
   { url, applicationName, settings = {} }: ConnectionOptions,
@@ -50,10 +53,13 @@ export function clientConfig(
 const names = new Map<string, string>();
 
 /**
- * Returns a statement under a name of its own, so that each connection prepares it once. Only for texts that are part of
- * the program: a text made per call would be kept for ever.
+ * Returns a statement under a name of its own, so that each connection prepares it once. Only for
+ * texts that are part of the program: a text made per call would be kept for ever.
  */
-export function prepared(text: string, values: Values): { name: string; text: string; values: unknown[] } {
+export function prepared(
+  text: string,
+  values: Values,
+): { name: string; text: string; values: unknown[] } {
   let name = names.get(text);
   if (name === undefined) {
     name = createHash("sha256").update(text).digest("hex").slice(0, 32);

@@ -12,7 +12,9 @@ let database: Database;
 beforeAll(async () => {
   place = await createServiceDatabase("audit");
   database = openDatabase({ url: place.ownerUrl, applicationName: "postgres-test" });
-  await database.query("create table item (id int constraint item_pkey primary key, name text unique)");
+  await database.query(
+    "create table item (id int constraint item_pkey primary key, name text unique)",
+  );
 });
 beforeEach(() => database.query("delete from item"));
 afterAll(async () => {
@@ -21,7 +23,9 @@ afterAll(async () => {
 });
 
 const names = async (): Promise<string[]> =>
-  (await database.query<{ name: string }>("select name from item order by id")).map(({ name }) => name);
+  (await database.query<{ name: string }>("select name from item order by id")).map(
+    ({ name }) => name,
+  );
 const unavailable = { reason: Reason.DEPENDENCY_UNAVAILABLE };
 
 test("types: bytea, bigint, timestamptz, and what goes in", async () => {
@@ -42,7 +46,11 @@ test("types: bytea, bigint, timestamptz, and what goes in", async () => {
 });
 
 test("statements are prepared once on a connection, and the connection has a name", async () => {
-  await using single = openDatabase({ url: place.ownerUrl, applicationName: "single", poolSize: 1 });
+  await using single = openDatabase({
+    url: place.ownerUrl,
+    applicationName: "single",
+    poolSize: 1,
+  });
   for (const id of [1, 2]) await single.query("select $1::int as prepared_here", [id]);
   const prepared = await single.query(
     "select name from pg_prepared_statements where statement like '%prepared_here%' and name <> ''",
@@ -97,12 +105,19 @@ test("a server that is not there is an outage", async () => {
   await using away = openDatabase({ url: "postgres://x:y@127.0.0.1:1/z", applicationName: "away" });
   await expect(away.ping()).rejects.toMatchObject(unavailable);
   await expect(away.transaction(async () => undefined)).rejects.toMatchObject(unavailable);
-  await using socket = openDatabase({ url: "postgres://x:y@/z?host=/nowhere", applicationName: "away" });
+  await using socket = openDatabase({
+    url: "postgres://x:y@/z?host=/nowhere",
+    applicationName: "away",
+  });
   await expect(socket.query("select 1")).rejects.toMatchObject(unavailable);
 });
 
 test("a lost connection is an outage for whoever used it, and for nobody after", async () => {
-  await using single = openDatabase({ url: place.ownerUrl, applicationName: "victim", poolSize: 1 });
+  await using single = openDatabase({
+    url: place.ownerUrl,
+    applicationName: "victim",
+    poolSize: 1,
+  });
   const kill = () =>
     database.query(
       "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'victim' and pid <> pg_backend_pid()",
@@ -126,7 +141,10 @@ test("a server that stops answering is an outage", async () => {
   await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
   const address = silent.address();
   const port = typeof address === "object" ? address?.port : undefined;
-  await using stuck = openDatabase({ url: `postgres://x:y@127.0.0.1:${port}/z`, applicationName: "stuck" });
+  await using stuck = openDatabase({
+    url: `postgres://x:y@127.0.0.1:${port}/z`,
+    applicationName: "stuck",
+  });
   await expect(stuck.ping()).rejects.toMatchObject(unavailable);
   for (const socket of silentSockets) socket.destroy();
   silent.close();

@@ -20,13 +20,15 @@ export type Database = {
 export type DatabaseOptions = ConnectionOptions & { readonly poolSize?: number };
 
 /**
- * Opens a pool; connects at the first use. Statements have four seconds. Everything throws Failure DEPENDENCY_UNAVAILABLE
- * while the database cannot be reached or does not answer in time, and the driver's error otherwise.
+ * Opens a pool; connects at the first use. Statements have four seconds. Everything throws Failure
+ * DEPENDENCY_UNAVAILABLE while the database cannot be reached or does not answer in time, and the
+ * driver's error otherwise.
  */
 export function openDatabase(options: DatabaseOptions): Database {
   const { applicationName, poolSize = 10 } = options;
   const pool = new Pool({ ...clientConfig(options), max: poolSize, idleTimeoutMillis: 30_000 });
-  // An idle connection that breaks leaves the pool by itself; without a listener it would end the process.
+  // An idle connection that breaks leaves the pool by itself; without a listener it would end the
+  // process.
   pool.on("error", () => undefined);
   const query = queryOn(pool);
   const observed = observePool(pool, applicationName, poolSize);

@@ -16,8 +16,14 @@ describe("of a statement only its first word and its first table are told", () =
     ["  select name, 'hunter2' as word from users where name = $1", "SELECT users"],
     ["insert into outbox (event_id, event) values ($1, $2)", "INSERT outbox"],
     ["update machines set state = $2 where machine_id = $1", "UPDATE machines"],
-    ["delete from key_changes where change_id in (select 1 from other for update)", "DELETE key_changes"],
-    ["select 1 from unnest($1::text[]) as asked (id) join records r on r.id = asked.id", "SELECT records"],
+    [
+      "delete from key_changes where change_id in (select 1 from other for update)",
+      "DELETE key_changes",
+    ],
+    [
+      "select 1 from unnest($1::text[]) as asked (id) join records r on r.id = asked.id",
+      "SELECT records",
+    ],
     ["with asked as (select 1) select * from asked", "WITH asked"],
     ["begin", "BEGIN"],
     ["set enable_seqscan = off", "SET"],
@@ -61,7 +67,12 @@ test("statements and transactions are spans of the request, without a value", as
   );
   const request = collector.spans.find(({ name }) => name === "request");
   const statements = collector.spans.filter(({ parentSpanId }) => parentSpanId === request?.spanId);
-  expect(statements.map(({ name }) => name)).toEqual(["BEGIN", "INSERT item", "SELECT item", "COMMIT"]);
+  expect(statements.map(({ name }) => name)).toEqual([
+    "BEGIN",
+    "INSERT item",
+    "SELECT item",
+    "COMMIT",
+  ]);
   expect(statements[1]).toMatchObject({
     kind: 3,
     attributes: {

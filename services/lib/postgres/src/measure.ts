@@ -3,19 +3,27 @@ import { DatabaseError, type Pool } from "pg";
 
 const duration = histogram("db.client.operation.duration");
 
-type Summary = { readonly name: string; readonly operation: string; readonly attributes: SpanAttributes };
+type Summary = {
+  readonly name: string;
+  readonly operation: string;
+  readonly attributes: SpanAttributes;
+};
 
 const summaries = new Map<string, Summary>();
 
 /**
- * Measures a statement, and makes it a span while its trace is recorded. Security: of the statement only its first word
- * and the name of its first table are told, never its text and never a value.
+ * Measures a statement, and makes it a span while its trace is recorded. Security: of the statement
+ * only its first word and the name of its first table are told, never its text and never a value.
  */
 export function measured<T>(text: string, run: () => Promise<T>): Promise<T> {
   const { name, operation, attributes } = summaryOf(text);
   const begunMs = performance.now();
   const conclude = (type: string): void => {
-    const labels = { "db.system.name": "postgresql", "db.operation.name": operation, "error.type": type };
+    const labels = {
+      "db.system.name": "postgresql",
+      "db.operation.name": operation,
+      "error.type": type,
+    };
     duration((performance.now() - begunMs) / 1000, labels);
   };
   return inSpan({ name, kind: "client", attributes }, async (span) => {
@@ -32,7 +40,10 @@ export function measured<T>(text: string, run: () => Promise<T>): Promise<T> {
   });
 }
 
-/** Returns "SELECT records" for a statement, and its parts. Statements are part of the program, so they are few. */
+/**
+ * Returns "SELECT records" for a statement, and its parts. Statements are part of the program, so
+ * they are few.
+ */
 export function summaryOf(text: string): Summary {
   const known = summaries.get(text);
   if (known) return known;
@@ -63,12 +74,17 @@ export function observePool(pool: Pool, name: string, max: number): Disposable {
   stack.use(
     observe("db.client.connection.count", () => [
       { value: pool.idleCount, labels: { ...named, "db.client.connection.state": "idle" } },
-      { value: pool.totalCount - pool.idleCount, labels: { ...named, "db.client.connection.state": "used" } },
+      {
+        value: pool.totalCount - pool.idleCount,
+        labels: { ...named, "db.client.connection.state": "used" },
+      },
     ]),
   );
   stack.use(observe("db.client.connection.max", () => [{ value: max, labels: named }]));
   stack.use(
-    observe("db.client.connection.pending_requests", () => [{ value: pool.waitingCount, labels: named }]),
+    observe("db.client.connection.pending_requests", () => [
+      { value: pool.waitingCount, labels: named },
+    ]),
   );
   return stack.move();
 }

@@ -31,14 +31,20 @@ test("applies what is missing, in order, once", async () => {
   expect(await run()).toEqual(["0001_first.sql", "0002_second.sql"]);
   expect(await run()).toEqual([]);
   write("0003_third.sql", "insert into one values (1, 'a');");
-  expect(await migrate({ url: place.ownerUrl, folder: pathToFileURL(folder) })).toEqual(["0003_third.sql"]);
+  expect(await migrate({ url: place.ownerUrl, folder: pathToFileURL(folder) })).toEqual([
+    "0003_third.sql",
+  ]);
   expect(await read(place.servingUrl, "select id, name from one")).toEqual([{ id: 1, name: "a" }]);
 });
 
 test("the serving role has what was granted, and no more", async () => {
   await run();
-  await expect(read(place.servingUrl, "insert into one values (1)")).rejects.toThrow(/permission denied/);
-  await expect(read(place.servingUrl, "delete from schema_migrations")).rejects.toThrow(/permission denied/);
+  await expect(read(place.servingUrl, "insert into one values (1)")).rejects.toThrow(
+    /permission denied/,
+  );
+  await expect(read(place.servingUrl, "delete from schema_migrations")).rejects.toThrow(
+    /permission denied/,
+  );
 });
 
 test("a migration that fails leaves nothing of itself", async () => {

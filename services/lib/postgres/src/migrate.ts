@@ -15,9 +15,10 @@ type Migration = { readonly name: string; readonly sql: string; readonly checksu
 const fileName = /^(\d{4})_[a-z0-9_]+\.sql$/;
 
 /**
- * Applies the migrations that the database does not have yet, in order, each in a transaction of its own, and returns
- * their names. Only one run at a time gets past the lock. Throws when a file does not follow NNNN_what.sql, when two have
- * one number, or when an applied file has changed since: applied migrations are history.
+ * Applies the migrations that the database does not have yet, in order, each in a transaction of
+ * its own, and returns their names. Only one run at a time gets past the lock. Throws when a file
+ * does not follow NNNN_what.sql, when two have one number, or when an applied file has changed
+ * since: applied migrations are history.
  */
 export async function migrate({ url, folder }: MigrateOptions): Promise<string[]> {
   const migrations = readMigrations(typeof folder === "string" ? folder : fileURLToPath(folder));
@@ -60,10 +61,15 @@ async function apply(client: Client, { name, sql, checksum }: Migration): Promis
   try {
     await runTransaction(client, async (tx) => {
       await client.query(sql); // Many statements: these cannot be prepared.
-      await tx.query("insert into schema_migrations (name, checksum) values ($1, $2)", [name, checksum]);
+      await tx.query("insert into schema_migrations (name, checksum) values ($1, $2)", [
+        name,
+        checksum,
+      ]);
     });
   } catch (cause) {
-    throw new Error(`migration ${name} failed: ${cause instanceof Error ? cause.message : ""}`, { cause });
+    throw new Error(`migration ${name} failed: ${cause instanceof Error ? cause.message : ""}`, {
+      cause,
+    });
   }
 }
 

@@ -44,9 +44,13 @@ test("a lost session says so, once, and takes no more statements", async () => {
       resolve();
     }),
   );
-  await other.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lost'");
+  await other.query(
+    "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lost'",
+  );
   await lost;
-  await expect(session.query("select 1")).rejects.toMatchObject({ reason: Reason.DEPENDENCY_UNAVAILABLE });
+  await expect(session.query("select 1")).rejects.toMatchObject({
+    reason: Reason.DEPENDENCY_UNAVAILABLE,
+  });
   expect(told).toHaveLength(1);
   const late = new Promise((resolve) => session.onLost(resolve));
   expect(await late).toBe(told[0]);

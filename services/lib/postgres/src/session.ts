@@ -3,20 +3,29 @@ import { type ConnectionOptions, clientConfig } from "./connection.ts";
 import { translated } from "./errors.ts";
 import { type Query, type Tx, queryOn, runTransaction } from "./transaction.ts";
 
-/** One connection that nobody shares, for what is bound to it: advisory locks, and the one writer of a log. */
+/**
+ * One connection that nobody shares, for what is bound to it: advisory locks, and the one writer of
+ * a log.
+ */
 export type Session = {
   /** Runs one prepared statement and returns its rows; waits for a running transaction. */
   readonly query: Query;
   /** Runs a transaction; statements and transactions run one after another. */
   transaction<T>(run: (tx: Tx) => Promise<T>): Promise<T>;
-  /** Calls back once when the connection is lost, at once if it already is; not when it was disposed. */
+  /**
+   * Calls back once when the connection is lost, at once if it already is; not when it was
+   * disposed.
+   */
   onLost(listener: (error: Error) => void): void;
 } & AsyncDisposable;
 
 /** Which database, and how long a statement may run, in milliseconds (4,000; 0 for ever). */
 export type SessionOptions = ConnectionOptions & { readonly statementTimeoutMs?: number };
 
-/** Connects. Rejects, as everything in the session does, with Failure DEPENDENCY_UNAVAILABLE when the server is away. */
+/**
+ * Connects. Rejects, as everything in the session does, with Failure DEPENDENCY_UNAVAILABLE when
+ * the server is away.
+ */
 export async function openSession(options: SessionOptions): Promise<Session> {
   const client = new Client(clientConfig(options, options.statementTimeoutMs));
   const loss = watchLoss(client);

@@ -3,7 +3,10 @@ import { type Values, prepared } from "./connection.ts";
 import { translated } from "./errors.ts";
 import { measured } from "./measure.ts";
 
-/** Runs one prepared statement and returns its rows. Errors: Failure DEPENDENCY_UNAVAILABLE, or the driver's. */
+/**
+ * Runs one prepared statement and returns its rows. Errors: Failure DEPENDENCY_UNAVAILABLE, or the
+ * driver's.
+ */
 export type Query = <R extends object>(text: string, values?: Values) => Promise<R[]>;
 
 /** What runs inside a transaction. */
@@ -22,8 +25,9 @@ export function queryOn(client: Pick<ClientBase, "query">): Query {
 }
 
 /**
- * Runs a transaction (read committed) on a connection: commits when `run` resolves, rolls back when it rejects, and
- * rejects with that error. `onBroken` is told when the connection must not be used again.
+ * Runs a transaction (read committed) on a connection: commits when `run` resolves, rolls back when
+ * it rejects, and rejects with that error. `onBroken` is told when the connection must not be used
+ * again.
  */
 export async function runTransaction<T>(
   client: Pick<ClientBase, "query">,
@@ -34,7 +38,8 @@ export async function runTransaction<T>(
   let open = true;
   const tx: Tx = {
     query: (text, values) => {
-      // Else a forgotten await would write outside of the transaction, on a connection that serves another request.
+      // Else a forgotten await would write outside of the transaction, on a connection that serves
+      // another request.
       if (!open) throw new Error("the transaction is over");
       return query(text, values);
     },

@@ -2,9 +2,12 @@ import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { PrincipalKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 
 /** Who acts, for a record: a user, a machine, or somebody unknown. */
-export function actorOf(principal: { readonly id: string; readonly kind: PrincipalKind } | undefined) {
+export function actorOf(
+  principal: { readonly id: string; readonly kind: PrincipalKind } | undefined,
+) {
   if (principal === undefined) return { actorKind: ActorKind.UNKNOWN, actorId: "", machineId: "" };
   const { id, kind } = principal;
-  if (kind === PrincipalKind.MACHINE) return { actorKind: ActorKind.MACHINE, actorId: id, machineId: id };
+  if (kind === PrincipalKind.MACHINE)
+    return { actorKind: ActorKind.MACHINE, actorId: id, machineId: id };
   return { actorKind: ActorKind.USER, actorId: id, machineId: "" };
 }

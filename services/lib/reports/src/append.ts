@@ -13,7 +13,11 @@ import { failureOf } from "@sallyport/rpc";
 export type Append = Pick<Client<typeof AppendService>, "append">;
 
 /** An event that audit never takes, and why. */
-export type RefusedEvent = { readonly eventId: string; readonly action: string; readonly reason: string };
+export type RefusedEvent = {
+  readonly eventId: string;
+  readonly action: string;
+  readonly reason: string;
+};
 
 /** What became of events. Those that are neither acknowledged nor refused are to be given again. */
 export type Appended = {
@@ -24,8 +28,8 @@ export type Appended = {
 };
 
 /**
- * Appends events in one call, and in more when some of them are refused for good, so that those hold up no other. As many
- * as fit into one message; never rejects.
+ * Appends events in one call, and in more when some of them are refused for good, so that those
+ * hold up no other. As many as fit into one message; never rejects.
  */
 export async function appendEvents(audit: Append, events: readonly Event[]): Promise<Appended> {
   const [first, ...others] = events;
@@ -39,7 +43,8 @@ export async function appendEvents(audit: Append, events: readonly Event[]): Pro
     // What else fails says nothing about an event: audit is away, or we may not call it.
     if (reason !== Reason.FIELD_INVALID && reason !== Reason.TOO_LARGE)
       return { acknowledged: [], refused: [], failure };
-    // The call broke the contract by one event or more, and does not say by which: halves find them.
+    // The call broke the contract by one event or more, and does not say by which: halves find
+    // them.
     if (others.length === 0) return { acknowledged: [], refused: [refusedBy(first, failure)] };
     const middle = Math.ceil(events.length / 2);
     return joined(
@@ -56,7 +61,9 @@ async function settled(
 ): Promise<Appended> {
   const byId = new Map(results.map((result) => [result.eventId, result]));
   const withStatus = (...statuses: readonly AppendStatus[]) =>
-    events.filter(({ eventId }) => statuses.includes(byId.get(eventId)?.status ?? AppendStatus.UNSPECIFIED));
+    events.filter(({ eventId }) =>
+      statuses.includes(byId.get(eventId)?.status ?? AppendStatus.UNSPECIFIED),
+    );
   const acknowledged = withStatus(AppendStatus.COMMITTED).map(({ eventId }) => eventId);
   const refused = withStatus(AppendStatus.REFUSED, AppendStatus.CONFLICT).map((event) =>
     refusedBy(event, byId.get(event.eventId)?.refusal),
@@ -70,7 +77,9 @@ async function settled(
 
 function refusedBy(
   { eventId, action }: Event,
-  refusal: { readonly reason: Reason; readonly metadata: Readonly<Record<string, string>> } | undefined,
+  refusal:
+    | { readonly reason: Reason; readonly metadata: Readonly<Record<string, string>> }
+    | undefined,
 ): RefusedEvent {
   const reason = refusal ? enumName(ReasonSchema, refusal.reason) : "CONFLICT";
   const about = refusal ? Object.values(refusal.metadata) : [];

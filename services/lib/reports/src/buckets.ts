@@ -5,13 +5,22 @@ export type Rate = { readonly perSecond: number; readonly burst: number };
 export type Buckets = {
   /** Takes so many tokens, one unless given, and returns 0; or takes none and returns waitMs. */
   take(name: string, count?: number): number;
-  /** Milliseconds until so many tokens can be taken, 0 when they can be now; Infinity for more than a bucket holds. */
+  /**
+   * Milliseconds until so many tokens can be taken, 0 when they can be now; Infinity for more than
+   * a bucket holds.
+   */
   waitMs(name: string, count: number): number;
-  /** Takes tokens whether there are so many or not; what is missing is made good before more can be taken. */
+  /**
+   * Takes tokens whether there are so many or not; what is missing is made good before more can be
+   * taken.
+   */
   charge(name: string, count: number): void;
   /** Puts one back that was taken for nothing. */
   giveBack(name: string): void;
-  /** Which part of the tokens is taken: 0 when the bucket is full, 1 when it is empty, more when it is charged further. */
+  /**
+   * Which part of the tokens is taken: 0 when the bucket is full, 1 when it is empty, more when it
+   * is charged further.
+   */
   used(name: string): number;
   /** How many names are remembered. */
   size(): number;
@@ -20,12 +29,18 @@ export type Buckets = {
 };
 
 /**
- * Makes buckets in memory. `clock` gives milliseconds and runs evenly: by one that is set forward and back, everybody would
- * be refused until the time is that late again. A bucket that is full again is forgotten; of more than `capacity` names the
- * one that was used longest ago is, so the memory is bounded whoever makes up names.
+ * Makes buckets in memory. `clock` gives milliseconds and runs evenly: by one that is set forward
+ * and back, everybody would be refused until the time is that late again. A bucket that is full
+ * again is forgotten; of more than `capacity` names the one that was used longest ago is, so the
+ * memory is bounded whoever makes up names.
  */
-export function createBuckets({ perSecond, burst }: Rate, clock: () => number, capacity = 100_000): Buckets {
-  // One number a name: when its bucket will be full again (the "theoretical arrival time" of GCRA), in ms.
+export function createBuckets(
+  { perSecond, burst }: Rate,
+  clock: () => number,
+  capacity = 100_000,
+): Buckets {
+  // One number a name: when its bucket will be full again (the "theoretical arrival time" of GCRA),
+  // in ms.
   const fullAt = new Map<string, number>();
   const costMs = 1000 / perSecond;
 

@@ -21,12 +21,18 @@ function createLog(statusOf: (event: Event, call: readonly Event[]) => AppendSta
     service(AppendService, {
       append({ events }) {
         calls.push(events);
-        const results = events.map((event) => ({ eventId: event.eventId, status: statusOf(event, events) }));
+        const results = events.map((event) => ({
+          eventId: event.eventId,
+          status: statusOf(event, events),
+        }));
         return { results: results.toReversed() };
       },
     });
   });
-  const logger = createLogger({ service: "gateway", stream: { write: (line) => void lines.push(line) } });
+  const logger = createLogger({
+    service: "gateway",
+    stream: { write: (line) => void lines.push(line) },
+  });
   return { calls, lines, sink: auditSink(createClient(AppendService, transport), logger) };
 }
 
@@ -67,7 +73,9 @@ test("what breaks the contract is told and holds nothing up", async () => {
     throw toConnectError(fail(Reason.FIELD_INVALID, { field: `events[${at}].client` }), "req_1");
   });
   await sink([good, bad, better].flatMap((event) => event ?? []));
-  const taken = calls.filter((call) => !call.some(({ eventId }) => eventId === bad?.eventId)).flat();
+  const taken = calls
+    .filter((call) => !call.some(({ eventId }) => eventId === bad?.eventId))
+    .flat();
   expect(taken.map(({ eventId }) => eventId).toSorted()).toEqual(
     [good, better].flatMap((event) => event?.eventId ?? []).toSorted(),
   );

@@ -1,4 +1,7 @@
-/** The unit by which addresses are limited and counted: an IPv4 address, or an IPv6 /64, which is what one host is given. */
+/**
+ * The unit by which addresses are limited and counted: an IPv4 address, or an IPv6 /64, which is
+ * what one host is given.
+ */
 export function sourceUnitOf(address: string): string {
   if (!address.includes(":")) return address;
   const [head = "", tail = ""] = address.split("::", 2);
@@ -10,7 +13,10 @@ export function sourceUnitOf(address: string): string {
   return `${expanded.slice(0, 4).join(":")}::/64`;
 }
 
-/** The network that one customer is given, of a unit as above: a /48 of IPv6; an IPv4 address is by itself. */
+/**
+ * The network that one customer is given, of a unit as above: a /48 of IPv6; an IPv4 address is by
+ * itself.
+ */
 export function networkOf(unit: string): string {
   return unit.includes(":") ? `net ${unit.split(":").slice(0, 3).join(":")}::/48` : `net ${unit}`;
 }

@@ -50,9 +50,9 @@ test("says who serves where, and with which configuration", () => {
       kek_fingerprint: "00ff",
     },
   });
-  expect(Object.keys(event.detail).every((key) => ruleOf("process.started")?.detail.includes(key))).toBe(
-    true,
-  );
+  expect(
+    Object.keys(event.detail).every((key) => ruleOf("process.started")?.detail.includes(key)),
+  ).toBe(true);
 });
 
 test("two starts are two instances", () => {
@@ -65,7 +65,10 @@ const pause = () => sleep(10 * retryMs);
 function reporting(failures: number) {
   const given: Event[] = [];
   const lines: string[] = [];
-  const logger = createLogger({ service: "crypto", stream: { write: (line) => void lines.push(line) } });
+  const logger = createLogger({
+    service: "crypto",
+    stream: { write: (line) => void lines.push(line) },
+  });
   const sink: Sink = async (events) => {
     given.push(...events);
     if (given.length <= failures) throw new Error("the log is away");

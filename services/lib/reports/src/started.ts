@@ -10,7 +10,10 @@ import type { Sink } from "./sink.ts";
 
 type Detail = NonNullable<EventFields<"process.started">["detail"]>;
 
-/** A process that serves from now on: who, where, and with which configuration, as far as it is no secret. */
+/**
+ * A process that serves from now on: who, where, and with which configuration, as far as it is no
+ * secret.
+ */
 export type Start = {
   readonly emitter: Emitter;
   readonly config: {
@@ -28,8 +31,18 @@ export type Start = {
   readonly own?: Pick<Detail, "kek_fingerprint" | "operator_vault">;
 };
 
-/** Makes the record process.started. Each start has another instance, also of two replicas on one host. */
-export function startedEvent({ emitter, config, port, keysetEpoch, manifest, own = {} }: Start): Event {
+/**
+ * Makes the record process.started. Each start has another instance, also of two replicas on one
+ * host.
+ */
+export function startedEvent({
+  emitter,
+  config,
+  port,
+  keysetEpoch,
+  manifest,
+  own = {},
+}: Start): Event {
   return newEvent(emitter, "process.started", {
     actorKind: ActorKind.SERVICE,
     actorId: emitter,
@@ -49,8 +62,8 @@ export function startedEvent({ emitter, config, port, keysetEpoch, manifest, own
 }
 
 /**
- * Puts a start on record in the background, and tries again every second until the sink has it: a process starts also
- * while the log is away. Disposing gives up.
+ * Puts a start on record in the background, and tries again every second until the sink has it: a
+ * process starts also while the log is away. Disposing gives up.
  */
 export function reportStart(
   start: Start,
@@ -69,7 +82,9 @@ export function reportStart(
       } catch (error) {
         if (attempt === 1 && !stopped.signal.aborted)
           logger.warn({ err: error }, "the start is not on record yet");
-        await sleep(retryMs, undefined, { signal: stopped.signal, ref: false }).catch(() => undefined);
+        await sleep(retryMs, undefined, { signal: stopped.signal, ref: false }).catch(
+          () => undefined,
+        );
       }
     }
   }

@@ -25,7 +25,10 @@ afterEach(async () => {
 });
 
 function start(options?: TallyOptions): Tally {
-  const logger = createLogger({ service: "gateway", stream: { write: (line) => void lines.push(line) } });
+  const logger = createLogger({
+    service: "gateway",
+    stream: { write: (line) => void lines.push(line) },
+  });
   return createTally(
     async (events) => {
       if (away) throw new Error("the log is away");
@@ -38,7 +41,11 @@ function start(options?: TallyOptions): Tally {
 
 function recordOf(sourceIp: string, count: number): Event {
   const detail = { count: String(count) };
-  return newEvent("gateway", "request.rejected", { actorKind: ActorKind.UNKNOWN, sourceIp, detail });
+  return newEvent("gateway", "request.rejected", {
+    actorKind: ActorKind.UNKNOWN,
+    sourceIp,
+    detail,
+  });
 }
 
 const from = (address: string, more: Partial<Refusal> = {}): Refusal => ({

@@ -5,11 +5,20 @@ import type { Sink } from "./sink.ts";
 
 /** One refusal, and what it is counted with. */
 export type Refusal = {
-  /** Refusals of a group share the places for kinds; a flood in one group crowds nothing out of another. A few texts. */
+  /**
+   * Refusals of a group share the places for kinds; a flood in one group crowds nothing out of
+   * another. A few texts.
+   */
   readonly group: string;
-  /** Refusals of a kind are counted together. Of what a stranger can make up at will nothing belongs here. */
+  /**
+   * Refusals of a kind are counted together. Of what a stranger can make up at will nothing belongs
+   * here.
+   */
   readonly kind: string;
-  /** By this refusals of a group are counted whose kinds have no place: a few texts, such as a reason or a vault. */
+  /**
+   * By this refusals of a group are counted whose kinds have no place: a few texts, such as a
+   * reason or a vault.
+   */
   readonly rest: string;
   /** The record that stands for so many refusals of the kind, with the particulars of this one. */
   readonly record: (count: number) => Event;
@@ -20,19 +29,24 @@ export type Refusal = {
 /** Counts refusals. Disposing records what is counted. */
 export type Tally = {
   /**
-   * Records the first refusal of a kind and counts those that follow; resolves when the sink has what is to be recorded
-   * now, and also when it could not take it. Never rejects.
+   * Records the first refusal of a kind and counts those that follow; resolves when the sink has
+   * what is to be recorded now, and also when it could not take it. Never rejects.
    */
   note(refusal: Refusal): Promise<void>;
 } & AsyncDisposable;
 
 /** Bounds of a tally; times are in milliseconds. */
 export type TallyOptions = {
-  /** How long refusals of a kind are counted before a record says how many there were: 60 seconds. */
+  /**
+   * How long refusals of a kind are counted before a record says how many there were: 60 seconds.
+   */
   readonly windowMs?: number;
   /** How many kinds of a group are told apart at one time: 50. */
   readonly capacity?: number;
-  /** How many records wait for a sink that is away: 1,000. The oldest are given up, and the log says how many. */
+  /**
+   * How many records wait for a sink that is away: 1,000. The oldest are given up, and the log says
+   * how many.
+   */
   readonly waiting?: number;
 };
 
@@ -42,11 +56,12 @@ type Group = { readonly kinds: Map<string, Counted>; readonly rest: Map<string, 
 const retryMs = 5_000;
 
 /**
- * Makes a tally, so that a flood of refusals neither fills the log nor goes uncounted. The first of a kind is recorded at
- * once, the others as one record with their count when the window ends; a kind that goes on has one record a window, one
- * that paused begins anew. So a group makes at most one record a window for each of `capacity` kinds and for each rest, and
- * as many more of first ones. Every refusal is counted in exactly one record. What is counted but not yet recorded is lost
- * with the process, unless it is disposed.
+ * Makes a tally, so that a flood of refusals neither fills the log nor goes uncounted. The first of
+ * a kind is recorded at once, the others as one record with their count when the window ends; a
+ * kind that goes on has one record a window, one that paused begins anew. So a group makes at most
+ * one record a window for each of `capacity` kinds and for each rest, and as many more of first
+ * ones. Every refusal is counted in exactly one record. What is counted but not yet recorded is
+ * lost with the process, unless it is disposed.
  */
 export function createTally(
   sink: Sink,
@@ -110,7 +125,11 @@ export function createTally(
   }
 
   // The first is recorded; the record of those that follow has the particulars of the last.
-  async function add(counts: Map<string, Counted>, name: string, record: Counted["record"]): Promise<void> {
+  async function add(
+    counts: Map<string, Counted>,
+    name: string,
+    record: Counted["record"],
+  ): Promise<void> {
     const known = counts.get(name);
     counts.set(name, { record, more: known ? known.more + 1 : 0 });
     if (!known) await send([record(1)]);
@@ -124,7 +143,8 @@ export function createTally(
         rest: new Map<string, Counted>(),
       };
       groups.set(group, places);
-      if (places.kinds.has(kind) || places.kinds.size < capacity) return add(places.kinds, kind, record);
+      if (places.kinds.has(kind) || places.kinds.size < capacity)
+        return add(places.kinds, kind, record);
       return add(places.rest, rest, restRecord);
     },
     async [Symbol.asyncDispose]() {

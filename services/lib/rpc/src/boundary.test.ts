@@ -65,7 +65,10 @@ test.each(["unary", "stream"] as const)(
 test("a failure is told with reason, metadata and retry delay", async () => {
   const { code, failure } = await toldOf(fail(Reason.VERSION_CONFLICT, { current_version: "3" }));
   expect(code).toBe(Code.FailedPrecondition);
-  expect(failure).toMatchObject({ reason: Reason.VERSION_CONFLICT, metadata: { current_version: "3" } });
+  expect(failure).toMatchObject({
+    reason: Reason.VERSION_CONFLICT,
+    metadata: { current_version: "3" },
+  });
 });
 
 test("an upstream's refusal is not forwarded", async () => {
@@ -76,7 +79,9 @@ test("an upstream's refusal is not forwarded", async () => {
 });
 
 test("an upstream that cannot be reached makes us unavailable, in our own words", async () => {
-  const { text, failure, server } = await toldOf(new ConnectError("10.0.0.7 refused", Code.Unavailable));
+  const { text, failure, server } = await toldOf(
+    new ConnectError("10.0.0.7 refused", Code.Unavailable),
+  );
   expect(failure).toMatchObject({ reason: Reason.DEPENDENCY_UNAVAILABLE, retryAfterMs: 1_000 });
   expect(text).not.toContain("10.0.0.7");
   expect(server.logged).toContainEqual(
@@ -101,7 +106,9 @@ test("a message out of its bounds is FIELD_INVALID with field and description, a
 test("a message over 4 MiB is not read, and does not hold up a drain", async () => {
   let handled = 0;
   const server = await startTestServer(pki, { resolveKeys: () => ((handled += 1), {}) });
-  const client = keys(createGrpcTransport({ baseUrl: server.url, nodeOptions: readTls(pki.tls("gateway")) }));
+  const client = keys(
+    createGrpcTransport({ baseUrl: server.url, nodeOptions: readTls(pki.tls("gateway")) }),
+  );
   const code = await client
     .resolveKeys({ keyIds: ["x".repeat(4 * 1024 * 1024)] })
     .catch((error: unknown) => ConnectError.from(error).code);

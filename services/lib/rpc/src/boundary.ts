@@ -1,4 +1,9 @@
-import { ConnectError, type Interceptor, type StreamRequest, type UnaryRequest } from "@connectrpc/connect";
+import {
+  ConnectError,
+  type Interceptor,
+  type StreamRequest,
+  type UnaryRequest,
+} from "@connectrpc/connect";
 import { Health } from "@sallyport/proto/gen/grpc/health/v1/health_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { type Logger, type OpenSpan, inSpan, noSpan } from "@sallyport/telemetry";
@@ -17,9 +22,10 @@ type Response = Awaited<ReturnType<Next>>;
 const spanOf = spansOf("server");
 
 /**
- * Makes the outermost interceptor. It runs the handler as part of the call and of its trace, so that what the handler
- * calls inherits request id and deadline; logs and measures the outcome once; and lets nothing out but failures: whatever
- * else is thrown becomes one fixed sentence with the request id. Streams end when `draining` aborts.
+ * Makes the outermost interceptor. It runs the handler as part of the call and of its trace, so
+ * that what the handler calls inherits request id and deadline; logs and measures the outcome once;
+ * and lets nothing out but failures: whatever else is thrown becomes one fixed sentence with the
+ * request id. Streams end when `draining` aborts.
  */
 export function createBoundary(logger: Logger, draining: AbortSignal): Interceptor {
   return (next) => (request) => {
@@ -92,8 +98,9 @@ async function stream(
   return { ...response, message: guardStream(response.message, call, signal, conclusion) };
 }
 
-// Security: an upstream's ConnectError that a handler let through holds text that was meant for us. It is told as our
-// own fault, unless the upstream could not be reached: that is what our caller may know.
+// Security: an upstream's ConnectError that a handler let through holds text that was meant for us.
+// It is told as our own fault, unless the upstream could not be reached: that is what our caller
+// may know.
 function ownFailure(error: unknown): Failure {
   if (!(error instanceof ConnectError)) return failureOf(error);
   const upstream = failureOf(error);

@@ -6,7 +6,11 @@ import { type TestServer, goodRequest, keys, startTestServer } from "./fixture.t
 import { type PeerConnection, inCall, peerOf, requestIdOf } from "./index.ts";
 import { beginCall, remainingMs } from "./call.ts";
 
-type Seen = { readonly peer: string; readonly requestId: string; readonly timeoutMs: number | undefined };
+type Seen = {
+  readonly peer: string;
+  readonly requestId: string;
+  readonly timeoutMs: number | undefined;
+};
 
 let pki: TestPki;
 let last: TestServer;

@@ -9,13 +9,20 @@ export const requestIdHeader = "sallyport-request-id";
 /** The header in which a peer is told how long its caller waits, in milliseconds; Connect's own. */
 export const timeoutHeader = "connect-timeout-ms";
 
-/** What a call passes on to the calls made meanwhile: its id, and the time it has, in milliseconds from its begin. */
+/**
+ * What a call passes on to the calls made meanwhile: its id, and the time it has, in milliseconds
+ * from its begin.
+ */
 export type CallOptions = { readonly requestId: string; readonly timeoutMs?: number | undefined };
 
 /** A request being served. What `run` runs belongs to it; after `end` its deadline binds nobody. */
 export type Call = { run<T>(step: () => T): T; end(): void };
 
-type State = { readonly requestId: string; readonly deadlineMs: number | undefined; ended: boolean };
+type State = {
+  readonly requestId: string;
+  readonly deadlineMs: number | undefined;
+  ended: boolean;
+};
 
 const states = new AsyncLocalStorage<State>();
 
@@ -25,14 +32,15 @@ export function beginCall({ requestId, timeoutMs }: CallOptions): Call {
   const state: State = { requestId, deadlineMs, ended: false };
   return {
     run: (step) => states.run(state, step),
-    // A timer set during the call inherits its state; were the deadline to stay, it could never call anyone again.
+    // A timer set during the call inherits its state; were the deadline to stay, it could never
+    // call anyone again.
     end: () => void (state.ended = true),
   };
 }
 
 /**
- * Runs code as part of a request: every call to a peer in it carries the request id and ends by the deadline, 5 seconds
- * from now unless given.
+ * Runs code as part of a request: every call to a peer in it carries the request id and ends by the
+ * deadline, 5 seconds from now unless given.
  */
 export async function inCall<T>(options: CallOptions, run: () => Promise<T>): Promise<T> {
   const call = beginCall({ ...options, timeoutMs: options.timeoutMs ?? defaultTimeoutMs });
@@ -48,7 +56,10 @@ export function currentRequestId(): string | undefined {
   return states.getStore()?.requestId;
 }
 
-/** Returns the milliseconds that the running call has left; undefined without a deadline, never below zero. */
+/**
+ * Returns the milliseconds that the running call has left; undefined without a deadline, never
+ * below zero.
+ */
 export function remainingMs(): number | undefined {
   const state = states.getStore();
   if (state?.deadlineMs === undefined || state.ended) return undefined;

@@ -95,13 +95,17 @@ test("a peer is refused before its message is read", async () => {
 test("a peer of another trust domain is refused, whatever its CA", async () => {
   await using elsewhere = await startTestServer(pki, {}, { trustDomain: "elsewhere.sallyport" });
   await using gateway = elsewhere.connect(pki.tls("gateway"));
-  expect(await codeOf(keys(gateway.transport).resolveKeys(goodRequest))).toBe(Code.PermissionDenied);
+  expect(await codeOf(keys(gateway.transport).resolveKeys(goodRequest))).toBe(
+    Code.PermissionDenied,
+  );
   expect(elsewhere.logged.at(-1)).toMatchObject({ reason: "PEER_NOT_ALLOWED" });
 });
 
 test("a certificate of a foreign CA does not connect", async () => {
   await using gateway = server.connect(pki.foreign("gateway"));
-  expect(await outcome(keys(gateway.transport).resolveKeys(goodRequest))).toBe(Reason.DEPENDENCY_UNAVAILABLE);
+  expect(await outcome(keys(gateway.transport).resolveKeys(goodRequest))).toBe(
+    Reason.DEPENDENCY_UNAVAILABLE,
+  );
   expect(handled).toBe(0);
 });
 
@@ -133,7 +137,10 @@ function handshake(
 
 test.each([
   ["is another peer", () => server.connect(pki.tls("gateway"), { peer: "policy" })],
-  ["is of another trust domain", () => server.connect(pki.tls("gateway"), { trustDomain: "elsewhere" })],
+  [
+    "is of another trust domain",
+    () => server.connect(pki.tls("gateway"), { trustDomain: "elsewhere" }),
+  ],
 ])("a server that %s gets no request", async (_, connect) => {
   await using connection = connect();
   expect(await outcome(keys(connection.transport).resolveKeys(goodRequest))).toBe(
@@ -145,7 +152,9 @@ test.each([
 test("a server with a certificate of a foreign CA gets no request", async () => {
   await using impostor = await startTestServer(pki, {}, { tls: pki.foreign("identity") });
   await using gateway = impostor.connect(pki.tls("gateway"));
-  expect(await outcome(keys(gateway.transport).resolveKeys(goodRequest))).toBe(Reason.DEPENDENCY_UNAVAILABLE);
+  expect(await outcome(keys(gateway.transport).resolveKeys(goodRequest))).toBe(
+    Reason.DEPENDENCY_UNAVAILABLE,
+  );
 });
 
 test("an upstream that refuses us as a peer is our own misconfiguration", () => {
@@ -160,7 +169,9 @@ test("a service cannot be routed twice", async () => {
     watchRevocations: async function* () {},
     reportSightings: () => ({}),
   });
-  await expect(startTestServer(pki, {}, { routes: [twice, twice] })).rejects.toThrow(/routed twice/);
+  await expect(startTestServer(pki, {}, { routes: [twice, twice] })).rejects.toThrow(
+    /routed twice/,
+  );
 });
 
 test("a connection does not outlive the certificate that proved it", async () => {

@@ -24,7 +24,10 @@ export function route<S extends DescService>(
 /** Says whether a peer may call a method. What no table names is refused. */
 export type CallerCheck = (method: DescMethod, peer: Peer | undefined) => boolean;
 
-/** Makes the check over all routes. Throws when a service is routed twice: one table would shadow the other. */
+/**
+ * Makes the check over all routes. Throws when a service is routed twice: one table would shadow
+ * the other.
+ */
 export function createCallerCheck(routes: readonly Route[]): CallerCheck {
   const allowed = new Map<string, ReadonlySet<Peer>>();
   for (const { service, callers } of routes)

@@ -34,8 +34,12 @@ test("a chain ends with its first to end, authorities with the last of them, and
 
 test("a file without a certificate, or that is missing, is no answer", async () => {
   const { keyFile, certFile } = files;
-  await expect(certificateEnd({ file: keyFile, kind: "chain" })).rejects.toThrow("holds no certificate");
-  await expect(certificateEnd({ file: `${certFile}.none`, kind: "chain" })).rejects.toThrow(/ENOENT/);
+  await expect(certificateEnd({ file: keyFile, kind: "chain" })).rejects.toThrow(
+    "holds no certificate",
+  );
+  await expect(certificateEnd({ file: `${certFile}.none`, kind: "chain" })).rejects.toThrow(
+    /ENOENT/,
+  );
 });
 
 describe("the notice", () => {

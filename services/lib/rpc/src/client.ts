@@ -1,7 +1,13 @@
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { newId } from "@sallyport/proto/ids";
 import { type OpenSpan, currentTraceparent, inSpan, traceparentHeader } from "@sallyport/telemetry";
-import { currentRequestId, defaultTimeoutMs, remainingMs, requestIdHeader, timeoutHeader } from "./call.ts";
+import {
+  currentRequestId,
+  defaultTimeoutMs,
+  remainingMs,
+  requestIdHeader,
+  timeoutHeader,
+} from "./call.ts";
 import { pathOf } from "./callers.ts";
 import { type Destination, openConnection } from "./connection.ts";
 import { createConnections } from "./connections.ts";
@@ -58,7 +64,8 @@ function inheriting(transport: () => Transport): Transport {
       const waitMs = boundedMs(timeoutMs ?? defaultTimeoutMs) ?? defaultTimeoutMs;
       const told = identified(header);
       told.set(timeoutHeader, String(waitMs));
-      const call = (cut: AbortSignal) => transport().unary(method, cut, undefined, told, message, values);
+      const call = (cut: AbortSignal) =>
+        transport().unary(method, cut, undefined, told, message, values);
       return outlast(call, { signal, waitMs }, Math.max(waitMs, defaultTimeoutMs) + graceMs);
     },
     stream: (method, signal, timeoutMs, header, message, values) =>

@@ -58,7 +58,9 @@ const mostLostBytes = 8 * 1024 * 1024;
 // is in trouble.
 const orderlyEnds: readonly number[] = [constants.NGHTTP2_NO_ERROR, constants.NGHTTP2_CANCEL];
 
-type Sessions = NonNullable<Extract<ConnectTransportOptions, { httpVersion: "2" }>["sessionManager"]>;
+type Sessions = NonNullable<
+  Extract<ConnectTransportOptions, { httpVersion: "2" }>["sessionManager"]
+>;
 
 /**
  * Prepares a connection over HTTP/2 with mTLS; connects at the first call. A server that does not
@@ -86,7 +88,10 @@ export function openConnection(destination: Destination, material: TlsMaterial):
   };
 }
 
-function createManager({ peer, url, trustDomain }: Destination, material: TlsMaterial): Http2SessionManager {
+function createManager(
+  { peer, url, trustDomain }: Destination,
+  material: TlsMaterial,
+): Http2SessionManager {
   return new Http2SessionManager(
     url,
     { pingIntervalMs: 10_000, pingTimeoutMs: 3_000 },

@@ -60,7 +60,12 @@ function connect(): PeerConnection {
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("the server has no port");
   const url = `https://localhost:${address.port}`;
-  return connectPeer({ peer: "identity", url, tls: pki.tls("gateway"), trustDomain: pki.trustDomain });
+  return connectPeer({
+    peer: "identity",
+    url,
+    tls: pki.tls("gateway"),
+    trustDomain: pki.trustDomain,
+  });
 }
 
 /** Answers once it has the whole request, like a server of ours. */

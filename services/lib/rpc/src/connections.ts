@@ -23,7 +23,10 @@ const graceMs = 30_000;
  * call. Until the next may be opened, calls go over the worn one: they fail at once where it is
  * gone, and it serves them where it only lost memory.
  */
-export function createConnections(open: () => Connection, clock = () => performance.now()): Connections {
+export function createConnections(
+  open: () => Connection,
+  clock = () => performance.now(),
+): Connections {
   const backoff = createBackoff(clock);
   const retired = new Set<Connection>();
   let current: Connection | undefined;

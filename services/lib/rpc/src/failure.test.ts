@@ -1,10 +1,21 @@
 import { inspect } from "node:util";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { ErrorInfoSchema, RetryInfoSchema } from "@sallyport/proto/gen/google/rpc/error_details_pb.ts";
+import {
+  ErrorInfoSchema,
+  RetryInfoSchema,
+} from "@sallyport/proto/gen/google/rpc/error_details_pb.ts";
 import { Reason, RefusalSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
-import { Failure, codeOf, fail, failureOf, fromRefusal, toConnectError, toRefusal } from "./index.ts";
+import {
+  Failure,
+  codeOf,
+  fail,
+  failureOf,
+  fromRefusal,
+  toConnectError,
+  toRefusal,
+} from "./index.ts";
 
 const named = Object.entries(Reason).filter(([name]) => name !== "UNSPECIFIED");
 
@@ -44,9 +55,15 @@ test("only INTERNAL is a fault of ours on the wire: a refusal is never a 5xx", (
 
 describe("on the wire", () => {
   test("metadata and retry delay travel, the cause does not", () => {
-    const failure = fail(Reason.DEPENDENCY_UNAVAILABLE, { part: "audit" }, new Error("password=hunter2"));
+    const failure = fail(
+      Reason.DEPENDENCY_UNAVAILABLE,
+      { part: "audit" },
+      new Error("password=hunter2"),
+    );
     const error = toConnectError(failure, "req_1");
-    expect(inspect([error.message, error.details, error.cause], { depth: 8 })).not.toContain("hunter2");
+    expect(inspect([error.message, error.details, error.cause], { depth: 8 })).not.toContain(
+      "hunter2",
+    );
     expect(error.findDetails(ErrorInfoSchema)[0]?.metadata).toEqual({ part: "audit" });
     expect(error.findDetails(RetryInfoSchema)[0]?.retryDelay?.seconds).toBe(1n);
     expect(failureOf(error)).toMatchObject({ metadata: { part: "audit" }, retryAfterMs: 1_000 });
@@ -60,7 +77,11 @@ describe("on the wire", () => {
 
 test.each<[name: string, error: unknown, want: Reason]>([
   ["a failure", fail(Reason.NOT_FOUND), Reason.NOT_FOUND],
-  ["an unreachable peer", new ConnectError("refused", Code.Unavailable), Reason.DEPENDENCY_UNAVAILABLE],
+  [
+    "an unreachable peer",
+    new ConnectError("refused", Code.Unavailable),
+    Reason.DEPENDENCY_UNAVAILABLE,
+  ],
   ["a deadline", new ConnectError("late", Code.DeadlineExceeded), Reason.DEPENDENCY_UNAVAILABLE],
   ["a cut connection", new ConnectError("reset", Code.Aborted), Reason.DEPENDENCY_UNAVAILABLE],
   ["a refusal without a reason", new ConnectError("no", Code.InvalidArgument), Reason.INTERNAL],

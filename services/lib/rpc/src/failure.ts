@@ -1,11 +1,15 @@
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
-import { Reason, type Refusal, RefusalSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import {
+  Reason,
+  type Refusal,
+  RefusalSchema,
+} from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 
 /**
- * A refusal on its way out. Reason, metadata and retry delay (milliseconds) may be told to the caller; the cause is for
- * the log only.
+ * A refusal on its way out. Reason, metadata and retry delay (milliseconds) may be told to the
+ * caller; the cause is for the log only.
  */
 export class Failure extends Error {
   override readonly name = "Failure";
@@ -28,18 +32,31 @@ export class Failure extends Error {
   }
 }
 
-/** Makes a Failure to throw. Metadata holds only what the caller may see: proto/README.md lists the keys by reason. */
-export function fail(reason: Reason, metadata?: Readonly<Record<string, string>>, cause?: unknown): Failure {
+/**
+ * Makes a Failure to throw. Metadata holds only what the caller may see: proto/README.md lists the
+ * keys by reason.
+ */
+export function fail(
+  reason: Reason,
+  metadata?: Readonly<Record<string, string>>,
+  cause?: unknown,
+): Failure {
   const retryAfterMs = reason === Reason.DEPENDENCY_UNAVAILABLE ? unavailableRetryMs : undefined;
   return new Failure(reason, { metadata: metadata ?? {}, retryAfterMs, cause });
 }
 
-/** Returns the Connect code that goes with a reason; one unknown here is internal. See proto/README.md, "Errors". */
+/**
+ * Returns the Connect code that goes with a reason; one unknown here is internal. See
+ * proto/README.md, "Errors".
+ */
 export function codeOf(reason: Reason): Code {
   return table.get(reason)?.code ?? Code.Internal;
 }
 
-/** Returns the name of a reason as ErrorInfo carries it: without REASON_; an unknown one is "INTERNAL". */
+/**
+ * Returns the name of a reason as ErrorInfo carries it: without REASON_; an unknown one is
+ * "INTERNAL".
+ */
 export function nameOf(reason: Reason): string {
   return table.get(reason)?.name ?? "INTERNAL";
 }
@@ -54,7 +71,9 @@ export function sentenceOf(reason: Reason): string {
   return nameOf(reason).toLowerCase().replaceAll("_", " ");
 }
 
-/** Returns the failure as data, for replies that carry a verdict per item or per forwarded request. */
+/**
+ * Returns the failure as data, for replies that carry a verdict per item or per forwarded request.
+ */
 export function toRefusal({ reason, metadata, retryAfterMs }: Failure): Refusal {
   return create(RefusalSchema, {
     reason,

@@ -41,7 +41,9 @@ export async function startTestServer(
   options: Partial<ServeOptions> & { callers?: Callers<typeof KeyService> } = {},
 ): Promise<TestServer> {
   const logged: Record<string, unknown>[] = [];
-  const stream = { write: (line: string) => void logged.push(JSON.parse(line) as Record<string, unknown>) };
+  const stream = {
+    write: (line: string) => void logged.push(JSON.parse(line) as Record<string, unknown>),
+  };
   const { callers = gatewayOnly, ...rest } = options;
   const server = await serve({
     self: "identity",

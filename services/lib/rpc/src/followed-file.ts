@@ -6,7 +6,9 @@ export type FollowedFile<T> = Disposable & { readonly current: T };
 /** Which file to follow, and how it is read. */
 export type FollowOptions<T> = {
   readonly file: string;
-  /** Loads the file's bytes; it may refuse a file for its mode or owner. Plain reading unless given. */
+  /**
+   * Loads the file's bytes; it may refuse a file for its mode or owner. Plain reading unless given.
+   */
   readonly load?: (file: string) => Uint8Array | Promise<Uint8Array>;
   /** Reads new content beside what holds so far; what it throws keeps that in force. */
   readonly read: (content: Uint8Array, current: T | undefined) => T | Promise<T>;
@@ -18,10 +20,11 @@ export type FollowOptions<T> = {
 const pollMs = 5_000;
 
 /**
- * Reads a file and follows it until disposed. Throws when the first content is refused; later a refused one is told and
- * the one before stays. Contents are compared on a timer, as those of TLS files are: a mounted file changes through a
- * renamed folder, which file events miss. What was refused is tried again at every look: it may have come before another
- * file that it belongs with, and the order in which files arrive must not matter.
+ * Reads a file and follows it until disposed. Throws when the first content is refused; later a
+ * refused one is told and the one before stays. Contents are compared on a timer, as those of TLS
+ * files are: a mounted file changes through a renamed folder, which file events miss. What was
+ * refused is tried again at every look: it may have come before another file that it belongs with,
+ * and the order in which files arrive must not matter.
  */
 export async function followFile<T>(options: FollowOptions<T>): Promise<FollowedFile<T>> {
   const { file, load = readFile, read, onRefused, intervalMs = pollMs } = options;

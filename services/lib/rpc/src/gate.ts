@@ -10,10 +10,14 @@ import { knownPeerOf, setCallOptions } from "./peer.ts";
 import { toConnectError } from "./translate.ts";
 
 /**
- * Makes the gate in front of every method: a peer that its caller table does not name is refused with PEER_NOT_ALLOWED
- * before a byte of its message is read. Notes request id and time of the call for all behind it.
+ * Makes the gate in front of every method: a peer that its caller table does not name is refused
+ * with PEER_NOT_ALLOWED before a byte of its message is read. Notes request id and time of the call
+ * for all behind it.
  */
-export function createGate(mayCall: CallerCheck, logger: Logger): (context: HandlerContext) => void {
+export function createGate(
+  mayCall: CallerCheck,
+  logger: Logger,
+): (context: HandlerContext) => void {
   return (context) => {
     const given = context.requestHeader.get(requestIdHeader);
     const requestId = given !== null && isId("req", given) ? given : newId("req");

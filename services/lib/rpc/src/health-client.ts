@@ -8,9 +8,9 @@ import { fail } from "./failure.ts";
 import { failureOf } from "./translate.ts";
 
 /**
- * Resolves when the peer says that it serves: "live", "ready" or "dependency:<name>". Throws Failure
- * DEPENDENCY_UNAVAILABLE otherwise. As a dependency of another process ask for "live": readiness that waits for
- * readiness can deadlock.
+ * Resolves when the peer says that it serves: "live", "ready" or "dependency:<name>". Throws
+ * Failure DEPENDENCY_UNAVAILABLE otherwise. As a dependency of another process ask for "live":
+ * readiness that waits for readiness can deadlock.
  */
 export async function checkHealth(transport: Transport, service: string): Promise<void> {
   const { status } = await createClient(Health, transport)

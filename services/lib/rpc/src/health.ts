@@ -11,21 +11,31 @@ import { peers } from "./peer.ts";
 /** What a process cannot work without, by name; each resolves when it answers. */
 export type Dependencies = Readonly<Record<string, () => Promise<void>>>;
 
-/** What an operator should look at although calls are served, by name; each rejects while there is something. */
+/**
+ * What an operator should look at although calls are served, by name; each rejects while there is
+ * something.
+ */
 export type Notices = Readonly<Record<string, () => Promise<void>>>;
 
 const answerMs = 2_000;
 const freshMs = 1_000;
 
 /**
- * Makes grpc.health.v1: "live" while the process answers, "ready" (and "") while every dependency answers and nothing
- * drains, "dependency:<name>" for one of them, "notice:<name>" for what is no reason to serve nothing. Each has two
- * seconds to answer and is asked once a second at most.
+ * Makes grpc.health.v1: "live" while the process answers, "ready" (and "") while every dependency
+ * answers and nothing drains, "dependency:<name>" for one of them, "notice:<name>" for what is no
+ * reason to serve nothing. Each has two seconds to answer and is asked once a second at most.
  */
-export function healthRoute(dependencies: Dependencies, draining: AbortSignal, notices: Notices = {}): Route {
-  const checks = new Map(Object.entries(dependencies).map(([name, ask]) => [name, remembered(ask)]));
+export function healthRoute(
+  dependencies: Dependencies,
+  draining: AbortSignal,
+  notices: Notices = {},
+): Route {
+  const checks = new Map(
+    Object.entries(dependencies).map(([name, ask]) => [name, remembered(ask)]),
+  );
   const ready = async (): Promise<boolean> =>
-    !draining.aborted && (await Promise.all([...checks.values()].map((check) => check()))).every(Boolean);
+    !draining.aborted &&
+    (await Promise.all([...checks.values()].map((check) => check()))).every(Boolean);
   const names = new Map<string, () => Promise<boolean>>([
     ["", ready],
     ["live", async () => true],
@@ -47,7 +57,9 @@ export function healthRoute(dependencies: Dependencies, draining: AbortSignal, n
         list: async () => ({
           statuses: Object.fromEntries(
             await Promise.all(
-              [...names.keys()].map(async (name) => [name, { status: await statusOf(name) }] as const),
+              [...names.keys()].map(
+                async (name) => [name, { status: await statusOf(name) }] as const,
+              ),
             ),
           ),
         }),
@@ -56,7 +68,10 @@ export function healthRoute(dependencies: Dependencies, draining: AbortSignal, n
   };
 }
 
-async function* changes(ask: () => Promise<Status>, signal: AbortSignal): AsyncGenerator<{ status: Status }> {
+async function* changes(
+  ask: () => Promise<Status>,
+  signal: AbortSignal,
+): AsyncGenerator<{ status: Status }> {
   for (let last: Status | undefined; !signal.aborted; await sleep(freshMs, undefined, { signal })) {
     const status = await ask();
     if (status !== last) yield { status };

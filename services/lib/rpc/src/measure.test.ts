@@ -2,7 +2,13 @@ import { createClient } from "@connectrpc/connect";
 import { Health } from "@sallyport/proto/gen/grpc/health/v1/health_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { exposeMetrics, inCallersTrace, inSpan, startTelemetry } from "@sallyport/telemetry";
-import { type Collector, type TestPki, createTestPki, seriesOf, startCollector } from "@sallyport/test/infra";
+import {
+  type Collector,
+  type TestPki,
+  createTestPki,
+  seriesOf,
+  startCollector,
+} from "@sallyport/test/infra";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { fail } from "./failure.ts";
 import { type TestServer, goodRequest, keys, startTestServer } from "./fixture.ts";
@@ -46,7 +52,8 @@ async function traced(run: () => Promise<unknown>, traceparent = caller): Promis
 
 const resolve = () => keys(connection.transport).resolveKeys(goodRequest);
 const resolved = () => resolve().catch(() => undefined);
-const spans = (kind: number) => collector.spans.filter((span) => span.name === method && span.kind === kind);
+const spans = (kind: number) =>
+  collector.spans.filter((span) => span.name === method && span.kind === kind);
 
 describe("a call within a trace", () => {
   test("is a span of the client and one of the server below it, and in the server's log", async () => {
@@ -88,7 +95,9 @@ describe("a call within a trace", () => {
   test("of a caller that is not recorded is no span anywhere, and has the ids in the log", async () => {
     await traced(resolve, caller.replace(/01$/, "00"));
     expect(collector.spans).toEqual([]);
-    expect(server.logged.find(({ msg }) => msg === "answered")).toMatchObject({ trace_id: traceId });
+    expect(server.logged.find(({ msg }) => msg === "answered")).toMatchObject({
+      trace_id: traceId,
+    });
   });
 
   test("that its peer may not make is in the log with the trace's id", async () => {
@@ -109,7 +118,9 @@ describe("a call within a trace", () => {
       await createClient(Health, operator.transport).check({ service: "live" });
       for await (const _ of keys(connection.transport).watchRevocations({}));
     });
-    expect(collector.spans.filter(({ kind }) => kind === 2).map(({ name }) => name)).toEqual(["request"]);
+    expect(collector.spans.filter(({ kind }) => kind === 2).map(({ name }) => name)).toEqual([
+      "request",
+    ]);
     expect(collector.spans.filter(({ name }) => name.includes("Watch"))).toEqual([]);
   });
 });
@@ -134,7 +145,9 @@ test("calls are measured by method, code and reason, on both sides, those too th
     .resolveKeys(goodRequest)
     .catch(() => undefined);
   const after = await counts();
-  const more = Object.entries(after).map(([name, value]) => [name, value - (before[name] ?? 0)] as const);
+  const more = Object.entries(after).map(
+    ([name, value]) => [name, value - (before[name] ?? 0)] as const,
+  );
   expect(Object.fromEntries(more.filter(([, by]) => by > 0))).toEqual({
     "server ": 1,
     "server NOT_FOUND": 1,

@@ -1,6 +1,11 @@
 import { Code } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
-import { type OpenSpan, type SpanAttributes, type SpanStart, histogram } from "@sallyport/telemetry";
+import {
+  type OpenSpan,
+  type SpanAttributes,
+  type SpanStart,
+  histogram,
+} from "@sallyport/telemetry";
 import { type Failure, codeOf, nameOf } from "./failure.ts";
 
 const served = histogram("rpc.server.call.duration");
@@ -27,8 +32,16 @@ const faults: ReadonlySet<string> = new Set(
   ].map((code) => codeToString(code)),
 );
 
-/** Measures a call that was served since `begunMs` (performance.now) and tells its span how it ended. */
-export function concludeServed(span: OpenSpan, path: string, begunMs: number, failure?: Failure): void {
+/**
+ * Measures a call that was served since `begunMs` (performance.now) and tells its span how it
+ * ended.
+ */
+export function concludeServed(
+  span: OpenSpan,
+  path: string,
+  begunMs: number,
+  failure?: Failure,
+): void {
   const ending = endingOf(failure);
   served((performance.now() - begunMs) / 1000, labelsOf(path, ending));
   span.set(attributesOf(ending));
@@ -36,20 +49,35 @@ export function concludeServed(span: OpenSpan, path: string, begunMs: number, fa
 }
 
 /** Measures a call to a peer and tells its span how it ended. */
-export function concludeCalled(span: OpenSpan, path: string, begunMs: number, failure?: Failure): void {
+export function concludeCalled(
+  span: OpenSpan,
+  path: string,
+  begunMs: number,
+  failure?: Failure,
+): void {
   const ending = endingOf(failure);
   called((performance.now() - begunMs) / 1000, labelsOf(path, ending));
   span.set(attributesOf(ending));
 }
 
-/** Makes what gives the span of a call by its path: one for a method, since most calls are recorded nowhere. */
-export function spansOf(kind: SpanStart["kind"], more: SpanAttributes = {}): (path: string) => SpanStart {
+/**
+ * Makes what gives the span of a call by its path: one for a method, since most calls are recorded
+ * nowhere.
+ */
+export function spansOf(
+  kind: SpanStart["kind"],
+  more: SpanAttributes = {},
+): (path: string) => SpanStart {
   const spans = new Map<string, SpanStart>();
   return (path) => {
     const known = spans.get(path);
     if (known) return known;
     const name = path.slice(1);
-    const attributes: SpanAttributes = { "rpc.system.name": "connectrpc", "rpc.method": name, ...more };
+    const attributes: SpanAttributes = {
+      "rpc.system.name": "connectrpc",
+      "rpc.method": name,
+      ...more,
+    };
     const span = { name, kind, attributes };
     spans.set(path, span);
     return span;

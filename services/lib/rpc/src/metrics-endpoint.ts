@@ -9,7 +9,10 @@ const path = "/metrics";
 const callers: readonly Peer[] = ["operator"];
 const prometheusText = "text/plain; version=0.0.4; charset=utf-8";
 
-/** Answers `GET /metrics` and says whether it did; all else is left to others. `peerOf` tells who asks. */
+/**
+ * Answers `GET /metrics` and says whether it did; all else is left to others. `peerOf` tells who
+ * asks.
+ */
 export function createMetricsEndpoint(
   peerOf: (request: Http2ServerRequest) => Peer | undefined,
   logger: Logger,

@@ -7,8 +7,9 @@ import { endingOf } from "./measure.ts";
 import { knownPeerOf } from "./peer.ts";
 
 /**
- * Starts the clock of a call and returns what logs its one line: "debug" when it succeeded, "info" when it was refused,
- * "warn" when a dependency was missing, "error" when the fault is ours; the last two with the whole cause chain.
+ * Starts the clock of a call and returns what logs its one line: "debug" when it succeeded, "info"
+ * when it was refused, "warn" when a dependency was missing, "error" when the fault is ours; the
+ * last two with the whole cause chain.
  */
 export function createOutcomeLog(
   logger: Logger,

@@ -20,7 +20,8 @@ export function outlast<T>(
   return new Promise((resolve, reject) => {
     const leave = (): void => reject(ConnectError.from(signal?.reason, Code.Canceled));
     if (signal?.aborted) return leave();
-    const late = (): void => reject(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+    const late = (): void =>
+      reject(new ConnectError("the operation timed out", Code.DeadlineExceeded));
     const waiting = setTimeout(late, waitMs);
     signal?.addEventListener("abort", leave, { once: true });
     const cut = new AbortController();

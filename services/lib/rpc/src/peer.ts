@@ -8,15 +8,28 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { CallOptions } from "./call.ts";
 import { fail } from "./failure.ts";
 
-/** A process, proven by the certificate of its mTLS connection. The operator only asks for health and metrics. */
+/**
+ * A process, proven by the certificate of its mTLS connection. The operator only asks for health
+ * and metrics.
+ */
 export type Peer = (typeof peers)[number];
 
 /** Every peer there is. */
-export const peers = ["gateway", "identity", "policy", "secrets", "crypto", "audit", "operator"] as const;
+export const peers = [
+  "gateway",
+  "identity",
+  "policy",
+  "secrets",
+  "crypto",
+  "audit",
+  "operator",
+] as const;
 
 type Carrier = Pick<HandlerContext, "values">;
 
-const peerKey = createContextKey<Peer | undefined>(undefined, { description: "the peer of the connection" });
+const peerKey = createContextKey<Peer | undefined>(undefined, {
+  description: "the peer of the connection",
+});
 const callKey = createContextKey<CallOptions>(
   { requestId: "" },
   { description: "request id and time of the call" },
@@ -27,7 +40,10 @@ export function peerValues(peer: Peer | undefined): ContextValues {
   return createContextValues().set(peerKey, peer);
 }
 
-/** Returns the peer that calls. Throws Failure PEER_NOT_ALLOWED where there is none, which no served handler sees. */
+/**
+ * Returns the peer that calls. Throws Failure PEER_NOT_ALLOWED where there is none, which no served
+ * handler sees.
+ */
 export function peerOf(context: Carrier): Peer {
   const peer = knownPeerOf(context);
   if (peer === undefined) throw fail(Reason.PEER_NOT_ALLOWED);

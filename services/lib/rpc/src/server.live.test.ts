@@ -106,7 +106,11 @@ test("health: live, ready and each dependency", async () => {
 });
 
 test("a process with all it needs is ready", async () => {
-  await using server = await startTestServer(pki, {}, { dependencies: { database: async () => undefined } });
+  await using server = await startTestServer(
+    pki,
+    {},
+    { dependencies: { database: async () => undefined } },
+  );
   await using operator = server.connect(pki.tls("operator"));
   await expect(checkHealth(operator.transport, "ready")).resolves.toBeUndefined();
   await expect(checkHealth(operator.transport, "")).resolves.toBeUndefined();
@@ -155,13 +159,16 @@ test("the operator may list and watch", async () => {
 test("works at 256 calls of a connection at once; what is beyond that waits its turn", async () => {
   const begun: (() => void)[] = [];
   const handlers = {
-    resolveKeys: () => new Promise<{ results: [] }>((resolve) => begun.push(() => resolve({ results: [] }))),
+    resolveKeys: () =>
+      new Promise<{ results: [] }>((resolve) => begun.push(() => resolve({ results: [] }))),
   };
   await using server = await startTestServer(pki, handlers);
   await using gateway = server.connect(pki.tls("gateway"));
   // Longer than the default: on a busy machine 260 calls take their time to arrive.
   const patient = { timeoutMs: 60_000 };
-  const calls = Array.from({ length: 260 }, () => keys(gateway.transport).resolveKeys(goodRequest, patient));
+  const calls = Array.from({ length: 260 }, () =>
+    keys(gateway.transport).resolveKeys(goodRequest, patient),
+  );
   await expect.poll(() => begun.length).toBe(256);
   await sleep(50);
   expect(begun).toHaveLength(256);

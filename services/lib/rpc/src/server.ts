@@ -26,7 +26,10 @@ export type ServeOptions = {
   readonly routes: readonly Route[];
   /** What must answer for the process to be ready, by name. */
   readonly dependencies: Dependencies;
-  /** What is shown beside them and keeps nobody from being served; `certificates` is added: the ends of the TLS files. */
+  /**
+   * What is shown beside them and keeps nobody from being served; `certificates` is added: the ends
+   * of the TLS files.
+   */
   readonly notices?: Notices;
   readonly logger: Logger;
   /** How often to look for changed TLS files, in milliseconds. */
@@ -35,18 +38,20 @@ export type ServeOptions = {
   readonly drainMs?: number;
 };
 
-// More than a gateway works at, with its look-ups beside it. What a peer asks beyond that waits with the peer.
+// More than a gateway works at, with its look-ups beside it. What a peer asks beyond that waits
+// with the peer.
 const maxConcurrentStreams = 256;
 const unreadMs = 500;
 const retireMs = 30_000;
 const defaultDrainMs = 6_000; // Longer than the default deadline of a call.
 
 /**
- * Serves the routes over HTTP/2 with mTLS, Connect and gRPC, and beside them grpc.health.v1 and the metrics of the process
- * to the operator. A method's caller table is checked before its message is read, then the message's bounds, then the
- * handler runs, in its caller's trace; only failures get out. Disposing takes no new calls, ends streams, lets the others
- * finish, and cuts what remains after `drainMs`. Changed TLS files are taken up while running. Rejects when the files or
- * the address cannot be used.
+ * Serves the routes over HTTP/2 with mTLS, Connect and gRPC, and beside them grpc.health.v1 and the
+ * metrics of the process to the operator. A method's caller table is checked before its message is
+ * read, then the message's bounds, then the handler runs, in its caller's trace; only failures get
+ * out. Disposing takes no new calls, ends streams, lets the others finish, and cuts what remains
+ * after `drainMs`. Changed TLS files are taken up while running. Rejects when the files or the
+ * address cannot be used.
  */
 export async function serve(options: ServeOptions): Promise<{ port: number } & AsyncDisposable> {
   const { self, logger, trustDomain } = options;
@@ -93,8 +98,8 @@ export async function serve(options: ServeOptions): Promise<{ port: number } & A
   return { port, [Symbol.asyncDispose]: () => (drained ??= drain()) };
 }
 
-// A peer that was answered before its whole message was read could keep the stream, and with it a drain, open. It gets
-// the time to read the answer: a reset overtakes what is not sent yet.
+// A peer that was answered before its whole message was read could keep the stream, and with it a
+// drain, open. It gets the time to read the answer: a reset overtakes what is not sent yet.
 function releaseUnread(request: Http2ServerRequest): void {
   request.stream.once("wantTrailers", () => {
     if (!request.complete) setTimeout(() => request.stream.destroy(), unreadMs).unref();
@@ -123,7 +128,10 @@ function createHandler(
     shutdownSignal,
     contextValues: (request) => peerValues(sessions.peerOf(request)),
     requestGate: createGate(createCallerCheck(all), logger),
-    interceptors: [createBoundary(logger, draining), createValidation(all.map(({ service }) => service))],
+    interceptors: [
+      createBoundary(logger, draining),
+      createValidation(all.map(({ service }) => service)),
+    ],
     routes: (router) => all.forEach(({ register }) => register(router)),
   });
 }
@@ -134,7 +142,8 @@ function listening(server: Http2SecureServer, { host, port }: ListenAddress): Pr
     server.listen(port, host, () => {
       server.off("error", reject);
       const address = server.address();
-      if (address === null || typeof address === "string") reject(new Error("the server has no port"));
+      if (address === null || typeof address === "string")
+        reject(new Error("the server has no port"));
       else resolve(address.port);
     });
   });

@@ -6,9 +6,15 @@ import { peerNamed } from "./spiffe.ts";
 
 /** The open connections of a server and who is at the other end of each. */
 export type Sessions = {
-  /** Returns the peer whose certificate proved this request's connection, or undefined; never by anything it says. */
+  /**
+   * Returns the peer whose certificate proved this request's connection, or undefined; never by
+   * anything it says.
+   */
   peerOf(request: NodeServerRequest): Peer | undefined;
-  /** Lets calls in flight finish and takes no new ones; what is left after that many milliseconds is cut. */
+  /**
+   * Lets calls in flight finish and takes no new ones; what is left after that many milliseconds is
+   * cut.
+   */
   retire(graceMs: number): void;
 };
 
@@ -46,7 +52,8 @@ export function followSessions(server: Http2SecureServer, trustDomain: string): 
 
 function proofOf(session: Http2Session, trustDomain: string): Proof {
   const { socket } = session;
-  if (!(socket instanceof TLSSocket) || !socket.authorized) return { peer: undefined, validToMs: 0 };
+  if (!(socket instanceof TLSSocket) || !socket.authorized)
+    return { peer: undefined, validToMs: 0 };
   const { subjectaltname, valid_to: validTo } = socket.getPeerCertificate();
   return { peer: peerNamed(subjectaltname, trustDomain), validToMs: Date.parse(validTo) };
 }

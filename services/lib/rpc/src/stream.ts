@@ -1,11 +1,14 @@
 import type { Call } from "./call.ts";
 
 /** What is told of a stream: that it is over, or why it broke; `refuse` returns what to throw. */
-export type StreamListener = { readonly done: () => void; readonly refuse: (error: unknown) => Error };
+export type StreamListener = {
+  readonly done: () => void;
+  readonly refuse: (error: unknown) => Error;
+};
 
 /**
- * Passes a handler's stream on, each step as part of the call. Ends it with the signal's reason when the signal aborts,
- * even where the handler does not listen.
+ * Passes a handler's stream on, each step as part of the call. Ends it with the signal's reason
+ * when the signal aborts, even where the handler does not listen.
  */
 export async function* guardStream<T>(
   source: AsyncIterable<T>,
@@ -32,7 +35,8 @@ export async function* guardStream<T>(
   }
 }
 
-// Promise.race would keep a reaction on the signal's promise for every step of a stream that may live for weeks.
+// Promise.race would keep a reaction on the signal's promise for every step of a stream that may
+// live for weeks.
 function orAborted<T>(step: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = (): void =>

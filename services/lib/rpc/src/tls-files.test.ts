@@ -18,7 +18,12 @@ afterEach(() => pki[Symbol.asyncDispose]());
 function serialOf(url: string): Promise<string> {
   const { hostname: host, port } = new URL(url);
   return new Promise((resolve, reject) => {
-    const options = { host, port: Number(port), ...readTls(pki.tls("gateway")), ALPNProtocols: ["h2"] };
+    const options = {
+      host,
+      port: Number(port),
+      ...readTls(pki.tls("gateway")),
+      ALPNProtocols: ["h2"],
+    };
     const socket = connect(options, () => {
       resolve(socket.getPeerCertificate().serialNumber);
       socket.destroy();
@@ -72,7 +77,11 @@ test("a client takes up a renewed certificate", async () => {
   const files = { ...pki.tls("gateway") };
   const foreign = pki.foreign("gateway");
   const { cert, key } = readTls(files);
-  const mounted = { ...files, certFile: `${pki.dir}/mounted.pem`, keyFile: `${pki.dir}/mounted.key` };
+  const mounted = {
+    ...files,
+    certFile: `${pki.dir}/mounted.pem`,
+    keyFile: `${pki.dir}/mounted.key`,
+  };
   copyFileSync(foreign.certFile, mounted.certFile);
   copyFileSync(foreign.keyFile, mounted.keyFile);
   await using gateway = connectPeer({
@@ -93,5 +102,7 @@ test("a client takes up a renewed certificate", async () => {
 test("files that are missing or do not belong together stop the start", () => {
   const { certFile, keyFile, caFile } = pki.tls("gateway");
   expect(() => readTls({ certFile, keyFile, caFile: `${caFile}.none` })).toThrow(/ENOENT/);
-  expect(() => readTls({ certFile, keyFile: pki.tls("policy").keyFile, caFile })).toThrow(/mismatch/);
+  expect(() => readTls({ certFile, keyFile: pki.tls("policy").keyFile, caFile })).toThrow(
+    /mismatch/,
+  );
 });

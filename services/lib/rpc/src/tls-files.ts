@@ -2,15 +2,24 @@ import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
 
-/** Paths of a process's own certificate chain and key and of the CA whose certificates it accepts, all PEM. */
-export type TlsFiles = { readonly certFile: string; readonly keyFile: string; readonly caFile: string };
+/**
+ * Paths of a process's own certificate chain and key and of the CA whose certificates it accepts,
+ * all PEM.
+ */
+export type TlsFiles = {
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly caFile: string;
+};
 
 /** The contents of TlsFiles. */
 export type TlsMaterial = { readonly cert: string; readonly key: string; readonly ca: string };
 
 const pollMs = 5_000;
 
-/** Reads the files. Throws when one is missing or when key and certificate do not belong together. */
+/**
+ * Reads the files. Throws when one is missing or when key and certificate do not belong together.
+ */
 export function readTls({ certFile, keyFile, caFile }: TlsFiles): TlsMaterial {
   return checked({
     cert: separated(readFileSync(certFile, "utf8")),
@@ -20,9 +29,9 @@ export function readTls({ certFile, keyFile, caFile }: TlsFiles): TlsMaterial {
 }
 
 /**
- * Calls `onChange` with the new contents after the files changed, until disposed. Contents are compared on a timer, not
- * by file events: mounted secrets change through a renamed folder, which events miss. Files that do not fit together yet
- * are tried again at the next look.
+ * Calls `onChange` with the new contents after the files changed, until disposed. Contents are
+ * compared on a timer, not by file events: mounted secrets change through a renamed folder, which
+ * events miss. Files that do not fit together yet are tried again at the next look.
  */
 export function watchTls(
   files: TlsFiles,
@@ -50,7 +59,8 @@ export function watchTls(
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
-// OpenSSL stops at a block that another follows on the same line, as where files without a line end were joined.
+// OpenSSL stops at a block that another follows on the same line, as where files without a line end
+// were joined.
 function separated(pem: string): string {
   return pem.replaceAll(/(-----END [A-Z0-9 ]+-----)(?=-----BEGIN )/g, "$1\n");
 }

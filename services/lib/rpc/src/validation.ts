@@ -6,9 +6,9 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { fail } from "./failure.ts";
 
 /**
- * An interceptor that checks every request message against the bounds of its contract before the handler sees it; a
- * violation is FIELD_INVALID with field and description. Rules of all given services are compiled now, not on the first
- * call.
+ * An interceptor that checks every request message against the bounds of its contract before the
+ * handler sees it; a violation is FIELD_INVALID with field and description. Rules of all given
+ * services are compiled now, not on the first call.
  */
 export function createValidation(services: readonly DescService[]): Interceptor {
   const validator = createValidator({ failFast: true });
@@ -16,7 +16,10 @@ export function createValidation(services: readonly DescService[]): Interceptor 
     for (const { input } of methods) validator.validate(input, create(input));
   return (next) => (request) => {
     if (request.stream)
-      return next({ ...request, message: checkEach(validator, request.method.input, request.message) });
+      return next({
+        ...request,
+        message: checkEach(validator, request.method.input, request.message),
+      });
     check(validator, request.method.input, request.message);
     return next(request);
   };
@@ -33,7 +36,11 @@ async function* checkEach<D extends DescMessage>(
   }
 }
 
-function check<D extends DescMessage>(validator: Validator, schema: D, message: MessageShape<D>): void {
+function check<D extends DescMessage>(
+  validator: Validator,
+  schema: D,
+  message: MessageShape<D>,
+): void {
   const result = validator.validate(schema, message);
   if (result.kind === "valid") return;
   if (result.kind === "error") throw result.error;

@@ -1,7 +1,9 @@
 /** What a metric is: a sum that only grows, a value of the moment, or a distribution. */
 export type MetricKind = "counter" | "gauge" | "histogram";
 
-/** How a metric is defined. Names are OpenTelemetry's, and its conventions' where those have one. */
+/**
+ * How a metric is defined. Names are OpenTelemetry's, and its conventions' where those have one.
+ */
 export type MetricDefinition = {
   readonly kind: MetricKind;
   /** UCUM: "s", "By", or what is counted in braces. */
@@ -17,8 +19,9 @@ export type MetricDefinition = {
 const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 /**
- * Every metric of every process; what is not here does not compile. Security: no label names a principal, a vault, a
- * project, a secret, an address or a request, so neither who comes nor how many changes the number of series.
+ * Every metric of every process; what is not here does not compile. Security: no label names a
+ * principal, a vault, a project, a secret, an address or a request, so neither who comes nor how
+ * many changes the number of series.
  */
 export const catalogue = {
   "rpc.server.call.duration": {
@@ -200,7 +203,12 @@ export const catalogue = {
     help: "Processor time that the process has used",
     labels: ["cpu.mode"],
   },
-  "process.memory.usage": { kind: "gauge", unit: "By", help: "Resident memory of the process", labels: [] },
+  "process.memory.usage": {
+    kind: "gauge",
+    unit: "By",
+    help: "Resident memory of the process",
+    labels: [],
+  },
   "v8js.memory.heap.used": {
     kind: "gauge",
     unit: "By",
@@ -217,7 +225,9 @@ export type MetricName<K extends MetricKind = MetricKind> = {
 }[keyof Catalogue];
 
 /** A value for every label of a metric; "" for one that does not apply. */
-export type LabelsOf<N extends MetricName> = { readonly [L in Catalogue[N]["labels"][number]]: string };
+export type LabelsOf<N extends MetricName> = {
+  readonly [L in Catalogue[N]["labels"][number]]: string;
+};
 
 /** The name under which Prometheus shows a metric: with its unit, and a counter as a total. */
 export function prometheusName(name: MetricName): string {
@@ -226,7 +236,10 @@ export function prometheusName(name: MetricName): string {
   return kind === "counter" ? `${shown}_total` : shown;
 }
 
-/** The name that the instrument bears: the catalogue's, with the unit that Prometheus wants to see in it. */
+/**
+ * The name that the instrument bears: the catalogue's, with the unit that Prometheus wants to see
+ * in it.
+ */
 export function exposedName(name: MetricName): string {
   const { unit } = catalogue[name];
   if (unit === "s") return `${name}.seconds`;

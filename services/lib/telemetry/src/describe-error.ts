@@ -13,8 +13,8 @@ const maxDepth = 6;
 /**
  * Returns type, message, code and stack of an error and of its causes, six deep at most.
  *
- * Security: fields are picked, not dropped; `detail` of a database error holds a row, `details` of an RPC error holds
- * messages, and neither may reach a log.
+ * Security: fields are picked, not dropped; `detail` of a database error holds a row, `details` of
+ * an RPC error holds messages, and neither may reach a log.
  */
 export function describeError(error: unknown, depth = 1): DescribedError {
   if (!(error instanceof Error)) return { type: typeof error, message: String(error) };

@@ -14,19 +14,27 @@ import { type Series, createSeries } from "./series.ts";
 /** A sum as it grows. */
 export type Sum = { value: number };
 
-/** A distribution as it grows: how many, their sum, and how many up to each bound, the last without one. */
+/**
+ * A distribution as it grows: how many, their sum, and how many up to each bound, the last without
+ * one.
+ */
 export type Distribution = { count: number; sum: number; readonly buckets: number[] };
 
 type Kept =
   | { readonly kind: "counter"; readonly series: Series<Sum> }
-  | { readonly kind: "histogram"; readonly series: Series<Distribution>; readonly bounds: readonly number[] };
+  | {
+      readonly kind: "histogram";
+      readonly series: Series<Distribution>;
+      readonly bounds: readonly number[];
+    };
 
 const startTime = hrTime();
 const kept = new Map<MetricName, Kept>();
 
 /**
- * The metrics that are kept here, for the reader of the SDK. What requests count many times over is kept by ourselves: the
- * SDK serialises the labels at each count, which is most of what counting costs.
+ * The metrics that are kept here, for the reader of the SDK. What requests count many times over is
+ * kept by ourselves: the SDK serialises the labels at each count, which is most of what counting
+ * costs.
  */
 export const keptMetrics: MetricProducer = {
   collect: async (): Promise<CollectionResult> => ({
@@ -55,7 +63,11 @@ export function sumsOf(name: MetricName<"counter">): Series<Sum> {
 }
 
 /** Takes a measurement into a distribution with these upper bounds. */
-export function measure(distribution: Distribution, bounds: readonly number[], value: number): void {
+export function measure(
+  distribution: Distribution,
+  bounds: readonly number[],
+  value: number,
+): void {
   distribution.count += 1;
   distribution.sum += value;
   const above = bounds.findIndex((bound) => value <= bound);
@@ -68,7 +80,11 @@ export function distributionsOf(name: MetricName<"histogram">): Series<Distribut
   const known = kept.get(name);
   if (known?.kind === "histogram") return known.series;
   const { labels, bounds } = catalogue[name];
-  const empty = (): Distribution => ({ count: 0, sum: 0, buckets: Array<number>(bounds.length + 1).fill(0) });
+  const empty = (): Distribution => ({
+    count: 0,
+    sum: 0,
+    buckets: Array<number>(bounds.length + 1).fill(0),
+  });
   const series = createSeries(labels, empty);
   kept.set(name, { kind: "histogram", series, bounds });
   return series;

@@ -6,7 +6,9 @@ function logged(
   level?: string,
 ): Record<string, unknown>[] {
   const lines: Record<string, unknown>[] = [];
-  const stream = { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) };
+  const stream = {
+    write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>),
+  };
   run(createLogger({ service: "audit", level, stream }));
   return lines;
 }
@@ -14,7 +16,12 @@ function logged(
 test("a line has time, level name, service and the fields given, and nothing of the host", () => {
   const [line] = logged((logger) => logger.info({ request_id: "req_1" }, "answered"));
   expect(Object.keys(line ?? {}).sort()).toEqual(["level", "msg", "request_id", "service", "time"]);
-  expect(line).toMatchObject({ level: "info", service: "audit", msg: "answered", request_id: "req_1" });
+  expect(line).toMatchObject({
+    level: "info",
+    service: "audit",
+    msg: "answered",
+    request_id: "req_1",
+  });
   expect(new Date(String(line?.["time"])).toISOString()).toBe(line?.["time"]);
 });
 
@@ -25,9 +32,15 @@ test("an error is logged with every cause, and without what drivers hang on it",
     detail: "Key (name)=(alice) already exists.",
     details: [{ plaintext: "hunter2" }],
   });
-  const [line] = logged((logger) => logger.error({ err: new Error("insert", { cause }) }, "failed"));
+  const [line] = logged((logger) =>
+    logger.error({ err: new Error("insert", { cause }) }, "failed"),
+  );
   expect(line).toMatchObject({
-    err: { type: "Error", message: "insert", cause: { code: "23505", constraint: "users_name_key" } },
+    err: {
+      type: "Error",
+      message: "insert",
+      cause: { code: "23505", constraint: "users_name_key" },
+    },
   });
   expect(JSON.stringify(line)).not.toMatch(/Key \(name\)|hunter2/);
 });

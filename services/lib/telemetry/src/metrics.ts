@@ -11,9 +11,14 @@ import {
 import { distributionsOf, keptMetrics, measure, sumsOf } from "./kept-metrics.ts";
 
 /** What a gauge or an observed counter is at the moment it is looked at. */
-export type Observation<N extends MetricName> = { readonly value: number; readonly labels: LabelsOf<N> };
+export type Observation<N extends MetricName> = {
+  readonly value: number;
+  readonly labels: LabelsOf<N>;
+};
 
-/** Gives the observations of the moment. When it throws, what it gave last is shown as not a number. */
+/**
+ * Gives the observations of the moment. When it throws, what it gave last is shown as not a number.
+ */
 export type Observe<N extends MetricName> = () =>
   | readonly Observation<N>[]
   | Promise<readonly Observation<N>[]>;
@@ -39,7 +44,10 @@ export async function exposeMetrics(): Promise<string> {
   return `${serializer.serialize(resourceMetrics)}\n`;
 }
 
-/** Makes what counts; a series is shown from its first count on, so count 0 where zero should be seen. */
+/**
+ * Makes what counts; a series is shown from its first count on, so count 0 where zero should be
+ * seen.
+ */
 export function counter<N extends MetricName<"counter">>(
   name: N,
 ): (labels: LabelsOf<N>, by?: number) => void {
@@ -58,8 +66,14 @@ export function histogram<N extends MetricName<"histogram">>(
   return (value, labels) => measure(distributions.at(labels), bounds, value);
 }
 
-/** Has a gauge, or a counter that is kept elsewhere, looked at with every look at the metrics, until disposed. */
-export function observe<N extends MetricName<"gauge" | "counter">>(name: N, look: Observe<N>): Disposable {
+/**
+ * Has a gauge, or a counter that is kept elsewhere, looked at with every look at the metrics, until
+ * disposed.
+ */
+export function observe<N extends MetricName<"gauge" | "counter">>(
+  name: N,
+  look: Observe<N>,
+): Disposable {
   const { kind } = catalogue[name];
   const options = optionsOf(catalogue[name]);
   const instrument =
@@ -68,8 +82,11 @@ export function observe<N extends MetricName<"gauge" | "counter">>(name: N, look
       : meter.createObservableGauge(exposedName(name), options);
   let seen: readonly Observation<N>[] = [];
   const callback: Parameters<typeof instrument.addCallback>[0] = async (result) => {
-    // A database that is away must not cost the other metrics; and an old value would pass for the one of now.
-    seen = await Promise.try(look).catch(() => seen.map(({ labels }) => ({ value: Number.NaN, labels })));
+    // A database that is away must not cost the other metrics; and an old value would pass for the
+    // one of now.
+    seen = await Promise.try(look).catch(() =>
+      seen.map(({ labels }) => ({ value: Number.NaN, labels })),
+    );
     for (const { value, labels } of seen) result.observe(value, attributesOf(labels));
   };
   instrument.addCallback(callback);

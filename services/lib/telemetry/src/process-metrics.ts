@@ -7,7 +7,10 @@ const nanosecondsPerSecond = 1e9;
 const nanosecondsPerMs = 1e6;
 const microsecondsPerSecond = 1e6;
 
-/** Has delay of the event loop, processor time and memory of this process looked at with every look at the metrics. */
+/**
+ * Has delay of the event loop, processor time and memory of this process looked at with every look
+ * at the metrics.
+ */
 export function observeProcess(): Disposable {
   using stack = new DisposableStack();
   const delay = stack.adopt(monitorEventLoopDelay({ resolution: everyMs }), (histogram) =>
@@ -19,8 +22,9 @@ export function observeProcess(): Disposable {
     seen = { mean: delay.mean, p99: delay.percentile(99), max: delay.max };
     delay.reset();
   };
-  // Measured is the time between two turns of a timer: what is more than it was set to is delay. Between two looks at the
-  // same instant nothing was measured, and the mean is not a number: 0 is shown then.
+  // Measured is the time between two turns of a timer: what is more than it was set to is delay.
+  // Between two looks at the same instant nothing was measured, and the mean is not a number: 0 is
+  // shown then.
   const seconds = (betweenTurns: number) => {
     const delayed = Math.max(0, (betweenTurns || 0) - everyMs * nanosecondsPerMs);
     return [{ value: delayed / nanosecondsPerSecond, labels: {} }];
@@ -42,9 +46,13 @@ export function observeProcess(): Disposable {
       ];
     }),
   );
-  stack.use(observe("process.memory.usage", () => [{ value: process.memoryUsage.rss(), labels: {} }]));
   stack.use(
-    observe("v8js.memory.heap.used", () => [{ value: getHeapStatistics().used_heap_size, labels: {} }]),
+    observe("process.memory.usage", () => [{ value: process.memoryUsage.rss(), labels: {} }]),
+  );
+  stack.use(
+    observe("v8js.memory.heap.used", () => [
+      { value: getHeapStatistics().used_heap_size, labels: {} },
+    ]),
   );
   return stack.move();
 }

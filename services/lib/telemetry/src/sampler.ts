@@ -6,13 +6,15 @@ import {
 } from "@opentelemetry/sdk-trace";
 
 /**
- * Where a trace begins: so many of all requests are sampled, whatever a client says. Security: the choice hangs on
- * nothing that a client sends, not even the trace id, or clients could have all of their requests sampled.
+ * Where a trace begins: so many of all requests are sampled, whatever a client says. Security: the
+ * choice hangs on nothing that a client sends, not even the trace id, or clients could have all of
+ * their requests sampled.
  */
 export function deciding(ratio: number, random: () => number = Math.random): Sampler {
   const root: Sampler = {
     shouldSample: () => ({
-      decision: random() < ratio ? SamplingDecision.RECORD_AND_SAMPLED : SamplingDecision.NOT_RECORD,
+      decision:
+        random() < ratio ? SamplingDecision.RECORD_AND_SAMPLED : SamplingDecision.NOT_RECORD,
     }),
     toString: () => `Deciding{${ratio}}`,
   };

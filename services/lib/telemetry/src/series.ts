@@ -11,8 +11,9 @@ const most = 2_000;
 const overflow = "overflow";
 
 /**
- * Keeps something by label values. Requests pass here many times, so a look-up makes one string and nothing else. Labels
- * are few by design; should one ever not be, what comes after 2,000 combinations is counted as "overflow".
+ * Keeps something by label values. Requests pass here many times, so a look-up makes one string and
+ * nothing else. Labels are few by design; should one ever not be, what comes after 2,000
+ * combinations is counted as "overflow".
  */
 export function createSeries<T>(names: readonly string[], make: () => T): Series<T> {
   const entries = new Map<string, Entry<T>>();

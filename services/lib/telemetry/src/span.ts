@@ -12,8 +12,9 @@ import {
 import { readTraceparent, writeTraceparent } from "./traceparent.ts";
 
 /**
- * Everything that a span may tell, after OpenTelemetry's conventions. Security: the list is closed. No principal, secret
- * or vault, no header, no body, no statement with its values and no message of an error has a place in it.
+ * Everything that a span may tell, after OpenTelemetry's conventions. Security: the list is closed.
+ * No principal, secret or vault, no header, no body, no statement with its values and no message of
+ * an error has a place in it.
  */
 export type SpanAttributes = {
   readonly "rpc.system.name"?: "connectrpc";
@@ -62,9 +63,10 @@ export function useTracing(next: Tracing | undefined): void {
 }
 
 /**
- * Runs code as a span, child of the one around it; it ends when the promise settles, as failed when that rejects; whether
- * a "server" failed or its client, it says itself. Where nothing is recorded there is no span but the one with which a
- * trace begins: its ids are for the logs and the next process.
+ * Runs code as a span, child of the one around it; it ends when the promise settles, as failed when
+ * that rejects; whether a "server" failed or its client, it says itself. Where nothing is recorded
+ * there is no span but the one with which a trace begins: its ids are for the logs and the next
+ * process.
  */
 export function inSpan<T>(start: SpanStart, run: (span: OpenSpan) => Promise<T>): Promise<T> {
   if (!tracing) return run(noSpan);
@@ -104,7 +106,9 @@ export function currentSpan(): OpenSpan {
   return span?.isRecording() === true ? opened(span) : noSpan;
 }
 
-/** Runs code in the trace that a caller's traceparent names; without one that holds, in no trace. */
+/**
+ * Runs code in the trace that a caller's traceparent names; without one that holds, in no trace.
+ */
 export function inCallersTrace<T>(
   traceparent: string | readonly string[] | null | undefined,
   run: () => T,
@@ -118,7 +122,9 @@ export function inCallersTrace<T>(
 export function currentTraceparent(): string | undefined {
   if (!tracing) return undefined;
   const spanContext = trace.getSpanContext(context.active());
-  return spanContext && trace.isSpanContextValid(spanContext) ? writeTraceparent(spanContext) : undefined;
+  return spanContext && trace.isSpanContextValid(spanContext)
+    ? writeTraceparent(spanContext)
+    : undefined;
 }
 
 /** Returns what ties a log line to the running trace; nothing outside of one. */

@@ -15,7 +15,10 @@ export type TelemetryOptions = {
   readonly service: string;
   /** The collector's address for OTLP over HTTP, without a path; absent, there are no traces. */
   readonly otlpUrl: string | undefined;
-  /** How many of all requests are traced, 0 to 1. Only for the process where traces begin; the others follow it. */
+  /**
+   * How many of all requests are traced, 0 to 1. Only for the process where traces begin; the
+   * others follow it.
+   */
   readonly traceRatio?: number;
   readonly logLevel?: string | undefined;
   /** Where a collector that is away is told of; by default a logger of the service. */
@@ -32,12 +35,13 @@ const limits = {
 };
 
 /**
- * Starts tracing, where there is a collector, and the metrics of the process itself; there is one of it in a process.
- * Disposing sends what is left, for 3.5 seconds at most.
+ * Starts tracing, where there is a collector, and the metrics of the process itself; there is one
+ * of it in a process. Disposing sends what is left, for 3.5 seconds at most.
  */
 export async function startTelemetry(options: TelemetryOptions): Promise<AsyncDisposable> {
   const observed = observeProcess();
-  const tracing = options.otlpUrl === undefined ? undefined : await startTracing(options.otlpUrl, options);
+  const tracing =
+    options.otlpUrl === undefined ? undefined : await startTracing(options.otlpUrl, options);
   return {
     async [Symbol.asyncDispose]() {
       observed[Symbol.dispose]();
@@ -48,7 +52,12 @@ export async function startTelemetry(options: TelemetryOptions): Promise<AsyncDi
 
 async function startTracing(
   otlpUrl: string,
-  { service, traceRatio, logLevel, logger = createLogger({ service, level: logLevel }) }: TelemetryOptions,
+  {
+    service,
+    traceRatio,
+    logLevel,
+    logger = createLogger({ service, level: logLevel }),
+  }: TelemetryOptions,
 ): Promise<AsyncDisposable> {
   const provider = new TracerProvider({
     resource: resourceFromAttributes({
@@ -78,5 +87,8 @@ async function processorOf(otlpUrl: string, logger: Logger): Promise<BatchSpanPr
     timeoutMillis: sendMs,
     httpAgentOptions: { keepAlive: true },
   });
-  return new BatchSpanProcessor({ exporter: watched(exporter, logger), scheduledDelayMillis: 1_000 });
+  return new BatchSpanProcessor({
+    exporter: watched(exporter, logger),
+    scheduledDelayMillis: 1_000,
+  });
 }

@@ -28,14 +28,21 @@ type Options = { readonly traceRatio?: number; readonly otlpUrl?: string };
 
 function logging(): { lines: Record<string, unknown>[]; logger: ReturnType<typeof createLogger> } {
   const lines: Record<string, unknown>[] = [];
-  const stream = { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) };
+  const stream = {
+    write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>),
+  };
   return { lines, logger: createLogger({ service: "policy", stream }) };
 }
 
 /** Runs code with telemetry, and ends it, so that everything has been sent. */
 async function traced(run: () => Promise<unknown>, options: Options = {}): Promise<void> {
   const { logger } = logging();
-  await using _ = await startTelemetry({ service: "policy", otlpUrl: collector.url, logger, ...options });
+  await using _ = await startTelemetry({
+    service: "policy",
+    otlpUrl: collector.url,
+    logger,
+    ...options,
+  });
   await run();
 }
 
@@ -62,7 +69,12 @@ describe("a trace", () => {
       attributes: { "sallyport.request_id": "req_1", "rpc.response.status_code": "ok" },
       failed: false,
     });
-    expect(inner).toMatchObject({ name: client.name, kind: 3, traceId, parentSpanId: outer?.spanId });
+    expect(inner).toMatchObject({
+      name: client.name,
+      kind: 3,
+      traceId,
+      parentSpanId: outer?.spanId,
+    });
     expect(next).toBe(`00-${traceId}-${inner?.spanId}-01`);
   });
 
@@ -99,9 +111,9 @@ describe("a trace", () => {
       { traceRatio: 1 },
     );
     expect(collector.spans).toHaveLength(parents.length);
-    expect(collector.spans.filter((span) => span.traceId === traceId || span.parentSpanId !== "")).toEqual(
-      [],
-    );
+    expect(
+      collector.spans.filter((span) => span.traceId === traceId || span.parentSpanId !== ""),
+    ).toEqual([]);
     expect(new Set(collector.spans.map((span) => span.traceId)).size).toBe(parents.length);
   });
 
@@ -147,7 +159,8 @@ describe("who decides what is traced", () => {
   test("a share is traced, whichever trace id a client chooses", async () => {
     await traced(
       async () => {
-        for (let call = 0; call < 2000; call += 1) await inCallersTrace(sampled, () => inSpan(server, echo));
+        for (let call = 0; call < 2000; call += 1)
+          await inCallersTrace(sampled, () => inSpan(server, echo));
       },
       { traceRatio: 0.25 },
     );
@@ -222,7 +235,9 @@ test("a line has the ids of the span that it was logged in, and none outside of 
 
 describe("a collector that is away", () => {
   const lost = async (): Promise<number> =>
-    Number(/^sallyport_trace_spans_total\{outcome="lost"\} (\d+)$/m.exec(await exposeMetrics())?.[1]);
+    Number(
+      /^sallyport_trace_spans_total\{outcome="lost"\} (\d+)$/m.exec(await exposeMetrics())?.[1],
+    );
   const request = () => inCallersTrace(sampled, () => inSpan(server, echo));
 
   test("is told of once, costs spans and nothing else, and is told of when it is back", async () => {
@@ -235,7 +250,9 @@ describe("a collector that is away", () => {
         await request();
         await expect.poll(lost, { timeout: 5000 }).toBe(before + count);
       }
-      expect(lines.map(({ msg }) => msg)).toEqual(["spans are lost: the collector does not take them"]);
+      expect(lines.map(({ msg }) => msg)).toEqual([
+        "spans are lost: the collector does not take them",
+      ]);
       collector.refuse(false);
       await request();
     }
@@ -251,7 +268,9 @@ describe("a collector that is away", () => {
       const text = await exposeMetrics();
       return ["made", "sent", "lost"].map((outcome) =>
         Number(
-          new RegExp(`^sallyport_trace_spans_total\\{outcome="${outcome}"\\} (\\d+)$`, "m").exec(text)?.[1],
+          new RegExp(`^sallyport_trace_spans_total\\{outcome="${outcome}"\\} (\\d+)$`, "m").exec(
+            text,
+          )?.[1],
         ),
       );
     };
@@ -259,7 +278,9 @@ describe("a collector that is away", () => {
     await traced(async () => {
       for (let call = 0; call < 5000; call += 1) void request();
     });
-    const [made = 0, sent = 0, gone = 0] = (await counted()).map((count, at) => count - (before[at] ?? 0));
+    const [made = 0, sent = 0, gone = 0] = (await counted()).map(
+      (count, at) => count - (before[at] ?? 0),
+    );
     expect([made, gone]).toEqual([5000, 0]);
     expect(sent).toBe(collector.spans.length);
     expect(sent).toBeLessThan(5000);

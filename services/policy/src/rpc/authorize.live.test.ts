@@ -67,8 +67,18 @@ describe("a read of named secrets", () => {
     const result = await decide({ secretIds: [second, first], requestDigest });
     expect(result.refusal).toBeUndefined();
     const claims = claimsOf(result);
-    expect(claims).toMatchObject({ machineId, vaultId: project.vaultId, requestDigest, policyVersion: 3 });
-    expect(claims).toMatchObject({ projectId: "", allGranted: false, pageToken: "", nextPageToken: "" });
+    expect(claims).toMatchObject({
+      machineId,
+      vaultId: project.vaultId,
+      requestDigest,
+      policyVersion: 3,
+    });
+    expect(claims).toMatchObject({
+      projectId: "",
+      allGranted: false,
+      pageToken: "",
+      nextPageToken: "",
+    });
     expect(claims.sealedOnly).toBe(false);
     expect(claims.decisionId).toBe(result.decisionId);
     expect(claims.secrets.map(({ secretId }) => secretId)).toEqual([second, first]);
@@ -90,7 +100,10 @@ describe("a read of named secrets", () => {
   test("of a named version is refused when the grant is of the current one; the record says which", async () => {
     const result = await decide({ secretIds: [first], requestedVersion: 3 });
     expect(result.permit).toBeUndefined();
-    expect(result.refusal).toMatchObject({ reason: Reason.NOT_GRANTED, metadata: { secret_id: first } });
+    expect(result.refusal).toMatchObject({
+      reason: Reason.NOT_GRANTED,
+      metadata: { secret_id: first },
+    });
     expect(policy.audit.events).toMatchObject([
       {
         action: "secret.read.denied",
@@ -106,7 +119,11 @@ describe("a read of named secrets", () => {
   test("of a project in a named version permits what its grants reach, and lists the rest as refused", async () => {
     const { vaultId, projectId } = project;
     const owner = newUser(vaultId);
-    await policy.call(owner, GrantService.method.addGrant, { machineId, secretId: second, anyVersion: true });
+    await policy.call(owner, GrantService.method.addGrant, {
+      machineId,
+      secretId: second,
+      anyVersion: true,
+    });
     const claims = claimsOf(await decide({ projectId, requestedVersion: 1 }));
     expect(claims.secrets.map(({ secretId, refusal }) => [secretId, refusal])).toEqual([
       [first, Reason.NOT_GRANTED],
@@ -149,7 +166,10 @@ describe("a read of named secrets", () => {
   test("all or nothing: one refusal refuses the item; only the refused secret is recorded", async () => {
     const result = await decide({ secretIds: [first, ungranted], allOrNothing: true });
     expect(result.permit).toBeUndefined();
-    expect(result.refusal).toMatchObject({ reason: Reason.NOT_GRANTED, metadata: { secret_id: ungranted } });
+    expect(result.refusal).toMatchObject({
+      reason: Reason.NOT_GRANTED,
+      metadata: { secret_id: ungranted },
+    });
     expect(policy.audit.events.map(({ secretId }) => secretId)).toEqual([ungranted]);
   });
 
@@ -233,7 +253,8 @@ describe("the machine itself", () => {
 
   test("is refused while disabled, reads again when active, and never after revocation", async () => {
     const { vaultId } = project;
-    const set = (status: PrincipalStatus) => policy.scope.setPrincipalStatus({ vaultId, machineId, status });
+    const set = (status: PrincipalStatus) =>
+      policy.scope.setPrincipalStatus({ vaultId, machineId, status });
     await set(PrincipalStatus.DISABLED);
     expect((await decide({ secretIds: [first] })).refusal?.reason).toBe(Reason.MACHINE_DISABLED);
     await set(PrincipalStatus.ACTIVE);
@@ -250,7 +271,12 @@ describe("a read of what was granted", () => {
   test("of a project finds the granted secrets, and no others", async () => {
     const { projectId } = project;
     const claims = claimsOf(await decide({ projectId }));
-    expect(claims).toMatchObject({ projectId, allGranted: false, pageToken: "", nextPageToken: "" });
+    expect(claims).toMatchObject({
+      projectId,
+      allGranted: false,
+      pageToken: "",
+      nextPageToken: "",
+    });
     expect(claims.secrets.map(({ secretId }) => secretId)).toEqual([first, second]);
   });
 
@@ -274,7 +300,11 @@ describe("a read of what was granted", () => {
       const result = await decide({ projectId });
       expect(result.permit).toBeUndefined();
       expect(result.refusal?.reason).toBe(Reason.NOT_GRANTED);
-      expect(policy.audit.events.at(-1)).toMatchObject({ projectId, secretId: "", reason: "NOT_GRANTED" });
+      expect(policy.audit.events.at(-1)).toMatchObject({
+        projectId,
+        secretId: "",
+        reason: "NOT_GRANTED",
+      });
     }
   });
 
@@ -293,7 +323,11 @@ describe("a read of what was granted", () => {
       });
       pages.push(result.secrets.length);
       const claims = claimsOf(result);
-      expect(claims).toMatchObject({ allGranted: true, pageToken, nextPageToken: result.nextPageToken });
+      expect(claims).toMatchObject({
+        allGranted: true,
+        pageToken,
+        nextPageToken: result.nextPageToken,
+      });
       seen.push(...claims.secrets.map(({ secretId }) => secretId));
       pageToken = result.nextPageToken;
       if (pageToken === "") break;

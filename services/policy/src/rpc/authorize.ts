@@ -30,8 +30,13 @@ export type AuthorizationParts = {
 
 type Result = MessageInitShape<typeof AuthorizeResultSchema>;
 
-/** Decides reads. A refusal is in the log before it is answered; what cannot be recorded is unavailable. */
-export function createAuthorization(parts: AuthorizationParts): ServiceImpl<typeof AuthorizationService> {
+/**
+ * Decides reads. A refusal is in the log before it is answered; what cannot be recorded is
+ * unavailable.
+ */
+export function createAuthorization(
+  parts: AuthorizationParts,
+): ServiceImpl<typeof AuthorizationService> {
   return {
     async authorize({ items }, context) {
       // Security: a stolen secrets gets no permit, and puts no refused read on record.
@@ -46,7 +51,10 @@ export function createAuthorization(parts: AuthorizationParts): ServiceImpl<type
 }
 
 // An item that names no target, or more than one, gets no page.
-async function readPages(db: Tx, items: readonly AuthorizeItem[]): Promise<Map<AuthorizeItem, Page>> {
+async function readPages(
+  db: Tx,
+  items: readonly AuthorizeItem[],
+): Promise<Map<AuthorizeItem, Page>> {
   const named = items.filter(
     (item) => item.secretIds.length > 0 && item.projectId === "" && !item.allGranted,
   );
@@ -54,7 +62,10 @@ async function readPages(db: Tx, items: readonly AuthorizeItem[]): Promise<Map<A
     (item) => item.secretIds.length === 0 && (item.projectId !== "") !== item.allGranted,
   );
   const targets = granted.map((item) => ({ ...item, after: item.pageToken }));
-  const [namedPages, grantedPages] = await Promise.all([readNamed(db, named), readGranted(db, targets)]);
+  const [namedPages, grantedPages] = await Promise.all([
+    readNamed(db, named),
+    readGranted(db, targets),
+  ]);
   const pages = new Map<AuthorizeItem, Page>();
   for (const [index, page] of namedPages.entries()) keep(pages, named[index], page);
   for (const [index, page] of grantedPages.entries()) keep(pages, granted[index], page);
@@ -83,19 +94,25 @@ async function answer(
   // A listing says what may be read, as our clients read it.
   const sealed = item.sealed || item.purpose === Purpose.LIST;
   const asked = { namedVersion: item.requestedVersion > 0, sealed, nowMs };
-  if (item.purpose === Purpose.LIST) return result(item, decisionId, decideList(page.facts, asked), page);
+  if (item.purpose === Purpose.LIST)
+    return result(item, decisionId, decideList(page.facts, asked), page);
   const decision = decideRead(page.facts, asked, item.allOrNothing);
   const { originId = "" } = page.facts.principal ?? {};
   try {
     await parts.denials.record({ item, decisionId, decision, originId, nowMs });
   } catch (error) {
-    return { requestDigest, decisionId, refusal: unrecorded(error, item, decisionId, parts.logger) };
+    return {
+      requestDigest,
+      decisionId,
+      refusal: unrecorded(error, item, decisionId, parts.logger),
+    };
   }
   const permit = permitFor(item, decisionId, decision, page, nowMs, parts.permitKeys());
   return { ...result(item, decisionId, decision, page), ...(permit ? { permit } : {}) };
 }
 
-// Whoever was refused too often is told that, and not what was decided; all else means that the log is away.
+// Whoever was refused too often is told that, and not what was decided; all else means that the log
+// is away.
 function unrecorded(
   error: unknown,
   { requestId }: AuthorizeItem,
@@ -103,12 +120,19 @@ function unrecorded(
   logger: Logger,
 ): Refusal {
   if (error instanceof Failure && error.reason === Reason.RATE_LIMITED) return toRefusal(error);
-  logger.error({ err: error, decision_id: decisionId, request_id: requestId }, "denial not recorded");
+  logger.error(
+    { err: error, decision_id: decisionId, request_id: requestId },
+    "denial not recorded",
+  );
   return toRefusal(fail(Reason.DEPENDENCY_UNAVAILABLE));
 }
 
 function result(item: AuthorizeItem, decisionId: string, decision: Decision, page: Page): Result {
-  const answered = { requestDigest: item.requestDigest, decisionId, secrets: [...decision.secrets] };
+  const answered = {
+    requestDigest: item.requestDigest,
+    decisionId,
+    secrets: [...decision.secrets],
+  };
   return decision.refusal === Reason.UNSPECIFIED
     ? { ...answered, nextPageToken: page.nextPageToken }
     : { ...answered, refusal: toRefusal(fail(decision.refusal, metadataOf(decision))) };
@@ -120,8 +144,9 @@ function metadataOf({ secrets, refusal }: Decision): Record<string, string> {
   return named && refused ? { secret_id: refused.secretId } : {};
 }
 
-// The refused are listed too: crypto signs its reply over every secret that was asked for. Where nothing was found there
-// is a permit for that: the empty reply is signed like any other, and a gateway cannot make one up.
+// The refused are listed too: crypto signs its reply over every secret that was asked for. Where
+// nothing was found there is a permit for that: the empty reply is signed like any other, and a
+// gateway cannot make one up.
 function permitFor(
   item: AuthorizeItem,
   decisionId: string,
@@ -137,7 +162,8 @@ function permitFor(
       vaultId: item.vaultId,
       requestDigest: item.requestDigest,
       secrets: secrets.map((secret) => ({ ...secret, requestedVersion: item.requestedVersion })),
-      // Security: policy has only the gateway's word that the request is sealed; crypto reads the request itself.
+      // Security: policy has only the gateway's word that the request is sealed; crypto reads the
+      // request itself.
       sealedOnly,
       decisionId,
       policyVersion: POLICY_VERSION,

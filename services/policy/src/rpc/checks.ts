@@ -7,13 +7,20 @@ import { lockMachines, lockProjects } from "../store/locks.ts";
 import { findMembership } from "../store/memberships.ts";
 import { isPrincipal } from "../store/principals.ts";
 
-/** Locks the machine for a change of what it has. Throws Failure NOT_FOUND when the vault has it not, or it has ended. */
+/**
+ * Locks the machine for a change of what it has. Throws Failure NOT_FOUND when the vault has it
+ * not, or it has ended.
+ */
 export async function lockMachine(tx: Tx, vaultId: string, machineId: string): Promise<void> {
   const standing = (await lockMachines(tx, vaultId, [machineId])).get(machineId);
-  if (standing === undefined || isEnded(standing)) throw fail(Reason.NOT_FOUND, { field: "machine_id" });
+  if (standing === undefined || isEnded(standing))
+    throw fail(Reason.NOT_FOUND, { field: "machine_id" });
 }
 
-/** Keeps the project from being purged during a change. Throws Failure NOT_FOUND unless the vault has and shows it. */
+/**
+ * Keeps the project from being purged during a change. Throws Failure NOT_FOUND unless the vault
+ * has and shows it.
+ */
 export async function lockProject(tx: Tx, vaultId: string, projectId: string): Promise<void> {
   const state = (await lockProjects(tx, vaultId, [projectId])).get(projectId);
   if (state !== "live") throw fail(Reason.NOT_FOUND, { field: "project_id" });
@@ -21,7 +28,8 @@ export async function lockProject(tx: Tx, vaultId: string, projectId: string): P
 
 /** Throws Failure NOT_FOUND unless the vault has or had the machine. */
 export async function requireMachine(db: Tx, vaultId: string, machineId: string): Promise<void> {
-  if (!(await isPrincipal(db, vaultId, machineId))) throw fail(Reason.NOT_FOUND, { field: "machine_id" });
+  if (!(await isPrincipal(db, vaultId, machineId)))
+    throw fail(Reason.NOT_FOUND, { field: "machine_id" });
 }
 
 /** Throws Failure NOT_FOUND unless the vault has and shows the project. */

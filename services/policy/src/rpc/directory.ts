@@ -7,7 +7,10 @@ import { registerProjects, registerSecrets } from "../store/directory.ts";
 import { lockProjects } from "../store/locks.ts";
 import { hide, purge, show } from "./retirement.ts";
 
-/** Learns from secrets which ids there are, all of a request or none. An id stays where it was first. */
+/**
+ * Learns from secrets which ids there are, all of a request or none. An id stays where it was
+ * first.
+ */
 export function createDirectory(
   database: Pick<Database, "transaction">,
 ): ServiceImpl<typeof DirectoryService> {

@@ -70,7 +70,9 @@ describe("grants", () => {
         client: "sallyport-cli/0.1.0",
       })),
     );
-    expect(policy.audit.events.every(({ requestDigest }) => requestDigest.length === 32)).toBe(true);
+    expect(policy.audit.events.every(({ requestDigest }) => requestDigest.length === 32)).toBe(
+      true,
+    );
     expect(await refusal()).toBe(Reason.NOT_GRANTED);
   });
 
@@ -106,7 +108,9 @@ describe("grants", () => {
 
   test("without a membership are refused", async () => {
     await policy.call(owner, removeMembership, { machineId, projectId: project.projectId });
-    expect(await reasonOf(policy.call(owner, addGrant, { machineId, secretId }))).toBe(Reason.NOT_FOUND);
+    expect(await reasonOf(policy.call(owner, addGrant, { machineId, secretId }))).toBe(
+      Reason.NOT_FOUND,
+    );
   });
 
   test("do not cross vaults", async () => {
@@ -129,11 +133,18 @@ describe("grants", () => {
   });
 
   test("are listed by machine and by secret, in pages", async () => {
-    for (const id of project.secretIds) await policy.call(owner, addGrant, { machineId, secretId: id });
+    for (const id of project.secretIds)
+      await policy.call(owner, addGrant, { machineId, secretId: id });
     const first = await policy.call(owner, listGrantsByMachine, { machineId, pageSize: 2 });
     const pageToken = first.nextPageToken;
-    const rest = await policy.call(owner, listGrantsByMachine, { machineId, pageSize: 2, pageToken });
-    expect([...first.grants, ...rest.grants].map((grant) => grant.secretId)).toEqual(project.secretIds);
+    const rest = await policy.call(owner, listGrantsByMachine, {
+      machineId,
+      pageSize: 2,
+      pageToken,
+    });
+    expect([...first.grants, ...rest.grants].map((grant) => grant.secretId)).toEqual(
+      project.secretIds,
+    );
     expect(rest.nextPageToken).toBe("");
     const bySecret = await policy.call(owner, listGrantsBySecret, { secretId });
     expect(bySecret.grants.map((grant) => grant.machineId)).toEqual([machineId]);
@@ -143,11 +154,18 @@ describe("grants", () => {
 describe("memberships", () => {
   test("removed take the grants of that project with them", async () => {
     await policy.call(owner, addGrant, { machineId, secretId });
-    const removed = await policy.call(owner, removeMembership, { machineId, projectId: project.projectId });
+    const removed = await policy.call(owner, removeMembership, {
+      machineId,
+      projectId: project.projectId,
+    });
     expect(removed.grantsRemoved).toBe(1);
     expect(await refusal()).toBe(Reason.NOT_GRANTED);
     const record = policy.audit.events.find(({ action }) => action === "membership.removed");
-    expect(record).toMatchObject({ detail: { grants: "1" }, machineId, projectId: project.projectId });
+    expect(record).toMatchObject({
+      detail: { grants: "1" },
+      machineId,
+      projectId: project.projectId,
+    });
     await policy.call(owner, addMembership, { machineId, projectId: project.projectId });
     expect(await refusal()).toBe(Reason.NOT_GRANTED);
   });
@@ -173,9 +191,9 @@ describe("memberships", () => {
     const pageToken = first.nextPageToken;
     const rest = await policy.call(owner, listMemberships, { projectId, pageSize: 2, pageToken });
     const expected = [machineId, ...others.map((scope) => scope.machineId)].sort();
-    expect([...first.memberships, ...rest.memberships].map((membership) => membership.machineId)).toEqual(
-      expected,
-    );
+    expect(
+      [...first.memberships, ...rest.memberships].map((membership) => membership.machineId),
+    ).toEqual(expected);
   });
 });
 
@@ -185,18 +203,23 @@ describe("every change", () => {
     expect((await policy.forwarding.forward(request)).result.case).toBe("response");
     await policy.call(owner, removeGrant, { machineId, secretId });
     const { result } = await policy.forwarding.forward(request);
-    expect(result.case === "refusal" ? result.value.reason : undefined).toBe(Reason.REQUEST_REJECTED);
+    expect(result.case === "refusal" ? result.value.reason : undefined).toBe(
+      Reason.REQUEST_REJECTED,
+    );
     expect(await refusal()).toBe(Reason.NOT_GRANTED);
   });
 
   test("needs owner or admin, or a manager of the project", async () => {
     const auditor = newUser(project.vaultId, Role.AUDITOR);
     const developer = newUser(project.vaultId, Role.DEVELOPER);
-    const refusalFor = (user: SigningUser) => reasonOf(policy.call(user, addGrant, { machineId, secretId }));
+    const refusalFor = (user: SigningUser) =>
+      reasonOf(policy.call(user, addGrant, { machineId, secretId }));
     expect(await refusalFor(auditor)).toBe(Reason.ROLE_REQUIRED);
     expect(await refusalFor(developer)).toBe(Reason.PROJECT_ROLE_REQUIRED);
     const admin = newUser(project.vaultId, Role.ADMIN);
-    expect(await reasonOf(policy.call(admin, addGrant, { machineId, secretId }))).toBe(Reason.UNSPECIFIED);
+    expect(await reasonOf(policy.call(admin, addGrant, { machineId, secretId }))).toBe(
+      Reason.UNSPECIFIED,
+    );
   });
 
   test("is answered only once the log has its record", async () => {

@@ -39,10 +39,17 @@ export async function addGrant(
   const projectId = await lockProjectOf(tx, vaultId, secretId);
   await requireSecret(tx, vaultId, secretId);
   await requireMembership(tx, vaultId, machineId, projectId);
-  const granting = { vaultId, machineId, createdBy: userId, at: new Date(parts.clock()), anyVersion };
+  const granting = {
+    vaultId,
+    machineId,
+    createdBy: userId,
+    at: new Date(parts.clock()),
+    anyVersion,
+  };
   await give(tx, context, granting, [secretId], parts);
   const [grant] = await findGrants(tx, vaultId, machineId, [secretId]);
-  if (!grant) throw fail(Reason.NOT_FOUND, { field: "secret_id" }); // It was retired this very moment.
+  // It was retired this very moment.
+  if (!grant) throw fail(Reason.NOT_FOUND, { field: "secret_id" });
   return grant;
 }
 
@@ -62,7 +69,10 @@ export async function removeGrant(
   await recordRemoved(tx, context, [removed], parts);
 }
 
-/** Makes the secrets the only ones of the project that the machine may read. Throws Failure NOT_FOUND. */
+/**
+ * Makes the secrets the only ones of the project that the machine may read. Throws Failure
+ * NOT_FOUND.
+ */
 export async function setGrants(
   tx: Tx,
   context: ForwardContext,
@@ -79,13 +89,20 @@ export async function setGrants(
     throw fail(Reason.NOT_FOUND, { field: "secret_ids" });
   const removed = await deleteOtherGrants(tx, { vaultId, machineId }, projectId, secretIds);
   await recordRemoved(tx, context, removed, parts);
-  const granting = { vaultId, machineId, createdBy: userId, at: new Date(parts.clock()), anyVersion };
+  const granting = {
+    vaultId,
+    machineId,
+    createdBy: userId,
+    at: new Date(parts.clock()),
+    anyVersion,
+  };
   const given = await give(tx, context, granting, secretIds, parts);
   const grants = await findGrants(tx, vaultId, machineId, secretIds);
   return { grants, removed: removed.length, ...given };
 }
 
-// A secret stays in its project, so it may be looked up before that is locked. Empty when the vault has no such secret.
+// A secret stays in its project, so it may be looked up before that is locked. Empty when the vault
+// has no such secret.
 async function lockProjectOf(tx: Tx, vaultId: string, secretId: string): Promise<string> {
   const place = (await placesOf(tx, vaultId, [secretId])).get(secretId);
   if (!place) return "";
@@ -93,8 +110,8 @@ async function lockProjectOf(tx: Tx, vaultId: string, secretId: string): Promise
   return place.projectId;
 }
 
-// Afterwards the machine, a member of their projects, has a grant of each secret, all of the same reach; there is one
-// record for each grant that is new or another than it was.
+// Afterwards the machine, a member of their projects, has a grant of each secret, all of the same
+// reach; there is one record for each grant that is new or another than it was.
 async function give(
   tx: Tx,
   context: ForwardContext,
@@ -122,9 +139,16 @@ async function recordRemoved(
 ): Promise<void> {
   const at = new Date(clock());
   const about = (grant: StoredGrant) => subjectOf(context, grant, at);
-  await outbox.record(tx, ...removed.map((grant) => newEvent("policy", "grant.removed", about(grant))));
+  await outbox.record(
+    tx,
+    ...removed.map((grant) => newEvent("policy", "grant.removed", about(grant))),
+  );
 }
 
-function subjectOf(context: ForwardContext, { machineId, projectId, secretId }: StoredGrant, at: Date) {
+function subjectOf(
+  context: ForwardContext,
+  { machineId, projectId, secretId }: StoredGrant,
+  at: Date,
+) {
   return { ...recordOf(context, at), machineId, projectId, secretId };
 }

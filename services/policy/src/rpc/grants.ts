@@ -27,7 +27,9 @@ export function grantMethods(parts: PublicParts): ForwardMethods {
       return {};
     },
     setGrants: async (context, request) => {
-      const { grants, ...counts } = await context.mutate((tx) => setGrants(tx, context, request, parts));
+      const { grants, ...counts } = await context.mutate((tx) =>
+        setGrants(tx, context, request, parts),
+      );
       return { ...counts, grants: allShown(grants, clock()) };
     },
     listGrantsByMachine: async (context, { machineId, projectId, pageSize, pageToken }) => {

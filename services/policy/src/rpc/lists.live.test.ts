@@ -86,7 +86,8 @@ describe("the refusal in a list", () => {
 
   test("is what a read is refused with at that time", async () => {
     expect(await refusals()).toEqual(new Set([Reason.UNSPECIFIED]));
-    const set = (status: PrincipalStatus) => policy.scope.setPrincipalStatus({ vaultId, machineId, status });
+    const set = (status: PrincipalStatus) =>
+      policy.scope.setPrincipalStatus({ vaultId, machineId, status });
     await set(PrincipalStatus.DISABLED);
     expect(await refusals()).toEqual(new Set([Reason.MACHINE_DISABLED]));
     await set(PrincipalStatus.ACTIVE);
@@ -97,7 +98,9 @@ describe("the refusal in a list", () => {
   test("is of that machine only", async () => {
     const other = await addMachine();
     await policy.scope.setPrincipalStatus({ vaultId, machineId, status: PrincipalStatus.DISABLED });
-    const { grants } = await policy.call(auditor, listGrantsBySecret, { secretId: web.secretIds[0] ?? "" });
+    const { grants } = await policy.call(auditor, listGrantsBySecret, {
+      secretId: web.secretIds[0] ?? "",
+    });
     expect(new Map(grants.map((grant) => [grant.machineId, grant.refusal]))).toEqual(
       new Map([
         [machineId, Reason.MACHINE_DISABLED],
@@ -112,8 +115,14 @@ describe("the projects of a machine", () => {
     const both = [web.projectId, jobs.projectId].sort();
     const first = await policy.call(auditor, listMembershipsByMachine, { machineId, pageSize: 1 });
     const { nextPageToken: pageToken } = first;
-    const rest = await policy.call(auditor, listMembershipsByMachine, { machineId, pageSize: 1, pageToken });
-    expect([...first.memberships, ...rest.memberships].map(({ projectId }) => projectId)).toEqual(both);
+    const rest = await policy.call(auditor, listMembershipsByMachine, {
+      machineId,
+      pageSize: 1,
+      pageToken,
+    });
+    expect([...first.memberships, ...rest.memberships].map(({ projectId }) => projectId)).toEqual(
+      both,
+    );
     expect(rest.nextPageToken).toBe("");
     await policy.directory.retireResources({ vaultId, projectIds: [web.projectId] });
     const shown = await policy.call(auditor, listMembershipsByMachine, { machineId });
@@ -130,7 +139,9 @@ describe("the projects of a machine", () => {
 describe("CountGrants", () => {
   async function counts(machineIds: string[], user = auditor) {
     const answer = await policy.call(user, countGrants, { machineIds });
-    return new Map(answer.counts.map((count) => [count.machineId, [count.projects, count.secrets]]));
+    return new Map(
+      answer.counts.map((count) => [count.machineId, [count.projects, count.secrets]]),
+    );
   }
 
   test("counts projects and secrets of each machine, and nothing of one that it does not know", async () => {

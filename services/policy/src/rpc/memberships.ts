@@ -38,7 +38,10 @@ export function membershipMethods(parts: PublicParts): ForwardMethods {
       await requireRole(parts.database, context, { projectId }, "project_id");
       await requireProject(parts.database, vaultId, projectId);
       const found = { after: pageToken, limit: pageLimit(pageSize) + 1 };
-      const page = pageOf(await listMemberships(parts.database, vaultId, projectId, found), pageSize);
+      const page = pageOf(
+        await listMemberships(parts.database, vaultId, projectId, found),
+        pageSize,
+      );
       return { memberships: page.items.map(shown), nextPageToken: page.last?.machineId ?? "" };
     },
     listMembershipsByMachine: async (context, { machineId, pageSize, pageToken }) => {
@@ -63,7 +66,9 @@ async function join(
   await holdRole(tx, context, { projectId }, "project_id");
   await lockMachine(tx, vaultId, machineId);
   await lockProject(tx, vaultId, projectId);
-  const [added] = await addMemberships(tx, { vaultId, machineId, createdBy: userId, at }, [projectId]);
+  const [added] = await addMemberships(tx, { vaultId, machineId, createdBy: userId, at }, [
+    projectId,
+  ]);
   if (added) {
     const record = { ...recordOf(context, at), machineId, projectId };
     await outbox.record(tx, newEvent("policy", "membership.added", record));

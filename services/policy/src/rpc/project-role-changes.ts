@@ -23,7 +23,10 @@ export const mostRoles = 1_000;
 
 type Named = { readonly userId: string; readonly projectId: string };
 
-/** Gives a user a role in a project. Throws Failure NOT_FOUND, PROJECT_ROLE_REQUIRED or FIELD_INVALID. */
+/**
+ * Gives a user a role in a project. Throws Failure NOT_FOUND, PROJECT_ROLE_REQUIRED or
+ * FIELD_INVALID.
+ */
 export async function setProjectRole(
   tx: Tx,
   context: ForwardContext,
@@ -51,7 +54,10 @@ export async function setProjectRole(
   return stored;
 }
 
-/** Takes a user's role in a project back, a deleted project's too. Throws NOT_FOUND or PROJECT_ROLE_REQUIRED. */
+/**
+ * Takes a user's role in a project back, a deleted project's too. Throws NOT_FOUND or
+ * PROJECT_ROLE_REQUIRED.
+ */
 export async function removeProjectRole(
   tx: Tx,
   context: ForwardContext,
@@ -69,7 +75,8 @@ export async function removeProjectRole(
   await outbox.record(tx, newEvent("policy", "project_role.removed", record));
 }
 
-// A manager may give every role: there is none above it. The owner's and the admin's are not here to be changed.
+// A manager may give every role: there is none above it. The owner's and the admin's are not here
+// to be changed.
 async function lock(tx: Tx, context: ForwardContext, { userId, projectId }: Named): Promise<void> {
   const { vaultId, userId: acting } = callerOf(context);
   await lockUsers(tx, vaultId, { acting, changed: userId });

@@ -2,7 +2,10 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
-import { ProjectRole, ProjectRoleService } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
+import {
+  ProjectRole,
+  ProjectRoleService,
+} from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { failureOf } from "@sallyport/rpc";
 import { type SigningUser, newUser } from "@sallyport/test/infra";
@@ -61,14 +64,24 @@ beforeEach(async () => {
   policy.audit.events.length = 0;
 });
 
-const set = (role: ProjectRole, by = owner) => policy.call(by, setProjectRole, { userId, projectId, role });
+const set = (role: ProjectRole, by = owner) =>
+  policy.call(by, setProjectRole, { userId, projectId, role });
 const remove = (by = owner) => policy.call(by, removeProjectRole, { userId, projectId });
-const check = async (role: Role = Role.DEVELOPER, projectIds = [projectId], secretIds = [secretId]) => {
+const check = async (
+  role: Role = Role.DEVELOPER,
+  projectIds = [projectId],
+  secretIds = [secretId],
+) => {
   const answer = await policy.roles.checkRoles({ vaultId, userId, role, projectIds, secretIds });
   return [...answer.projectRoles, ...answer.secretRoles];
 };
 const recorded = () =>
-  policy.audit.events.map(({ action, subjectId, actorId, detail }) => [action, subjectId, actorId, detail]);
+  policy.audit.events.map(({ action, subjectId, actorId, detail }) => [
+    action,
+    subjectId,
+    actorId,
+    detail,
+  ]);
 
 describe("a role", () => {
   test("is set, changed and taken back, each with one record, and holds at once", async () => {
@@ -115,9 +128,9 @@ describe("a role", () => {
     const other = await addTestProject(policy, 1);
     await giveRole(policy, other.vaultId, { userId, projectId: other.projectId, role: MANAGER });
     expect(await check(Role.DEVELOPER, [other.projectId], [])).toEqual([NONE]);
-    expect(await reasonOf(policy.call(owner, setProjectRole, { ...other, userId, role: WRITER }))).toBe(
-      Reason.NOT_FOUND,
-    );
+    expect(
+      await reasonOf(policy.call(owner, setProjectRole, { ...other, userId, role: WRITER })),
+    ).toBe(Reason.NOT_FOUND);
   });
 
   test("is answered only once the log has its record", async () => {
@@ -164,7 +177,8 @@ const managing: readonly {
 }[] = [
   {
     name: "SetProjectRole",
-    run: (by, place) => policy.call(by, setProjectRole, { userId: subject, ...place, role: MANAGER }),
+    run: (by, place) =>
+      policy.call(by, setProjectRole, { userId: subject, ...place, role: MANAGER }),
   },
   {
     name: "RemoveProjectRole",
@@ -172,13 +186,20 @@ const managing: readonly {
   },
   { name: "ListProjectRoles", run: (by, place) => policy.call(by, listProjectRoles, place) },
   { name: "AddGrant", run: (by, place) => policy.call(by, addGrant, { machineId, ...place }) },
-  { name: "RemoveGrant", run: (by, place) => policy.call(by, removeGrant, { machineId, ...place }) },
+  {
+    name: "RemoveGrant",
+    run: (by, place) => policy.call(by, removeGrant, { machineId, ...place }),
+  },
   {
     name: "SetGrants",
-    run: (by, place) => policy.call(by, setGrants, { machineId, ...place, secretIds: [place.secretId] }),
+    run: (by, place) =>
+      policy.call(by, setGrants, { machineId, ...place, secretIds: [place.secretId] }),
   },
   { name: "ListGrantsBySecret", run: (by, place) => policy.call(by, listGrantsBySecret, place) },
-  { name: "AddMembership", run: (by, place) => policy.call(by, addMembership, { machineId, ...place }) },
+  {
+    name: "AddMembership",
+    run: (by, place) => policy.call(by, addMembership, { machineId, ...place }),
+  },
   { name: "ListMemberships", run: (by, place) => policy.call(by, listMemberships, place) },
   {
     name: "RemoveMembership",
@@ -232,7 +253,9 @@ describe("the lists", () => {
     } while (pageToken !== "");
     expect(seen).toEqual(all);
     const own = await policy.call(developer, listOwnProjectRoles, {});
-    expect(own.projectRoles.map((one) => one.projectId)).toEqual([projectId, third ?? ""].toSorted());
+    expect(own.projectRoles.map((one) => one.projectId)).toEqual(
+      [projectId, third ?? ""].toSorted(),
+    );
     const { roles } = await policy.roles.listRoles({ vaultId, userId, role: Role.DEVELOPER });
     expect(roles.find((one) => one.projectId === second)?.role).toBe(NONE);
     expect((await policy.roles.listRoles({ vaultId, userId, role: Role.ADMIN })).roles).toEqual([]);
@@ -253,7 +276,11 @@ describe("the lists", () => {
       );
     await fill("'usr_' || n", `'${projectId}'`);
     await set(WRITER);
-    const next = policy.call(owner, setProjectRole, { userId: newId("usr"), projectId, role: WRITER });
+    const next = policy.call(owner, setProjectRole, {
+      userId: newId("usr"),
+      projectId,
+      role: WRITER,
+    });
     await expect(next).rejects.toMatchObject({
       reason: Reason.FIELD_INVALID,
       metadata: { field: "project_id" },
@@ -265,7 +292,11 @@ describe("the lists", () => {
     );
     await fill(`'${userId}'`, "'prj_' || $1 || n");
     const elsewhere = await addTestProject(policy, 0, vaultId);
-    const more = giveRole(policy, vaultId, { userId, projectId: elsewhere.projectId, role: LISTER });
+    const more = giveRole(policy, vaultId, {
+      userId,
+      projectId: elsewhere.projectId,
+      role: LISTER,
+    });
     await expect(more).rejects.toMatchObject({ metadata: { field: "user_id" } });
   });
 });

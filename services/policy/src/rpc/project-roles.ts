@@ -17,7 +17,10 @@ import { requireRole } from "./rights.ts";
 
 type Paged = { readonly pageSize: number; readonly pageToken: string };
 
-/** ProjectRoleService. Everything outside the caller's vault, and what is hidden from the caller, is not found. */
+/**
+ * ProjectRoleService. Everything outside the caller's vault, and what is hidden from the caller, is
+ * not found.
+ */
 export function projectRoleMethods(parts: PublicParts): ForwardMethods {
   const { database } = parts;
   return forwardMethods(ProjectRoleService, {

@@ -17,7 +17,9 @@ export type PublicParts = {
 /** The user who asks, with the role in the vault that bounds everything the user may touch. */
 export type Caller = { readonly userId: string; readonly vaultId: string; readonly role: Role };
 
-/** Returns the user behind a forwarded request. The role table admits only users to these methods. */
+/**
+ * Returns the user behind a forwarded request. The role table admits only users to these methods.
+ */
 export function callerOf({ principal }: ForwardContext): Caller {
   if (!principal) throw fail(Reason.ROLE_REQUIRED);
   return { userId: principal.id, vaultId: principal.vaultId, role: principal.role };

@@ -44,7 +44,8 @@ beforeEach(async () => {
   policy.audit.events.length = 0;
 });
 
-const read = (secretId: string, machine = machineId) => refusalOfRead(policy, vaultId, machine, secretId);
+const read = (secretId: string, machine = machineId) =>
+  refusalOfRead(policy, vaultId, machine, secretId);
 const retireSecret = (purged = false) =>
   policy.directory.retireResources({ vaultId, secretIds: [hidden], purged });
 const reinstateSecret = () => policy.directory.reinstateResources({ vaultId, secretIds: [hidden] });
@@ -55,7 +56,10 @@ async function found(target: object, purpose: Purpose = Purpose.READ) {
   const item = { ...readOf(vaultId, machineId, []), ...target, purpose };
   const { results } = await policy.authorization.authorize({ items: [item] });
   const [result] = results;
-  return { refusal: result?.refusal?.reason, secretIds: result?.secrets.map(({ secretId }) => secretId) };
+  return {
+    refusal: result?.refusal?.reason,
+    secretIds: result?.secrets.map(({ secretId }) => secretId),
+  };
 }
 
 describe("a retired secret", () => {
@@ -79,8 +83,12 @@ describe("a retired secret", () => {
     const { grants } = await policy.call(owner, listGrantsByMachine, { machineId });
     expect(grants.map(({ secretId }) => secretId)).toEqual([shown]);
     const secretId = hidden;
-    expect(await reasonOf(policy.call(owner, listGrantsBySecret, { secretId }))).toBe(Reason.NOT_FOUND);
-    expect(await reasonOf(policy.call(owner, addGrant, { machineId, secretId }))).toBe(Reason.NOT_FOUND);
+    expect(await reasonOf(policy.call(owner, listGrantsBySecret, { secretId }))).toBe(
+      Reason.NOT_FOUND,
+    );
+    expect(await reasonOf(policy.call(owner, addGrant, { machineId, secretId }))).toBe(
+      Reason.NOT_FOUND,
+    );
     const scope = { vaultId, projectIds: [projectId], secretIds: [hidden] };
     expect(await reasonOf(policy.scope.validateScope(scope))).toBe(Reason.NOT_FOUND);
   });
@@ -130,9 +138,13 @@ describe("a retired project", () => {
     expect(await reasonOf(policy.call(owner, addMembership, { machineId, projectId }))).toBe(
       Reason.NOT_FOUND,
     );
-    expect(await reasonOf(policy.call(owner, listMemberships, { projectId }))).toBe(Reason.NOT_FOUND);
+    expect(await reasonOf(policy.call(owner, listMemberships, { projectId }))).toBe(
+      Reason.NOT_FOUND,
+    );
     const secrets = [{ secretId: newId("sec"), projectId }];
-    expect(await reasonOf(policy.directory.registerResources({ vaultId, secrets }))).toBe(Reason.NOT_FOUND);
+    expect(await reasonOf(policy.directory.registerResources({ vaultId, secrets }))).toBe(
+      Reason.NOT_FOUND,
+    );
     const scope = { vaultId, projectIds: [projectId], secretIds: [] };
     expect(await reasonOf(policy.scope.validateScope(scope))).toBe(Reason.NOT_FOUND);
     await policy.call(owner, removeMembership, { machineId, projectId });
@@ -208,7 +220,11 @@ describe("ids of another vault", () => {
     await policy.directory.retireResources({ ...request, purged: true });
     expect(await read(hidden)).toBe(Reason.UNSPECIFIED);
     await retireSecret();
-    for (const ids of [{ secretIds: [hidden] }, { projectIds: [projectId] }, { secretIds: [newId("sec")] }]) {
+    for (const ids of [
+      { secretIds: [hidden] },
+      { projectIds: [projectId] },
+      { secretIds: [newId("sec")] },
+    ]) {
       const reinstating = policy.directory.reinstateResources({ vaultId: elsewhere, ...ids });
       expect(await reasonOf(reinstating)).toBe(Reason.NOT_FOUND);
     }

@@ -15,23 +15,32 @@ export type Resources = {
 
 type Transactions = Pick<Database, "transaction">;
 
-/** Hides what is shown; what is unknown or purged is passed over. It waits for nobody who grants meanwhile. */
+/**
+ * Hides what is shown; what is unknown or purged is passed over. It waits for nobody who grants
+ * meanwhile.
+ */
 export async function hide(database: Transactions, resources: Resources): Promise<void> {
   await database.transaction((tx) => change(tx, resources, ["live"], "retired"));
 }
 
-/** Shows what is hidden for now. Throws Failure NOT_FOUND when anything is unknown or purged; then nothing is shown. */
+/**
+ * Shows what is hidden for now. Throws Failure NOT_FOUND when anything is unknown or purged; then
+ * nothing is shown.
+ */
 export async function show(database: Transactions, resources: Resources): Promise<void> {
   await database.transaction(async (tx) => {
     const { projects, secrets } = await change(tx, resources, ["retired"], "live");
-    if (!areUsable(projects, resources.projectIds)) throw fail(Reason.NOT_FOUND, { field: "project_ids" });
-    if (!areUsable(secrets, resources.secretIds)) throw fail(Reason.NOT_FOUND, { field: "secret_ids" });
+    if (!areUsable(projects, resources.projectIds))
+      throw fail(Reason.NOT_FOUND, { field: "project_ids" });
+    if (!areUsable(secrets, resources.secretIds))
+      throw fail(Reason.NOT_FOUND, { field: "secret_ids" });
   });
 }
 
 /**
- * Hides for good, all in one transaction, then takes the grants and memberships, in transactions of bounded size. Whoever
- * was about to grant has done so before, or finds nothing to grant; so nothing is left.
+ * Hides for good, all in one transaction, then takes the grants and memberships, in transactions of
+ * bounded size. Whoever was about to grant has done so before, or finds nothing to grant; so
+ * nothing is left.
  */
 export async function purge(database: Transactions, resources: Resources): Promise<void> {
   await database.transaction(async (tx) => {

@@ -66,7 +66,12 @@ describe("RevokePrincipals", () => {
     await policy.scope.revokePrincipals({ vaultId, machineIds, status: REVOKED });
     expect(await read(machineIds[2] ?? "")).toBe(Reason.MACHINE_DISABLED);
     expect(await rowsOf([theirs])).toBe(2);
-    const theirRead = refusalOfRead(policy, elsewhere.vaultId, theirs, elsewhere.secretIds[0] ?? "");
+    const theirRead = refusalOfRead(
+      policy,
+      elsewhere.vaultId,
+      theirs,
+      elsewhere.secretIds[0] ?? "",
+    );
     expect(await theirRead).toBe(Reason.UNSPECIFIED);
   });
 
@@ -115,7 +120,11 @@ describe("RevokePrincipals", () => {
       await released.promise;
     });
     await locked.promise; // Else the deletion may come first, and nothing holds it up.
-    const revoking = policy.scope.revokePrincipals({ vaultId, machineIds: [machineId], status: REVOKED });
+    const revoking = policy.scope.revokePrincipals({
+      vaultId,
+      machineIds: [machineId],
+      status: REVOKED,
+    });
     await expect.poll(() => read(machineId)).toBe(Reason.MACHINE_DISABLED);
     expect(await rowsOf([machineId])).toBe(3);
     released.resolve();

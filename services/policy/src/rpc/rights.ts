@@ -15,8 +15,9 @@ export type RoleHolder = UserOf & { readonly role: Role };
 export type RoleTarget = { readonly projectId: string } | { readonly secretId: string };
 
 /**
- * The roles of a user in the projects, and in the projects of the secrets; NONE in what the vault does not have. Throws
- * Failure MACHINE_DISABLED for a user who was removed: a credential may outlive its user by a minute.
+ * The roles of a user in the projects, and in the projects of the secrets; NONE in what the vault
+ * does not have. Throws Failure MACHINE_DISABLED for a user who was removed: a credential may
+ * outlive its user by a minute.
  */
 export async function rolesIn(
   db: Tx,
@@ -26,13 +27,15 @@ export async function rolesIn(
 ): Promise<{ readonly projects: ProjectRole[]; readonly secrets: ProjectRole[] }> {
   if (await hasEnded(db, user)) throw fail(Reason.MACHINE_DISABLED);
   const given = await findGiven(db, user, projectIds, secretIds);
-  const roleIn = (id: string) => (given.has(id) ? projectRoleOf(user.role, given.get(id)) : ProjectRole.NONE);
+  const roleIn = (id: string) =>
+    given.has(id) ? projectRoleOf(user.role, given.get(id)) : ProjectRole.NONE;
   return { projects: projectIds.map(roleIn), secrets: secretIds.map(roleIn) };
 }
 
 /**
- * Requires of the signer the role that the method needs. Throws Failure NOT_FOUND with that field where the project is
- * hidden from the signer or the vault has none, PROJECT_ROLE_REQUIRED, or MACHINE_DISABLED.
+ * Requires of the signer the role that the method needs. Throws Failure NOT_FOUND with that field
+ * where the project is hidden from the signer or the vault has none, PROJECT_ROLE_REQUIRED, or
+ * MACHINE_DISABLED.
  */
 export async function requireRole(
   db: Tx,
@@ -42,14 +45,19 @@ export async function requireRole(
 ): Promise<void> {
   const { projectId, secretId } = { projectId: undefined, secretId: undefined, ...target };
   const asked = projectId === undefined ? [] : [projectId];
-  const roles = await rolesIn(db, callerOf(context), asked, secretId === undefined ? [] : [secretId]);
+  const roles = await rolesIn(
+    db,
+    callerOf(context),
+    asked,
+    secretId === undefined ? [] : [secretId],
+  );
   const shown = context.judge([...roles.projects, ...roles.secrets]);
   if (!shown.every(Boolean)) throw fail(Reason.NOT_FOUND, { field });
 }
 
 /**
- * Keeps the signer from being removed until the change ends, in its transaction and before any other lock. Throws Failure
- * MACHINE_DISABLED for one who was.
+ * Keeps the signer from being removed until the change ends, in its transaction and before any
+ * other lock. Throws Failure MACHINE_DISABLED for one who was.
  */
 export async function holdUser(tx: Tx, context: ForwardContext): Promise<void> {
   const { vaultId, userId } = callerOf(context);
@@ -58,8 +66,8 @@ export async function holdUser(tx: Tx, context: ForwardContext): Promise<void> {
 }
 
 /**
- * The same as requireRole for a change, in its transaction and before any other lock: until it ends, the signer's role stays what was
- * judged.
+ * The same as requireRole for a change, in its transaction and before any other lock: until it
+ * ends, the signer's role stays what was judged.
  */
 export async function holdRole(
   tx: Tx,

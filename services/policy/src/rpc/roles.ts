@@ -16,7 +16,10 @@ export type RoleParts = {
   readonly decisions: Pick<Database, "query">;
 };
 
-/** Tells the owners of what belongs to projects which role a user has there (proto/README.md, "Roles"). */
+/**
+ * Tells the owners of what belongs to projects which role a user has there (proto/README.md,
+ * "Roles").
+ */
 export function createRoles({ database, decisions }: RoleParts): ServiceImpl<typeof RoleService> {
   return {
     async checkRoles({ projectIds, secretIds, ...user }) {
@@ -26,7 +29,11 @@ export function createRoles({ database, decisions }: RoleParts): ServiceImpl<typ
     async listRoles(user) {
       if (await hasEnded(decisions, user)) throw fail(Reason.MACHINE_DISABLED);
       if (user.role !== Role.DEVELOPER) return { roles: [] };
-      const given = await listRolesOf(decisions, user, { after: "", limit: mostRoles, scope: "all" });
+      const given = await listRolesOf(decisions, user, {
+        after: "",
+        limit: mostRoles,
+        scope: "all",
+      });
       const roleOf = (role: (typeof given)[number]["role"]) => projectRoleOf(user.role, role);
       return { roles: given.map(({ projectId, role }) => ({ projectId, role: roleOf(role) })) };
     },

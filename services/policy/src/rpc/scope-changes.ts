@@ -22,15 +22,19 @@ import { rolesIn } from "./rights.ts";
 type Scope = Pick<ApplyScopeRequest, "vaultId" | "projectIds" | "secretIds">;
 
 /**
- * Checks what goes into a token: all of it is there for its maker now. Returns the maker's roles in the projects. Throws
- * Failure NOT_FOUND, FIELD_INVALID or MACHINE_DISABLED.
+ * Checks what goes into a token: all of it is there for its maker now. Returns the maker's roles in
+ * the projects. Throws Failure NOT_FOUND, FIELD_INVALID or MACHINE_DISABLED.
  */
 export async function validateScope(db: Tx, scope: ValidateScopeRequest): Promise<ProjectRole[]> {
   const { vaultId, projectIds, secretIds } = scope;
   const roles = await rolesIn(db, scope, projectIds, secretIds);
   const isShown = (ids: readonly string[], inProjects: readonly ProjectRole[]) => (id: string) =>
     (inProjects[ids.indexOf(id)] ?? ProjectRole.NONE) >= ProjectRole.LISTER;
-  const projects = await findProjects(db, vaultId, projectIds.filter(isShown(projectIds, roles.projects)));
+  const projects = await findProjects(
+    db,
+    vaultId,
+    projectIds.filter(isShown(projectIds, roles.projects)),
+  );
   const shown = secretIds.filter(isShown(secretIds, roles.secrets));
   requireScope(scope, projects, await findSecrets(db, vaultId, shown));
   return roles.projects;
@@ -41,8 +45,10 @@ function requireScope(
   projects: { has(projectId: string): boolean },
   secrets: ReadonlyMap<string, string>,
 ): void {
-  if (!projectIds.every((id) => projects.has(id))) throw fail(Reason.NOT_FOUND, { field: "project_ids" });
-  if (!secretIds.every((id) => secrets.has(id))) throw fail(Reason.NOT_FOUND, { field: "secret_ids" });
+  if (!projectIds.every((id) => projects.has(id)))
+    throw fail(Reason.NOT_FOUND, { field: "project_ids" });
+  if (!secretIds.every((id) => secrets.has(id)))
+    throw fail(Reason.NOT_FOUND, { field: "secret_ids" });
   if ([...secrets.values()].every((projectId) => projects.has(projectId))) return;
   throw fail(Reason.FIELD_INVALID, {
     field: "secret_ids",
@@ -51,8 +57,9 @@ function requireScope(
 }
 
 /**
- * Makes a machine known and gives it its scope. A machine that is there has had its scope, whatever was taken from it
- * since, and a repeat must not give that back. Throws Failure NOT_FOUND, FIELD_INVALID or ALREADY_EXISTS.
+ * Makes a machine known and gives it its scope. A machine that is there has had its scope, whatever
+ * was taken from it since, and a repeat must not give that back. Throws Failure NOT_FOUND,
+ * FIELD_INVALID or ALREADY_EXISTS.
  */
 export async function applyScope(
   tx: Tx,
@@ -61,7 +68,8 @@ export async function applyScope(
   outbox: Pick<Outbox, "record">,
 ): Promise<void> {
   const { vaultId, machineId, createdBy, tokenId, expiresAt, anyVersion } = request;
-  if (!expiresAt) throw fail(Reason.FIELD_INVALID, { field: "expires_at", description: "is required" });
+  if (!expiresAt)
+    throw fail(Reason.FIELD_INVALID, { field: "expires_at", description: "is required" });
   await lockUsers(tx, vaultId, { acting: createdBy });
   const principal = { machineId, vaultId, tokenId, createdBy, expiresAt: timestampDate(expiresAt) };
   const added = await addPrincipal(tx, principal);
@@ -75,8 +83,8 @@ export async function applyScope(
   await outbox.record(tx, ...grants.map((grant) => granted(request, at, grant)));
 }
 
-// Returns the projects that are left to join. A token outlives single parts of its scope: what was retired is given as
-// hidden as it is for everyone, what was purged is left out.
+// Returns the projects that are left to join. A token outlives single parts of its scope: what was
+// retired is given as hidden as it is for everyone, what was purged is left out.
 async function lockScope(tx: Tx, scope: Scope): Promise<string[]> {
   const projects = await lockProjects(tx, scope.vaultId, scope.projectIds);
   const places = await placesOf(tx, scope.vaultId, scope.secretIds);
@@ -84,7 +92,8 @@ async function lockScope(tx: Tx, scope: Scope): Promise<string[]> {
   return scope.projectIds.filter((id) => projects.get(id) !== "purged");
 }
 
-// The projects that the token's maker could give machines now: whoever lost that right gives no machine anything more.
+// The projects that the token's maker could give machines now: whoever lost that right gives no
+// machine anything more.
 async function grantable(
   tx: Tx,
   { vaultId, createdBy: userId, createdByRole }: ApplyScopeRequest,
@@ -93,7 +102,9 @@ async function grantable(
   const maker = { vaultId, userId };
   if (await hasEnded(tx, maker)) return [];
   const given = await findGiven(tx, maker, projectIds, []);
-  return projectIds.filter((id) => projectRoleOf(createdByRole, given.get(id)) >= ProjectRole.MANAGER);
+  return projectIds.filter(
+    (id) => projectRoleOf(createdByRole, given.get(id)) >= ProjectRole.MANAGER,
+  );
 }
 
 function joined(request: ApplyScopeRequest, at: Date, { projectId }: StoredMembership) {
@@ -101,9 +112,18 @@ function joined(request: ApplyScopeRequest, at: Date, { projectId }: StoredMembe
   return newEvent("policy", "membership.added", { ...subjectOf(request, at), projectId, detail });
 }
 
-function granted(request: ApplyScopeRequest, at: Date, { projectId, secretId, anyVersion }: StoredGrant) {
+function granted(
+  request: ApplyScopeRequest,
+  at: Date,
+  { projectId, secretId, anyVersion }: StoredGrant,
+) {
   const detail = { token_id: request.tokenId, any_version: String(anyVersion) };
-  return newEvent("policy", "grant.added", { ...subjectOf(request, at), projectId, secretId, detail });
+  return newEvent("policy", "grant.added", {
+    ...subjectOf(request, at),
+    projectId,
+    secretId,
+    detail,
+  });
 }
 
 function subjectOf({ vaultId, machineId, createdBy, tokenId }: ApplyScopeRequest, at: Date) {

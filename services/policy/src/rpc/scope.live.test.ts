@@ -50,7 +50,12 @@ describe("ValidateScope", () => {
   test("does not find what another vault has", async () => {
     const { vaultId, projectId } = project;
     const ofProject = { ...maker, vaultId, projectIds: [foreign.projectId], secretIds: [] };
-    const ofSecret = { ...maker, vaultId, projectIds: [projectId], secretIds: [...foreign.secretIds] };
+    const ofSecret = {
+      ...maker,
+      vaultId,
+      projectIds: [projectId],
+      secretIds: [...foreign.secretIds],
+    };
     expect(await reasonOf(policy.scope.validateScope(ofProject))).toBe(Reason.NOT_FOUND);
     expect(await reasonOf(policy.scope.validateScope(ofSecret))).toBe(Reason.NOT_FOUND);
   });
@@ -67,7 +72,11 @@ describe("ValidateScope", () => {
     const hidden = await addTestProject(policy, 1, vaultId);
     const { userId } = newUser(vaultId, Role.DEVELOPER);
     await giveRole(policy, vaultId, { userId, projectId, role: ProjectRole.MANAGER });
-    await giveRole(policy, vaultId, { userId, projectId: hidden.projectId, role: ProjectRole.NONE });
+    await giveRole(policy, vaultId, {
+      userId,
+      projectId: hidden.projectId,
+      role: ProjectRole.NONE,
+    });
     const ask = (projectIds: string[], ofSecrets: readonly string[]) => {
       const developer = { vaultId, userId, role: Role.DEVELOPER };
       return policy.scope.validateScope({ ...developer, projectIds, secretIds: [...ofSecrets] });
@@ -107,7 +116,9 @@ describe("ApplyScope", () => {
       const secretIds = [...project.secretIds, ...other.secretIds];
       const scope = { ...scopeOf(project, secretIds), projectIds: ids, createdBy };
       await policy.scope.applyScope({ ...scope, createdByRole: Role.DEVELOPER });
-      const reads = [project, other].map(({ secretIds: [id = ""] }) => mayRead(scope.machineId, id));
+      const reads = [project, other].map(({ secretIds: [id = ""] }) =>
+        mayRead(scope.machineId, id),
+      );
       return Promise.all(reads);
     };
     expect(await apply()).toEqual([true, false]);
@@ -175,7 +186,9 @@ describe("ApplyScope", () => {
   test("answers only when the log has the records; a repeat delivers them", async () => {
     const scope = scopeOf(project, project.secretIds);
     policy.audit.down = true;
-    expect(await reasonOf(policy.scope.applyScope({ ...scope }))).toBe(Reason.DEPENDENCY_UNAVAILABLE);
+    expect(await reasonOf(policy.scope.applyScope({ ...scope }))).toBe(
+      Reason.DEPENDENCY_UNAVAILABLE,
+    );
     policy.audit.down = false;
     await policy.scope.applyScope(scope);
     expect(policy.audit.events.length).toBe(3);
@@ -198,7 +211,9 @@ describe("SetPrincipalStatus", () => {
     const again = { vaultId, machineId, status: PrincipalStatus.ACTIVE };
     expect(await reasonOf(policy.scope.setPrincipalStatus(again))).toBe(Reason.NOT_FOUND);
     expect(
-      await reasonOf(policy.scope.setPrincipalStatus({ ...again, status: PrincipalStatus.REVOKED })),
+      await reasonOf(
+        policy.scope.setPrincipalStatus({ ...again, status: PrincipalStatus.REVOKED }),
+      ),
     ).toBe(Reason.UNSPECIFIED);
   });
 
@@ -222,7 +237,9 @@ describe("RegisterResources", () => {
       vault = vaultId,
       projectIds: string[] = [],
     ) => reasonOf(policy.directory.registerResources({ vaultId: vault, projectIds, secrets }));
-    expect(await register([{ secretId, projectId }], vaultId, [projectId])).toBe(Reason.UNSPECIFIED);
+    expect(await register([{ secretId, projectId }], vaultId, [projectId])).toBe(
+      Reason.UNSPECIFIED,
+    );
     expect(await register([{ secretId, projectId: other.projectId }])).toBe(Reason.ALREADY_EXISTS);
     expect(await register([{ secretId, projectId: foreign.projectId }], foreign.vaultId)).toBe(
       Reason.ALREADY_EXISTS,
@@ -234,7 +251,11 @@ describe("RegisterResources", () => {
     const { vaultId } = project;
     for (let round = 0; round < 40; round += 1) {
       const projectId = newId("prj");
-      const request = { vaultId, projectIds: [projectId], secrets: [{ secretId: newId("sec"), projectId }] };
+      const request = {
+        vaultId,
+        projectIds: [projectId],
+        secrets: [{ secretId: newId("sec"), projectId }],
+      };
       const repeats = Array.from({ length: 8 }, () => policy.directory.registerResources(request));
       await expect(Promise.all(repeats)).resolves.toHaveLength(8);
     }

@@ -18,8 +18,15 @@ export type ScopeParts = {
   readonly clock: () => number;
 };
 
-/** Gives machines their scope and stops them, for identity. Every answer comes after the commit and its records. */
-export function createScope({ database, outbox, clock }: ScopeParts): ServiceImpl<typeof ScopeService> {
+/**
+ * Gives machines their scope and stops them, for identity. Every answer comes after the commit and
+ * its records.
+ */
+export function createScope({
+  database,
+  outbox,
+  clock,
+}: ScopeParts): ServiceImpl<typeof ScopeService> {
   return {
     async validateScope(request) {
       return { projectRoles: await validateScope(database, request) };

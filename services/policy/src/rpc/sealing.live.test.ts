@@ -6,7 +6,10 @@ import {
   type AuthorizeResult,
   Purpose,
 } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
-import { ProjectRole, ProjectRoleService } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
+import {
+  ProjectRole,
+  ProjectRoleService,
+} from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { SealingService } from "@sallyport/proto/gen/sallyport/policy/v1/sealing_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { type SigningUser, newUser } from "@sallyport/test/infra";
@@ -23,7 +26,8 @@ import {
   testStartMs,
 } from "../../testing/policy.ts";
 
-const { setVaultSealing, getVaultSealing, setSecretSealing, listSealedSecrets } = SealingService.method;
+const { setVaultSealing, getVaultSealing, setSecretSealing, listSealedSecrets } =
+  SealingService.method;
 const { UNSPECIFIED, SEALING_REQUIRED, NOT_GRANTED } = Reason;
 
 let policy: TestPolicy;
@@ -82,7 +86,8 @@ function allowed({ permit, refusal }: AuthorizeResult) {
 const ofVault = (required: boolean) => policy.call(owner, setVaultSealing, { required });
 const ofSecret = (secretId: string, required: boolean) =>
   policy.call(owner, setSecretSealing, { secretId, required });
-const actions = () => policy.audit.events.map(({ action, detail }) => [action, detail["required"]] as const);
+const actions = () =>
+  policy.audit.events.map(({ action, detail }) => [action, detail["required"]] as const);
 
 describe("a vault that is read sealed only", () => {
   test("refuses what is not sealed, on record, and permits what is, sealed only; off, it permits both", async () => {
@@ -165,7 +170,10 @@ describe("a secret that is read sealed only", () => {
     { name: "a project", target: () => ({ projectId: project.projectId }) },
   ])("is refused by itself in a read of $name, and not in a sealed one", async ({ target }) => {
     await ofSecret(second, true);
-    const [unsealed, sealed] = await decide({ ...target(), sealed: false }, { ...target(), sealed: true });
+    const [unsealed, sealed] = await decide(
+      { ...target(), sealed: false },
+      { ...target(), sealed: true },
+    );
     expect(unsealed && allowed(unsealed)).toEqual({
       refusals: [UNSPECIFIED, SEALING_REQUIRED],
       sealedOnly: false,
@@ -209,7 +217,8 @@ describe("a secret that is read sealed only", () => {
     await Promise.all([first, second, elsewhere].map((id) => ofSecret(id, true)));
     await ofSecret(first, true);
     const list = async (request: object = {}) => policy.call(owner, listSealedSecrets, request);
-    const ids = async (request: object = {}) => (await list(request)).secrets.map(({ secretId }) => secretId);
+    const ids = async (request: object = {}) =>
+      (await list(request)).secrets.map(({ secretId }) => secretId);
     expect(await ids()).toEqual([first, second, elsewhere].toSorted());
     expect(await ids({ projectId: other.projectId })).toEqual([elsewhere]);
     expect((await list({ projectId: other.projectId })).secrets).toMatchObject([
@@ -250,7 +259,8 @@ describe("a secret that is read sealed only", () => {
 });
 
 describe("a change", () => {
-  const vaultBy = (user: SigningUser) => reasonOf(policy.call(user, setVaultSealing, { required: true }));
+  const vaultBy = (user: SigningUser) =>
+    reasonOf(policy.call(user, setVaultSealing, { required: true }));
   const secretBy = (user: SigningUser) =>
     reasonOf(policy.call(user, setSecretSealing, { secretId: first, required: true }));
 
@@ -265,7 +275,11 @@ describe("a change", () => {
     for (const [role, reason] of rolesAndReasons) {
       const { projectId } = project;
       const { userId } = developer;
-      await policy.call(owner, ProjectRoleService.method.setProjectRole, { projectId, userId, role });
+      await policy.call(owner, ProjectRoleService.method.setProjectRole, {
+        projectId,
+        userId,
+        role,
+      });
       expect(await secretBy(developer)).toBe(reason);
       expect(await vaultBy(developer)).toBe(Reason.ROLE_REQUIRED);
     }

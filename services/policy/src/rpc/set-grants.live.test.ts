@@ -64,13 +64,18 @@ describe("SetGrants", () => {
     expect({ added, removed, changed }).toEqual({ added: 1, removed: 1, changed: 1 });
     expect(grants.map(({ secretId }) => secretId)).toEqual(wanted);
     expect(grants.every(({ anyVersion }) => !anyVersion)).toBe(true);
-    const records = policy.audit.events.map((event) => [event.action, event.secretId, event.actorId]);
+    const records = policy.audit.events.map((event) => [
+      event.action,
+      event.secretId,
+      event.actorId,
+    ]);
     expect(records).toEqual([
       ["grant.removed", a, owner.userId],
       ["grant.changed", c, owner.userId],
       ["grant.added", wanted[2], owner.userId],
     ]);
-    for (const event of policy.audit.events) expect(event).toMatchObject({ machineId, projectId, vaultId });
+    for (const event of policy.audit.events)
+      expect(event).toMatchObject({ machineId, projectId, vaultId });
     expect(await refusalOfRead(policy, vaultId, machineId, a)).toBe(Reason.NOT_GRANTED);
     expect(await refusalOfRead(policy, vaultId, machineId, b)).toBe(Reason.UNSPECIFIED);
     expect(await refusalOfRead(policy, vaultId, machineId, b, 1)).toBe(Reason.NOT_GRANTED);
@@ -80,10 +85,17 @@ describe("SetGrants", () => {
     const { grants } = await set(secretIds, true);
     policy.audit.events.length = 0;
     const admin = newUser(vaultId);
-    const again = await policy.call(admin, setGrants, { machineId, projectId, secretIds, anyVersion: true });
+    const again = await policy.call(admin, setGrants, {
+      machineId,
+      projectId,
+      secretIds,
+      anyVersion: true,
+    });
     expect(again).toMatchObject({ added: 0, removed: 0, changed: 0, grants });
     expect(policy.audit.events).toEqual([]);
-    expect(await refusalOfRead(policy, vaultId, machineId, secretIds[0] ?? "", 1)).toBe(Reason.UNSPECIFIED);
+    expect(await refusalOfRead(policy, vaultId, machineId, secretIds[0] ?? "", 1)).toBe(
+      Reason.UNSPECIFIED,
+    );
   });
 
   test("to none takes everything back, of this project and this machine only", async () => {
@@ -121,7 +133,9 @@ describe("SetGrants", () => {
     expect(await refused({ machineId: elsewhere.machineId })).toBe("NOT_FOUND machine_id");
     expect(await refused({ projectId: newId("prj") })).toBe("NOT_FOUND project_id");
     expect(await refused({ projectId: foreign.projectId })).toBe("NOT_FOUND project_id");
-    expect(await refused({ projectId: other.projectId, secretIds: [] })).toBe("NOT_FOUND membership");
+    expect(await refused({ projectId: other.projectId, secretIds: [] })).toBe(
+      "NOT_FOUND membership",
+    );
     expect(await refused({ secretIds: [a, newId("sec")] })).toBe("NOT_FOUND secret_ids");
     expect(await refused({ secretIds: [a, ...other.secretIds] })).toBe("NOT_FOUND secret_ids");
     expect(await refused({ secretIds: [a, ...foreign.secretIds] })).toBe("NOT_FOUND secret_ids");

@@ -9,8 +9,9 @@ import { removeSomeRights } from "../store/removals.ts";
 const machinesAtOnce = 50;
 
 /**
- * Tells machines their standing, all in one transaction; from its commit on they are refused or let in. Returns those
- * of which it now holds: not the ones that the vault does not have, or that would come back from their end.
+ * Tells machines their standing, all in one transaction; from its commit on they are refused or let
+ * in. Returns those of which it now holds: not the ones that the vault does not have, or that would
+ * come back from their end.
  */
 export async function changeStanding(
   database: Pick<Database, "transaction">,
@@ -25,15 +26,18 @@ export async function changeStanding(
       after: standingAfter(now, told),
     }));
     const willing = machines.filter(({ after }) => after !== undefined);
-    const changing = willing.filter(({ now, after }) => now !== after).map(({ machineId }) => machineId);
+    const changing = willing
+      .filter(({ now, after }) => now !== after)
+      .map(({ machineId }) => machineId);
     if (changing.length > 0) await setStanding(tx, vaultId, changing, told);
     return willing.map(({ machineId }) => machineId);
   });
 }
 
 /**
- * Takes every membership and grant of machines that have ended, in transactions of bounded size: they are refused
- * already and are given nothing any more, so it does not matter who sees what is left meanwhile.
+ * Takes every membership and grant of machines that have ended, in transactions of bounded size:
+ * they are refused already and are given nothing any more, so it does not matter who sees what is
+ * left meanwhile.
  */
 export async function takeRights(
   database: Pick<Database, "transaction">,

@@ -6,7 +6,8 @@ export type SecretPlace = { readonly secretId: string; readonly projectId: strin
 /** Whether an id is there for everyone, hidden for now, or hidden for good. */
 export type State = "live" | "retired" | "purged";
 
-// "On conflict" names no index here: of two registrations at once, an index that is not named raises a unique violation.
+// "On conflict" names no index here: of two registrations at once, an index that is not named
+// raises a unique violation.
 
 /** Makes projects known to a vault; false when an id is known with another vault, or was purged. */
 export async function registerProjects(
@@ -21,13 +22,17 @@ export async function registerProjects(
     [vaultId, projectIds],
   );
   const usable = await tx.query(
-    "select 1 from projects where vault_id = $1 and project_id = any($2::text[]) and state <> 'purged'",
+    "select 1 from projects where vault_id = $1 and project_id = any($2::text[]) and state <> " +
+      "'purged'",
     [vaultId, projectIds],
   );
   return usable.length === new Set(projectIds).size;
 }
 
-/** Makes secrets known to projects of a vault; false when an id is known with another place, or was purged. */
+/**
+ * Makes secrets known to projects of a vault; false when an id is known with another place, or was
+ * purged.
+ */
 export async function registerSecrets(
   tx: Tx,
   vaultId: string,
@@ -55,7 +60,8 @@ export async function findProjects(
   projectIds: readonly string[],
 ): Promise<Set<string>> {
   const rows = await tx.query<{ project_id: string }>(
-    "select project_id from projects where vault_id = $1 and project_id = any($2::text[]) and state = 'live'",
+    "select project_id from projects where vault_id = $1 and project_id = any($2::text[]) and " +
+      "state = 'live'",
     [vaultId, projectIds],
   );
   return new Set(rows.map(({ project_id }) => project_id));
@@ -68,20 +74,25 @@ export async function findSecrets(
   secretIds: readonly string[],
 ): Promise<Map<string, string>> {
   const rows = await tx.query<{ secret_id: string; project_id: string }>(
-    "select secret_id, project_id from live_secrets where vault_id = $1 and secret_id = any($2::text[])",
+    "select secret_id, project_id from live_secrets where vault_id = $1 and secret_id = " +
+      "any($2::text[])",
     [vaultId, secretIds],
   );
   return new Map(rows.map(({ secret_id, project_id }) => [secret_id, project_id]));
 }
 
-/** Those of the given secrets that the vault has, hidden ones too, each with its project and its own state. */
+/**
+ * Those of the given secrets that the vault has, hidden ones too, each with its project and its own
+ * state.
+ */
 export async function placesOf(
   tx: Tx,
   vaultId: string,
   secretIds: readonly string[],
 ): Promise<Map<string, { readonly projectId: string; readonly state: State }>> {
   const rows = await tx.query<{ secret_id: string; project_id: string; state: State }>(
-    "select secret_id, project_id, state from secrets where vault_id = $1 and secret_id = any($2::text[])",
+    "select secret_id, project_id, state from secrets where vault_id = $1 and secret_id = " +
+      "any($2::text[])",
     [vaultId, secretIds],
   );
   return new Map(

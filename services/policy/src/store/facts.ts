@@ -12,7 +12,10 @@ export type NamedTarget = {
   readonly secretIds: readonly string[];
 };
 
-/** A request for every granted secret, of one project when projectId is not empty, after a secret id. */
+/**
+ * A request for every granted secret, of one project when projectId is not empty, after a secret
+ * id.
+ */
 export type GrantedTarget = {
   readonly vaultId: string;
   readonly machineId: string;
@@ -29,7 +32,8 @@ type PrincipalRow = {
   token_id: string | null;
 };
 type RightsRow = { member: true | null; reach: boolean | null; sealed_only: boolean | null };
-type NamedRow = PrincipalRow & RightsRow & { item: number; secret_id: string; project_id: string | null };
+type NamedRow = PrincipalRow &
+  RightsRow & { item: number; secret_id: string; project_id: string | null };
 type GrantedRow = PrincipalRow &
   RightsRow & {
     item: number;
@@ -38,10 +42,12 @@ type GrantedRow = PrincipalRow &
     project_id: string | null;
   };
 
-// Membership and grant are looked up by sub-selects and not joined: a join may be planned by way of everybody else who
-// was granted the secret, and then a read costs the more, the more machines there are.
+// Membership and grant are looked up by sub-selects and not joined: a join may be planned by way of
+// everybody else who was granted the secret, and then a read costs the more, the more machines
+// there are.
 const memberSql =
-  "(select true from memberships m where m.machine_id = p.machine_id and m.project_id = s.project_id)";
+  "(select true from memberships m where m.machine_id = p.machine_id and m.project_id = " +
+  "s.project_id)";
 const sealedOnlySql = `(exists (select from sealed_vaults v where v.vault_id = s.vault_id)
            or exists (select from sealed_secrets e where e.secret_id = s.secret_id))`;
 
@@ -78,7 +84,10 @@ const grantedSql = `
     ) f on true
    order by asked.item, f.secret_id`;
 
-/** Reads the facts of requests that name their secrets, in the order of the targets, with one statement. */
+/**
+ * Reads the facts of requests that name their secrets, in the order of the targets, with one
+ * statement.
+ */
 export async function readNamed(db: Tx, targets: readonly NamedTarget[]): Promise<Page[]> {
   if (targets.length === 0) return [];
   const asked = targets.flatMap(({ vaultId, machineId, secretIds }, item) =>
@@ -98,11 +107,17 @@ export async function readNamed(db: Tx, targets: readonly NamedTarget[]): Promis
       projectId: row.project_id ?? "",
       ...rightsOf(row),
     }));
-    return { facts: { principal: principalOf(mine[0]), memberOfTarget: true, secrets }, nextPageToken: "" };
+    return {
+      facts: { principal: principalOf(mine[0]), memberOfTarget: true, secrets },
+      nextPageToken: "",
+    };
   });
 }
 
-/** Reads the facts of requests for what was granted, a page each in the order of secret ids, with one statement. */
+/**
+ * Reads the facts of requests for what was granted, a page each in the order of secret ids, with
+ * one statement.
+ */
 export async function readGranted(db: Tx, targets: readonly GrantedTarget[]): Promise<Page[]> {
   if (targets.length === 0) return [];
   const rows = await db.query<GrantedRow>(grantedSql, [

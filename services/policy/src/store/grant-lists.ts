@@ -6,7 +6,11 @@ import { type GrantRow, type StoredGrant, grantOf } from "./grants.ts";
 export type ListedGrant = StoredGrant & { readonly principal: Principal; readonly member: boolean };
 
 /** How much one machine has, of what is shown. */
-export type GrantCount = { readonly machineId: string; readonly projects: number; readonly secrets: number };
+export type GrantCount = {
+  readonly machineId: string;
+  readonly projects: number;
+  readonly secrets: number;
+};
 
 type Row = GrantRow & { status: Principal["status"]; expires_at: Date; member: boolean };
 type Page = { readonly after: string; readonly limit: number };
@@ -35,7 +39,10 @@ export async function findGrants(
   return rows.map(listedOf);
 }
 
-/** Grants of a machine, in one project unless projectId is empty, in the order of secret ids, after one of them. */
+/**
+ * Grants of a machine, in one project unless projectId is empty, in the order of secret ids, after
+ * one of them.
+ */
 export async function listGrantsOfMachine(
   db: Tx,
   vaultId: string,
@@ -79,7 +86,11 @@ export async function countGrantsOf(
        from unnest($2::text[]) as asked (machine_id)`,
     [vaultId, machineIds],
   );
-  return rows.map(({ machine_id, projects, secrets }) => ({ machineId: machine_id, projects, secrets }));
+  return rows.map(({ machine_id, projects, secrets }) => ({
+    machineId: machine_id,
+    projects,
+    secrets,
+  }));
 }
 
 function listedOf(row: Row): ListedGrant {

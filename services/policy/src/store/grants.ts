@@ -27,7 +27,8 @@ export type GrantRow = {
 const columns = "machine_id, secret_id, project_id, created_at, created_by, any_version";
 
 /**
- * Grants those secrets in whose project the machine is a member, hidden ones too; returns only the grants that are new.
+ * Grants those secrets in whose project the machine is a member, hidden ones too; returns only the
+ * grants that are new.
  */
 export async function addGrants(
   tx: Tx,
@@ -48,7 +49,10 @@ export async function addGrants(
   return rows.map(grantOf);
 }
 
-/** Sets whether the machine's grants of those secrets reach older versions; returns only the grants that it changes. */
+/**
+ * Sets whether the machine's grants of those secrets reach older versions; returns only the grants
+ * that it changes.
+ */
 export async function changeGrants(
   tx: Tx,
   { vaultId, machineId, anyVersion }: Omit<Granting, "createdBy" | "at">,
@@ -71,13 +75,17 @@ export async function deleteGrant(
   secretId: string,
 ): Promise<StoredGrant | undefined> {
   const rows = await tx.query<GrantRow>(
-    `delete from grants where machine_id = $1 and secret_id = $2 and vault_id = $3 returning ${columns}`,
+    "delete from grants where machine_id = $1 and secret_id = $2 and vault_id = $3 returning " +
+      columns,
     [machineId, secretId, vaultId],
   );
   return rows.map(grantOf)[0];
 }
 
-/** Takes back what the machine has of a project besides those secrets, hidden ones too, and returns it. */
+/**
+ * Takes back what the machine has of a project besides those secrets, hidden ones too, and returns
+ * it.
+ */
 export async function deleteOtherGrants(
   tx: Tx,
   { vaultId, machineId }: Pick<Assignment, "vaultId" | "machineId">,

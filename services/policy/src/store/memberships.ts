@@ -49,7 +49,9 @@ export async function findMembership(
   return rows.map(membershipOf)[0];
 }
 
-/** Takes the machine out of the project; its grants there go with it. False when it was no member. */
+/**
+ * Takes the machine out of the project; its grants there go with it. False when it was no member.
+ */
 export async function removeMembership(
   tx: Tx,
   vaultId: string,
@@ -57,16 +59,22 @@ export async function removeMembership(
   projectId: string,
 ): Promise<boolean> {
   const rows = await tx.query(
-    "delete from memberships where machine_id = $1 and project_id = $2 and vault_id = $3 returning machine_id",
+    "delete from memberships where machine_id = $1 and project_id = $2 and vault_id = $3 " +
+      "returning machine_id",
     [machineId, projectId, vaultId],
   );
   return rows.length > 0;
 }
 
 /** The projects that the machines are members of. */
-export async function projectsOf(tx: Tx, vaultId: string, machineIds: readonly string[]): Promise<string[]> {
+export async function projectsOf(
+  tx: Tx,
+  vaultId: string,
+  machineIds: readonly string[],
+): Promise<string[]> {
   const rows = await tx.query<{ project_id: string }>(
-    "select distinct project_id from memberships where vault_id = $1 and machine_id = any($2::text[])",
+    "select distinct project_id from memberships where vault_id = $1 and machine_id = " +
+      "any($2::text[])",
     [vaultId, machineIds],
   );
   return rows.map(({ project_id }) => project_id);
@@ -88,7 +96,9 @@ export async function listMemberships(
   return rows.map(membershipOf);
 }
 
-/** Projects of a machine, of those that are shown, in the order of project ids, after one of them. */
+/**
+ * Projects of a machine, of those that are shown, in the order of project ids, after one of them.
+ */
 export async function listMembershipsOfMachine(
   db: Tx,
   vaultId: string,

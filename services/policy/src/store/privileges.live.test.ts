@@ -32,7 +32,9 @@ describe("the serving role", () => {
     "alter table grants add column note text",
     "create table extra (id text)",
   ])("may not: %s", async (statement) => {
-    await expect(policy.database.query(statement)).rejects.toThrow(/permission denied|must be owner/);
+    await expect(policy.database.query(statement)).rejects.toThrow(
+      /permission denied|must be owner/,
+    );
   });
 });
 
@@ -42,7 +44,13 @@ describe("the tables", () => {
     const theirs = await addTestProject(policy, 1);
     const scope = scopeOf(ours, []);
     await policy.scope.applyScope(scope);
-    const values = [scope.machineId, theirs.secretIds[0], theirs.projectId, theirs.vaultId, newId("usr")];
+    const values = [
+      scope.machineId,
+      theirs.secretIds[0],
+      theirs.projectId,
+      theirs.vaultId,
+      newId("usr"),
+    ];
     const grant = policy.database.query(
       `insert into grants (machine_id, secret_id, project_id, vault_id, created_by, created_at)
        values ($1, $2, $3, $4, $5, now())`,

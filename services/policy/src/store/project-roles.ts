@@ -32,7 +32,10 @@ type Row = {
 };
 type Page = { readonly after: string; readonly limit: number };
 
-/** Which roles of a user: in every project, in those that are not deleted, or of these the ones that hide nothing. */
+/**
+ * Which roles of a user: in every project, in those that are not deleted, or of these the ones that
+ * hide nothing.
+ */
 export type RoleScope = "all" | "living" | "shown";
 
 const roles: Readonly<Record<RoleText, ProjectRole>> = {
@@ -165,11 +168,14 @@ export async function countRolesOf(
 
 /** Takes every role of a user, and keeps the user from getting another one. */
 export async function endUser(tx: Tx, { vaultId, userId }: UserOf): Promise<void> {
-  await tx.query("insert into ended_users (user_id, vault_id) values ($1, $2) on conflict do nothing", [
-    userId,
+  await tx.query(
+    "insert into ended_users (user_id, vault_id) values ($1, $2) on conflict do nothing",
+    [userId, vaultId],
+  );
+  await tx.query("delete from project_roles where vault_id = $1 and user_id = $2", [
     vaultId,
+    userId,
   ]);
-  await tx.query("delete from project_roles where vault_id = $1 and user_id = $2", [vaultId, userId]);
 }
 
 /** Says whether the user was removed. */
@@ -182,8 +188,8 @@ export async function hasEnded(db: Tx, { vaultId, userId }: UserOf): Promise<boo
 }
 
 /**
- * The roles that the user was given in those projects, and in the projects of those secrets, that the vault has and that
- * are not purged; undefined stands for none given.
+ * The roles that the user was given in those projects, and in the projects of those secrets, that
+ * the vault has and that are not purged; undefined stands for none given.
  */
 export async function findGiven(
   db: Tx,

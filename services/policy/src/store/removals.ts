@@ -5,7 +5,9 @@ export type Whose = "machines" | "secrets" | "projects";
 
 const ofMachines = "machine_id = any($2::text[])";
 const ofProjects = "project_id = any($2::text[])";
-const inProjects = `(machine_id, project_id) in (select machine_id, project_id from memberships where ${ofProjects})`;
+const inProjects =
+  "(machine_id, project_id) in (select machine_id, project_id from memberships " +
+  `where ${ofProjects})`;
 
 const grants: Readonly<Record<Whose, string>> = {
   machines: deletion("grants", "secret_id", ofMachines),
@@ -41,8 +43,8 @@ function deletion(table: string, key: string, condition: string): string {
 const rowsAtOnce = 5_000;
 
 /**
- * Takes grants back, then machines out of projects, then roles in them, at most 5,000 of each; returns whether there may
- * be more. Grants
+ * Takes grants back, then machines out of projects, then roles in them, at most 5,000 of each;
+ * returns whether there may be more. Grants
  * go first, for those that go with their membership are not counted.
  */
 export async function removeSomeRights(

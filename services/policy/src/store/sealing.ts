@@ -33,9 +33,10 @@ export async function setVaultSealing(
 
 /** What the vault requires; undefined when it does not. */
 export async function findVaultSealing(db: Tx, vaultId: string): Promise<Requirement | undefined> {
-  const rows = await db.query<Row>("select created_at, created_by from sealed_vaults where vault_id = $1", [
-    vaultId,
-  ]);
+  const rows = await db.query<Row>(
+    "select created_at, created_by from sealed_vaults where vault_id = $1",
+    [vaultId],
+  );
   return rows.map(requirementOf)[0];
 }
 
@@ -60,8 +61,8 @@ export async function setSecretSealing(
 }
 
 /**
- * Secrets that must be sealed by a setting of their own, of those that are shown and, unless projectId is empty, of one
- * project, in the order of secret ids, after one of them.
+ * Secrets that must be sealed by a setting of their own, of those that are shown and, unless
+ * projectId is empty, of one project, in the order of secret ids, after one of them.
  */
 export async function listSealedSecrets(
   db: Tx,

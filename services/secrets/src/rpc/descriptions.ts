@@ -10,7 +10,14 @@ export function scopeOf({ showDeleted }: { readonly showDeleted: boolean }): Sco
 }
 
 /** A project as its users see it. */
-export function shownProject({ projectId, name, createdAt, createdBy, secrets, deletion }: StoredProject) {
+export function shownProject({
+  projectId,
+  name,
+  createdAt,
+  createdBy,
+  secrets,
+  deletion,
+}: StoredProject) {
   return {
     projectId,
     name,
@@ -22,7 +29,13 @@ export function shownProject({ projectId, name, createdAt, createdBy, secrets, d
 }
 
 /** A secret as its users see it; there is no value in it. */
-export function shownSecret({ createdAt, updatedAt, fieldNames, deletion, ...secret }: StoredSecret) {
+export function shownSecret({
+  createdAt,
+  updatedAt,
+  fieldNames,
+  deletion,
+  ...secret
+}: StoredSecret) {
   return {
     ...secret,
     fieldNames: [...fieldNames],
@@ -40,5 +53,9 @@ export function shownVersion({ createdAt, fieldNames, ...version }: StoredVersio
 function shownDeletion(deletion: Deletion | undefined) {
   if (!deletion) return {};
   const { deletedAt, deletedBy, purgeAt } = deletion;
-  return { deletedAt: timestampFromDate(deletedAt), deletedBy, purgeAt: timestampFromDate(purgeAt) };
+  return {
+    deletedAt: timestampFromDate(deletedAt),
+    deletedBy,
+    purgeAt: timestampFromDate(purgeAt),
+  };
 }

@@ -59,8 +59,17 @@ describe("Fetch", () => {
     expect(result.secrets.map(({ secretId }) => secretId)).toEqual([second, first]);
     const [, slip] = slipsOf(result);
     const found = result.secrets[1];
-    expect(slip).toMatchObject({ vaultId: owner.vaultId, projectId, secretId: first, name: "DB_URL" });
-    expect(slip).toMatchObject({ version: 2, requestedVersion: 0, requestDigest: result.requestDigest });
+    expect(slip).toMatchObject({
+      vaultId: owner.vaultId,
+      projectId,
+      secretId: first,
+      name: "DB_URL",
+    });
+    expect(slip).toMatchObject({
+      version: 2,
+      requestedVersion: 0,
+      requestDigest: result.requestDigest,
+    });
     expect(Buffer.from(slip?.envelopeSha256 ?? [])).toEqual(
       createHash("sha256")
         .update(found?.envelope ?? "")
@@ -82,7 +91,9 @@ describe("Fetch", () => {
   });
 
   test("leaves out what the vault does not have", async () => {
-    expect((await fetch([first, newId("sec")])).secrets.map(({ secretId }) => secretId)).toEqual([first]);
+    expect((await fetch([first, newId("sec")])).secrets.map(({ secretId }) => secretId)).toEqual([
+      first,
+    ]);
     expect((await fetch([first], 0, newId("vlt"))).secrets).toEqual([]);
   });
 

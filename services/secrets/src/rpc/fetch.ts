@@ -4,7 +4,10 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { type MacKey, sealSlip, slipLifetimeMs } from "@sallyport/evidence";
 import type { Tx } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import type { FetchItem, FetchService } from "@sallyport/proto/gen/sallyport/secrets/internal/v1/fetch_pb.ts";
+import type {
+  FetchItem,
+  FetchService,
+} from "@sallyport/proto/gen/sallyport/secrets/internal/v1/fetch_pb.ts";
 import { fail } from "@sallyport/rpc";
 import { type FoundEnvelope, findEnvelopes } from "../store/envelopes.ts";
 
@@ -15,9 +18,13 @@ export type FetchParts = {
   readonly clock: () => number;
 };
 
-const limitBytes = 3 * 1024 * 1024; // What a read may answer (proto/README.md, "Limits"); more would be sealed and opened for nothing.
+// What a read may answer (proto/README.md, "Limits"); more would be sealed and opened for nothing.
+const limitBytes = 3 * 1024 * 1024;
 
-/** Hands out envelopes, each with a slip that binds it to the request (SIGNING §10). Other vaults' secrets are left out. */
+/**
+ * Hands out envelopes, each with a slip that binds it to the request (SIGNING §10). Other vaults'
+ * secrets are left out.
+ */
 export function createFetch(parts: FetchParts): ServiceImpl<typeof FetchService> {
   return {
     async fetch({ items }) {
@@ -49,7 +56,12 @@ function answer(
   return { requestDigest, secrets };
 }
 
-function slipFor(item: FetchItem, secret: FoundEnvelope, expiresAtMs: number, keys: readonly MacKey[]) {
+function slipFor(
+  item: FetchItem,
+  secret: FoundEnvelope,
+  expiresAtMs: number,
+  keys: readonly MacKey[],
+) {
   return sealSlip(
     {
       vaultId: item.vaultId,

@@ -37,37 +37,54 @@ beforeEach(async () => {
 });
 
 describe("ListSecrets of 10,000", () => {
-  test("pages stably while names are added and removed on both sides", { timeout: 60_000 }, async () => {
-    await fillTestProject(secrets, projectId, 10_000);
-    const seen: string[] = [];
-    let pageToken = "";
-    let slowestMs = 0;
-    let page = 0;
-    do {
-      const before = performance.now();
-      const reply = await secrets.call(owner, listSecrets, { projectId, pageSize: 500, pageToken });
-      slowestMs = Math.max(slowestMs, performance.now() - before);
-      seen.push(...reply.secrets.map(({ name }) => name));
-      pageToken = reply.nextPageToken;
-      // Meanwhile one that was listed goes, and so does the one where the listing stopped; one comes before and behind.
-      if (pageToken !== "") {
-        await deleteTestSecret(secrets, owner, reply.secrets[0]?.secretId ?? "");
-        await deleteTestSecret(secrets, owner, reply.secrets.at(-1)?.secretId ?? "");
-        await addTestSecret(secrets, owner, projectId, `A_${page}`);
-        await addTestSecret(secrets, owner, projectId, `T_${String(page).padStart(3, "0")}`);
-      }
-      page += 1;
-    } while (pageToken !== "");
-    expect(new Set(seen).size, "nothing twice").toBe(seen.length);
-    expect(seen, "in order").toEqual(seen.toSorted());
-    const original = Array.from({ length: 10_000 }, (_, n) => `S_${String(n + 1).padStart(5, "0")}`);
-    expect(
-      seen.filter((name) => name.startsWith("S_")),
-      "all that were there",
-    ).toEqual(original);
-    expect(seen.filter((name) => name.startsWith("T_")).length, "and those that came behind").toBe(20);
-    process.stdout.write(`ListSecrets, 10,000 in pages of 500: slowest page ${Math.round(slowestMs)} ms\n`);
-  });
+  test(
+    "pages stably while names are added and removed on both sides",
+    { timeout: 60_000 },
+    async () => {
+      await fillTestProject(secrets, projectId, 10_000);
+      const seen: string[] = [];
+      let pageToken = "";
+      let slowestMs = 0;
+      let page = 0;
+      do {
+        const before = performance.now();
+        const reply = await secrets.call(owner, listSecrets, {
+          projectId,
+          pageSize: 500,
+          pageToken,
+        });
+        slowestMs = Math.max(slowestMs, performance.now() - before);
+        seen.push(...reply.secrets.map(({ name }) => name));
+        pageToken = reply.nextPageToken;
+        // Meanwhile one that was listed goes, and so does the one where the listing stopped; one
+        // comes before and behind.
+        if (pageToken !== "") {
+          await deleteTestSecret(secrets, owner, reply.secrets[0]?.secretId ?? "");
+          await deleteTestSecret(secrets, owner, reply.secrets.at(-1)?.secretId ?? "");
+          await addTestSecret(secrets, owner, projectId, `A_${page}`);
+          await addTestSecret(secrets, owner, projectId, `T_${String(page).padStart(3, "0")}`);
+        }
+        page += 1;
+      } while (pageToken !== "");
+      expect(new Set(seen).size, "nothing twice").toBe(seen.length);
+      expect(seen, "in order").toEqual(seen.toSorted());
+      const original = Array.from(
+        { length: 10_000 },
+        (_, n) => `S_${String(n + 1).padStart(5, "0")}`,
+      );
+      expect(
+        seen.filter((name) => name.startsWith("S_")),
+        "all that were there",
+      ).toEqual(original);
+      expect(
+        seen.filter((name) => name.startsWith("T_")).length,
+        "and those that came behind",
+      ).toBe(20);
+      process.stdout.write(
+        `ListSecrets, 10,000 in pages of 500: slowest page ${Math.round(slowestMs)} ms\n`,
+      );
+    },
+  );
 
   test("a whole one in pages of 1,000, with the deleted ones", { timeout: 60_000 }, async () => {
     await fillTestProject(secrets, projectId, 3_000);
@@ -136,7 +153,10 @@ describe("a listing with the deleted ones", () => {
     await addTestSecret(secrets, owner, projectId, "Z");
     const first = await secrets.call(owner, listSecrets, { projectId, pageSize: 1 });
     expect(first.nextPageToken.length).toBeLessThanOrEqual(200);
-    const rest = await secrets.call(owner, listSecrets, { projectId, pageToken: first.nextPageToken });
+    const rest = await secrets.call(owner, listSecrets, {
+      projectId,
+      pageToken: first.nextPageToken,
+    });
     expect(rest.secrets.map((secret) => secret.name)).toEqual(["Z"]);
   });
 });
@@ -151,19 +171,24 @@ describe("BatchGetSecrets", () => {
     const secretIds = [gone, two, newId("sec"), one];
     const auditor = newUser(owner.vaultId, Role.AUDITOR);
     const found = await secrets.call(auditor, batchGetSecrets, { secretIds });
-    expect(Object.fromEntries(found.secrets.map(({ secretId, name }) => [secretId, name]))).toEqual({
-      [one]: "A",
-      [two]: "B",
-    });
+    expect(Object.fromEntries(found.secrets.map(({ secretId, name }) => [secretId, name]))).toEqual(
+      {
+        [one]: "A",
+        [two]: "B",
+      },
+    );
     const all = await secrets.call(owner, batchGetSecrets, { secretIds, showDeleted: true });
-    expect(all.secrets.find(({ secretId }) => secretId === gone)).toMatchObject({ deletedBy: owner.userId });
+    expect(all.secrets.find(({ secretId }) => secretId === gone)).toMatchObject({
+      deletedBy: owner.userId,
+    });
     expect(all.secrets.length).toBe(3);
     expect((await secrets.call(newUser(), batchGetSecrets, { secretIds })).secrets).toEqual([]);
   });
 
   test("takes 1 to 200 ids, each once", async () => {
     const ids = (count: number) => Array.from({ length: count }, () => newId("sec"));
-    const call = (secretIds: string[]) => reasonOf(secrets.call(owner, batchGetSecrets, { secretIds }));
+    const call = (secretIds: string[]) =>
+      reasonOf(secrets.call(owner, batchGetSecrets, { secretIds }));
     expect(await call(ids(200))).toBe(Reason.UNSPECIFIED);
     const [twice = ""] = ids(1);
     for (const wrong of [[], ids(201), [twice, twice], ["sec_1"]])
@@ -183,7 +208,9 @@ describe("versions", () => {
       [2, developer.userId],
       [1, owner.userId],
     ]);
-    expect(versions.map(({ createdAt }) => Number(createdAt?.seconds) * 1000 - startMs)).toEqual([60_000, 0]);
+    expect(versions.map(({ createdAt }) => Number(createdAt?.seconds) * 1000 - startMs)).toEqual([
+      60_000, 0,
+    ]);
     const { secret } = await secrets.call(owner, getSecret, { secretId });
     expect(secret).toMatchObject({ createdBy: owner.userId, updatedBy: developer.userId });
   });
@@ -203,8 +230,8 @@ describe("versions", () => {
     }
     expect(seen).toEqual([9, 8, 7, 6, 5, 4, 3, 2, 1]);
     for (const token of ["0", "-1", "1.5", "abc", "99999999999"])
-      expect(await reasonOf(secrets.call(owner, listVersions, { secretId, pageToken: token }))).toBe(
-        Reason.FIELD_INVALID,
-      );
+      expect(
+        await reasonOf(secrets.call(owner, listVersions, { secretId, pageToken: token })),
+      ).toBe(Reason.FIELD_INVALID);
   });
 });

@@ -37,7 +37,8 @@ beforeEach(async () => {
   resetPeers(secrets.memory);
 });
 
-const remove = (name = "payments", user = owner) => secrets.call(user, deleteProject, { projectId, name });
+const remove = (name = "payments", user = owner) =>
+  secrets.call(user, deleteProject, { projectId, name });
 const restore = (user = owner) => secrets.call(user, restoreProject, { projectId });
 
 async function isDeleted(): Promise<boolean> {
@@ -61,9 +62,17 @@ describe("DeleteProject", () => {
   test("tells policy, then hides the project, says when it will be gone, and records it", async () => {
     const { project } = await remove();
     if (!project?.deletedAt || !project.purgeAt) throw new Error("not deleted");
-    expect(project).toMatchObject({ projectId, name: "payments", deletedBy: owner.userId, secrets: 0 });
+    expect(project).toMatchObject({
+      projectId,
+      name: "payments",
+      deletedBy: owner.userId,
+      secrets: 0,
+    });
     expect(timestampMs(project.purgeAt) - timestampMs(project.deletedAt)).toBe(30 * 86_400_000);
-    expect([secrets.memory.told, secrets.memory.retired.has(projectId)]).toEqual([["retire"], true]);
+    expect([secrets.memory.told, secrets.memory.retired.has(projectId)]).toEqual([
+      ["retire"],
+      true,
+    ]);
     expect(secrets.memory.events).toMatchObject([
       { action: "project.deleted", projectId, actorId: owner.userId, detail: { name: "payments" } },
     ]);
@@ -122,7 +131,9 @@ describe("DeleteProject", () => {
     expect(await reasonOf(remove("payments", auditor))).toBe(Reason.ROLE_REQUIRED);
     expect(await reasonOf(remove("payments", newUser()))).toBe(Reason.NOT_FOUND);
     expect(secrets.memory.told).toEqual([]);
-    expect(await reasonOf(remove("payments", newUser(owner.vaultId, Role.ADMIN)))).toBe(Reason.UNSPECIFIED);
+    expect(await reasonOf(remove("payments", newUser(owner.vaultId, Role.ADMIN)))).toBe(
+      Reason.UNSPECIFIED,
+    );
   });
 });
 
@@ -144,11 +155,18 @@ describe("RestoreProject", () => {
     expect(project).toMatchObject({ projectId, name: "payments", secrets: 0, deletedBy: "" });
     expect(secrets.memory.told).toEqual(["reinstate"]);
     expect(secrets.memory.events).toMatchObject([
-      { action: "project.restored", projectId, actorId: owner.userId, detail: { name: "payments" } },
+      {
+        action: "project.restored",
+        projectId,
+        actorId: owner.userId,
+        detail: { name: "payments" },
+      },
     ]);
     expect([...secrets.memory.retired]).toContain(secretId);
     expect((await secrets.call(owner, listSecrets, { projectId })).secrets).toEqual([]);
-    expect(await reasonOf(secrets.call(owner, restoreSecret, { secretId }))).toBe(Reason.UNSPECIFIED);
+    expect(await reasonOf(secrets.call(owner, restoreSecret, { secretId }))).toBe(
+      Reason.UNSPECIFIED,
+    );
   });
 
   test("of a living one changes nothing and records nothing", async () => {
@@ -192,7 +210,10 @@ describe.each(faults)("when $name", ({ cause }) => {
     expect(await reasonOf(step.change())).toBe(Reason.DEPENDENCY_UNAVAILABLE);
     mend(secrets);
     await step.change();
-    expect([await isDeleted(), secrets.memory.retired.has(projectId)]).toEqual([step.deleted, step.deleted]);
+    expect([await isDeleted(), secrets.memory.retired.has(projectId)]).toEqual([
+      step.deleted,
+      step.deleted,
+    ]);
   });
 
   test.each(changes)("$name that nobody repeats is settled", async (step) => {

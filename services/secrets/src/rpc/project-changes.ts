@@ -10,7 +10,10 @@ import { orNameTaken } from "./names.ts";
 import { type PublicParts, callerOf, recordOf } from "./records.ts";
 import { requireRole } from "./rights.ts";
 
-/** Deletes a project in which no secret lives, policy first. Whoever puts one into it meanwhile waits, or is waited for. */
+/**
+ * Deletes a project in which no secret lives, policy first. Whoever puts one into it meanwhile
+ * waits, or is waited for.
+ */
 export async function deleteProject(
   tx: Tx,
   context: ForwardContext,
@@ -22,7 +25,8 @@ export async function deleteProject(
   const project = await requireHeld(tx, vaultId, projectId);
   if (project.name !== name)
     throw fail(Reason.FIELD_INVALID, { field: "name", description: "is not the project's name" });
-  if (project.secrets > 0) throw fail(Reason.PROJECT_NOT_EMPTY, { secrets: String(project.secrets) });
+  if (project.secrets > 0)
+    throw fail(Reason.PROJECT_NOT_EMPTY, { secrets: String(project.secrets) });
   await parts.liveness.hide(tx, { vaultId, id: projectId });
   if (project.deletion) return project;
   await markDeleted(tx, projectId, userId);
@@ -31,7 +35,10 @@ export async function deleteProject(
   return requireHeld(tx, vaultId, projectId);
 }
 
-/** Brings a deleted project back, without the secrets that were deleted in it. Policy hears of it after the commit. */
+/**
+ * Brings a deleted project back, without the secrets that were deleted in it. Policy hears of it
+ * after the commit.
+ */
 export async function restoreProject(
   tx: Tx,
   context: ForwardContext,

@@ -4,7 +4,12 @@ import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/projec
 import { failureOf } from "@sallyport/rpc";
 import { type SigningUser, newUser } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type TestSecrets, addTestProject, reasonOf, startTestSecrets } from "../../testing/secrets.ts";
+import {
+  type TestSecrets,
+  addTestProject,
+  reasonOf,
+  startTestSecrets,
+} from "../../testing/secrets.ts";
 
 const { createProject, getProject, listProjects } = ProjectService.method;
 
@@ -58,7 +63,9 @@ describe("CreateProject", () => {
   });
 
   test("refuses a name that the vault has, also of two at once; another vault may have it", async () => {
-    const calls = [1, 2, 3].map(() => reasonOf(secrets.call(owner, createProject, { name: "payments" })));
+    const calls = [1, 2, 3].map(() =>
+      reasonOf(secrets.call(owner, createProject, { name: "payments" })),
+    );
     const reasons = await Promise.all(calls);
     expect(reasons.filter((reason) => reason === Reason.UNSPECIFIED).length).toBe(1);
     expect(reasons.filter((reason) => reason === Reason.ALREADY_EXISTS).length).toBe(2);
@@ -89,7 +96,9 @@ describe("CreateProject", () => {
     const request = secrets.deployment.forwardRequest(owner, createProject, { name: "payments" });
     await secrets.forwarding.forward(request);
     const { result } = await secrets.forwarding.forward(request);
-    expect(result.case === "refusal" ? result.value.reason : undefined).toBe(Reason.REQUEST_REJECTED);
+    expect(result.case === "refusal" ? result.value.reason : undefined).toBe(
+      Reason.REQUEST_REJECTED,
+    );
     expect(secrets.memory.registered.length).toBe(1);
   });
 });
@@ -109,13 +118,22 @@ describe("GetProject and ListProjects", () => {
   test("page by name", async () => {
     for (const name of ["beta", "alpha", "Zeta"]) await addTestProject(secrets, owner, name);
     const first = await secrets.call(owner, listProjects, { pageSize: 2 });
-    const rest = await secrets.call(owner, listProjects, { pageSize: 2, pageToken: first.nextPageToken });
-    expect([...first.projects, ...rest.projects].map(({ name }) => name)).toEqual(["Zeta", "alpha", "beta"]);
+    const rest = await secrets.call(owner, listProjects, {
+      pageSize: 2,
+      pageToken: first.nextPageToken,
+    });
+    expect([...first.projects, ...rest.projects].map(({ name }) => name)).toEqual([
+      "Zeta",
+      "alpha",
+      "beta",
+    ]);
     expect(rest.nextPageToken).toBe("");
   });
 
   test("refuse a token that no listing gave", async () => {
     const call = secrets.call(owner, listProjects, { pageToken: "not a token" });
-    await expect(call).rejects.toSatisfy((error) => failureOf(error).metadata["field"] === "page_token");
+    await expect(call).rejects.toSatisfy(
+      (error) => failureOf(error).metadata["field"] === "page_token",
+    );
   });
 });

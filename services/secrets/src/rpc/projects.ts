@@ -39,11 +39,14 @@ export function projectMethods(parts: PublicParts): ForwardMethods {
     },
     getProject: async (context, { key, ...request }) => {
       const keyword: ProjectKeyword =
-        key.case === "name" ? { by: "name", value: key.value } : { by: "project_id", value: key.value ?? "" };
+        key.case === "name"
+          ? { by: "name", value: key.value }
+          : { by: "project_id", value: key.value ?? "" };
       const { vaultId } = callerOf(context);
       const project = await findProject(parts.database, vaultId, keyword, scopeOf(request));
       // A name is known here alone; what is found, and what is not, is asked about.
-      const projectId = project?.projectId ?? (keyword.by === "name" ? newId("prj") : keyword.value);
+      const projectId =
+        project?.projectId ?? (keyword.by === "name" ? newId("prj") : keyword.value);
       await requireRole(context, parts, { projectId }, "project");
       if (!project) throw fail(Reason.NOT_FOUND, { field: "project" });
       return { project: shownProject(project) };
@@ -55,17 +58,23 @@ export function projectMethods(parts: PublicParts): ForwardMethods {
         scope: scopeOf(request),
         without: await hiddenProjectIds(context, parts),
       };
-      const page = pageOf(await listProjects(parts.database, callerOf(context).vaultId, found), pageSize);
+      const page = pageOf(
+        await listProjects(parts.database, callerOf(context).vaultId, found),
+        pageSize,
+      );
       return {
         projects: page.items.map(shownProject),
-        nextPageToken: page.last ? tokenOfPlace({ name: page.last.name, id: page.last.projectId }) : "",
+        nextPageToken: page.last
+          ? tokenOfPlace({ name: page.last.name, id: page.last.projectId })
+          : "",
       };
     },
   });
 }
 
-// Inside the transaction that noted the request: a replay has been refused before a key is made or an id registered.
-// What fails after the registration leaves policy an id that nothing will ever bear.
+// Inside the transaction that noted the request: a replay has been refused before a key is made or
+// an id registered. What fails after the registration leaves policy an id that nothing will ever
+// bear.
 async function createProject(
   tx: Tx,
   context: ForwardContext,
@@ -80,7 +89,9 @@ async function createProject(
   await peers.directory.registerResources({ vaultId, projectIds: [projectId] }).catch(rethrow);
   const createdAt = new Date(clock());
   const project = { projectId, vaultId, name, createdAt, createdBy: userId };
-  await orNameTaken(() => addProject(tx, project, { generation: firstGeneration, wrappedKey: projectKey }));
+  await orNameTaken(() =>
+    addProject(tx, project, { generation: firstGeneration, wrappedKey: projectKey }),
+  );
   const record = { ...recordOf(context, createdAt), projectId, detail: { name } };
   await outbox.record(tx, newEvent("secrets", "project.created", record));
   return { ...project, secrets: 0, deletion: undefined };

@@ -38,7 +38,10 @@ beforeEach(async () => {
   secretId = await addTestSecret(secrets, owner, projectId, "DB_URL");
 });
 
-/** Has one call stop at a peer, runs another meanwhile, then lets the first go on; returns both reasons. */
+/**
+ * Has one call stop at a peer, runs another meanwhile, then lets the first go on; returns both
+ * reasons.
+ */
 async function overtaken(
   peer: "seal" | "policy",
   first: () => Promise<unknown>,
@@ -58,7 +61,10 @@ const remove = () => deleteTestSecret(secrets, owner, secretId);
 const removeProject = () => secrets.call(owner, deleteProject, { projectId, name: "payments" });
 const restore = () => secrets.call(owner, restoreSecret, { secretId });
 
-/** Holds the secret as a purge does until its time is over, and has `run` begin before that and wait. */
+/**
+ * Holds the secret as a purge does until its time is over, and has `run` begin before that and
+ * wait.
+ */
 async function amidThePurge(run: () => Promise<unknown>): Promise<Reason> {
   await using database = openDatabase({ url: secrets.ownerUrl, applicationName: "test-owner" });
   const { running } = await database.transaction(async (tx) => {
@@ -96,7 +102,10 @@ test("of 50 new versions over the same one, one wins and the others learn the cu
   );
   expect(outcomes.filter((outcome) => outcome === 2).length).toBe(1);
   for (const outcome of outcomes.filter((one) => one !== 2))
-    expect(outcome).toMatchObject({ reason: Reason.VERSION_CONFLICT, metadata: { current_version: "2" } });
+    expect(outcome).toMatchObject({
+      reason: Reason.VERSION_CONFLICT,
+      metadata: { current_version: "2" },
+    });
   const { versions } = await secrets.call(owner, listVersions, { secretId });
   expect(versions.map(({ version }) => version)).toEqual([2, 1]);
   expect(await storedVersions()).toBe(2);
@@ -125,12 +134,18 @@ describe("what is overtaken", () => {
   test("the delete of a project by a new secret: that waits, and finds no project", async () => {
     await remove();
     const create = () => addTestSecret(secrets, owner, projectId, "NEXT");
-    expect(await overtaken("policy", removeProject, create)).toEqual([Reason.UNSPECIFIED, Reason.NOT_FOUND]);
+    expect(await overtaken("policy", removeProject, create)).toEqual([
+      Reason.UNSPECIFIED,
+      Reason.NOT_FOUND,
+    ]);
   });
 
   test("the delete of a project by a restore in it: that waits, and finds no project", async () => {
     await remove();
-    expect(await overtaken("policy", removeProject, restore)).toEqual([Reason.UNSPECIFIED, Reason.NOT_FOUND]);
+    expect(await overtaken("policy", removeProject, restore)).toEqual([
+      Reason.UNSPECIFIED,
+      Reason.NOT_FOUND,
+    ]);
   });
 
   test("a restore by the end of the 30 days, for which it waited: it finds nothing", async () => {
@@ -159,7 +174,10 @@ function randomOf(seed: number): (below: number) => number {
 
 const done = new Set<string>();
 
-/** Whatever people do at once and whichever peer fails, what is stored and what policy knows fit together in the end. */
+/**
+ * Whatever people do at once and whichever peer fails, what is stored and what policy knows fit
+ * together in the end.
+ */
 describe.each([1, 2, 3, 4])("a crowd, seed %d", (seed) => {
   test("leaves a state that holds together", { timeout: 60_000 }, async () => {
     const random = randomOf(seed);
@@ -202,7 +220,9 @@ describe.each([1, 2, 3, 4])("a crowd, seed %d", (seed) => {
     await Promise.all(
       Array.from({ length: 6 }, async () => {
         for (let n = 0; n < 25; n += 1)
-          await step().catch((error: unknown) => expect(expected).toContain(failureOf(error).reason));
+          await step().catch((error: unknown) =>
+            expect(expected).toContain(failureOf(error).reason),
+          );
       }),
     );
 
@@ -216,7 +236,12 @@ describe.each([1, 2, 3, 4])("a crowd, seed %d", (seed) => {
 
 test("every crowd together did everything", () => {
   expect([...done]).toEqual(
-    expect.arrayContaining(["secret.created", "secret.version.added", "secret.deleted", "secret.restored"]),
+    expect.arrayContaining([
+      "secret.created",
+      "secret.version.added",
+      "secret.deleted",
+      "secret.restored",
+    ]),
   );
 });
 
@@ -240,7 +265,8 @@ async function holdsTogether(): Promise<void> {
       Array.from({ length: currentVersion }, (_, at) => at + 1),
     );
     const count = (action: string) =>
-      secrets.memory.events.filter((event) => event.action === action && event.secretId === id).length;
+      secrets.memory.events.filter((event) => event.action === action && event.secretId === id)
+        .length;
     await expect
       .poll(() => count("secret.deleted") - count("secret.restored"), { timeout: 5_000 })
       .toBe(deletedAt === undefined ? 0 : 1);

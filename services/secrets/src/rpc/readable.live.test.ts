@@ -46,7 +46,8 @@ function policyAllows(...secretIds: string[]): void {
   secrets.memory.decide = () => ({ secrets: allowed, nextPageToken: secretIds.at(-1) ?? "" });
 }
 
-const list = (wanted: Record<string, string> = {}) => secrets.call(machine, listReadableSecrets, wanted);
+const list = (wanted: Record<string, string> = {}) =>
+  secrets.call(machine, listReadableSecrets, wanted);
 
 describe("ListReadableSecrets", () => {
   test("names what policy allows, in policy's order and with its page", async () => {
@@ -70,7 +71,14 @@ describe("ListReadableSecrets", () => {
     await list({ projectId });
     const asking = { vaultId: machine.vaultId, machineId: machine.userId, purpose: Purpose.LIST };
     expect(secrets.memory.asked).toMatchObject([
-      { ...asking, allGranted: true, projectId: "", pageToken, sourceIp: "192.0.2.7", secretIds: [] },
+      {
+        ...asking,
+        allGranted: true,
+        projectId: "",
+        pageToken,
+        sourceIp: "192.0.2.7",
+        secretIds: [],
+      },
       { ...asking, allGranted: false, projectId, pageToken: "" },
     ]);
   });
@@ -82,7 +90,10 @@ describe("ListReadableSecrets", () => {
     await deleteTestSecret(secrets, owner, second);
     secrets.memory.decide = () => ({
       secrets: [
-        ...[foreign, second, newId("sec")].map((secretId) => ({ secretId, refusal: Reason.UNSPECIFIED })),
+        ...[foreign, second, newId("sec")].map((secretId) => ({
+          secretId,
+          refusal: Reason.UNSPECIFIED,
+        })),
         { secretId: first, refusal: Reason.NOT_GRANTED },
       ],
     });

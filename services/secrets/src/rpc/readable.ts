@@ -1,4 +1,9 @@
-import { type ForwardContext, type ForwardMethods, type Principal, forwardMethod } from "@sallyport/evidence";
+import {
+  type ForwardContext,
+  type ForwardMethods,
+  type Principal,
+  forwardMethod,
+} from "@sallyport/evidence";
 import type { Tx } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import {
@@ -13,7 +18,9 @@ import { fail, failureOf, fromRefusal } from "@sallyport/rpc";
 import type { Peers } from "../peers.ts";
 import { describeSecrets } from "../store/envelopes.ts";
 
-/** What the listing needs: the names that secrets has, and policy to ask which a machine may read. */
+/**
+ * What the listing needs: the names that secrets has, and policy to ask which a machine may read.
+ */
 export type ReadableParts = { readonly database: Tx; readonly peers: Pick<Peers, "authorization"> };
 
 /** ListReadableSecrets: the ids and their order are policy's word, the names our own. */
@@ -23,7 +30,9 @@ export function readableMethods({ database, peers }: ReadableParts): ForwardMeth
     const readable = decisions.filter(({ refusal }) => refusal === Reason.UNSPECIFIED);
     const secretIds = readable.map(({ secretId }) => secretId);
     const known =
-      secretIds.length === 0 ? [] : await describeSecrets(database, machineOf(context).vaultId, secretIds);
+      secretIds.length === 0
+        ? []
+        : await describeSecrets(database, machineOf(context).vaultId, secretIds);
     const byId = new Map(known.map((secret) => [secret.secretId, secret]));
     const secrets = secretIds.flatMap((id) => byId.get(id) ?? []);
     return { secrets, nextPageToken };

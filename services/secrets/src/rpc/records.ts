@@ -20,7 +20,9 @@ export type PublicParts = {
 /** The user who asks and the vault that bounds everything he may touch. */
 export type Caller = { readonly userId: string; readonly vaultId: string };
 
-/** Returns the user behind a forwarded request. The role table admits only users to these methods. */
+/**
+ * Returns the user behind a forwarded request. The role table admits only users to these methods.
+ */
 export function callerOf({ principal }: ForwardContext): Caller {
   if (!principal) throw fail(Reason.ROLE_REQUIRED);
   return { userId: principal.id, vaultId: principal.vaultId };

@@ -4,7 +4,10 @@ import { fail } from "@sallyport/rpc";
 import type { Scope } from "../store/deletion.ts";
 import { type StoredSecret, findSecret } from "../store/secrets.ts";
 
-/** Returns a secret of the vault that a change is about, a living one unless told otherwise. NOT_FOUND without one. */
+/**
+ * Returns a secret of the vault that a change is about, a living one unless told otherwise.
+ * NOT_FOUND without one.
+ */
 export async function requireSecret(
   tx: Tx,
   vaultId: string,

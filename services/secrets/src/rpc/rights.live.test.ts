@@ -88,7 +88,8 @@ const methods: readonly {
   {
     name: "GetProject by name",
     needs: LISTER,
-    ask: (by, { projectName }) => secrets.call(by, projects.getProject, { key: named(projectName) }),
+    ask: (by, { projectName }) =>
+      secrets.call(by, projects.getProject, { key: named(projectName) }),
   },
   {
     name: "DeleteProject",
@@ -114,7 +115,8 @@ const methods: readonly {
   {
     name: "GetSecret by name",
     needs: LISTER,
-    ask: (by, { projectId }) => secrets.call(by, secretMethods.getSecret, { projectId, name: "DB_URL" }),
+    ask: (by, { projectId }) =>
+      secrets.call(by, secretMethods.getSecret, { projectId, name: "DB_URL" }),
   },
   {
     name: "ListVersions",
@@ -133,7 +135,9 @@ const methods: readonly {
     name: "RollbackSecret",
     needs: WRITER,
     ask: async (by, { secretId, projectId }) => {
-      const { secret } = await secrets.call(owner, secretMethods.getSecret, { secretId: place.secretId });
+      const { secret } = await secrets.call(owner, secretMethods.getSecret, {
+        secretId: place.secretId,
+      });
       const expectedVersion = Math.max(2, secret?.currentVersion ?? 0);
       const rollback = { secretId, projectId, expectedVersion, toVersion: 1 };
       return secrets.call(by, secretMethods.rollbackSecret, rollback);
@@ -153,7 +157,8 @@ const methods: readonly {
   {
     name: "UpdateSecret",
     needs: WRITER,
-    ask: (by, { secretId }) => secrets.call(by, secretMethods.updateSecret, { secretId, note: "x" }),
+    ask: (by, { secretId }) =>
+      secrets.call(by, secretMethods.updateSecret, { secretId, note: "x" }),
   },
   {
     name: "DeleteSecret",
@@ -163,7 +168,8 @@ const methods: readonly {
   {
     name: "RestoreSecret",
     needs: WRITER,
-    ask: (by, { deletedId }) => secrets.call(by, secretMethods.restoreSecret, { secretId: deletedId }),
+    ask: (by, { deletedId }) =>
+      secrets.call(by, secretMethods.restoreSecret, { secretId: deletedId }),
   },
 ];
 
@@ -182,7 +188,12 @@ async function state(): Promise<string> {
   const sql = "select t::text as row from secrets t union all select t::text from projects t";
   const rows = await secrets.database.query<{ row: string }>(sql);
   const { events, sealed, told: toPolicy } = secrets.memory;
-  return JSON.stringify([rows.map(({ row }) => row).toSorted(), events.length, sealed.length, toPolicy]);
+  return JSON.stringify([
+    rows.map(({ row }) => row).toSorted(),
+    events.length,
+    sealed.length,
+    toPolicy,
+  ]);
 }
 
 const texts: ReadonlyMap<ProjectRole, string> = new Map([
@@ -199,7 +210,9 @@ describe.each(methods)("$name", ({ needs, ask }) => {
     for (const role of [LISTER, WRITER, MANAGER].filter((one) => one < needs)) {
       give(role);
       const metadata = { project_role: texts.get(needs) };
-      expect(await told(ask)).toBe(JSON.stringify({ reason: Reason.PROJECT_ROLE_REQUIRED, metadata }));
+      expect(await told(ask)).toBe(
+        JSON.stringify({ reason: Reason.PROJECT_ROLE_REQUIRED, metadata }),
+      );
     }
     expect(await state()).toBe(before);
     give(needs);

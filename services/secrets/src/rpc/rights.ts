@@ -9,13 +9,13 @@ export type RoleTarget = { readonly projectId: string } | { readonly secretId: s
 
 type Parts = Pick<PublicParts, "peers">;
 
-// Policy knows which project a secret is in. Asking with the id that the request names, before anything is looked up here,
-// takes the same way for what is hidden as for what is nowhere.
+// Policy knows which project a secret is in. Asking with the id that the request names, before
+// anything is looked up here, takes the same way for what is hidden as for what is nowhere.
 
 /**
- * Requires of the signer the role that the method needs, by policy's word now. Throws Failure NOT_FOUND with that field
- * where the project is hidden from the signer or the vault has none, PROJECT_ROLE_REQUIRED, MACHINE_DISABLED (the signer
- * was removed) or DEPENDENCY_UNAVAILABLE.
+ * Requires of the signer the role that the method needs, by policy's word now. Throws Failure
+ * NOT_FOUND with that field where the project is hidden from the signer or the vault has none,
+ * PROJECT_ROLE_REQUIRED, MACHINE_DISABLED (the signer was removed) or DEPENDENCY_UNAVAILABLE.
  */
 export async function requireRole(
   context: ForwardContext,
@@ -23,7 +23,8 @@ export async function requireRole(
   target: RoleTarget,
   field: string,
 ): Promise<void> {
-  const asked = "secretId" in target ? { secretIds: [target.secretId] } : { projectIds: [target.projectId] };
+  const asked =
+    "secretId" in target ? { secretIds: [target.secretId] } : { projectIds: [target.projectId] };
   const { projectRoles, secretRoles } = await peers.roles
     .checkRoles({ ...signerOf(context), ...asked })
     .catch(rethrow);
@@ -33,7 +34,10 @@ export async function requireRole(
   if (!shown) throw fail(Reason.NOT_FOUND, { field });
 }
 
-/** Those of the secrets that the signer may see. Throws Failure MACHINE_DISABLED or DEPENDENCY_UNAVAILABLE. */
+/**
+ * Those of the secrets that the signer may see. Throws Failure MACHINE_DISABLED or
+ * DEPENDENCY_UNAVAILABLE.
+ */
 export async function shownSecretIds(
   context: ForwardContext,
   { peers }: Parts,
@@ -45,8 +49,14 @@ export async function shownSecretIds(
   return secretIds.filter((_, index) => shown[index] === true);
 }
 
-/** The projects that are hidden from the signer. Throws Failure MACHINE_DISABLED or DEPENDENCY_UNAVAILABLE. */
-export async function hiddenProjectIds(context: ForwardContext, { peers }: Parts): Promise<string[]> {
+/**
+ * The projects that are hidden from the signer. Throws Failure MACHINE_DISABLED or
+ * DEPENDENCY_UNAVAILABLE.
+ */
+export async function hiddenProjectIds(
+  context: ForwardContext,
+  { peers }: Parts,
+): Promise<string[]> {
   const { roles } = await peers.roles.listRoles(signerOf(context)).catch(rethrow);
   const shown = context.judge(roles.map(({ role }) => role));
   return roles.filter((_, index) => shown[index] !== true).map(({ projectId }) => projectId);

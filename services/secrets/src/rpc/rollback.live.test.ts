@@ -42,7 +42,13 @@ beforeEach(async () => {
 
 type Asked = Partial<{ projectId: string; expectedVersion: number; toVersion: number }>;
 const rollback = (changed: Asked = {}, by = owner) =>
-  secrets.call(by, rollbackSecret, { secretId, projectId, expectedVersion: 3, toVersion: 1, ...changed });
+  secrets.call(by, rollbackSecret, {
+    secretId,
+    projectId,
+    expectedVersion: 3,
+    toVersion: 1,
+    ...changed,
+  });
 const versions = async () =>
   (await secrets.call(owner, listVersions, { secretId })).versions.map((each) => [
     each.version,
@@ -60,7 +66,12 @@ describe("RollbackSecret", () => {
   test("stores the former value as the next version, as crypto sealed it, and records it", async () => {
     const former = await envelopeOf(1);
     const { secret } = await rollback();
-    expect(secret).toMatchObject({ secretId, currentVersion: 4, rollbackOf: 1, updatedBy: owner.userId });
+    expect(secret).toMatchObject({
+      secretId,
+      currentVersion: 4,
+      rollbackOf: 1,
+      updatedBy: owner.userId,
+    });
     expect(await versions()).toEqual([
       [4, 1],
       [3, 0],
@@ -73,7 +84,13 @@ describe("RollbackSecret", () => {
     expect([asked?.formerProjectKey, asked?.projectKey]).toEqual([key, key]);
     expect(await envelopeOf()).not.toEqual(former);
     expect(secrets.memory.events).toMatchObject([
-      { action: "secret.rolled_back", secretId, projectId, secretVersion: 4, actorId: owner.userId },
+      {
+        action: "secret.rolled_back",
+        secretId,
+        projectId,
+        secretVersion: 4,
+        actorId: owner.userId,
+      },
     ]);
     expect(secrets.memory.events[0]?.detail).toEqual({ name: "DB_URL", rollback_of: "1" });
   });
@@ -84,7 +101,11 @@ describe("RollbackSecret", () => {
       currentVersion: 5,
       rollbackOf: 3,
     });
-    const { secret } = await addTestVersion(secrets, owner, { projectId, secretId, expectedVersion: 5 });
+    const { secret } = await addTestVersion(secrets, owner, {
+      projectId,
+      secretId,
+      expectedVersion: 5,
+    });
     expect(secret).toMatchObject({ currentVersion: 6, rollbackOf: 0 });
   });
 
@@ -109,7 +130,10 @@ describe("RollbackSecret", () => {
   ])("is a conflict $name, and says which version is current", async ({ asked }) => {
     await rollback();
     const refused = await rollback(asked).then(() => undefined, failureOf);
-    expect(refused).toMatchObject({ reason: Reason.VERSION_CONFLICT, metadata: { current_version: "4" } });
+    expect(refused).toMatchObject({
+      reason: Reason.VERSION_CONFLICT,
+      metadata: { current_version: "4" },
+    });
     expect((await versions()).length).toBe(4);
   });
 
@@ -140,7 +164,9 @@ describe("RollbackSecret", () => {
 
   test("is for writers of the project", async () => {
     const { LISTER, WRITER } = ProjectRole;
-    expect(await reasonOf(rollback({}, newUser(owner.vaultId, Role.AUDITOR)))).toBe(Reason.ROLE_REQUIRED);
+    expect(await reasonOf(rollback({}, newUser(owner.vaultId, Role.AUDITOR)))).toBe(
+      Reason.ROLE_REQUIRED,
+    );
     const lister = newDeveloper(secrets, owner.vaultId, projectId, LISTER);
     expect(await reasonOf(rollback({}, lister))).toBe(Reason.PROJECT_ROLE_REQUIRED);
     const writer = newDeveloper(secrets, owner.vaultId, projectId, WRITER);
@@ -152,7 +178,9 @@ describe("RollbackSecret", () => {
     const request = secrets.deployment.forwardRequest(owner, rollbackSecret, body);
     await secrets.forwarding.forward(request);
     const { result } = await secrets.forwarding.forward(request);
-    expect(result.case === "refusal" ? result.value.reason : undefined).toBe(Reason.REQUEST_REJECTED);
+    expect(result.case === "refusal" ? result.value.reason : undefined).toBe(
+      Reason.REQUEST_REJECTED,
+    );
     expect(secrets.memory.resealed.length).toBe(1);
   });
 

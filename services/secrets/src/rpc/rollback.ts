@@ -13,8 +13,8 @@ import { requireRole } from "./rights.ts";
 import { conflict, requireKey, requireSameRequest } from "./writes.ts";
 
 /**
- * Stores the value of a former version as the next one, if the expected one is still current. A repeat of what the same
- * user did just before changes nothing: its answer may have been lost.
+ * Stores the value of a former version as the next one, if the expected one is still current. A
+ * repeat of what the same user did just before changes nothing: its answer may have been lost.
  */
 export async function rollbackSecret(
   tx: Tx,
@@ -42,7 +42,13 @@ export async function rollbackSecret(
   const by = { createdAt, createdBy: userId, rollbackOf: toVersion };
   await storeVersion(tx, { ...sealed, secretId, projectId, version, ...by });
   const detail = { name: secret.name, rollback_of: String(toVersion) };
-  const record = { ...recordOf(context, createdAt), projectId, secretId, secretVersion: version, detail };
+  const record = {
+    ...recordOf(context, createdAt),
+    projectId,
+    secretId,
+    secretVersion: version,
+    detail,
+  };
   await parts.outbox.record(tx, newEvent("secrets", "secret.rolled_back", record));
   return requireSecret(tx, vaultId, secretId);
 }
@@ -55,7 +61,8 @@ function isRepeat(
   return currentVersion === expectedVersion + 1 && rollbackOf === toVersion && updatedBy === userId;
 }
 
-// Crypto gets the evidence and verifies it for itself, likewise: the places of both envelopes are in the signed request.
+// Crypto gets the evidence and verifies it for itself, likewise: the places of both envelopes are
+// in the signed request.
 async function reseal(
   { signedRequest, credential, requestDigest }: ForwardContext,
   key: CurrentProjectKey,

@@ -23,8 +23,15 @@ import {
   newSecretRequest,
 } from "../../testing/secrets.ts";
 
-const { createSecret, getSecret, listSecrets, updateSecret, deleteSecret, restoreSecret, listVersions } =
-  SecretService.method;
+const {
+  createSecret,
+  getSecret,
+  listSecrets,
+  updateSecret,
+  deleteSecret,
+  restoreSecret,
+  listVersions,
+} = SecretService.method;
 
 let secrets: TestSecrets;
 let owner: SigningUser;
@@ -70,7 +77,13 @@ describe("UpdateSecret", () => {
     expect(secret).toMatchObject({ secretId, note, currentVersion: 1 });
     expect((await secrets.call(owner, getSecret, { secretId })).secret?.note).toBe(note);
     expect(secrets.memory.events).toMatchObject([
-      { action: "secret.updated", secretId, projectId, actorId: owner.userId, vaultId: owner.vaultId },
+      {
+        action: "secret.updated",
+        secretId,
+        projectId,
+        actorId: owner.userId,
+        vaultId: owner.vaultId,
+      },
     ]);
     expect(secrets.memory.events[0]?.detail).toEqual({ name: "DB_URL", changed: "note" });
     expect((await secrets.call(owner, updateSecret, { secretId, note: "" })).secret?.note).toBe("");
@@ -84,7 +97,8 @@ describe("UpdateSecret", () => {
     await deleteTestSecret(secrets, owner, secretId);
     await restore();
     expect(actionsOf(secrets).length).toBe(4);
-    for (const { detail } of secrets.memory.events) expect(Object.values(detail)).not.toContain(note);
+    for (const { detail } of secrets.memory.events)
+      expect(Object.values(detail)).not.toContain(note);
   });
 
   test("changes and records nothing when the note is the same", async () => {
@@ -109,7 +123,9 @@ describe("UpdateSecret", () => {
     const request = { ...newSecretRequest(owner, projectId, "OTHER"), note };
     expect(await reasonOf(secrets.call(owner, createSecret, request))).toBe(reason);
     if (reason === Reason.UNSPECIFIED)
-      expect((await secrets.call(owner, getSecret, { projectId, name: "OTHER" })).secret?.note).toBe(note);
+      expect(
+        (await secrets.call(owner, getSecret, { projectId, name: "OTHER" })).secret?.note,
+      ).toBe(note);
   });
 
   test("is for writers, and does not find what is deleted", async () => {
@@ -134,7 +150,13 @@ describe("DeleteSecret", () => {
     expect(secrets.memory.told).toEqual(["retire"]);
     expect(secrets.memory.retired).toContain(secretId);
     expect(secrets.memory.events).toMatchObject([
-      { action: "secret.deleted", secretId, projectId, actorId: owner.userId, detail: { name: "DB_URL" } },
+      {
+        action: "secret.deleted",
+        secretId,
+        projectId,
+        actorId: owner.userId,
+        detail: { name: "DB_URL" },
+      },
     ]);
     expect(await unsettled()).toEqual([]);
   });
@@ -203,7 +225,9 @@ describe("DeleteSecret", () => {
     await restore();
     secrets.memory.told.length = 0;
     const { result } = await secrets.forwarding.forward(request);
-    expect(result.case === "refusal" ? result.value.reason : undefined).toBe(Reason.REQUEST_REJECTED);
+    expect(result.case === "refusal" ? result.value.reason : undefined).toBe(
+      Reason.REQUEST_REJECTED,
+    );
     expect([secrets.memory.told, await isDeleted()]).toEqual([[], false]);
   });
 });
@@ -230,7 +254,13 @@ describe("RestoreSecret", () => {
     expect(secrets.memory.told).toEqual(["reinstate"]);
     expect(secrets.memory.retired).not.toContain(secretId);
     expect(secrets.memory.events).toMatchObject([
-      { action: "secret.restored", secretId, projectId, actorId: owner.userId, detail: { name: "DB_URL" } },
+      {
+        action: "secret.restored",
+        secretId,
+        projectId,
+        actorId: owner.userId,
+        detail: { name: "DB_URL" },
+      },
     ]);
     expect(await unsettled()).toEqual([]);
   });
@@ -269,8 +299,12 @@ describe("RestoreSecret", () => {
 
   test("is for writers, and finds nothing of another vault", async () => {
     const auditor = newUser(owner.vaultId, Role.AUDITOR);
-    expect(await reasonOf(secrets.call(auditor, restoreSecret, { secretId }))).toBe(Reason.ROLE_REQUIRED);
-    expect(await reasonOf(secrets.call(newUser(), restoreSecret, { secretId }))).toBe(Reason.NOT_FOUND);
+    expect(await reasonOf(secrets.call(auditor, restoreSecret, { secretId }))).toBe(
+      Reason.ROLE_REQUIRED,
+    );
+    expect(await reasonOf(secrets.call(newUser(), restoreSecret, { secretId }))).toBe(
+      Reason.NOT_FOUND,
+    );
     expect(secrets.memory.told).toEqual([]);
   });
 });
@@ -286,7 +320,9 @@ async function agreed(deleted: boolean): Promise<void> {
 describe.each(faults)("when $name", ({ cause }) => {
   test("a delete is not acknowledged; a later one finishes it, with one record", async () => {
     cause(secrets);
-    expect(await reasonOf(deleteTestSecret(secrets, owner, secretId))).toBe(Reason.DEPENDENCY_UNAVAILABLE);
+    expect(await reasonOf(deleteTestSecret(secrets, owner, secretId))).toBe(
+      Reason.DEPENDENCY_UNAVAILABLE,
+    );
     mend(secrets);
     await deleteTestSecret(secrets, owner, secretId);
     await agreed(true);
@@ -295,7 +331,9 @@ describe.each(faults)("when $name", ({ cause }) => {
 
   test("a delete that nobody repeats is settled: policy and the store agree", async () => {
     cause(secrets);
-    expect(await reasonOf(deleteTestSecret(secrets, owner, secretId))).toBe(Reason.DEPENDENCY_UNAVAILABLE);
+    expect(await reasonOf(deleteTestSecret(secrets, owner, secretId))).toBe(
+      Reason.DEPENDENCY_UNAVAILABLE,
+    );
     mend(secrets);
     await secrets.liveness.settleAll();
     await agreed(await isDeleted());

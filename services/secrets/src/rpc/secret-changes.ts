@@ -12,7 +12,10 @@ import { type PublicParts, callerOf, recordOf } from "./records.ts";
 import { requireSecret } from "./required.ts";
 import { requireRole } from "./rights.ts";
 
-/** Replaces the note. The record says that it changed, not what it says: notes may hold more than a log should keep. */
+/**
+ * Replaces the note. The record says that it changed, not what it says: notes may hold more than a
+ * log should keep.
+ */
 export async function updateSecret(
   tx: Tx,
   context: ForwardContext,
@@ -48,7 +51,12 @@ export async function deleteSecret(
   if (secret.deletion) return secret;
   await markDeleted(tx, secretId, userId);
   const { projectId, name } = secret;
-  const record = { ...recordOf(context, new Date(parts.clock())), projectId, secretId, detail: { name } };
+  const record = {
+    ...recordOf(context, new Date(parts.clock())),
+    projectId,
+    secretId,
+    detail: { name },
+  };
   await parts.outbox.record(tx, newEvent("secrets", "secret.deleted", record));
   return requireSecret(tx, vaultId, secretId, "restorable");
 }
@@ -64,14 +72,20 @@ export async function restoreSecret(
   await requireRole(context, parts, { secretId }, "secret_id");
   // The project first and then the secret, as when a secret is made.
   const { projectId } = await requireSecret(tx, vaultId, secretId, "restorable");
-  if (!(await keepProject(tx, vaultId, projectId))) throw fail(Reason.NOT_FOUND, { field: "project_id" });
+  if (!(await keepProject(tx, vaultId, projectId)))
+    throw fail(Reason.NOT_FOUND, { field: "project_id" });
   const secret = await holdSecret(tx, vaultId, secretId);
   if (!secret) throw fail(Reason.NOT_FOUND, { field: "secret_id" });
   await parts.liveness.promise(tx, { vaultId, id: secretId });
   if (!secret.deletion) return secret;
   await orNameTaken(() => markRestored(tx, secretId));
   const { name } = secret;
-  const record = { ...recordOf(context, new Date(parts.clock())), projectId, secretId, detail: { name } };
+  const record = {
+    ...recordOf(context, new Date(parts.clock())),
+    projectId,
+    secretId,
+    detail: { name },
+  };
   await parts.outbox.record(tx, newEvent("secrets", "secret.restored", record));
   return requireSecret(tx, vaultId, secretId);
 }

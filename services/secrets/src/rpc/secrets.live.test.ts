@@ -60,13 +60,25 @@ describe("CreateSecret", () => {
     const request = creation("DB_URL", { kind: ValueKind.FIELDS });
     const { secret } = await secrets.call(owner, createSecret, request);
     const { secretId } = request;
-    const expected = { secretId, projectId, name: "DB_URL", currentVersion: 1, kind: ValueKind.FIELDS };
-    expect(secret).toMatchObject({ ...expected, fieldNames: ["password", "user"], createdBy: owner.userId });
+    const expected = {
+      secretId,
+      projectId,
+      name: "DB_URL",
+      currentVersion: 1,
+      kind: ValueKind.FIELDS,
+    };
+    expect(secret).toMatchObject({
+      ...expected,
+      fieldNames: ["password", "user"],
+      createdBy: owner.userId,
+    });
     const { sealed, registered, events } = secrets.memory;
     expect(sealed[0]?.projectKey).toEqual(new TextEncoder().encode(`key ${projectId} 1`));
     expect(sealed[0]?.credential).toBeDefined();
     expect(sealed[0]).toMatchObject({ projectName: "payments", secretName: "DB_URL" });
-    expect(registered).toMatchObject([{ vaultId: owner.vaultId, secrets: [{ secretId, projectId }] }]);
+    expect(registered).toMatchObject([
+      { vaultId: owner.vaultId, secrets: [{ secretId, projectId }] },
+    ]);
     expect(events).toMatchObject([
       {
         action: "secret.created",
@@ -97,9 +109,9 @@ describe("CreateSecret", () => {
       metadata: { field: "secret_id" },
     });
     const other = await addTestProject(secrets, owner, "billing");
-    expect(await reasonOf(secrets.call(owner, createSecret, creation("DB_URL", { projectId: other })))).toBe(
-      Reason.UNSPECIFIED,
-    );
+    expect(
+      await reasonOf(secrets.call(owner, createSecret, creation("DB_URL", { projectId: other }))),
+    ).toBe(Reason.UNSPECIFIED);
   });
 
   test("takes no id but the one that its nonce gives in the vault, whatever exists", async () => {
@@ -115,7 +127,10 @@ describe("CreateSecret", () => {
     ])
       await expect(secrets.call(stranger, createSecret, request)).rejects.toMatchObject({
         reason: Reason.FIELD_INVALID,
-        metadata: { field: "secret_id", description: "it is not the id that id_nonce gives in this vault" },
+        metadata: {
+          field: "secret_id",
+          description: "it is not the id that id_nonce gives in this vault",
+        },
       });
     const fit = newSecretRequest(stranger, ofStranger, "A");
     expect(await reasonOf(secrets.call(stranger, createSecret, fit))).toBe(Reason.UNSPECIFIED);
@@ -151,7 +166,9 @@ describe("CreateSecret", () => {
   test.each(["crypto", "policy"] as const)("stores nothing while %s is away", async (peer) => {
     secrets.memory.down[peer] = true;
     const request = creation("DB_URL");
-    expect(await reasonOf(secrets.call(owner, createSecret, request))).toBe(Reason.DEPENDENCY_UNAVAILABLE);
+    expect(await reasonOf(secrets.call(owner, createSecret, request))).toBe(
+      Reason.DEPENDENCY_UNAVAILABLE,
+    );
     const { secretId } = request;
     secrets.memory.down[peer] = false;
     expect(await reasonOf(secrets.call(owner, getSecret, { secretId }))).toBe(Reason.NOT_FOUND);
@@ -161,14 +178,21 @@ describe("CreateSecret", () => {
   test("passes on what crypto refuses the value for", async () => {
     secrets.memory.refuse.seal = Reason.FIELD_INVALID;
     const call = secrets.call(owner, createSecret, creation("DB_URL"));
-    await expect(call).rejects.toMatchObject({ reason: Reason.FIELD_INVALID, metadata: { field: "value" } });
+    await expect(call).rejects.toMatchObject({
+      reason: Reason.FIELD_INVALID,
+      metadata: { field: "value" },
+    });
   });
 
   test("is for writers only", async () => {
     const auditor = newUser(owner.vaultId, Role.AUDITOR);
     const developer = newDeveloper(secrets, owner.vaultId, projectId, ProjectRole.WRITER);
-    expect(await reasonOf(secrets.call(auditor, createSecret, creation("A")))).toBe(Reason.ROLE_REQUIRED);
-    expect(await reasonOf(secrets.call(developer, createSecret, creation("A")))).toBe(Reason.UNSPECIFIED);
+    expect(await reasonOf(secrets.call(auditor, createSecret, creation("A")))).toBe(
+      Reason.ROLE_REQUIRED,
+    );
+    expect(await reasonOf(secrets.call(developer, createSecret, creation("A")))).toBe(
+      Reason.UNSPECIFIED,
+    );
   });
 });
 
@@ -177,7 +201,11 @@ describe("AddVersion", () => {
     const secretId = await addTestSecret(secrets, owner, projectId, "DB_URL");
     secrets.memory.events.length = 0;
     secrets.time.nowMs += 1000;
-    const { secret } = await addTestVersion(secrets, owner, { projectId, secretId, expectedVersion: 1 });
+    const { secret } = await addTestVersion(secrets, owner, {
+      projectId,
+      secretId,
+      expectedVersion: 1,
+    });
     expect(secret).toMatchObject({ secretId, currentVersion: 2 });
     expect(secret?.updatedAt).not.toEqual(secret?.createdAt);
     expect(secrets.memory.events).toMatchObject([
@@ -191,7 +219,9 @@ describe("AddVersion", () => {
     const secretId = await addTestSecret(secrets, owner, other, "API_KEY");
     secrets.memory.sealed.length = 0;
     await addTestVersion(secrets, owner, { projectId: other, secretId, expectedVersion: 1 });
-    expect(secrets.memory.sealed).toMatchObject([{ projectName: "billing", secretName: "API_KEY" }]);
+    expect(secrets.memory.sealed).toMatchObject([
+      { projectName: "billing", secretName: "API_KEY" },
+    ]);
   });
 
   test("of ten that expect the same version at once, one wins and the others learn the current one", async () => {
@@ -205,7 +235,10 @@ describe("AddVersion", () => {
     const outcomes = await Promise.all(calls);
     expect(outcomes.filter((outcome) => outcome === "won").length).toBe(1);
     for (const outcome of outcomes.filter((outcome) => outcome !== "won"))
-      expect(outcome).toMatchObject({ reason: Reason.VERSION_CONFLICT, metadata: { current_version: "2" } });
+      expect(outcome).toMatchObject({
+        reason: Reason.VERSION_CONFLICT,
+        metadata: { current_version: "2" },
+      });
     const { versions } = await secrets.call(owner, listVersions, { secretId });
     expect(versions.map(({ version }) => version)).toEqual([2, 1]);
   });
@@ -227,7 +260,9 @@ describe("AddVersion", () => {
     secrets.memory.sealed.length = 0;
     await secrets.forwarding.forward(request);
     const { result } = await secrets.forwarding.forward(request);
-    expect(result.case === "refusal" ? result.value.reason : undefined).toBe(Reason.REQUEST_REJECTED);
+    expect(result.case === "refusal" ? result.value.reason : undefined).toBe(
+      Reason.REQUEST_REJECTED,
+    );
     expect(secrets.memory.sealed.length).toBe(1);
   });
 });
@@ -239,8 +274,12 @@ describe("reading about secrets", () => {
       expect((await secrets.call(owner, getSecret, request)).secret?.secretId).toBe(secretId);
       expect(await reasonOf(secrets.call(stranger, getSecret, request))).toBe(Reason.NOT_FOUND);
     }
-    expect(await reasonOf(secrets.call(stranger, listSecrets, { projectId }))).toBe(Reason.NOT_FOUND);
-    expect(await reasonOf(secrets.call(stranger, listVersions, { secretId }))).toBe(Reason.NOT_FOUND);
+    expect(await reasonOf(secrets.call(stranger, listSecrets, { projectId }))).toBe(
+      Reason.NOT_FOUND,
+    );
+    expect(await reasonOf(secrets.call(stranger, listVersions, { secretId }))).toBe(
+      Reason.NOT_FOUND,
+    );
   });
 
   test("pages secrets by name and versions newest first", async () => {
@@ -261,7 +300,9 @@ describe("reading about secrets", () => {
       pageSize: 2,
       pageToken: newest.nextPageToken,
     });
-    expect([...newest.versions, ...oldest.versions].map(({ version }) => version)).toEqual([3, 2, 1]);
+    expect([...newest.versions, ...oldest.versions].map(({ version }) => version)).toEqual([
+      3, 2, 1,
+    ]);
     expect(oldest.nextPageToken).toBe("");
   });
 });

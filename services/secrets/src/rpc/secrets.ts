@@ -53,7 +53,11 @@ export function secretMethods(parts: PublicParts): ForwardMethods {
       const keyword = secretId === "" ? { projectId, name } : { secretId };
       const { vaultId } = callerOf(context);
       await requireRole(context, parts, secretId === "" ? { projectId } : { secretId }, "secret");
-      return { secret: shownSecret(await requireSecret(parts.database, vaultId, keyword, scopeOf(request))) };
+      return {
+        secret: shownSecret(
+          await requireSecret(parts.database, vaultId, keyword, scopeOf(request)),
+        ),
+      };
     },
     batchGetSecrets: async (context, { secretIds, ...request }) => {
       const { vaultId } = callerOf(context);
@@ -72,7 +76,9 @@ export function secretMethods(parts: PublicParts): ForwardMethods {
       const page = pageOf(await listSecrets(parts.database, vaultId, projectId, found), pageSize);
       return {
         secrets: page.items.map(shownSecret),
-        nextPageToken: page.last ? tokenOfPlace({ name: page.last.name, id: page.last.secretId }) : "",
+        nextPageToken: page.last
+          ? tokenOfPlace({ name: page.last.name, id: page.last.secretId })
+          : "",
       };
     },
     listVersions: async (context, { secretId, pageSize, pageToken }) => {

@@ -1,5 +1,10 @@
 import { randomBytes } from "node:crypto";
-import type { DescMethod, DescMethodUnary, DescService, MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  DescMethod,
+  DescMethodUnary,
+  DescService,
+  MessageInitShape,
+} from "@bufbuild/protobuf";
 import { FetchService } from "@sallyport/proto/gen/sallyport/secrets/internal/v1/fetch_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
@@ -50,7 +55,9 @@ beforeAll(async () => {
   return () => secrets[Symbol.asyncDispose]();
 });
 
-/** Ids that nothing bears: what a stranger is told about these he is told about the ids of others. */
+/**
+ * Ids that nothing bears: what a stranger is told about these he is told about the ids of others.
+ */
 const unknown = (): Known => ({
   projectId: newId("prj"),
   secretId: newId("sec"),
@@ -59,10 +66,13 @@ const unknown = (): Known => ({
 });
 
 type Requests<S extends DescService> = {
-  readonly [M in keyof S["method"]]: (ids: Known) => readonly MessageInitShape<S["method"][M]["input"]>[];
+  readonly [M in keyof S["method"]]: (
+    ids: Known,
+  ) => readonly MessageInitShape<S["method"][M]["input"]>[];
 };
 
-// Every method: one that is not here does not compile. Each with everything that it could be asked about others' things.
+// Every method: one that is not here does not compile. Each with everything that it could be asked
+// about others' things.
 const projectRequests: Requests<typeof ProjectService> = {
   createProject: () => [],
   listProjects: () => [{}, { showDeleted: true }],
@@ -72,7 +82,10 @@ const projectRequests: Requests<typeof ProjectService> = {
     { key: { case: "name", value: "web" } },
   ],
   deleteProject: ({ projectId }) => [{ projectId, name: "web" }],
-  restoreProject: ({ projectId, deletedProjectId }) => [{ projectId }, { projectId: deletedProjectId }],
+  restoreProject: ({ projectId, deletedProjectId }) => [
+    { projectId },
+    { projectId: deletedProjectId },
+  ],
 };
 const value = sealedValue();
 const secretRequests: Requests<typeof SecretService> = {
@@ -88,7 +101,9 @@ const secretRequests: Requests<typeof SecretService> = {
     { secretId: deletedId, showDeleted: true },
     { projectId, name: "DB_URL" },
   ],
-  batchGetSecrets: ({ secretId, deletedId }) => [{ secretIds: [secretId, deletedId], showDeleted: true }],
+  batchGetSecrets: ({ secretId, deletedId }) => [
+    { secretIds: [secretId, deletedId], showDeleted: true },
+  ],
   listSecrets: ({ projectId, deletedProjectId }) => [
     { projectId, showDeleted: true },
     { projectId: deletedProjectId, showDeleted: true },
@@ -126,7 +141,9 @@ async function everything(): Promise<unknown[]> {
   const tables = ["projects", "project_keys", "secrets", "versions", "unsettled"];
   const rows = await Promise.all(
     tables.map((table) =>
-      secrets.database.query(`select to_jsonb(t) as row from ${table} t order by to_jsonb(t)::text`),
+      secrets.database.query(
+        `select to_jsonb(t) as row from ${table} t order by to_jsonb(t)::text`,
+      ),
     ),
   );
   return rows;
@@ -136,7 +153,8 @@ describe.each([
   { service: ProjectService, requests: projectRequests },
   { service: SecretService, requests: secretRequests },
 ])("$service.typeName, asked by a stranger", ({ service, requests }) => {
-  const byName: Readonly<Record<string, (ids: Known) => readonly Record<string, unknown>[]>> = requests;
+  const byName: Readonly<Record<string, (ids: Known) => readonly Record<string, unknown>[]>> =
+    requests;
   test.each(service.methods.map((method) => ({ name: method.name, method })))(
     "$name answers about others' things as about nothing, and changes nothing",
     async ({ method }) => {

@@ -24,11 +24,17 @@ import { type PublicParts, callerOf, recordOf } from "./records.ts";
 import { requireSecret } from "./required.ts";
 import { requireRole } from "./rights.ts";
 
-type Sealed = Pick<SealResponse, "envelope" | "kind" | "fieldNames"> & { readonly keyGeneration: number };
+type Sealed = Pick<SealResponse, "envelope" | "kind" | "fieldNames"> & {
+  readonly keyGeneration: number;
+};
 
-// These writes run inside the transaction that noted the request, so a replay reaches neither crypto nor policy.
+// These writes run inside the transaction that noted the request, so a replay reaches neither
+// crypto nor policy.
 
-/** Makes a secret: crypto opens and seals the value, policy learns the id, then secret and version 1 are stored. */
+/**
+ * Makes a secret: crypto opens and seals the value, policy learns the id, then secret and version 1
+ * are stored.
+ */
 export async function createSecret(
   tx: Tx,
   context: ForwardContext,
@@ -37,7 +43,8 @@ export async function createSecret(
 ): Promise<StoredSecret> {
   const { userId, vaultId } = callerOf(context);
   const { secretId, projectId, name, note } = request;
-  // Security: before anything is looked up, so that what another vault has is refused as what is nowhere.
+  // Security: before anything is looked up, so that what another vault has is refused as what is
+  // nowhere.
   if (secretIdOf(vaultId, request.idNonce) !== secretId)
     throw fail(Reason.FIELD_INVALID, {
       field: "secret_id",
@@ -46,7 +53,8 @@ export async function createSecret(
   await requireRole(context, parts, { projectId }, "project_id");
   const danger = request.allowDangerousName ? undefined : dangerOf(name);
   if (danger !== undefined) throw fail(Reason.NAME_DANGEROUS, { name, description: danger });
-  if (!(await keepProject(tx, vaultId, projectId))) throw fail(Reason.NOT_FOUND, { field: "project_id" });
+  if (!(await keepProject(tx, vaultId, projectId)))
+    throw fail(Reason.NOT_FOUND, { field: "project_id" });
   const key = await requireKey(tx, vaultId, projectId);
   if (await findSecret(tx, vaultId, { projectId, name })) throw nameTaken();
   const sealed = await seal(context, key, name, parts);
@@ -57,12 +65,21 @@ export async function createSecret(
   await store(tx, { secretId, projectId, vaultId, name, note, createdAt, createdBy: userId });
   const by = { createdAt, createdBy: userId, rollbackOf: 0 };
   await storeVersion(tx, { ...sealed, secretId, projectId, version: 1, ...by });
-  const record = { ...recordOf(context, createdAt), projectId, secretId, secretVersion: 1, detail: { name } };
+  const record = {
+    ...recordOf(context, createdAt),
+    projectId,
+    secretId,
+    secretVersion: 1,
+    detail: { name },
+  };
   await parts.outbox.record(tx, newEvent("secrets", "secret.created", record));
   return requireSecret(tx, vaultId, secretId);
 }
 
-/** Stores the next version if the expected one is still current; of writers that expect the same, one wins. */
+/**
+ * Stores the next version if the expected one is still current; of writers that expect the same,
+ * one wins.
+ */
 export async function addVersion(
   tx: Tx,
   context: ForwardContext,
@@ -78,14 +95,21 @@ export async function addVersion(
   const key = await requireKey(tx, vaultId, projectId);
   const sealed = await seal(context, key, secret.name, parts);
   const createdAt = new Date(parts.clock());
-  // The update is the comparison that counts: the one above only spares crypto what is lost already.
+  // The update is the comparison that counts: the one above only spares crypto what is lost
+  // already.
   if (!(await advanceVersion(tx, { vaultId, secretId, expectedVersion }, createdAt)))
     throw conflict(await requireSecret(tx, vaultId, secretId));
   const version = expectedVersion + 1;
   const by = { createdAt, createdBy: userId, rollbackOf: 0 };
   await storeVersion(tx, { ...sealed, secretId, projectId, version, ...by });
   const detail = { name: secret.name };
-  const record = { ...recordOf(context, createdAt), projectId, secretId, secretVersion: version, detail };
+  const record = {
+    ...recordOf(context, createdAt),
+    projectId,
+    secretId,
+    secretVersion: version,
+    detail,
+  };
   await parts.outbox.record(tx, newEvent("secrets", "secret.version.added", record));
   return requireSecret(tx, vaultId, secretId);
 }
@@ -99,8 +123,9 @@ export function requireSameRequest(
     throw fail(Reason.INTERNAL, {}, new Error("crypto answered another request"));
 }
 
-// Crypto gets the evidence and verifies it for itself; what comes back is sealed, and names no plaintext. The names are
-// the stored ones: a value that a gateway sent elsewhere than the user meant was sealed for others and does not open.
+// Crypto gets the evidence and verifies it for itself; what comes back is sealed, and names no
+// plaintext. The names are the stored ones: a value that a gateway sent elsewhere than the user
+// meant was sealed for others and does not open.
 async function seal(
   { signedRequest, credential, requestDigest }: ForwardContext,
   key: CurrentProjectKey,
@@ -109,7 +134,13 @@ async function seal(
 ): Promise<Sealed> {
   if (!credential) throw fail(Reason.ROLE_REQUIRED);
   const sealed = await peers.seal
-    .seal({ signedRequest, credential, projectKey: key.wrappedKey, projectName: key.projectName, secretName })
+    .seal({
+      signedRequest,
+      credential,
+      projectKey: key.wrappedKey,
+      projectName: key.projectName,
+      secretName,
+    })
     .catch(rethrow);
   requireSameRequest(sealed, requestDigest);
   const { envelope, kind, fieldNames } = sealed;
@@ -117,7 +148,11 @@ async function seal(
 }
 
 /** The key that a project's new versions are sealed under. Throws Failure NOT_FOUND. */
-export async function requireKey(tx: Tx, vaultId: string, projectId: string): Promise<CurrentProjectKey> {
+export async function requireKey(
+  tx: Tx,
+  vaultId: string,
+  projectId: string,
+): Promise<CurrentProjectKey> {
   const key = await currentProjectKey(tx, vaultId, projectId);
   if (!key) throw fail(Reason.NOT_FOUND, { field: "project_id" });
   return key;
@@ -127,7 +162,8 @@ async function store(tx: Tx, secret: NewSecret): Promise<void> {
   try {
     await orNameTaken(() => addSecret(tx, secret));
   } catch (error) {
-    if (isUniqueViolation(error, "secrets_id")) throw fail(Reason.ALREADY_EXISTS, { field: "secret_id" });
+    if (isUniqueViolation(error, "secrets_id"))
+      throw fail(Reason.ALREADY_EXISTS, { field: "secret_id" });
     throw error;
   }
 }

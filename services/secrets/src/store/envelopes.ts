@@ -56,8 +56,14 @@ const envelopesSql = `
     join project_keys k on k.project_id = v.project_id and k.generation = v.key_generation
    order by asked.place`;
 
-/** Finds envelopes for each target, in the order of the targets, with one statement. What does not live is left out. */
-export async function findEnvelopes(db: Tx, targets: readonly FetchTarget[]): Promise<FoundEnvelope[][]> {
+/**
+ * Finds envelopes for each target, in the order of the targets, with one statement. What does not
+ * live is left out.
+ */
+export async function findEnvelopes(
+  db: Tx,
+  targets: readonly FetchTarget[],
+): Promise<FoundEnvelope[][]> {
   const asked = targets.flatMap(({ vaultId, secretIds, requestedVersion }, item) =>
     secretIds.map((secretId) => ({ item, vaultId, secretId, requestedVersion })),
   );

@@ -89,7 +89,10 @@ describe("the serving role", () => {
 
   const longAgo = "now() - interval '40 days'";
   test.each([
-    { name: "by deleting again", sql: `update secrets set deleted_at = ${longAgo}, deleted_by = 'x'` },
+    {
+      name: "by deleting again",
+      sql: `update secrets set deleted_at = ${longAgo}, deleted_by = 'x'`,
+    },
     {
       name: "by moving a deletion",
       sql: `update secrets set deleted_at = ${longAgo} where deleted_at is not null`,
@@ -107,7 +110,9 @@ describe("the serving role", () => {
     await serving.query(sql);
     for (const table of ["secrets", "projects"])
       expect(
-        await serving.query(`select 1 from ${table} where deleted_at < now() - interval '1 minute'`),
+        await serving.query(
+          `select 1 from ${table} where deleted_at < now() - interval '1 minute'`,
+        ),
       ).toEqual([]);
     expect(await purged()).toBe(0);
   });
@@ -133,7 +138,10 @@ describe("the serving role", () => {
     await serving.transaction(async (tx) => {
       await tx.query("select now()");
       await pause(300);
-      await tx.query("update secrets set deleted_at = now(), deleted_by = 'x' where secret_id = $1", [id]);
+      await tx.query(
+        "update secrets set deleted_at = now(), deleted_by = 'x' where secret_id = $1",
+        [id],
+      );
     });
     expect(await deletedAgo(id)).toBeLessThan(0.25);
   });
@@ -142,7 +150,9 @@ describe("the serving role", () => {
     await serving.transaction(async (tx) => {
       await tx.query("set local search_path = pg_temp, public");
       await tx.query("set local timezone = 'Pacific/Kiritimati'");
-      const rows = await tx.query("select public.purge_secrets(array(select secret_id from public.secrets))");
+      const rows = await tx.query(
+        "select public.purge_secrets(array(select secret_id from public.secrets))",
+      );
       expect(rows).toEqual([]);
     });
   });

@@ -46,18 +46,25 @@ const selection = `
          (select count(*)::int from secrets s where s.project_id = p.project_id and s.deleted_at is null) as secrets
     from projects p`;
 
-/** Stores a project with its first key. Throws a unique violation of projects_name when the name is taken. */
-export async function addProject(tx: Tx, project: NewProject, key: WrappedProjectKey): Promise<void> {
+/**
+ * Stores a project with its first key. Throws a unique violation of projects_name when the name is
+ * taken.
+ */
+export async function addProject(
+  tx: Tx,
+  project: NewProject,
+  key: WrappedProjectKey,
+): Promise<void> {
   const { projectId, vaultId, name, createdAt, createdBy } = project;
   await tx.query(
-    "insert into projects (project_id, vault_id, name, created_at, created_by) values ($1, $2, $3, $4, $5)",
+    "insert into projects (project_id, vault_id, name, created_at, created_by) values ($1, $2, " +
+      "$3, $4, $5)",
     [projectId, vaultId, name, createdAt, createdBy],
   );
-  await tx.query("insert into project_keys (project_id, generation, wrapped_key) values ($1, $2, $3)", [
-    projectId,
-    key.generation,
-    key.wrappedKey,
-  ]);
+  await tx.query(
+    "insert into project_keys (project_id, generation, wrapped_key) values ($1, $2, $3)",
+    [projectId, key.generation, key.wrappedKey],
+  );
 }
 
 /** Finds a project of the vault. */
@@ -91,14 +98,21 @@ export async function listProjects(
       where p.vault_id = $1 and (p.name, p.project_id) > ($2, $3) and ${inScope("p", "$4")}
         and p.project_id <> all($6::text[])
       order by p.name, p.project_id limit $5`,
-    [vaultId, page.after.name, page.after.id, page.scope === "restorable", page.limit, page.without],
+    [
+      vaultId,
+      page.after.name,
+      page.after.id,
+      page.scope === "restorable",
+      page.limit,
+      page.without,
+    ],
   );
   return rows.map(projectOf);
 }
 
 /**
- * Keeps a living project from being deleted until the transaction ends; false when the vault has none. Whoever puts a
- * living secret into a project holds it so.
+ * Keeps a living project from being deleted until the transaction ends; false when the vault has
+ * none. Whoever puts a living secret into a project holds it so.
  */
 export async function keepProject(tx: Tx, vaultId: string, projectId: string): Promise<boolean> {
   const rows = await tx.query(
@@ -109,7 +123,9 @@ export async function keepProject(tx: Tx, vaultId: string, projectId: string): P
   return rows.length > 0;
 }
 
-/** The newest key of a living project of the vault; undefined when the vault has no such project. */
+/**
+ * The newest key of a living project of the vault; undefined when the vault has no such project.
+ */
 export async function currentProjectKey(
   db: Tx,
   vaultId: string,

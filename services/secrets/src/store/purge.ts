@@ -6,7 +6,10 @@ export type Due = Resource & { readonly projectId: string; readonly name: string
 
 type Row = { id: string; vault_id: string; project_id: string; name: string };
 
-/** Secrets that are to be purged, oldest deletion first, held until the transaction ends; not those that another holds. */
+/**
+ * Secrets that are to be purged, oldest deletion first, held until the transaction ends; not those
+ * that another holds.
+ */
 export async function holdDueSecrets(tx: Tx, limit: number): Promise<Due[]> {
   const rows = await tx.query<Row>(
     `select secret_id as id, vault_id, project_id, name from secrets
@@ -29,19 +32,24 @@ export async function holdDueProjects(tx: Tx, limit: number): Promise<Due[]> {
   return rows.map(dueOf);
 }
 
-/** Purges those of the secrets that are due, by the database's own judgement; returns the ids of those that are gone. */
+/**
+ * Purges those of the secrets that are due, by the database's own judgement; returns the ids of
+ * those that are gone.
+ */
 export async function purgeSecrets(tx: Tx, secretIds: readonly string[]): Promise<string[]> {
-  const rows = await tx.query<{ id: string }>("select id from purge_secrets($1::text[]) as gone (id)", [
-    secretIds,
-  ]);
+  const rows = await tx.query<{ id: string }>(
+    "select id from purge_secrets($1::text[]) as gone (id)",
+    [secretIds],
+  );
   return rows.map(({ id }) => id);
 }
 
 /** Purges those of the projects that are due, with their keys, likewise. */
 export async function purgeProjects(tx: Tx, projectIds: readonly string[]): Promise<string[]> {
-  const rows = await tx.query<{ id: string }>("select id from purge_projects($1::text[]) as gone (id)", [
-    projectIds,
-  ]);
+  const rows = await tx.query<{ id: string }>(
+    "select id from purge_projects($1::text[]) as gone (id)",
+    [projectIds],
+  );
   return rows.map(({ id }) => id);
 }
 

@@ -62,7 +62,10 @@ const selection = `
          coalesce(v.rollback_of, 0) as rollback_of, ${deletionColumns("s")}
     from secrets s join versions v on v.secret_id = s.secret_id and v.version = s.current_version`;
 
-/** Stores a secret whose version 1 follows in the same transaction. Throws unique violations of secrets_id, secrets_name. */
+/**
+ * Stores a secret whose version 1 follows in the same transaction. Throws unique violations of
+ * secrets_id, secrets_name.
+ */
 export async function addSecret(tx: Tx, secret: NewSecret): Promise<void> {
   const { secretId, projectId, vaultId, name, note, createdBy, createdAt } = secret;
   await tx.query(
@@ -73,7 +76,10 @@ export async function addSecret(tx: Tx, secret: NewSecret): Promise<void> {
   );
 }
 
-/** Moves a living secret from the expected version to the next; false when another version is current. */
+/**
+ * Moves a living secret from the expected version to the next; false when another version is
+ * current.
+ */
 export async function advanceVersion(
   tx: Tx,
   secret: { readonly vaultId: string; readonly secretId: string; readonly expectedVersion: number },
@@ -87,7 +93,10 @@ export async function advanceVersion(
   return rows.length > 0;
 }
 
-/** Replaces the note of a living secret; false when it has that note already, or when there is no such secret. */
+/**
+ * Replaces the note of a living secret; false when it has that note already, or when there is no
+ * such secret.
+ */
 export async function changeNote(
   tx: Tx,
   vaultId: string,
@@ -110,7 +119,8 @@ export async function findSecret(
 ): Promise<StoredSecret | undefined> {
   if ("secretId" in keyword) return (await findSecrets(db, vaultId, [keyword.secretId], scope))[0];
   const rows = await db.query<Row>(
-    `${selection} where s.vault_id = $1 and s.project_id = $2 and s.name = $3 and s.deleted_at is null`,
+    `${selection} where s.vault_id = $1 and s.project_id = $2 and s.name = $3 and s.deleted_at ` +
+      "is null",
     [vaultId, keyword.projectId, keyword.name],
   );
   return rows.map(secretOf)[0];

@@ -14,7 +14,9 @@ export async function removeUnsettled(db: Tx, id: string): Promise<void> {
   await db.query("delete from unsettled where id = $1", [id]);
 }
 
-/** Puts one behind all others, so that what policy refuses does not keep it from hearing the rest. */
+/**
+ * Puts one behind all others, so that what policy refuses does not keep it from hearing the rest.
+ */
 export async function postponeUnsettled(db: Tx, id: string): Promise<void> {
   await db.query("update unsettled set since = clock_timestamp() where id = $1", [id]);
 }

@@ -18,7 +18,10 @@ export type SealedVersion = StoredVersion & {
   readonly wrappedProjectKey: Uint8Array;
 };
 
-/** A version to store: the envelope as crypto made it, and the project key under which it was sealed. */
+/**
+ * A version to store: the envelope as crypto made it, and the project key under which it was
+ * sealed.
+ */
 export type NewVersion = StoredVersion & {
   readonly secretId: string;
   readonly projectId: string;
@@ -77,7 +80,10 @@ export async function listVersions(
   return rows.map(versionOf);
 }
 
-/** Finds one version of a secret of the vault, with its envelope and the key that it was sealed under. */
+/**
+ * Finds one version of a secret of the vault, with its envelope and the key that it was sealed
+ * under.
+ */
 export async function findVersion(
   db: Tx,
   vaultId: string,

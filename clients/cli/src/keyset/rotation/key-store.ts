@@ -94,7 +94,9 @@ async function fit<T>(file: string, read: () => Promise<T>): Promise<T> {
     return await read();
   } catch (cause) {
     const known =
-      cause instanceof KeyFileError || cause instanceof EnvelopeError || cause instanceof WrongKekError;
+      cause instanceof KeyFileError ||
+      cause instanceof EnvelopeError ||
+      cause instanceof WrongKekError;
     if (!known) throw cause;
     throw new KeysetFileError(`${file} cannot be used: ${cause.message}`, { cause });
   }

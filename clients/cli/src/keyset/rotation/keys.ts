@@ -4,7 +4,10 @@ import { publishedKeys } from "./published-keys.ts";
 import { sharedKeys } from "./shared-keys.ts";
 import type { Standing } from "./standing.ts";
 
-/** What the steps of a rotation do to the keys of one place. Each of them leaves whole files, and may be repeated. */
+/**
+ * What the steps of a rotation do to the keys of one place. Each of them leaves whole files, and
+ * may be repeated.
+ */
 export type RotatingKeys = {
   standing(): Promise<Standing>;
   /** Makes the key that comes. */
@@ -21,7 +24,10 @@ export type RotatingKeys = {
 export type KeysetInHand = {
   claims(): Promise<KeysetClaims>;
   sign(keys: KeysetClaims["keys"]): Promise<void>;
-  /** Gives it to the processes that a step which was cut off left with the one before; tells whether there were any. */
+  /**
+   * Gives it to the processes that a step which was cut off left with the one before; tells whether
+   * there were any.
+   */
   settle(): Promise<boolean>;
 };
 

@@ -3,7 +3,15 @@ import { KeyUse } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.t
 import { type AnswerOwner, answerOwners } from "@sallyport/proto/signing";
 
 /** The uses of keys, as they are typed. */
-export const rotatedUses = ["credential", "permit", "slip", "sealing", "reply", "log", "answer"] as const;
+export const rotatedUses = [
+  "credential",
+  "permit",
+  "slip",
+  "sealing",
+  "reply",
+  "log",
+  "answer",
+] as const;
 /** One of them. */
 export type RotatedUse = (typeof rotatedUses)[number];
 
@@ -21,12 +29,20 @@ export type DeploymentFiles = {
   readonly kek: string;
 };
 
-const folderOf = { credential: "identity", permit: "policy", slip: "secrets", log: "audit" } as const;
+const folderOf = {
+  credential: "identity",
+  permit: "policy",
+  slip: "secrets",
+  log: "audit",
+} as const;
 const followers = ["gateway", "audit", "crypto", "policy", "secrets", "identity"];
 const minuteMs = 60_000;
 const dayMs = 86_400_000;
 
-/** How long to wait before an accepted key is preferred: every process looks at its files every five seconds. */
+/**
+ * How long to wait before an accepted key is preferred: every process looks at its files every five
+ * seconds.
+ */
 export const takeUpMs = minuteMs;
 
 /** The files of a deployment: a folder with one for each process, as the start lays it out. */
@@ -69,9 +85,10 @@ export function keyUseOf({ use }: Place): KeyUse | undefined {
 }
 
 /**
- * For how long something that an old key made may still be on its way, in milliseconds, counted from when its successor is
- * preferred (SIGNING §10), with a minute in which processes take that up. A value is sealed to what a keyset prefers for
- * as long as that keyset is valid. What the log key signed is verified by the public half, which stays.
+ * For how long something that an old key made may still be on its way, in milliseconds, counted
+ * from when its successor is preferred (SIGNING §10), with a minute in which processes take that
+ * up. A value is sealed to what a keyset prefers for as long as that keyset is valid. What the log
+ * key signed is verified by the public half, which stays.
  */
 export function lifeMs({ use }: Place, keysetMs: number): number {
   const lives = {

@@ -13,8 +13,9 @@ import { type DeploymentFiles, type Place, keyUseOf } from "./place.ts";
 import { type PlacedKey, type Standing, aroundPreferred } from "./standing.ts";
 
 /**
- * Keys whose public halves are in the keyset. Their private halves are in the holder's file, the newest first, before the
- * keyset names them, and until it does no more: which of them signs is the keyset's word alone.
+ * Keys whose public halves are in the keyset. Their private halves are in the holder's file, the
+ * newest first, before the keyset names them, and until it does no more: which of them signs is the
+ * keyset's word alone.
  */
 export function publishedKeys(
   place: Place,
@@ -24,10 +25,14 @@ export function publishedKeys(
 ): RotatingKeys {
   const { use } = place;
   const store =
-    use === "sealing" || use === "reply" ? keyringStore(files, use) : keyFileStore(files.keyFile(place));
+    use === "sealing" || use === "reply"
+      ? keyringStore(files, use)
+      : keyFileStore(files.keyFile(place));
   const mine = (key: PublicKey): boolean => isOf(place, key);
   /** Signs a keyset with these keys of the place, in this order. */
-  const publish = async (order: (known: readonly PublicKey[]) => readonly PublicKey[]): Promise<void> => {
+  const publish = async (
+    order: (known: readonly PublicKey[]) => readonly PublicKey[],
+  ): Promise<void> => {
     const { keys } = await keyset.claims();
     await keyset.sign([...order(keys.filter(mine)), ...keys.filter((key) => !mine(key))]);
   };
@@ -40,7 +45,8 @@ export function publishedKeys(
       const { keys } = await keyset.claims();
       if (keys.length >= maxKeysetKeys)
         throw new KeysetFileError(
-          `the keyset holds ${keys.length} keys, and no more fit: finish the rotations that are under way first`,
+          `the keyset holds ${keys.length} keys, and no more fit: finish the rotations that are ` +
+            "under way first",
         );
       await store.replace([newKeyFor(place), ...(await store.read())]);
     },
@@ -50,7 +56,13 @@ export function publishedKeys(
       if (!entry || keyUse === undefined) throw new Error("there is no key to accept");
       const publicKey = publicHalf(place, entry.key);
       const holder = place.holder ?? "";
-      const added = create(PublicKeySchema, { keyId: entry.keyId, use: keyUse, holder, publicKey, since });
+      const added = create(PublicKeySchema, {
+        keyId: entry.keyId,
+        use: keyUse,
+        holder,
+        publicKey,
+        since,
+      });
       await publish(([preferred, ...rest]) => [...(preferred ? [preferred] : []), added, ...rest]);
     },
     async prefer({ preferred, coming }) {
@@ -64,7 +76,8 @@ export function publishedKeys(
     async retire({ former }) {
       const gone = new Set(former.map(({ keyId }) => keyId));
       const { keys } = await keyset.claims();
-      // The log's public halves stay: what they signed is to be verified for as long as there are records.
+      // The log's public halves stay: what they signed is to be verified for as long as there are
+      // records.
       if (use !== "log" && keys.some((key) => mine(key) && gone.has(key.keyId)))
         await publish((known) => known.filter(({ keyId }) => !gone.has(keyId)));
       else await keyset.settle();
@@ -76,7 +89,11 @@ export function publishedKeys(
   };
 }
 
-async function standingOf(place: Place, store: KeyStore, { keys }: KeysetClaims): Promise<Standing> {
+async function standingOf(
+  place: Place,
+  store: KeyStore,
+  { keys }: KeysetClaims,
+): Promise<Standing> {
   const published = keys.filter((key) => isOf(place, key));
   const [first] = published;
   if (!first) throw new KeysetFileError("the keyset has no such key");
@@ -85,7 +102,8 @@ async function standingOf(place: Place, store: KeyStore, { keys }: KeysetClaims)
     const named = published.find((candidate) => candidate.keyId === keyId);
     if (named && Buffer.compare(named.publicKey, publicHalf(place, key)) !== 0)
       throw new KeysetFileError(
-        `${store.file} and the keyset have different keys under the id ${keyId}: put the file back from a copy`,
+        `${store.file} and the keyset have different keys under the id ${keyId}: put the file ` +
+          "back from a copy",
       );
   }
   const ids = held.map(({ keyId }) => keyId);
@@ -98,7 +116,8 @@ async function standingOf(place: Place, store: KeyStore, { keys }: KeysetClaims)
   return {
     place,
     preferred: placed(first.keyId),
-    coming: newer === undefined ? undefined : { ...placed(newer), accepted: others.includes(newer) },
+    coming:
+      newer === undefined ? undefined : { ...placed(newer), accepted: others.includes(newer) },
     former: [...older.map(placed), ...(stays ? [] : unheld)],
     kept: stays ? unheld : [],
   };

@@ -53,7 +53,10 @@ afterEach(() => rmSync(deployment, { recursive: true, force: true }));
 const entry = (keyId: string): KeyFileEntry => ({ keyId, key: randomBytes(32) });
 const isSigned = (place: Place): boolean => keyUseOf(place) !== undefined;
 
-/** A deployment as its ceremony leaves it: a key of each place, a keyset of them and a copy for each process. */
+/**
+ * A deployment as its ceremony leaves it: a key of each place, a keyset of them and a copy for each
+ * process.
+ */
 async function makeDeployment(): Promise<void> {
   const files = filesIn(deployment);
   const held = new Map(
@@ -64,7 +67,12 @@ async function makeDeployment(): Promise<void> {
   writeFileSync(files.kek, formatKeyFile([{ keyId: "kek-1", key: kek }]), { mode: 0o600 });
   const of = (use: keyof Keyring): KeyFileEntry[] =>
     [...held].filter(([place]) => place.use === use).map(([, key]) => key);
-  const keyring = { permit: of("permit"), slip: of("slip"), sealing: of("sealing"), reply: of("reply") };
+  const keyring = {
+    permit: of("permit"),
+    slip: of("slip"),
+    sealing: of("sealing"),
+    reply: of("reply"),
+  };
   writeFileSync(files.keyring, await sealKeyring(createFileKek(kek), keyring), { mode: 0o600 });
   for (const [place, key] of held)
     if (!["sealing", "reply"].includes(place.use))
@@ -88,7 +96,10 @@ const take = (place: Place, step: RotationStep, afterMs = 0, more: Partial<Rotat
 const keyringOf = async (): Promise<Keyring> =>
   openKeyring(createFileKek(kek), readFileSync(filesIn(deployment).keyring));
 
-/** The ids of the private keys of a place, the newest first: of who makes, and of who takes what was made. */
+/**
+ * The ids of the private keys of a place, the newest first: of who makes, and of who takes what was
+ * made.
+ */
 async function heldIds(place: Place): Promise<readonly string[]> {
   const files = filesIn(deployment);
   const ids = (keys: readonly KeyFileEntry[]) => keys.map(({ keyId }) => keyId);
@@ -97,7 +108,10 @@ async function heldIds(place: Place): Promise<readonly string[]> {
 }
 
 /** The ids that are accepted for a place, the preferred one first, by every process alike. */
-async function acceptedIds(place: Place, file = filesOf(filesIn(deployment).dir).keyset): Promise<string[]> {
+async function acceptedIds(
+  place: Place,
+  file = filesOf(filesIn(deployment).dir).keyset,
+): Promise<string[]> {
   if (place.use === "permit" || place.use === "slip") {
     const [signing = ""] = await heldIds(place);
     const taken = (await keyringOf())[place.use].map(({ keyId }) => keyId);
@@ -149,8 +163,8 @@ function putBack(files: Tree): void {
 }
 
 /**
- * Runs a step and gives the files that it changed, in the order in which they were put in place. The kernel tells it: times
- * of files written in the same few milliseconds are equal.
+ * Runs a step and gives the files that it changed, in the order in which they were put in place.
+ * The kernel tells it: times of files written in the same few milliseconds are equal.
  */
 async function changedBy(step: () => Promise<unknown>): Promise<string[]> {
   const before = tree();
@@ -169,7 +183,10 @@ async function changedBy(step: () => Promise<unknown>): Promise<string[]> {
   return paths.toSorted((one, other) => told.lastIndexOf(one) - told.lastIndexOf(other));
 }
 
-/** The trees that a step leaves when it is cut off after its first, second, … write; without and with all of them, too. */
+/**
+ * The trees that a step leaves when it is cut off after its first, second, … write; without and
+ * with all of them, too.
+ */
 function cutOff(before: Tree, after: Tree, changed: readonly string[]): Tree[] {
   const written = changed.map((path) => [path, after.get(path)] as const).filter(isThere);
   return Array.from(
@@ -247,7 +264,8 @@ describe.each(allPlaces.map((place) => ({ name: nameOf(place), place })))("$name
             step,
           ).toBe(true);
         await take(place, step, afterMs, { hurry: true });
-        const ids = step === "accept" ? (await acceptedIds(place)).slice(0, 1) : await acceptedIds(place);
+        const ids =
+          step === "accept" ? (await acceptedIds(place)).slice(0, 1) : await acceptedIds(place);
         expect(ids).toEqual(step === "accept" ? accepted.slice(0, 1) : accepted);
         expect((await acceptedIds(place)).length).toBe(accepted.length);
         expect((await heldIds(place)).length).toBe(held.length);
@@ -338,7 +356,9 @@ describe("a rotation", () => {
     ]);
     for (const use of ["credential", "reply", "permit", "sealing"] as const)
       expect(await acceptedIds({ use }), use).toHaveLength(2);
-    await underLock(dir, () => expect(renew()).rejects.toThrow("another command is changing the keyset"));
+    await underLock(dir, () =>
+      expect(renew()).rejects.toThrow("another command is changing the keyset"),
+    );
   });
 
   test("a renewal in between changes nothing about it", async () => {

@@ -27,22 +27,29 @@ export type Rotated = {
   readonly next: ReturnType<typeof nextStep>;
 };
 
-/** A step is not due: it is too early, or another one comes first. Nothing is wrong with the files. */
+/**
+ * A step is not due: it is too early, or another one comes first. Nothing is wrong with the files.
+ */
 export class NotDueError extends KeysetFileError {
   override readonly name = "NotDueError";
-  /** From when on the step may be taken, in Unix milliseconds; undefined when another comes first. */
+  /**
+   * From when on the step may be taken, in Unix milliseconds; undefined when another comes first.
+   */
   readonly fromMs: number | undefined;
 
   constructor(message: string, fromMs?: number) {
-    super(message, { next: 'see how far it is with "sallyport keyset show FILE --deployment FOLDER"' });
+    super(message, {
+      next: 'see how far it is with "sallyport keyset show FILE --deployment FOLDER"',
+    });
     this.fromMs = fromMs;
   }
 }
 
 /**
- * Takes one step of a rotation: accept makes the new key and has it accepted, prefer has it sign, retire takes the old one
- * away. Each may be repeated, and a step that was cut off is finished by the same step. Throws KeysetFileError, having
- * changed nothing, when another step is due or it is too early.
+ * Takes one step of a rotation: accept makes the new key and has it accepted, prefer has it sign,
+ * retire takes the old one away. Each may be repeated, and a step that was cut off is finished by
+ * the same step. Throws KeysetFileError, having changed nothing, when another step is due or it is
+ * too early.
  */
 export async function rotate(options: RotateOptions): Promise<Rotated> {
   const files = filesIn(options.deployment);
@@ -51,14 +58,17 @@ export async function rotate(options: RotateOptions): Promise<Rotated> {
     const keys = keysOf(options.place, files, keyset, options.nowMs);
     const before = await keys.standing();
     const changed =
-      (await take(before, keys, options, await keysetMs(keyset, options))) || (await keyset.settle());
+      (await take(before, keys, options, await keysetMs(keyset, options))) ||
+      (await keyset.settle());
     const standing = await keys.standing();
     const next = nextStep(standing, await keysetMs(keyset, options));
     return { standing, changed, next };
   });
 }
 
-/** How far the rotation of a place is. Throws KeysetFileError when its files do not belong together. */
+/**
+ * How far the rotation of a place is. Throws KeysetFileError when its files do not belong together.
+ */
 export async function standingOf(
   deployment: string,
   place: Place,
@@ -85,7 +95,8 @@ type Step = typeof take;
 const accept: Step = async ({ place, coming, former }, keys) => {
   if (former.length > 0)
     throw new NotDueError(
-      `the rotation of ${nameOf(place)} is not at its end: ${idsOf(former)} has to be retired first`,
+      `the rotation of ${nameOf(place)} is not at its end: ${idsOf(former)} has to be retired ` +
+        "first",
     );
   if (coming?.accepted === true) return false;
   if (!coming) await keys.make();
@@ -98,7 +109,8 @@ const prefer: Step = async (standing, keys, options) => {
   if (!coming && former.length > 0) return false;
   if (coming?.accepted !== true)
     throw new NotDueError(
-      `there is no accepted key to prefer for ${nameOf(place)}: run the step accept ${coming ? "again" : "first"}`,
+      `there is no accepted key to prefer for ${nameOf(place)}: run the step accept ` +
+        (coming ? "again" : "first"),
     );
   const why = "every process has to have taken the new key up";
   wait(coming.sinceMs + takeUpMs, options, why);
@@ -110,7 +122,8 @@ const retire: Step = async (standing, keys, options, leftMs) => {
   const { place, preferred, coming, former } = standing;
   if (coming)
     throw new NotDueError(
-      `${coming.keyId} is not preferred yet: run the step ${coming.accepted ? "prefer" : "accept"} first`,
+      `${coming.keyId} is not preferred yet: run the step ` +
+        `${coming.accepted ? "prefer" : "accept"} first`,
     );
   if (former.length === 0) return false;
   wait(preferred.sinceMs + lifeMs(place, leftMs), options, `${idsOf(former)} is still needed`);
@@ -121,7 +134,10 @@ const retire: Step = async (standing, keys, options, leftMs) => {
 function wait(fromMs: number, { step, nowMs, hurry = false }: RotateOptions, why: string): void {
   if (hurry || nowMs >= fromMs) return;
   const from = new Date(fromMs).toISOString();
-  throw new NotDueError(`it is too early for ${step}: ${why}; run it again from ${from} on`, fromMs);
+  throw new NotDueError(
+    `it is too early for ${step}: ${why}; run it again from ${from} on`,
+    fromMs,
+  );
 }
 
 function idsOf(keys: readonly { readonly keyId: string }[]): string {

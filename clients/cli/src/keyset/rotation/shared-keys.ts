@@ -5,13 +5,18 @@ import type { DeploymentFiles, Place } from "./place.ts";
 import { type PlacedKey, aroundPreferred } from "./standing.ts";
 
 /**
- * Keys that two processes share: crypto takes every one of its keyring, the newest first, and the other process vouches
- * with the first of its file. When a key took its place is told by when its file was replaced, which a copy put back can
- * only make later.
+ * Keys that two processes share: crypto takes every one of its keyring, the newest first, and the
+ * other process vouches with the first of its file. When a key took its place is told by when its
+ * file was replaced, which a copy put back can only make later.
  */
-export function sharedKeys(place: Place, use: "permit" | "slip", files: DeploymentFiles): RotatingKeys {
+export function sharedKeys(
+  place: Place,
+  use: "permit" | "slip",
+  files: DeploymentFiles,
+): RotatingKeys {
   const [keyring, signing] = [keyringStore(files, use), keyFileStore(files.keyFile(place))];
-  const make = async (): Promise<void> => keyring.replace([newKeyFor(place), ...(await keyring.read())]);
+  const make = async (): Promise<void> =>
+    keyring.replace([newKeyFor(place), ...(await keyring.read())]);
   return {
     make,
     // What is in the keyring is accepted.
@@ -24,7 +29,8 @@ export function sharedKeys(place: Place, use: "permit" | "slip", files: Deployme
         const other = taken.find((candidate) => candidate.keyId === keyId);
         if (other && Buffer.compare(other.key, key) !== 0)
           throw new KeysetFileError(
-            `${signing.file} and the keyring have different keys under the id ${keyId}: put the file back from a copy`,
+            `${signing.file} and the keyring have different keys under the id ${keyId}: put the ` +
+              "file back from a copy",
           );
       }
       const ids = taken.map(({ keyId }) => keyId);
@@ -36,7 +42,8 @@ export function sharedKeys(place: Place, use: "permit" | "slip", files: Deployme
       return {
         place,
         preferred: placed(first.keyId),
-        coming: newer === undefined ? undefined : { keyId: newer, sinceMs: takenMs, accepted: true },
+        coming:
+          newer === undefined ? undefined : { keyId: newer, sinceMs: takenMs, accepted: true },
         former: [...former].map(placed),
         kept: [],
       };

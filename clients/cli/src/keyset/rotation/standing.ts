@@ -26,7 +26,10 @@ export type Standing = {
 export type NextStep = { readonly step: RotationStep; readonly fromMs: number };
 
 /** The step that comes next; `keysetMs` is for how long the keyset is still valid. */
-export function nextStep({ place, preferred, coming, former }: Standing, keysetMs: number): NextStep {
+export function nextStep(
+  { place, preferred, coming, former }: Standing,
+  keysetMs: number,
+): NextStep {
   if (coming?.accepted === true) return { step: "prefer", fromMs: coming.sinceMs + takeUpMs };
   if (coming !== undefined || former.length === 0) return { step: "accept", fromMs: 0 };
   return { step: "retire", fromMs: preferred.sinceMs + lifeMs(place, keysetMs) };
@@ -40,7 +43,10 @@ export type KeysInOrder = {
   readonly preferred: string;
 };
 
-/** The keys before and after the preferred one. Throws KeysetFileError when they are in no order that a step leaves. */
+/**
+ * The keys before and after the preferred one. Throws KeysetFileError when they are in no order
+ * that a step leaves.
+ */
 export function aroundPreferred({ place, file, keys, preferred }: KeysInOrder): {
   readonly newer: string | undefined;
   readonly older: readonly string[];
@@ -48,11 +54,13 @@ export function aroundPreferred({ place, file, keys, preferred }: KeysInOrder): 
   const at = keys.indexOf(preferred);
   if (at < 0)
     throw new KeysetFileError(
-      `${file} does not hold ${preferred}, which is preferred for ${nameOf(place)}: put the file back from a copy`,
+      `${file} does not hold ${preferred}, which is preferred for ${nameOf(place)}: put the file ` +
+        "back from a copy",
     );
   if (at > 1)
     throw new KeysetFileError(
-      `${file} holds ${at} keys in front of ${preferred}: only one can follow it; take the others out`,
+      `${file} holds ${at} keys in front of ${preferred}: only one can follow it; take the ` +
+        "others out",
     );
   return { newer: at === 1 ? keys[0] : undefined, older: keys.slice(at + 1) };
 }

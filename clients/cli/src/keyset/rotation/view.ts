@@ -1,11 +1,21 @@
-import { type ValueOf, boolean, listOf, nullable, object, text, time } from "../../command/shape.ts";
+import {
+  type ValueOf,
+  boolean,
+  listOf,
+  nullable,
+  object,
+  text,
+  time,
+} from "../../command/shape.ts";
 import { relativeTime } from "../../terminal/time.ts";
 import type { Rotated } from "./rotate.ts";
 
 /** How far the rotation of one use is, as it is printed. */
 export const rotationShape = object(
   {
-    use: text("what the key is for: `credential`, `permit`, `slip`, `sealing`, `reply`, `log` or `answer`"),
+    use: text(
+      "what the key is for: `credential`, `permit`, `slip`, `sealing`, `reply`, `log` or `answer`",
+    ),
     holder: nullable(text("whose answer key it is; null for other uses")),
     preferred: text("the id of the key that signs, or that is sealed to"),
     coming: nullable(text("the id of the key that is preferred next; null without one")),

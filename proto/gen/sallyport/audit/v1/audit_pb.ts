@@ -94,7 +94,8 @@ export type Record = Message<"sallyport.audit.v1.Record"> & {
   actorId: string;
 
   /**
-   * Reason is why it was refused, as the name of a sallyport.errors.v1.Reason; empty when it was done.
+   * Reason is why it was refused, as the name of a sallyport.errors.v1.Reason; empty when it was
+   * done.
    *
    * @generated from field: string reason = 11;
    */
@@ -178,15 +179,16 @@ export type Record = Message<"sallyport.audit.v1.Record"> & {
   detail: { [key: string]: string };
 
   /**
-   * Client is the program that the client said it is, such as "sallyport-cli/0.1.0"; reported, not proven.
+   * Client is the program that the client said it is, such as "sallyport-cli/0.1.0"; reported, not
+   * proven.
    *
    * @generated from field: string client = 23;
    */
   client: string;
 
   /**
-   * Refused lists the secrets that one decision refused, 16 at most, those that exist first; empty when only secret_id was.
-   * The detail "secrets" says how many were refused in all.
+   * Refused lists the secrets that one decision refused, 16 at most, those that exist first; empty
+   * when only secret_id was. The detail "secrets" says how many were refused in all.
    *
    * @generated from field: repeated sallyport.audit.v1.RefusedSecret refused = 24;
    */
@@ -270,7 +272,8 @@ export type ListRecordsRequest = Message<"sallyport.audit.v1.ListRecordsRequest"
   machineId: string;
 
   /**
-   * SecretId limits the list to one secret: what concerns it alone, and denials that list it among others.
+   * SecretId limits the list to one secret: what concerns it alone, and denials that list it among
+   * others.
    *
    * @generated from field: string secret_id = 6;
    */
@@ -298,23 +301,25 @@ export type ListRecordsRequest = Message<"sallyport.audit.v1.ListRecordsRequest"
   subjectId: string;
 
   /**
-   * Reasons limits the list to what was refused for one of these, each the name of a sallyport.errors.v1.Reason.
+   * Reasons limits the list to what was refused for one of these, each the name of a
+   * sallyport.errors.v1.Reason.
    *
    * @generated from field: repeated string reasons = 10;
    */
   reasons: string[];
 
   /**
-   * SourceCidr limits the list to one address, such as "192.0.2.7", or one network, such as "2001:db8::/32", with no bit
-   * set outside of its prefix. IPv4-mapped IPv6 addresses count as the IPv4 addresses that they hold, here and in records.
+   * SourceCidr limits the list to one address, such as "192.0.2.7", or one network, such as
+   * "2001:db8::/32", with no bit set outside of its prefix. IPv4-mapped IPv6 addresses count as the
+   * IPv4 addresses that they hold, here and in records.
    *
    * @generated from field: string source_cidr = 11;
    */
   sourceCidr: string;
 
   /**
-   * AfterTime limits the list to what the log took at this time or later, by recorded_at: the log's own clock, which no
-   * emitter can set, and which follows the order of seq.
+   * AfterTime limits the list to what the log took at this time or later, by recorded_at: the log's
+   * own clock, which no emitter can set, and which follows the order of seq.
    *
    * @generated from field: google.protobuf.Timestamp after_time = 12;
    */
@@ -377,9 +382,9 @@ export type ListRecordsResponse = Message<"sallyport.audit.v1.ListRecordsRespons
   nextPageToken: string;
 
   /**
-   * NewestSeq is the highest seq of the scope when the page was made, whether its record passes the filters or not; 0 in
-   * an empty log, never below after_seq. When no page follows, everything up to it that passes has been listed, and
-   * nothing beyond it.
+   * NewestSeq is the highest seq of the scope when the page was made, whether its record passes the
+   * filters or not; 0 in an empty log, never below after_seq. When no page follows, everything up
+   * to it that passes has been listed, and nothing beyond it.
    *
    * @generated from field: uint64 newest_seq = 3;
    */
@@ -648,8 +653,8 @@ export const RecordScope = {
   VAULT: 1,
 
   /**
-   * RECORD_SCOPE_DEPLOYMENT is what belongs to no vault: strangers who were turned away, processes that started. Only the
-   * operator's vault sees it.
+   * RECORD_SCOPE_DEPLOYMENT is what belongs to no vault: strangers who were turned away, processes
+   * that started. Only the operator's vault sees it.
    *
    * @generated from enum value: RECORD_SCOPE_DEPLOYMENT = 2;
    */
@@ -676,10 +681,11 @@ export const RecordScopeSchema: GenEnum<RecordScope> = /*@__PURE__*/
  */
 export const AuditService: GenService<{
   /**
-   * ListRecords pages through the records of the caller's vault, or those of no vault, in the order of seq, stable under
-   * writes. To tail, list OLDEST_FIRST after the last seq, again and again. Callers: owner, admin, auditor; scope
-   * DEPLOYMENT: those of the operator's vault only. Recorded: nothing yet. Reasons: FIELD_INVALID (a filter that cannot be
-   * met, a page token of another query), ROLE_REQUIRED (the scope is not the caller's to see).
+   * ListRecords pages through the records of the caller's vault, or those of no vault, in the order
+   * of seq, stable under writes. To tail, list OLDEST_FIRST after the last seq, again and again.
+   * Callers: owner, admin, auditor; scope DEPLOYMENT: those of the operator's vault only. Recorded:
+   * nothing yet. Reasons: FIELD_INVALID (a filter that cannot be met, a page token of another
+   * query), ROLE_REQUIRED (the scope is not the caller's to see).
    *
    * @generated from rpc sallyport.audit.v1.AuditService.ListRecords
    */
@@ -689,8 +695,8 @@ export const AuditService: GenService<{
     output: typeof ListRecordsResponseSchema;
   },
   /**
-   * GetRecord returns one record of the caller's vault, or to the operator's vault one of no vault. Callers: owner, admin,
-   * auditor. Recorded: nothing yet. Reasons: NOT_FOUND.
+   * GetRecord returns one record of the caller's vault, or to the operator's vault one of no vault.
+   * Callers: owner, admin, auditor. Recorded: nothing yet. Reasons: NOT_FOUND.
    *
    * @generated from rpc sallyport.audit.v1.AuditService.GetRecord
    */

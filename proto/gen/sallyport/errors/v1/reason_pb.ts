@@ -18,7 +18,8 @@ export const file_sallyport_errors_v1_reason: GenFile = /*@__PURE__*/
   fileDesc("CiBzYWxseXBvcnQvZXJyb3JzL3YxL3JlYXNvbi5wcm90bxITc2FsbHlwb3J0LmVycm9ycy52MSLrAQoHUmVmdXNhbBI3CgZyZWFzb24YASABKA4yGy5zYWxseXBvcnQuZXJyb3JzLnYxLlJlYXNvbkIKukgHggEEEAEgABJGCghtZXRhZGF0YRgCIAMoCzIqLnNhbGx5cG9ydC5lcnJvcnMudjEuUmVmdXNhbC5NZXRhZGF0YUVudHJ5Qgi6SAWaAQIQCBIuCgtyZXRyeV9hZnRlchgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEqxwYKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABIbChdSRUFTT05fUkVRVUVTVF9SRUpFQ1RFRBABEhUKEVJFQVNPTl9DTE9DS19TS0VXEAISGgoWUkVBU09OX01BQ0hJTkVfRVhQSVJFRBADEhsKF1JFQVNPTl9NQUNISU5FX0RJU0FCTEVEEAQSGAoUUkVBU09OX1JPTEVfUkVRVUlSRUQQBRIWChJSRUFTT05fTk9UX0dSQU5URUQQBhIUChBSRUFTT05fTk9UX0ZPVU5EEAcSGQoVUkVBU09OX0FMUkVBRFlfRVhJU1RTEAgSGAoUUkVBU09OX0ZJRUxEX0lOVkFMSUQQCRIZChVSRUFTT05fTkFNRV9EQU5HRVJPVVMQChIUChBSRUFTT05fVE9PX0xBUkdFEAsSGwoXUkVBU09OX1ZFUlNJT05fQ09ORkxJQ1QQDBIYChRSRUFTT05fVE9LRU5fRVhQSVJFRBANEhoKFlJFQVNPTl9UT0tFTl9FWEhBVVNURUQQDhIYChRSRUFTT05fVE9LRU5fUkVWT0tFRBAPEhcKE1JFQVNPTl9SQVRFX0xJTUlURUQQEBIhCh1SRUFTT05fREVQRU5ERU5DWV9VTkFWQUlMQUJMRRAREhMKD1JFQVNPTl9JTlRFUk5BTBASEhsKF1JFQVNPTl9BTFJFQURZX1JFQ09SREVEEBMSGwoXUkVBU09OX1BFRVJfTk9UX0FMTE9XRUQQFBIbChdSRUFTT05fRVZJREVOQ0VfSU5WQUxJRBAVEh8KG1JFQVNPTl9UT0tFTl9TT1VSQ0VfUkVGVVNFRBAWEiEKHVJFQVNPTl9UT0tFTl9IT1NUTkFNRV9SRUZVU0VEEBcSHQoZUkVBU09OX1RPS0VOX05BTUVfUkVGVVNFRBAYEh4KGlJFQVNPTl9NQUNISU5FX0NBUF9SRUFDSEVEEBkSFQoRUkVBU09OX0xBU1RfT1dORVIQGhIcChhSRUFTT05fUFJPSkVDVF9OT1RfRU1QVFkQGxIbChdSRUFTT05fU0VBTElOR19SRVFVSVJFRBAcEiAKHFJFQVNPTl9QUk9KRUNUX1JPTEVfUkVRVUlSRUQQHUI0WjJzYWxseXBvcnQuZXhhbXBsZS9nZW4vc2FsbHlwb3J0L2Vycm9ycy92MTtlcnJvcnN2MWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration]);
 
 /**
- * Refusal is a refusal as internal replies carry it, so that an owner's verdict is data and not a transport error.
+ * Refusal is a refusal as internal replies carry it, so that an owner's verdict is data and not a
+ * transport error.
  *
  * @generated from message sallyport.errors.v1.Refusal
  */
@@ -31,7 +32,8 @@ export type Refusal = Message<"sallyport.errors.v1.Refusal"> & {
   reason: Reason;
 
   /**
-   * Metadata holds only what the caller may see; the keys of each reason are listed in proto/README.md.
+   * Metadata holds only what the caller may see; the keys of each reason are listed in
+   * proto/README.md.
    *
    * @generated from field: map<string, string> metadata = 2;
    */
@@ -53,43 +55,47 @@ export const RefusalSchema: GenMessage<Refusal> = /*@__PURE__*/
   messageDesc(file_sallyport_errors_v1_reason, 0);
 
 /**
- * Reason says why a request was refused. It travels as the reason of a google.rpc.ErrorInfo with the domain
- * "sallyport"; proto/README.md maps each to its Connect code and names its metadata.
+ * Reason says why a request was refused. It travels as the reason of a google.rpc.ErrorInfo with
+ * the domain "sallyport"; proto/README.md maps each to its Connect code and names its metadata.
  *
  * @generated from enum sallyport.errors.v1.Reason
  */
 export const Reason = {
   /**
-   * REASON_UNSPECIFIED is never sent as a refusal; in a per-secret result it means that nothing was refused.
+   * REASON_UNSPECIFIED is never sent as a refusal; in a per-secret result it means that nothing was
+   * refused.
    *
    * @generated from enum value: REASON_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
-   * REASON_REQUEST_REJECTED covers every fault of signature, key or nonce. One reason, so that strangers learn nothing.
+   * REASON_REQUEST_REJECTED covers every fault of signature, key or nonce. One reason, so that
+   * strangers learn nothing.
    *
    * @generated from enum value: REASON_REQUEST_REJECTED = 1;
    */
   REQUEST_REJECTED: 1,
 
   /**
-   * REASON_CLOCK_SKEW means that `created` lies outside the window. Metadata: server_time (RFC 3339).
+   * REASON_CLOCK_SKEW means that `created` lies outside the window. Metadata: server_time (RFC
+   * 3339).
    *
    * @generated from enum value: REASON_CLOCK_SKEW = 2;
    */
   CLOCK_SKEW: 2,
 
   /**
-   * REASON_MACHINE_EXPIRED means that the lifetime of the machine or device key is over. Told only to the key's holder.
+   * REASON_MACHINE_EXPIRED means that the lifetime of the machine or device key is over. Told only
+   * to the key's holder.
    *
    * @generated from enum value: REASON_MACHINE_EXPIRED = 3;
    */
   MACHINE_EXPIRED: 3,
 
   /**
-   * REASON_MACHINE_DISABLED means that the machine was disabled or revoked, or the device revoked or its user removed.
-   * Told only to the key's holder.
+   * REASON_MACHINE_DISABLED means that the machine was disabled or revoked, or the device revoked
+   * or its user removed. Told only to the key's holder.
    *
    * @generated from enum value: REASON_MACHINE_DISABLED = 4;
    */
@@ -103,8 +109,8 @@ export const Reason = {
   ROLE_REQUIRED: 5,
 
   /**
-   * REASON_NOT_GRANTED means that no grant covers the secret, or the version that was named; also the answer for a secret
-   * that does not exist.
+   * REASON_NOT_GRANTED means that no grant covers the secret, or the version that was named; also
+   * the answer for a secret that does not exist.
    *
    * @generated from enum value: REASON_NOT_GRANTED = 6;
    */
@@ -132,7 +138,8 @@ export const Reason = {
   FIELD_INVALID: 9,
 
   /**
-   * REASON_NAME_DANGEROUS means that a variable of the secret's name would change what programs run or trust.
+   * REASON_NAME_DANGEROUS means that a variable of the secret's name would change what programs run
+   * or trust.
    *
    * @generated from enum value: REASON_NAME_DANGEROUS = 10;
    */
@@ -146,7 +153,8 @@ export const Reason = {
   TOO_LARGE: 11,
 
   /**
-   * REASON_VERSION_CONFLICT means that the expected version is not the current one. Metadata: current_version.
+   * REASON_VERSION_CONFLICT means that the expected version is not the current one. Metadata:
+   * current_version.
    *
    * @generated from enum value: REASON_VERSION_CONFLICT = 12;
    */
@@ -181,7 +189,8 @@ export const Reason = {
   RATE_LIMITED: 16,
 
   /**
-   * REASON_DEPENDENCY_UNAVAILABLE means that a part of the system cannot answer now; the refusal carries a retry delay.
+   * REASON_DEPENDENCY_UNAVAILABLE means that a part of the system cannot answer now; the refusal
+   * carries a retry delay.
    *
    * @generated from enum value: REASON_DEPENDENCY_UNAVAILABLE = 17;
    */
@@ -195,7 +204,8 @@ export const Reason = {
   INTERNAL: 18,
 
   /**
-   * REASON_ALREADY_RECORDED means that the decision was already used for this secret: a replayed read.
+   * REASON_ALREADY_RECORDED means that the decision was already used for this secret: a replayed
+   * read.
    *
    * @generated from enum value: REASON_ALREADY_RECORDED = 19;
    */
@@ -209,35 +219,40 @@ export const Reason = {
   PEER_NOT_ALLOWED: 20,
 
   /**
-   * REASON_EVIDENCE_INVALID means that an internal request's evidence does not hold. Metadata: step.
+   * REASON_EVIDENCE_INVALID means that an internal request's evidence does not hold. Metadata:
+   * step.
    *
    * @generated from enum value: REASON_EVIDENCE_INVALID = 21;
    */
   EVIDENCE_INVALID: 21,
 
   /**
-   * REASON_TOKEN_SOURCE_REFUSED means that the token enrolls from other addresses only. Told only to the token's holder.
+   * REASON_TOKEN_SOURCE_REFUSED means that the token enrolls from other addresses only. Told only
+   * to the token's holder.
    *
    * @generated from enum value: REASON_TOKEN_SOURCE_REFUSED = 22;
    */
   TOKEN_SOURCE_REFUSED: 22,
 
   /**
-   * REASON_TOKEN_HOSTNAME_REFUSED means that the token enrolls other host names only. Told only to the token's holder.
+   * REASON_TOKEN_HOSTNAME_REFUSED means that the token enrolls other host names only. Told only to
+   * the token's holder.
    *
    * @generated from enum value: REASON_TOKEN_HOSTNAME_REFUSED = 23;
    */
   TOKEN_HOSTNAME_REFUSED: 23,
 
   /**
-   * REASON_TOKEN_NAME_REFUSED means that the token gives other machine names only. Told only to the token's holder.
+   * REASON_TOKEN_NAME_REFUSED means that the token gives other machine names only. Told only to the
+   * token's holder.
    *
    * @generated from enum value: REASON_TOKEN_NAME_REFUSED = 24;
    */
   TOKEN_NAME_REFUSED: 24,
 
   /**
-   * REASON_MACHINE_CAP_REACHED means that the vault has as many machines as it may have. Metadata: limit.
+   * REASON_MACHINE_CAP_REACHED means that the vault has as many machines as it may have. Metadata:
+   * limit.
    *
    * @generated from enum value: REASON_MACHINE_CAP_REACHED = 25;
    */
@@ -251,23 +266,24 @@ export const Reason = {
   LAST_OWNER: 26,
 
   /**
-   * REASON_PROJECT_NOT_EMPTY means that the project still holds secrets. Metadata: secrets (their number).
+   * REASON_PROJECT_NOT_EMPTY means that the project still holds secrets. Metadata: secrets (their
+   * number).
    *
    * @generated from enum value: REASON_PROJECT_NOT_EMPTY = 27;
    */
   PROJECT_NOT_EMPTY: 27,
 
   /**
-   * REASON_SEALING_REQUIRED means that the secret is read sealed only, and the request names no recipient key. Told only
-   * to a machine that was granted the secret. Metadata: secret_id.
+   * REASON_SEALING_REQUIRED means that the secret is read sealed only, and the request names no
+   * recipient key. Told only to a machine that was granted the secret. Metadata: secret_id.
    *
    * @generated from enum value: REASON_SEALING_REQUIRED = 28;
    */
   SEALING_REQUIRED: 28,
 
   /**
-   * REASON_PROJECT_ROLE_REQUIRED means that the caller's role in the project, which the caller may list, is less than the
-   * method needs. Metadata: project_role (writer or manager).
+   * REASON_PROJECT_ROLE_REQUIRED means that the caller's role in the project, which the caller may
+   * list, is less than the method needs. Metadata: project_role (writer or manager).
    *
    * @generated from enum value: REASON_PROJECT_ROLE_REQUIRED = 29;
    */
@@ -275,8 +291,8 @@ export const Reason = {
 } as const;
 
 /**
- * Reason says why a request was refused. It travels as the reason of a google.rpc.ErrorInfo with the domain
- * "sallyport"; proto/README.md maps each to its Connect code and names its metadata.
+ * Reason says why a request was refused. It travels as the reason of a google.rpc.ErrorInfo with
+ * the domain "sallyport"; proto/README.md maps each to its Connect code and names its metadata.
  *
  * @generated from enum sallyport.errors.v1.Reason
  */

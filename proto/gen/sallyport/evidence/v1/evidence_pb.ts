@@ -2,8 +2,8 @@
 // @generated from file sallyport/evidence/v1/evidence.proto (package sallyport.evidence.v1, syntax proto3)
 /* eslint-disable */
 
-// Package sallyport.evidence.v1 holds what travels with a request to prove who asks, what policy allowed and which
-// envelope answers. Byte formats and labels: proto/SIGNING.md.
+// Package sallyport.evidence.v1 holds what travels with a request to prove who asks, what policy
+// allowed and which envelope answers. Byte formats and labels: proto/SIGNING.md.
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
@@ -21,7 +21,8 @@ export const file_sallyport_evidence_v1_evidence: GenFile = /*@__PURE__*/
   fileDesc("CiRzYWxseXBvcnQvZXZpZGVuY2UvdjEvZXZpZGVuY2UucHJvdG8SFXNhbGx5cG9ydC5ldmlkZW5jZS52MSKIAgoNU2lnbmVkUmVxdWVzdBIZCgZtZXRob2QYASABKAlCCbpIBnIEEAEoEBIdCglhdXRob3JpdHkYAiABKAlCCrpIB3IFEAEorAISGAoEcGF0aBgDIAEoCUIKukgHcgUQASisAhIfCgxjb250ZW50X3R5cGUYBCABKAlCCbpIBnIEEAEoQBIiCg5jb250ZW50X2RpZ2VzdBgFIAEoCUIKukgHcgUQASiAARIjCg9zaWduYXR1cmVfaW5wdXQYBiABKAlCCrpIB3IFEAEogAgSHQoJc2lnbmF0dXJlGAcgASgJQgq6SAdyBRABKIACEhoKBGJvZHkYCCABKAxCDIABAbpIBnoEGICABiJgCgpDcmVkZW50aWFsEhsKB3BheWxvYWQYASABKAxCCrpIB3oFEAEYgAgSGQoGa2V5X2lkGAIgASgJQgm6SAZyBBABKEASGgoJc2lnbmF0dXJlGAMgASgMQge6SAR6AmhAIvoDChBDcmVkZW50aWFsQ2xhaW1zEj8KDHByaW5jaXBhbF9pZBgBIAEoCUIpukgmciQyIl4obWNofHVzcilfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSPgoEa2luZBgCIAEoDjIkLnNhbGx5cG9ydC5ldmlkZW5jZS52MS5QcmluY2lwYWxLaW5kQgq6SAeCAQQQASAAEjUKCHZhdWx0X2lkGAMgASgJQiO6SCByHjIcXnZsdF9bMC05YS1oamttbnAtdHYtel17MjB9JBIbCgpwdWJsaWNfa2V5GAQgASgMQge6SAR6AmggEhkKBmtleV9pZBgFIAEoCUIJukgGcgQQAShAEjMKBHJvbGUYBiABKA4yGy5zYWxseXBvcnQuZXZpZGVuY2UudjEuUm9sZUIIukgFggECEAESNQoJaXNzdWVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEjYKCmV4cGlyZXNfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESFwoGc2VyaWFsGAkgASgMQge6SAR6AmgQEjkKCW9yaWdpbl9pZBgKIAEoCUImukgjciEyH14odG9rX1swLTlhLWhqa21ucC10di16XXsyMH0pPyQiVwoGUGVybWl0EhwKB3BheWxvYWQYASABKAxCC7pICHoGEAEYgIACEhkKBmtleV9pZBgCIAEoCUIJukgGcgQQAShAEhQKA21hYxgDIAEoDEIHukgEegJoICLMBAoMUGVybWl0Q2xhaW1zEjcKCm1hY2hpbmVfaWQYASABKAlCI7pIIHIeMhxebWNoX1swLTlhLWhqa21ucC10di16XXsyMH0kEjUKCHZhdWx0X2lkGAIgASgJQiO6SCByHjIcXnZsdF9bMC05YS1oamttbnAtdHYtel17MjB9JBIfCg5yZXF1ZXN0X2RpZ2VzdBgDIAEoDEIHukgEegJoIBI+CgdzZWNyZXRzGAQgAygLMiMuc2FsbHlwb3J0LmV2aWRlbmNlLnYxLlBlcm1pdFNlY3JldEIIukgFkgECEGQSEwoLc2VhbGVkX29ubHkYBSABKAgSOAoLZGVjaXNpb25faWQYBiABKAlCI7pIIHIeMhxeZGVjX1swLTlhLWhqa21ucC10di16XXsyMH0kEhYKDnBvbGljeV92ZXJzaW9uGAcgASgNEjYKCmV4cGlyZXNfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESOgoKcHJvamVjdF9pZBgJIAEoCUImukgjciEyH14ocHJqX1swLTlhLWhqa21ucC10di16XXsyMH0pPyQSEwoLYWxsX2dyYW50ZWQYCiABKAgSOgoKcGFnZV90b2tlbhgLIAEoCUImukgjciEyH14oc2VjX1swLTlhLWhqa21ucC10di16XXsyMH0pPyQSPwoPbmV4dF9wYWdlX3Rva2VuGAwgASgJQia6SCNyITIfXihzZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSk/JCLVAQoMUGVybWl0U2VjcmV0EjYKCXNlY3JldF9pZBgBIAEoCUIjukggch4yHF5zZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSOgoKcHJvamVjdF9pZBgCIAEoCUImukgjciEyH14ocHJqX1swLTlhLWhqa21ucC10di16XXsyMH0pPyQSGQoRcmVxdWVzdGVkX3ZlcnNpb24YAyABKA0SNgoHcmVmdXNhbBgEIAEoDjIbLnNhbGx5cG9ydC5lcnJvcnMudjEuUmVhc29uQgi6SAWCAQIQASJUCgRTbGlwEhsKB3BheWxvYWQYASABKAxCCrpIB3oFEAEYgBASGQoGa2V5X2lkGAIgASgJQgm6SAZyBBABKEASFAoDbWFjGAMgASgMQge6SAR6AmggIv4CCgpTbGlwQ2xhaW1zEjUKCHZhdWx0X2lkGAEgASgJQiO6SCByHjIcXnZsdF9bMC05YS1oamttbnAtdHYtel17MjB9JBI3Cgpwcm9qZWN0X2lkGAIgASgJQiO6SCByHjIcXnByal9bMC05YS1oamttbnAtdHYtel17MjB9JBI2CglzZWNyZXRfaWQYAyABKAlCI7pIIHIeMhxec2VjX1swLTlhLWhqa21ucC10di16XXsyMH0kEhgKBG5hbWUYBCABKAlCCrpIB3IFEAEogAESGAoHdmVyc2lvbhgFIAEoDUIHukgEKgIoARIZChFyZXF1ZXN0ZWRfdmVyc2lvbhgGIAEoDRIgCg9lbnZlbG9wZV9zaGEyNTYYByABKAxCB7pIBHoCaCASHwoOcmVxdWVzdF9kaWdlc3QYCCABKAxCB7pIBHoCaCASNgoKZXhwaXJlc19hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBASKgAQoGS2V5c2V0EhsKB3BheWxvYWQYASABKAxCCrpIB3oFEAEYgEASIAoPcm9vdF9wdWJsaWNfa2V5GAIgASgMQge6SAR6AmggEhoKCXNpZ25hdHVyZRgDIAEoDEIHukgEegJoQBI7CgZzaWduZXIYBCABKAsyIy5zYWxseXBvcnQuZXZpZGVuY2UudjEuS2V5c2V0U2lnbmVyQga6SAPIAQEiRwoMS2V5c2V0U2lnbmVyEhsKB3BheWxvYWQYASABKAxCCrpIB3oFEAEYgAISGgoJc2lnbmF0dXJlGAIgASgMQge6SAR6AmhAIoICChJLZXlzZXRTaWduZXJDbGFpbXMSKAoGa2V5X2lkGAEgASgJQhi6SBVyEzIRXlthLXowLTktXXsxLDY0fSQSGwoKcHVibGljX2tleRgCIAEoDEIHukgEegJoIBI2Cgpub3RfYmVmb3JlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEjUKCW5vdF9hZnRlchgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIaCgltaW5fZXBvY2gYBSABKA1CB7pIBCoCKAESGgoJbWF4X2Vwb2NoGAYgASgNQge6SAQqAigBIpkBCgxLZXlzZXRDbGFpbXMSFgoFZXBvY2gYASABKA1CB7pIBCoCKAESNQoJbm90X2FmdGVyGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEjoKBGtleXMYAyADKAsyIC5zYWxseXBvcnQuZXZpZGVuY2UudjEuUHVibGljS2V5Qgq6SAeSAQQICBAgIuICCglQdWJsaWNLZXkSKAoGa2V5X2lkGAEgASgJQhi6SBVyEzIRXlthLXowLTktXXsxLDY0fSQSNgoDdXNlGAIgASgOMh0uc2FsbHlwb3J0LmV2aWRlbmNlLnYxLktleVVzZUIKukgHggEEEAEgABIbCgpwdWJsaWNfa2V5GAMgASgMQge6SAR6AmggEjkKBmhvbGRlchgEIAEoCUIpukgmciQyIl4oaWRlbnRpdHl8cG9saWN5fHNlY3JldHN8YXVkaXQpPyQSKQoFc2luY2UYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOnC6SG0aawoKa2V5LmhvbGRlchI1YW4gYW5zd2VyIGtleSBuYW1lcyBpdHMgaG9sZGVyLCBhbmQgbm8gb3RoZXIga2V5IGRvZXMaJih0aGlzLnVzZSA9PSA1KSA9PSAodGhpcy5ob2xkZXIgIT0gJycpImIKC1NpZ25lZFJlcGx5EhwKB3BheWxvYWQYASABKAxCC7pICHoGEAEYgIAEEhkKBmtleV9pZBgCIAEoCUIJukgGcgQQAShAEhoKCXNpZ25hdHVyZRgDIAEoDEIHukgEegJoQCLEAQoLUmVwbHlDbGFpbXMSHwoOcmVxdWVzdF9kaWdlc3QYASABKAxCB7pIBHoCaCASPQoHc2VjcmV0cxgCIAMoCzIiLnNhbGx5cG9ydC5ldmlkZW5jZS52MS5SZXBseVNlY3JldEIIukgFkgECEGQSPwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJQia6SCNyITIfXihzZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSk/JBIUCgxrZXlzZXRfZXBvY2gYBCABKA0igQIKC1JlcGx5U2VjcmV0EjYKCXNlY3JldF9pZBgBIAEoCUIjukggch4yHF5zZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSFgoEbmFtZRgCIAEoCUIIukgFcgMogAESDwoHdmVyc2lvbhgDIAEoDRI4CgRraW5kGAQgASgOMiAuc2FsbHlwb3J0LmV2aWRlbmNlLnYxLlZhbHVlS2luZEIIukgFggECEAESNgoHcmVmdXNhbBgFIAEoDjIbLnNhbGx5cG9ydC5lcnJvcnMudjEuUmVhc29uQgi6SAWCAQIQARIfCg5jb250ZW50X3NoYTI1NhgGIAEoDEIHukgEegIYICJiCgxTaWduZWRBbnN3ZXISGwoHcGF5bG9hZBgBIAEoDEIKukgHegUQARiAIBIZCgZrZXlfaWQYAiABKAlCCbpIBnIEEAEoQBIaCglzaWduYXR1cmUYAyABKAxCB7pIBHoCaEAitAEKDEFuc3dlckNsYWltcxIfCg5yZXF1ZXN0X2RpZ2VzdBgBIAEoDEIHukgEegJoIBIhCg5jb250ZW50X3NoYTI1NhgCIAEoDEIHukgEegJoIEgAEi8KB3JlZnVzYWwYAyABKAsyHC5zYWxseXBvcnQuZXJyb3JzLnYxLlJlZnVzYWxIABIdCgxrZXlzZXRfZXBvY2gYBCABKA1CB7pIBCoCKAFCEAoHb3V0Y29tZRIFukgCCAEqZAoNUHJpbmNpcGFsS2luZBIeChpQUklOQ0lQQUxfS0lORF9VTlNQRUNJRklFRBAAEhoKFlBSSU5DSVBBTF9LSU5EX01BQ0hJTkUQARIXChNQUklOQ0lQQUxfS0lORF9VU0VSEAIqYgoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASDgoKUk9MRV9PV05FUhABEg4KClJPTEVfQURNSU4QAhISCg5ST0xFX0RFVkVMT1BFUhADEhAKDFJPTEVfQVVESVRPUhAEKlUKCVZhbHVlS2luZBIaChZWQUxVRV9LSU5EX1VOU1BFQ0lGSUVEEAASFQoRVkFMVUVfS0lORF9TSU5HTEUQARIVChFWQUxVRV9LSU5EX0ZJRUxEUxACKl0KDFNlYWxpbmdTdWl0ZRIdChlTRUFMSU5HX1NVSVRFX1VOU1BFQ0lGSUVEEAASLgoqU0VBTElOR19TVUlURV9IUEtFX1gyNTUxOV9TSEEyNTZfQUVTMjU2R0NNEAEqhgEKBktleVVzZRIXChNLRVlfVVNFX1VOU1BFQ0lGSUVEEAASFgoSS0VZX1VTRV9DUkVERU5USUFMEAESEwoPS0VZX1VTRV9TRUFMSU5HEAISEQoNS0VZX1VTRV9SRVBMWRADEg8KC0tFWV9VU0VfTE9HEAQSEgoOS0VZX1VTRV9BTlNXRVIQBUI4WjZzYWxseXBvcnQuZXhhbXBsZS9nZW4vc2FsbHlwb3J0L2V2aWRlbmNlL3YxO2V2aWRlbmNldjFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_sallyport_errors_v1_reason]);
 
 /**
- * SignedRequest is a request as the gateway received it: the covered components, the signature and the body bytes.
+ * SignedRequest is a request as the gateway received it: the covered components, the signature and
+ * the body bytes.
  *
  * @generated from message sallyport.evidence.v1.SignedRequest
  */
@@ -91,7 +92,8 @@ export const SignedRequestSchema: GenMessage<SignedRequest> = /*@__PURE__*/
   messageDesc(file_sallyport_evidence_v1_evidence, 0);
 
 /**
- * Credential is identity's statement about a principal's key. The payload is a CredentialClaims, kept as bytes.
+ * Credential is identity's statement about a principal's key. The payload is a CredentialClaims,
+ * kept as bytes.
  *
  * @generated from message sallyport.evidence.v1.Credential
  */
@@ -195,8 +197,8 @@ export type CredentialClaims = Message<"sallyport.evidence.v1.CredentialClaims">
   serial: Uint8Array;
 
   /**
-   * OriginId is the enrollment token that the machine came of; empty for users. The log bounds by it what all machines of a
-   * token cause together.
+   * OriginId is the enrollment token that the machine came of; empty for users. The log bounds by
+   * it what all machines of a token cause together.
    *
    * @generated from field: string origin_id = 10;
    */
@@ -273,7 +275,8 @@ export type PermitClaims = Message<"sallyport.evidence.v1.PermitClaims"> & {
   requestDigest: Uint8Array;
 
   /**
-   * Secrets lists every secret asked for, the refused ones included; empty when a project or all granted has none.
+   * Secrets lists every secret asked for, the refused ones included; empty when a project or all
+   * granted has none.
    *
    * @generated from field: repeated sallyport.evidence.v1.PermitSecret secrets = 4;
    */
@@ -308,7 +311,8 @@ export type PermitClaims = Message<"sallyport.evidence.v1.PermitClaims"> & {
   expiresAt?: Timestamp | undefined;
 
   /**
-   * ProjectId is the project decided on; empty when the request named its secrets or asked for all granted.
+   * ProjectId is the project decided on; empty when the request named its secrets or asked for all
+   * granted.
    *
    * @generated from field: string project_id = 9;
    */
@@ -386,7 +390,8 @@ export const PermitSecretSchema: GenMessage<PermitSecret> = /*@__PURE__*/
   messageDesc(file_sallyport_evidence_v1_evidence, 5);
 
 /**
- * Slip is the secrets service's statement about one envelope. The payload is a SlipClaims, kept as bytes.
+ * Slip is the secrets service's statement about one envelope. The payload is a SlipClaims, kept as
+ * bytes.
  *
  * @generated from message sallyport.evidence.v1.Slip
  */
@@ -421,7 +426,8 @@ export const SlipSchema: GenMessage<Slip> = /*@__PURE__*/
   messageDesc(file_sallyport_evidence_v1_evidence, 6);
 
 /**
- * SlipClaims binds an envelope to the secret, the version and the request that it answers, for at most 10 seconds.
+ * SlipClaims binds an envelope to the secret, the version and the request that it answers, for at
+ * most 10 seconds.
  *
  * @generated from message sallyport.evidence.v1.SlipClaims
  */
@@ -498,8 +504,8 @@ export const SlipClaimsSchema: GenMessage<SlipClaims> = /*@__PURE__*/
   messageDesc(file_sallyport_evidence_v1_evidence, 7);
 
 /**
- * Keyset is the deployment's public keys, signed by a key that its offline root vouches for. The payload is a
- * KeysetClaims, kept as bytes.
+ * Keyset is the deployment's public keys, signed by a key that its offline root vouches for. The
+ * payload is a KeysetClaims, kept as bytes.
  *
  * @generated from message sallyport.evidence.v1.Keyset
  */
@@ -512,14 +518,16 @@ export type Keyset = Message<"sallyport.evidence.v1.Keyset"> & {
   payload: Uint8Array;
 
   /**
-   * RootPublicKey is the root's raw Ed25519 key; clients compare its fingerprint with the one they pinned.
+   * RootPublicKey is the root's raw Ed25519 key; clients compare its fingerprint with the one they
+   * pinned.
    *
    * @generated from field: bytes root_public_key = 2;
    */
   rootPublicKey: Uint8Array;
 
   /**
-   * Signature is Ed25519 by the signer over the label "sallyport-keyset-v1", a zero byte and the payload.
+   * Signature is Ed25519 by the signer over the label "sallyport-keyset-v1", a zero byte and the
+   * payload.
    *
    * @generated from field: bytes signature = 3;
    */
@@ -541,7 +549,8 @@ export const KeysetSchema: GenMessage<Keyset> = /*@__PURE__*/
   messageDesc(file_sallyport_evidence_v1_evidence, 8);
 
 /**
- * KeysetSigner is the root's word for the key that signs keysets. The payload is a KeysetSignerClaims, kept as bytes.
+ * KeysetSigner is the root's word for the key that signs keysets. The payload is a
+ * KeysetSignerClaims, kept as bytes.
  *
  * @generated from message sallyport.evidence.v1.KeysetSigner
  */
@@ -554,7 +563,8 @@ export type KeysetSigner = Message<"sallyport.evidence.v1.KeysetSigner"> & {
   payload: Uint8Array;
 
   /**
-   * Signature is Ed25519 by the root over the label "sallyport-keyset-signer-v1", a zero byte and the payload.
+   * Signature is Ed25519 by the root over the label "sallyport-keyset-signer-v1", a zero byte and
+   * the payload.
    *
    * @generated from field: bytes signature = 2;
    */
@@ -603,8 +613,8 @@ export type KeysetSignerClaims = Message<"sallyport.evidence.v1.KeysetSignerClai
   notAfter?: Timestamp | undefined;
 
   /**
-   * MinEpoch is the smallest epoch that it may sign. It lies above all epochs of the signer before, so that a client
-   * which has seen a keyset of this one takes nothing from that one any more.
+   * MinEpoch is the smallest epoch that it may sign. It lies above all epochs of the signer before,
+   * so that a client which has seen a keyset of this one takes nothing from that one any more.
    *
    * @generated from field: uint32 min_epoch = 5;
    */
@@ -646,7 +656,8 @@ export type KeysetClaims = Message<"sallyport.evidence.v1.KeysetClaims"> & {
   notAfter?: Timestamp | undefined;
 
   /**
-   * Keys holds one key or more for each use, and an answer key of each holder; the one to prefer first.
+   * Keys holds one key or more for each use, and an answer key of each holder; the one to prefer
+   * first.
    *
    * @generated from field: repeated sallyport.evidence.v1.PublicKey keys = 3;
    */
@@ -688,15 +699,17 @@ export type PublicKey = Message<"sallyport.evidence.v1.PublicKey"> & {
   publicKey: Uint8Array;
 
   /**
-   * Holder is the process that signs with an answer key; what another owns is not believed from it. Else empty.
+   * Holder is the process that signs with an answer key; what another owns is not believed from it.
+   * Else empty.
    *
    * @generated from field: string holder = 4;
    */
   holder: string;
 
   /**
-   * Since is when the key took its place among those of its use: when it was published, or preferred, or gave that place
-   * to another. It tells a key that is to be preferred from one that was. Absent for keys of the first keyset.
+   * Since is when the key took its place among those of its use: when it was published, or
+   * preferred, or gave that place to another. It tells a key that is to be preferred from one that
+   * was. Absent for keys of the first keyset.
    *
    * @generated from field: google.protobuf.Timestamp since = 5;
    */
@@ -711,7 +724,8 @@ export const PublicKeySchema: GenMessage<PublicKey> = /*@__PURE__*/
   messageDesc(file_sallyport_evidence_v1_evidence, 12);
 
 /**
- * SignedReply is crypto's signature over what it answered. The payload is a ReplyClaims, kept as bytes.
+ * SignedReply is crypto's signature over what it answered. The payload is a ReplyClaims, kept as
+ * bytes.
  *
  * @generated from message sallyport.evidence.v1.SignedReply
  */
@@ -773,7 +787,8 @@ export type ReplyClaims = Message<"sallyport.evidence.v1.ReplyClaims"> & {
   nextPageToken: string;
 
   /**
-   * KeysetEpoch is the epoch of the newest keyset that crypto knows; a client with an older one fetches it.
+   * KeysetEpoch is the epoch of the newest keyset that crypto knows; a client with an older one
+   * fetches it.
    *
    * @generated from field: uint32 keyset_epoch = 4;
    */
@@ -829,7 +844,8 @@ export type ReplySecret = Message<"sallyport.evidence.v1.ReplySecret"> & {
   refusal: Reason;
 
   /**
-   * ContentSha256 is the SHA-256 of the value or ciphertext in the reply; empty when it was refused.
+   * ContentSha256 is the SHA-256 of the value or ciphertext in the reply; empty when it was
+   * refused.
    *
    * @generated from field: bytes content_sha256 = 6;
    */
@@ -844,8 +860,9 @@ export const ReplySecretSchema: GenMessage<ReplySecret> = /*@__PURE__*/
   messageDesc(file_sallyport_evidence_v1_evidence, 15);
 
 /**
- * SignedAnswer is an owner's signature over its answer to a forwarded request. The payload is an AnswerClaims, kept as
- * bytes. It travels in the response header "sallyport-answer", or as a detail of the error (SIGNING §11).
+ * SignedAnswer is an owner's signature over its answer to a forwarded request. The payload is an
+ * AnswerClaims, kept as bytes. It travels in the response header "sallyport-answer", or as a detail
+ * of the error (SIGNING §11).
  *
  * @generated from message sallyport.evidence.v1.SignedAnswer
  */
@@ -999,7 +1016,8 @@ export const Role = {
   ADMIN: 2,
 
   /**
-   * ROLE_DEVELOPER lists secrets, and does in single projects what its role there allows (ProjectRole).
+   * ROLE_DEVELOPER lists secrets, and does in single projects what its role there allows
+   * (ProjectRole).
    *
    * @generated from enum value: ROLE_DEVELOPER = 3;
    */
@@ -1081,7 +1099,8 @@ export const SealingSuite = {
   UNSPECIFIED: 0,
 
   /**
-   * SEALING_SUITE_HPKE_X25519_SHA256_AES256GCM is RFC 9180 base mode: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM.
+   * SEALING_SUITE_HPKE_X25519_SHA256_AES256GCM is RFC 9180 base mode: DHKEM(X25519, HKDF-SHA256),
+   * HKDF-SHA256, AES-256-GCM.
    *
    * @generated from enum value: SEALING_SUITE_HPKE_X25519_SHA256_AES256GCM = 1;
    */
@@ -1143,7 +1162,8 @@ export const KeyUse = {
   LOG: 4,
 
   /**
-   * KEY_USE_ANSWER verifies answers to forwarded requests: Ed25519, held by the process that PublicKey.holder names.
+   * KEY_USE_ANSWER verifies answers to forwarded requests: Ed25519, held by the process that
+   * PublicKey.holder names.
    *
    * @generated from enum value: KEY_USE_ANSWER = 5;
    */

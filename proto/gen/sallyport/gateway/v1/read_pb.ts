@@ -77,14 +77,16 @@ export type ReadSecretsRequest = Message<"sallyport.gateway.v1.ReadSecretsReques
   allGranted: boolean;
 
   /**
-   * Version asks for one version of the one named secret, which takes a grant of any version; 0 is the current one.
+   * Version asks for one version of the one named secret, which takes a grant of any version; 0 is
+   * the current one.
    *
    * @generated from field: uint32 version = 4;
    */
   version: number;
 
   /**
-   * AllOrNothing makes one refusal refuse the whole request, before anything is opened or recorded as read.
+   * AllOrNothing makes one refusal refuse the whole request, before anything is opened or recorded
+   * as read.
    *
    * @generated from field: bool all_or_nothing = 5;
    */
@@ -133,7 +135,8 @@ export type ReadSecretsResponse = Message<"sallyport.gateway.v1.ReadSecretsRespo
   encapsulatedKey: Uint8Array;
 
   /**
-   * Reply is crypto's signature over the results, there even when there are none. A client verifies it first.
+   * Reply is crypto's signature over the results, there even when there are none. A client verifies
+   * it first.
    *
    * @generated from field: sallyport.evidence.v1.SignedReply reply = 3;
    */
@@ -402,9 +405,10 @@ export const GetKeysetResponseSchema: GenMessage<GetKeysetResponse> = /*@__PURE_
  */
 export const ReadService: GenService<{
   /**
-   * ReadSecrets opens up to 100 secrets with one signed request. Callers: machines. Recorded: one record for each
-   * secret opened (secret.read), one for all that were refused (secret.read.denied). Reasons: NOT_GRANTED, NOT_FOUND (a
-   * version), TOO_LARGE, MACHINE_EXPIRED, MACHINE_DISABLED, RATE_LIMITED (too many requests, refusals or records),
+   * ReadSecrets opens up to 100 secrets with one signed request. Callers: machines. Recorded: one
+   * record for each secret opened (secret.read), one for all that were refused
+   * (secret.read.denied). Reasons: NOT_GRANTED, NOT_FOUND (a version), TOO_LARGE, MACHINE_EXPIRED,
+   * MACHINE_DISABLED, RATE_LIMITED (too many requests, refusals or records),
    * DEPENDENCY_UNAVAILABLE.
    *
    * @generated from rpc sallyport.gateway.v1.ReadService.ReadSecrets
@@ -415,8 +419,9 @@ export const ReadService: GenService<{
     output: typeof ReadSecretsResponseSchema;
   },
   /**
-   * ListReadableSecrets names the secrets that the machine may read, without values; secrets answers. Callers: machines.
-   * Recorded: nothing. Reasons: MACHINE_EXPIRED, MACHINE_DISABLED, DEPENDENCY_UNAVAILABLE.
+   * ListReadableSecrets names the secrets that the machine may read, without values; secrets
+   * answers. Callers: machines. Recorded: nothing. Reasons: MACHINE_EXPIRED, MACHINE_DISABLED,
+   * DEPENDENCY_UNAVAILABLE.
    *
    * @generated from rpc sallyport.gateway.v1.ReadService.ListReadableSecrets
    */
@@ -426,8 +431,8 @@ export const ReadService: GenService<{
     output: typeof ListReadableSecretsResponseSchema;
   },
   /**
-   * GetKeyset returns the deployment's public keys, signed by its root. Callers: machines, users and keys that are not
-   * enrolled yet, which verify the answer to their enrollment with it.
+   * GetKeyset returns the deployment's public keys, signed by its root. Callers: machines, users
+   * and keys that are not enrolled yet, which verify the answer to their enrollment with it.
    * Recorded: nothing. Reasons: none of its own.
    *
    * @generated from rpc sallyport.gateway.v1.ReadService.GetKeyset

@@ -2,7 +2,8 @@
 // @generated from file sallyport/identity/v1/enrollment.proto (package sallyport.identity.v1, syntax proto3)
 /* eslint-disable */
 
-// Package sallyport.identity.v1 is about who exists: vaults, users, machines and the tokens that enroll them.
+// Package sallyport.identity.v1 is about who exists: vaults, users, machines and the tokens that
+// enroll them.
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
@@ -52,7 +53,8 @@ export type EnrollRequest = Message<"sallyport.identity.v1.EnrollRequest"> & {
   tokenProof: Uint8Array;
 
   /**
-   * MachinePublicKey is the machine's raw Ed25519 public key; it must be the key that signs this request.
+   * MachinePublicKey is the machine's raw Ed25519 public key; it must be the key that signs this
+   * request.
    *
    * @generated from field: bytes machine_public_key = 5;
    */
@@ -73,7 +75,8 @@ export type EnrollRequest = Message<"sallyport.identity.v1.EnrollRequest"> & {
   machineName: string;
 
   /**
-   * ValidateOnly runs every check and says what would be enrolled: no use is spent and no machine made.
+   * ValidateOnly runs every check and says what would be enrolled: no use is spent and no machine
+   * made.
    *
    * @generated from field: bool validate_only = 8;
    */
@@ -94,7 +97,8 @@ export const EnrollRequestSchema: GenMessage<EnrollRequest> = /*@__PURE__*/
  */
 export type EnrollResponse = Message<"sallyport.identity.v1.EnrollResponse"> & {
   /**
-   * MachineId is the machine's id, and the keyid of its requests from now on; empty with validate_only.
+   * MachineId is the machine's id, and the keyid of its requests from now on; empty with
+   * validate_only.
    *
    * @generated from field: string machine_id = 1;
    */
@@ -115,7 +119,8 @@ export type EnrollResponse = Message<"sallyport.identity.v1.EnrollResponse"> & {
   vaultId: string;
 
   /**
-   * ExpiresAt is the instant at which it stops working; with validate_only as if it were enrolled now.
+   * ExpiresAt is the instant at which it stops working; with validate_only as if it were enrolled
+   * now.
    *
    * @generated from field: google.protobuf.Timestamp expires_at = 4;
    */
@@ -297,7 +302,8 @@ export const EnrollmentTokenSchema: GenMessage<EnrollmentToken> = /*@__PURE__*/
  */
 export type CreateTokenRequest = Message<"sallyport.identity.v1.CreateTokenRequest"> & {
   /**
-   * TokenKeySha256 is the SHA-256 of the token's public key. The caller makes the key and keeps the seed.
+   * TokenKeySha256 is the SHA-256 of the token's public key. The caller makes the key and keeps the
+   * seed.
    *
    * @generated from field: bytes token_key_sha256 = 1;
    */
@@ -346,24 +352,25 @@ export type CreateTokenRequest = Message<"sallyport.identity.v1.CreateTokenReque
   description: string;
 
   /**
-   * SourceCidrs are the address ranges from which the token enrolls, as the gateway sees the address; none is
-   * everywhere. An IPv4-mapped IPv6 address counts as the IPv4 address.
+   * SourceCidrs are the address ranges from which the token enrolls, as the gateway sees the
+   * address; none is everywhere. An IPv4-mapped IPv6 address counts as the IPv4 address.
    *
    * @generated from field: repeated string source_cidrs = 8;
    */
   sourceCidrs: string[];
 
   /**
-   * HostnamePattern is a glob over the whole host name, in any case: * ? [a-z] [!a-z]. Host names are what machines say
-   * of themselves: a guard against mistakes, not against an attacker. Empty is any.
+   * HostnamePattern is a glob over the whole host name, in any case: * ? [a-z] [!a-z]. Host names
+   * are what machines say of themselves: a guard against mistakes, not against an attacker. Empty
+   * is any.
    *
    * @generated from field: string hostname_pattern = 9;
    */
   hostnamePattern: string;
 
   /**
-   * MachineNamePattern is a glob over the whole machine name; or, with {id8} in it, how the name is made: {id8} becomes
-   * 8 random characters, and no name may be asked for. Empty is any.
+   * MachineNamePattern is a glob over the whole machine name; or, with {id8} in it, how the name is
+   * made: {id8} becomes 8 random characters, and no name may be asked for. Empty is any.
    *
    * @generated from field: string machine_name_pattern = 10;
    */
@@ -580,13 +587,15 @@ export const RevokeTokenResponseSchema: GenMessage<RevokeTokenResponse> = /*@__P
  */
 export const EnrollmentService: GenService<{
   /**
-   * Enroll makes a machine from an enrollment token. Callers: a key that is not enrolled yet (keyid "key:…"). A retry
-   * with the same key returns the same machine and spends nothing. Recorded: machine.enrolled, token.exhausted (with the
-   * last use), token.refused (with the step that refused), token.checked (validate_only).
-   * Reasons, in the order of the checks: REQUEST_REJECTED (unknown token, wrong proof), TOKEN_REVOKED, TOKEN_EXPIRED,
-   * TOKEN_SOURCE_REFUSED, TOKEN_EXHAUSTED, TOKEN_HOSTNAME_REFUSED, TOKEN_NAME_REFUSED, MACHINE_CAP_REACHED; to a retry
-   * REQUEST_REJECTED, TOKEN_REVOKED, TOKEN_SOURCE_REFUSED, MACHINE_EXPIRED, MACHINE_DISABLED. Secrets of the token that
-   * were deleted meanwhile keep nobody from enrolling: they can be read once they are restored.
+   * Enroll makes a machine from an enrollment token. Callers: a key that is not enrolled yet (keyid
+   * "key:…"). A retry with the same key returns the same machine and spends nothing. Recorded:
+   * machine.enrolled, token.exhausted (with the last use), token.refused (with the step that
+   * refused), token.checked (validate_only). Reasons, in the order of the checks: REQUEST_REJECTED
+   * (unknown token, wrong proof), TOKEN_REVOKED, TOKEN_EXPIRED, TOKEN_SOURCE_REFUSED,
+   * TOKEN_EXHAUSTED, TOKEN_HOSTNAME_REFUSED, TOKEN_NAME_REFUSED, MACHINE_CAP_REACHED; to a retry
+   * REQUEST_REJECTED, TOKEN_REVOKED, TOKEN_SOURCE_REFUSED, MACHINE_EXPIRED, MACHINE_DISABLED.
+   * Secrets of the token that were deleted meanwhile keep nobody from enrolling: they can be read
+   * once they are restored.
    *
    * @generated from rpc sallyport.identity.v1.EnrollmentService.Enroll
    */
@@ -596,9 +605,10 @@ export const EnrollmentService: GenService<{
     output: typeof EnrollResponseSchema;
   },
   /**
-   * CreateToken makes an enrollment token whose secret half never leaves the caller. Callers: owner, admin, managers of
-   * the project (each that the token is for). Recorded: token.created. Reasons: PROJECT_ROLE_REQUIRED, NOT_FOUND,
-   * FIELD_INVALID, ALREADY_EXISTS, MACHINE_DISABLED (the caller was removed meanwhile).
+   * CreateToken makes an enrollment token whose secret half never leaves the caller. Callers:
+   * owner, admin, managers of the project (each that the token is for). Recorded: token.created.
+   * Reasons: PROJECT_ROLE_REQUIRED, NOT_FOUND, FIELD_INVALID, ALREADY_EXISTS, MACHINE_DISABLED (the
+   * caller was removed meanwhile).
    *
    * @generated from rpc sallyport.identity.v1.EnrollmentService.CreateToken
    */
@@ -608,8 +618,8 @@ export const EnrollmentService: GenService<{
     output: typeof CreateTokenResponseSchema;
   },
   /**
-   * GetToken describes a token. Callers: owner, admin, auditor, managers of the project (each that the token is for; for
-   * others there is no token). Recorded: nothing. Reasons: NOT_FOUND.
+   * GetToken describes a token. Callers: owner, admin, auditor, managers of the project (each that
+   * the token is for; for others there is no token). Recorded: nothing. Reasons: NOT_FOUND.
    *
    * @generated from rpc sallyport.identity.v1.EnrollmentService.GetToken
    */
@@ -619,8 +629,9 @@ export const EnrollmentService: GenService<{
     output: typeof GetTokenResponseSchema;
   },
   /**
-   * ListTokens pages through the vault's tokens, newest first, without those that are not for the caller. Callers: owner,
-   * admin, auditor, managers of the project (each that a token is for). Recorded: nothing. Reasons: none of its own.
+   * ListTokens pages through the vault's tokens, newest first, without those that are not for the
+   * caller. Callers: owner, admin, auditor, managers of the project (each that a token is for).
+   * Recorded: nothing. Reasons: none of its own.
    *
    * @generated from rpc sallyport.identity.v1.EnrollmentService.ListTokens
    */
@@ -630,10 +641,11 @@ export const EnrollmentService: GenService<{
     output: typeof ListTokensResponseSchema;
   },
   /**
-   * RevokeToken stops new enrollments; machines already made live on, unless cascade is set. Repeating it changes
-   * nothing but goes on with what a cascade has left. Callers: owner, admin, managers of the project (each that the token
-   * is for, without cascade: its machines may be in other projects too). Recorded: token.revoked, and with cascade
-   * machine.revoked for each machine. Reasons: NOT_FOUND, ROLE_REQUIRED (cascade).
+   * RevokeToken stops new enrollments; machines already made live on, unless cascade is set.
+   * Repeating it changes nothing but goes on with what a cascade has left. Callers: owner, admin,
+   * managers of the project (each that the token is for, without cascade: its machines may be in
+   * other projects too). Recorded: token.revoked, and with cascade machine.revoked for each
+   * machine. Reasons: NOT_FOUND, ROLE_REQUIRED (cascade).
    *
    * @generated from rpc sallyport.identity.v1.EnrollmentService.RevokeToken
    */

@@ -78,7 +78,8 @@ export type Machine = Message<"sallyport.identity.v1.Machine"> & {
   publicKey: Uint8Array;
 
   /**
-   * LastSeenAt is when it last signed a request, as reported by a gateway within 10 seconds; absent before the first.
+   * LastSeenAt is when it last signed a request, as reported by a gateway within 10 seconds; absent
+   * before the first.
    *
    * @generated from field: google.protobuf.Timestamp last_seen_at = 9;
    */
@@ -574,7 +575,8 @@ export const MachineStateSchema: GenEnum<MachineState> = /*@__PURE__*/
  */
 export const MachineService: GenService<{
   /**
-   * GetMachine describes a machine. Callers: owner, admin, auditor. Recorded: nothing. Reasons: NOT_FOUND.
+   * GetMachine describes a machine. Callers: owner, admin, auditor. Recorded: nothing. Reasons:
+   * NOT_FOUND.
    *
    * @generated from rpc sallyport.identity.v1.MachineService.GetMachine
    */
@@ -584,8 +586,8 @@ export const MachineService: GenService<{
     output: typeof GetMachineResponseSchema;
   },
   /**
-   * BatchGetMachines describes machines by id; ids that the vault does not have are left out. Callers: owner, admin,
-   * auditor. Recorded: nothing. Reasons: none of its own.
+   * BatchGetMachines describes machines by id; ids that the vault does not have are left out.
+   * Callers: owner, admin, auditor. Recorded: nothing. Reasons: none of its own.
    *
    * @generated from rpc sallyport.identity.v1.MachineService.BatchGetMachines
    */
@@ -595,8 +597,8 @@ export const MachineService: GenService<{
     output: typeof BatchGetMachinesResponseSchema;
   },
   /**
-   * ListMachines pages through the vault's machines, newest first. Callers: owner, admin, auditor. Recorded: nothing.
-   * Reasons: FIELD_INVALID (page_token).
+   * ListMachines pages through the vault's machines, newest first. Callers: owner, admin, auditor.
+   * Recorded: nothing. Reasons: FIELD_INVALID (page_token).
    *
    * @generated from rpc sallyport.identity.v1.MachineService.ListMachines
    */
@@ -606,8 +608,8 @@ export const MachineService: GenService<{
     output: typeof ListMachinesResponseSchema;
   },
   /**
-   * RenameMachine gives a machine another name; the former one is kept. Callers: owner, admin. Recorded:
-   * machine.renamed. Reasons: NOT_FOUND.
+   * RenameMachine gives a machine another name; the former one is kept. Callers: owner, admin.
+   * Recorded: machine.renamed. Reasons: NOT_FOUND.
    *
    * @generated from rpc sallyport.identity.v1.MachineService.RenameMachine
    */
@@ -617,8 +619,9 @@ export const MachineService: GenService<{
     output: typeof RenameMachineResponseSchema;
   },
   /**
-   * DisableMachine stops a machine until it is enabled again; it answers once policy refuses the machine. Callers:
-   * owner, admin. Recorded: machine.disabled. Reasons: NOT_FOUND, MACHINE_DISABLED (revoked), MACHINE_EXPIRED.
+   * DisableMachine stops a machine until it is enabled again; it answers once policy refuses the
+   * machine. Callers: owner, admin. Recorded: machine.disabled. Reasons: NOT_FOUND,
+   * MACHINE_DISABLED (revoked), MACHINE_EXPIRED.
    *
    * @generated from rpc sallyport.identity.v1.MachineService.DisableMachine
    */
@@ -628,8 +631,8 @@ export const MachineService: GenService<{
     output: typeof DisableMachineResponseSchema;
   },
   /**
-   * EnableMachine lets a disabled machine work again. Callers: owner, admin. Recorded: machine.enabled.
-   * Reasons: NOT_FOUND, MACHINE_DISABLED (revoked), MACHINE_EXPIRED.
+   * EnableMachine lets a disabled machine work again. Callers: owner, admin. Recorded:
+   * machine.enabled. Reasons: NOT_FOUND, MACHINE_DISABLED (revoked), MACHINE_EXPIRED.
    *
    * @generated from rpc sallyport.identity.v1.MachineService.EnableMachine
    */
@@ -639,8 +642,8 @@ export const MachineService: GenService<{
     output: typeof EnableMachineResponseSchema;
   },
   /**
-   * RevokeMachine ends a machine for good; its grants and memberships go. It answers once policy refuses the machine.
-   * Callers: owner, admin. Recorded: machine.revoked. Reasons: NOT_FOUND.
+   * RevokeMachine ends a machine for good; its grants and memberships go. It answers once policy
+   * refuses the machine. Callers: owner, admin. Recorded: machine.revoked. Reasons: NOT_FOUND.
    *
    * @generated from rpc sallyport.identity.v1.MachineService.RevokeMachine
    */

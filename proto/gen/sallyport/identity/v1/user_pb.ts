@@ -52,15 +52,16 @@ export type RedeemLoginCodeRequest = Message<"sallyport.identity.v1.RedeemLoginC
   codeProof: Uint8Array;
 
   /**
-   * DevicePublicKey is the device's raw Ed25519 public key; it must be the key that signs this request.
+   * DevicePublicKey is the device's raw Ed25519 public key; it must be the key that signs this
+   * request.
    *
    * @generated from field: bytes device_public_key = 5;
    */
   devicePublicKey: Uint8Array;
 
   /**
-   * UserName is how a new user is shown in lists and records, unique in the vault in any case. With a code for a further
-   * device it is empty or the user's own.
+   * UserName is how a new user is shown in lists and records, unique in the vault in any case. With
+   * a code for a further device it is empty or the user's own.
    *
    * @generated from field: string user_name = 6;
    */
@@ -308,7 +309,8 @@ export const RenewDeviceResponseSchema: GenMessage<RenewDeviceResponse> = /*@__P
  */
 export type CreateDeviceCodeRequest = Message<"sallyport.identity.v1.CreateDeviceCodeRequest"> & {
   /**
-   * CodeKeySha256 is the SHA-256 of the code's public key. The caller makes the key and keeps the seed.
+   * CodeKeySha256 is the SHA-256 of the code's public key. The caller makes the key and keeps the
+   * seed.
    *
    * @generated from field: bytes code_key_sha256 = 1;
    */
@@ -357,7 +359,8 @@ export const CreateDeviceCodeResponseSchema: GenMessage<CreateDeviceCodeResponse
  */
 export type CreateLoginCodeRequest = Message<"sallyport.identity.v1.CreateLoginCodeRequest"> & {
   /**
-   * CodeKeySha256 is the SHA-256 of the code's public key. The caller makes the key and keeps the seed.
+   * CodeKeySha256 is the SHA-256 of the code's public key. The caller makes the key and keeps the
+   * seed.
    *
    * @generated from field: bytes code_key_sha256 = 1;
    */
@@ -441,7 +444,8 @@ export type LoginCode = Message<"sallyport.identity.v1.LoginCode"> & {
   createdAt?: Timestamp | undefined;
 
   /**
-   * CreatedBy is the user of this vault who made it; empty when it came with the vault or recovers it.
+   * CreatedBy is the user of this vault who made it; empty when it came with the vault or recovers
+   * it.
    *
    * @generated from field: string created_by = 5;
    */
@@ -679,7 +683,8 @@ export type Device = Message<"sallyport.identity.v1.Device"> & {
   expiresAt?: Timestamp | undefined;
 
   /**
-   * LastSeenAt is when it last signed a request, as reported by a gateway within 10 seconds; absent before the first.
+   * LastSeenAt is when it last signed a request, as reported by a gateway within 10 seconds; absent
+   * before the first.
    *
    * @generated from field: google.protobuf.Timestamp last_seen_at = 5;
    */
@@ -924,8 +929,9 @@ export type RevokeDeviceResponse = Message<"sallyport.identity.v1.RevokeDeviceRe
   user?: User | undefined;
 
   /**
-   * Descendants is what came of the device and lived before this call: it has ended, unless it was to be kept. Where one
-   * of the lists has 501, 500 of that kind have ended, and a repeat ends more.
+   * Descendants is what came of the device and lived before this call: it has ended, unless it was
+   * to be kept. Where one of the lists has 501, 500 of that kind have ended, and a repeat ends
+   * more.
    *
    * @generated from field: sallyport.identity.v1.Descendants descendants = 2;
    */
@@ -940,20 +946,23 @@ export const RevokeDeviceResponseSchema: GenMessage<RevokeDeviceResponse> = /*@_
   messageDesc(file_sallyport_identity_v1_user, 26);
 
 /**
- * Descendants is what came of a device. What was made before devices were remembered with it is not among it.
+ * Descendants is what came of a device. What was made before devices were remembered with it is not
+ * among it.
  *
  * @generated from message sallyport.identity.v1.Descendants
  */
 export type Descendants = Message<"sallyport.identity.v1.Descendants"> & {
   /**
-   * Users were let in by its login codes, or by those of such a user, and so on; without their devices, 501 at most.
+   * Users were let in by its login codes, or by those of such a user, and so on; without their
+   * devices, 501 at most.
    *
    * @generated from field: repeated sallyport.identity.v1.User users = 1;
    */
   users: User[];
 
   /**
-   * DeviceKeyIds are further devices of the same user that it let in, or that such a device did, 501 at most.
+   * DeviceKeyIds are further devices of the same user that it let in, or that such a device did,
+   * 501 at most.
    *
    * @generated from field: repeated string device_key_ids = 2;
    */
@@ -974,7 +983,8 @@ export type Descendants = Message<"sallyport.identity.v1.Descendants"> & {
   loginCodes: number;
 
   /**
-   * Machines is how many machines live that were enrolled with tokens made by any of them. They do not end with it.
+   * Machines is how many machines live that were enrolled with tokens made by any of them. They do
+   * not end with it.
    *
    * @generated from field: uint32 machines = 5;
    */
@@ -989,16 +999,18 @@ export const DescendantsSchema: GenMessage<Descendants> = /*@__PURE__*/
   messageDesc(file_sallyport_identity_v1_user, 27);
 
 /**
- * UserService looks after the people of a vault and their devices. A user's role never changes: remove and invite again.
+ * UserService looks after the people of a vault and their devices. A user's role never changes:
+ * remove and invite again.
  *
  * @generated from service sallyport.identity.v1.UserService
  */
 export const UserService: GenService<{
   /**
-   * RedeemLoginCode turns a login code into a user with a device key, or into a further device of the user who made the
-   * code. Callers: a key that is not enrolled yet (keyid "key:…"). A retry with the same key returns the same user.
-   * Recorded: user.enrolled, device.added, login_code.refused. Reasons: REQUEST_REJECTED (unknown code, wrong proof),
-   * TOKEN_REVOKED, TOKEN_EXPIRED, TOKEN_EXHAUSTED, ALREADY_EXISTS (user_name), FIELD_INVALID (user_name).
+   * RedeemLoginCode turns a login code into a user with a device key, or into a further device of
+   * the user who made the code. Callers: a key that is not enrolled yet (keyid "key:…"). A retry
+   * with the same key returns the same user. Recorded: user.enrolled, device.added,
+   * login_code.refused. Reasons: REQUEST_REJECTED (unknown code, wrong proof), TOKEN_REVOKED,
+   * TOKEN_EXPIRED, TOKEN_EXHAUSTED, ALREADY_EXISTS (user_name), FIELD_INVALID (user_name).
    *
    * @generated from rpc sallyport.identity.v1.UserService.RedeemLoginCode
    */
@@ -1008,7 +1020,8 @@ export const UserService: GenService<{
     output: typeof RedeemLoginCodeResponseSchema;
   },
   /**
-   * WhoAmI describes the caller. Callers: users and machines. Recorded: nothing. Reasons: none of its own.
+   * WhoAmI describes the caller. Callers: users and machines. Recorded: nothing. Reasons: none of
+   * its own.
    *
    * @generated from rpc sallyport.identity.v1.UserService.WhoAmI
    */
@@ -1018,9 +1031,9 @@ export const UserService: GenService<{
     output: typeof WhoAmIResponseSchema;
   },
   /**
-   * SignOut ends the key that signed the request, and the key that it was renewed from. A machine thereby revokes itself;
-   * it answers once policy refuses the machine. Callers: users and machines. Recorded: device.revoked, machine.revoked.
-   * Reasons: LAST_OWNER.
+   * SignOut ends the key that signed the request, and the key that it was renewed from. A machine
+   * thereby revokes itself; it answers once policy refuses the machine. Callers: users and
+   * machines. Recorded: device.revoked, machine.revoked. Reasons: LAST_OWNER.
    *
    * @generated from rpc sallyport.identity.v1.UserService.SignOut
    */
@@ -1030,10 +1043,11 @@ export const UserService: GenService<{
     output: typeof SignOutResponseSchema;
   },
   /**
-   * RenewDevice puts a new key in the place of the device key that signed the request; the old one works for 5 minutes
-   * more. Repeating it with the same new key returns the same answer, with another new key replaces the one before.
-   * Callers: every user. Recorded: device.renewed. Reasons: REQUEST_REJECTED (wrong proof), ALREADY_EXISTS
-   * (new_public_key), MACHINE_DISABLED (the device was revoked meanwhile).
+   * RenewDevice puts a new key in the place of the device key that signed the request; the old one
+   * works for 5 minutes more. Repeating it with the same new key returns the same answer, with
+   * another new key replaces the one before. Callers: every user. Recorded: device.renewed.
+   * Reasons: REQUEST_REJECTED (wrong proof), ALREADY_EXISTS (new_public_key), MACHINE_DISABLED (the
+   * device was revoked meanwhile).
    *
    * @generated from rpc sallyport.identity.v1.UserService.RenewDevice
    */
@@ -1043,8 +1057,9 @@ export const UserService: GenService<{
     output: typeof RenewDeviceResponseSchema;
   },
   /**
-   * CreateDeviceCode makes a login code for a further device of the caller. Callers: every user. Recorded:
-   * login_code.created. Reasons: ALREADY_EXISTS, MACHINE_DISABLED (the caller was removed meanwhile).
+   * CreateDeviceCode makes a login code for a further device of the caller. Callers: every user.
+   * Recorded: login_code.created. Reasons: ALREADY_EXISTS, MACHINE_DISABLED (the caller was removed
+   * meanwhile).
    *
    * @generated from rpc sallyport.identity.v1.UserService.CreateDeviceCode
    */
@@ -1054,8 +1069,9 @@ export const UserService: GenService<{
     output: typeof CreateDeviceCodeResponseSchema;
   },
   /**
-   * CreateLoginCode makes a code that lets one new user in, with that role. Callers: owner. Recorded:
-   * login_code.created. Reasons: ALREADY_EXISTS, MACHINE_DISABLED (the caller was removed meanwhile).
+   * CreateLoginCode makes a code that lets one new user in, with that role. Callers: owner.
+   * Recorded: login_code.created. Reasons: ALREADY_EXISTS, MACHINE_DISABLED (the caller was removed
+   * meanwhile).
    *
    * @generated from rpc sallyport.identity.v1.UserService.CreateLoginCode
    */
@@ -1065,8 +1081,8 @@ export const UserService: GenService<{
     output: typeof CreateLoginCodeResponseSchema;
   },
   /**
-   * ListLoginCodes pages through the vault's login codes, newest first, spent ones too. Callers: owner, admin, auditor.
-   * Recorded: nothing. Reasons: FIELD_INVALID (page_token).
+   * ListLoginCodes pages through the vault's login codes, newest first, spent ones too. Callers:
+   * owner, admin, auditor. Recorded: nothing. Reasons: FIELD_INVALID (page_token).
    *
    * @generated from rpc sallyport.identity.v1.UserService.ListLoginCodes
    */
@@ -1076,8 +1092,8 @@ export const UserService: GenService<{
     output: typeof ListLoginCodesResponseSchema;
   },
   /**
-   * RevokeLoginCode ends a code that was not redeemed. Callers: owner. Recorded: login_code.revoked. Reasons: NOT_FOUND,
-   * TOKEN_EXHAUSTED (it was redeemed).
+   * RevokeLoginCode ends a code that was not redeemed. Callers: owner. Recorded:
+   * login_code.revoked. Reasons: NOT_FOUND, TOKEN_EXHAUSTED (it was redeemed).
    *
    * @generated from rpc sallyport.identity.v1.UserService.RevokeLoginCode
    */
@@ -1087,8 +1103,8 @@ export const UserService: GenService<{
     output: typeof RevokeLoginCodeResponseSchema;
   },
   /**
-   * GetUser describes a user, also one who was removed. Callers: owner, admin, auditor. Recorded: nothing.
-   * Reasons: NOT_FOUND.
+   * GetUser describes a user, also one who was removed. Callers: owner, admin, auditor. Recorded:
+   * nothing. Reasons: NOT_FOUND.
    *
    * @generated from rpc sallyport.identity.v1.UserService.GetUser
    */
@@ -1098,8 +1114,8 @@ export const UserService: GenService<{
     output: typeof GetUserResponseSchema;
   },
   /**
-   * ListUsers pages through the vault's users, newest first, without those who were removed. Callers: owner, admin,
-   * auditor. Recorded: nothing. Reasons: FIELD_INVALID (page_token).
+   * ListUsers pages through the vault's users, newest first, without those who were removed.
+   * Callers: owner, admin, auditor. Recorded: nothing. Reasons: FIELD_INVALID (page_token).
    *
    * @generated from rpc sallyport.identity.v1.UserService.ListUsers
    */
@@ -1109,10 +1125,11 @@ export const UserService: GenService<{
     output: typeof ListUsersResponseSchema;
   },
   /**
-   * RemoveUser ends a user for good: every device key, every enrollment token and unused login code that the user made.
-   * The user's project roles go too. Machines live on. Repeating it changes nothing, but finishes what policy did not
-   * hear. Callers: owner. Recorded: user.removed, and token.revoked, login_code.revoked for each.
-   * Reasons: NOT_FOUND, LAST_OWNER, MACHINE_DISABLED (the caller was removed meanwhile).
+   * RemoveUser ends a user for good: every device key, every enrollment token and unused login code
+   * that the user made. The user's project roles go too. Machines live on. Repeating it changes
+   * nothing, but finishes what policy did not hear. Callers: owner. Recorded: user.removed, and
+   * token.revoked, login_code.revoked for each. Reasons: NOT_FOUND, LAST_OWNER, MACHINE_DISABLED
+   * (the caller was removed meanwhile).
    *
    * @generated from rpc sallyport.identity.v1.UserService.RemoveUser
    */
@@ -1122,13 +1139,14 @@ export const UserService: GenService<{
     output: typeof RemoveUserResponseSchema;
   },
   /**
-   * RevokeDevice ends a device key, what it was renewed from and what it was renewed to, every unused login code that its
-   * user made, and what came of the device: further devices that it let in, users that it invited, enrollment tokens that
-   * it made, and what came of those, all or nothing. Machines live on. Repeating it finishes what policy did
-   * not hear of users who ended. Callers: owner. Recorded: device.revoked, and
-   * device.revoked, user.removed, token.revoked, login_code.revoked for each. Reasons: NOT_FOUND, LAST_OWNER (nothing has
-   * ended: keep what came of it, or let another owner in first), FIELD_INVALID (keep_descendants: more than 500 of a kind),
-   * MACHINE_DISABLED (the caller was removed meanwhile).
+   * RevokeDevice ends a device key, what it was renewed from and what it was renewed to, every
+   * unused login code that its user made, and what came of the device: further devices that it let
+   * in, users that it invited, enrollment tokens that it made, and what came of those, all or
+   * nothing. Machines live on. Repeating it finishes what policy did not hear of users who ended.
+   * Callers: owner. Recorded: device.revoked, and device.revoked, user.removed, token.revoked,
+   * login_code.revoked for each. Reasons: NOT_FOUND, LAST_OWNER (nothing has ended: keep what came
+   * of it, or let another owner in first), FIELD_INVALID (keep_descendants: more than 500 of a
+   * kind), MACHINE_DISABLED (the caller was removed meanwhile).
    *
    * @generated from rpc sallyport.identity.v1.UserService.RevokeDevice
    */

@@ -114,8 +114,8 @@ export type CreateVaultRequest = Message<"sallyport.identity.v1.CreateVaultReque
   name: string;
 
   /**
-   * OwnerCodeKeySha256 is the SHA-256 of the public key of its owner's login code. The caller makes the key and keeps
-   * the seed.
+   * OwnerCodeKeySha256 is the SHA-256 of the public key of its owner's login code. The caller makes
+   * the key and keeps the seed.
    *
    * @generated from field: bytes owner_code_key_sha256 = 2;
    */
@@ -171,7 +171,8 @@ export const CreateVaultResponseSchema: GenMessage<CreateVaultResponse> = /*@__P
  */
 export const VaultService: GenService<{
   /**
-   * GetVault describes the caller's vault. Callers: every user. Recorded: nothing. Reasons: none of its own.
+   * GetVault describes the caller's vault. Callers: every user. Recorded: nothing. Reasons: none of
+   * its own.
    *
    * @generated from rpc sallyport.identity.v1.VaultService.GetVault
    */
@@ -181,9 +182,10 @@ export const VaultService: GenService<{
     output: typeof GetVaultResponseSchema;
   },
   /**
-   * CreateVault makes another vault and a login code for its first owner; the caller gets no power in it. Callers: owner.
-   * Recorded: vault.created in both vaults, login_code.created in the new one. Reasons: FIELD_INVALID, ALREADY_EXISTS,
-   * MACHINE_DISABLED (the caller was removed meanwhile).
+   * CreateVault makes another vault and a login code for its first owner; the caller gets no power
+   * in it. Callers: owner. Recorded: vault.created in both vaults, login_code.created in the new
+   * one. Reasons: FIELD_INVALID, ALREADY_EXISTS, MACHINE_DISABLED (the caller was removed
+   * meanwhile).
    *
    * @generated from rpc sallyport.identity.v1.VaultService.CreateVault
    */

@@ -68,8 +68,8 @@ export type Grant = Message<"sallyport.policy.v1.Grant"> & {
   anyVersion: boolean;
 
   /**
-   * Refusal is what a read of the current version would be refused with now, by the same rules as the read itself, such
-   * as MACHINE_EXPIRED; unspecified when it would not be.
+   * Refusal is what a read of the current version would be refused with now, by the same rules as
+   * the read itself, such as MACHINE_EXPIRED; unspecified when it would not be.
    *
    * @generated from field: sallyport.errors.v1.Reason refusal = 7;
    */
@@ -210,7 +210,8 @@ export type SetGrantsRequest = Message<"sallyport.policy.v1.SetGrantsRequest"> &
   secretIds: string[];
 
   /**
-   * AnyVersion lets the machine name older versions of all of them; false lets it read the current ones only.
+   * AnyVersion lets the machine name older versions of all of them; false lets it read the current
+   * ones only.
    *
    * @generated from field: bool any_version = 4;
    */
@@ -483,9 +484,10 @@ export const CountGrantsResponseSchema: GenMessage<CountGrantsResponse> = /*@__P
  */
 export const GrantService: GenService<{
   /**
-   * AddGrant lets a machine read a secret of a project that it is a member of. Granting again is no error; with another
-   * any_version it changes the grant. Callers: owner, admin, managers of the project. Recorded: grant.added, or
-   * grant.changed. Reasons: NOT_FOUND (field machine_id, secret_id or membership), PROJECT_ROLE_REQUIRED.
+   * AddGrant lets a machine read a secret of a project that it is a member of. Granting again is no
+   * error; with another any_version it changes the grant. Callers: owner, admin, managers of the
+   * project. Recorded: grant.added, or grant.changed. Reasons: NOT_FOUND (field machine_id,
+   * secret_id or membership), PROJECT_ROLE_REQUIRED.
    *
    * @generated from rpc sallyport.policy.v1.GrantService.AddGrant
    */
@@ -495,8 +497,9 @@ export const GrantService: GenService<{
     output: typeof AddGrantResponseSchema;
   },
   /**
-   * RemoveGrant takes the right back; the next read is refused. So it does with a deleted secret, before that is restored.
-   * Callers: owner, admin, managers of the project. Recorded: grant.removed. Reasons: NOT_FOUND, PROJECT_ROLE_REQUIRED.
+   * RemoveGrant takes the right back; the next read is refused. So it does with a deleted secret,
+   * before that is restored. Callers: owner, admin, managers of the project. Recorded:
+   * grant.removed. Reasons: NOT_FOUND, PROJECT_ROLE_REQUIRED.
    *
    * @generated from rpc sallyport.policy.v1.GrantService.RemoveGrant
    */
@@ -506,10 +509,11 @@ export const GrantService: GenService<{
     output: typeof RemoveGrantResponseSchema;
   },
   /**
-   * SetGrants makes the named secrets the only ones of a project that a machine may read, in one step; what it had of
-   * deleted secrets there goes too. Callers: owner, admin, managers of the project. Recorded: grant.added, grant.changed
-   * and grant.removed, one for each difference. Reasons: PROJECT_ROLE_REQUIRED, NOT_FOUND (field machine_id, project_id, membership, or secret_ids: one of them is not
-   * in the project).
+   * SetGrants makes the named secrets the only ones of a project that a machine may read, in one
+   * step; what it had of deleted secrets there goes too. Callers: owner, admin, managers of the
+   * project. Recorded: grant.added, grant.changed and grant.removed, one for each difference.
+   * Reasons: PROJECT_ROLE_REQUIRED, NOT_FOUND (field machine_id, project_id, membership, or
+   * secret_ids: one of them is not in the project).
    *
    * @generated from rpc sallyport.policy.v1.GrantService.SetGrants
    */
@@ -519,8 +523,8 @@ export const GrantService: GenService<{
     output: typeof SetGrantsResponseSchema;
   },
   /**
-   * ListGrantsByMachine answers what a machine can read. Callers: owner, admin, auditor. Recorded: nothing.
-   * Reasons: NOT_FOUND.
+   * ListGrantsByMachine answers what a machine can read. Callers: owner, admin, auditor. Recorded:
+   * nothing. Reasons: NOT_FOUND.
    *
    * @generated from rpc sallyport.policy.v1.GrantService.ListGrantsByMachine
    */
@@ -530,8 +534,8 @@ export const GrantService: GenService<{
     output: typeof ListGrantsByMachineResponseSchema;
   },
   /**
-   * ListGrantsBySecret answers who can read a secret. Callers: owner, admin, auditor, managers of the project.
-   * Recorded: nothing. Reasons: NOT_FOUND, PROJECT_ROLE_REQUIRED.
+   * ListGrantsBySecret answers who can read a secret. Callers: owner, admin, auditor, managers of
+   * the project. Recorded: nothing. Reasons: NOT_FOUND, PROJECT_ROLE_REQUIRED.
    *
    * @generated from rpc sallyport.policy.v1.GrantService.ListGrantsBySecret
    */
@@ -541,8 +545,8 @@ export const GrantService: GenService<{
     output: typeof ListGrantsBySecretResponseSchema;
   },
   /**
-   * CountGrants tells how much machines have, for a list of them. Callers: owner, admin, auditor. Recorded: nothing.
-   * Reasons: none of its own.
+   * CountGrants tells how much machines have, for a list of them. Callers: owner, admin, auditor.
+   * Recorded: nothing. Reasons: none of its own.
    *
    * @generated from rpc sallyport.policy.v1.GrantService.CountGrants
    */

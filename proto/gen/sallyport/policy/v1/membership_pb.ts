@@ -281,8 +281,9 @@ export const ListMembershipsByMachineResponseSchema: GenMessage<ListMembershipsB
  */
 export const MembershipService: GenService<{
   /**
-   * AddMembership makes a machine a member of a project; adding twice is no error. Callers: owner, admin,
-   * managers of the project. Recorded: membership.added. Reasons: NOT_FOUND, PROJECT_ROLE_REQUIRED.
+   * AddMembership makes a machine a member of a project; adding twice is no error. Callers: owner,
+   * admin, managers of the project. Recorded: membership.added. Reasons: NOT_FOUND,
+   * PROJECT_ROLE_REQUIRED.
    *
    * @generated from rpc sallyport.policy.v1.MembershipService.AddMembership
    */
@@ -292,8 +293,9 @@ export const MembershipService: GenService<{
     output: typeof AddMembershipResponseSchema;
   },
   /**
-   * RemoveMembership takes a machine out of a project, and its grants there with it. Callers: owner, admin,
-   * managers of the project. Recorded: membership.removed. Reasons: NOT_FOUND, PROJECT_ROLE_REQUIRED.
+   * RemoveMembership takes a machine out of a project, and its grants there with it. Callers:
+   * owner, admin, managers of the project. Recorded: membership.removed. Reasons: NOT_FOUND,
+   * PROJECT_ROLE_REQUIRED.
    *
    * @generated from rpc sallyport.policy.v1.MembershipService.RemoveMembership
    */
@@ -303,8 +305,8 @@ export const MembershipService: GenService<{
     output: typeof RemoveMembershipResponseSchema;
   },
   /**
-   * ListMemberships pages through the machines of a project. Callers: owner, admin, auditor, managers of the project.
-   * Recorded: nothing. Reasons: NOT_FOUND, PROJECT_ROLE_REQUIRED.
+   * ListMemberships pages through the machines of a project. Callers: owner, admin, auditor,
+   * managers of the project. Recorded: nothing. Reasons: NOT_FOUND, PROJECT_ROLE_REQUIRED.
    *
    * @generated from rpc sallyport.policy.v1.MembershipService.ListMemberships
    */
@@ -314,8 +316,8 @@ export const MembershipService: GenService<{
     output: typeof ListMembershipsResponseSchema;
   },
   /**
-   * ListMembershipsByMachine pages through the projects of a machine. Callers: owner, admin, auditor. Recorded: nothing.
-   * Reasons: NOT_FOUND.
+   * ListMembershipsByMachine pages through the projects of a machine. Callers: owner, admin,
+   * auditor. Recorded: nothing. Reasons: NOT_FOUND.
    *
    * @generated from rpc sallyport.policy.v1.MembershipService.ListMembershipsByMachine
    */

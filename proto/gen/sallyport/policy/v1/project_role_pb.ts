@@ -471,8 +471,8 @@ export const ProjectRole = {
   WRITER: 3,
 
   /**
-   * PROJECT_ROLE_MANAGER says what machines may read there and what other users may do, and deletes and restores the
-   * project.
+   * PROJECT_ROLE_MANAGER says what machines may read there and what other users may do, and deletes
+   * and restores the project.
    *
    * @generated from enum value: PROJECT_ROLE_MANAGER = 4;
    */
@@ -493,17 +493,19 @@ export const ProjectRoleSchema: GenEnum<ProjectRole> = /*@__PURE__*/
   enumDesc(file_sallyport_policy_v1_project_role, 0);
 
 /**
- * ProjectRoleService says what developers may do in single projects. Owner and admin manage every project, an auditor
- * lists every project: a project role changes nothing for them. A developer without one lists a project.
+ * ProjectRoleService says what developers may do in single projects. Owner and admin manage every
+ * project, an auditor lists every project: a project role changes nothing for them. A developer
+ * without one lists a project.
  *
  * @generated from service sallyport.policy.v1.ProjectRoleService
  */
 export const ProjectRoleService: GenService<{
   /**
-   * SetProjectRole gives a user a role in a project, in the place of the one that it had. Setting it again is no error. An
-   * id that nobody bears may be given a role: it gives nobody anything. Callers: owner, admin, managers of the project.
-   * Recorded: project_role.set. Reasons: NOT_FOUND (field project_id; field user_id: the user was removed),
-   * PROJECT_ROLE_REQUIRED, FIELD_INVALID (the project or the user has 1,000 roles).
+   * SetProjectRole gives a user a role in a project, in the place of the one that it had. Setting
+   * it again is no error. An id that nobody bears may be given a role: it gives nobody anything.
+   * Callers: owner, admin, managers of the project. Recorded: project_role.set. Reasons: NOT_FOUND
+   * (field project_id; field user_id: the user was removed), PROJECT_ROLE_REQUIRED, FIELD_INVALID
+   * (the project or the user has 1,000 roles).
    *
    * @generated from rpc sallyport.policy.v1.ProjectRoleService.SetProjectRole
    */
@@ -513,8 +515,9 @@ export const ProjectRoleService: GenService<{
     output: typeof SetProjectRoleResponseSchema;
   },
   /**
-   * RemoveProjectRole takes a user's role in a project back: a developer lists it from then on. Callers: owner, admin,
-   * managers of the project. Recorded: project_role.removed. Reasons: NOT_FOUND, PROJECT_ROLE_REQUIRED.
+   * RemoveProjectRole takes a user's role in a project back: a developer lists it from then on.
+   * Callers: owner, admin, managers of the project. Recorded: project_role.removed. Reasons:
+   * NOT_FOUND, PROJECT_ROLE_REQUIRED.
    *
    * @generated from rpc sallyport.policy.v1.ProjectRoleService.RemoveProjectRole
    */
@@ -524,8 +527,8 @@ export const ProjectRoleService: GenService<{
     output: typeof RemoveProjectRoleResponseSchema;
   },
   /**
-   * ListProjectRoles pages through the roles in a project. Callers: owner, admin, auditor, managers of the
-   * project. Recorded: nothing. Reasons: NOT_FOUND, PROJECT_ROLE_REQUIRED.
+   * ListProjectRoles pages through the roles in a project. Callers: owner, admin, auditor, managers
+   * of the project. Recorded: nothing. Reasons: NOT_FOUND, PROJECT_ROLE_REQUIRED.
    *
    * @generated from rpc sallyport.policy.v1.ProjectRoleService.ListProjectRoles
    */
@@ -535,8 +538,8 @@ export const ProjectRoleService: GenService<{
     output: typeof ListProjectRolesResponseSchema;
   },
   /**
-   * ListProjectRolesByUser pages through the roles of a user. Callers: owner, admin, auditor. Recorded: nothing.
-   * Reasons: none of its own.
+   * ListProjectRolesByUser pages through the roles of a user. Callers: owner, admin, auditor.
+   * Recorded: nothing. Reasons: none of its own.
    *
    * @generated from rpc sallyport.policy.v1.ProjectRoleService.ListProjectRolesByUser
    */
@@ -546,8 +549,8 @@ export const ProjectRoleService: GenService<{
     output: typeof ListProjectRolesByUserResponseSchema;
   },
   /**
-   * ListOwnProjectRoles pages through the caller's own roles, without the projects that are hidden from the caller.
-   * Callers: every user. Recorded: nothing. Reasons: none of its own.
+   * ListOwnProjectRoles pages through the caller's own roles, without the projects that are hidden
+   * from the caller. Callers: every user. Recorded: nothing. Reasons: none of its own.
    *
    * @generated from rpc sallyport.policy.v1.ProjectRoleService.ListOwnProjectRoles
    */
@@ -557,8 +560,8 @@ export const ProjectRoleService: GenService<{
     output: typeof ListOwnProjectRolesResponseSchema;
   },
   /**
-   * CountProjectRoles tells in how many projects each of the users has a role. Callers: owner, admin, auditor.
-   * Recorded: nothing. Reasons: none of its own.
+   * CountProjectRoles tells in how many projects each of the users has a role. Callers: owner,
+   * admin, auditor. Recorded: nothing. Reasons: none of its own.
    *
    * @generated from rpc sallyport.policy.v1.ProjectRoleService.CountProjectRoles
    */

@@ -184,7 +184,8 @@ export type SetSecretSealingRequest = Message<"sallyport.policy.v1.SetSecretSeal
   secretId: string;
 
   /**
-   * Required is whether the secret must be sealed from now on, also where the vault does not require it.
+   * Required is whether the secret must be sealed from now on, also where the vault does not
+   * require it.
    *
    * @generated from field: bool required = 2;
    */
@@ -283,15 +284,17 @@ export const ListSealedSecretsResponseSchema: GenMessage<ListSealedSecretsRespon
   messageDesc(file_sallyport_policy_v1_sealing, 9);
 
 /**
- * SealingService forbids unsealed reads, of a whole vault or of single secrets. What must be sealed is read by
- * requests that name a recipient key alone, as those of our clients do; any other is refused: SEALING_REQUIRED.
+ * SealingService forbids unsealed reads, of a whole vault or of single secrets. What must be sealed
+ * is read by requests that name a recipient key alone, as those of our clients do; any other is
+ * refused: SEALING_REQUIRED.
  *
  * @generated from service sallyport.policy.v1.SealingService
  */
 export const SealingService: GenService<{
   /**
-   * SetVaultSealing says whether every secret of the vault must be sealed; the next read obeys. Callers: owner, admin.
-   * Recorded: vault.sealing_required, when it changes something. Reasons: none of its own.
+   * SetVaultSealing says whether every secret of the vault must be sealed; the next read obeys.
+   * Callers: owner, admin. Recorded: vault.sealing_required, when it changes something. Reasons:
+   * none of its own.
    *
    * @generated from rpc sallyport.policy.v1.SealingService.SetVaultSealing
    */
@@ -301,8 +304,8 @@ export const SealingService: GenService<{
     output: typeof SetVaultSealingResponseSchema;
   },
   /**
-   * GetVaultSealing answers whether every secret of the vault must be sealed. Callers: owner, admin, auditor.
-   * Recorded: nothing. Reasons: none of its own.
+   * GetVaultSealing answers whether every secret of the vault must be sealed. Callers: owner,
+   * admin, auditor. Recorded: nothing. Reasons: none of its own.
    *
    * @generated from rpc sallyport.policy.v1.SealingService.GetVaultSealing
    */
@@ -312,9 +315,9 @@ export const SealingService: GenService<{
     output: typeof GetVaultSealingResponseSchema;
   },
   /**
-   * SetSecretSealing says whether one secret must be sealed, whatever is said of its vault; the next read obeys.
-   * Callers: owner, admin, managers of the project. Recorded: secret.sealing_required, when it changes something.
-   * Reasons: NOT_FOUND, PROJECT_ROLE_REQUIRED.
+   * SetSecretSealing says whether one secret must be sealed, whatever is said of its vault; the
+   * next read obeys. Callers: owner, admin, managers of the project. Recorded:
+   * secret.sealing_required, when it changes something. Reasons: NOT_FOUND, PROJECT_ROLE_REQUIRED.
    *
    * @generated from rpc sallyport.policy.v1.SealingService.SetSecretSealing
    */
@@ -324,8 +327,8 @@ export const SealingService: GenService<{
     output: typeof SetSecretSealingResponseSchema;
   },
   /**
-   * ListSealedSecrets answers which secrets must be sealed by a setting of their own. Callers: owner, admin, auditor.
-   * Recorded: nothing. Reasons: NOT_FOUND (field project_id).
+   * ListSealedSecrets answers which secrets must be sealed by a setting of their own. Callers:
+   * owner, admin, auditor. Recorded: nothing. Reasons: NOT_FOUND (field project_id).
    *
    * @generated from rpc sallyport.policy.v1.SealingService.ListSealedSecrets
    */

@@ -2,7 +2,8 @@
 // @generated from file sallyport/secrets/v1/project.proto (package sallyport.secrets.v1, syntax proto3)
 /* eslint-disable */
 
-// Package sallyport.secrets.v1 is about projects and the secrets in them. No method returns a value.
+// Package sallyport.secrets.v1 is about projects and the secrets in them. No method returns a
+// value.
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
@@ -355,8 +356,8 @@ export const RestoreProjectResponseSchema: GenMessage<RestoreProjectResponse> = 
  */
 export const ProjectService: GenService<{
   /**
-   * CreateProject makes a project with a key of its own. Callers: owner, admin. Recorded: project.created.
-   * Reasons: ALREADY_EXISTS.
+   * CreateProject makes a project with a key of its own. Callers: owner, admin. Recorded:
+   * project.created. Reasons: ALREADY_EXISTS.
    *
    * @generated from rpc sallyport.secrets.v1.ProjectService.CreateProject
    */
@@ -366,8 +367,8 @@ export const ProjectService: GenService<{
     output: typeof CreateProjectResponseSchema;
   },
   /**
-   * GetProject describes a project, found by id or by name. Callers: owner, admin, auditor, listers of
-   * the project. Recorded: nothing. Reasons: NOT_FOUND.
+   * GetProject describes a project, found by id or by name. Callers: owner, admin, auditor, listers
+   * of the project. Recorded: nothing. Reasons: NOT_FOUND.
    *
    * @generated from rpc sallyport.secrets.v1.ProjectService.GetProject
    */
@@ -377,8 +378,8 @@ export const ProjectService: GenService<{
     output: typeof GetProjectResponseSchema;
   },
   /**
-   * ListProjects pages through the vault's projects by name, without those that are hidden from the caller. Callers:
-   * owner, admin, auditor, listers of the project. Recorded: nothing.
+   * ListProjects pages through the vault's projects by name, without those that are hidden from the
+   * caller. Callers: owner, admin, auditor, listers of the project. Recorded: nothing.
    * Reasons: none of its own.
    *
    * @generated from rpc sallyport.secrets.v1.ProjectService.ListProjects
@@ -389,11 +390,11 @@ export const ProjectService: GenService<{
     output: typeof ListProjectsResponseSchema;
   },
   /**
-   * DeleteProject hides a project in which no secret lives; its name is free at once. It can be restored for 30 days,
-   * then it and its keys are gone. Deleting a deleted one changes nothing. Callers: owner, admin,
-   * managers of the project.
-   * Recorded: project.deleted, after 30 days project.purged. Reasons: NOT_FOUND, PROJECT_ROLE_REQUIRED,
-   * FIELD_INVALID (name),
+   * DeleteProject hides a project in which no secret lives; its name is free at once. It can be
+   * restored for 30 days, then it and its keys are gone. Deleting a deleted one changes nothing.
+   * Callers: owner, admin, managers of the project.
+   * Recorded: project.deleted, after 30 days project.purged. Reasons: NOT_FOUND,
+   * PROJECT_ROLE_REQUIRED, FIELD_INVALID (name),
    * PROJECT_NOT_EMPTY.
    *
    * @generated from rpc sallyport.secrets.v1.ProjectService.DeleteProject
@@ -404,9 +405,10 @@ export const ProjectService: GenService<{
     output: typeof DeleteProjectResponseSchema;
   },
   /**
-   * RestoreProject brings a deleted project back; secrets that were deleted stay deleted until each is restored.
-   * Restoring a living one changes nothing. Callers: owner, admin, managers of the project. Recorded: project.restored.
-   * Reasons: NOT_FOUND (purged, or never there), PROJECT_ROLE_REQUIRED, ALREADY_EXISTS (name).
+   * RestoreProject brings a deleted project back; secrets that were deleted stay deleted until each
+   * is restored. Restoring a living one changes nothing. Callers: owner, admin, managers of the
+   * project. Recorded: project.restored. Reasons: NOT_FOUND (purged, or never there),
+   * PROJECT_ROLE_REQUIRED, ALREADY_EXISTS (name).
    *
    * @generated from rpc sallyport.secrets.v1.ProjectService.RestoreProject
    */

@@ -45,7 +45,8 @@ export type SealedValue = Message<"sallyport.secrets.v1.SealedValue"> & {
   encapsulatedKey: Uint8Array;
 
   /**
-   * Ciphertext is the sealed plaintext with its 16-byte tag. A plaintext of more than 64 KiB is TOO_LARGE.
+   * Ciphertext is the sealed plaintext with its 16-byte tag. A plaintext of more than 64 KiB is
+   * TOO_LARGE.
    *
    * @generated from field: bytes ciphertext = 4;
    */
@@ -171,7 +172,8 @@ export type Secret = Message<"sallyport.secrets.v1.Secret"> & {
   updatedBy: string;
 
   /**
-   * RollbackOf is the version whose value the current one brought back; 0 when it was stored as a new value.
+   * RollbackOf is the version whose value the current one brought back; 0 when it was stored as a
+   * new value.
    *
    * @generated from field: uint32 rollback_of = 15;
    */
@@ -248,7 +250,8 @@ export const SecretVersionSchema: GenMessage<SecretVersion> = /*@__PURE__*/
  */
 export type CreateSecretRequest = Message<"sallyport.secrets.v1.CreateSecretRequest"> & {
   /**
-   * SecretId is made by the client, so that the value can be sealed to it; it is derived from IdNonce (SIGNING §9.3).
+   * SecretId is made by the client, so that the value can be sealed to it; it is derived from
+   * IdNonce (SIGNING §9.3).
    *
    * @generated from field: string secret_id = 1;
    */
@@ -262,7 +265,8 @@ export type CreateSecretRequest = Message<"sallyport.secrets.v1.CreateSecretRequ
   projectId: string;
 
   /**
-   * Name is unique among the living of the project and fit for an environment variable or a file name.
+   * Name is unique among the living of the project and fit for an environment variable or a file
+   * name.
    *
    * @generated from field: string name = 3;
    */
@@ -276,7 +280,8 @@ export type CreateSecretRequest = Message<"sallyport.secrets.v1.CreateSecretRequ
   value?: SealedValue | undefined;
 
   /**
-   * AllowDangerousName lets the secret carry a name that changes what programs run when it becomes a variable.
+   * AllowDangerousName lets the secret carry a name that changes what programs run when it becomes
+   * a variable.
    *
    * @generated from field: bool allow_dangerous_name = 5;
    */
@@ -290,7 +295,8 @@ export type CreateSecretRequest = Message<"sallyport.secrets.v1.CreateSecretRequ
   note: string;
 
   /**
-   * IdNonce is 16 random bytes. With the caller's vault they give SecretId: an id of another vault cannot be asked for.
+   * IdNonce is 16 random bytes. With the caller's vault they give SecretId: an id of another vault
+   * cannot be asked for.
    *
    * @generated from field: bytes id_nonce = 7;
    */
@@ -521,7 +527,8 @@ export type UpdateSecretRequest = Message<"sallyport.secrets.v1.UpdateSecretRequ
   secretId: string;
 
   /**
-   * Note replaces the note; empty removes it. At most 1,000 bytes, of control characters only newlines. It is not sealed.
+   * Note replaces the note; empty removes it. At most 1,000 bytes, of control characters only
+   * newlines. It is not sealed.
    *
    * @generated from field: string note = 2;
    */
@@ -724,7 +731,8 @@ export type RollbackSecretRequest = Message<"sallyport.secrets.v1.RollbackSecret
   projectId: string;
 
   /**
-   * ExpectedVersion is the current version as the client knows it; the value is sealed as the one after it.
+   * ExpectedVersion is the current version as the client knows it; the value is sealed as the one
+   * after it.
    *
    * @generated from field: uint32 expected_version = 3;
    */
@@ -836,8 +844,9 @@ export const ListVersionsResponseSchema: GenMessage<ListVersionsResponse> = /*@_
  */
 export const SecretService: GenService<{
   /**
-   * CreateSecret makes a secret with its first version. Callers: owner, admin, writers of the project. Recorded:
-   * secret.created. Reasons: NOT_FOUND (project), PROJECT_ROLE_REQUIRED, ALREADY_EXISTS (name or id), NAME_DANGEROUS, FIELD_INVALID (value), TOO_LARGE.
+   * CreateSecret makes a secret with its first version. Callers: owner, admin, writers of the
+   * project. Recorded: secret.created. Reasons: NOT_FOUND (project), PROJECT_ROLE_REQUIRED,
+   * ALREADY_EXISTS (name or id), NAME_DANGEROUS, FIELD_INVALID (value), TOO_LARGE.
    *
    * @generated from rpc sallyport.secrets.v1.SecretService.CreateSecret
    */
@@ -847,8 +856,8 @@ export const SecretService: GenService<{
     output: typeof CreateSecretResponseSchema;
   },
   /**
-   * GetSecret describes a secret, found by id or by project and name. Callers: owner, admin, auditor, listers of the
-   * project. Recorded: nothing.
+   * GetSecret describes a secret, found by id or by project and name. Callers: owner, admin,
+   * auditor, listers of the project. Recorded: nothing.
    * Reasons: NOT_FOUND.
    *
    * @generated from rpc sallyport.secrets.v1.SecretService.GetSecret
@@ -859,8 +868,9 @@ export const SecretService: GenService<{
     output: typeof GetSecretResponseSchema;
   },
   /**
-   * BatchGetSecrets describes secrets by their ids, whatever their projects. Callers: owner, admin, auditor, listers of
-   * the project. Recorded: nothing. Reasons: none; an id that is unknown or hidden from the caller is left out.
+   * BatchGetSecrets describes secrets by their ids, whatever their projects. Callers: owner, admin,
+   * auditor, listers of the project. Recorded: nothing. Reasons: none; an id that is unknown or
+   * hidden from the caller is left out.
    *
    * @generated from rpc sallyport.secrets.v1.SecretService.BatchGetSecrets
    */
@@ -870,8 +880,8 @@ export const SecretService: GenService<{
     output: typeof BatchGetSecretsResponseSchema;
   },
   /**
-   * ListSecrets pages through a project's secrets by name. Callers: owner, admin, auditor, listers of the project.
-   * Recorded: nothing. Reasons: NOT_FOUND.
+   * ListSecrets pages through a project's secrets by name. Callers: owner, admin, auditor, listers
+   * of the project. Recorded: nothing. Reasons: NOT_FOUND.
    *
    * @generated from rpc sallyport.secrets.v1.SecretService.ListSecrets
    */
@@ -881,8 +891,8 @@ export const SecretService: GenService<{
     output: typeof ListSecretsResponseSchema;
   },
   /**
-   * UpdateSecret replaces a secret's note. Callers: owner, admin, writers of the project. Recorded: secret.updated,
-   * without the note. Reasons: NOT_FOUND, PROJECT_ROLE_REQUIRED.
+   * UpdateSecret replaces a secret's note. Callers: owner, admin, writers of the project. Recorded:
+   * secret.updated, without the note. Reasons: NOT_FOUND, PROJECT_ROLE_REQUIRED.
    *
    * @generated from rpc sallyport.secrets.v1.SecretService.UpdateSecret
    */
@@ -892,10 +902,10 @@ export const SecretService: GenService<{
     output: typeof UpdateSecretResponseSchema;
   },
   /**
-   * DeleteSecret hides a secret: from the answer on nothing reads it, and its name is free. It can be restored for
-   * 30 days, then it and its versions are gone. Deleting a deleted one changes nothing.
-   * Callers: owner, admin, writers of the project. Recorded: secret.deleted, after 30 days secret.purged. Reasons:
-   * NOT_FOUND, PROJECT_ROLE_REQUIRED.
+   * DeleteSecret hides a secret: from the answer on nothing reads it, and its name is free. It can
+   * be restored for 30 days, then it and its versions are gone. Deleting a deleted one changes
+   * nothing. Callers: owner, admin, writers of the project. Recorded: secret.deleted, after 30 days
+   * secret.purged. Reasons: NOT_FOUND, PROJECT_ROLE_REQUIRED.
    *
    * @generated from rpc sallyport.secrets.v1.SecretService.DeleteSecret
    */
@@ -905,9 +915,10 @@ export const SecretService: GenService<{
     output: typeof DeleteSecretResponseSchema;
   },
   /**
-   * RestoreSecret brings a deleted secret back with its versions and grants. Restoring a living one changes nothing.
-   * Callers: owner, admin, writers of the project. Recorded: secret.restored. Reasons: NOT_FOUND (purged, never there,
-   * or its project is deleted), PROJECT_ROLE_REQUIRED, ALREADY_EXISTS (name).
+   * RestoreSecret brings a deleted secret back with its versions and grants. Restoring a living one
+   * changes nothing. Callers: owner, admin, writers of the project. Recorded: secret.restored.
+   * Reasons: NOT_FOUND (purged, never there, or its project is deleted), PROJECT_ROLE_REQUIRED,
+   * ALREADY_EXISTS (name).
    *
    * @generated from rpc sallyport.secrets.v1.SecretService.RestoreSecret
    */
@@ -917,8 +928,9 @@ export const SecretService: GenService<{
     output: typeof RestoreSecretResponseSchema;
   },
   /**
-   * AddVersion stores a new value if the current version is the expected one. Callers: owner, admin, writers of the
-   * project. Recorded: secret.version.added. Reasons: NOT_FOUND, PROJECT_ROLE_REQUIRED, VERSION_CONFLICT, FIELD_INVALID (value), TOO_LARGE.
+   * AddVersion stores a new value if the current version is the expected one. Callers: owner,
+   * admin, writers of the project. Recorded: secret.version.added. Reasons: NOT_FOUND,
+   * PROJECT_ROLE_REQUIRED, VERSION_CONFLICT, FIELD_INVALID (value), TOO_LARGE.
    *
    * @generated from rpc sallyport.secrets.v1.SecretService.AddVersion
    */
@@ -928,11 +940,12 @@ export const SecretService: GenService<{
     output: typeof AddVersionResponseSchema;
   },
   /**
-   * RollbackSecret makes a former value current: it is sealed anew as the next version, if the current version is the
-   * expected one. No version is taken back, so a number means one value for ever. Asked again after it was done, it
-   * changes nothing while its version is the current one. Callers: owner, admin, writers of the project. Recorded:
-   * secret.rolled_back. Reasons: NOT_FOUND (secret_id, to_version), PROJECT_ROLE_REQUIRED, VERSION_CONFLICT,
-   * FIELD_INVALID (to_version is not older).
+   * RollbackSecret makes a former value current: it is sealed anew as the next version, if the
+   * current version is the expected one. No version is taken back, so a number means one value for
+   * ever. Asked again after it was done, it changes nothing while its version is the current one.
+   * Callers: owner, admin, writers of the project. Recorded: secret.rolled_back. Reasons: NOT_FOUND
+   * (secret_id, to_version), PROJECT_ROLE_REQUIRED, VERSION_CONFLICT, FIELD_INVALID (to_version is
+   * not older).
    *
    * @generated from rpc sallyport.secrets.v1.SecretService.RollbackSecret
    */
@@ -942,8 +955,8 @@ export const SecretService: GenService<{
     output: typeof RollbackSecretResponseSchema;
   },
   /**
-   * ListVersions pages through a secret's versions, newest first. Callers: owner, admin, auditor, listers of the
-   * project. Recorded: nothing.
+   * ListVersions pages through a secret's versions, newest first. Callers: owner, admin, auditor,
+   * listers of the project. Recorded: nothing.
    * Reasons: NOT_FOUND.
    *
    * @generated from rpc sallyport.secrets.v1.SecretService.ListVersions

@@ -1,7 +1,16 @@
 import { newId } from "@sallyport/proto/ids";
 import { newKey } from "@sallyport/proto/keyring";
 import { storeSecret } from "../read.ts";
-import { type Case, deployment, machine, first, other, elsewhere, later, decided } from "./ground.ts";
+import {
+  type Case,
+  deployment,
+  machine,
+  first,
+  other,
+  elsewhere,
+  later,
+  decided,
+} from "./ground.ts";
 
 /** Reads whose parts do not belong together. */
 export const bindingCases: readonly Case[] = [

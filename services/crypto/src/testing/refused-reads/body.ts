@@ -88,7 +88,10 @@ export const bodyCases: readonly Case[] = [
     step: "body",
     says: "it asks for another page than the permit is about",
     name: "a later page, where the first one was decided on",
-    plan: { asked: { secretIds: [], projectId, pageToken: newId("sec") }, permit: { pageToken: "" } },
+    plan: {
+      asked: { secretIds: [], projectId, pageToken: newId("sec") },
+      permit: { pageToken: "" },
+    },
   },
   {
     step: "body",
@@ -152,7 +155,10 @@ export const bodyCases: readonly Case[] = [
     name: "a recipient to which nothing can be sealed",
     plan: {
       asked: {
-        recipient: { suite: SealingSuite.HPKE_X25519_SHA256_AES256GCM, publicKey: new Uint8Array(32) },
+        recipient: {
+          suite: SealingSuite.HPKE_X25519_SHA256_AES256GCM,
+          publicKey: new Uint8Array(32),
+        },
       },
     },
   },

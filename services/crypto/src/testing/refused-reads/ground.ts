@@ -8,7 +8,10 @@ import { type ReadPlan, type StoredSecret, storeSecret } from "../read.ts";
 
 export const deployment = createDeployment();
 export const { machine, user, identity, keyring, projectId } = deployment;
-export const stored = [await storeSecret(deployment, "DB_URL"), await storeSecret(deployment, "API_KEY")];
+export const stored = [
+  await storeSecret(deployment, "DB_URL"),
+  await storeSecret(deployment, "API_KEY"),
+];
 export const [first, second] = stored as [StoredSecret, StoredSecret];
 export const other = createDeployment();
 // Whole and in order, but where the machine has no business.
@@ -22,7 +25,10 @@ export const expired = timestampFromMs(nowMs - 1);
 export const decided = (changed: object) => ({
   secrets: ids.map((secretId) => ({ secretId, projectId, ...changed })),
 });
-export const json = (text: string) => ({ contentType: "application/json", body: Buffer.from(text) });
+export const json = (text: string) => ({
+  contentType: "application/json",
+  body: Buffer.from(text),
+});
 export const readJson = toJsonString(
   ReadSecretsRequestSchema,
   create(ReadSecretsRequestSchema, { secretIds: ids }),
@@ -31,7 +37,10 @@ export const readJson = toJsonString(
 /** A read that differs from a valid one in one thing, and which check refuses it. */
 export type Case = {
   readonly step: string;
-  /** What the log is told: no two checks say the same, so that the check which refused is the one meant. */
+  /**
+   * What the log is told: no two checks say the same, so that the check which refused is the one
+   * meant.
+   */
   readonly says: string;
   readonly name: string;
   readonly plan: ReadPlan;

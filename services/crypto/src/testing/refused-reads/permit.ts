@@ -6,7 +6,12 @@ import { type Case, keyring, expired, decided } from "./ground.ts";
 
 /** Reads whose permit does not hold. */
 export const permitCases: readonly Case[] = [
-  { step: "permit", says: "it is missing", name: "missing", plan: { item: (item) => delete item.permit } },
+  {
+    step: "permit",
+    says: "it is missing",
+    name: "missing",
+    plan: { item: (item) => delete item.permit },
+  },
   {
     step: "permit",
     says: "its MAC key is unknown",
@@ -25,7 +30,12 @@ export const permitCases: readonly Case[] = [
     name: "made with the slip key",
     plan: { permitKeys: keyring.slip.map(({ key }) => ({ keyId: "permit-1", key })) },
   },
-  { step: "permit", says: "it is expired", name: "expired", plan: { permit: { expiresAt: expired } } },
+  {
+    step: "permit",
+    says: "it is expired",
+    name: "expired",
+    plan: { permit: { expiresAt: expired } },
+  },
   {
     step: "permit",
     says: "it lives longer than it may",

@@ -37,7 +37,10 @@ export const requestCases: readonly Case[] = [
     says: "it lives longer than it may",
     name: "older than 60 s",
     plan: {
-      credential: { issuedAt: timestampFromMs(nowMs - 61_000), expiresAt: timestampFromMs(nowMs + 1_000) },
+      credential: {
+        issuedAt: timestampFromMs(nowMs - 61_000),
+        expiresAt: timestampFromMs(nowMs + 1_000),
+      },
     },
   },
   {
@@ -71,7 +74,9 @@ export const requestCases: readonly Case[] = [
     step: "signature",
     says: "it does not hold",
     name: "over another path",
-    plan: { item: ({ signedRequest }) => void Object.assign(signedRequest ?? {}, { path: "/a.B/C" }) },
+    plan: {
+      item: ({ signedRequest }) => void Object.assign(signedRequest ?? {}, { path: "/a.B/C" }),
+    },
   },
   { step: "method", says: "it is not POST", name: "PUT", plan: { request: { method: "PUT" } } },
   {

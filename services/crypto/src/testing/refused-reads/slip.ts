@@ -40,7 +40,8 @@ export const slipCases: readonly Case[] = [
     says: "it is about another envelope",
     name: "envelopes exchanged",
     plan: {
-      item: ({ secrets: [a, b] }) => void (a && b && ([a.envelope, b.envelope] = [b.envelope, a.envelope])),
+      item: ({ secrets: [a, b] }) =>
+        void (a && b && ([a.envelope, b.envelope] = [b.envelope, a.envelope])),
     },
   },
   {

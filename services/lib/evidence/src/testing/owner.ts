@@ -49,7 +49,10 @@ export type TestOwner = AsyncDisposable & {
   readonly state: OwnerState;
   readonly deployment: ReturnType<typeof createSignedDeployment>;
   readonly database: Database;
-  /** Forwards a request as the gateway does, without the network. Throws the Failure that a peer would get. */
+  /**
+   * Forwards a request as the gateway does, without the network. Throws the Failure that a peer
+   * would get.
+   */
   forward(request: Forwarded): Promise<ForwardResponse>;
   /** The same to an owner that was given no hooks. */
   forwardWithoutHooks(request: Forwarded): Promise<ForwardResponse>;
@@ -130,7 +133,9 @@ function projectMethods(database: Database, state: OwnerState, onChange: (tx: Tx
     getProject: () => Promise.reject(new Error("select broke")),
     async listProjects(context) {
       if (!state.forgets) context.judge([]);
-      const rows = await database.query<{ name: string }>("select name from projects order by name");
+      const rows = await database.query<{ name: string }>(
+        "select name from projects order by name",
+      );
       return { projects: rows.map(({ name }) => ({ name })) };
     },
     deleteProject: async (context, { name }) => {
@@ -165,7 +170,10 @@ function forwarding(forwarder: ReturnType<typeof createForwarder>): TestOwner["f
   // The error boundary of a real server, without its network.
   const boundary: Interceptor = (next) => (request) =>
     next(request).catch((error: unknown) => {
-      throw toConnectError(error instanceof Failure ? error : fail(Reason.INTERNAL, {}, error), requestId);
+      throw toConnectError(
+        error instanceof Failure ? error : fail(Reason.INTERNAL, {}, error),
+        requestId,
+      );
     });
   const routes = (router: ConnectRouter) => void router.service(ForwardService, forwarder);
   const client = createClient(

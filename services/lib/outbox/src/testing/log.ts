@@ -1,12 +1,18 @@
 import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
-import { AppendService, AppendStatus } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import {
+  AppendService,
+  AppendStatus,
+} from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { fail, toConnectError, toRefusal } from "@sallyport/rpc";
 
 /** What takes an outbox's events in a test, and what it did. */
 export type TestLog = ReturnType<typeof createLog>;
 
-/** The contract of audit and no more: it takes each id once, in order, refuses some for good, or is away. */
+/**
+ * The contract of audit and no more: it takes each id once, in order, refuses some for good, or is
+ * away.
+ */
 export function createLog() {
   const log = {
     taken: [] as string[],
@@ -26,10 +32,14 @@ export function createLog() {
             const broken = ids.findIndex((eventId) => log.refused.get(eventId) === "contract");
             if (broken >= 0) throw contractBroken(broken);
             const holds = ids.some((eventId) => log.refused.get(eventId) === AppendStatus.REFUSED);
-            const results = ids.map((eventId) => resultOf(eventId, log.refused.get(eventId), holds));
+            const results = ids.map((eventId) =>
+              resultOf(eventId, log.refused.get(eventId), holds),
+            );
             const committed = results.filter(({ status }) => status === AppendStatus.COMMITTED);
             log.taken.push(
-              ...committed.map(({ eventId }) => eventId).filter((eventId) => !log.taken.includes(eventId)),
+              ...committed
+                .map(({ eventId }) => eventId)
+                .filter((eventId) => !log.taken.includes(eventId)),
             );
             await log.after();
             return { results: results.toReversed() };

@@ -1,6 +1,9 @@
 import { type Database, type Tx, openDatabase } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
-import type { AppendStatus, Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import type {
+  AppendStatus,
+  Event,
+} from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { createLogger } from "@sallyport/telemetry";
 import { createServiceDatabase } from "@sallyport/test/infra";
@@ -38,7 +41,10 @@ export async function createOutboxGround(): Promise<OutboxGround> {
   await owner.query("grant update (refused_at, refused_reason) on outbox to sallyport_secrets");
   const database = openDatabase({ url: urls.servingUrl, applicationName: "test" });
   const lines: string[] = [];
-  const logger = createLogger({ service: "secrets", stream: { write: (line) => void lines.push(line) } });
+  const logger = createLogger({
+    service: "secrets",
+    stream: { write: (line) => void lines.push(line) },
+  });
   return {
     database,
     lines,
@@ -63,7 +69,9 @@ export async function createOutboxGround(): Promise<OutboxGround> {
         "select event_id as id, refused_reason as reason from outbox where refused_at is not null",
       ),
     async pending() {
-      const [row] = await database.query<{ count: number }>("select count(*)::int as count from outbox");
+      const [row] = await database.query<{ count: number }>(
+        "select count(*)::int as count from outbox",
+      );
       return row?.count ?? -1;
     },
     async [Symbol.asyncDispose]() {

@@ -140,7 +140,8 @@ export type Event = Message<"sallyport.audit.internal.v1.Event"> & {
   subjectId: string;
 
   /**
-   * SourceIp is the client's address as the gateway asserted it, without a zone; empty when none is known.
+   * SourceIp is the client's address as the gateway asserted it, without a zone; empty when none is
+   * known.
    *
    * @generated from field: string source_ip = 14;
    */
@@ -175,7 +176,8 @@ export type Event = Message<"sallyport.audit.internal.v1.Event"> & {
   detail: { [key: string]: string };
 
   /**
-   * AttemptId lets crypto repeat an append whose acknowledgement was lost: 16 random bytes, the same in every repeat.
+   * AttemptId lets crypto repeat an append whose acknowledgement was lost: 16 random bytes, the
+   * same in every repeat.
    *
    * @generated from field: bytes attempt_id = 19;
    */
@@ -196,8 +198,8 @@ export type Event = Message<"sallyport.audit.internal.v1.Event"> & {
   refused: RefusedSecret[];
 
   /**
-   * OriginId is the enrollment token that the machine came of; empty when it is not known. It is no part of the record: by
-   * it the log bounds what all machines of a token cause together.
+   * OriginId is the enrollment token that the machine came of; empty when it is not known. It is no
+   * part of the record: by it the log bounds what all machines of a token cause together.
    *
    * @generated from field: string origin_id = 22;
    */
@@ -260,8 +262,9 @@ export type AppendResult = Message<"sallyport.audit.internal.v1.AppendResult"> &
   seq: bigint;
 
   /**
-   * Refusal tells why it was refused: PEER_NOT_ALLOWED (the catalogue names another emitter) or FIELD_INVALID; or, when it
-   * was limited, RATE_LIMITED with the delay after which there is room again.
+   * Refusal tells why it was refused: PEER_NOT_ALLOWED (the catalogue names another emitter) or
+   * FIELD_INVALID; or, when it was limited, RATE_LIMITED with the delay after which there is room
+   * again.
    *
    * @generated from field: sallyport.errors.v1.Refusal refusal = 4;
    */
@@ -289,36 +292,41 @@ export const AppendStatus = {
   UNSPECIFIED: 0,
 
   /**
-   * APPEND_STATUS_COMMITTED means that the event is in the log, by this call or an earlier one with the same event id.
+   * APPEND_STATUS_COMMITTED means that the event is in the log, by this call or an earlier one with
+   * the same event id.
    *
    * @generated from enum value: APPEND_STATUS_COMMITTED = 1;
    */
   COMMITTED: 1,
 
   /**
-   * APPEND_STATUS_CONFLICT means that this secret was read before, by another attempt, on this decision or this request.
+   * APPEND_STATUS_CONFLICT means that this secret was read before, by another attempt, on this
+   * decision or this request.
    *
    * @generated from enum value: APPEND_STATUS_CONFLICT = 2;
    */
   CONFLICT: 2,
 
   /**
-   * APPEND_STATUS_REFUSED means that the log never takes this event from this emitter: repeating it is of no use.
+   * APPEND_STATUS_REFUSED means that the log never takes this event from this emitter: repeating it
+   * is of no use.
    *
    * @generated from enum value: APPEND_STATUS_REFUSED = 3;
    */
   REFUSED: 3,
 
   /**
-   * APPEND_STATUS_HELD_BACK means that it was not written because another event of the call was refused.
+   * APPEND_STATUS_HELD_BACK means that it was not written because another event of the call was
+   * refused.
    *
    * @generated from enum value: APPEND_STATUS_HELD_BACK = 4;
    */
   HELD_BACK: 4,
 
   /**
-   * APPEND_STATUS_LIMITED means that the event is not in the log, because its machine or the token that this came of has
-   * caused as many records as it may for now. What the event tells of must not happen.
+   * APPEND_STATUS_LIMITED means that the event is not in the log, because its machine or the token
+   * that this came of has caused as many records as it may for now. What the event tells of must
+   * not happen.
    *
    * @generated from enum value: APPEND_STATUS_LIMITED = 5;
    */
@@ -345,9 +353,10 @@ export const AppendStatusSchema: GenEnum<AppendStatus> = /*@__PURE__*/
  */
 export const AppendService: GenService<{
   /**
-   * Append answers after the commit of every event, never before. The emitter is the peer of the connection. An event that
-   * the log will never take is a result, not an error; nothing of its call is written then. Callers: gateway, identity,
-   * policy, secrets, crypto. Reasons: FIELD_INVALID (an event breaks this contract), DEPENDENCY_UNAVAILABLE.
+   * Append answers after the commit of every event, never before. The emitter is the peer of the
+   * connection. An event that the log will never take is a result, not an error; nothing of its
+   * call is written then. Callers: gateway, identity, policy, secrets, crypto. Reasons:
+   * FIELD_INVALID (an event breaks this contract), DEPENDENCY_UNAVAILABLE.
    *
    * @generated from rpc sallyport.audit.internal.v1.AppendService.Append
    */

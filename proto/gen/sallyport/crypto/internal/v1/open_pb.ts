@@ -2,7 +2,8 @@
 // @generated from file sallyport/crypto/internal/v1/open.proto (package sallyport.crypto.internal.v1, syntax proto3)
 /* eslint-disable */
 
-// Package sallyport.crypto.internal.v1 is what only peers may ask of crypto, the only holder of the KEK.
+// Package sallyport.crypto.internal.v1 is what only peers may ask of crypto, the only holder of the
+// KEK.
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
@@ -289,10 +290,11 @@ export const OpenedSecretSchema: GenMessage<OpenedSecret> = /*@__PURE__*/
  */
 export const OpenService: GenService<{
   /**
-   * Open verifies all evidence for itself, records every secret and only then opens it. Callers: gateway.
-   * Recorded: secret.read for each secret, committed before it is opened. Reasons: EVIDENCE_INVALID, ALREADY_RECORDED,
-   * DEPENDENCY_UNAVAILABLE, TOO_LARGE, RATE_LIMITED (the machine, or the token that it came of, has caused as many records
-   * as it may for now), in the items.
+   * Open verifies all evidence for itself, records every secret and only then opens it. Callers:
+   * gateway. Recorded: secret.read for each secret, committed before it is opened. Reasons:
+   * EVIDENCE_INVALID, ALREADY_RECORDED, DEPENDENCY_UNAVAILABLE, TOO_LARGE, RATE_LIMITED (the
+   * machine, or the token that it came of, has caused as many records as it may for now), in the
+   * items.
    *
    * @generated from rpc sallyport.crypto.internal.v1.OpenService.Open
    */

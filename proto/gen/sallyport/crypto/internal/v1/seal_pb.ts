@@ -99,15 +99,16 @@ export type SealRequest = Message<"sallyport.crypto.internal.v1.SealRequest"> & 
   projectKey: Uint8Array;
 
   /**
-   * ProjectName is the name of the project that the write names, from secrets' own store; the value is sealed for it.
+   * ProjectName is the name of the project that the write names, from secrets' own store; the value
+   * is sealed for it.
    *
    * @generated from field: string project_name = 4;
    */
   projectName: string;
 
   /**
-   * SecretName is the name of the secret, from secrets' own store; for CreateSecret the name in the signed body, which
-   * crypto compares. The value is sealed for it.
+   * SecretName is the name of the secret, from secrets' own store; for CreateSecret the name in the
+   * signed body, which crypto compares. The value is sealed for it.
    *
    * @generated from field: string secret_name = 5;
    */
@@ -247,8 +248,8 @@ export const ResealResponseSchema: GenMessage<ResealResponse> = /*@__PURE__*/
  */
 export const SealService: GenService<{
   /**
-   * NewProjectKey makes a project key, wrapped by the KEK. Callers: secrets. Recorded: nothing (secrets records the
-   * project). Reasons: DEPENDENCY_UNAVAILABLE.
+   * NewProjectKey makes a project key, wrapped by the KEK. Callers: secrets. Recorded: nothing
+   * (secrets records the project). Reasons: DEPENDENCY_UNAVAILABLE.
    *
    * @generated from rpc sallyport.crypto.internal.v1.SealService.NewProjectKey
    */
@@ -258,8 +259,9 @@ export const SealService: GenService<{
     output: typeof NewProjectKeyResponseSchema;
   },
   /**
-   * Seal verifies a signed write for itself, opens the sealed value and seals it into an envelope. Callers: secrets.
-   * Recorded: nothing (secrets records the write). Reasons: EVIDENCE_INVALID, FIELD_INVALID (value), TOO_LARGE.
+   * Seal verifies a signed write for itself, opens the sealed value and seals it into an envelope.
+   * Callers: secrets. Recorded: nothing (secrets records the write). Reasons: EVIDENCE_INVALID,
+   * FIELD_INVALID (value), TOO_LARGE.
    *
    * @generated from rpc sallyport.crypto.internal.v1.SealService.Seal
    */
@@ -269,9 +271,10 @@ export const SealService: GenService<{
     output: typeof SealResponseSchema;
   },
   /**
-   * Reseal verifies a signed rollback for itself, opens the envelope of the version that it names and seals the value
-   * into an envelope of the version after the expected one. Nobody gets the value. Callers: secrets.
-   * Recorded: nothing (secrets records the rollback). Reasons: EVIDENCE_INVALID.
+   * Reseal verifies a signed rollback for itself, opens the envelope of the version that it names
+   * and seals the value into an envelope of the version after the expected one. Nobody gets the
+   * value. Callers: secrets. Recorded: nothing (secrets records the rollback). Reasons:
+   * EVIDENCE_INVALID.
    *
    * @generated from rpc sallyport.crypto.internal.v1.SealService.Reseal
    */

@@ -2,7 +2,8 @@
 // @generated from file sallyport/evidence/internal/v1/forward.proto (package sallyport.evidence.internal.v1, syntax proto3)
 /* eslint-disable */
 
-// Package sallyport.evidence.internal.v1 is how the gateway hands a public request to the service that owns it.
+// Package sallyport.evidence.internal.v1 is how the gateway hands a public request to the service
+// that owns it.
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
@@ -88,8 +89,8 @@ export type ForwardResponse = Message<"sallyport.evidence.internal.v1.ForwardRes
    */
   result: {
     /**
-     * Response is the public reply message, in the encoding of the request's content type and without a gRPC frame: the
-     * bytes that the client gets.
+     * Response is the public reply message, in the encoding of the request's content type and
+     * without a gRPC frame: the bytes that the client gets.
      *
      * @generated from field: bytes response = 2;
      */
@@ -127,9 +128,10 @@ export const ForwardResponseSchema: GenMessage<ForwardResponse> = /*@__PURE__*/
  */
 export const ForwardService: GenService<{
   /**
-   * Forward runs one public request. Callers: gateway. The owner verifies signature, freshness, path and role for
-   * itself; a mutation is refused when its request digest was seen before. Recorded: what the method records.
-   * Reasons: EVIDENCE_INVALID as an error; all public ones as a refusal in the reply.
+   * Forward runs one public request. Callers: gateway. The owner verifies signature, freshness,
+   * path and role for itself; a mutation is refused when its request digest was seen before.
+   * Recorded: what the method records. Reasons: EVIDENCE_INVALID as an error; all public ones as a
+   * refusal in the reply.
    *
    * @generated from rpc sallyport.evidence.internal.v1.ForwardService.Forward
    */

@@ -226,8 +226,8 @@ export const ReportSightingsResponseSchema: GenMessage<ReportSightingsResponse> 
  */
 export const KeyService: GenService<{
   /**
-   * ResolveKeys issues credentials for the keyids that are active. Callers: gateway. Recorded: nothing.
-   * Reasons: none; an unknown keyid is a result without a public key.
+   * ResolveKeys issues credentials for the keyids that are active. Callers: gateway. Recorded:
+   * nothing. Reasons: none; an unknown keyid is a result without a public key.
    *
    * @generated from rpc sallyport.identity.internal.v1.KeyService.ResolveKeys
    */
@@ -237,8 +237,8 @@ export const KeyService: GenService<{
     output: typeof ResolveKeysResponseSchema;
   },
   /**
-   * WatchRevocations streams the principals whose credentials must be forgotten at once, and a heartbeat at least
-   * every 2 seconds. Callers: gateway. Recorded: nothing. Reasons: none.
+   * WatchRevocations streams the principals whose credentials must be forgotten at once, and a
+   * heartbeat at least every 2 seconds. Callers: gateway. Recorded: nothing. Reasons: none.
    *
    * @generated from rpc sallyport.identity.internal.v1.KeyService.WatchRevocations
    */
@@ -248,8 +248,9 @@ export const KeyService: GenService<{
     output: typeof WatchRevocationsResponseSchema;
   },
   /**
-   * ReportSightings says when, from where and by which program keys were last used; an older sighting never replaces a
-   * newer one, and unknown keyids are ignored. Callers: gateway. Recorded: nothing. Reasons: none.
+   * ReportSightings says when, from where and by which program keys were last used; an older
+   * sighting never replaces a newer one, and unknown keyids are ignored. Callers: gateway.
+   * Recorded: nothing. Reasons: none.
    *
    * @generated from rpc sallyport.identity.internal.v1.KeyService.ReportSightings
    */

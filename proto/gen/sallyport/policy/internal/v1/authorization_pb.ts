@@ -103,7 +103,8 @@ export type AuthorizeItem = Message<"sallyport.policy.internal.v1.AuthorizeItem"
   allGranted: boolean;
 
   /**
-   * RequestedVersion is the version asked for, 0 for the current one. Another takes a grant with any_version.
+   * RequestedVersion is the version asked for, 0 for the current one. Another takes a grant with
+   * any_version.
    *
    * @generated from field: uint32 requested_version = 9;
    */
@@ -194,7 +195,8 @@ export type AuthorizeResult = Message<"sallyport.policy.internal.v1.AuthorizeRes
   decisionId: string;
 
   /**
-   * Permit is set when the purpose is to read and the item is not refused, also when nothing was found.
+   * Permit is set when the purpose is to read and the item is not refused, also when nothing was
+   * found.
    *
    * @generated from field: sallyport.evidence.v1.Permit permit = 3;
    */
@@ -312,10 +314,11 @@ export const PurposeSchema: GenEnum<Purpose> = /*@__PURE__*/
  */
 export const AuthorizationService: GenService<{
   /**
-   * Authorize decides each item by itself. Callers: gateway; secrets, with PURPOSE_LIST alone. The answer is useless
-   * without the machine's own signature, which crypto checks. Recorded: one secret.read.denied for each decision that
-   * refuses anything, before the answer; of a machine that has too many of them, machine.denials_exceeded instead,
-   * counted. Reasons: PEER_NOT_ALLOWED; the others in the items, RATE_LIMITED for what is counted.
+   * Authorize decides each item by itself. Callers: gateway; secrets, with PURPOSE_LIST alone. The
+   * answer is useless without the machine's own signature, which crypto checks. Recorded: one
+   * secret.read.denied for each decision that refuses anything, before the answer; of a machine
+   * that has too many of them, machine.denials_exceeded instead, counted. Reasons:
+   * PEER_NOT_ALLOWED; the others in the items, RATE_LIMITED for what is counted.
    *
    * @generated from rpc sallyport.policy.internal.v1.AuthorizationService.Authorize
    */

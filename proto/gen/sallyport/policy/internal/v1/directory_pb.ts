@@ -205,9 +205,9 @@ export const ReinstateResourcesResponseSchema: GenMessage<ReinstateResourcesResp
  */
 export const DirectoryService: GenService<{
   /**
-   * RegisterResources makes ids known before they are usable. Repeating it changes nothing; an id that is known with
-   * another vault or project, or was purged, is refused. Callers: secrets. Recorded: nothing. Reasons: ALREADY_EXISTS,
-   * NOT_FOUND (a project that is unknown or retired).
+   * RegisterResources makes ids known before they are usable. Repeating it changes nothing; an id
+   * that is known with another vault or project, or was purged, is refused. Callers: secrets.
+   * Recorded: nothing. Reasons: ALREADY_EXISTS, NOT_FOUND (a project that is unknown or retired).
    *
    * @generated from rpc sallyport.policy.internal.v1.DirectoryService.RegisterResources
    */
@@ -217,11 +217,12 @@ export const DirectoryService: GenService<{
     output: typeof RegisterResourcesResponseSchema;
   },
   /**
-   * RetireResources hides projects and secrets from its commit on. A hidden secret, and every secret of a hidden project,
-   * is not granted, not listed and not found; its grants stay. Purged, it is hidden for good, and its grants and
-   * memberships go. Ids that the vault does not have are passed over: nobody may read what policy does not know.
-   * Repeating it finishes what a failure left. Callers: secrets. Recorded: nothing (secrets records the cause).
-   * Reasons: none of its own.
+   * RetireResources hides projects and secrets from its commit on. A hidden secret, and every
+   * secret of a hidden project, is not granted, not listed and not found; its grants stay. Purged,
+   * it is hidden for good, and its grants and memberships go. Ids that the vault does not have are
+   * passed over: nobody may read what policy does not know. Repeating it finishes what a failure
+   * left. Callers: secrets. Recorded: nothing (secrets records the cause). Reasons: none of its
+   * own.
    *
    * @generated from rpc sallyport.policy.internal.v1.DirectoryService.RetireResources
    */
@@ -231,9 +232,9 @@ export const DirectoryService: GenService<{
     output: typeof RetireResourcesResponseSchema;
   },
   /**
-   * ReinstateResources shows retired projects and secrets again, with the grants that they still have. Repeating it
-   * changes nothing. Callers: secrets. Recorded: nothing (secrets records the cause). Reasons: NOT_FOUND (field
-   * project_ids or secret_ids: one is unknown or purged).
+   * ReinstateResources shows retired projects and secrets again, with the grants that they still
+   * have. Repeating it changes nothing. Callers: secrets. Recorded: nothing (secrets records the
+   * cause). Reasons: NOT_FOUND (field project_ids or secret_ids: one is unknown or purged).
    *
    * @generated from rpc sallyport.policy.internal.v1.DirectoryService.ReinstateResources
    */

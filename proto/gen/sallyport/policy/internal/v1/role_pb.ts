@@ -222,16 +222,17 @@ export const EndUserResponseSchema: GenMessage<EndUserResponse> = /*@__PURE__*/
   messageDesc(file_sallyport_policy_internal_v1_role, 6);
 
 /**
- * RoleService tells the owners of what belongs to projects which role a user has there. The user is the signer of a
- * request that its owner has verified.
+ * RoleService tells the owners of what belongs to projects which role a user has there. The user is
+ * the signer of a request that its owner has verified.
  *
  * @generated from service sallyport.policy.internal.v1.RoleService
  */
 export const RoleService: GenService<{
   /**
-   * CheckRoles returns the role that a user has in each of the projects, and in the project of each of the secrets, as it
-   * is now. What the vault does not have is answered like what is hidden from the user: NONE. Callers: secrets.
-   * Recorded: nothing. Reasons: MACHINE_DISABLED (the user was removed).
+   * CheckRoles returns the role that a user has in each of the projects, and in the project of each
+   * of the secrets, as it is now. What the vault does not have is answered like what is hidden from
+   * the user: NONE. Callers: secrets. Recorded: nothing. Reasons: MACHINE_DISABLED (the user was
+   * removed).
    *
    * @generated from rpc sallyport.policy.internal.v1.RoleService.CheckRoles
    */
@@ -241,8 +242,9 @@ export const RoleService: GenService<{
     output: typeof CheckRolesResponseSchema;
   },
   /**
-   * ListRoles returns the projects in which a user was given a role, or nothing for a user whose role in the vault is all
-   * there is. Callers: secrets, identity. Recorded: nothing. Reasons: MACHINE_DISABLED (the user was removed).
+   * ListRoles returns the projects in which a user was given a role, or nothing for a user whose
+   * role in the vault is all there is. Callers: secrets, identity. Recorded: nothing. Reasons:
+   * MACHINE_DISABLED (the user was removed).
    *
    * @generated from rpc sallyport.policy.internal.v1.RoleService.ListRoles
    */
@@ -252,8 +254,9 @@ export const RoleService: GenService<{
     output: typeof ListRolesResponseSchema;
   },
   /**
-   * EndUser keeps a user out for good, whatever the role in the vault, and takes the project roles away. Repeating it
-   * changes nothing. Callers: identity. Recorded: nothing (identity records the cause). Reasons: none of its own.
+   * EndUser keeps a user out for good, whatever the role in the vault, and takes the project roles
+   * away. Repeating it changes nothing. Callers: identity. Recorded: nothing (identity records the
+   * cause). Reasons: none of its own.
    *
    * @generated from rpc sallyport.policy.internal.v1.RoleService.EndUser
    */

@@ -145,7 +145,8 @@ export type ApplyScopeRequest = Message<"sallyport.policy.internal.v1.ApplyScope
   tokenId: string;
 
   /**
-   * AnyVersion lets the machine name older versions of those secrets; false lets it read the current ones only.
+   * AnyVersion lets the machine name older versions of those secrets; false lets it read the
+   * current ones only.
    *
    * @generated from field: bool any_version = 8;
    */
@@ -316,7 +317,8 @@ export const PrincipalStatus = {
   REVOKED: 3,
 
   /**
-   * PRINCIPAL_STATUS_EXPIRED keeps it out for good as well, because its time is over; revocation outlasts it.
+   * PRINCIPAL_STATUS_EXPIRED keeps it out for good as well, because its time is over; revocation
+   * outlasts it.
    *
    * @generated from enum value: PRINCIPAL_STATUS_EXPIRED = 4;
    */
@@ -343,9 +345,10 @@ export const PrincipalStatusSchema: GenEnum<PrincipalStatus> = /*@__PURE__*/
  */
 export const ScopeService: GenService<{
   /**
-   * ValidateScope checks that projects and secrets exist in the vault, are not retired and belong together, and tells
-   * which role the user has in the projects. What is hidden from the user is not found. Callers: identity. Recorded:
-   * nothing. Reasons: NOT_FOUND, FIELD_INVALID, MACHINE_DISABLED (the user was removed).
+   * ValidateScope checks that projects and secrets exist in the vault, are not retired and belong
+   * together, and tells which role the user has in the projects. What is hidden from the user is
+   * not found. Callers: identity. Recorded: nothing. Reasons: NOT_FOUND, FIELD_INVALID,
+   * MACHINE_DISABLED (the user was removed).
    *
    * @generated from rpc sallyport.policy.internal.v1.ScopeService.ValidateScope
    */
@@ -355,10 +358,11 @@ export const ScopeService: GenService<{
     output: typeof ValidateScopeResponseSchema;
   },
   /**
-   * ApplyScope makes a principal known, with its memberships and grants, in one transaction. Repeating it changes
-   * nothing. What was retired since the token was made is given as hidden as it is for everyone; what was purged, or what
-   * the token's maker could not grant any more, is left out: a token outlives parts of its scope. Callers: identity. Recorded: membership.added, grant.added.
-   * Reasons: NOT_FOUND (what the vault never had), FIELD_INVALID, ALREADY_EXISTS.
+   * ApplyScope makes a principal known, with its memberships and grants, in one transaction.
+   * Repeating it changes nothing. What was retired since the token was made is given as hidden as
+   * it is for everyone; what was purged, or what the token's maker could not grant any more, is
+   * left out: a token outlives parts of its scope. Callers: identity. Recorded: membership.added,
+   * grant.added. Reasons: NOT_FOUND (what the vault never had), FIELD_INVALID, ALREADY_EXISTS.
    *
    * @generated from rpc sallyport.policy.internal.v1.ScopeService.ApplyScope
    */
@@ -368,9 +372,10 @@ export const ScopeService: GenService<{
     output: typeof ApplyScopeResponseSchema;
   },
   /**
-   * SetPrincipalStatus stops or restarts a principal; it answers after the commit. Revoked and expired are for good, and
-   * take memberships and grants away. Callers: identity. Recorded: nothing (identity records the cause).
-   * Reasons: NOT_FOUND (also for one that would come back from revoked or expired).
+   * SetPrincipalStatus stops or restarts a principal; it answers after the commit. Revoked and
+   * expired are for good, and take memberships and grants away. Callers: identity. Recorded:
+   * nothing (identity records the cause). Reasons: NOT_FOUND (also for one that would come back
+   * from revoked or expired).
    *
    * @generated from rpc sallyport.policy.internal.v1.ScopeService.SetPrincipalStatus
    */
@@ -380,10 +385,11 @@ export const ScopeService: GenService<{
     output: typeof SetPrincipalStatusResponseSchema;
   },
   /**
-   * RevokePrincipals keeps principals out for good and takes their memberships and grants away. That they are refused is
-   * committed at once and together; what they had goes after it, in the same call. Machines that the vault does not have
-   * are passed over: their scope was never applied. Repeating it finishes what a failure left. Callers: identity.
-   * Recorded: nothing (identity records the cause). Reasons: none of its own.
+   * RevokePrincipals keeps principals out for good and takes their memberships and grants away.
+   * That they are refused is committed at once and together; what they had goes after it, in the
+   * same call. Machines that the vault does not have are passed over: their scope was never
+   * applied. Repeating it finishes what a failure left. Callers: identity. Recorded: nothing
+   * (identity records the cause). Reasons: none of its own.
    *
    * @generated from rpc sallyport.policy.internal.v1.ScopeService.RevokePrincipals
    */

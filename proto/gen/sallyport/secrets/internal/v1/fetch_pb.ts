@@ -178,7 +178,8 @@ export const FetchedSecretSchema: GenMessage<FetchedSecret> = /*@__PURE__*/
  */
 export const FetchService: GenService<{
   /**
-   * Fetch returns envelopes with their slips. Callers: gateway. Recorded: nothing. Reasons: in the items.
+   * Fetch returns envelopes with their slips. Callers: gateway. Recorded: nothing. Reasons: in the
+   * items.
    *
    * @generated from rpc sallyport.secrets.internal.v1.FetchService.Fetch
    */
