@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { fileText, readSettings } from "@sallyport/config";
 import { openDatabase } from "@sallyport/postgres";
 import { isId } from "@sallyport/proto/ids";
-import { makeFirstVault, recoverVault } from "./first-vault.ts";
+import { makeFirstVault, recoverVault } from "./vaults/first-vault.ts";
 
 const { values } = parseArgs({
   options: {

@@ -9,8 +9,8 @@ import {
 } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { ProjectRole } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { type Failure, fail, failureOf } from "@sallyport/rpc";
-import type { Machine } from "./store/machines.ts";
-import type { Token } from "./store/tokens.ts";
+import type { Machine } from "./machines/store.ts";
+import type { Token } from "./tokens/store.ts";
 
 /** What identity asks of policy. */
 export type PolicyScope = Pick<

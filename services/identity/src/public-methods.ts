@@ -6,26 +6,26 @@ import { MachineService } from "@sallyport/proto/gen/sallyport/identity/v1/machi
 import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
 import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_pb.ts";
 import { type Rate, createBuckets } from "@sallyport/reports";
-import { createHolderReports } from "./holders.ts";
+import { createHolderReports } from "./admission/holder-reports.ts";
 import type { PolicyScope } from "./policy.ts";
-import { createLoginCodeMakers } from "./rpc/create-login-code.ts";
-import { createCreateToken } from "./rpc/create-token.ts";
-import { createCreateVault } from "./rpc/create-vault.ts";
-import { createEnroll } from "./rpc/enroll.ts";
-import { createGetVault } from "./rpc/get-vault.ts";
-import { createLoginCodeHandlers } from "./rpc/login-codes.ts";
-import { createStandingHandlers } from "./rpc/machine-standing.ts";
-import { createMachineHandlers } from "./rpc/machines.ts";
-import { createRedeemLoginCode } from "./rpc/redeem-login-code.ts";
-import { createRemoveUser } from "./rpc/remove-user.ts";
-import { createRenameMachine } from "./rpc/rename-machine.ts";
-import { createRenewDevice } from "./rpc/renew-device.ts";
-import { createRevokeDevice } from "./rpc/revoke-device.ts";
-import { createRevokeToken } from "./rpc/revoke-token.ts";
-import { createSignOut } from "./rpc/sign-out.ts";
-import { createTokenHandlers } from "./rpc/tokens.ts";
-import { createUserHandlers } from "./rpc/users.ts";
-import { createWhoAmI } from "./rpc/whoami.ts";
+import { createLoginCodeMakers } from "./login-codes/create.ts";
+import { createCreateToken } from "./tokens/create.ts";
+import { createCreateVault } from "./vaults/create.ts";
+import { createEnroll } from "./enroll/handler.ts";
+import { createGetVault } from "./vaults/get.ts";
+import { createLoginCodeHandlers } from "./login-codes/read.ts";
+import { createStandingHandlers } from "./machines/standing.ts";
+import { createMachineHandlers } from "./machines/read.ts";
+import { createRedeemLoginCode } from "./login-codes/redeem.ts";
+import { createRemoveUser } from "./users/remove.ts";
+import { createRenameMachine } from "./machines/rename.ts";
+import { createRenewDevice } from "./devices/renew.ts";
+import { createRevokeDevice } from "./devices/revoke.ts";
+import { createRevokeToken } from "./tokens/revoke.ts";
+import { createSignOut } from "./devices/sign-out.ts";
+import { createTokenHandlers } from "./tokens/read.ts";
+import { createUserHandlers } from "./users/read.ts";
+import { createWhoAmI } from "./users/whoami.ts";
 
 /** What the public methods work with; the clock is in Unix milliseconds. */
 export type ServiceParts = {

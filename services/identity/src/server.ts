@@ -10,13 +10,13 @@ import { checkHealth, connectPeer, route, serve } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
 import { forwardCallers, keyCallers } from "./callers.ts";
 import type { IdentityConfig } from "./config.ts";
-import { pickCredentialKey } from "./credential-key.ts";
+import { pickCredentialKey } from "./keys/credential-key.ts";
 import { createPolicyScope } from "./policy.ts";
 import { type ServiceParts, publicMethods } from "./public-methods.ts";
-import { createReportSightings } from "./rpc/report-sightings.ts";
-import { createResolveKeys } from "./rpc/resolve-keys.ts";
-import { createWatchRevocations } from "./rpc/watch-revocations.ts";
-import { startSweeping } from "./sweep.ts";
+import { createReportSightings } from "./keys/report-sightings.ts";
+import { createResolveKeys } from "./keys/resolve.ts";
+import { createWatchRevocations } from "./keys/watch-revocations.ts";
+import { startSweeping } from "./machines/sweep.ts";
 
 const manifest = new URL("../package.json", import.meta.url);
 

@@ -29,7 +29,7 @@ import {
   signatureParams,
 } from "@sallyport/proto/signing";
 import { createAnswerKeys } from "@sallyport/test/infra";
-import type { CredentialKey } from "../credential.ts";
+import type { CredentialKey } from "../keys/credential.ts";
 import { signTestKeyset } from "@sallyport/test/infra";
 
 /** The public name under which tests sign. */

@@ -25,12 +25,12 @@ import { newId } from "@sallyport/proto/ids";
 import { fromRefusal } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
 import { type ServiceTestDatabase, createServiceDatabase } from "@sallyport/test/infra";
-import { makeFirstVault } from "../first-vault.ts";
+import { makeFirstVault } from "../vaults/first-vault.ts";
 import { createPolicyScope } from "../policy.ts";
 import { publicMethods } from "../public-methods.ts";
-import { createReportSightings } from "../rpc/report-sightings.ts";
-import { createResolveKeys } from "../rpc/resolve-keys.ts";
-import { createWatchRevocations } from "../rpc/watch-revocations.ts";
+import { createReportSightings } from "../keys/report-sightings.ts";
+import { createResolveKeys } from "../keys/resolve.ts";
+import { createWatchRevocations } from "../keys/watch-revocations.ts";
 import { type AuditPeer, type PolicyPeer, createAuditPeer, createPolicyPeer } from "./peers.ts";
 import {
   type TestKey,

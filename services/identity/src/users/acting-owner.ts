@@ -1,0 +1,26 @@
+import type { ForwardContext, Principal } from "@sallyport/evidence";
+import type { Tx } from "@sallyport/postgres";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { fail } from "@sallyport/rpc";
+import { signerOf } from "../audit-fields.ts";
+import { hasActingOwner, holdUser } from "./store.ts";
+
+/**
+ * The user who signed, who until the transaction ends stays what the credential says. A credential
+ * may be a minute old: without this, whoever is removed could leave behind what outlasts the
+ * removal. Throws Failure MACHINE_DISABLED.
+ */
+export async function holdSigner(
+  tx: Tx,
+  context: Pick<ForwardContext, "principal">,
+): Promise<Principal> {
+  const signer = signerOf(context);
+  if (!(await holdUser(tx, signer.vaultId, signer.id, signer.keyId)))
+    throw fail(Reason.MACHINE_DISABLED);
+  return signer;
+}
+
+/** Refuses what has left the vault without an owner who can act. Throws Failure LAST_OWNER. */
+export async function requireOwner(tx: Tx, vaultId: string, now: Date): Promise<void> {
+  if (!(await hasActingOwner(tx, vaultId, now))) throw fail(Reason.LAST_OWNER);
+}
