@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { SallyportError } from "@sallyport/client/error";
 import { isId } from "@sallyport/proto/ids";
-import { dangerOf } from "@sallyport/proto/names/dangerous";
+import { dangerOf } from "@sallyport/proto/env-names";
 import { CliError, UsageError } from "../failure.ts";
 import { fieldOf, fieldsOf } from "./fields.ts";
 import { secretKeyOf } from "./key.ts";

@@ -22,7 +22,7 @@ import {
   signKeysetSigner,
   signatureBase,
 } from "@sallyport/proto/signing";
-import { newSeed, privateKeyOf, rawPublicKey, signBytes } from "../keys.ts";
+import { newSeed, privateKeyOf, rawPublicKey, signBytes } from "../node/keys.ts";
 
 type Outcome = NonNullable<MessageInitShape<typeof AnswerClaimsSchema>["outcome"]>;
 

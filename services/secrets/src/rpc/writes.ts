@@ -9,7 +9,7 @@ import type {
 } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { fail, failureOf } from "@sallyport/rpc";
 import { secretIdOf } from "@sallyport/proto/signing";
-import { dangerOf } from "@sallyport/proto/names/dangerous";
+import { dangerOf } from "@sallyport/proto/env-names";
 import { type CurrentProjectKey, currentProjectKey, keepProject } from "../store/projects.ts";
 import {
   type NewSecret,

@@ -1,0 +1,149 @@
+import { createHash } from "node:crypto";
+import { Reason, ReasonSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import type { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import {
+  KeyUse,
+  type ReplyClaims,
+  type ReplySecret,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import type {
+  ReadSecretsResponse,
+  SecretResult,
+} from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
+import { enumName } from "@sallyport/proto/names";
+import { LABELS, labelled } from "@sallyport/proto/signing";
+import { decodeReplyClaims } from "./claims.ts";
+import { SallyportError } from "./errors.ts";
+import type { TrustedKeys } from "./keyset.ts";
+import { verifyBytes } from "../node/keys.ts";
+import type { Recipient } from "./seal.ts";
+
+/** What one secret of a read came to. */
+export type ReadResult = {
+  readonly secretId: string;
+  readonly projectId: string;
+} & (
+  | {
+      readonly kind: "value";
+      readonly name: string;
+      readonly version: number;
+      readonly valueKind: ValueKind;
+      readonly plaintext: Uint8Array;
+    }
+  | { readonly kind: "refused"; readonly reason: string }
+);
+
+/** The request that a reply must answer. */
+export type Asked = {
+  readonly secretIds: readonly string[];
+  readonly version: number;
+  readonly requestDigest: Uint8Array;
+};
+
+/** What one signed reply says: the results, and where the next page begins (empty on the last). */
+export type OpenedReply = {
+  readonly results: readonly ReadResult[];
+  readonly nextPageToken: string;
+  /** The newest keyset that crypto told of; 0 when it told none. */
+  readonly keysetEpoch: number;
+};
+
+function distrust(what: string): never {
+  throw new SallyportError("REPLY_UNTRUSTED", `the reply cannot be trusted: ${what}`);
+}
+
+/**
+ * Verifies crypto's signature, that it answers this very request, and that every result is the
+ * signed one; then opens the values. An empty reply is signed like any other. Throws
+ * REPLY_UNTRUSTED before any value is handed out.
+ */
+export async function openReply(
+  response: ReadSecretsResponse,
+  asked: Asked,
+  keys: TrustedKeys,
+  recipient: Recipient,
+): Promise<OpenedReply> {
+  if (!response.reply) return distrust("it is not signed");
+  const {
+    secrets: claims,
+    nextPageToken,
+    keysetEpoch,
+  } = verifiedClaims(response.reply, asked, keys);
+  if (response.nextPageToken !== nextPageToken)
+    distrust("the next page is not the one that was signed");
+  const results = new Map(response.secrets.map((secret) => [secret.secretId, secret]));
+  if (results.size !== claims.length || results.size !== response.secrets.length)
+    distrust("secrets were added or left out");
+  for (const id of asked.secretIds)
+    if (!claims.some(({ secretId }) => secretId === id)) distrust(`${id} is missing`);
+  const opened = claims.some(({ refusal }) => refusal === Reason.UNSPECIFIED);
+  const open = opened
+    ? await recipient
+        .open(response.encapsulatedKey, asked.requestDigest)
+        .catch(() => distrust("it is not sealed to this client"))
+    : undefined;
+  const read: ReadResult[] = [];
+  for (const claim of claims) {
+    const result = results.get(claim.secretId);
+    if (!result) return distrust(`${claim.secretId} is missing`);
+    read.push(await readOne(claim, result, asked, open));
+  }
+  return { results: read, nextPageToken, keysetEpoch };
+}
+
+function verifiedClaims(
+  reply: NonNullable<ReadSecretsResponse["reply"]>,
+  asked: Asked,
+  keys: TrustedKeys,
+): ReplyClaims {
+  const publicKey = keys.key(KeyUse.REPLY, reply.keyId);
+  if (!verifyBytes(publicKey, labelled(LABELS.reply, reply.payload), reply.signature))
+    distrust("the signature does not hold");
+  const claims = decodeReplyClaims(reply.payload);
+  const { requestDigest, secrets } = claims;
+  if (Buffer.compare(requestDigest, asked.requestDigest) !== 0)
+    distrust("it answers another request");
+  if (asked.secretIds.length > 0 && secrets.length !== asked.secretIds.length)
+    distrust("it answers for other secrets");
+  return claims;
+}
+
+async function readOne(
+  claim: ReplySecret,
+  result: SecretResult,
+  asked: Asked,
+  open: Awaited<ReturnType<Recipient["open"]>> | undefined,
+): Promise<ReadResult> {
+  const { secretId, projectId } = result;
+  if (!agrees(result, claim)) distrust(`${secretId} is not described as it was signed`);
+  if (claim.refusal !== Reason.UNSPECIFIED)
+    return { kind: "refused", secretId, projectId, reason: enumName(ReasonSchema, claim.refusal) };
+  if (result.content.case !== "ciphertext" || !open) return distrust(`${secretId} is not sealed`);
+  const digest = createHash("sha256").update(result.content.value).digest();
+  if (digest.compare(claim.contentSha256) !== 0) distrust(`${secretId} is not what was signed`);
+  if (asked.version !== 0 && claim.version !== asked.version)
+    distrust(`${secretId} has another version than asked`);
+  const plaintext = await open(secretId, claim.version, result.content.value).catch(() =>
+    distrust(`${secretId} does not open`),
+  );
+  return {
+    kind: "value",
+    secretId,
+    projectId,
+    name: claim.name,
+    version: claim.version,
+    valueKind: claim.kind,
+    plaintext,
+  };
+}
+
+// What stands beside the signed claims proves nothing, and may not say anything else (SIGNING
+// §9.1).
+function agrees(result: SecretResult, claim: ReplySecret): boolean {
+  const same =
+    result.name === claim.name &&
+    result.version === claim.version &&
+    result.kind === claim.kind &&
+    result.refusal === claim.refusal;
+  return same && (claim.refusal === Reason.UNSPECIFIED || result.content.case === undefined);
+}

@@ -1,0 +1,103 @@
+import { BlockList, isIP } from "node:net";
+import { SallyportError } from "../../core/sallyport-error.ts";
+
+/** A proxy that opens tunnels with HTTP CONNECT. */
+export type ForwardProxy = {
+  /** Where it is, without its user and password. */
+  readonly url: URL;
+  /** The value of proxy-authorization, where the variable had a user. */
+  readonly authorization: string | undefined;
+  /** The variable that names it. */
+  readonly variable: string;
+};
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+// Nothing of this computer can be reached by way of another one.
+const ownAddresses = "localhost,127.0.0.0/8,::1";
+
+/**
+ * The proxy that an environment names for an https address: `https_proxy`, else `HTTPS_PROXY`,
+ * unless `no_proxy`, else `NO_PROXY`, has the address. Its entries stand between commas or spaces:
+ * `*` for all, a name for itself and all below it, `.domain` or `*.domain` for those below it, an
+ * IP address, a range as `10.0.0.0/8`, each but the first and the last also with `:port`.
+ * `localhost` and the loopback addresses are among them, unless the variable is set to nothing.
+ * Throws UNREACHABLE for a proxy that is no http or https address.
+ */
+export function forwardProxyOf(url: URL, env: Environment): ForwardProxy | undefined {
+  if (url.protocol !== "https:") return undefined;
+  const variable = ["https_proxy", "HTTPS_PROXY"].find((name) => env[name]);
+  const value = variable === undefined ? undefined : env[variable]?.trim();
+  if (variable === undefined || !value) return undefined;
+  const listed = env["no_proxy"] ?? env["NO_PROXY"];
+  const excepted = listed === "" ? "" : `${listed ?? ""},${ownAddresses}`;
+  const target = { host: bare(url.hostname), port: url.port || "443" };
+  if (excepted.split(/[\s,]+/).some((entry) => covers(entry.toLowerCase(), target)))
+    return undefined;
+  return { ...parsed(value, variable), variable };
+}
+
+function parsed(value: string, variable: string): Omit<ForwardProxy, "variable"> {
+  const url = URL.parse(value.includes("://") ? value : `http://${value}`);
+  // Security: the value may hold a password, and is not shown.
+  if (!url || !["http:", "https:"].includes(url.protocol))
+    throw new SallyportError(
+      "UNREACHABLE",
+      `${variable} is not the address of an http or https proxy`,
+      {
+        metadata: { cause: "PROXY_ADDRESS" },
+      },
+    );
+  const { username, password } = url;
+  url.username = "";
+  url.password = "";
+  if (username === "") return { url, authorization: undefined };
+  const credentials = `${decoded(username)}:${decoded(password)}`;
+  return { url, authorization: `Basic ${Buffer.from(credentials).toString("base64")}` };
+}
+
+// A percent sign that stands for itself is left as it is.
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+type Target = { readonly host: string; readonly port: string };
+
+function covers(entry: string, { host, port }: Target): boolean {
+  if (entry === "*") return true;
+  if (entry.includes("/")) return isIP(host) !== 0 && isInRange(entry, host);
+  const { name, onlyPort } = splitPort(entry);
+  if (name === "" || (onlyPort !== undefined && onlyPort !== port)) return false;
+  if (isIP(host) !== 0)
+    return isIP(name) !== 0 && isInRange(`${name}/${isIP(name) === 4 ? 32 : 128}`, host);
+  const below = name.replace(/^\*?\./, "");
+  return (host === name && below === name) || host.endsWith(`.${below}`);
+}
+
+function splitPort(entry: string): {
+  readonly name: string;
+  readonly onlyPort: string | undefined;
+} {
+  if (isIP(entry) === 6) return { name: entry, onlyPort: undefined };
+  const [, name = "", onlyPort] = /^(\[.*\]|[^:]*)(?::(\d+))?$/.exec(entry) ?? [];
+  return { name: bare(name), onlyPort };
+}
+
+function isInRange(range: string, address: string): boolean {
+  const [network = "", bits = ""] = range.split("/");
+  const family = isIP(network);
+  const most = family === 4 ? 32 : 128;
+  if (family === 0 || family !== isIP(address) || !/^\d{1,3}$/.test(bits) || Number(bits) > most)
+    return false;
+  const list = new BlockList();
+  list.addSubnet(network, Number(bits), family === 4 ? "ipv4" : "ipv6");
+  return list.check(address, family === 4 ? "ipv4" : "ipv6");
+}
+
+function bare(host: string): string {
+  return host.replace(/^\[|\]$/g, "").replace(/\.$/, "");
+}

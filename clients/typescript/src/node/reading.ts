@@ -1,0 +1,22 @@
+/**
+ * The part of the library that a program needs which only reads. It loads in half the time of the
+ * whole.
+ */
+export { toSallyportError } from "../core/errors.ts";
+export { type Identity, loadIdentity, saveIdentity } from "./identity.ts";
+export {
+  checkPrivateFolder,
+  erasePrivateFile,
+  readPrivateFile,
+  writePrivateFile,
+} from "./private-file.ts";
+export { type DeploymentFacts, type ReadTarget, type Reader, openReader } from "../core/reader.ts";
+export type { ReadResult } from "../core/reply.ts";
+export { type RetryOptions, retrying } from "../core/retry.ts";
+export {
+  type ClientReason,
+  type PublicReason,
+  type ToldReason,
+  SallyportError,
+} from "../core/sallyport-error.ts";
+export type { ConnectionOptions } from "./transport.ts";
