@@ -9,7 +9,7 @@ import { newId } from "@sallyport/proto/ids";
 import { fail } from "@sallyport/rpc";
 import { type TestPki, createTestPki, testRedisUrl } from "@sallyport/test/infra";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Rates, defaultRates } from "./limits.ts";
+import { type Rates, defaultRates } from "./limits/rates.ts";
 import { call } from "./testing/calls.ts";
 import { type TestGateway, startTestGateway } from "./testing/gateway.ts";
 import { type TestKey, createTestTrust, newKey, newMachine, newUser } from "./testing/keys.ts";

@@ -20,7 +20,7 @@ import { frameMessage } from "@sallyport/proto/signing";
 import { fail, toRefusal } from "@sallyport/rpc";
 import { type TestPki, createTestPki, testRedisUrl } from "@sallyport/test/infra";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { pathOf } from "./routes.ts";
+import { pathOf } from "./forwarding/routes.ts";
 import { type TestGateway, startTestGateway } from "./testing/gateway.ts";
 import { type TestKey, newMachine, signatureHeaders } from "./testing/keys.ts";
 import { refusalOf } from "./testing/wires.ts";

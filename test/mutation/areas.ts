@@ -51,8 +51,8 @@ export const areas: readonly Area[] = [
   },
   {
     name: "verify",
-    mutate: ["gateway/src/verify/*.ts"],
-    tests: ["gateway/src/verify/*.test.ts", "gateway/src/metrics.live.test.ts"],
+    mutate: ["gateway/src/verification/*.ts"],
+    tests: ["gateway/src/verification/*.test.ts", "gateway/src/observability/metrics.live.test.ts"],
     survivors: verify,
   },
 ];

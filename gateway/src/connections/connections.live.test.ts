@@ -9,7 +9,7 @@ import { exposeMetrics } from "@sallyport/telemetry";
 import { type TestPki, createTestPki, seriesOf, testRedisUrl } from "@sallyport/test/infra";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { GatewayConfig } from "../config.ts";
-import { defaultRates } from "../limits.ts";
+import { defaultRates } from "../limits/rates.ts";
 import type { GatewayOverrides } from "../server.ts";
 import { call } from "../testing/calls.ts";
 import { type TestGateway, startTestGateway } from "../testing/gateway.ts";

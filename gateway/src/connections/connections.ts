@@ -2,9 +2,9 @@ import type { Http2SecureServer } from "node:http2";
 import type { Socket } from "node:net";
 import { type Buckets, sourceUnitOf } from "@sallyport/reports";
 import type { Logger } from "@sallyport/telemetry";
-import { countLimit } from "../metrics.ts";
-import { createShares } from "../shares.ts";
-import { nameOf } from "../sockets.ts";
+import { countLimit } from "../observability/metrics.ts";
+import { createShares } from "../limits/address-shares.ts";
+import { nameOf } from "./sockets.ts";
 import { rangesHave } from "./proxies.ts";
 import { receiveProxyHeader } from "./receive-header.ts";
 

@@ -4,7 +4,7 @@ import {
   type MessageInitShape,
   create,
 } from "@bufbuild/protobuf";
-import { pathOf } from "../routes.ts";
+import { pathOf } from "../forwarding/routes.ts";
 import type { TestGateway } from "./gateway.ts";
 import { type Covered, type TestKey, signatureHeaders } from "./keys.ts";
 import { type Answer, type Sent, type Wire, encode, readAnswer } from "./wires.ts";

@@ -24,8 +24,8 @@ import { AuthorizationService } from "@sallyport/proto/gen/sallyport/policy/inte
 import { FetchService } from "@sallyport/proto/gen/sallyport/secrets/internal/v1/fetch_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { type Route, failureOf, route, toConnectError } from "@sallyport/rpc";
-import type { PeerTransports } from "../peers.ts";
-import type { Owner } from "../routes.ts";
+import type { PeerTransports } from "../forwarding/peers.ts";
+import type { Owner } from "../forwarding/routes.ts";
 import type { TestPrincipal, TestTrust } from "./keys.ts";
 
 /** What the peers do; a test replaces a step to have them behave otherwise. */

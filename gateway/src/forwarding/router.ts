@@ -1,0 +1,132 @@
+import { type DescMethod, type DescMethodUnary, create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import {
+  type ConnectRouter,
+  type HandlerContext,
+  type Interceptor,
+  createConnectRouter,
+} from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { decodeBody } from "@sallyport/evidence";
+import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import {
+  type Keyset,
+  PrincipalKind,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import {
+  GetKeysetRequestSchema,
+  GetKeysetResponseSchema,
+  ReadService,
+} from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
+import { fail, inCall } from "@sallyport/rpc";
+import { withinClientsTime } from "../listener/client-deadline.ts";
+import { publicFailureOf, toPublicError } from "../errors/public-errors.ts";
+import { forward } from "./forward.ts";
+import type { OutcomeListener } from "../observability/access-log.ts";
+import type { Peers } from "./peers.ts";
+import { type MachineRequest, readSecrets } from "./read.ts";
+import { type Owner, forwarded, forwardedRead, pathOf } from "./routes.ts";
+import { keepAnswer, verbatim } from "./verbatim.ts";
+import { verdictOf } from "../admission/verdict.ts";
+import type { VerifiedRequest } from "../verification/checklist.ts";
+
+/** What answers: the peers, the keyset to hand out, and the clock in milliseconds. */
+export type RouterParts = {
+  readonly peers: Peers;
+  readonly trust: { readonly keyset: Keyset };
+  readonly clock: () => number;
+};
+
+/**
+ * The public services as handlers by path. The only interceptor throws the front's refusal, so that
+ * it speaks the client's protocol and no handler runs on a refused request; it translates every
+ * error, and runs handlers as part of the call, so that what they ask of peers carries its id and
+ * ends within 5 seconds. A client with less time is answered sooner, and its work goes on in its
+ * place. Handlers take the verified request from the verdict and never look at the message that the
+ * router decoded.
+ */
+export function createPublicHandlers(
+  parts: RouterParts,
+  onOutcome: OutcomeListener,
+): ReadonlyMap<string, UniversalHandler> {
+  const refuseOrRun: Interceptor = (next) => async (request) => {
+    const verdict = verdictOf(request.contextValues);
+    const rpc = pathOf(request.method);
+    try {
+      if (verdict.kind === "refused") throw verdict.error;
+      const { requestId, timeoutMs, place } = verdict;
+      const work = place.work(() => inCall({ requestId }, () => next(request)));
+      const response = await withinClientsTime(work, timeoutMs);
+      onOutcome(rpc, verdict);
+      return response;
+    } catch (error) {
+      const failure = publicFailureOf(error);
+      onOutcome(rpc, verdict, failure);
+      throw toPublicError(failure, verdict.requestId);
+    }
+  };
+  const router = createConnectRouter({
+    interceptors: [refuseOrRun],
+    acceptCompression: [],
+    grpcWeb: false,
+  });
+  addRead(router, parts);
+  addForwarded(router, parts.peers);
+  return new Map(router.handlers.map((handler) => [handler.requestPath, verbatim(handler)]));
+}
+
+function verifiedOf({ values }: HandlerContext): { request: VerifiedRequest; requestId: string } {
+  const verdict = verdictOf(values);
+  if (verdict.kind === "refused") throw verdict.error;
+  return verdict;
+}
+
+function machineOf(context: HandlerContext): { request: MachineRequest; requestId: string } {
+  const { request, requestId } = verifiedOf(context);
+  const { principal } = request;
+  if (principal?.claims.kind !== PrincipalKind.MACHINE) throw fail(Reason.ROLE_REQUIRED);
+  return { request: { ...request, principal }, requestId };
+}
+
+function addRead(router: ConnectRouter, { peers, trust, clock }: RouterParts): void {
+  router.service(ReadService, {
+    async readSecrets(_, context) {
+      const { request, requestId } = machineOf(context);
+      return readSecrets(request, requestId, peers);
+    },
+    async listReadableSecrets(_, context) {
+      await forwardAsSigned(forwardedRead.owner, context, peers);
+      return {};
+    },
+    getKeyset(_, context) {
+      decodeBody(GetKeysetRequestSchema, verifiedOf(context).request.signedRequest);
+      return create(GetKeysetResponseSchema, {
+        keyset: trust.keyset,
+        serverTime: timestampFromMs(clock()),
+      });
+    },
+  });
+}
+
+function addForwarded(router: ConnectRouter, peers: Peers): void {
+  for (const { service, owner } of forwarded) {
+    for (const method of service.methods) {
+      if (!isUnary(method)) throw new Error(`${pathOf(method)} is not unary: only unary is signed`);
+      router.rpc(method, async (_, context) => {
+        await forwardAsSigned(owner, context, peers);
+        return create(method.output);
+      });
+    }
+  }
+}
+
+// What the router encodes of these methods is an empty message, in whose place the owner's own
+// bytes go.
+async function forwardAsSigned(owner: Owner, context: HandlerContext, peers: Peers): Promise<void> {
+  const { request, requestId } = verifiedOf(context);
+  keepAnswer(context.values, await forward(owner, request, requestId, peers));
+}
+
+function isUnary(method: DescMethod): method is DescMethodUnary {
+  return method.methodKind === "unary";
+}

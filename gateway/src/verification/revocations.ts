@@ -1,0 +1,57 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Client } from "@connectrpc/connect";
+import type { KeyService } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
+import type { KeyCache } from "./key-cache.ts";
+
+type Identity = Pick<Client<typeof KeyService>, "watchRevocations">;
+type Listener = Pick<KeyCache, "forget" | "setWatched">;
+
+/**
+ * How long a stream may be silent before it counts as lost, and how long to wait before the next
+ * one; milliseconds.
+ */
+export type WatchTimes = { readonly silenceMs: number; readonly reconnectMs: number };
+
+const defaultTimes: WatchTimes = { silenceMs: 5000, reconnectMs: 500 };
+
+/** Keeps identity's revocation stream open and the key cache honest about it, until disposed. */
+export function watchRevocations(
+  identity: Identity,
+  keys: Listener,
+  times = defaultTimes,
+): Disposable {
+  const stop = new AbortController();
+  void (async () => {
+    while (!stop.signal.aborted) {
+      await follow(identity, keys, stop.signal, times.silenceMs);
+      keys.setWatched(false);
+      await sleep(times.reconnectMs, undefined, { signal: stop.signal, ref: false }).catch(
+        () => undefined,
+      );
+    }
+  })();
+  return { [Symbol.dispose]: () => stop.abort() };
+}
+
+// Returns when the stream ends, fails or falls silent: identity sends a heartbeat every 2 seconds.
+async function follow(
+  identity: Identity,
+  keys: Listener,
+  stopped: AbortSignal,
+  silenceMs: number,
+): Promise<void> {
+  const silent = new AbortController();
+  const timer = setTimeout(() => silent.abort(), silenceMs);
+  try {
+    const signal = AbortSignal.any([stopped, silent.signal]);
+    for await (const { principalIds } of identity.watchRevocations({}, { signal })) {
+      timer.refresh();
+      keys.setWatched(true);
+      keys.forget(principalIds);
+    }
+  } catch {
+    // Reconnecting is the answer to every failure of the stream.
+  } finally {
+    clearTimeout(timer);
+  }
+}
