@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { chainTo } from "./boundaries/closure.ts";
 import { importsOf, packageOf } from "./boundaries/imports.ts";
 import { readTree } from "./boundaries/read-tree.ts";
 import { findViolations } from "./boundaries/rules.ts";
@@ -21,6 +22,19 @@ describe("the repository", () => {
       "lib",
       "service",
       "test",
+    ]);
+  });
+
+  test("is read with its lock file", () => {
+    expect(chainTo(real.lock, "services/policy", "pg")).toEqual([
+      "services/policy",
+      "@sallyport/postgres",
+      "pg",
+    ]);
+    expect(chainTo(real.lock, "gateway", "sodium-native")).toEqual([
+      "gateway",
+      "@sallyport/evidence",
+      "sodium-native",
     ]);
   });
 
@@ -94,7 +108,7 @@ const packages: readonly Package[] = (
 ).map((owner) => ({ ...owner, shipped: [] }));
 
 function treeWith(change: Partial<Tree>): Tree {
-  return { tags: real.tags, packages, files: [], paths: [], ...change };
+  return { tags: real.tags, packages, lock: {}, files: [], paths: [], ...change };
 }
 
 function file(path: string, text: string): Partial<Tree> {
@@ -106,6 +120,19 @@ function changed(dir: string, change: Partial<Package>): Partial<Tree> {
     packages: packages.map((owner) => (owner.dir === dir ? { ...owner, ...change } : owner)),
   };
 }
+
+const tag = "node_modules/@sallyport";
+const lock: Tree["lock"] = {
+  gateway: { dependencies: ["@sallyport/evidence"] },
+  [`${tag}/evidence`]: { dependencies: [], linkTo: "services/lib/evidence" },
+  "services/lib/evidence": { dependencies: ["a"] },
+  "services/crypto": { dependencies: [] },
+  // The copy of "b" that stands in the package that asks for it is the one that it gets.
+  "node_modules/a": { dependencies: ["b"] },
+  "node_modules/a/node_modules/b": { dependencies: ["pg"] },
+  "node_modules/b": { dependencies: [] },
+  "node_modules/pg": { dependencies: [] },
+};
 
 describe("the rules refuse", () => {
   const store = "services/secrets/src/store.ts";
@@ -160,6 +187,16 @@ describe("the rules refuse", () => {
       "a path into another package",
       file(service, 'import "../../crypto/src/open.ts";'),
       /leaves services\/secrets/,
+    ],
+    [
+      "a database driver in the gateway by a chain of dependencies",
+      { lock },
+      /gateway: must not bring pg: gateway → @sallyport\/evidence → a → b → pg/,
+    ],
+    [
+      "a database driver in crypto's own dependencies",
+      { lock: { "services/crypto": { dependencies: ["pg"] } } },
+      /services\/crypto: must not bring pg: services\/crypto → pg/,
     ],
     [
       "an undeclared package",
@@ -239,6 +276,16 @@ describe("the rules allow", () => {
   const service = "services/secrets/src/service";
   test.each<[name: string, tree: Partial<Tree>]>([
     ["service to lib", file(`${service}.ts`, 'import { x } from "@sallyport/rpc";')],
+    [
+      "a database driver in the closure of others, and circles",
+      {
+        lock: {
+          ...lock,
+          "node_modules/a/node_modules/b": { dependencies: ["a"] },
+          "services/policy": { dependencies: ["pg"] },
+        },
+      },
+    ],
     ["pg in the local Postgres", file("deploy/local/x.ts", 'import { Client } from "pg";')],
     ["lib to lib", file("services/lib/rpc/src/x.ts", 'import { x } from "@sallyport/config";')],
     ["pg in a test", file(`${service}.test.ts`, 'import { Client } from "pg";')],

@@ -1,6 +1,6 @@
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Package, SourceFile, TagTable, Tree } from "./tree.ts";
+import type { Lock, Package, SourceFile, TagTable, Tree } from "./tree.ts";
 
 const notOurs =
   /(^|\/)(node_modules|dist|\.git|\.turbo|\.sallyport|coverage|third_party|gen)(\/|$)/;
@@ -15,6 +15,7 @@ export function readTree(root: string): Tree {
     packages: paths
       .filter((path) => path.endsWith("/package.json"))
       .map((path) => readPackage(root, path.slice(0, -"/package.json".length))),
+    lock: readLock(root),
     files: paths.filter((path) => /\.[cm]?tsx?$/.test(path)).map((path) => readSource(root, path)),
     paths,
   };
@@ -42,6 +43,19 @@ function readPackage(root: string, dir: string): Package {
     dependencies: fields.flatMap((field) => Object.keys(record(manifest[field]))),
     shipped: Object.keys(record(manifest["dependencies"])),
   };
+}
+
+function readLock(root: string): Lock {
+  const entries = Object.entries(record(readJson(join(root, "package-lock.json"))["packages"]));
+  const fields = ["dependencies", "optionalDependencies", "peerDependencies"];
+  return Object.fromEntries(
+    entries.map(([path, value]) => {
+      const entry = record(value);
+      const dependencies = fields.flatMap((field) => Object.keys(record(entry[field])));
+      const linked = entry["link"] === true ? { linkTo: String(entry["resolved"]) } : {};
+      return [path, { dependencies, ...linked }];
+    }),
+  );
 }
 
 function readSource(root: string, path: string): SourceFile {

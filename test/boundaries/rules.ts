@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import { chainTo } from "./closure.ts";
 import { importsOf, packageOf } from "./imports.ts";
 import type { Package, SourceFile, Tree } from "./tree.ts";
 
@@ -34,6 +35,12 @@ const aead: Restriction = {
   allowed: /^(proto\/keyring|services\/crypto|clients\/typescript|test)\//,
 };
 
+// Packages that must not be installed with a process, by whatever chain of dependencies: images are
+// built from packages, so an import that is only a type would still bring them along.
+const forbiddenInClosure: readonly { readonly dirs: readonly string[]; readonly name: string }[] = [
+  { dirs: ["gateway", "services/crypto"], name: "pg" },
+];
+
 const drawerName = /^(utils?|helpers?|common|misc|shared)$/i;
 const serverExports = JSON.stringify({ "./server": "./src/server.ts" });
 
@@ -42,6 +49,7 @@ export function findViolations(tree: Tree): string[] {
   return [
     ...tree.packages.flatMap((owner) => packageViolations(owner, tree)),
     ...tree.files.flatMap((file) => fileViolations(file, tree)),
+    ...closureViolations(tree),
     ...missingPages(tree),
     ...tree.paths.filter(isDrawer).map((path) => `${path}: name it after what it holds`),
   ];
@@ -71,6 +79,15 @@ function unusedDependencies(owner: Package, tree: Tree): string[] {
   const counted = sources.filter((file) => owner.tag === "test" || !isTest(file));
   const imported = new Set(counted.flatMap(({ text }) => importsOf(text)).map(packageOf));
   return owner.shipped.filter((name) => !imported.has(name));
+}
+
+function closureViolations({ lock }: Tree): string[] {
+  return forbiddenInClosure.flatMap(({ dirs, name }) =>
+    dirs.flatMap((dir) => {
+      const chain = chainTo(lock, dir, name);
+      return chain ? [`${dir}: must not bring ${name}: ${chain.join(" → ")}`] : [];
+    }),
+  );
 }
 
 function fileViolations(file: SourceFile, tree: Tree): string[] {

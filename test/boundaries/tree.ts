@@ -10,6 +10,13 @@ export type Package = {
   readonly shipped: readonly string[];
 };
 
+/**
+ * The installed packages by their path in the lock file, such as "gateway" or "node_modules/pg".
+ */
+export type Lock = Readonly<
+  Record<string, { readonly dependencies: readonly string[]; readonly linkTo?: string }>
+>;
+
 /** A TypeScript file that people write; the path is relative to the repository's root. */
 export type SourceFile = { readonly path: string; readonly text: string };
 
@@ -20,6 +27,7 @@ export type TagTable = Readonly<Record<string, readonly string[]>>;
 export type Tree = {
   readonly tags: TagTable;
   readonly packages: readonly Package[];
+  readonly lock: Lock;
   readonly files: readonly SourceFile[];
   /** Every path that people name, folders included, relative to the root. */
   readonly paths: readonly string[];

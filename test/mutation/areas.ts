@@ -35,8 +35,8 @@ export const areas: readonly Area[] = [
   },
   {
     name: "evidence",
-    mutate: ["services/lib/evidence/src/**/*.ts"],
-    tests: ["services/lib/evidence/src/**/*.test.ts"],
+    mutate: ["services/lib/{evidence,roles,forward}/src/**/*.ts"],
+    tests: ["services/lib/{evidence,roles,forward}/src/**/*.test.ts"],
     survivors: evidence,
   },
   {

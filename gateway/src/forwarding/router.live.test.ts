@@ -9,7 +9,7 @@ import {
 } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
-import { mayCall } from "@sallyport/evidence";
+import { mayCall } from "@sallyport/roles";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import {
   KeysetSchema,

@@ -1,11 +1,6 @@
 import { create } from "@bufbuild/protobuf";
-import {
-  type ParsedRequest,
-  type SignedHead,
-  mayCall,
-  parseRequest,
-  verifyHead,
-} from "@sallyport/evidence";
+import { type ParsedRequest, type SignedHead, parseRequest, verifyHead } from "@sallyport/evidence";
+import { mayCall } from "@sallyport/roles";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import {
   type Credential,

@@ -1,10 +1,6 @@
 import { createClient, createRouterTransport } from "@connectrpc/connect";
-import {
-  type ForwardMethods,
-  createForwarder,
-  loadTrust,
-  pickAnswerKey,
-} from "@sallyport/evidence";
+import { loadTrust, pickAnswerKey } from "@sallyport/evidence";
+import { type ForwardMethods, createForwarder } from "@sallyport/forward";
 import { type Outbox, createOutbox } from "@sallyport/outbox";
 import { type Database, migrate, openDatabase } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";

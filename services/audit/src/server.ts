@@ -1,4 +1,5 @@
-import { createForwarder, followAnswerKey, followTrust, forwardMethods } from "@sallyport/evidence";
+import { followAnswerKey, followTrust } from "@sallyport/evidence";
+import { createForwarder, forwardMethods } from "@sallyport/forward";
 import {
   AppendService,
   type Event,

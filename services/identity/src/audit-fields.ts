@@ -1,5 +1,6 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { ForwardContext, Principal } from "@sallyport/evidence";
+import type { Principal } from "@sallyport/evidence";
+import type { ForwardContext } from "@sallyport/forward";
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { Reason, ReasonSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { PrincipalKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";

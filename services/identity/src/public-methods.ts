@@ -1,4 +1,4 @@
-import { type ForwardMethods, forwardMethods } from "@sallyport/evidence";
+import { type ForwardMethods, forwardMethods } from "@sallyport/forward";
 import type { Outbox } from "@sallyport/outbox";
 import type { Database } from "@sallyport/postgres";
 import { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";

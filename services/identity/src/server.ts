@@ -1,5 +1,6 @@
 import { createClient } from "@connectrpc/connect";
-import { createForwarder, followAnswerKey, followSigner, followTrust } from "@sallyport/evidence";
+import { followAnswerKey, followSigner, followTrust } from "@sallyport/evidence";
+import { createForwarder } from "@sallyport/forward";
 import { createOutbox, createReplayRecorder } from "@sallyport/outbox";
 import { openDatabase } from "@sallyport/postgres";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";

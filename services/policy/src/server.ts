@@ -1,13 +1,12 @@
 import { type Client, createClient } from "@connectrpc/connect";
 import {
-  type ForwarderOptions,
   type MacKey,
   type Trust,
-  createForwarder,
   followAnswerKey,
   followKeys,
   followTrust,
 } from "@sallyport/evidence";
+import { type ForwarderOptions, createForwarder } from "@sallyport/forward";
 import { type Outbox, createOutbox, createReplayRecorder } from "@sallyport/outbox";
 import { type Database, openDatabase } from "@sallyport/postgres";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";

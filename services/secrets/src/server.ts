@@ -1,12 +1,11 @@
 import {
-  type ForwarderOptions,
   type MacKey,
   type Trust,
-  createForwarder,
   followAnswerKey,
   followKeys,
   followTrust,
 } from "@sallyport/evidence";
+import { type ForwarderOptions, createForwarder } from "@sallyport/forward";
 import { type Outbox, createOutbox, createReplayRecorder } from "@sallyport/outbox";
 import { type Database, openDatabase } from "@sallyport/postgres";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";

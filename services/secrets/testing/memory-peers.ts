@@ -8,7 +8,8 @@ import {
   type Transport,
   createRouterTransport,
 } from "@connectrpc/connect";
-import { decodeBody, parseRequest, projectRoleOf } from "@sallyport/evidence";
+import { decodeBody, parseRequest } from "@sallyport/evidence";
+import { projectRoleOf } from "@sallyport/roles";
 import {
   AppendService,
   AppendStatus,

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { type Identity, createSigner, newSeed } from "@sallyport/client";
-import { access, mayCall } from "@sallyport/evidence";
+import { access, mayCall } from "@sallyport/roles";
 import { AuditService } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { Role, PrincipalKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";

@@ -1,4 +1,5 @@
-import { decodeBody, mayCall } from "@sallyport/evidence";
+import { decodeBody } from "@sallyport/evidence";
+import { mayCall } from "@sallyport/roles";
 import type {
   ResealRequest,
   SealRequest,

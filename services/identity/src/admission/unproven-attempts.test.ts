@@ -1,4 +1,4 @@
-import type { ForwardContext } from "@sallyport/evidence";
+import type { ForwardContext } from "@sallyport/forward";
 import { ruleOf } from "@sallyport/proto/catalogue";
 import type { Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { SignedRequestSchema } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";

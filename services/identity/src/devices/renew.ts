@@ -1,5 +1,6 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { type ForwardContext, type ForwardHandlers, verifyEd25519 } from "@sallyport/evidence";
+import { verifyEd25519 } from "@sallyport/evidence";
+import type { ForwardContext, ForwardHandlers } from "@sallyport/forward";
 import type { Outbox } from "@sallyport/outbox";
 import { type Tx, isUniqueViolation } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";

@@ -1,4 +1,4 @@
-import type { ForwardContext, ForwardHandlers } from "@sallyport/evidence";
+import type { ForwardContext, ForwardHandlers } from "@sallyport/forward";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { PrincipalKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import type { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";

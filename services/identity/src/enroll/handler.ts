@@ -1,5 +1,5 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import type { ForwardContext, ForwardHandlers } from "@sallyport/evidence";
+import type { ForwardContext, ForwardHandlers } from "@sallyport/forward";
 import type {
   EnrollRequest,
   EnrollmentService,

@@ -1,4 +1,4 @@
-import type { ForwardContext } from "@sallyport/evidence";
+import type { ForwardContext } from "@sallyport/forward";
 import type { Tx } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";

@@ -1,4 +1,4 @@
-import type { ForwardContext } from "@sallyport/evidence";
+import type { ForwardContext } from "@sallyport/forward";
 import type { Outbox } from "@sallyport/outbox";
 import type { Buckets } from "@sallyport/reports";
 import type { Database, Tx } from "@sallyport/postgres";

@@ -1,5 +1,6 @@
 import type { Duration } from "@bufbuild/protobuf/wkt";
-import type { ForwardContext, ForwardHandlers, Principal } from "@sallyport/evidence";
+import type { Principal } from "@sallyport/evidence";
+import type { ForwardContext, ForwardHandlers } from "@sallyport/forward";
 import type { Outbox } from "@sallyport/outbox";
 import { isUniqueViolation } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";

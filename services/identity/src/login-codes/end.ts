@@ -1,4 +1,4 @@
-import type { ForwardContext } from "@sallyport/evidence";
+import type { ForwardContext } from "@sallyport/forward";
 import type { Outbox } from "@sallyport/outbox";
 import type { Tx } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";

@@ -1,4 +1,4 @@
-import type { ForwardHandlers } from "@sallyport/evidence";
+import type { ForwardHandlers } from "@sallyport/forward";
 import type { Outbox } from "@sallyport/outbox";
 import type { Database } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";

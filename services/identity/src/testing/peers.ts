@@ -8,7 +8,7 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { RoleService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/role_pb.ts";
 import { ProjectRole } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
-import { projectRoleOf } from "@sallyport/evidence";
+import { projectRoleOf } from "@sallyport/roles";
 import {
   PrincipalStatus,
   ScopeService,

@@ -7,7 +7,7 @@ import {
   fromBinary,
 } from "@bufbuild/protobuf";
 import { createClient, createRouterTransport } from "@connectrpc/connect";
-import { createForwarder } from "@sallyport/evidence";
+import { createForwarder } from "@sallyport/forward";
 import { type Outbox, createOutbox } from "@sallyport/outbox";
 import { type Database, migrate, openDatabase } from "@sallyport/postgres";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";

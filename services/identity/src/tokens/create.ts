@@ -1,4 +1,4 @@
-import type { ForwardContext, ForwardHandlers } from "@sallyport/evidence";
+import type { ForwardContext, ForwardHandlers } from "@sallyport/forward";
 import type { Outbox } from "@sallyport/outbox";
 import { isUniqueViolation } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";

@@ -1,4 +1,4 @@
-import type { ForwardContext } from "@sallyport/evidence";
+import type { ForwardContext } from "@sallyport/forward";
 import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { ProjectRole } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { type PolicyScope, managedProjects } from "../policy.ts";

@@ -1,4 +1,4 @@
-import type { ForwardHandlers } from "@sallyport/evidence";
+import type { ForwardHandlers } from "@sallyport/forward";
 import type { Database } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";

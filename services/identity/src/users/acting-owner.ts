@@ -1,4 +1,5 @@
-import type { ForwardContext, Principal } from "@sallyport/evidence";
+import type { Principal } from "@sallyport/evidence";
+import type { ForwardContext } from "@sallyport/forward";
 import type { Tx } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { fail } from "@sallyport/rpc";

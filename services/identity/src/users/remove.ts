@@ -1,4 +1,4 @@
-import type { ForwardHandlers } from "@sallyport/evidence";
+import type { ForwardHandlers } from "@sallyport/forward";
 import type { Outbox } from "@sallyport/outbox";
 import type { Database } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";

@@ -1,5 +1,6 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import type { ForwardHandlers, Principal } from "@sallyport/evidence";
+import type { Principal } from "@sallyport/evidence";
+import type { ForwardHandlers } from "@sallyport/forward";
 import type { Database, Tx } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { PrincipalKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";

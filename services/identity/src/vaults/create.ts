@@ -1,5 +1,5 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import type { ForwardHandlers } from "@sallyport/evidence";
+import type { ForwardHandlers } from "@sallyport/forward";
 import type { Outbox } from "@sallyport/outbox";
 import { isUniqueViolation } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";

@@ -1,5 +1,5 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import type { ForwardHandlers } from "@sallyport/evidence";
+import type { ForwardHandlers } from "@sallyport/forward";
 import type { Database } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_pb.ts";

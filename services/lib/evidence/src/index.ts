@@ -1,21 +1,10 @@
-export { type Access, type AccessTable, type Caller, access, mayCall } from "./access.ts";
 export { type AnswerKey, type AnswerOutcome, pickAnswerKey, signAnswer } from "./answer.ts";
-export { decodeBody } from "./body.ts";
+export { decodeBody, encodeBody } from "./body.ts";
 export { maxSkewMs } from "./claims.ts";
 export { credentialLifetimeMs, openCredential, signCredential } from "./credential.ts";
 export { publicKeyOf, signEd25519, verifyEd25519 } from "./ed25519.ts";
 export { EvidenceError, type EvidenceStep } from "@sallyport/proto/verifying";
-export {
-  type ForwardContext,
-  type ForwardHandlers,
-  type ForwardMethods,
-  type Principal,
-  forwardMethod,
-  forwardMethods,
-} from "./forward-methods.ts";
-export { type ForwarderOptions, type ReplayedRequest, createForwarder } from "./forward.ts";
 export type { MacKey } from "./macs.ts";
-export { projectRoleName, projectRoleOf } from "./project-roles.ts";
 export { openPermit, permitLifetimeMs, sealPermit } from "./permit.ts";
 export {
   type Expected,
@@ -39,6 +28,7 @@ export {
   followSigner,
 } from "./followed-keys.ts";
 export { countRefusedStep } from "./refused-steps.ts";
+export { type Principal, type Signer, signerOf } from "./signer.ts";
 export { openSlip, sealSlip, slipLifetimeMs } from "./slip.ts";
 export {
   type FollowTrustOptions,

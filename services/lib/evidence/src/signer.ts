@@ -1,9 +1,21 @@
 import type { ForwardRequest } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
+import type {
+  PrincipalKind,
+  Role,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { parseKeyId } from "@sallyport/proto/signing";
 import { openCredential } from "./credential.ts";
-import type { Principal } from "./forward-methods.ts";
 import { EvidenceError, atStep, parseRequest } from "@sallyport/proto/verifying";
 import type { Trust } from "./trust.ts";
+
+/** The signer of a forwarded request, as the credential says. */
+export type Principal = {
+  readonly id: string;
+  readonly kind: PrincipalKind;
+  readonly role: Role;
+  readonly vaultId: string;
+  readonly keyId: string;
+};
 
 /**
  * The key under which a request must be signed, and whose it is; without a principal it is not

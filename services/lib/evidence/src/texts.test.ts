@@ -5,7 +5,7 @@ import { pathToString, reflect } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 import { publicServices } from "@sallyport/proto/verifying";
 import { expect, test } from "vitest";
-import { access } from "./access.ts";
+import { access } from "@sallyport/roles";
 
 /**
  * Texts whose owner reads them before Postgres does: printable texts, patterns, page tokens, and a

@@ -1,5 +1,5 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { type ForwardMethods, forwardMethods } from "@sallyport/evidence";
+import { type ForwardMethods, forwardMethods } from "@sallyport/forward";
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { evaluate } from "../evaluate.ts";
 import { pageLimit, pageOf } from "../page.ts";

@@ -1,5 +1,5 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { type ForwardContext, type ForwardMethods, forwardMethods } from "@sallyport/evidence";
+import { type ForwardContext, type ForwardMethods, forwardMethods } from "@sallyport/forward";
 import type { Tx } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";

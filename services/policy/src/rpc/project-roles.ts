@@ -1,5 +1,5 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { type ForwardMethods, forwardMethods } from "@sallyport/evidence";
+import { type ForwardMethods, forwardMethods } from "@sallyport/forward";
 import { ProjectRoleService } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { pageLimit, pageOf } from "../page.ts";
 import {

@@ -1,5 +1,5 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import type { ForwardContext } from "@sallyport/evidence";
+import type { ForwardContext } from "@sallyport/forward";
 import type { Outbox } from "@sallyport/outbox";
 import type { Tx } from "@sallyport/postgres";
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";

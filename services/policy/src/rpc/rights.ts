@@ -1,4 +1,5 @@
-import { type ForwardContext, projectRoleOf } from "@sallyport/evidence";
+import type { ForwardContext } from "@sallyport/forward";
+import { projectRoleOf } from "@sallyport/roles";
 import type { Tx } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";

@@ -1,5 +1,5 @@
 import type { ServiceImpl } from "@connectrpc/connect";
-import { projectRoleOf } from "@sallyport/evidence";
+import { projectRoleOf } from "@sallyport/roles";
 import type { Database } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";

@@ -1,5 +1,5 @@
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { projectRoleOf } from "@sallyport/evidence";
+import { projectRoleOf } from "@sallyport/roles";
 import type { Outbox } from "@sallyport/outbox";
 import type { Tx } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";

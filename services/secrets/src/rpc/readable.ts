@@ -1,9 +1,5 @@
-import {
-  type ForwardContext,
-  type ForwardMethods,
-  type Principal,
-  forwardMethod,
-} from "@sallyport/evidence";
+import type { Principal } from "@sallyport/evidence";
+import { type ForwardContext, type ForwardMethods, forwardMethod } from "@sallyport/forward";
 import type { Tx } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import {

@@ -1,4 +1,4 @@
-import type { ForwardContext } from "@sallyport/evidence";
+import type { ForwardContext } from "@sallyport/forward";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { ProjectRole } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { fail, failureOf } from "@sallyport/rpc";

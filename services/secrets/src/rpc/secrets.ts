@@ -1,4 +1,4 @@
-import { type ForwardMethods, forwardMethods } from "@sallyport/evidence";
+import { type ForwardMethods, forwardMethods } from "@sallyport/forward";
 import type { Tx } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";

@@ -1,4 +1,4 @@
-import type { ForwardContext } from "@sallyport/evidence";
+import type { ForwardContext } from "@sallyport/forward";
 import { type Tx, isUniqueViolation } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
 import type { SealResponse } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/seal_pb.ts";

@@ -15,11 +15,9 @@ import { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/en
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { Failure, fail, failureOf, toConnectError } from "@sallyport/rpc";
 import { createServiceDatabase, createSignedDeployment } from "@sallyport/test/infra";
-import { pickAnswerKey } from "../answer.ts";
-import { EvidenceError } from "@sallyport/proto/verifying";
+import { EvidenceError, loadTrust, pickAnswerKey } from "@sallyport/evidence";
 import { type ForwardContext, forwardMethods } from "../forward-methods.ts";
-import { type ForwarderOptions, createForwarder } from "../forward.ts";
-import { loadTrust } from "../trust.ts";
+import { type ForwarderOptions, createForwarder } from "../forwarder.ts";
 
 /** Evidence as a gateway hands it on; either part may be missing. */
 export type Forwarded = Pick<Partial<ForwardRequest>, "signedRequest" | "credential">;

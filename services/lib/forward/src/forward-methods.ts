@@ -7,23 +7,12 @@ import {
 } from "@bufbuild/protobuf";
 import type {
   Credential,
-  PrincipalKind,
-  Role,
   SignedRequest,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import type { ProjectRole } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import type { Tx } from "@sallyport/postgres";
-import { decodeBody, encodeBody } from "./body.ts";
-import { methodPath } from "./method-path.ts";
-
-/** Who signed a forwarded request, as the credential says. */
-export type Principal = {
-  readonly id: string;
-  readonly kind: PrincipalKind;
-  readonly role: Role;
-  readonly vaultId: string;
-  readonly keyId: string;
-};
+import { type Principal, decodeBody, encodeBody } from "@sallyport/evidence";
+import { methodPath } from "@sallyport/proto/names/method-path";
 
 /** A verified public request. Exactly one of `principal` and `newKey` is set. */
 export type ForwardContext = {

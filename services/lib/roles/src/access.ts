@@ -15,7 +15,7 @@ import {
 import { SealingService } from "@sallyport/proto/gen/sallyport/policy/v1/sealing_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
-import { methodPath } from "./method-path.ts";
+import { methodPath } from "@sallyport/proto/names/method-path";
 
 /**
  * Who may call a public method: machines, a key that is not enrolled yet, users of these roles in

@@ -19,8 +19,7 @@ import { answerPreimage, frameMessage } from "@sallyport/proto/signing";
 import { Failure } from "@sallyport/rpc";
 import { newUser } from "@sallyport/test/infra";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { publicKeyOf, verifyEd25519 } from "./ed25519.ts";
-import { parseRequest } from "@sallyport/proto/verifying";
+import { parseRequest, publicKeyOf, verifyEd25519 } from "@sallyport/evidence";
 import {
   type Forwarded,
   type TestOwner,

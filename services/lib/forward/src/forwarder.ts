@@ -1,5 +1,18 @@
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
+import {
+  type AnswerKey,
+  type AnswerOutcome,
+  EvidenceError,
+  type Signer,
+  type Trust,
+  type VerifiedRequest,
+  countRefusedStep,
+  maxSkewMs,
+  signAnswer,
+  signerOf,
+  verifySignedRequest,
+} from "@sallyport/evidence";
 import type { Database, Tx } from "@sallyport/postgres";
 import { publicErrors, publicMetadata } from "@sallyport/proto/errors";
 import { Reason, type Refusal } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
@@ -8,18 +21,10 @@ import {
   ForwardResponseSchema,
   type ForwardService,
 } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
+import { type Judgement, createJudgement, mayCall } from "@sallyport/roles";
 import { Failure, fail, toRefusal } from "@sallyport/rpc";
-import { mayCall } from "./access.ts";
-import { type AnswerKey, type AnswerOutcome, signAnswer } from "./answer.ts";
-import { maxSkewMs } from "./claims.ts";
-import { EvidenceError, type VerifiedRequest } from "@sallyport/proto/verifying";
 import type { ForwardContext, ForwardMethods, ForwardRun } from "./forward-methods.ts";
-import { type Judgement, createJudgement } from "./project-roles.ts";
-import { countRefusedStep } from "./refused-steps.ts";
 import { createSweep, markSeen } from "./seen-requests.ts";
-import { type Signer, signerOf } from "./signer.ts";
-import { verifySignedRequest } from "./signed-request.ts";
-import type { Trust } from "./trust.ts";
 
 /** What an owner of public methods gives to have requests forwarded to it. */
 export type ForwarderOptions = {
