@@ -4,6 +4,6 @@ set -eu
 cd "$(dirname "$0")/.."
 # --data is meant from where the caller stands.
 caller=$OLDPWD
-. deploy/local/install.sh
+. deploy/local/install/install.sh
 prepare_clone
 exec node_modules/.bin/node deploy/local/start.ts --caller "$caller" "$@"

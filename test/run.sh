@@ -2,7 +2,7 @@
 # Runs every check and test from a fresh clone and ends with "N passed, N failed". The checks count
 # as one.
 cd "$(dirname "$0")/.." || exit 1
-. deploy/local/install.sh
+. deploy/local/install/install.sh
 prepare_clone
 
 # The recipe of SIGNING §12.1 needs curl and openssl, and is walked in shells of every kind; export

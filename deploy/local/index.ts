@@ -1,23 +1,23 @@
-export { type CertificateAuthority, createCa } from "./authority.ts";
-export { renewCertificates } from "./certificates.ts";
-export { type Child, startChild } from "./child.ts";
-export { AlreadyRunningError } from "./claim.ts";
+export { type CertificateAuthority, createCa } from "./ceremony/authority.ts";
+export { renewCertificates } from "./ceremony/certificates.ts";
+export { type Child, startChild } from "./start/child.ts";
+export { AlreadyRunningError } from "./data/claim.ts";
 export {
   type Account,
   defaultUidBase,
   processAccounts,
   UnreachableDirectoryError,
-} from "./account.ts";
+} from "./host/account.ts";
 export {
   type CertificateFiles,
   type EdgeCertificateOptions,
   issueEdgeCertificate,
   issuePeerCertificate,
   type PeerCertificateOptions,
-} from "./pki.ts";
-export { type Postgres, type PostgresOptions, startPostgres } from "./postgres.ts";
-export { type Redis, RedisMissingError, type RedisOptions, startRedis } from "./redis.ts";
-export type { RedisUser } from "./redis-config.ts";
+} from "./ceremony/pki.ts";
+export { type Postgres, type PostgresOptions, startPostgres } from "./servers/postgres.ts";
+export { type Redis, RedisMissingError, type RedisOptions, startRedis } from "./servers/redis.ts";
+export type { RedisUser } from "./servers/redis-config.ts";
 export {
   type DatabaseOwner,
   databaseOwners,
@@ -25,8 +25,8 @@ export {
   processes,
   services,
   trustDomain,
-} from "./layout.ts";
-export { metricsPorts, settingsOf, type Tracing } from "./settings.ts";
-export { type Server, type Wiring, direct } from "./wiring.ts";
-export { freePort } from "./ports.ts";
-export { type System, type SystemOptions, startSystem } from "./system.ts";
+} from "./data/layout.ts";
+export { metricsPorts, settingsOf, type Tracing } from "./start/settings.ts";
+export { type Server, type Wiring, direct } from "./start/wiring.ts";
+export { freePort } from "./start/ports.ts";
+export { type System, type SystemOptions, startSystem } from "./start/system.ts";

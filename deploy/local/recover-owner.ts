@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { isId } from "@sallyport/proto/ids";
-import { makeRecoveryCode } from "./recovery.ts";
+import { makeRecoveryCode } from "./ceremony/recovery.ts";
 
 const usage = `Usage: node deploy/local/recover-owner.ts VAULT_ID [--data DIR]
 

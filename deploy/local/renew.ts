@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { renewCertificates } from "./certificates.ts";
-import { layOut } from "./layout.ts";
-import { publicName } from "./settings.ts";
+import { renewCertificates } from "./ceremony/certificates.ts";
+import { layOut } from "./data/layout.ts";
+import { publicName } from "./start/settings.ts";
 
 const usage = `Usage: node deploy/local/renew.ts [--data DIR] [--authorities]
 

@@ -1,9 +1,9 @@
-import { metricsPorts } from "./settings.ts";
-import { type StartOptions, UsageError, readOptions, usage } from "./options.ts";
-import { wayIn } from "./owner.ts";
-import { createScreen, shellWord } from "./screen.ts";
-import { type System, startSystem } from "./system.ts";
-import { walkMainJob } from "./walk.ts";
+import { metricsPorts } from "./start/settings.ts";
+import { type StartOptions, UsageError, readOptions, usage } from "./start/options.ts";
+import { wayIn } from "./ceremony/owner.ts";
+import { createScreen, shellWord } from "./start/screen.ts";
+import { type System, startSystem } from "./start/system.ts";
+import { walkMainJob } from "./demo/walk.ts";
 
 const screen = createScreen();
 

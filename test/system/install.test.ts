@@ -85,7 +85,7 @@ test("the install script of an allowed package runs, and no other", () => {
   writeFileSync(join(project, "package.json"), JSON.stringify(manifest));
   const options = { cwd: project, stdio: "pipe" } as const;
   execFileSync("npm", ["install", "--package-lock-only", "--ignore-scripts", "--offline"], options);
-  const shell = join(repository, "deploy/local/install-modules.sh");
+  const shell = join(repository, "deploy/local/install/modules.sh");
   execFileSync("sh", ["-eu", "-c", `. ${shell}; install_modules npm`], options);
   expect(existsSync(join(project, "node_modules/unnamed/package.json"))).toBe(true);
   const ran = Object.keys(dependencies).filter((name) => existsSync(join(dir, `${name}.ran`)));
@@ -94,7 +94,7 @@ test("the install script of an allowed package runs, and no other", () => {
 
 type Place = {
   readonly clone: string;
-  /** Runs a script after deploy/local/install.sh; said is all that it printed. */
+  /** Runs a script after deploy/local/install/install.sh; said is all that it printed. */
   run(script: string): { readonly status: number | null; readonly said: string };
 };
 
@@ -120,7 +120,7 @@ function makePlace(programs: Readonly<Record<string, string>>): Place {
   return {
     clone,
     run(script) {
-      const command = `. deploy/local/install.sh; ${script}`;
+      const command = `. deploy/local/install/install.sh; ${script}`;
       const env = { PATH: bin, TMPDIR: dir, HOME: "/nonexistent" };
       const options = { cwd: clone, env, encoding: "utf8" } as const;
       const { status, stdout, stderr } = spawnSync("/bin/sh", ["-eu", "-c", command], options);

@@ -12,6 +12,6 @@ export async function main(args: readonly string[]): Promise<number> {
     terminalOf("stdout", process.env).write(`${version}\n`);
     return 0;
   }
-  const { run } = await withheldStreams(() => import("./program.ts"));
+  const { run } = await withheldStreams(() => import("./app/program.ts"));
   return run(args);
 }

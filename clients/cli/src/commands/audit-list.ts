@@ -1,10 +1,10 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { RecordOrder } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
-import { defineCommand } from "../command/define.ts";
-import { flag, integer, moment } from "../command/options.ts";
-import { listOf } from "../command/shape.ts";
-import { UsageError } from "../failure.ts";
-import { everyPage } from "../pages.ts";
+import { defineCommand } from "../definition/define.ts";
+import { flag, integer, moment } from "../definition/options.ts";
+import { listOf } from "../definition/shape.ts";
+import { UsageError } from "../app/failure.ts";
+import { everyPage } from "../find/pages.ts";
 import { filterOptions, queryOf } from "../records/filters.ts";
 import { relativeTime } from "../terminal/time.ts";
 import { actorText, recordShape, recordViews, resultText } from "../views/record.ts";

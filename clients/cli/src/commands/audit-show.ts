@@ -6,11 +6,11 @@ import {
 } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { meaningOf } from "@sallyport/proto/catalogue/events";
 import { isId } from "@sallyport/proto/ids";
-import { defineCommand } from "../command/define.ts";
-import { flag, required } from "../command/options.ts";
-import { object, mapOf, text } from "../command/shape.ts";
-import { UsageError } from "../failure.ts";
-import { present, undefinedIfAbsent } from "../lookup.ts";
+import { defineCommand } from "../definition/define.ts";
+import { flag, required } from "../definition/options.ts";
+import { object, mapOf, text } from "../definition/shape.ts";
+import { UsageError } from "../app/failure.ts";
+import { present, undefinedIfAbsent } from "../find/lookup.ts";
 import { momentText } from "../terminal/time.ts";
 import { actorText, recordShape, recordViews, resultText } from "../views/record.ts";
 

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Record as AuditRecord } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
-import { defineCommand } from "../command/define.ts";
-import { durationWithin } from "../command/bounded.ts";
-import { integerOr } from "../command/options.ts";
-import type { Names } from "../names.ts";
+import { defineCommand } from "../definition/define.ts";
+import { durationWithin } from "../definition/bounded.ts";
+import { integerOr } from "../definition/options.ts";
+import type { Names } from "../find/names.ts";
 import { type Filters, filterOptions, queryOf } from "../records/filters.ts";
 import { after, newest } from "../records/follow.ts";
-import type { Session } from "../session.ts";
-import { stopSignal } from "../stop-signal.ts";
+import type { Session } from "../app/session.ts";
+import { stopSignal } from "../app/stop-signal.ts";
 import { pad } from "../terminal/width.ts";
 import {
   type RecordView,

@@ -1,9 +1,9 @@
-import { defineCommand } from "../command/define.ts";
-import { required } from "../command/options.ts";
-import { object, text } from "../command/shape.ts";
+import { defineCommand } from "../definition/define.ts";
+import { required } from "../definition/options.ts";
+import { object, text } from "../definition/shape.ts";
 import { type Shell, shells } from "../completion/complete.ts";
 import { scripts } from "../completion/scripts.ts";
-import { UsageError } from "../failure.ts";
+import { UsageError } from "../app/failure.ts";
 
 /** `sallyport completion SHELL`: the completion script of a shell. */
 export const completion = defineCommand({

@@ -1,7 +1,7 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { SallyportError, newTokenSecret } from "@sallyport/client";
-import { durationWithin } from "../command/bounded.ts";
-import { defineCommand } from "../command/define.ts";
+import { durationWithin } from "../definition/bounded.ts";
+import { defineCommand } from "../definition/define.ts";
 import { codeText, loginCommand, newCodeShape, plainCode } from "../views/login-code.ts";
 import { relativeTime } from "../terminal/time.ts";
 

@@ -1,9 +1,9 @@
-import { UsageError } from "../failure.ts";
-import { defineCommand } from "../command/define.ts";
-import { flag, optional } from "../command/options.ts";
-import { listOf, object, text } from "../command/shape.ts";
+import { UsageError } from "../app/failure.ts";
+import { defineCommand } from "../definition/define.ts";
+import { flag, optional } from "../definition/options.ts";
+import { listOf, object, text } from "../definition/shape.ts";
 import { deviceKeys, plainDevice } from "../views/device.ts";
-import { allUsers, findUser } from "../people.ts";
+import { allUsers, findUser } from "../find/people.ts";
 import { deviceColumns } from "../views/user.ts";
 
 /** `sallyport device list [USER]`: the device keys of a user that work. */

@@ -5,10 +5,10 @@ import {
   rawPublicKey,
   saveIdentity,
 } from "@sallyport/client";
-import { defineCommand } from "../command/define.ts";
-import { object, text, time } from "../command/shape.ts";
+import { defineCommand } from "../definition/define.ts";
+import { object, text, time } from "../definition/shape.ts";
 import { relativeTime } from "../terminal/time.ts";
-import { iso } from "../timestamp.ts";
+import { iso } from "../views/timestamp.ts";
 import { identityPathOf } from "../vaults/choose.ts";
 import { identityFile } from "../vaults/folder.ts";
 import { withPendingKey } from "../vaults/pending.ts";

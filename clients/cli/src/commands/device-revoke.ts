@@ -1,11 +1,11 @@
 import { type Sallyport, SallyportError } from "@sallyport/client";
-import { reasonOption } from "../command/bounded.ts";
-import { defineCommand } from "../command/define.ts";
-import { flag, required } from "../command/options.ts";
-import { boolean, integer, listOf, object, text } from "../command/shape.ts";
-import { confirmed } from "../confirm.ts";
-import { present, undefinedIfAbsent } from "../lookup.ts";
-import { checkDevice, findDevice } from "../people.ts";
+import { reasonOption } from "../definition/bounded.ts";
+import { defineCommand } from "../definition/define.ts";
+import { flag, required } from "../definition/options.ts";
+import { boolean, integer, listOf, object, text } from "../definition/shape.ts";
+import { confirmed } from "../terminal/confirm.ts";
+import { present, undefinedIfAbsent } from "../find/lookup.ts";
+import { checkDevice, findDevice } from "../find/people.ts";
 import {
   type PlainDescendants,
   descendantKeys,

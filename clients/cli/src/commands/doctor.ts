@@ -1,10 +1,10 @@
-import { defineCommand } from "../command/define.ts";
-import { listOf, nullable, object, text as word } from "../command/shape.ts";
-import { text } from "../command/options.ts";
+import { defineCommand } from "../definition/define.ts";
+import { listOf, nullable, object, text as word } from "../definition/shape.ts";
+import { text } from "../definition/options.ts";
 import { checkData } from "../doctor/data.ts";
 import { checkEnvironment, checkIdentities, checkRuntime } from "../doctor/local.ts";
 import { checkGateway } from "../doctor/remote.ts";
-import type { Context } from "../context.ts";
+import type { Context } from "../app/context.ts";
 import type { Finding } from "../doctor/finding.ts";
 import type { Mark } from "../terminal/screen.ts";
 

@@ -1,10 +1,10 @@
 import { type Identity, enroll as enrollMachine, parseToken } from "@sallyport/client";
-import { durationWithin } from "../command/bounded.ts";
-import { defineCommand } from "../command/define.ts";
-import { flag, text } from "../command/options.ts";
-import { boolean, nullable, object, text as word, time } from "../command/shape.ts";
-import type { Context } from "../context.ts";
-import { UsageError } from "../failure.ts";
+import { durationWithin } from "../definition/bounded.ts";
+import { defineCommand } from "../definition/define.ts";
+import { flag, text } from "../definition/options.ts";
+import { boolean, nullable, object, text as word, time } from "../definition/shape.ts";
+import type { Context } from "../app/context.ts";
+import { UsageError } from "../app/failure.ts";
 import { type Check, checkShape, checkToken, showCheck } from "../tokens/check.ts";
 import { relativeTime } from "../terminal/time.ts";
 import { identityPathOf } from "../vaults/choose.ts";

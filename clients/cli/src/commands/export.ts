@@ -1,9 +1,9 @@
-import { defineCommand } from "../command/define.ts";
-import { requiredChoice, text } from "../command/options.ts";
-import { object, text as word } from "../command/shape.ts";
+import { defineCommand } from "../definition/define.ts";
+import { requiredChoice, text } from "../definition/options.ts";
+import { object, text as word } from "../definition/shape.ts";
 import { formatNames, formats, writeFormat } from "../export/format.ts";
 import { githubMasks } from "../export/github-masks.ts";
-import { saveOutput } from "../output-file.ts";
+import { saveOutput } from "../app/output-file.ts";
 import { terminalOf } from "../terminal/terminal.ts";
 import { variableOptions } from "../values/options.ts";
 import { readVariables } from "../values/read.ts";

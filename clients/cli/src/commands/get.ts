@@ -1,8 +1,8 @@
 import { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { defineCommand } from "../command/define.ts";
-import { integer, required, text } from "../command/options.ts";
-import { integer as whole, object, text as word } from "../command/shape.ts";
-import { saveOutput } from "../output-file.ts";
+import { defineCommand } from "../definition/define.ts";
+import { integer, required, text } from "../definition/options.ts";
+import { integer as whole, object, text as word } from "../definition/shape.ts";
+import { saveOutput } from "../app/output-file.ts";
 import { fieldOf } from "../values/fields.ts";
 import { readOne } from "../values/select.ts";
 

@@ -1,11 +1,11 @@
 import type { Sallyport } from "@sallyport/client";
 import type { Grant } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
-import { defineCommand } from "../command/define.ts";
-import { anyNumber, flag, required, text } from "../command/options.ts";
-import { integer, listOf, object, text as word } from "../command/shape.ts";
-import { UsageError } from "../failure.ts";
-import { findMachine, findProject, locateSecret } from "../lookup.ts";
-import { fewAtOnce } from "../pages.ts";
+import { defineCommand } from "../definition/define.ts";
+import { anyNumber, flag, required, text } from "../definition/options.ts";
+import { integer, listOf, object, text as word } from "../definition/shape.ts";
+import { UsageError } from "../app/failure.ts";
+import { findMachine, findProject, locateSecret } from "../find/lookup.ts";
+import { fewAtOnce } from "../find/pages.ts";
 import { grantShape, grantViews } from "../views/access.ts";
 
 /**

@@ -1,6 +1,6 @@
-import { defineCommand } from "../command/define.ts";
-import { integerOr, repeated, requiredText } from "../command/options.ts";
-import { integer, listOf, object, text, time } from "../command/shape.ts";
+import { defineCommand } from "../definition/define.ts";
+import { integerOr, repeated, requiredText } from "../definition/options.ts";
+import { integer, listOf, object, text, time } from "../definition/shape.ts";
 import { readPublishedKeys } from "../keyset/published.ts";
 import { renewKeyset } from "../keyset/renew.ts";
 import { relativeTime } from "../terminal/time.ts";

@@ -1,5 +1,5 @@
 import { answerOwners } from "@sallyport/proto/signing";
-import { defineCommand } from "../command/define.ts";
+import { defineCommand } from "../definition/define.ts";
 import {
   choice,
   flag,
@@ -7,9 +7,9 @@ import {
   required,
   requiredChoice,
   requiredText,
-} from "../command/options.ts";
-import { boolean, listOf, nullable, object, text, time } from "../command/shape.ts";
-import { UsageError } from "../failure.ts";
+} from "../definition/options.ts";
+import { boolean, listOf, nullable, object, text, time } from "../definition/shape.ts";
+import { UsageError } from "../app/failure.ts";
 import {
   type Place,
   type RotatedUse,

@@ -5,9 +5,9 @@ import {
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { enumName } from "@sallyport/proto/names";
 import { rootFingerprint } from "@sallyport/proto/signing";
-import { defineCommand } from "../command/define.ts";
-import { required, text } from "../command/options.ts";
-import { integer, listOf, nullable, object, text as word, time } from "../command/shape.ts";
+import { defineCommand } from "../definition/define.ts";
+import { required, text } from "../definition/options.ts";
+import { integer, listOf, nullable, object, text as word, time } from "../definition/shape.ts";
 import { KeysetFileError, readKeyset } from "../keyset/files.ts";
 import { openAsOfThen } from "../keyset/open.ts";
 import { allPlaces } from "../keyset/rotation/place.ts";

@@ -1,6 +1,6 @@
-import { defineCommand } from "../command/define.ts";
-import { integerOr, requiredText } from "../command/options.ts";
-import { integer, object, text, time } from "../command/shape.ts";
+import { defineCommand } from "../definition/define.ts";
+import { integerOr, requiredText } from "../definition/options.ts";
+import { integer, object, text, time } from "../definition/shape.ts";
 import { signSigner } from "../keyset/sign.ts";
 import { relativeTime } from "../terminal/time.ts";
 

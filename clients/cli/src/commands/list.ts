@@ -1,9 +1,9 @@
 import { enumName } from "@sallyport/proto/names";
 import { ValueKindSchema } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { isId } from "@sallyport/proto/ids";
-import { defineCommand } from "../command/define.ts";
-import { text } from "../command/options.ts";
-import { integer, listOf, object, text as word } from "../command/shape.ts";
+import { defineCommand } from "../definition/define.ts";
+import { text } from "../definition/options.ts";
+import { integer, listOf, object, text as word } from "../definition/shape.ts";
 
 /** `sallyport list`: what this machine may read. */
 export const list = defineCommand({

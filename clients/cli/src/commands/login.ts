@@ -7,11 +7,11 @@ import {
   parseToken,
   toSallyportError,
 } from "@sallyport/client";
-import { defineCommand } from "../command/define.ts";
-import { text } from "../command/options.ts";
-import { nullable, object, text as word, time } from "../command/shape.ts";
-import { UsageError } from "../failure.ts";
-import { promptHidden } from "../input.ts";
+import { defineCommand } from "../definition/define.ts";
+import { text } from "../definition/options.ts";
+import { nullable, object, text as word, time } from "../definition/shape.ts";
+import { UsageError } from "../app/failure.ts";
+import { promptHidden } from "../terminal/input.ts";
 import { relativeTime } from "../terminal/time.ts";
 import { identityPathOf } from "../vaults/choose.ts";
 import { endpointOf } from "../vaults/endpoint.ts";

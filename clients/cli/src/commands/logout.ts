@@ -7,12 +7,12 @@ import {
   toSallyportError,
 } from "@sallyport/client";
 import { erasePrivateFile } from "@sallyport/client/private-file";
-import { defineCommand } from "../command/define.ts";
-import { choice, flag } from "../command/options.ts";
-import { listOf, object, text } from "../command/shape.ts";
-import type { Context } from "../context.ts";
-import { CliError } from "../failure.ts";
-import { userAgent } from "../session.ts";
+import { defineCommand } from "../definition/define.ts";
+import { choice, flag } from "../definition/options.ts";
+import { listOf, object, text } from "../definition/shape.ts";
+import type { Context } from "../app/context.ts";
+import { CliError } from "../app/failure.ts";
+import { userAgent } from "../app/session.ts";
 import { chooseVault, identityPathOf, namedVaultOf } from "../vaults/choose.ts";
 import {
   forgetCurrentVault,

@@ -1,9 +1,9 @@
-import { defineCommand } from "../command/define.ts";
-import { required, text } from "../command/options.ts";
-import { listOf, mapOf, object, text as word } from "../command/shape.ts";
-import { findMachine, findProject } from "../lookup.ts";
-import { namesOf } from "../names.ts";
-import { everyPage } from "../pages.ts";
+import { defineCommand } from "../definition/define.ts";
+import { required, text } from "../definition/options.ts";
+import { listOf, mapOf, object, text as word } from "../definition/shape.ts";
+import { findMachine, findProject } from "../find/lookup.ts";
+import { namesOf } from "../find/names.ts";
+import { everyPage } from "../find/pages.ts";
 import { type GrantView, grantShape, grantViews } from "../views/access.ts";
 import { relativeTime } from "../terminal/time.ts";
 import { stateWord } from "../views/machine.ts";

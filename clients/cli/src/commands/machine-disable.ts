@@ -1,7 +1,7 @@
-import { reasonOption } from "../command/bounded.ts";
-import { defineCommand } from "../command/define.ts";
-import { required } from "../command/options.ts";
-import { changeMachine, livingMachine } from "../machine-change.ts";
+import { reasonOption } from "../definition/bounded.ts";
+import { defineCommand } from "../definition/define.ts";
+import { required } from "../definition/options.ts";
+import { changeMachine, livingMachine } from "../find/machine-change.ts";
 import { machineShape, plainMachine } from "../views/machine.ts";
 
 /** `sallyport machine disable MACHINE`: stops a machine until it is enabled again. */

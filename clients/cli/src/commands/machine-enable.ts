@@ -1,6 +1,6 @@
-import { defineCommand } from "../command/define.ts";
-import { required } from "../command/options.ts";
-import { changeMachine, livingMachine } from "../machine-change.ts";
+import { defineCommand } from "../definition/define.ts";
+import { required } from "../definition/options.ts";
+import { changeMachine, livingMachine } from "../find/machine-change.ts";
 import { machineShape, plainMachine } from "../views/machine.ts";
 
 /** `sallyport machine enable MACHINE`: lets a disabled machine work again. */

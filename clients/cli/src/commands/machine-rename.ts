@@ -1,8 +1,8 @@
-import { defineCommand } from "../command/define.ts";
-import { required } from "../command/options.ts";
-import { object, text } from "../command/shape.ts";
-import { UsageError } from "../failure.ts";
-import { changeMachine, machineToChange } from "../machine-change.ts";
+import { defineCommand } from "../definition/define.ts";
+import { required } from "../definition/options.ts";
+import { object, text } from "../definition/shape.ts";
+import { UsageError } from "../app/failure.ts";
+import { changeMachine, machineToChange } from "../find/machine-change.ts";
 
 /** `sallyport machine rename MACHINE NAME`: gives a machine another name. */
 export const machineRename = defineCommand({

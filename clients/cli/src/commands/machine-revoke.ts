@@ -1,9 +1,9 @@
-import { reasonOption } from "../command/bounded.ts";
-import { defineCommand } from "../command/define.ts";
-import { flag, required } from "../command/options.ts";
-import { boolean, object, text } from "../command/shape.ts";
-import { confirmed } from "../confirm.ts";
-import { changeMachine, machineToChange } from "../machine-change.ts";
+import { reasonOption } from "../definition/bounded.ts";
+import { defineCommand } from "../definition/define.ts";
+import { flag, required } from "../definition/options.ts";
+import { boolean, object, text } from "../definition/shape.ts";
+import { confirmed } from "../terminal/confirm.ts";
+import { changeMachine, machineToChange } from "../find/machine-change.ts";
 import { stateWord } from "../views/machine.ts";
 
 /** `sallyport machine revoke MACHINE`: ends a machine for good. */

@@ -1,12 +1,12 @@
 import type { Sallyport } from "@sallyport/client";
-import { defineCommand } from "../command/define.ts";
-import { required } from "../command/options.ts";
-import { integer, listOf, nullable, object, text, time } from "../command/shape.ts";
-import { findMachine } from "../lookup.ts";
-import { namesOf } from "../names.ts";
-import { everyPage } from "../pages.ts";
+import { defineCommand } from "../definition/define.ts";
+import { required } from "../definition/options.ts";
+import { integer, listOf, nullable, object, text, time } from "../definition/shape.ts";
+import { findMachine } from "../find/lookup.ts";
+import { namesOf } from "../find/names.ts";
+import { everyPage } from "../find/pages.ts";
 import { durationText, momentText, relativeTime } from "../terminal/time.ts";
-import { iso } from "../timestamp.ts";
+import { iso } from "../views/timestamp.ts";
 import { machineKeys, plainMachine } from "../views/machine.ts";
 import { person, personShape, personText } from "../views/person.ts";
 

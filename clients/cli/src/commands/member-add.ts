@@ -1,7 +1,7 @@
 import { SallyportError } from "@sallyport/client";
-import { defineCommand } from "../command/define.ts";
-import { required, requiredText } from "../command/options.ts";
-import { findMachine, findProject } from "../lookup.ts";
+import { defineCommand } from "../definition/define.ts";
+import { required, requiredText } from "../definition/options.ts";
+import { findMachine, findProject } from "../find/lookup.ts";
 import { membershipShape, membershipViews } from "../views/membership.ts";
 import { wordOr } from "../terminal/word.ts";
 

@@ -1,11 +1,11 @@
 import type { Membership } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
 import type { Sallyport } from "@sallyport/client";
-import { defineCommand } from "../command/define.ts";
-import { text } from "../command/options.ts";
-import { listOf } from "../command/shape.ts";
-import { UsageError } from "../failure.ts";
-import { findMachine, findProject } from "../lookup.ts";
-import { everyPage } from "../pages.ts";
+import { defineCommand } from "../definition/define.ts";
+import { text } from "../definition/options.ts";
+import { listOf } from "../definition/shape.ts";
+import { UsageError } from "../app/failure.ts";
+import { findMachine, findProject } from "../find/lookup.ts";
+import { everyPage } from "../find/pages.ts";
 import { relativeTime } from "../terminal/time.ts";
 import { type MembershipView, membershipShape, membershipViews } from "../views/membership.ts";
 

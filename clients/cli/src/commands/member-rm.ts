@@ -1,7 +1,7 @@
-import { defineCommand } from "../command/define.ts";
-import { required, requiredText } from "../command/options.ts";
-import { integer, object, text } from "../command/shape.ts";
-import { findMachine, findProject } from "../lookup.ts";
+import { defineCommand } from "../definition/define.ts";
+import { required, requiredText } from "../definition/options.ts";
+import { integer, object, text } from "../definition/shape.ts";
+import { findMachine, findProject } from "../find/lookup.ts";
 
 /** `sallyport member rm MACHINE --project P`: its grants there go with it. */
 export const memberRm = defineCommand({

@@ -1,6 +1,6 @@
 import { SallyportError } from "@sallyport/client";
-import { defineCommand } from "../command/define.ts";
-import { required } from "../command/options.ts";
+import { defineCommand } from "../definition/define.ts";
+import { required } from "../definition/options.ts";
 import { projectShape, projectView } from "../views/project.ts";
 import { wordOr } from "../terminal/word.ts";
 

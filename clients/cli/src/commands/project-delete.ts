@@ -1,8 +1,8 @@
 import { SallyportError } from "@sallyport/client";
-import { defineCommand } from "../command/define.ts";
-import { flag, required } from "../command/options.ts";
-import { confirmed } from "../confirm.ts";
-import { describeProject } from "../lookup.ts";
+import { defineCommand } from "../definition/define.ts";
+import { flag, required } from "../definition/options.ts";
+import { confirmed } from "../terminal/confirm.ts";
+import { describeProject } from "../find/lookup.ts";
 import { relativeTime } from "../terminal/time.ts";
 import { projectShape, projectView } from "../views/project.ts";
 import { wordOr } from "../terminal/word.ts";

@@ -1,7 +1,7 @@
-import { defineCommand } from "../command/define.ts";
-import { flag } from "../command/options.ts";
-import { listOf } from "../command/shape.ts";
-import { everyProject } from "../lookup.ts";
+import { defineCommand } from "../definition/define.ts";
+import { flag } from "../definition/options.ts";
+import { listOf } from "../definition/shape.ts";
+import { everyProject } from "../find/lookup.ts";
 import { relativeTime } from "../terminal/time.ts";
 import { personText } from "../views/person.ts";
 import { type ProjectView, projectShape, projectViews } from "../views/project.ts";

@@ -1,8 +1,8 @@
 import { SallyportError } from "@sallyport/client";
-import { defineCommand } from "../command/define.ts";
-import { required } from "../command/options.ts";
-import { findDeletedProject } from "../lookup.ts";
-import { notRestored } from "../restoring.ts";
+import { defineCommand } from "../definition/define.ts";
+import { required } from "../definition/options.ts";
+import { findDeletedProject } from "../find/lookup.ts";
+import { notRestored } from "../find/restoring.ts";
 import { projectShape, projectView } from "../views/project.ts";
 
 /** `sallyport project restore PROJECT`. */

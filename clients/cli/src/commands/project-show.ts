@@ -1,6 +1,6 @@
-import { defineCommand } from "../command/define.ts";
-import { required } from "../command/options.ts";
-import { describeProject } from "../lookup.ts";
+import { defineCommand } from "../definition/define.ts";
+import { required } from "../definition/options.ts";
+import { describeProject } from "../find/lookup.ts";
 import { momentText } from "../terminal/time.ts";
 import { personText } from "../views/person.ts";
 import { projectShape, projectView } from "../views/project.ts";

@@ -1,11 +1,11 @@
 import { join, resolve } from "node:path";
 import { Code } from "@connectrpc/connect";
 import { createClock } from "@sallyport/client";
-import { defineCommand } from "../command/define.ts";
-import { choice, text as textOption } from "../command/options.ts";
-import { nullable, object, text } from "../command/shape.ts";
-import type { Context } from "../context.ts";
-import { UsageError } from "../failure.ts";
+import { defineCommand } from "../definition/define.ts";
+import { choice, text as textOption } from "../definition/options.ts";
+import { nullable, object, text } from "../definition/shape.ts";
+import type { Context } from "../app/context.ts";
+import { UsageError } from "../app/failure.ts";
 import { type ListenAddress, parsePort } from "../proxy/address.ts";
 import { proxyFolder } from "../proxy/folder.ts";
 import { keepHeader } from "../proxy/header-file.ts";
@@ -13,7 +13,7 @@ import { recipes } from "../proxy/recipes.ts";
 import { ProxyRefusal } from "../proxy/refusal.ts";
 import { startProxyServer } from "../proxy/server.ts";
 import { type Upstream, openUpstream } from "../proxy/upstream.ts";
-import { stopSignal } from "../stop-signal.ts";
+import { stopSignal } from "../app/stop-signal.ts";
 import { chooseIdentity } from "../vaults/choose.ts";
 
 type Kind = "user" | "machine";

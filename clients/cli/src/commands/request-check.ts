@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
 import type { Identity } from "@sallyport/client/identity";
-import { defineCommand } from "../command/define.ts";
-import { moment, repeated, required, text } from "../command/options.ts";
-import { boolean, integer, listOf, nullable, object, text as textOf } from "../command/shape.ts";
-import { UsageError } from "../failure.ts";
+import { defineCommand } from "../definition/define.ts";
+import { moment, repeated, required, text } from "../definition/options.ts";
+import { boolean, integer, listOf, nullable, object, text as textOf } from "../definition/shape.ts";
+import { UsageError } from "../app/failure.ts";
 import { readCaptured } from "../requests/captured.ts";
 import { checkCaptured } from "../requests/check.ts";
 import { keyFor, readPublicKey } from "../requests/key.ts";

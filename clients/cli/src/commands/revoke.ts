@@ -1,9 +1,9 @@
 import { SallyportError, toSallyportError } from "@sallyport/client";
-import { defineCommand } from "../command/define.ts";
-import { required, several, text } from "../command/options.ts";
-import { listOf, object, text as word } from "../command/shape.ts";
-import { findMachine, locateSecret } from "../lookup.ts";
-import { fewAtOnce } from "../pages.ts";
+import { defineCommand } from "../definition/define.ts";
+import { required, several, text } from "../definition/options.ts";
+import { listOf, object, text as word } from "../definition/shape.ts";
+import { findMachine, locateSecret } from "../find/lookup.ts";
+import { fewAtOnce } from "../find/pages.ts";
 
 /**
  * `sallyport revoke MACHINE SECRET…`: takes back the right to read secrets; the next read is

@@ -1,10 +1,10 @@
 import type { Sallyport } from "@sallyport/client";
-import { defineCommand } from "../command/define.ts";
-import { text } from "../command/options.ts";
-import { listOf } from "../command/shape.ts";
-import { UsageError } from "../failure.ts";
-import { findProject } from "../lookup.ts";
-import { ownRoles, rolesInProject, rolesOfUser, userIdOf } from "../project-roles.ts";
+import { defineCommand } from "../definition/define.ts";
+import { text } from "../definition/options.ts";
+import { listOf } from "../definition/shape.ts";
+import { UsageError } from "../app/failure.ts";
+import { findProject } from "../find/lookup.ts";
+import { ownRoles, rolesInProject, rolesOfUser, userIdOf } from "../find/project-roles.ts";
 import { relativeTime } from "../terminal/time.ts";
 import { personText } from "../views/person.ts";
 import { type ProjectRoleView, projectRoleShape, projectRoleViews } from "../views/project-role.ts";

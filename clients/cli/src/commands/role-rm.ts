@@ -1,8 +1,8 @@
-import { defineCommand } from "../command/define.ts";
-import { required, requiredText } from "../command/options.ts";
-import { object, text } from "../command/shape.ts";
-import { findProject } from "../lookup.ts";
-import { userIdOf } from "../project-roles.ts";
+import { defineCommand } from "../definition/define.ts";
+import { required, requiredText } from "../definition/options.ts";
+import { object, text } from "../definition/shape.ts";
+import { findProject } from "../find/lookup.ts";
+import { userIdOf } from "../find/project-roles.ts";
 
 /** `sallyport role rm USER --project P`. */
 export const roleRm = defineCommand({

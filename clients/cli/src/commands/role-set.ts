@@ -1,9 +1,9 @@
 import { SallyportError } from "@sallyport/client";
-import { defineCommand } from "../command/define.ts";
-import { required, requiredText } from "../command/options.ts";
-import { UsageError } from "../failure.ts";
-import { findProject } from "../lookup.ts";
-import { userIdOf } from "../project-roles.ts";
+import { defineCommand } from "../definition/define.ts";
+import { required, requiredText } from "../definition/options.ts";
+import { UsageError } from "../app/failure.ts";
+import { findProject } from "../find/lookup.ts";
+import { userIdOf } from "../find/project-roles.ts";
 import {
   projectRoleOf,
   projectRoleShape,

@@ -1,6 +1,6 @@
-import { defineCommand } from "../command/define.ts";
-import { flag, list, rest, unless } from "../command/options.ts";
-import { UsageError } from "../failure.ts";
+import { defineCommand } from "../definition/define.ts";
+import { flag, list, rest, unless } from "../definition/options.ts";
+import { UsageError } from "../app/failure.ts";
 import { childEnvironment } from "../run/environment.ts";
 import { runFiltered } from "../run/filtered.ts";
 import { charactersOf, formsOf, knownForms, shortestFiltered } from "../run/forms.ts";
@@ -8,7 +8,7 @@ import { replaceBy } from "../run/replace.ts";
 import { variableOptions } from "../values/options.ts";
 import { readVariables } from "../values/read.ts";
 import type { Variable } from "../values/variables.ts";
-import type { Context } from "../context.ts";
+import type { Context } from "../app/context.ts";
 
 /** `sallyport run -- COMMAND`: runs a command with secrets in its environment. */
 export const run = defineCommand({

@@ -1,8 +1,8 @@
-import { defineCommand } from "../command/define.ts";
-import { required } from "../command/options.ts";
-import { listOf } from "../command/shape.ts";
-import { locateSecret } from "../lookup.ts";
-import { everyPage } from "../pages.ts";
+import { defineCommand } from "../definition/define.ts";
+import { required } from "../definition/options.ts";
+import { listOf } from "../definition/shape.ts";
+import { locateSecret } from "../find/lookup.ts";
+import { everyPage } from "../find/pages.ts";
 import { relativeTime } from "../terminal/time.ts";
 import { grantShape, grantViews } from "../views/access.ts";
 import { personText } from "../views/person.ts";

@@ -1,6 +1,6 @@
-import { defineCommand } from "../command/define.ts";
-import { flag, required, textOr } from "../command/options.ts";
-import { findProject } from "../lookup.ts";
+import { defineCommand } from "../definition/define.ts";
+import { flag, required, textOr } from "../definition/options.ts";
+import { findProject } from "../find/lookup.ts";
 import { givenOptions, readGiven, refuseAssignment } from "../values/given.ts";
 import { intoProject, nameRule, placeOf } from "../values/place.ts";
 import { secretShape, secretView } from "../views/secret.ts";

@@ -1,8 +1,8 @@
-import { defineCommand } from "../command/define.ts";
-import { flag, text } from "../command/options.ts";
-import { listOf } from "../command/shape.ts";
-import { everyProject, everySecret, findProject } from "../lookup.ts";
-import { fewAtOnce } from "../pages.ts";
+import { defineCommand } from "../definition/define.ts";
+import { flag, text } from "../definition/options.ts";
+import { listOf } from "../definition/shape.ts";
+import { everyProject, everySecret, findProject } from "../find/lookup.ts";
+import { fewAtOnce } from "../find/pages.ts";
 import type { Column } from "../terminal/table.ts";
 import { relativeTime } from "../terminal/time.ts";
 import { personText } from "../views/person.ts";

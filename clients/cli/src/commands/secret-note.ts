@@ -1,7 +1,7 @@
 import { SallyportError } from "@sallyport/client";
-import { defineCommand } from "../command/define.ts";
-import { required } from "../command/options.ts";
-import { locateSecret } from "../lookup.ts";
+import { defineCommand } from "../definition/define.ts";
+import { required } from "../definition/options.ts";
+import { locateSecret } from "../find/lookup.ts";
 import { ofProject } from "../views/secret-options.ts";
 import { secretShape, secretView } from "../views/secret.ts";
 

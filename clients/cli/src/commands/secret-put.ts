@@ -1,9 +1,9 @@
 import { type Sallyport, type Services, SallyportError } from "@sallyport/client";
 import type { Secret } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
-import { defineCommand } from "../command/define.ts";
-import { flag, integer, required } from "../command/options.ts";
-import { boolean, integer as whole, object, text as word } from "../command/shape.ts";
-import { findProject, findSecret, undefinedIfAbsent } from "../lookup.ts";
+import { defineCommand } from "../definition/define.ts";
+import { flag, integer, required } from "../definition/options.ts";
+import { boolean, integer as whole, object, text as word } from "../definition/shape.ts";
+import { findProject, findSecret, undefinedIfAbsent } from "../find/lookup.ts";
 import { type GivenValue, givenOptions, readGiven, refuseAssignment } from "../values/given.ts";
 import { intoProject, nameRule, placeOf } from "../values/place.ts";
 

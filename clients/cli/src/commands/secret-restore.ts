@@ -1,8 +1,8 @@
 import { SallyportError } from "@sallyport/client";
-import { defineCommand } from "../command/define.ts";
-import { required } from "../command/options.ts";
-import { findDeletedSecret } from "../lookup.ts";
-import { notRestored } from "../restoring.ts";
+import { defineCommand } from "../definition/define.ts";
+import { required } from "../definition/options.ts";
+import { findDeletedSecret } from "../find/lookup.ts";
+import { notRestored } from "../find/restoring.ts";
 import { ofProject } from "../views/secret-options.ts";
 import { secretShape, secretView } from "../views/secret.ts";
 

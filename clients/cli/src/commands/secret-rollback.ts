@@ -1,9 +1,9 @@
 import { type Sallyport, type Services, SallyportError } from "@sallyport/client";
 import type { Secret } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
-import { defineCommand } from "../command/define.ts";
-import { integer, required } from "../command/options.ts";
-import { UsageError } from "../failure.ts";
-import { locateSecret } from "../lookup.ts";
+import { defineCommand } from "../definition/define.ts";
+import { integer, required } from "../definition/options.ts";
+import { UsageError } from "../app/failure.ts";
+import { locateSecret } from "../find/lookup.ts";
 import { ofProject } from "../views/secret-options.ts";
 import { secretShape, secretView } from "../views/secret.ts";
 

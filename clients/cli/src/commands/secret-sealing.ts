@@ -1,7 +1,7 @@
-import { defineCommand } from "../command/define.ts";
-import { required } from "../command/options.ts";
-import { boolean, object, text } from "../command/shape.ts";
-import { locateSecret } from "../lookup.ts";
+import { defineCommand } from "../definition/define.ts";
+import { required } from "../definition/options.ts";
+import { boolean, object, text } from "../definition/shape.ts";
+import { locateSecret } from "../find/lookup.ts";
 import { readSetting, settings } from "../views/sealing.ts";
 import { ofProject } from "../views/secret-options.ts";
 

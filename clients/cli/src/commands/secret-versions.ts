@@ -1,11 +1,11 @@
 import { ValueKindSchema } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { enumName } from "@sallyport/proto/names";
-import { defineCommand } from "../command/define.ts";
-import { integer, required } from "../command/options.ts";
-import { integer as whole, listOf, nullable, object, text, time } from "../command/shape.ts";
-import { locateSecret } from "../lookup.ts";
-import { namesOf } from "../names.ts";
-import { everyPage } from "../pages.ts";
+import { defineCommand } from "../definition/define.ts";
+import { integer, required } from "../definition/options.ts";
+import { integer as whole, listOf, nullable, object, text, time } from "../definition/shape.ts";
+import { locateSecret } from "../find/lookup.ts";
+import { namesOf } from "../find/names.ts";
+import { everyPage } from "../find/pages.ts";
 import { relativeTime } from "../terminal/time.ts";
 import { momentOf } from "../views/moment.ts";
 import { person, personShape, personText } from "../views/person.ts";

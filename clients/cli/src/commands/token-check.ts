@@ -1,10 +1,10 @@
 import { text as readText } from "node:stream/consumers";
-import { defineCommand } from "../command/define.ts";
-import { text } from "../command/options.ts";
-import { UsageError } from "../failure.ts";
-import { promptHidden } from "../input.ts";
+import { defineCommand } from "../definition/define.ts";
+import { text } from "../definition/options.ts";
+import { UsageError } from "../app/failure.ts";
+import { promptHidden } from "../terminal/input.ts";
 import { checkShape, checkToken, showCheck } from "../tokens/check.ts";
-import type { Context } from "../context.ts";
+import type { Context } from "../app/context.ts";
 
 /** `sallyport token check`: what a token would enroll, without enrolling. */
 export const tokenCheck = defineCommand({

@@ -6,11 +6,11 @@ import {
   formatToken,
   newTokenSecret,
 } from "@sallyport/client";
-import { durationWithin, textUpTo } from "../command/bounded.ts";
-import { defineCommand } from "../command/define.ts";
-import { flag, integerOr, list } from "../command/options.ts";
-import { object, text } from "../command/shape.ts";
-import { UsageError } from "../failure.ts";
+import { durationWithin, textUpTo } from "../definition/bounded.ts";
+import { defineCommand } from "../definition/define.ts";
+import { flag, integerOr, list } from "../definition/options.ts";
+import { object, text } from "../definition/shape.ts";
+import { UsageError } from "../app/failure.ts";
 import { relativeTime } from "../terminal/time.ts";
 import { checkScope, findScope } from "../tokens/scope.ts";
 import { readRange } from "../tokens/source-range.ts";

@@ -1,8 +1,8 @@
-import { words } from "../command/bounded.ts";
-import { defineCommand } from "../command/define.ts";
-import { integer } from "../command/options.ts";
-import { listOf } from "../command/shape.ts";
-import { everyPage } from "../pages.ts";
+import { words } from "../definition/bounded.ts";
+import { defineCommand } from "../definition/define.ts";
+import { integer } from "../definition/options.ts";
+import { listOf } from "../definition/shape.ts";
+import { everyPage } from "../find/pages.ts";
 import { relativeTime } from "../terminal/time.ts";
 import { plainToken, tokenShape, tokenStates } from "../views/token.ts";
 

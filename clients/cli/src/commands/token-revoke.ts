@@ -1,9 +1,9 @@
 import { SallyportError } from "@sallyport/client";
-import { reasonOption } from "../command/bounded.ts";
-import { defineCommand } from "../command/define.ts";
-import { flag, required } from "../command/options.ts";
-import { integer, object } from "../command/shape.ts";
-import { confirmed } from "../confirm.ts";
+import { reasonOption } from "../definition/bounded.ts";
+import { defineCommand } from "../definition/define.ts";
+import { flag, required } from "../definition/options.ts";
+import { integer, object } from "../definition/shape.ts";
+import { confirmed } from "../terminal/confirm.ts";
 import { checkTokenId, findToken } from "../tokens/find.ts";
 import { revokeAll } from "../tokens/revoke-all.ts";
 import { plainToken, tokenKeys } from "../views/token.ts";

@@ -1,6 +1,6 @@
-import { defineCommand } from "../command/define.ts";
-import { required } from "../command/options.ts";
-import { object } from "../command/shape.ts";
+import { defineCommand } from "../definition/define.ts";
+import { required } from "../definition/options.ts";
+import { object } from "../definition/shape.ts";
 import { checkTokenId, findToken } from "../tokens/find.ts";
 import { namesShape, plainToken, scopeNames, showToken, tokenKeys } from "../views/token.ts";
 

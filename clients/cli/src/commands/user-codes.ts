@@ -1,8 +1,8 @@
-import { defineCommand } from "../command/define.ts";
-import { flag } from "../command/options.ts";
-import { listOf } from "../command/shape.ts";
+import { defineCommand } from "../definition/define.ts";
+import { flag } from "../definition/options.ts";
+import { listOf } from "../definition/shape.ts";
 import { type PlainCode, loginCodeShape, plainCode } from "../views/login-code.ts";
-import { everyPage } from "../pages.ts";
+import { everyPage } from "../find/pages.ts";
 import { relativeTime } from "../terminal/time.ts";
 
 /** `sallyport user codes`: the login codes of the vault, spent ones too. */

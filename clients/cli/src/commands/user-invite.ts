@@ -1,8 +1,8 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { SallyportError, newTokenSecret } from "@sallyport/client";
-import { durationWithin } from "../command/bounded.ts";
-import { defineCommand } from "../command/define.ts";
-import { requiredChoice } from "../command/options.ts";
+import { durationWithin } from "../definition/bounded.ts";
+import { defineCommand } from "../definition/define.ts";
+import { requiredChoice } from "../definition/options.ts";
 import { codeText, loginCommand, newCodeShape, plainCode } from "../views/login-code.ts";
 import { aRole, roleOf, roles } from "../views/role.ts";
 import { relativeTime } from "../terminal/time.ts";

@@ -1,8 +1,8 @@
 import type { Sallyport } from "@sallyport/client";
-import { defineCommand } from "../command/define.ts";
-import { listOf } from "../command/shape.ts";
-import { partsOf } from "../pages.ts";
-import { allUsers } from "../people.ts";
+import { defineCommand } from "../definition/define.ts";
+import { listOf } from "../definition/shape.ts";
+import { partsOf } from "../find/pages.ts";
+import { allUsers } from "../find/people.ts";
 import {
   type ListedUser,
   lastSeen,

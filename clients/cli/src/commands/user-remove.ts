@@ -1,11 +1,11 @@
 import { SallyportError } from "@sallyport/client";
-import { reasonOption } from "../command/bounded.ts";
-import { defineCommand } from "../command/define.ts";
-import { flag, required } from "../command/options.ts";
-import { integer, object, text, time } from "../command/shape.ts";
-import { confirmed } from "../confirm.ts";
-import { findUser } from "../people.ts";
-import { iso } from "../timestamp.ts";
+import { reasonOption } from "../definition/bounded.ts";
+import { defineCommand } from "../definition/define.ts";
+import { flag, required } from "../definition/options.ts";
+import { integer, object, text, time } from "../definition/shape.ts";
+import { confirmed } from "../terminal/confirm.ts";
+import { findUser } from "../find/people.ts";
+import { iso } from "../views/timestamp.ts";
 
 /** `sallyport user remove USER`: ends a user for good. */
 export const userRemove = defineCommand({

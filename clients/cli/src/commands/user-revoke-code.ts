@@ -1,8 +1,8 @@
 import { isId } from "@sallyport/proto/ids";
-import { defineCommand } from "../command/define.ts";
-import { required } from "../command/options.ts";
-import { UsageError } from "../failure.ts";
-import { present, undefinedIfAbsent } from "../lookup.ts";
+import { defineCommand } from "../definition/define.ts";
+import { required } from "../definition/options.ts";
+import { UsageError } from "../app/failure.ts";
+import { present, undefinedIfAbsent } from "../find/lookup.ts";
 import { loginCodeShape, plainCode } from "../views/login-code.ts";
 
 /** `sallyport user revoke-code CODE`: ends a login code that was not redeemed. */

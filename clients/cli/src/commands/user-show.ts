@@ -1,7 +1,7 @@
-import { defineCommand } from "../command/define.ts";
-import { required } from "../command/options.ts";
-import { findUser } from "../people.ts";
-import { rolesOfUser } from "../project-roles.ts";
+import { defineCommand } from "../definition/define.ts";
+import { required } from "../definition/options.ts";
+import { findUser } from "../find/people.ts";
+import { rolesOfUser } from "../find/project-roles.ts";
 import { projectRoleViews } from "../views/project-role.ts";
 import { plainUser, showUser, wholeUserShape } from "../views/user.ts";
 

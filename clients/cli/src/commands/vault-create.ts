@@ -1,11 +1,11 @@
 import { SallyportError, newTokenSecret } from "@sallyport/client";
-import { checkText } from "../command/bounded.ts";
-import { defineCommand } from "../command/define.ts";
-import { required } from "../command/options.ts";
-import { object, text, time } from "../command/shape.ts";
+import { checkText } from "../definition/bounded.ts";
+import { defineCommand } from "../definition/define.ts";
+import { required } from "../definition/options.ts";
+import { object, text, time } from "../definition/shape.ts";
 import { codeText, loginCommand } from "../views/login-code.ts";
 import { relativeTime } from "../terminal/time.ts";
-import { iso } from "../timestamp.ts";
+import { iso } from "../views/timestamp.ts";
 
 /**
  * `sallyport vault create NAME`: makes another vault; its first owner's login code is made here and

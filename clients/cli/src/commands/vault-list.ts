@@ -1,5 +1,5 @@
-import { defineCommand } from "../command/define.ts";
-import { boolean, listOf, nullable, object, text, time } from "../command/shape.ts";
+import { defineCommand } from "../definition/define.ts";
+import { boolean, listOf, nullable, object, text, time } from "../definition/shape.ts";
 import { relativeTime } from "../terminal/time.ts";
 import { localVaults, readCurrentVault } from "../vaults/folder.ts";
 

@@ -1,8 +1,8 @@
 import { SallyportError, type Sallyport } from "@sallyport/client";
-import { defineCommand } from "../command/define.ts";
-import { optional } from "../command/options.ts";
-import { namesOf } from "../names.ts";
-import { everyPage } from "../pages.ts";
+import { defineCommand } from "../definition/define.ts";
+import { optional } from "../definition/options.ts";
+import { namesOf } from "../find/names.ts";
+import { everyPage } from "../find/pages.ts";
 import { relativeTime } from "../terminal/time.ts";
 import { momentOf } from "../views/moment.ts";
 import { person, personText } from "../views/person.ts";

@@ -1,7 +1,7 @@
 import { SallyportError } from "@sallyport/client/error";
-import { defineCommand } from "../command/define.ts";
-import { optional } from "../command/options.ts";
-import { integer, nullable, object, text, time } from "../command/shape.ts";
+import { defineCommand } from "../definition/define.ts";
+import { optional } from "../definition/options.ts";
+import { integer, nullable, object, text, time } from "../definition/shape.ts";
 import { relativeTime } from "../terminal/time.ts";
 import { momentOf } from "../views/moment.ts";
 

@@ -1,6 +1,6 @@
-import { defineCommand } from "../command/define.ts";
-import { required } from "../command/options.ts";
-import { nullable, object, text } from "../command/shape.ts";
+import { defineCommand } from "../definition/define.ts";
+import { required } from "../definition/options.ts";
+import { nullable, object, text } from "../definition/shape.ts";
 import { findVault } from "../vaults/choose.ts";
 import { localVaults, writeCurrentVault } from "../vaults/folder.ts";
 

@@ -1,7 +1,7 @@
 import { arch, platform, release } from "node:os";
 import { version } from "@sallyport/client/version";
-import { defineCommand } from "../command/define.ts";
-import { object, text } from "../command/shape.ts";
+import { defineCommand } from "../definition/define.ts";
+import { object, text } from "../definition/shape.ts";
 
 /** `sallyport version`: what a report of a fault should name. */
 export const versionCommand = defineCommand({

@@ -5,9 +5,9 @@ import {
   RoleSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { enumName } from "@sallyport/proto/names";
-import { defineCommand } from "../command/define.ts";
-import { choice } from "../command/options.ts";
-import { nullable, object, text, time } from "../command/shape.ts";
+import { defineCommand } from "../definition/define.ts";
+import { choice } from "../definition/options.ts";
+import { nullable, object, text, time } from "../definition/shape.ts";
 import { relativeTime } from "../terminal/time.ts";
 
 /** `sallyport whoami`: what the server knows of the identity in use. */

@@ -1,8 +1,8 @@
-import { type Entry, catalogue, entryOf, groups } from "../catalogue.ts";
-import type { AnyCommand } from "../command/define.ts";
-import { flagOf } from "../command/flags.ts";
-import { globalOptions } from "../command/globals.ts";
-import type { Argument, Option } from "../command/options.ts";
+import { type Entry, catalogue, entryOf, groups } from "../app/catalogue.ts";
+import type { AnyCommand } from "../definition/define.ts";
+import { flagOf } from "../definition/flags.ts";
+import { globalOptions } from "../definition/globals.ts";
+import type { Argument, Option } from "../definition/options.ts";
 import type { CompletionSource } from "./sources.ts";
 
 /** Something to offer, and what it is; the description is for shells that show one. */

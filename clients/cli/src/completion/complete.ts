@@ -1,4 +1,4 @@
-import type { Context } from "../context.ts";
+import type { Context } from "../app/context.ts";
 import { type NamesOf, type Offer, offerFor } from "./candidates.ts";
 import { sources } from "./sources.ts";
 

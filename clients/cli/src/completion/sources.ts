@@ -1,5 +1,5 @@
-import type { Context } from "../context.ts";
-import { deviceName } from "../people.ts";
+import type { Context } from "../app/context.ts";
+import { deviceName } from "../find/people.ts";
 import { localVaults } from "../vaults/folder.ts";
 
 /** Where names come from that the shell offers: asked of the server, or read from this computer. */
@@ -39,8 +39,8 @@ export const sources = {
   secrets: ({ session }: Context) =>
     session.asUser(async (client) => {
       const [{ everyProject, everySecret }, { fewAtOnce }] = await Promise.all([
-        import("../lookup.ts"),
-        import("../pages.ts"),
+        import("../find/lookup.ts"),
+        import("../find/pages.ts"),
       ]);
       const projects = await everyProject(client);
       const secrets = await fewAtOnce(projects, ({ projectId }) => everySecret(client, projectId));

@@ -3,7 +3,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { basename, join, relative } from "node:path";
 import { openAsOfThen } from "../keyset/open.ts";
 import { filesOf, readKeyset } from "../keyset/files.ts";
-import { explain } from "../failure.ts";
+import { explain } from "../app/failure.ts";
 import { type Life, isNearEnd, leftText } from "./ending.ts";
 import { type Finding, bad, ok, warn } from "./finding.ts";
 import { rootFinding } from "./remote.ts";

@@ -1,4 +1,4 @@
-import { explain } from "../failure.ts";
+import { explain } from "../app/failure.ts";
 
 /** What a check found: well, worth a look, or wrong; and what to do about it. */
 export type Finding = {

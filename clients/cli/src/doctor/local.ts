@@ -1,8 +1,8 @@
 import { parseToken } from "@sallyport/client";
 import { maxCorrectionMs } from "@sallyport/client/clock";
 import { type Identity, loadIdentity } from "@sallyport/client/identity";
-import type { Context } from "../context.ts";
-import { explain } from "../failure.ts";
+import type { Context } from "../app/context.ts";
+import { explain } from "../app/failure.ts";
 import { relativeTime } from "../terminal/time.ts";
 import { identityPathOf } from "../vaults/choose.ts";
 import { namedEndpoint } from "../vaults/endpoint.ts";

@@ -1,7 +1,7 @@
 import type { DeploymentFacts, Sallyport } from "@sallyport/client";
 import type { Identity } from "@sallyport/client/identity";
-import type { Context } from "../context.ts";
-import { explain } from "../failure.ts";
+import type { Context } from "../app/context.ts";
+import { explain } from "../app/failure.ts";
 import { durationText } from "../terminal/time.ts";
 import { chooseIdentity } from "../vaults/choose.ts";
 import { type Finding, bad, failed, ok, warn } from "./finding.ts";

@@ -1,4 +1,4 @@
-import { CliError } from "../failure.ts";
+import { CliError } from "../app/failure.ts";
 import { type Variable, textOf } from "../values/variables.ts";
 import { dockerEnv } from "./docker-env.ts";
 import { dotenv } from "./dotenv.ts";

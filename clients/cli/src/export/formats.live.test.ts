@@ -6,7 +6,7 @@ import { parse as parseDotenv } from "dotenv";
 import { array, assert, property } from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse as parseYaml } from "yaml";
-import { CliError } from "../failure.ts";
+import { CliError } from "../app/failure.ts";
 import { readDockerEnv, readGithubEnv } from "../testing/readers.ts";
 import { awkwardText, edgeCases } from "../testing/values.ts";
 import type { Variable } from "../values/variables.ts";

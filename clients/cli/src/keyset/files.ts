@@ -9,7 +9,7 @@ import {
   type KeysetSigner,
   KeysetSignerSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { CliError } from "../failure.ts";
+import { CliError } from "../app/failure.ts";
 import type { KeysetKey } from "@sallyport/proto/signing";
 
 /** Says what is wrong with the files of a keyset, and what to do. */

@@ -1,4 +1,4 @@
-import { UsageError } from "../failure.ts";
+import { UsageError } from "../app/failure.ts";
 
 /**
  * Where the proxy listens: a socket in a file, or a port of this computer alone (0 takes a free

@@ -1,6 +1,6 @@
 import { lstatSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { CliError } from "../failure.ts";
+import { CliError } from "../app/failure.ts";
 import { configFolder } from "../vaults/folder.ts";
 
 /**

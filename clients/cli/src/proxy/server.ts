@@ -5,7 +5,7 @@ import {
   createServer as createHttp2,
 } from "node:http2";
 import { type Server, type Socket, createServer } from "node:net";
-import { CliError } from "../failure.ts";
+import { CliError } from "../app/failure.ts";
 import type { ListenAddress } from "./address.ts";
 import type { Answer } from "./exchange.ts";
 import { type Handling, handle } from "./handle.ts";

@@ -1,7 +1,7 @@
 import { lstatSync, unlinkSync } from "node:fs";
 import { type Server, connect } from "node:net";
 import { dirname } from "node:path";
-import { CliError } from "../failure.ts";
+import { CliError } from "../app/failure.ts";
 import { checkOwnFolder } from "./folder.ts";
 
 // What sockaddr_un holds, less the byte that ends it: 108 bytes on Linux, 104 elsewhere. More would

@@ -8,7 +8,7 @@ import {
   pinned,
   toSallyportError,
 } from "@sallyport/client";
-import { userAgent } from "../session.ts";
+import { userAgent } from "../app/session.ts";
 import { type Answer, type ToolRequest, collect, maxAnswerBytes } from "./exchange.ts";
 import { ProxyRefusal, refusalOf } from "./refusal.ts";
 import { verifyForTool } from "./verify.ts";

@@ -7,10 +7,10 @@ import {
 } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { events } from "@sallyport/proto/catalogue/events";
 import { isId } from "@sallyport/proto/ids";
-import { choice, flag, list, text } from "../command/options.ts";
-import { UsageError } from "../failure.ts";
-import { findMachine, findProject, locateSecret, undefinedIfAbsent } from "../lookup.ts";
-import { findUser } from "../people.ts";
+import { choice, flag, list, text } from "../definition/options.ts";
+import { UsageError } from "../app/failure.ts";
+import { findMachine, findProject, locateSecret, undefinedIfAbsent } from "../find/lookup.ts";
+import { findUser } from "../find/people.ts";
 
 /** What the log is asked for. */
 export type RecordQuery = MessageInitShape<typeof ListRecordsRequestSchema>;

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { UsageError } from "../failure.ts";
+import { UsageError } from "../app/failure.ts";
 import { readCaptured } from "./captured.ts";
 import { readPublicKey } from "./key.ts";
 

@@ -1,5 +1,5 @@
 import type { RequestHead } from "@sallyport/proto/verifying";
-import { UsageError } from "../failure.ts";
+import { UsageError } from "../app/failure.ts";
 
 /**
  * A request as it was captured: its head as it stood on the wire, and its content byte for byte.

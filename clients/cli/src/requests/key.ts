@@ -3,7 +3,7 @@ import { createPublicKey } from "node:crypto";
 import { privateKeyOf, rawPublicKey } from "@sallyport/client";
 import type { Identity } from "@sallyport/client/identity";
 import { parseKeyId } from "@sallyport/proto/signing";
-import { UsageError } from "../failure.ts";
+import { UsageError } from "../app/failure.ts";
 import type { KeyGiven } from "./check.ts";
 
 const next = "give --key the signer's public key: 32 bytes in base64 or hex, or a PEM file";

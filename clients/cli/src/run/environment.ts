@@ -1,5 +1,5 @@
 import { type Variable, textOf } from "../values/variables.ts";
-import { CliError } from "../failure.ts";
+import { CliError } from "../app/failure.ts";
 
 /** What a child inherits. */
 export type Inheritance = {

@@ -3,7 +3,7 @@ import { constants } from "node:os";
 import type { Readable, Transform, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
-import { CliError } from "../failure.ts";
+import { CliError } from "../app/failure.ts";
 import { isForeground } from "./foreground.ts";
 import { createRedactor } from "./redact.ts";
 import { type OutputPipe, openOutputPipes } from "./output-pipe.ts";

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { getSystemErrorName } from "node:util";
-import { CliError } from "../failure.ts";
+import { CliError } from "../app/failure.ts";
 
 // Where a program is looked for without a PATH, as execvp(3) does.
 const defaultPath = "/bin:/usr/bin";

@@ -78,7 +78,7 @@ test.skipIf(lackingPty !== "").each(["HUP", "TERM", "QUIT", "INT"])(
 test.skipIf(lackingPty !== "")(
   `SIGHUP at a question gives the terminal its echo back${lackingPty}`,
   () => {
-    const confirm = JSON.stringify(join(import.meta.dirname, "..", "confirm.ts"));
+    const confirm = JSON.stringify(join(import.meta.dirname, "confirm.ts"));
     const ask = `import(${confirm}).then(({ confirmed }) => confirmed("Sure?", false))`;
     const line = ["sh", "-c", '"$0" -e "$1"; stty -a', process.execPath, ask];
     const out = inPty(["until:[y/N]", "signal:HUP"], line, { PATH: process.env["PATH"] ?? "" });
@@ -97,7 +97,7 @@ test.skipIf(lackingPty !== "")(`lines that are pasted at a prompt are refused${l
 test.skipIf(lackingPty !== "")(
   `whoever leaves at a question has changed nothing${lackingPty}`,
   () => {
-    const confirm = JSON.stringify(join(import.meta.dirname, "..", "confirm.ts"));
+    const confirm = JSON.stringify(join(import.meta.dirname, "confirm.ts"));
     const ask = `import(${confirm}).then(({ confirmed }) => confirmed("Sure?", false)).catch(({ name, message }) => console.log(name, message))`;
     const leaving = [
       ["\\x03", "CliError stopped"],

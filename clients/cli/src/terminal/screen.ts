@@ -1,4 +1,4 @@
-import { CliError } from "../failure.ts";
+import { CliError } from "../app/failure.ts";
 import { sanitise } from "./sanitise.ts";
 import { type Column, type Style, layTable } from "./table.ts";
 import type { Terminal } from "./terminal.ts";

@@ -1,7 +1,7 @@
 import { formsOf } from "../run/forms.ts";
 import { runFiltered } from "../run/filtered.ts";
 import { replaceBy } from "../run/replace.ts";
-import { explain, explanationLines } from "../failure.ts";
+import { explain, explanationLines } from "../app/failure.ts";
 
 /**
  * Runs a command as `run` does, without a server: `exec.ts plain|filtered COMMAND…`, with VALUE as

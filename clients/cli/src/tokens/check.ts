@@ -1,6 +1,6 @@
 import { type EnrollOptions, checkEnrollment, parseToken } from "@sallyport/client";
-import { type ValueOf, integer, listOf, object, text, time } from "../command/shape.ts";
-import type { Context } from "../context.ts";
+import { type ValueOf, integer, listOf, object, text, time } from "../definition/shape.ts";
+import type { Context } from "../app/context.ts";
 import type { Screen } from "../terminal/screen.ts";
 import { relativeTime } from "../terminal/time.ts";
 import { atNamedEndpoint, endpointOf } from "../vaults/endpoint.ts";

@@ -1,8 +1,8 @@
 import type { Services } from "@sallyport/client";
 import type { EnrollmentToken } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
 import { isId } from "@sallyport/proto/ids";
-import { UsageError } from "../failure.ts";
-import { present, undefinedIfAbsent } from "../lookup.ts";
+import { UsageError } from "../app/failure.ts";
+import { present, undefinedIfAbsent } from "../find/lookup.ts";
 
 /**
  * Checks that a token is named by its id. Throws UsageError, which repeats nothing: it may be a

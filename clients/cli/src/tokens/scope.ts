@@ -1,9 +1,9 @@
 import { isId } from "@sallyport/proto/ids";
 import type { Services } from "@sallyport/client";
 import { SallyportError } from "@sallyport/client/error";
-import { CliError, UsageError } from "../failure.ts";
-import { type NamedProject, findProject, findSecret, undefinedIfAbsent } from "../lookup.ts";
-import { fewAtOnce } from "../pages.ts";
+import { CliError, UsageError } from "../app/failure.ts";
+import { type NamedProject, findProject, findSecret, undefinedIfAbsent } from "../find/lookup.ts";
+import { fewAtOnce } from "../find/pages.ts";
 
 /** What the machines of a token are to join and read, as it was typed. */
 export type TypedScope = {

@@ -1,7 +1,7 @@
 import { BlockList } from "node:net";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { explain } from "../failure.ts";
+import { explain } from "../app/failure.ts";
 import { readRange } from "./source-range.ts";
 
 test.each([

@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6 } from "node:net";
-import { UsageError } from "../failure.ts";
+import { UsageError } from "../app/failure.ts";
 
 /**
  * Reads an address range, such as 10.1.0.0/16 or 2001:db8::/32; an address alone is the range of

@@ -1,6 +1,6 @@
 import { SallyportError } from "@sallyport/client/error";
 import { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { CliError } from "../failure.ts";
+import { CliError } from "../app/failure.ts";
 import type { ReadSecret } from "./select.ts";
 
 /** The fields of a secret by name; undefined for a single value. */

@@ -2,9 +2,9 @@ import { isUtf8 } from "node:buffer";
 import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
 import { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { flag, integerOrBare, repeated, text } from "../command/options.ts";
-import { UsageError } from "../failure.ts";
-import { canAsk, readValue } from "../input.ts";
+import { flag, integerOrBare, repeated, text } from "../definition/options.ts";
+import { UsageError } from "../app/failure.ts";
+import { canAsk, readValue } from "../terminal/input.ts";
 import { generateValue } from "./generate.ts";
 
 /** The options that say where a value to store comes from. */

@@ -1,5 +1,5 @@
-import { flag, list, text, textOr } from "../command/options.ts";
-import { UsageError } from "../failure.ts";
+import { flag, list, text, textOr } from "../definition/options.ts";
+import { UsageError } from "../app/failure.ts";
 import type { Selection } from "./select.ts";
 import { type Naming, parseMappings } from "./variables.ts";
 

@@ -1,6 +1,6 @@
-import { text } from "../command/options.ts";
-import { UsageError } from "../failure.ts";
-import { oneProject } from "../lookup.ts";
+import { text } from "../definition/options.ts";
+import { UsageError } from "../app/failure.ts";
+import { oneProject } from "../find/lookup.ts";
 import { secretKeyOf } from "./key.ts";
 
 /** How the name of a secret to store may look, for help. */

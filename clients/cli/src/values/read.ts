@@ -1,4 +1,4 @@
-import type { Session } from "../session.ts";
+import type { Session } from "../app/session.ts";
 import { type VariableChoice, choiceOf } from "./options.ts";
 import { type ReadingClient, type ReadSecret, readSelected } from "./select.ts";
 import { NameTaken, type Naming, type Variable, variablesOf } from "./variables.ts";

@@ -1,7 +1,7 @@
 import { SallyportError } from "@sallyport/client/error";
 import { type ReadResult, type Reader, toSallyportError } from "@sallyport/client/reading";
 import { isId } from "@sallyport/proto/ids";
-import { CliError } from "../failure.ts";
+import { CliError } from "../app/failure.ts";
 import { secretKeyOf } from "./key.ts";
 
 /** A secret that was read, with the name of its project where the selection took a listing. */

@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { SallyportError } from "@sallyport/client/error";
 import { isId } from "@sallyport/proto/ids";
 import { dangerOf } from "@sallyport/proto/env-names";
-import { CliError, UsageError } from "../failure.ts";
+import { CliError, UsageError } from "../app/failure.ts";
 import { fieldOf, fieldsOf } from "./fields.ts";
 import { secretKeyOf } from "./key.ts";
 import type { ReadSecret } from "./select.ts";

@@ -1,7 +1,7 @@
 import { type Identity, loadIdentity } from "@sallyport/client/identity";
 import { maxCorrectionMs } from "@sallyport/client/clock";
 import { isId } from "@sallyport/proto/ids";
-import { CliError } from "../failure.ts";
+import { CliError } from "../app/failure.ts";
 import { atNamedEndpoint } from "./endpoint.ts";
 import { type LocalVault, localVaults, readCurrentVault } from "./folder.ts";
 

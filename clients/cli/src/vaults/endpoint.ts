@@ -2,7 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Endpoint } from "@sallyport/client";
 import { type Identity, reachedAt } from "@sallyport/client/identity";
-import { UsageError } from "../failure.ts";
+import { UsageError } from "../app/failure.ts";
 
 /**
  * The gateway as SALLYPORT_URL and SALLYPORT_CA name it, for what makes an identity; an identity

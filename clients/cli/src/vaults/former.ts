@@ -5,7 +5,7 @@ import {
   openSallyport,
   toSallyportError,
 } from "@sallyport/client";
-import type { Context } from "../context.ts";
+import type { Context } from "../app/context.ts";
 
 /** What an identity has to be of, to be kept in the place of a new one. */
 export type Wanted = {

@@ -1,5 +1,5 @@
 import { type Identity, openSallyport, saveIdentity } from "@sallyport/client";
-import type { CallOptions } from "../session.ts";
+import type { CallOptions } from "../app/session.ts";
 
 /**
  * Keeps a new identity, then adds the vault's name to it, by which people choose between vaults. It

@@ -1,8 +1,8 @@
 import { Reason, ReasonSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { Grant } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { enumName } from "@sallyport/proto/names";
-import { type ValueOf, boolean, nullable, object, text, time } from "../command/shape.ts";
-import { type NameSource, type Names, namesOf } from "../names.ts";
+import { type ValueOf, boolean, nullable, object, text, time } from "../definition/shape.ts";
+import { type NameSource, type Names, namesOf } from "../find/names.ts";
 import { momentOf } from "./moment.ts";
 import { person, personShape } from "./person.ts";
 

@@ -1,5 +1,5 @@
 import type { Descendants } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
-import { integer } from "../command/shape.ts";
+import { integer } from "../definition/shape.ts";
 
 /** The counts among what came of a device, as --json shows them. */
 export const descendantKeys = {

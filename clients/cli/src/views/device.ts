@@ -1,6 +1,6 @@
 import type { Device } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
-import { type ValueOf, nullable, object, text, time } from "../command/shape.ts";
-import { iso } from "../timestamp.ts";
+import { type ValueOf, nullable, object, text, time } from "../definition/shape.ts";
+import { iso } from "./timestamp.ts";
 import { momentOf } from "./moment.ts";
 
 /** The keys of a device key as --json shows it. */

@@ -1,7 +1,7 @@
 import { type Identity, type TokenSecret, formatToken } from "@sallyport/client";
 import type { LoginCode } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
-import { type ValueOf, nullable, object, text, time } from "../command/shape.ts";
-import { iso } from "../timestamp.ts";
+import { type ValueOf, nullable, object, text, time } from "../definition/shape.ts";
+import { iso } from "./timestamp.ts";
 import { momentOf } from "./moment.ts";
 import { roleWord } from "./role.ts";
 import { wordOr } from "../terminal/word.ts";

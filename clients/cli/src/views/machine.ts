@@ -4,9 +4,9 @@ import {
   type Machine,
 } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
 import { enumName } from "@sallyport/proto/names";
-import { type ValueOf, nullable, object, text, time } from "../command/shape.ts";
+import { type ValueOf, nullable, object, text, time } from "../definition/shape.ts";
 import type { Style } from "../terminal/table.ts";
-import { iso } from "../timestamp.ts";
+import { iso } from "./timestamp.ts";
 import { momentOf } from "./moment.ts";
 
 const states = {

@@ -1,9 +1,9 @@
 import { MachineStateSchema } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
 import type { Membership } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
 import { enumName } from "@sallyport/proto/names";
-import { type ValueOf, nullable, object, text, time } from "../command/shape.ts";
-import { type NameSource, allowed, namesOf } from "../names.ts";
-import { partsOf } from "../pages.ts";
+import { type ValueOf, nullable, object, text, time } from "../definition/shape.ts";
+import { type NameSource, allowed, namesOf } from "../find/names.ts";
+import { partsOf } from "../find/pages.ts";
 import { momentOf } from "./moment.ts";
 
 /** The membership of a machine in a project, as JSON. */

@@ -1,5 +1,5 @@
-import { type ValueOf, nullable, object, text } from "../command/shape.ts";
-import type { Names } from "../names.ts";
+import { type ValueOf, nullable, object, text } from "../definition/shape.ts";
+import type { Names } from "../find/names.ts";
 
 /** Someone who did something: a user. */
 export const personShape = (means: string) =>

@@ -4,8 +4,8 @@ import {
   type UserProjectRole,
 } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { enumName } from "@sallyport/proto/names";
-import { type ValueOf, nullable, object, text, time } from "../command/shape.ts";
-import { type NameSource, namesOf } from "../names.ts";
+import { type ValueOf, nullable, object, text, time } from "../definition/shape.ts";
+import { type NameSource, namesOf } from "../find/names.ts";
 import { momentOf } from "./moment.ts";
 import { person, personShape } from "./person.ts";
 

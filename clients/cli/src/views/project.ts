@@ -1,6 +1,6 @@
 import type { Project } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
-import { type ValueOf, integer, nullable, object, text, time } from "../command/shape.ts";
-import { type NameSource, type Names, namesOf } from "../names.ts";
+import { type ValueOf, integer, nullable, object, text, time } from "../definition/shape.ts";
+import { type NameSource, type Names, namesOf } from "../find/names.ts";
 import { momentOf } from "./moment.ts";
 import { person, personShape } from "./person.ts";
 

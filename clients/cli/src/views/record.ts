@@ -14,8 +14,8 @@ import {
   object,
   text,
   time,
-} from "../command/shape.ts";
-import { type NameSource, type Names, namesOf } from "../names.ts";
+} from "../definition/shape.ts";
+import { type NameSource, type Names, namesOf } from "../find/names.ts";
 import { momentOf } from "./moment.ts";
 
 /** A record of the log, as JSON. */

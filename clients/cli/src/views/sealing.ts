@@ -1,7 +1,15 @@
 import type { SealedSecret } from "@sallyport/proto/gen/sallyport/policy/v1/sealing_pb.ts";
-import { type ValueOf, boolean, listOf, nullable, object, text, time } from "../command/shape.ts";
-import { UsageError } from "../failure.ts";
-import type { Names } from "../names.ts";
+import {
+  type ValueOf,
+  boolean,
+  listOf,
+  nullable,
+  object,
+  text,
+  time,
+} from "../definition/shape.ts";
+import { UsageError } from "../app/failure.ts";
+import type { Names } from "../find/names.ts";
 import { momentOf } from "./moment.ts";
 import { person, personShape } from "./person.ts";
 

@@ -1,4 +1,4 @@
-import { text } from "../command/options.ts";
+import { text } from "../definition/options.ts";
 
 /** The option that says in which project a secret's name is meant. */
 export const ofProject = {

@@ -1,8 +1,16 @@
 import { ValueKindSchema } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import type { Secret } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { enumName } from "@sallyport/proto/names";
-import { type ValueOf, integer, listOf, nullable, object, text, time } from "../command/shape.ts";
-import { type NameSource, type Names, namesOf } from "../names.ts";
+import {
+  type ValueOf,
+  integer,
+  listOf,
+  nullable,
+  object,
+  text,
+  time,
+} from "../definition/shape.ts";
+import { type NameSource, type Names, namesOf } from "../find/names.ts";
 import { momentOf } from "./moment.ts";
 import { person, personShape } from "./person.ts";
 

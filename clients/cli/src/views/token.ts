@@ -10,11 +10,11 @@ import {
   object,
   text,
   time,
-} from "../command/shape.ts";
-import { type NameSource, namesOf } from "../names.ts";
+} from "../definition/shape.ts";
+import { type NameSource, namesOf } from "../find/names.ts";
 import type { Screen } from "../terminal/screen.ts";
 import { momentText, relativeTime } from "../terminal/time.ts";
-import { iso } from "../timestamp.ts";
+import { iso } from "./timestamp.ts";
 import { momentOf } from "./moment.ts";
 
 /** What a token is worth now. */

@@ -1,10 +1,18 @@
 import type { User } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
-import { type ValueOf, integer, listOf, nullable, object, text, time } from "../command/shape.ts";
-import { deviceName } from "../people.ts";
+import {
+  type ValueOf,
+  integer,
+  listOf,
+  nullable,
+  object,
+  text,
+  time,
+} from "../definition/shape.ts";
+import { deviceName } from "../find/people.ts";
 import type { Screen } from "../terminal/screen.ts";
 import type { Column } from "../terminal/table.ts";
 import { relativeTime } from "../terminal/time.ts";
-import { iso } from "../timestamp.ts";
+import { iso } from "./timestamp.ts";
 import { type PlainDevice, deviceShape, plainDevice } from "./device.ts";
 import { momentOf } from "./moment.ts";
 import { projectRoleShape } from "./project-role.ts";

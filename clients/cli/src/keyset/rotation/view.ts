@@ -6,7 +6,7 @@ import {
   object,
   text,
   time,
-} from "../../command/shape.ts";
+} from "../../definition/shape.ts";
 import { relativeTime } from "../../terminal/time.ts";
 import type { Rotated } from "./rotate.ts";
 

@@ -1,0 +1,51 @@
+import type { Sallyport } from "@sallyport/client";
+import type { Identity, Reader } from "@sallyport/client/reading";
+import { version } from "@sallyport/client/version";
+import type { Progress } from "../terminal/progress.ts";
+import type { Choice } from "../vaults/choose.ts";
+
+/** How the command line calls itself in records. */
+export const userAgent = `sallyport-cli/${version}`;
+
+/** Acting as an identity of this computer. Every action gets a client that is closed after it. */
+export type Session = {
+  /** As a machine, which reads. Tried again while what fails may pass. */
+  asMachine<T>(action: (client: Reader, identity: Identity) => Promise<T>): Promise<T>;
+  /** As a user, for what changes nothing. Tried again while what fails may pass. */
+  asUser<T>(action: (client: Sallyport, identity: Identity) => Promise<T>): Promise<T>;
+  /** As a user, for changes: done once, since a change whose answer was lost may have been made. */
+  asUserOnce<T>(action: (client: Sallyport, identity: Identity) => Promise<T>): Promise<T>;
+  /** As either, the first preferred, for what changes nothing. */
+  asAny<T>(
+    kinds: readonly Identity["kind"][],
+    action: (client: Sallyport, identity: Identity) => Promise<T>,
+  ): Promise<T>;
+  /** Does what needs no identity yet, such as an enrollment, again while what fails may pass. */
+  patiently<T>(where: string, action: (options: CallOptions) => Promise<T>): Promise<T>;
+};
+
+/** What every connection of a command has in common. */
+export type CallOptions = {
+  readonly userAgent: string;
+  readonly signal: AbortSignal;
+  readonly onClockSet: (correctionMs: number) => void;
+};
+
+/**
+ * Makes a session; each action has so many milliseconds in all. What it needs is loaded with its
+ * first action.
+ */
+export function createSession(choice: Choice, timeoutMs: number, progress: Progress): Session {
+  let session: Promise<Session> | undefined;
+  const loaded = (): Promise<Session> =>
+    (session ??= import("./connect.ts").then(({ connectingSession }) =>
+      connectingSession(choice, timeoutMs, progress),
+    ));
+  return {
+    asMachine: async (action) => (await loaded()).asMachine(action),
+    asUser: async (action) => (await loaded()).asUser(action),
+    asUserOnce: async (action) => (await loaded()).asUserOnce(action),
+    asAny: async (kinds, action) => (await loaded()).asAny(kinds, action),
+    patiently: async (where, action) => (await loaded()).patiently(where, action),
+  };
+}

@@ -1,0 +1,27 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Layout } from "../data/layout.ts";
+import type { CertificateFiles } from "../ceremony/pki.ts";
+import { type Addresses, metricsPorts } from "./settings.ts";
+
+/** What the operator reads metrics with: a certificate, and where they are. */
+export type Operator = CertificateFiles & {
+  /** Where each process shows its metrics, as Prometheus's file_sd reads it. */
+  readonly targetsFile: string;
+};
+
+/**
+ * Tells where the operator's certificate is, and writes down where the metrics of this start are.
+ */
+export function prepareOperator(layout: Layout, addresses: Addresses): Operator {
+  const dir = layout.operator;
+  const files = { certFile: join(dir, "operator.pem"), keyFile: join(dir, "operator.key") };
+  const caFile = join(dir, "ca.pem");
+  const targetsFile = join(dir, "metrics.json");
+  const targets = [...metricsPorts(addresses)].map(([name, port]) => ({
+    targets: [`localhost:${port}`],
+    labels: { job: `sallyport-${name}` },
+  }));
+  writeFileSync(targetsFile, `${JSON.stringify(targets, undefined, 2)}\n`, { mode: 0o600 });
+  return { ...files, caFile, targetsFile };
+}

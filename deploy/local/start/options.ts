@@ -1,0 +1,76 @@
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { defaultUidBase } from "../host/account.ts";
+
+/** What a start was asked to do. */
+export type StartOptions = {
+  readonly data: string;
+  readonly port: number;
+  readonly uidBase: number;
+  readonly demo: "then-stay" | "only" | "none";
+};
+
+/** Says what is wrong with the command line. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** The text of --help. */
+export const usage = `Usage: sh deploy/start.sh [options]
+
+Starts Sallyport on this machine: Postgres, Redis and the six processes, with mutual TLS between them; then stays up
+until Ctrl-C. State lives in the data directory and survives a restart.
+
+  --data DIR    the data directory (default: .sallyport)
+  --port N      the port of the API (default: 8443; 0 takes a free one)
+  --uid-base N  started by root: the processes and Redis run as users N to N+6, which must be nobody's, as must
+                group N+7 (default: 60800)
+  --demo        walk the main job first; it logs in as owner, and leaves a project and a machine behind
+  --demo-only   the same, and stop; exit code 0 when every promise held, else 1
+  --help        this text
+
+Examples:
+  sh deploy/start.sh
+  sh deploy/start.sh --data /var/lib/sallyport --port 9443
+`;
+
+/** Reads the command line; undefined asks for help. UsageError names what is wrong. */
+export function readOptions(args: readonly string[]): StartOptions | undefined {
+  const { values } = parse(args);
+  if (values.help) return undefined;
+  const port = Number(values.port);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new UsageError(`--port ${values.port} is not a port: use 0 to 65535`);
+  const uidBase = Number(values["uid-base"]);
+  if (!Number.isInteger(uidBase) || uidBase < 1000 || uidBase > 2 ** 31)
+    throw new UsageError(`--uid-base ${values["uid-base"]} is no user id: use 1000 to 2147483648`);
+  if (values["no-demo"] && (values.demo || values["demo-only"]))
+    throw new UsageError("--no-demo excludes --demo and --demo-only");
+  const demo = values["demo-only"] ? "only" : values.demo ? "then-stay" : "none";
+  // Without --data the state stays beside the program, wherever it is started from.
+  const data =
+    values.data === undefined ? resolve(".sallyport") : resolve(values.caller, values.data);
+  return { data, port, uidBase, demo };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        data: { type: "string" },
+        port: { type: "string", default: "8443" },
+        "uid-base": { type: "string", default: String(defaultUidBase) },
+        demo: { type: "boolean", default: false },
+        // What is the default today, from when it was not.
+        "no-demo": { type: "boolean", default: false },
+        "demo-only": { type: "boolean", default: false },
+        // Where the caller stands; relative paths are meant from there. Given by start.sh.
+        caller: { type: "string", default: "." },
+        help: { type: "boolean", default: false },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
