@@ -59,7 +59,7 @@ test.each([
   ["SALLYPORT_CONNECTIONS_PER_ADDRESS", "0"],
   ["SALLYPORT_NEW_CONNECTIONS_PER_ADDRESS", "0"],
   ["SALLYPORT_PROXY_PROTOCOL_FROM", "0.0.0.0/0"],
-  ["SALLYPORT_KEK_FILE", "/kek.key"],
+  ["SALLYPORT_KEK", "file:/kek.key"],
   ["SALLYPORT_DATABASE_URL_FILE", "/database.url"],
 ])("does not start with %s=%s", (name, value) => {
   expect(() => readGatewayConfig({ ...env, [name]: value })).toThrow(name);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { newKey, zeroing } from "./aead.ts";
-import { createFileKek, textOf } from "./kek.ts";
-import { type Keyring, openKeyring, sealKeyring, wipeKeyring } from "./keyring.ts";
+import { createFileKek, kekText } from "./kek.ts";
+import { type Keyring, kekOfKeyring, openKeyring, sealKeyring, wipeKeyring } from "./keyring.ts";
 
 const newKeyring = (): Keyring => ({
   permit: [{ keyId: "permit-1", key: newKey() }],
@@ -22,10 +22,18 @@ test("opens under its KEK with every key in order", async () => {
 test("a wrong KEK is refused with one sentence that names the one needed and the one given", async () => {
   const [right, wrong] = [createFileKek(newKey()), createFileKek(newKey())];
   const sealed = await sealKeyring(right, newKeyring());
-  const [needed, given] = [right, wrong].map((kek) => textOf(kek.describe().fingerprint));
+  const [needed, given] = [kekText(await right.describe()), kekText(await wrong.describe())];
   await expect(openKeyring(wrong, sealed)).rejects.toThrow(
     `the keyring needs the KEK ${needed}, but the KEK given is ${given}`,
   );
+});
+
+test("names its KEK before anything is opened", async () => {
+  const kek = createFileKek(newKey());
+  const sealed = await sealKeyring(kek, newKeyring());
+  expect(kekOfKeyring(sealed)).toEqual(await kek.describe());
+  expect(() => kekOfKeyring(sealed.subarray(0, 20))).toThrow("the name of a KEK is cut short");
+  expect(() => kekOfKeyring(Buffer.from("SPR3"))).toThrow("not a keyring");
 });
 
 test("no keyring opens after any single bit changed", async () => {

@@ -8,7 +8,16 @@ import {
   sealOverheadBytes,
   zeroing,
 } from "./aead.ts";
-import { type KekProvider, checkFingerprint, fingerprintBytes, wrappedKeyBytes } from "./kek.ts";
+import { type KekName, type KekProvider, checkKek, unwrapKey } from "./kek.ts";
+import {
+  decodeKekNameV1,
+  decodeKekName,
+  decodeWrapped,
+  encodeKekName,
+  encodeWrapped,
+  nameEndV1,
+  wrappedBytesV1,
+} from "./wrapped-key.ts";
 
 /** A key and the id under which others name it. */
 export type KeyringEntry = { readonly keyId: string; readonly key: Uint8Array };
@@ -30,45 +39,72 @@ type Use = keyof Keyring;
 const codes: Readonly<Record<Use, number>> = { permit: 1, slip: 2, sealing: 3, reply: 4 };
 const uses = ["permit", "slip", "sealing", "reply"] as const satisfies readonly Use[];
 
-const magic = Buffer.from("SPR1");
-const headerBytes = magic.length + fingerprintBytes;
-const entriesAt = headerBytes + wrappedKeyBytes;
-const minBytes = entriesAt + sealOverheadBytes;
+const magic = Buffer.from("SPR2");
+const magicV1 = Buffer.from("SPR1");
 
 /** Seals a keyring under a new keyring key that the KEK wraps (ENVELOPE §4). */
 export async function sealKeyring(kek: KekProvider, keyring: Keyring): Promise<Uint8Array> {
-  const header = Buffer.concat([magic, kek.describe().fingerprint]);
+  const header = Buffer.concat([magic, encodeKekName(await kek.describe())]);
   return zeroing(newKey(), async (keyringKey) => {
-    const wrapped = await kek.wrap(keyringKey, keyAad(header));
+    const wrapped = encodeWrapped(await kek.wrap(keyringKey, keyAad("v2", header)));
     const sealed = await zeroing(encodeEntries(keyring), (entries) =>
-      sealBytes(keyringKey, entriesAad(header), entries),
+      sealBytes(keyringKey, entriesAad("v2", header), entries),
     );
     return Buffer.concat([header, wrapped, sealed]);
   });
 }
 
 /**
- * Opens a keyring file. Throws WrongKekError before anything is opened, else EnvelopeError
- * (ENVELOPE §4.3).
+ * Opens a keyring file of either form. Throws WrongKekError before anything is opened, else
+ * EnvelopeError (ENVELOPE §4.3).
  */
 export async function openKeyring(kek: KekProvider, bytes: Uint8Array): Promise<Keyring> {
-  checkFingerprint("the keyring", fingerprintOfKeyring(bytes), kek);
-  const header = bytes.subarray(0, headerBytes);
-  const keyringKey = await kek.unwrap(bytes.subarray(headerBytes, entriesAt), keyAad(header));
-  return zeroing(keyringKey, (key) =>
-    zeroing(openBytes(key, entriesAad(header), bytes.subarray(entriesAt)), decodeEntries),
+  const { form, name, header, wrapped, sealed } = decodeKeyring(bytes);
+  await checkKek("the keyring", name, kek);
+  return zeroing(await unwrapKey(kek, wrapped, keyAad(form, header)), (key) =>
+    zeroing(openBytes(key, entriesAad(form, header), sealed), decodeEntries),
   );
 }
 
-/**
- * The fingerprint of the KEK that a keyring file needs. Throws EnvelopeError when it is none
- * (ENVELOPE §4.3).
- */
-export function fingerprintOfKeyring(bytes: Uint8Array): Uint8Array {
-  if (bytes.length < minBytes) throw new EnvelopeError("the keyring is cut short");
-  if (Buffer.compare(bytes.subarray(0, magic.length), magic) !== 0)
-    throw new EnvelopeError("not a keyring");
-  return bytes.subarray(magic.length, headerBytes);
+/** Names the KEK that a keyring file needs. Throws EnvelopeError when it is none. */
+export function kekOfKeyring(bytes: Uint8Array): KekName {
+  return decodeKeyring(bytes).name;
+}
+
+type Form = "v1" | "v2";
+
+/** A keyring file in its parts; nothing is opened yet. */
+type SealedKeyring = {
+  readonly form: Form;
+  readonly name: KekName;
+  readonly header: Uint8Array;
+  readonly wrapped: Uint8Array;
+  readonly sealed: Uint8Array;
+};
+
+function decodeKeyring(bytes: Uint8Array): SealedKeyring {
+  const found = bytes.subarray(0, magic.length);
+  const form = magic.equals(found) ? "v2" : magicV1.equals(found) ? "v1" : undefined;
+  if (form === undefined) throw new EnvelopeError("not a keyring");
+  const parts = form === "v2" ? decodeParts(bytes) : decodePartsV1(bytes);
+  if (parts.sealed.length < sealOverheadBytes) throw new EnvelopeError("the keyring is cut short");
+  return { form, ...parts };
+}
+
+function decodeParts(bytes: Uint8Array): Omit<SealedKeyring, "form"> {
+  const { name, end: headerEnd } = decodeKekName(bytes, magic.length);
+  const { wrapped, end } = decodeWrapped(bytes, headerEnd);
+  return { name, header: bytes.subarray(0, headerEnd), wrapped, sealed: bytes.subarray(end) };
+}
+
+function decodePartsV1(bytes: Uint8Array): Omit<SealedKeyring, "form"> {
+  const wrappedEnd = nameEndV1 + wrappedBytesV1;
+  return {
+    name: decodeKekNameV1(bytes),
+    header: bytes.subarray(0, nameEndV1),
+    wrapped: bytes.subarray(nameEndV1, wrappedEnd),
+    sealed: bytes.subarray(wrappedEnd),
+  };
 }
 
 /** Zeroes every key. The keyring is of no use afterwards. */
@@ -76,12 +112,12 @@ export function wipeKeyring(keyring: Keyring): void {
   for (const use of uses) for (const { key } of keyring[use]) key.fill(0);
 }
 
-function keyAad(header: Uint8Array): Uint8Array {
-  return labelled("sallyport-keyring-key-v1", header);
+function keyAad(form: Form, header: Uint8Array): Uint8Array {
+  return labelled(`sallyport-keyring-key-${form}`, header);
 }
 
-function entriesAad(header: Uint8Array): Uint8Array {
-  return labelled("sallyport-keyring-v1", header);
+function entriesAad(form: Form, header: Uint8Array): Uint8Array {
+  return labelled(`sallyport-keyring-${form}`, header);
 }
 
 function encodeEntries(keyring: Keyring): Uint8Array {

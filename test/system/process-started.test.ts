@@ -47,7 +47,7 @@ test("every start is on record for the operator's vault, also of those that star
       root_fingerprint: system.rootFingerprint,
     });
     expect(detail["listen"]).toMatch(/^127\.0\.0\.1:\d+$/);
-    expect(/^[0-9a-f]{32}$/.test(detail["kek_fingerprint"] ?? "")).toBe(emitter === "crypto");
+    expect(/^file:[0-9a-f]{32}$/.test(detail["kek_fingerprint"] ?? "")).toBe(emitter === "crypto");
     expect(detail["operator_vault"]).toBe(emitter === "audit" ? job.owner.vaultId : undefined);
   }
 

@@ -185,7 +185,7 @@ describe("a ceremony that was cut off", () => {
     put(data, begun);
     const before = tree(data);
     await expect(hold(data)).rejects.toThrow(
-      /the keyring needs the KEK [0-9a-f]{32}, but .*kek\.key is missing/,
+      /the keyring needs the KEK file:[0-9a-f]{32}, but .*kek\.key is missing/,
     );
     expect(tree(data)).toEqual(before);
   });

@@ -46,7 +46,7 @@ export async function makeServiceKeys(layout: Layout): Promise<PublishedKey[]> {
     layout.folder("secrets"),
   ];
   const files = {
-    SALLYPORT_KEK_FILE: join(crypto, "kek.key"),
+    SALLYPORT_KEK: `file:${join(crypto, "kek.key")}`,
     SALLYPORT_KEYRING_FILE: join(crypto, "keyring.bin"),
     SALLYPORT_PERMIT_KEY_FILE: join(policy, "permit.key"),
     SALLYPORT_SLIP_KEY_FILE: join(secrets, "slip.key"),

@@ -67,7 +67,7 @@ export function settingsOf(
       return {
         ...base,
         ...audit,
-        SALLYPORT_KEK_FILE: file("kek.key"),
+        SALLYPORT_KEK: `file:${file("kek.key")}`,
         SALLYPORT_KEYRING_FILE: file("keyring.bin"),
       };
     case "policy":

@@ -6,23 +6,22 @@ import { fileURLToPath } from "node:url";
 import { keyFile, writeKeyFile } from "@sallyport/config";
 import { publicKeyOf } from "@sallyport/evidence";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createFileKek, newKey, openKeyring, sealKeyring, textOf } from "@sallyport/proto/keyring";
+import { createFileKek, newKey, kekText, openKeyring, sealKeyring } from "@sallyport/proto/keyring";
 import { type CeremonyFiles, type CeremonyResult, holdCeremony } from "./ceremony.ts";
 import { sealingPublicKeyOf } from "./hpke.ts";
 
 let folder: string;
 let files: CeremonyFiles;
+let kekFile: string;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "ceremony-"));
-  const [kekFile, keyringFile, permitKeyFile, slipKeyFile] = [
-    "kek",
-    "keyring",
-    "permit",
-    "slip",
-  ].map((name) => join(folder, name));
+  const [keyringFile, permitKeyFile, slipKeyFile] = ["keyring", "permit", "slip"].map((name) =>
+    join(folder, name),
+  );
+  kekFile = join(folder, "kek");
   files = {
-    kekFile: kekFile ?? "",
+    kek: { scheme: "file", file: kekFile },
     keyringFile: keyringFile ?? "",
     permitKeyFile: permitKeyFile ?? "",
     slipKeyFile: slipKeyFile ?? "",
@@ -34,16 +33,17 @@ const keysOf = (file: string) => keyFile("TEST").read(file);
 const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
 
 test("makes four files for their owner alone, which belong together", async () => {
-  const { kekFingerprint, keys } = await holdCeremony(files);
+  const { kek: kekName, keys } = await holdCeremony(files);
   expect(readdirSync(folder).sort()).toEqual(["kek", "keyring", "permit", "slip"]);
-  for (const file of Object.values(files)) expect(statSync(file).mode & 0o777).toBe(0o600);
-  const kek = createFileKek(keysOf(files.kekFile)[0]?.key ?? new Uint8Array());
+  for (const name of readdirSync(folder))
+    expect(statSync(join(folder, name)).mode & 0o777).toBe(0o600);
+  const kek = createFileKek(keysOf(kekFile)[0]?.key ?? new Uint8Array());
   const keyring = await openKeyring(kek, readFileSync(files.keyringFile));
-  expect(kekFingerprint).toBe(textOf(kek.describe().fingerprint));
+  expect(kekName).toBe(kekText(await kek.describe()));
   expect(keysOf(files.permitKeyFile)).toEqual(keyring.permit);
   expect(keysOf(files.slipKeyFile)).toEqual(keyring.slip);
   const idsOf = (keys: readonly { readonly keyId: string }[]) => keys.map(({ keyId }) => keyId);
-  expect(idsOf(keysOf(files.kekFile))).toEqual([expect.stringMatching(/^kek-[0-9a-f]{8}$/)]);
+  expect(idsOf(keysOf(kekFile))).toEqual([expect.stringMatching(/^kek-[0-9a-f]{8}$/)]);
   for (const use of ["permit", "slip", "sealing", "reply"] as const)
     expect(idsOf(keyring[use])).toEqual([
       expect.stringMatching(new RegExp(`^${use}-[0-9a-f]{8}$`)),
@@ -71,36 +71,36 @@ test("a second ceremony changes nothing, and finishes one that was cut short", a
 });
 
 test("never makes a new KEK for a keyring that has one, and names the one needed", async () => {
-  const { kekFingerprint } = await holdCeremony(files);
-  rmSync(files.kekFile);
+  const { kek: kekName } = await holdCeremony(files);
+  rmSync(kekFile);
   await expect(holdCeremony(files)).rejects.toThrow(
-    `the keyring needs the KEK ${kekFingerprint}, but ${files.kekFile} is missing`,
+    `the keyring needs the KEK ${kekName}, but ${kekFile} is missing`,
   );
-  writeKeyFile(files.kekFile, [{ keyId: "kek-other", key: newKey() }]);
+  writeKeyFile(kekFile, [{ keyId: "kek-other", key: newKey() }]);
   await expect(holdCeremony(files)).rejects.toThrow(
-    `the keyring needs the KEK ${kekFingerprint}, but the KEK given is `,
+    `the keyring needs the KEK ${kekName}, but the KEK given is `,
   );
 });
 
 test("refuses a KEK file with two keys, and one that holds none, naming the setting", async () => {
-  writeKeyFile(files.kekFile, [
+  writeKeyFile(kekFile, [
     { keyId: "kek-1", key: newKey() },
     { keyId: "kek-2", key: newKey() },
   ]);
   await expect(holdCeremony(files)).rejects.toThrow(
-    "SALLYPORT_KEK_FILE names a file with more than one key",
+    "SALLYPORT_KEK names a key file with more than one KEK",
   );
-  rmSync(files.kekFile);
-  writeFileSync(files.kekFile, "no key", { mode: 0o600 });
+  rmSync(kekFile);
+  writeFileSync(kekFile, "no key", { mode: 0o600 });
   await expect(holdCeremony(files)).rejects.toThrow(
-    /^SALLYPORT_KEK_FILE names a key file whose line 1 is not /,
+    /^SALLYPORT_KEK names a key file whose line 1 is not /,
   );
   expect(readdirSync(folder)).toEqual(["kek"]);
 });
 
 test("keeps MAC keys that are the keyring's, in any order, and refuses all others", async () => {
   await holdCeremony(files);
-  const kek = createFileKek(keysOf(files.kekFile)[0]?.key ?? new Uint8Array());
+  const kek = createFileKek(keysOf(kekFile)[0]?.key ?? new Uint8Array());
   const keyring = await openKeyring(kek, readFileSync(files.keyringFile));
   const one = { keyId: "permit-1", key: newKey() };
   const two = { keyId: "permit-2", key: newKey() };
@@ -145,16 +145,16 @@ test.each([
 test("the command prints the public half as JSON and no key", () => {
   const env = {
     PATH: process.env["PATH"],
-    SALLYPORT_KEK_FILE: files.kekFile,
+    SALLYPORT_KEK: `file:${kekFile}`,
     SALLYPORT_KEYRING_FILE: files.keyringFile,
     SALLYPORT_PERMIT_KEY_FILE: files.permitKeyFile,
     SALLYPORT_SLIP_KEY_FILE: files.slipKeyFile,
   };
   const command = fileURLToPath(new URL("keyring-create.ts", import.meta.url));
   const output = execFileSync(process.execPath, [command], { env, encoding: "utf8" });
-  const { kekFingerprint, keys } = JSON.parse(output) as CeremonyResult;
-  expect(kekFingerprint).toMatch(/^[0-9a-f]{32}$/);
+  const { kek: kekName, keys } = JSON.parse(output) as CeremonyResult;
+  expect(kekName).toMatch(/^file:[0-9a-f]{32}$/);
   expect(keys.map(({ use }) => use)).toEqual(["SEALING", "REPLY"]);
-  for (const file of [files.kekFile, files.permitKeyFile, files.slipKeyFile])
+  for (const file of [kekFile, files.permitKeyFile, files.slipKeyFile])
     for (const { key } of keysOf(file)) expect(output).not.toContain(base64(key));
 });

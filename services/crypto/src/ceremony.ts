@@ -4,31 +4,30 @@ import { publicKeyOf } from "@sallyport/evidence";
 import { sameBytes } from "./evidence.ts";
 import { sealingPublicKeyOf } from "./hpke.ts";
 import {
-  createFileKek,
-  fingerprintOfKeyring,
   type KekProvider,
+  type KekSetting,
+  KeyFileError,
   type Keyring,
   type KeyringEntry,
+  kekOfKeyFile,
+  kekOfKeyring,
+  kekText,
   openKeyring,
   sealKeyring,
-  textOf,
   wipeKeyring,
 } from "@sallyport/proto/keyring";
 
-/** Where the files of the ceremony are or shall be. */
+/** The places of the ceremony's keys: files that exist or will be made. */
 export type CeremonyFiles = {
-  readonly kekFile: string;
+  readonly kek: KekSetting;
   readonly keyringFile: string;
   readonly permitKeyFile: string;
   readonly slipKeyFile: string;
 };
 
-/**
- * What the root has to sign into the keyset, and by which fingerprint to know the KEK. Public keys
- * are in base64.
- */
+/** The name of the KEK, and the public keys for the root to sign into the keyset, in base64. */
 export type CeremonyResult = {
-  readonly kekFingerprint: string;
+  readonly kek: string;
   readonly keys: readonly {
     readonly keyId: string;
     readonly use: "SEALING" | "REPLY";
@@ -42,13 +41,13 @@ export type CeremonyResult = {
  * one sentence when files do not belong together.
  */
 export async function holdCeremony(files: CeremonyFiles): Promise<CeremonyResult> {
-  const kek = createFileKek(keptOrNewKek(files));
+  const kek = keptOrNewKek(files);
   const keyring = await keptOrNewKeyring(files.keyringFile, kek);
   try {
     shareMacKeys("SALLYPORT_PERMIT_KEY_FILE", files.permitKeyFile, keyring.permit);
     shareMacKeys("SALLYPORT_SLIP_KEY_FILE", files.slipKeyFile, keyring.slip);
     return {
-      kekFingerprint: textOf(kek.describe().fingerprint),
+      kek: kekText(await kek.describe()),
       keys: [
         ...published("SEALING", keyring.sealing, sealingPublicKeyOf),
         ...published("REPLY", keyring.reply, publicKeyOf),
@@ -59,20 +58,24 @@ export async function holdCeremony(files: CeremonyFiles): Promise<CeremonyResult
   }
 }
 
-function keptOrNewKek({ kekFile, keyringFile }: CeremonyFiles): Uint8Array {
-  if (existsSync(kekFile)) {
-    const [kek, ...others] = readKeyFile("SALLYPORT_KEK_FILE", kekFile);
-    if (!kek || others.length > 0)
-      throw new Error("SALLYPORT_KEK_FILE names a file with more than one key");
-    return kek.key;
-  }
+function keptOrNewKek({ kek: { file }, keyringFile }: CeremonyFiles): KekProvider {
+  if (existsSync(file)) return onlyKek(readKeyFile("SALLYPORT_KEK", file));
   if (existsSync(keyringFile)) {
-    const needed = textOf(fingerprintOfKeyring(readFileSync(keyringFile)));
-    throw new Error(`the keyring needs the KEK ${needed}, but ${kekFile} is missing`);
+    const needed = kekText(kekOfKeyring(readFileSync(keyringFile)));
+    throw new Error(`the keyring needs the KEK ${needed}, but ${file} is missing`);
   }
   const kek = newKeyFileEntry("kek");
-  writeKeyFile(kekFile, [kek]);
-  return kek.key;
+  writeKeyFile(file, [kek]);
+  return onlyKek([kek]);
+}
+
+function onlyKek(keys: readonly KeyringEntry[]): KekProvider {
+  try {
+    return kekOfKeyFile(keys);
+  } catch (error) {
+    if (!(error instanceof KeyFileError)) throw error;
+    throw new Error(`SALLYPORT_KEK ${error.message}`, { cause: error });
+  }
 }
 
 async function keptOrNewKeyring(file: string, kek: KekProvider): Promise<Keyring> {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeKeyFile } from "@sallyport/config";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { newKey } from "@sallyport/proto/keyring";
+import { createFileKek, newKey } from "@sallyport/proto/keyring";
 import { readCeremonyConfig, readCryptoConfig } from "./config.ts";
 
 let folder: string;
@@ -24,7 +24,7 @@ beforeEach(() => {
     SALLYPORT_PUBLIC_NAMES: "sallyport.example:8443",
     SALLYPORT_KEYSET_FILE: join(folder, "keyset"),
     SALLYPORT_ROOT_FINGERPRINT: "root",
-    SALLYPORT_KEK_FILE: join(folder, "kek"),
+    SALLYPORT_KEK: `file:${join(folder, "kek")}`,
     SALLYPORT_KEYRING_FILE: join(folder, "keyring"),
     SALLYPORT_AUDIT_URL: "https://audit.test:9105",
   };
@@ -47,10 +47,10 @@ test("every setting is read from its variable", () => {
     clockWindowSeconds: 300,
     keyset: join(folder, "keyset"),
     rootFingerprint: "root",
-    kekKeys: [kek],
     keyring: join(folder, "keyring"),
     logLevel: "debug",
   });
+  expect(readCryptoConfig(env).kek.describe()).toEqual(createFileKek(kek.key).describe());
   const { auditUrl, otlpUrl } = readCryptoConfig({ ...env, ...optional });
   expect(auditUrl).toContain("https://audit.test:9105");
   expect(otlpUrl).toContain("http://collector.test:4318");
@@ -72,18 +72,37 @@ test("a missing setting is named", () => {
   }
 });
 
+test("a KEK that is not one key in a private file, or of an unknown scheme, is named", () => {
+  const file = join(folder, "two");
+  writeKeyFile(file, [kek, { keyId: "kek-2", key: newKey() }]);
+  const refused = [
+    [`file:${file}`, "SALLYPORT_KEK names a key file with more than one KEK"],
+    ["awskms:arn", "SALLYPORT_KEK has the unknown scheme awskms; the known schemes are: file:PATH"],
+    [join(folder, "kek"), "SALLYPORT_KEK has no scheme; the known schemes are: file:PATH"],
+    ["file:/nowhere", "SALLYPORT_KEK"],
+  ] as const;
+  for (const [setting, sentence] of refused)
+    expect(() => readCryptoConfig({ ...env, SALLYPORT_KEK: setting })).toThrow(sentence);
+});
+
+test("the former setting of a KEK's file is refused by its name", () => {
+  expect(() => readCryptoConfig({ ...env, SALLYPORT_KEK_FILE: join(folder, "kek") })).toThrow(
+    "SALLYPORT_KEK_FILE",
+  );
+});
+
 test("the ceremony needs its four files, each from its variable", () => {
   const files = {
-    SALLYPORT_KEK_FILE: "/keys/kek",
+    SALLYPORT_KEK: "file:/keys/kek",
     SALLYPORT_KEYRING_FILE: "/keys/keyring",
     SALLYPORT_PERMIT_KEY_FILE: "/keys/permit",
     SALLYPORT_SLIP_KEY_FILE: "/keys/slip",
   };
   expect(readCeremonyConfig(files)).toEqual({
-    kekFile: "/keys/kek",
+    kek: { scheme: "file", file: "/keys/kek" },
     keyringFile: "/keys/keyring",
     permitKeyFile: "/keys/permit",
     slipKeyFile: "/keys/slip",
   });
-  expect(() => readCeremonyConfig({})).toThrow("SALLYPORT_KEK_FILE");
+  expect(() => readCeremonyConfig({})).toThrow("SALLYPORT_KEK");
 });

@@ -12,8 +12,9 @@ import {
   url,
 } from "@sallyport/config";
 import { keysetFile } from "@sallyport/evidence";
+import { type KekProvider, kekOfKeyFile, parseKekSetting } from "@sallyport/proto/keyring";
 
-/** Everything that crypto is told at start. Secrets come as file paths, times are in seconds. */
+/** The settings of crypto. Secrets come as file paths, times are in seconds. */
 export type CryptoConfig = ReturnType<typeof readCryptoConfig>;
 
 /**
@@ -31,12 +32,18 @@ export function readCryptoConfig(env: NodeJS.ProcessEnv) {
     clockWindowSeconds: seconds("SALLYPORT_CLOCK_WINDOW", { default: 60, min: 1, max: 300 }),
     keyset: keysetFile("SALLYPORT_KEYSET_FILE"),
     rootFingerprint: text("SALLYPORT_ROOT_FINGERPRINT"),
-    kekKeys: keyFile("SALLYPORT_KEK_FILE"),
+    kek: kek("SALLYPORT_KEK"),
     keyring: keyringFile("SALLYPORT_KEYRING_FILE"),
     auditUrl: url("SALLYPORT_AUDIT_URL"),
     logLevel: optional(text("SALLYPORT_LOG_LEVEL")),
     otlpUrl: optional(url("SALLYPORT_OTLP_URL", { plain: true })),
   });
+}
+
+// A KEK in a file is read at once, so that a fault stops the start before anything is opened.
+function kek(variable: string): Setting<KekProvider> {
+  const read = (value: string) => kekOfKeyFile(keyFile(variable).read(parseKekSetting(value).file));
+  return { variable, read };
 }
 
 /** Where the keyring is: a file that is followed, or, in tests, one that never changes. */
@@ -52,12 +59,10 @@ function keyringFile(variable: string): Setting<KeyringSource> {
   };
 }
 
-/**
- * Reads what the ceremony needs: where the KEK, the keyring and the two MAC keys are or shall be.
- */
+/** Reads the settings of the ceremony: the places of the KEK, the keyring and the two MAC keys. */
 export function readCeremonyConfig(env: NodeJS.ProcessEnv) {
   return readSettings(env, {
-    kekFile: path("SALLYPORT_KEK_FILE"),
+    kek: { variable: "SALLYPORT_KEK", read: parseKekSetting },
     keyringFile: path("SALLYPORT_KEYRING_FILE"),
     permitKeyFile: path("SALLYPORT_PERMIT_KEY_FILE"),
     slipKeyFile: path("SALLYPORT_SLIP_KEY_FILE"),

@@ -2,11 +2,11 @@ import { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_p
 import { labelled, lengthPrefixed } from "@sallyport/proto/signing";
 import {
   EnvelopeError,
+  keyBytes,
   newKey,
   openBytes,
   sealBytes,
   sealOverheadBytes,
-  wrappedKeyBytes,
 } from "@sallyport/proto/keyring";
 import type { ProjectKey } from "./project-key.ts";
 
@@ -33,7 +33,7 @@ export const maxPlaintextBytes = 65_536;
 
 const magic = Buffer.from("SPE1");
 const headerBytes = magic.length + 1 + 4;
-const valueAt = headerBytes + wrappedKeyBytes;
+const valueAt = headerBytes + keyBytes + sealOverheadBytes;
 const overheadBytes = valueAt + sealOverheadBytes;
 
 /** Tells whether a number is that of a layout. */

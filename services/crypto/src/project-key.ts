@@ -1,57 +1,91 @@
 import { labelled, lengthPrefixed } from "@sallyport/proto/signing";
 import {
-  checkFingerprint,
   EnvelopeError,
-  fingerprintBytes,
+  type KekName,
   type KekProvider,
-  wrappedKeyBytes,
+  checkKek,
+  decodeKekName,
+  decodeKekNameV1,
+  decodeWrapped,
+  encodeKekName,
+  encodeWrapped,
+  nameEndV1,
+  unwrapKey,
+  wrappedBytesV1,
 } from "@sallyport/proto/keyring";
 
-/** Whose key it is. */
+/** The vault and project that a project key belongs to. */
 export type KeyOwner = { readonly vaultId: string; readonly projectId: string };
 
-/** A project key in the clear: 32 bytes that whoever holds it zeroes. */
+/** A project key in the clear: 32 bytes that its holder zeroes. */
 export type ProjectKey = { readonly generation: number; readonly key: Uint8Array };
 
-const magic = Buffer.from("SPK1");
-const generationAt = magic.length + fingerprintBytes;
-const wrappedAt = generationAt + 4;
-const length = wrappedAt + wrappedKeyBytes;
+const magic = Buffer.from("SPK2");
+const magicV1 = Buffer.from("SPK1");
+const generationBytes = 4;
+const bytesV1 = nameEndV1 + generationBytes + wrappedBytesV1;
 
-/** Wraps a project key by the KEK: 84 bytes (ENVELOPE §2). */
+/** Wraps a project key by the KEK (ENVELOPE §2). */
 export async function wrapProjectKey(
   kek: KekProvider,
   owner: KeyOwner,
   { generation, key }: ProjectKey,
 ): Promise<Uint8Array> {
-  const counted = Buffer.alloc(4);
+  const counted = Buffer.alloc(generationBytes);
   counted.writeUInt32BE(generation);
-  const wrapped = await kek.wrap(key, associatedData(owner, generation));
-  return Buffer.concat([magic, kek.describe().fingerprint, counted, wrapped]);
+  const header = Buffer.concat([magic, encodeKekName(await kek.describe()), counted]);
+  return Buffer.concat([header, encodeWrapped(await kek.wrap(key, boundTo(owner, header)))]);
 }
 
-/** Unwraps the project key of that owner. Throws EnvelopeError or WrongKekError (ENVELOPE §2.3). */
+/**
+ * Unwraps the project key of that owner, of either form. Throws EnvelopeError or WrongKekError
+ * (ENVELOPE §2.3).
+ */
 export async function unwrapProjectKey(
   kek: KekProvider,
   owner: KeyOwner,
   bytes: Uint8Array,
 ): Promise<ProjectKey> {
-  const wrapped = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (wrapped.length !== length) throw new EnvelopeError("a wrapped project key has 84 bytes");
-  if (!wrapped.subarray(0, magic.length).equals(magic))
-    throw new EnvelopeError("not a wrapped project key");
-  const generation = wrapped.readUInt32BE(generationAt);
+  const { name, generation, wrapped, aad } = decode(owner, bytes);
   if (generation === 0) throw new EnvelopeError("a project key has generation 0");
-  checkFingerprint("the project key", wrapped.subarray(magic.length, generationAt), kek);
+  await checkKek("the project key", name, kek);
+  return { generation, key: await unwrapKey(kek, wrapped, aad) };
+}
+
+/** A wrapped project key in its parts, and the associated data that it must have been wrapped with. */
+type WrappedProjectKey = {
+  readonly name: KekName;
+  readonly generation: number;
+  readonly wrapped: Uint8Array;
+  readonly aad: Uint8Array;
+};
+
+function decode(owner: KeyOwner, bytes: Uint8Array): WrappedProjectKey {
+  const found = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const form = found.subarray(0, magic.length);
+  if (form.equals(magicV1)) return decodeV1(owner, found);
+  if (!form.equals(magic)) throw new EnvelopeError("not a wrapped project key");
+  const { name, end: nameEnd } = decodeKekName(found, magic.length);
+  const header = found.subarray(0, nameEnd + generationBytes);
+  const { wrapped, end } = decodeWrapped(found, header.length);
+  if (end !== found.length) throw new EnvelopeError("a wrapped project key has bytes behind it");
+  return { name, generation: found.readUInt32BE(nameEnd), wrapped, aad: boundTo(owner, header) };
+}
+
+function decodeV1({ vaultId, projectId }: KeyOwner, found: Buffer): WrappedProjectKey {
+  if (found.length !== bytesV1)
+    throw new EnvelopeError(`a wrapped project key of the first form has ${bytesV1} bytes`);
+  const generation = found.readUInt32BE(nameEndV1);
+  const fields = lengthPrefixed(vaultId, projectId, String(generation));
   return {
+    name: decodeKekNameV1(found),
     generation,
-    key: await kek.unwrap(wrapped.subarray(wrappedAt), associatedData(owner, generation)),
+    wrapped: found.subarray(nameEndV1 + generationBytes),
+    aad: labelled("sallyport-project-key-v1", fields),
   };
 }
 
-function associatedData({ vaultId, projectId }: KeyOwner, generation: number): Uint8Array {
-  return labelled(
-    "sallyport-project-key-v1",
-    lengthPrefixed(vaultId, projectId, String(generation)),
-  );
+// Security: the header names provider, KEK and generation, so none of them can be exchanged.
+function boundTo({ vaultId, projectId }: KeyOwner, header: Uint8Array): Uint8Array {
+  return labelled("sallyport-project-key-v2", lengthPrefixed(vaultId, projectId), header);
 }

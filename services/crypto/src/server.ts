@@ -9,7 +9,7 @@ import { createLogger } from "@sallyport/telemetry";
 import { openCallers, sealCallers } from "./callers.ts";
 import type { CryptoConfig } from "./config.ts";
 import { followKeyring } from "./followed-keyring.ts";
-import { createFileKek, textOf } from "@sallyport/proto/keyring";
+import { kekText } from "@sallyport/proto/keyring";
 import { createProjectKeyCache } from "./project-key-cache.ts";
 import { createOpenService } from "./rpc/open.ts";
 import { createSealService } from "./rpc/seal.ts";
@@ -31,8 +31,7 @@ export async function startCrypto(
 ): Promise<{ port: number } & AsyncDisposable> {
   const logger = createLogger({ service: "crypto", level: config.logLevel ?? "info" });
   await using stack = new AsyncDisposableStack();
-  const kek = createFileKek(onlyKey(config.kekKeys));
-  const { keyset, rootFingerprint } = config;
+  const { kek, keyset, rootFingerprint } = config;
   const trust = stack.use(await followTrust({ keyset, rootFingerprint, clock, logger }));
   const keys = stack.use(await followKeyring(config.keyring, { kek, trust, logger }));
   const projectKeys = stack.use(createProjectKeyCache(kek));
@@ -68,7 +67,7 @@ export async function startCrypto(
       logger,
     }),
   );
-  const own = { kek_fingerprint: textOf(kek.describe().fingerprint) };
+  const own = { kek_fingerprint: kekText(await kek.describe()) };
   const start = {
     emitter: "crypto",
     config,
@@ -80,11 +79,4 @@ export async function startCrypto(
   stack.use(reportStart(start, auditSink(appending, logger), logger));
   const running = stack.move();
   return { port: server.port, [Symbol.asyncDispose]: () => running.disposeAsync() };
-}
-
-function onlyKey(keys: CryptoConfig["kekKeys"]): Uint8Array {
-  const [only, ...others] = keys;
-  if (!only || others.length > 0)
-    throw new Error("SALLYPORT_KEK_FILE names a file with more than one key");
-  return only.key;
 }

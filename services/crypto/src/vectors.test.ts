@@ -3,8 +3,10 @@ import { describe, expect, test } from "vitest";
 import {
   createFileKek,
   EnvelopeError,
+  type KekName,
+  type KekProvider,
+  kekText,
   openKeyring,
-  textOf,
   WrongKekError,
 } from "@sallyport/proto/keyring";
 import { openEnvelope } from "./envelope.ts";
@@ -16,12 +18,16 @@ type Vectors<Input, Output> = {
 };
 
 type Owner = { readonly vault_id: string; readonly project_id: string };
-type KekInput = { readonly kek: string };
+type KekInput = {
+  readonly kek: string;
+  /** The name that the KEK goes by, where it is not a file's. */
+  readonly kek_name?: KekName;
+};
 type WrappedInput = KekInput & Owner & { readonly wrapped: string };
 type WrappedOutput = {
   readonly generation: number;
   readonly project_key: string;
-  readonly kek_fingerprint: string;
+  readonly kek_fingerprint?: string;
 };
 type EnvelopeInput = Owner & {
   readonly secret_id: string;
@@ -50,18 +56,57 @@ function read<Input, Output>(name: string): Vectors<Input, Output> {
  * tag.
  */
 const said: Readonly<
-  Record<"projectKey" | "envelope" | "keyring", Readonly<Record<string, string>>>
+  Record<
+    "projectKey" | "projectKeyV2" | "envelope" | "keyring" | "keyringV2",
+    Readonly<Record<string, string>>
+  >
 > = {
   projectKey: {
     "generation 0": "a project key has generation 0",
     "another KEK": "the project key needs the KEK",
     "a bit of the fingerprint": "the project key needs the KEK",
+    // It was a magic of no form when the vector was made.
+    "another magic": "the name of a KEK is cut short",
+    "one byte short": "a wrapped project key of the first form has 84 bytes",
+    "one byte long": "a wrapped project key of the first form has 84 bytes",
+    empty: "not a wrapped project key",
+    "a key of 31 bytes, sealed as such": "a wrapped project key of the first form has 84 bytes",
+    "a key of 33 bytes, sealed as such": "a wrapped project key of the first form has 84 bytes",
+  },
+  projectKeyV2: {
+    "generation 0": "a project key has generation 0",
+    "another KEK": "the project key needs the KEK file:",
+    "another provider": "the project key needs the KEK awskms:arn:",
+    "another key of the same provider": "but the KEK given is awskms:arn:",
     "another magic": "not a wrapped project key",
-    "one byte short": "a wrapped project key has 84 bytes",
-    "one byte long": "a wrapped project key has 84 bytes",
-    empty: "a wrapped project key has 84 bytes",
-    "a key of 31 bytes, sealed as such": "a wrapped project key has 84 bytes",
-    "a key of 33 bytes, sealed as such": "a wrapped project key has 84 bytes",
+    "one byte short": "a wrapped key is cut short or has another length",
+    "one byte long": "a wrapped project key has bytes behind it",
+    "only the magic": "the name of a KEK is cut short",
+    "cut off in the name": "the name of a KEK is cut short",
+    "cut off before the generation": "a wrapped key is cut short or has another length",
+    "cut off before the wrapped key": "a wrapped key is cut short or has another length",
+    "no wrapped key": "a wrapped key is cut short or has another length",
+    "a wrapped key of 1,025 bytes": "a wrapped key is cut short or has another length",
+    "an empty provider": "the name of a KEK is cut short",
+    "a provider of 33 characters": "the name of a KEK has another form",
+    "a provider with upper case": "the name of a KEK has another form",
+    "a provider that begins with a digit": "the name of a KEK has another form",
+    "an empty key name": "the name of a KEK is cut short",
+    "a key name with a space": "the name of a KEK has another form",
+    "a key name with a control character": "the name of a KEK has another form",
+    "a key name with a byte above 126": "the name of a KEK has another form",
+    "a key of 31 bytes, sealed as such": "a wrapped key has another length than 32 bytes",
+    "a key of 33 bytes, sealed as such": "a wrapped key has another length than 32 bytes",
+  },
+  keyringV2: {
+    "another KEK": "the keyring needs the KEK file:",
+    "another provider": "the keyring needs the KEK awskms:arn:",
+    "another magic": "not a keyring",
+    "cut off in the name": "the name of a KEK is cut short",
+    "cut off in the wrapped key": "a wrapped key is cut short or has another length",
+    "entries of 27 bytes": "the keyring is cut short",
+    "a keyring key of 31 bytes, sealed as such": "a wrapped key has another length than 32 bytes",
+    "no reply key": "a keyring has no reply key",
   },
   envelope: {
     "generation is not the key's": "the envelope is of another generation than the key",
@@ -74,7 +119,7 @@ const said: Readonly<
   },
   keyring: {
     "another KEK": "the keyring needs the KEK",
-    "another magic": "not a keyring",
+    "another magic": "the name of a KEK has another form",
     "107 bytes": "the keyring is cut short",
     "no entries": "a keyring has no permit key",
     "no permit key": "a keyring has no permit key",
@@ -94,14 +139,21 @@ const byTag = "a tag does not hold";
 
 const bytes = (hex: string) => new Uint8Array(Buffer.from(hex, "hex"));
 const hex = (value: Uint8Array) => Buffer.from(value).toString("hex");
+const kekOf = ({ kek, kek_name }: KekInput): KekProvider => {
+  const file = createFileKek(bytes(kek));
+  return kek_name ? { ...file, describe: () => kek_name } : file;
+};
 const refused = (error: unknown) =>
   error instanceof EnvelopeError || error instanceof WrongKekError;
 
-describe("wrapped project keys (ENVELOPE §2)", () => {
-  const vectors = read<WrappedInput, WrappedOutput>("project-key");
+describe.each([
+  { form: "first form", file: "project-key", sentences: said.projectKey },
+  { form: "second form", file: "project-key-v2", sentences: said.projectKeyV2 },
+])("wrapped project keys of the $form (ENVELOPE §2)", ({ file, sentences }) => {
+  const vectors = read<WrappedInput, WrappedOutput>(file);
   const unwrap = (input: WrappedInput) =>
     unwrapProjectKey(
-      createFileKek(bytes(input.kek)),
+      kekOf(input),
       { vaultId: input.vault_id, projectId: input.project_id },
       bytes(input.wrapped),
     );
@@ -109,13 +161,12 @@ describe("wrapped project keys (ENVELOPE §2)", () => {
   test.each(vectors.valid)("$name", async (vector) => {
     const { generation, key } = await unwrap(vector);
     expect([generation, hex(key)]).toEqual([vector.generation, vector.project_key]);
-    expect(textOf(createFileKek(bytes(vector.kek)).describe().fingerprint)).toBe(
-      vector.kek_fingerprint,
-    );
+    if (vector.kek_fingerprint !== undefined)
+      expect(kekText(await kekOf(vector).describe())).toBe(`file:${vector.kek_fingerprint}`);
   });
   test.each(vectors.invalid)("§$section refused: $name", async (vector) => {
     await expect(unwrap(vector)).rejects.toSatisfy(refused);
-    await expect(unwrap(vector)).rejects.toThrow(said.projectKey[vector.name] ?? byTag);
+    await expect(unwrap(vector)).rejects.toThrow(sentences[vector.name] ?? byTag);
   });
 });
 
@@ -144,10 +195,12 @@ describe("envelopes (ENVELOPE §3)", () => {
   });
 });
 
-describe("keyring files (ENVELOPE §4)", () => {
-  const vectors = read<KeyringInput, KeyringOutput>("keyring");
-  const open = ({ kek, keyring }: KeyringInput) =>
-    openKeyring(createFileKek(bytes(kek)), bytes(keyring));
+describe.each([
+  { form: "first form", file: "keyring", sentences: said.keyring },
+  { form: "second form", file: "keyring-v2", sentences: said.keyringV2 },
+])("keyring files of the $form (ENVELOPE §4)", ({ file, sentences }) => {
+  const vectors = read<KeyringInput, KeyringOutput>(file);
+  const open = (input: KeyringInput) => openKeyring(kekOf(input), bytes(input.keyring));
 
   test.each(vectors.valid)("$name", async (vector) => {
     const keyring = await open(vector);
@@ -158,6 +211,6 @@ describe("keyring files (ENVELOPE §4)", () => {
   });
   test.each(vectors.invalid)("§$section refused: $name", async (vector) => {
     await expect(open(vector)).rejects.toSatisfy(refused);
-    await expect(open(vector)).rejects.toThrow(said.keyring[vector.name] ?? byTag);
+    await expect(open(vector)).rejects.toThrow(sentences[vector.name] ?? byTag);
   });
 });

@@ -8,8 +8,8 @@ import {
   KeyFileError,
   type Keyring,
   WrongKekError,
-  createFileKek,
   formatKeyFile,
+  kekOfKeyFile,
   openKeyring,
   parseKeyFile,
   sealKeyring,
@@ -79,9 +79,7 @@ export function keyringStore({ keyring: file, kek }: DeploymentFiles, use: Keyri
 }
 
 async function kekIn(file: string) {
-  const [only, ...others] = await keyFileStore(file).read();
-  if (!only || others.length > 0) throw new KeysetFileError(`${file} holds more than one KEK`);
-  return createFileKek(only.key);
+  return fit(file, async () => kekOfKeyFile(await keyFileStore(file).read()));
 }
 
 async function changedMs(file: string): Promise<number> {
