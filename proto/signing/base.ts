@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { sha256 } from "#sha256";
 import { serializeItem } from "structured-headers";
 import { FormatError } from "./format-error.ts";
 import { LABELS, labelled } from "./labels.ts";
@@ -54,5 +54,5 @@ export function signatureBase(covered: CoveredComponents): Uint8Array<ArrayBuffe
 
 /** The request digest, 32 bytes: SHA-256 of the labelled signature base (SIGNING §6). */
 export function requestDigest(base: Uint8Array): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(createHash("sha256").update(labelled(LABELS.request, base)).digest());
+  return sha256(labelled(LABELS.request, base));
 }

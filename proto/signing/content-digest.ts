@@ -1,4 +1,5 @@
-import { createHash } from "node:crypto";
+import { base64 } from "@scure/base";
+import { sha256 } from "#sha256";
 
 const form = /^sha-256=:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=:$/;
 
@@ -6,7 +7,7 @@ const form = /^sha-256=:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=:$/;
  * The Content-Digest header of a body as sent (RFC 9530): SHA-256 only, one member (SIGNING §5).
  */
 export function contentDigest(body: Uint8Array): string {
-  return `sha-256=:${createHash("sha256").update(body).digest("base64")}:`;
+  return `sha-256=:${base64.encode(sha256(body))}:`;
 }
 
 /**

@@ -14,6 +14,7 @@ export {
   contentTypeOf,
   maxContentBytes,
 } from "./content-type.ts";
+export { type Curve, type PointFault, pointFaultOf } from "./curve-point.ts";
 export { FormatError } from "./format-error.ts";
 export { frameMessage, unframeMessage } from "./grpc-frame.ts";
 export { type KeyId, parseKeyId } from "./key-id.ts";
@@ -23,6 +24,7 @@ export {
   type OpenedKeyset,
   KeysetError,
   openKeyset,
+  openKeysetAsync,
   signKeyset,
   maxKeysetKeys,
   signKeysetSigner,
@@ -34,6 +36,7 @@ export {
   type ParsedSignatureInput,
 } from "./signature-headers.ts";
 export { signatureParams, type SignatureParameters } from "./signature-params.ts";
+export { sha256 } from "#sha256";
 export { readAad, readInfo, writeInfo, type WriteBinding } from "./sealing.ts";
 export { newSecretId, secretIdNonceBytes, secretIdOf } from "./secret-id.ts";
 export { fromStrictBinary } from "./strict-binary.ts";

@@ -1,3 +1,4 @@
+import { base64urlnopad } from "@scure/base";
 import { FormatError } from "./format-error.ts";
 
 /** Who a keyid names: a machine, one device key of a user, or a key that is not enrolled yet. */
@@ -18,5 +19,5 @@ export function parseKeyId(keyId: string): KeyId {
   if (principalId !== undefined) return { kind: "user", principalId };
   const encoded = newKey.exec(keyId)?.[1];
   if (encoded === undefined) throw new FormatError("the keyid is malformed");
-  return { kind: "newKey", publicKey: new Uint8Array(Buffer.from(encoded, "base64url")) };
+  return { kind: "newKey", publicKey: new Uint8Array(base64urlnopad.decode(encoded)) };
 }

@@ -59,7 +59,8 @@ export type KeysetKey = {
   sign(message: Uint8Array): Uint8Array;
 };
 
-type Verify = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
+type Verify<R> = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => R;
+type Signed = Parameters<Verify<unknown>>;
 
 const uses: readonly KeyUse[] = [
   KeyUse.CREDENTIAL,
@@ -104,14 +105,42 @@ export function openKeyset(
   pinned: string,
   nowMs: number,
   smallestEpoch: number,
-  verify: Verify,
+  verify: Verify<boolean>,
 ): OpenedKeyset {
+  const steps = openInSteps(keyset, pinned, nowMs, smallestEpoch);
+  let step = steps.next();
+  while (!step.done) step = steps.next(verify(...step.value));
+  return step.value;
+}
+
+/** The same with a verifier that needs time, as WebCrypto does. */
+export async function openKeysetAsync(
+  keyset: Keyset | undefined,
+  pinned: string,
+  nowMs: number,
+  smallestEpoch: number,
+  verify: Verify<Promise<boolean>>,
+): Promise<OpenedKeyset> {
+  const steps = openInSteps(keyset, pinned, nowMs, smallestEpoch);
+  let step = steps.next();
+  while (!step.done) step = steps.next(await verify(...step.value));
+  return step.value;
+}
+
+// Yields each signature, in an order in which every key is proven before it proves something, and
+// is resumed with the verdict.
+function* openInSteps(
+  keyset: Keyset | undefined,
+  pinned: string,
+  nowMs: number,
+  smallestEpoch: number,
+): Generator<Signed, OpenedKeyset, boolean> {
   if (!keyset) throw new KeysetError("root", "there is no keyset");
   const { rootPublicKey, payload, signature } = keyset;
   if (rootFingerprint(rootPublicKey) !== pinned)
     throw new KeysetError("root", "the keyset is signed by another root than the pinned one");
-  const signer = openSigner(keyset, nowMs, verify);
-  if (!verify(signer.publicKey, labelled(LABELS.keyset, payload), signature))
+  const signer = yield* openSigner(keyset, nowMs);
+  if (!(yield [signer.publicKey, labelled(LABELS.keyset, payload), signature]))
     throw new KeysetError("keyset-signature", "the keyset's signature does not hold");
   const claims = decode("keyset-form", "keyset", KeysetClaimsSchema, payload, isWhole);
   const signerNotAfterMs = msOf(signer.notAfter);
@@ -125,15 +154,14 @@ export function openKeyset(
   return { claims, signer, notAfterMs, signerNotAfterMs };
 }
 
-function openSigner(
+function* openSigner(
   { rootPublicKey, signer }: Keyset,
   nowMs: number,
-  verify: Verify,
-): KeysetSignerClaims {
-  if (
-    !signer ||
-    !verify(rootPublicKey, labelled(LABELS.keysetSigner, signer.payload), signer.signature)
-  )
+): Generator<Signed, KeysetSignerClaims, boolean> {
+  const isVouchedFor =
+    signer !== undefined &&
+    (yield [rootPublicKey, labelled(LABELS.keysetSigner, signer.payload), signer.signature]);
+  if (!isVouchedFor)
     throw new KeysetError(
       "signer-signature",
       "the root's signature over the keyset's signer does not hold",

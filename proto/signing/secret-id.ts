@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { sha256 } from "#sha256";
 import { LABELS, labelled } from "./labels.ts";
 
 /** How many random bytes a secret's id is derived from. */
@@ -18,9 +18,7 @@ const idLength = 20;
 export function secretIdOf(vaultId: string, nonce: Uint8Array): string {
   if (nonce.length !== secretIdNonceBytes)
     throw new RangeError("a secret's id is derived from 16 bytes");
-  const digest = createHash("sha256")
-    .update(labelled(LABELS.secretId, vaultId, nonce))
-    .digest();
+  const digest = sha256(labelled(LABELS.secretId, vaultId, nonce));
   const characters = Array.from(digest.subarray(0, idLength), (byte) => alphabet.charAt(byte & 31));
   return `sec_${characters.join("")}`;
 }

@@ -1,4 +1,5 @@
-import { createHash } from "node:crypto";
+import { base64urlnopad } from "@scure/base";
+import { sha256 } from "#sha256";
 import { FormatError } from "./format-error.ts";
 import { LABELS, labelled } from "./labels.ts";
 
@@ -55,5 +56,5 @@ function statement(
  * characters (SIGNING §8).
  */
 export function rootFingerprint(rootPublicKey: Uint8Array): string {
-  return createHash("sha256").update(labelled(LABELS.root, rootPublicKey)).digest("base64url");
+  return base64urlnopad.encode(sha256(labelled(LABELS.root, rootPublicKey)));
 }

@@ -1,3 +1,4 @@
+import { base64urlnopad } from "@scure/base";
 import { crc32 } from "./crc32.ts";
 import { FormatError } from "./format-error.ts";
 
@@ -33,7 +34,8 @@ export function formatToken(
   kind: TokenKind,
   { id, vaultId, rootFingerprint, seed }: TokenParts,
 ): string {
-  const text = `sp_${kind}_${id}.${vaultId}.${rootFingerprint}.${Buffer.from(seed).toString("base64url")}`;
+  const secret = base64urlnopad.encode(new Uint8Array(seed));
+  const text = `sp_${kind}_${id}.${vaultId}.${rootFingerprint}.${secret}`;
   if (!form.test(text)) throw new FormatError("the parts do not make a token");
   return `${text}.${crc32(text)}`;
 }
@@ -54,13 +56,7 @@ export function parseToken(text: string, wanted?: TokenKind): ParsedToken {
     throw new FormatError("the token has a typing error: copy it again");
   if (wanted !== undefined && kind !== wanted)
     throw new FormatError(`this is ${names[kind]}, not ${names[wanted]}`);
-  return {
-    kind,
-    id,
-    vaultId,
-    rootFingerprint,
-    seed: new Uint8Array(Buffer.from(seed, "base64url")),
-  };
+  return { kind, id, vaultId, rootFingerprint, seed: base64urlnopad.decode(seed) };
 }
 
 function isKind(kind: string | undefined): kind is TokenKind {
