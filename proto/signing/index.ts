@@ -7,6 +7,7 @@ export {
 } from "./answer.ts";
 export { normaliseAuthority } from "./authority.ts";
 export { baseOf, type CoveredComponents, requestDigest, signatureBase } from "./base.ts";
+export { concatBytes, equalBytes } from "./bytes.ts";
 export { contentDigest, isContentDigest } from "./content-digest.ts";
 export {
   acceptedContentTypes,

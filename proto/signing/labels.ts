@@ -1,3 +1,5 @@
+import { concatBytes } from "./bytes.ts";
+
 /**
  * The domain labels: no byte string signed, sealed or authenticated for one purpose is one for
  * another (SIGNING §10).
@@ -29,16 +31,6 @@ function bytesOf(part: string | Uint8Array): Uint8Array {
   return typeof part === "string" ? encoder.encode(part) : part;
 }
 
-function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const joined = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    joined.set(part, offset);
-    offset += part.length;
-  }
-  return joined;
-}
-
 /**
  * Joins the label in ASCII, a zero byte and the parts, strings in UTF-8 (SIGNING §10). The parts
  * are not delimited: only one of them may vary in length.
@@ -47,7 +39,7 @@ export function labelled(
   label: string,
   ...parts: readonly (string | Uint8Array)[]
 ): Uint8Array<ArrayBuffer> {
-  return concat([bytesOf(label), new Uint8Array(1), ...parts.map(bytesOf)]);
+  return concatBytes([bytesOf(label), new Uint8Array(1), ...parts.map(bytesOf)]);
 }
 
 /**
@@ -57,7 +49,7 @@ export function labelled(
 export function lengthPrefixed(
   ...parts: readonly (string | Uint8Array)[]
 ): Uint8Array<ArrayBuffer> {
-  return concat(parts.map(bytesOf).flatMap((part) => [lengthOf(part), part]));
+  return concatBytes(parts.map(bytesOf).flatMap((part) => [lengthOf(part), part]));
 }
 
 function lengthOf(part: Uint8Array): Uint8Array {

@@ -234,8 +234,8 @@ describe("every key of a running deployment", () => {
     const { rootFingerprint } = job.machine;
     const keysetOf = (bytes: Uint8Array) =>
       verifyKeyset(fromBinary(KeysetSchema, bytes), rootFingerprint, Date.now());
-    const [was, is] = [oldKeyset, readFileSync(join(folder(), "keyset", "keyset.bin"))].map(
-      keysetOf,
+    const [was, is] = await Promise.all(
+      [oldKeyset, readFileSync(join(folder(), "keyset", "keyset.bin"))].map(keysetOf),
     );
     for (const use of [KeyUse.CREDENTIAL, KeyUse.SEALING, KeyUse.REPLY])
       expect(is?.has(use, was?.preferred(use).keyId ?? "")).toBe(false);

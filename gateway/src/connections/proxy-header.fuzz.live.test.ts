@@ -31,7 +31,7 @@ function accepts(input: Buffer): boolean {
   }
 }
 
-test("PROXY headers are read as they are written, or refused in a typed way", () => {
+test("PROXY headers are read as they are written, or refused in a typed way", async () => {
   const run = fuzzRun();
   const written = ["192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1"].map((source) =>
     writeProxyHeader(source),
@@ -45,7 +45,10 @@ test("PROXY headers are read as they are written, or refused in a typed way", ()
     "\x00\x0c",
     "\x00\x24",
   ];
-  const { cases, read, grownBytes } = fuzz({ name: "proxy-header", seeds, words, accepts }, run);
+  const { cases, read, grownBytes } = await fuzz(
+    { name: "proxy-header", seeds, words, accepts },
+    run,
+  );
   console.log(`  proxy-header, seed ${run.seed}: ${cases} cases, ${read} read`);
   expect(read).toBeGreaterThan(0);
   expect(grownBytes).toBeLessThan(16 * 1024 * 1024);

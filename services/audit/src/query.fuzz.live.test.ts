@@ -16,7 +16,7 @@ const validator = createValidator();
 
 test(
   "page tokens are those that were given out, or refused in a typed way",
-  () => {
+  async () => {
     const given = Buffer.from(pageTokenOf(7n, query));
     const accepts = (input: Buffer): boolean => {
       const text = input.toString();
@@ -29,7 +29,7 @@ test(
         throw error;
       }
     };
-    const report = fuzz(
+    const report = await fuzz(
       { name: "page token", seeds: [given, ...corpusOf("page-token")], accepts },
       run,
     );
@@ -58,7 +58,7 @@ test(
       }
     };
     const words = [".", ":", "::", "/", "/32", "/128", "/96", "ffff", "255", "%eth0"];
-    const report = fuzz(
+    const report = await fuzz(
       { name: "source_cidr", seeds: corpusOf("source-cidr"), words, accepts },
       run,
     );

@@ -32,10 +32,10 @@ function accepts(input: Buffer): boolean {
   }
 }
 
-test("envelopes are opened as they were sealed, or refused in a typed way", () => {
+test("envelopes are opened as they were sealed, or refused in a typed way", async () => {
   const run = fuzzRun();
   const seeds = [sealed, ...corpusOf("envelope")];
-  const { cases, read, grownBytes } = fuzz(
+  const { cases, read, grownBytes } = await fuzz(
     { name: "envelope", seeds, words: ["SPE1"], accepts },
     run,
   );

@@ -113,21 +113,23 @@ function macOf(label: string, payload: Uint8Array): Uint8Array {
   return createHmac("sha256", macKey.key).update(labelled(label, payload)).digest();
 }
 
+type Opened = Parameters<typeof toBinary>[1] | undefined;
+
 /** A target whose input is a payload that somebody vouches for, as whoever stole the key could. */
 function claimsTarget(
   name: string,
   schema: DescMessage,
-  open: (payload: Uint8Array<ArrayBuffer>) => Parameters<typeof toBinary>[1] | undefined,
+  open: (payload: Uint8Array<ArrayBuffer>) => Opened | Promise<Opened>,
   more: readonly Uint8Array[] = [],
 ): FuzzTarget {
   return {
     name,
     seeds: [...corpusOf("evidence"), ...more],
     generate: (random: Random) => encoded(schema, random),
-    accepts(input) {
-      let claims: ReturnType<typeof open>;
+    async accepts(input) {
+      let claims: Opened;
       try {
-        claims = open(new Uint8Array(input));
+        claims = await open(new Uint8Array(input));
       } catch (error) {
         if (isRefusal(error)) return false;
         throw error;
@@ -171,7 +173,7 @@ const goodAnswer = create(AnswerClaimsSchema, {
   },
   keysetEpoch: 1,
 });
-const verifiedKeys = verifyKeyset(signedKeyset(goodKeyset), fingerprint, nowMs);
+const verifiedKeys = await verifyKeyset(signedKeyset(goodKeyset), fingerprint, nowMs);
 
 /** What travels with a request, vouched for: the decoding behind the MAC or signature. */
 export const evidenceTargets: readonly FuzzTarget[] = [
@@ -224,8 +226,8 @@ export const evidenceTargets: readonly FuzzTarget[] = [
   claimsTarget(
     "keyset, as a client verifies it",
     KeysetClaimsSchema,
-    (payload) => {
-      verifyKeyset(signedKeyset(payload), fingerprint, nowMs);
+    async (payload) => {
+      await verifyKeyset(signedKeyset(payload), fingerprint, nowMs);
       return fromBinary(KeysetClaimsSchema, payload);
     },
     [goodKeyset],
@@ -233,7 +235,7 @@ export const evidenceTargets: readonly FuzzTarget[] = [
   claimsTarget(
     "answer, as a client verifies it",
     AnswerClaimsSchema,
-    (payload) => {
+    async (payload) => {
       const signature = signEd25519(seed, answerPreimage(payload));
       const signed = toBinary(
         SignedAnswerSchema,
@@ -241,7 +243,7 @@ export const evidenceTargets: readonly FuzzTarget[] = [
       );
       const header = Buffer.from(signed).toString("base64url");
       const asked = { owner: "policy", requestDigest: digest } as const;
-      verifyContent(readAnswerHeader(header, asked), digest, asked, verifiedKeys);
+      await verifyContent(readAnswerHeader(header, asked), digest, asked, verifiedKeys);
       return fromBinary(AnswerClaimsSchema, payload);
     },
     [toBinary(AnswerClaimsSchema, goodAnswer)],

@@ -15,8 +15,8 @@ const mostGrowthBytes = 16 * 1024 * 1024;
 describe(`fuzzing, seed ${run.seed}`, () => {
   test.each([...textTargets, ...contentTargets, ...evidenceTargets])(
     "$name",
-    (target) => {
-      const { cases, read, seconds, grownBytes } = fuzz(target, run);
+    async (target) => {
+      const { cases, read, seconds, grownBytes } = await fuzz(target, run);
       console.log(
         `  ${target.name}: ${cases} cases, ${read} read, ${seconds.toFixed(1)} s, +${(grownBytes / 1024).toFixed(0)} KiB`,
       );

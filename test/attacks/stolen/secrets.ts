@@ -129,7 +129,7 @@ export function describeSecrets(field: () => Field): void {
         projectName: "web",
         secretName: "WRITTEN",
       };
-      const keys = verifyKeyset(keyset, owner.rootFingerprint, Date.now());
+      const keys = await verifyKeyset(keyset, owner.rootFingerprint, Date.now());
       const plaintext = Buffer.from(canaries.OTHER);
       const value = await sealValue(plaintext, ValueKind.SINGLE, target, keys);
       const request = { secretId, idNonce, projectId, name: "WRITTEN", value };

@@ -16,7 +16,7 @@ export type FuzzTarget = {
    * Parses: true for what was read, after checking that it is written again as the same; false for
    * a typed refusal. Whatever it throws is a finding.
    */
-  readonly accepts: (input: Buffer) => boolean;
+  readonly accepts: (input: Buffer) => boolean | Promise<boolean>;
 };
 
 /** What a run did. */
@@ -59,11 +59,12 @@ export function fuzzRun(env: Readonly<Record<string, string | undefined>> = proc
  * an Error that names target, seed, number and input in base64; SALLYPORT_FUZZ_SEED runs the same
  * cases again.
  */
-export function fuzz(target: FuzzTarget, { seed, cases, ms }: FuzzRun): FuzzReport {
+export async function fuzz(target: FuzzTarget, { seed, cases, ms }: FuzzRun): Promise<FuzzReport> {
   const seeds = target.seeds.map((bytes) => Buffer.from(bytes));
   const words = (target.words ?? []).map((word) => Buffer.from(word));
   let read = 0;
-  seeds.forEach((input, index) => (read += run(target, input, `seed ${index} of the corpus`)));
+  for (const [index, input] of seeds.entries())
+    read += await run(target, input, `seed ${index} of the corpus`);
   const begunMs = performance.now();
   let before = 0;
   let index = 0;
@@ -75,16 +76,16 @@ export function fuzz(target: FuzzTarget, { seed, cases, ms }: FuzzRun): FuzzRepo
       target.generate && random.below(2) === 0 ? target.generate(random) : random.pick(seeds);
     const input =
       random.below(4) === 0 ? Buffer.from(from) : mutate(Buffer.from(from), random, seeds, words);
-    read += run(target, input, `seed ${seed}, case ${index}`);
+    read += await run(target, input, `seed ${seed}, case ${index}`);
   }
   const grownBytes = index > warmUp ? Math.max(0, heapBytes() - before) : 0;
   const seconds = (performance.now() - begunMs) / 1000;
   return { name: target.name, cases: index + seeds.length, read, seconds, grownBytes };
 }
 
-function run(target: FuzzTarget, input: Buffer, where: string): number {
+async function run(target: FuzzTarget, input: Buffer, where: string): Promise<number> {
   try {
-    return target.accepts(input) ? 1 : 0;
+    return (await target.accepts(input)) ? 1 : 0;
   } catch (cause) {
     const told = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
     throw new Error(`${target.name}, ${where}: ${told}: ${input.toString("base64")}`, { cause });

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { fromBinary } from "@bufbuild/protobuf";
 import { mayGatewayRefuse } from "@sallyport/proto/errors";
 import { ReasonSchema, type Refusal } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
@@ -8,9 +7,10 @@ import {
   SignedAnswerSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { enumName } from "@sallyport/proto/names";
-import { type AnswerOwner, answerPreimage } from "@sallyport/proto/signing";
+import { type AnswerOwner, answerPreimage, equalBytes, sha256 } from "@sallyport/proto/signing";
+import { base64urlnopad } from "@scure/base";
 import { decodeAnswerClaims } from "./claims.ts";
-import { verifyBytes } from "../node/keys.ts";
+import { ed25519 } from "./ed25519.ts";
 import type { TrustedKeys } from "./keyset.ts";
 import { SallyportError } from "./sallyport-error.ts";
 
@@ -26,29 +26,26 @@ export type ToldRefusal = {
 /** Reads the header of a signed answer. Throws REPLY_UNTRUSTED without one, or when it is none. */
 export function readAnswerHeader(header: string | null, { owner }: AskedOwner): SignedAnswer {
   if (header === null) return distrust(`${owner} did not sign it`);
-  const bytes = Buffer.from(header, "base64url");
   try {
-    if (bytes.toString("base64url") === header) return fromBinary(SignedAnswerSchema, bytes);
+    return fromBinary(SignedAnswerSchema, base64urlnopad.decode(header));
   } catch {
-    // As one that is no base64url.
+    return distrust("its signature is malformed");
   }
-  return distrust("its signature is malformed");
 }
 
 /**
  * Verifies that the owner answered this very request with these bytes (SIGNING §11). Throws
  * REPLY_UNTRUSTED.
  */
-export function verifyContent(
+export async function verifyContent(
   signed: SignedAnswer,
   content: Uint8Array,
   asked: AskedOwner,
   keys: TrustedKeys,
-): void {
-  const { outcome } = verifiedClaims(signed, asked, keys);
+): Promise<void> {
+  const { outcome } = await verifiedClaims(signed, asked, keys);
   if (outcome.case !== "contentSha256") return distrust(`${asked.owner} refused the request`);
-  const digest = createHash("sha256").update(content).digest();
-  if (digest.compare(outcome.value) !== 0) distrust(`it is not what ${asked.owner} signed`);
+  if (!equalBytes(sha256(content), outcome.value)) distrust(`it is not what ${asked.owner} signed`);
 }
 
 /**
@@ -56,15 +53,15 @@ export function verifyContent(
  * whether it did: for some reasons a gateway refuses by itself, and then nobody signs. Throws
  * REPLY_UNTRUSTED.
  */
-export function verifyRefusal(
+export async function verifyRefusal(
   signed: SignedAnswer | undefined,
   told: ToldRefusal,
   asked: AskedOwner,
   keys: TrustedKeys,
-): boolean {
+): Promise<boolean> {
   if (!signed && mayGatewayRefuse(told.reason, told.metadata)) return false;
   if (!signed) return distrust(`${asked.owner} did not sign the refusal ${told.reason}`);
-  const { outcome } = verifiedClaims(signed, asked, keys);
+  const { outcome } = await verifiedClaims(signed, asked, keys);
   if (outcome.case !== "refusal") return distrust(`${asked.owner} did not refuse the request`);
   if (!agrees(outcome.value, told)) distrust(`it is not the refusal that ${asked.owner} signed`);
   return true;
@@ -75,17 +72,16 @@ export function epochOf({ payload }: SignedAnswer): number {
   return decodeAnswerClaims(payload).keysetEpoch;
 }
 
-function verifiedClaims(
+async function verifiedClaims(
   { payload, keyId, signature }: SignedAnswer,
   { owner, requestDigest }: AskedOwner,
   keys: TrustedKeys,
-): AnswerClaims {
+): Promise<AnswerClaims> {
   const publicKey = keys.answerKey(owner, keyId);
-  if (!publicKey || !verifyBytes(publicKey, answerPreimage(payload), signature))
+  if (!publicKey || !(await ed25519.verify(publicKey, answerPreimage(payload), signature)))
     return distrust(`the signature of ${owner} does not hold`);
   const claims = decodeAnswerClaims(payload);
-  if (Buffer.compare(claims.requestDigest, requestDigest) !== 0)
-    distrust("it answers another request");
+  if (!equalBytes(claims.requestDigest, requestDigest)) distrust("it answers another request");
   return claims;
 }
 

@@ -64,7 +64,7 @@ function isOutcome({
     return (
       name === "" && version === 0 && kind === ValueKind.UNSPECIFIED && contentSha256.length === 0
     );
-  const named = name !== "" && Buffer.byteLength(name) <= 128;
+  const named = name !== "" && new TextEncoder().encode(name).length <= 128;
   const laidOut = kind === ValueKind.SINGLE || kind === ValueKind.FIELDS;
   return named && version > 0 && laidOut && contentSha256.length === sha256Bytes;
 }

@@ -13,11 +13,10 @@ import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/projec
 import { type Secret, SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { newSecretId } from "@sallyport/proto/signing";
 import { guarded } from "./errors.ts";
-import type { Identity } from "../node/identity.ts";
-import { type Reader, openConnection, readerOver } from "./reader.ts";
+import { type Reader, readerOver } from "./reader.ts";
 import { sealValue } from "./seal.ts";
 import { sendSealed } from "./send-sealed.ts";
-import type { ConnectionOptions } from "../node/transport.ts";
+import type { Connection } from "./transport.ts";
 
 /** A client that acts as one principal. Every method throws a SallyportError. */
 export type Sallyport = Reader & {
@@ -72,13 +71,11 @@ export type Services = {
   readonly audit: Client<typeof AuditService>;
 };
 
-/** Opens a client for an identity over the Connect or the gRPC protocol. */
-export function openSallyport(
-  identity: Identity,
-  protocol: "connect" | "grpc" = "connect",
-  options: ConnectionOptions = {},
+/** The whole client of a principal, over its signed transport. */
+export function sallyportOver(
+  connection: Connection,
+  { vaultId, principalId }: { readonly vaultId: string; readonly principalId: string },
 ): Sallyport {
-  const connection = openConnection(identity, protocol, options);
   const { transport, keeper } = connection;
   const secrets = createClient(SecretService, transport);
   return {
@@ -93,13 +90,13 @@ export function openSallyport(
         allowDangerousName = false,
         note = "",
       }: NewSecret) => {
-        const { secretId, idNonce } = newSecretId(identity.vaultId);
+        const { secretId, idNonce } = newSecretId(vaultId);
         const target = {
-          vaultId: identity.vaultId,
+          vaultId,
           projectId,
           secretId,
           expectedVersion: 0,
-          principalId: identity.principalId,
+          principalId,
           projectName,
           secretName: name,
         };
@@ -123,11 +120,11 @@ export function openSallyport(
         kind = ValueKind.SINGLE,
       }: NewVersion) => {
         const target = {
-          vaultId: identity.vaultId,
+          vaultId,
           projectId,
           secretId,
           expectedVersion,
-          principalId: identity.principalId,
+          principalId,
           projectName,
           secretName: name,
         };

@@ -75,7 +75,7 @@ export function createKeysetKeeper(
   };
   const check: KeysetKeeper["check"] = async () => {
     const { keyset, serverTime } = await ask();
-    const fetched = verifyKeyset(keyset, rootFingerprint, clock(), smallest);
+    const fetched = await verifyKeyset(keyset, rootFingerprint, clock(), smallest);
     keys = fetched;
     // Well before its end; when that is near and nothing newer there, once a minute.
     fetchAtMs = Math.max(

@@ -5,9 +5,9 @@ import {
   KeyUseSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { enumName } from "@sallyport/proto/names";
-import { type AnswerOwner, KeysetError, openKeyset } from "@sallyport/proto/signing";
-import { SallyportError } from "./errors.ts";
-import { verifyBytes } from "../node/keys.ts";
+import { type AnswerOwner, KeysetError, openKeysetAsync } from "@sallyport/proto/signing";
+import { SallyportError } from "./sallyport-error.ts";
+import { ed25519 } from "./ed25519.ts";
 
 /** The deployment's public keys after they were checked against the pinned root. */
 export type TrustedKeys = {
@@ -30,19 +30,19 @@ export type TrustedKeys = {
  * REPLY_UNTRUSTED when it does not hold at any other step of SIGNING §10.1, a smaller epoch than
  * `smallestEpoch` included.
  */
-export function verifyKeyset(
+export async function verifyKeyset(
   keyset: Keyset | undefined,
   pinned: string,
   nowMs: number,
   smallestEpoch = 1,
-): TrustedKeys {
+): Promise<TrustedKeys> {
   try {
-    const { claims, notAfterMs, signerNotAfterMs } = openKeyset(
+    const { claims, notAfterMs, signerNotAfterMs } = await openKeysetAsync(
       keyset,
       pinned,
       nowMs,
       smallestEpoch,
-      verifyBytes,
+      ed25519.verify,
     );
     return { notAfterMs, signerNotAfterMs, ...lookUps(claims) };
   } catch (error) {

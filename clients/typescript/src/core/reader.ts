@@ -1,20 +1,16 @@
 import { create } from "@bufbuild/protobuf";
-import { type Transport, createClient } from "@connectrpc/connect";
+import { createClient } from "@connectrpc/connect";
 import { KeyUse, SealingSuite } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
   type ReadableSecret,
   ReadSecretsRequestSchema,
   ReadService,
 } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
-import { createClock } from "./clock.ts";
+import { base64 } from "@scure/base";
 import { guarded } from "./errors.ts";
-import type { Identity } from "../node/identity.ts";
-import type { KeysetKeeper } from "./keyset-keeper.ts";
-import type { TrustedKeys } from "./keyset.ts";
 import { type OpenedReply, type ReadResult, openReply } from "./reply.ts";
 import { createRecipient } from "./seal.ts";
-import { createSigner } from "./signer.ts";
-import { type ConnectionOptions, createSignedTransport, pinned } from "../node/transport.ts";
+import type { Connection } from "./transport.ts";
 import { requestDigestHeader } from "./verifier.ts";
 
 /**
@@ -25,6 +21,17 @@ export type ReadTarget =
   | { readonly secretIds: readonly string[]; readonly version?: number }
   | { readonly projectId: string }
   | { readonly allGranted: true };
+
+/** How to read. */
+export type ReadOptions = {
+  /** Refuses everything where one secret is refused; true unless given. */
+  readonly allOrNothing?: boolean;
+  /**
+   * Asks for values sealed to a key of this call, which no process on the way can read; true unless
+   * given. Unsealed values are signed all the same. For a runtime whose WebCrypto lacks X25519.
+   */
+  readonly sealed?: boolean;
+};
 
 /** The deployment as its keyset shows it, after the keyset was verified against the pinned root. */
 export type DeploymentFacts = {
@@ -38,11 +45,8 @@ export type DeploymentFacts = {
 
 /** What a machine does: read, and ask what it may read. Every method throws a SallyportError. */
 export type Reader = {
-  /**
-   * Reads secrets in one signed request a page, sealed to a key of this call, and verifies the
-   * reply.
-   */
-  read(target: ReadTarget, options?: { readonly allOrNothing?: boolean }): Promise<ReadResult[]>;
+  /** Reads secrets in one signed request per page and verifies the replies. */
+  read(target: ReadTarget, options?: ReadOptions): Promise<ReadResult[]>;
   /** Names what this machine may read. */
   listReadable(projectId?: string): Promise<ReadableSecret[]>;
   /** Fetches and verifies the keyset, which the next read then need not do. */
@@ -50,61 +54,19 @@ export type Reader = {
   readonly close: () => void;
 };
 
-/** A signed connection of one principal, and the keys of the deployment that it speaks to. */
-export type Connection = {
-  readonly transport: Transport;
-  /** The deployment's keys, fetched when needed and verified against the pinned root. */
-  readonly trustedKeys: () => Promise<TrustedKeys>;
-  readonly keeper: KeysetKeeper;
-  readonly checkDeployment: () => Promise<DeploymentFacts>;
-  readonly close: () => void;
-};
-
-/** Opens a client that only reads; it loads faster than openSallyport. */
-export function openReader(
-  identity: Identity,
-  protocol: "connect" | "grpc" = "connect",
-  options: ConnectionOptions = {},
-): Reader {
-  return readerOver(openConnection(identity, protocol, options));
-}
-
-/** Opens a signed connection for an identity. */
-export function openConnection(
-  identity: Identity,
-  protocol: "connect" | "grpc",
-  options: ConnectionOptions,
-): Connection {
-  const clock = createClock();
-  const signer = createSigner(Buffer.from(identity.seed, "base64"), identity.keyId, clock.now);
-  const signed = createSignedTransport(pinned(identity, options), signer, protocol, {
-    ...options,
-    clock,
-  });
-  const { transport, keeper, close } = signed;
-  return {
-    transport,
-    close,
-    keeper,
-    trustedKeys: () => keeper.current(),
-    checkDeployment: guarded(async () => {
-      const { keys, serverTimeMs } = await keeper.check();
-      const { epoch, notAfterMs, signerNotAfterMs } = keys;
-      return { epoch, keysetNotAfterMs: notAfterMs, signerNotAfterMs, serverTimeMs };
-    }),
-  };
-}
-
-/** The reading half of a client, over a connection. */
-export function readerOver({ transport, keeper, checkDeployment, close }: Connection): Reader {
+/** The reading half of a client, over a signed transport. */
+export function readerOver({ transport, keeper, close }: Connection): Reader {
   const reads = createClient(ReadService, transport);
 
   async function readPage(
     target: ReadTarget,
-    allOrNothing: boolean,
+    { allOrNothing = true, sealed = true }: ReadOptions,
     pageToken: string,
   ): Promise<OpenedReply> {
-    const [keys, recipient] = await Promise.all([keeper.current(), createRecipient()]);
+    const [keys, recipient] = await Promise.all([
+      keeper.current(),
+      sealed ? createRecipient() : undefined,
+    ]);
     const suite = SealingSuite.HPKE_X25519_SHA256_AES256GCM;
     const wanted =
       "secretIds" in target
@@ -114,11 +76,11 @@ export function readerOver({ transport, keeper, checkDeployment, close }: Connec
       ...wanted,
       allOrNothing,
       pageToken,
-      recipient: { suite, publicKey: recipient.publicKey },
+      ...(recipient && { recipient: { suite, publicKey: recipient.publicKey } }),
     });
     let requestDigest = new Uint8Array();
     const onHeader = (header: Headers): void => {
-      requestDigest = new Uint8Array(Buffer.from(header.get(requestDigestHeader) ?? "", "base64"));
+      requestDigest = new Uint8Array(base64.decode(header.get(requestDigestHeader) ?? ""));
     };
     const response = await reads.readSecrets(request, { onHeader });
     const asked = { secretIds: request.secretIds, version: request.version, requestDigest };
@@ -131,21 +93,16 @@ export function readerOver({ transport, keeper, checkDeployment, close }: Connec
   }
 
   return {
-    read: guarded(
-      async (
-        target: ReadTarget,
-        { allOrNothing = true }: { readonly allOrNothing?: boolean } = {},
-      ) => {
-        const results: ReadResult[] = [];
-        let pageToken = "";
-        do {
-          const page = await readPage(target, allOrNothing, pageToken);
-          results.push(...page.results);
-          pageToken = page.nextPageToken;
-        } while (pageToken !== "");
-        return results;
-      },
-    ),
+    read: guarded(async (target: ReadTarget, options: ReadOptions = {}) => {
+      const results: ReadResult[] = [];
+      let pageToken = "";
+      do {
+        const page = await readPage(target, options, pageToken);
+        results.push(...page.results);
+        pageToken = page.nextPageToken;
+      } while (pageToken !== "");
+      return results;
+    }),
     listReadable: guarded(async (projectId = "") => {
       const found: ReadableSecret[] = [];
       let pageToken = "";
@@ -156,7 +113,11 @@ export function readerOver({ transport, keeper, checkDeployment, close }: Connec
       } while (pageToken !== "");
       return found;
     }),
-    checkDeployment,
+    checkDeployment: guarded(async () => {
+      const { keys, serverTimeMs } = await keeper.check();
+      const { epoch, notAfterMs, signerNotAfterMs } = keys;
+      return { epoch, keysetNotAfterMs: notAfterMs, signerNotAfterMs, serverTimeMs };
+    }),
     close,
   };
 }

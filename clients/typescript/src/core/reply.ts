@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { Reason, ReasonSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
@@ -11,11 +10,11 @@ import type {
   SecretResult,
 } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { enumName } from "@sallyport/proto/names";
-import { LABELS, labelled } from "@sallyport/proto/signing";
+import { LABELS, equalBytes, labelled, sha256 } from "@sallyport/proto/signing";
 import { decodeReplyClaims } from "./claims.ts";
-import { SallyportError } from "./errors.ts";
+import { ed25519 } from "./ed25519.ts";
 import type { TrustedKeys } from "./keyset.ts";
-import { verifyBytes } from "../node/keys.ts";
+import { SallyportError } from "./sallyport-error.ts";
 import type { Recipient } from "./seal.ts";
 
 /** What one secret of a read came to. */
@@ -54,21 +53,21 @@ function distrust(what: string): never {
 
 /**
  * Verifies crypto's signature, that it answers this very request, and that every result is the
- * signed one; then opens the values. An empty reply is signed like any other. Throws
- * REPLY_UNTRUSTED before any value is handed out.
+ * signed one; then opens the values, which must be sealed where a recipient asked for that. An empty
+ * reply is signed like any other. Throws REPLY_UNTRUSTED before any value is handed out.
  */
 export async function openReply(
   response: ReadSecretsResponse,
   asked: Asked,
   keys: TrustedKeys,
-  recipient: Recipient,
+  recipient: Recipient | undefined,
 ): Promise<OpenedReply> {
   if (!response.reply) return distrust("it is not signed");
   const {
     secrets: claims,
     nextPageToken,
     keysetEpoch,
-  } = verifiedClaims(response.reply, asked, keys);
+  } = await verifiedClaims(response.reply, asked, keys);
   if (response.nextPageToken !== nextPageToken)
     distrust("the next page is not the one that was signed");
   const results = new Map(response.secrets.map((secret) => [secret.secretId, secret]));
@@ -77,11 +76,12 @@ export async function openReply(
   for (const id of asked.secretIds)
     if (!claims.some(({ secretId }) => secretId === id)) distrust(`${id} is missing`);
   const opened = claims.some(({ refusal }) => refusal === Reason.UNSPECIFIED);
-  const open = opened
-    ? await recipient
-        .open(response.encapsulatedKey, asked.requestDigest)
-        .catch(() => distrust("it is not sealed to this client"))
-    : undefined;
+  const open =
+    opened && recipient
+      ? await recipient
+          .open(response.encapsulatedKey, asked.requestDigest)
+          .catch(() => distrust("it is not sealed to this client"))
+      : undefined;
   const read: ReadResult[] = [];
   for (const claim of claims) {
     const result = results.get(claim.secretId);
@@ -91,18 +91,18 @@ export async function openReply(
   return { results: read, nextPageToken, keysetEpoch };
 }
 
-function verifiedClaims(
+async function verifiedClaims(
   reply: NonNullable<ReadSecretsResponse["reply"]>,
   asked: Asked,
   keys: TrustedKeys,
-): ReplyClaims {
+): Promise<ReplyClaims> {
   const publicKey = keys.key(KeyUse.REPLY, reply.keyId);
-  if (!verifyBytes(publicKey, labelled(LABELS.reply, reply.payload), reply.signature))
+  const signed = labelled(LABELS.reply, reply.payload);
+  if (!(await ed25519.verify(publicKey, signed, reply.signature)))
     distrust("the signature does not hold");
   const claims = decodeReplyClaims(reply.payload);
   const { requestDigest, secrets } = claims;
-  if (Buffer.compare(requestDigest, asked.requestDigest) !== 0)
-    distrust("it answers another request");
+  if (!equalBytes(requestDigest, asked.requestDigest)) distrust("it answers another request");
   if (asked.secretIds.length > 0 && secrets.length !== asked.secretIds.length)
     distrust("it answers for other secrets");
   return claims;
@@ -118,14 +118,17 @@ async function readOne(
   if (!agrees(result, claim)) distrust(`${secretId} is not described as it was signed`);
   if (claim.refusal !== Reason.UNSPECIFIED)
     return { kind: "refused", secretId, projectId, reason: enumName(ReasonSchema, claim.refusal) };
-  if (result.content.case !== "ciphertext" || !open) return distrust(`${secretId} is not sealed`);
-  const digest = createHash("sha256").update(result.content.value).digest();
-  if (digest.compare(claim.contentSha256) !== 0) distrust(`${secretId} is not what was signed`);
+  if (result.content.case !== (open ? "ciphertext" : "value"))
+    return distrust(`${secretId} is ${open ? "not sealed" : "sealed, and nobody asked for that"}`);
+  if (!equalBytes(sha256(result.content.value), claim.contentSha256))
+    distrust(`${secretId} is not what was signed`);
   if (asked.version !== 0 && claim.version !== asked.version)
     distrust(`${secretId} has another version than asked`);
-  const plaintext = await open(secretId, claim.version, result.content.value).catch(() =>
-    distrust(`${secretId} does not open`),
-  );
+  const plaintext = open
+    ? await open(secretId, claim.version, result.content.value).catch(() =>
+        distrust(`${secretId} does not open`),
+      )
+    : result.content.value;
   return {
     kind: "value",
     secretId,

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { toSallyportError } from "./errors.ts";
 import type { SallyportError } from "./sallyport-error.ts";
 
@@ -45,7 +44,7 @@ export async function retrying<T>(action: () => Promise<T>, options: RetryOption
       const delayMs = delayOf(failure, attempt);
       if (delayMs === undefined || performance.now() + delayMs >= options.untilMs) throw failure;
       options.onWait?.(failure, delayMs);
-      await sleep(delayMs);
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
     }
   }
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import {
   contentDigest,
   normaliseAuthority,
@@ -6,11 +5,12 @@ import {
   signatureBase,
   signatureParams,
 } from "@sallyport/proto/signing";
-import { privateKeyOf, rawPublicKey, signBytes } from "../node/keys.ts";
+import { base64, base64urlnopad } from "@scure/base";
+import type { SigningKey } from "./ed25519.ts";
 
 /**
- * What of a request is signed besides its content: `authority` as in the URL, `path` without a
- * query.
+ * The parts of a request that are signed besides its content: `authority` as in the URL, `path`
+ * without a query.
  */
 export type RequestTarget = {
   readonly authority: string;
@@ -28,51 +28,67 @@ export type SignedHeaders = {
 };
 
 /**
- * Signs requests in the profile sallyport-v1. Every call signs anew, with its own time and nonce.
+ * Signs requests in the profile sallyport-v1. Every call makes a new signature, with its own time
+ * and nonce.
  */
 export type Signer = {
   readonly keyId: string;
   readonly publicKey: Uint8Array;
-  sign(target: RequestTarget, body: Uint8Array): SignedHeaders;
+  sign(target: RequestTarget, body: Uint8Array): SignedHeaders | Promise<SignedHeaders>;
 };
 
 /**
- * Makes a signer from a 32-byte seed. Without a keyid it signs as a key that is not enrolled yet
- * (SIGNING §3).
+ * Makes a signer over a key. Without a keyid it signs as a key that is not enrolled yet (SIGNING
+ * §3). `clock` is in Unix milliseconds.
  */
 export function createSigner(
-  seed: Uint8Array,
-  keyId?: string,
+  key: SigningKey,
+  keyId: string = newKeyId(key.publicKey),
   clock: () => number = Date.now,
 ): Signer {
-  const privateKey = privateKeyOf(seed);
-  const publicKey = rawPublicKey(privateKey);
-  const signerKeyId = keyId ?? `key:${Buffer.from(publicKey).toString("base64url")}`;
   return {
-    keyId: signerKeyId,
-    publicKey,
-    sign(target, body) {
-      const digest = contentDigest(body);
-      const params = signatureParams({
-        created: Math.floor(clock() / 1000),
-        nonce: randomBytes(16).toString("base64url"),
-        keyId: signerKeyId,
-      });
-      const base = signatureBase({
-        method: "POST",
-        authority: normaliseAuthority(target.authority),
-        path: target.path,
-        contentType: target.contentType,
-        contentDigest: digest,
-        signatureParams: params,
-      });
-      const signature = Buffer.from(signBytes(privateKey, base)).toString("base64");
-      const headers = {
-        "content-digest": digest,
-        "signature-input": `sp=${params}`,
-        signature: `sp=:${signature}:`,
-      };
-      return { headers, requestDigest: requestDigest(base) };
+    keyId,
+    publicKey: key.publicKey,
+    async sign(target, body) {
+      const { base, signedBy } = baseOfRequest(target, body, keyId, clock());
+      return signedBy(await key.sign(base));
     },
   };
+}
+
+/** The keyid of a key that is not enrolled yet (SIGNING §3). */
+export function newKeyId(publicKey: Uint8Array): string {
+  return `key:${base64urlnopad.encode(publicKey)}`;
+}
+
+/** The bytes of a request that a key signs, and the headers that its signature makes. */
+export function baseOfRequest(
+  target: RequestTarget,
+  body: Uint8Array,
+  keyId: string,
+  nowMs: number,
+): {
+  readonly base: Uint8Array<ArrayBuffer>;
+  readonly signedBy: (signature: Uint8Array) => SignedHeaders;
+} {
+  const digest = contentDigest(body);
+  const nonce = base64urlnopad.encode(globalThis.crypto.getRandomValues(new Uint8Array(16)));
+  const params = signatureParams({ created: Math.floor(nowMs / 1000), nonce, keyId });
+  const base = signatureBase({
+    method: "POST",
+    authority: normaliseAuthority(target.authority),
+    path: target.path,
+    contentType: target.contentType,
+    contentDigest: digest,
+    signatureParams: params,
+  });
+  const signedBy = (signature: Uint8Array): SignedHeaders => ({
+    headers: {
+      "content-digest": digest,
+      "signature-input": `sp=${params}`,
+      signature: `sp=:${base64.encode(signature)}:`,
+    },
+    requestDigest: requestDigest(base),
+  });
+  return { base, signedBy };
 }

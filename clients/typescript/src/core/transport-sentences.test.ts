@@ -8,7 +8,7 @@ import { type TestEdge, createTestEdge } from "@sallyport/test/infra";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { toSallyportError } from "./errors.ts";
 import { newSeed } from "../node/keys.ts";
-import { createSigner } from "./signer.ts";
+import { createSigner } from "../node/signer.ts";
 import { createSignedTransport } from "../node/transport.ts";
 
 let edge: TestEdge;

@@ -15,7 +15,7 @@ import { answerHeader } from "@sallyport/proto/signing";
 import { afterEach, describe, expect, test } from "vitest";
 import { toSallyportError } from "./errors.ts";
 import { newSeed, privateKeyOf } from "../node/keys.ts";
-import { createSigner } from "./signer.ts";
+import { createSigner } from "../node/signer.ts";
 import { type TestOwners, createTestOwners, digestOf, headerOf } from "../testing/owners.ts";
 import { createSignedTransport } from "../node/transport.ts";
 

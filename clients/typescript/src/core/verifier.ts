@@ -10,8 +10,10 @@ import {
   FormatError,
   answerHeader,
   answerOwnerOf,
+  concatBytes,
   unframeMessage,
 } from "@sallyport/proto/signing";
+import { base64 } from "@scure/base";
 import {
   type AskedOwner,
   epochOf,
@@ -64,7 +66,7 @@ export function createVerifier(keys: AnswerKeys, maxBytes: number): Verifier {
       await keys.current();
       const response = await send(request);
       const digest = response.header.get(requestDigestHeader) ?? "";
-      const asked = { owner, requestDigest: Buffer.from(digest, "base64") };
+      const asked = { owner, requestDigest: base64.decode(digest) };
       if (request.signal) attempts.set(request.signal, asked);
       const body = await collected(response.body, maxBytes);
       await verifyWireContent({ ...response, body }, asked, keys);
@@ -109,7 +111,7 @@ export async function verifyWireContent(
   const content = contentOf(answer);
   if (!content) return false;
   const signed = readAnswerHeader(answer.header.get(answerHeader), asked);
-  verifyContent(signed, content, asked, await keysFor(signed, asked, keys));
+  await verifyContent(signed, content, asked, await keysFor(signed, asked, keys));
   keys.heard(epochOf(signed));
   return true;
 }
@@ -126,7 +128,7 @@ export async function verifyWireRefusal(
   const [info] = error.findDetails(ErrorInfoSchema).filter(({ domain }) => domain === "sallyport");
   if (!info) return undefined;
   const [signed] = error.findDetails(SignedAnswerSchema);
-  const vouched = verifyRefusal(signed, info, asked, await keysFor(signed, asked, keys));
+  const vouched = await verifyRefusal(signed, info, asked, await keysFor(signed, asked, keys));
   if (signed && vouched) keys.heard(epochOf(signed));
   return vouched;
 }
@@ -166,7 +168,7 @@ async function collected(body: AsyncIterable<Uint8Array>, maxBytes: number): Pro
       throw new SallyportError("REPLY_UNTRUSTED", "the answer is larger than any answer may be");
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks);
+  return concatBytes(chunks);
 }
 
 async function* once(body: Uint8Array): AsyncIterable<Uint8Array> {

@@ -7,7 +7,7 @@ import { createClock } from "../core/clock.ts";
 import { toSallyportError } from "../core/errors.ts";
 import type { Identity } from "./identity.ts";
 import { newSeed } from "./keys.ts";
-import { createSigner } from "../core/signer.ts";
+import { createSigner } from "./signer.ts";
 import { parseToken, proveToken } from "./token.ts";
 import type { Endpoint } from "./network/connection.ts";
 import { type ConnectionOptions, createSignedTransport } from "./transport.ts";

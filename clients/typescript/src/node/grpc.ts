@@ -1,5 +1,5 @@
 import { type Interceptor, InterceptingCall } from "@grpc/grpc-js";
-import type { Signer } from "../core/signer.ts";
+import type { Signer } from "./signer.ts";
 
 /**
  * Signs unary calls of @grpc/grpc-js. `authority` is the channel's target as the server sees it,

@@ -1,10 +1,11 @@
-export {
-  type NewSecret,
-  type NewVersion,
-  type Sallyport,
-  type Services,
-  openSallyport,
-} from "../core/client.ts";
+/**
+ * The library for Node: the core over HTTP/2 with proxies and private CAs, identities in private
+ * files, enrollment and login. It promises that a key on the disk is readable by its owner alone and
+ * that a file is written whole or not at all. It must never decide whether an answer is to be
+ * trusted: that is the core's.
+ */
+export type { NewSecret, NewVersion, Sallyport, Services } from "../core/client.ts";
+export { openSallyport } from "./open-sallyport.ts";
 export {
   type AskedOwner,
   type ToldRefusal,
@@ -47,12 +48,8 @@ export {
   writePrivateFile,
 } from "./reading.ts";
 export { type Recipient, type WriteTarget, createRecipient, sealValue } from "../core/seal.ts";
-export {
-  type RequestTarget,
-  type SignedHeaders,
-  type Signer,
-  createSigner,
-} from "../core/signer.ts";
+export type { RequestTarget, SignedHeaders } from "../core/signer.ts";
+export { type Signer, createSigner } from "./signer.ts";
 export {
   type TokenKind,
   type TokenSecret,
@@ -70,4 +67,4 @@ export {
 } from "./transport.ts";
 export { type AnswerKeys, requestDigestHeader } from "../core/verifier.ts";
 export { version } from "../core/version.ts";
-export { type ForeignAnswer, verifyForeignAnswer } from "../core/wire-answer.ts";
+export { type ForeignAnswer, verifyForeignAnswer } from "./wire-answer.ts";

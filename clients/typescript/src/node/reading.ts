@@ -10,7 +10,8 @@ export {
   readPrivateFile,
   writePrivateFile,
 } from "./private-file.ts";
-export { type DeploymentFacts, type ReadTarget, type Reader, openReader } from "../core/reader.ts";
+export { openReader } from "./open-reader.ts";
+export type { DeploymentFacts, ReadTarget, Reader } from "../core/reader.ts";
 export type { ReadResult } from "../core/reply.ts";
 export { type RetryOptions, retrying } from "../core/retry.ts";
 export {

@@ -1,10 +1,10 @@
-import { createHash } from "node:crypto";
 import {
   enrollmentStatement,
   formatToken,
   loginStatement,
   parseToken,
   renewalStatement,
+  sha256,
 } from "@sallyport/proto/signing";
 import { newSeed, privateKeyOf, rawPublicKey, signBytes } from "./keys.ts";
 
@@ -20,12 +20,7 @@ export type TokenSecret = { readonly seed: Uint8Array; readonly publicKeySha256:
 /** Makes the secret half of a token. */
 export function newTokenSecret(): TokenSecret {
   const seed = newSeed();
-  return {
-    seed,
-    publicKeySha256: createHash("sha256")
-      .update(rawPublicKey(privateKeyOf(seed)))
-      .digest(),
-  };
+  return { seed, publicKeySha256: sha256(rawPublicKey(privateKeyOf(seed))) };
 }
 
 /**

@@ -11,7 +11,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { createClock } from "../core/clock.ts";
 import { SallyportError, toSallyportError } from "../core/errors.ts";
 import { newSeed } from "./keys.ts";
-import { createSigner } from "../core/signer.ts";
+import { createSigner } from "./signer.ts";
 import { createTestOwners } from "../testing/owners.ts";
 import { type ConnectionOptions, createSignedTransport } from "./transport.ts";
 import { version } from "../core/version.ts";

@@ -118,7 +118,7 @@ async function acceptedIds(
     return [signing, ...taken.filter((keyId) => keyId !== signing)];
   }
   const keyset = await readKeyset(file);
-  verifyKeyset(keyset, pinned, startMs);
+  await verifyKeyset(keyset, pinned, startMs);
   const { keys } = fromBinary(KeysetClaimsSchema, keyset?.payload ?? new Uint8Array());
   return keys
     .filter(({ use, holder }) => use === keyUseOf(place) && holder === (place.holder ?? ""))

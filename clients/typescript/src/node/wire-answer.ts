@@ -7,7 +7,7 @@ import {
   ownerOf,
   verifyWireContent,
   verifyWireRefusal,
-} from "./verifier.ts";
+} from "../core/verifier.ts";
 
 /** An answer in the Connect or the gRPC protocol, as it came. */
 export type ForeignAnswer = WireAnswer & { readonly header: Headers; readonly trailer: Headers };
