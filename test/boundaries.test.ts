@@ -266,6 +266,16 @@ describe("the rules refuse", () => {
     ],
     ["a drawer file", { paths: ["gateway/src/utils.ts"] }, /name it after/],
     ["a drawer test", { paths: ["gateway/src/helper.test.ts"] }, /name it after/],
+    [
+      "test support beside the code",
+      { paths: ["services/lib/rpc/src/fixture.ts"] },
+      /stands in the package's src\/testing/,
+    ],
+    [
+      "test support beside src",
+      { paths: ["services/policy/testing/world.ts"] },
+      /stands in the package's src\/testing/,
+    ],
     ["a drawer folder", { paths: ["services/lib/common"] }, /name it after/],
   ])("%s", (_name, tree, violation) => {
     expect(findViolations(treeWith(tree))).toEqual([expect.stringMatching(violation)]);
@@ -295,7 +305,7 @@ describe("the rules allow", () => {
     ],
     [
       "a fixture to the test servers",
-      file("services/secrets/testing/x.ts", 'import { x } from "@sallyport/test/infra";'),
+      file("services/secrets/src/testing/x.ts", 'import { x } from "@sallyport/test/infra";'),
     ],
     [
       "HPKE in crypto",

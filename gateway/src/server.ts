@@ -1,5 +1,5 @@
 import { followTrust } from "@sallyport/evidence";
-import { auditSink, reportStart } from "@sallyport/reports";
+import { auditSink, reportStart } from "@sallyport/audit-events";
 import { certificateNotice, connectPeer } from "@sallyport/rpc";
 import { type Logger, createLogger } from "@sallyport/telemetry";
 import type { Bounds } from "./limits/adaptive-limit.ts";

@@ -52,6 +52,9 @@ export function findViolations(tree: Tree): string[] {
     ...closureViolations(tree),
     ...missingPages(tree),
     ...tree.paths.filter(isDrawer).map((path) => `${path}: name it after what it holds`),
+    ...tree.paths
+      .filter(isStraySupport)
+      .map((path) => `${path}: test support stands in the package's src/testing`),
   ];
 }
 
@@ -165,11 +168,17 @@ function ownerOf(path: string, tree: Tree): Package | undefined {
 }
 
 /**
- * Tests, and what stands in a folder `testing` for them; nothing else may import from such a
- * folder.
+ * Tests, and what stands in a package's folder `src/testing` for them; nothing else may import from
+ * such a folder.
  */
 function isTest({ path }: SourceFile): boolean {
-  return path.endsWith(".test.ts") || path.includes("/testing/");
+  return path.endsWith(".test.ts") || path.includes("/src/testing/");
+}
+
+// Elsewhere product code could import it unnoticed.
+function isStraySupport(path: string): boolean {
+  if (!/^(proto|services|gateway|clients|deploy)\//.test(path)) return false;
+  return /\/(testing|fixtures?)(\/|\.|$)/.test(path) && !/\/src\/testing(\/|$)/.test(path);
 }
 
 function isDrawer(path: string): boolean {

@@ -5,6 +5,7 @@ import type {
   KeyService,
   SightingSchema,
 } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
+import { repeat } from "@sallyport/schedule";
 import type { Logger } from "@sallyport/telemetry";
 
 /** A request that was accepted: under which keyid, from where, by which client. */
@@ -56,14 +57,14 @@ export function createSightings(
     }
   }
 
-  const timer = setInterval(() => void report(), everyMs).unref();
+  const reports = repeat({ run: report, everyMs, delayed: true });
   return {
     note({ keyId, sourceIp, client }) {
       if (newest.size >= capacity && !newest.has(keyId)) return;
       newest.set(keyId, { keyId, sourceIp, client, seenAt: timestampFromMs(clock()) });
     },
     async [Symbol.asyncDispose]() {
-      clearInterval(timer);
+      await reports[Symbol.asyncDispose]();
       await report();
     },
   };

@@ -12,7 +12,7 @@ import {
   auditSink,
   createTally,
   sourceUnitOf,
-} from "@sallyport/reports";
+} from "@sallyport/audit-events";
 import type { Logger } from "@sallyport/telemetry";
 import { publicFailureOf } from "../errors/public-errors.ts";
 import { countRefusal } from "../observability/metrics.ts";

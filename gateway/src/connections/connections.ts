@@ -1,6 +1,7 @@
 import type { Http2SecureServer } from "node:http2";
 import type { Socket } from "node:net";
-import { type Buckets, sourceUnitOf } from "@sallyport/reports";
+import { sourceUnitOf } from "@sallyport/audit-events";
+import type { Buckets } from "@sallyport/rate-limit";
 import type { Logger } from "@sallyport/telemetry";
 import { countLimit } from "../observability/metrics.ts";
 import { createShares } from "../limits/address-shares.ts";

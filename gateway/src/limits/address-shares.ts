@@ -1,4 +1,4 @@
-import { networkOf, sourceUnitOf } from "@sallyport/reports";
+import { networkOf, sourceUnitOf } from "@sallyport/audit-events";
 import { createCounts } from "./counts.ts";
 
 /** Something that addresses hold, each up to its share. */

@@ -1,5 +1,5 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { networkOf } from "@sallyport/reports";
+import { networkOf } from "@sallyport/audit-events";
 import { Failure } from "@sallyport/rpc";
 import type { Logger } from "@sallyport/telemetry";
 import { type AdaptiveBound, type Bounds, createAdaptiveBound } from "./adaptive-limit.ts";

@@ -1,5 +1,5 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { networkOf } from "@sallyport/reports";
+import { networkOf } from "@sallyport/audit-events";
 import { Failure } from "@sallyport/rpc";
 import { createCounts } from "./counts.ts";
 import { countLimit } from "../observability/metrics.ts";

@@ -5,7 +5,7 @@ import { connect as connectTls } from "node:tls";
 import { createConnectRouter } from "@connectrpc/connect";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
-import { createBuckets } from "@sallyport/reports";
+import { createBuckets } from "@sallyport/rate-limit";
 import { fail } from "@sallyport/rpc";
 import { createLogger, exposeMetrics } from "@sallyport/telemetry";
 import { type TestPki, createTestPki, seriesOf } from "@sallyport/test/infra";

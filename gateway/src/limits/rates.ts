@@ -1,4 +1,4 @@
-import type { Rate } from "@sallyport/reports";
+import type { Rate } from "@sallyport/rate-limit";
 
 /** A principal's buckets, by the class of the method (`methods.ts`); "none" pays from no bucket. */
 export type RateClass = "read" | "manage" | "none";

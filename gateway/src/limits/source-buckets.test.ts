@@ -1,4 +1,4 @@
-import { sourceUnitOf } from "@sallyport/reports";
+import { sourceUnitOf } from "@sallyport/audit-events";
 import { beforeEach, expect, test } from "vitest";
 import { type SourceBuckets, createSourceBuckets } from "./source-buckets.ts";
 

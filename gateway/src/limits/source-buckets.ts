@@ -1,4 +1,5 @@
-import { type Buckets, type Rate, createBuckets, networkOf } from "@sallyport/reports";
+import { networkOf } from "@sallyport/audit-events";
+import { type Buckets, type Rate, createBuckets } from "@sallyport/rate-limit";
 
 /** Token buckets of source addresses, which are named as `sourceUnitOf` gives them. */
 export type SourceBuckets = Pick<Buckets, "take" | "giveBack" | "size" | "capacity">;

@@ -4,7 +4,8 @@ import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/conne
 import { universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { newId } from "@sallyport/proto/ids";
 import { contentTypeOf } from "@sallyport/proto/signing";
-import { type Buckets, sourceUnitOf } from "@sallyport/reports";
+import { sourceUnitOf } from "@sallyport/audit-events";
+import type { Buckets } from "@sallyport/rate-limit";
 import { spansOf } from "@sallyport/rpc";
 import { inCallersTrace, inSpan, traceparentHeader } from "@sallyport/telemetry";
 import type { Connections } from "../connections/connections.ts";

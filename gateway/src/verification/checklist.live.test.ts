@@ -6,7 +6,7 @@ import { KeyService } from "@sallyport/proto/gen/sallyport/identity/internal/v1/
 import { Failure } from "@sallyport/rpc";
 import { testRedisUrl } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, expect, test } from "vitest";
-import { createBuckets } from "@sallyport/reports";
+import { createBuckets } from "@sallyport/rate-limit";
 import {
   type TestKey,
   createTestTrust,

@@ -9,7 +9,8 @@ import {
   SignedRequestSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { contentDigest } from "@sallyport/proto/signing";
-import { type Buckets, sourceUnitOf } from "@sallyport/reports";
+import { sourceUnitOf } from "@sallyport/audit-events";
+import type { Buckets } from "@sallyport/rate-limit";
 import { Failure, fail } from "@sallyport/rpc";
 import type { Rates } from "../limits/rates.ts";
 import { limitsOf } from "../limits/method-limits.ts";

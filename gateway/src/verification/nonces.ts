@@ -3,7 +3,7 @@ import type { Redis } from "ioredis";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { Failure, fail } from "@sallyport/rpc";
 import { histogram, inSpan } from "@sallyport/telemetry";
-import type { Rate } from "@sallyport/reports";
+import type { Rate } from "@sallyport/rate-limit";
 import { EvictionError, connectRedis } from "./redis.ts";
 
 /**

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "@connectrpc/connect";
 import type { KeyService } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
+import { repeat } from "@sallyport/schedule";
 import type { KeyCache } from "./key-cache.ts";
 
 type Identity = Pick<Client<typeof KeyService>, "watchRevocations">;
@@ -20,17 +20,14 @@ export function watchRevocations(
   keys: Listener,
   times = defaultTimes,
 ): Disposable {
-  const stop = new AbortController();
-  void (async () => {
-    while (!stop.signal.aborted) {
-      await follow(identity, keys, stop.signal, times.silenceMs);
+  const { [Symbol.dispose]: stop } = repeat({
+    async run(stopped) {
+      await follow(identity, keys, stopped, times.silenceMs);
       keys.setWatched(false);
-      await sleep(times.reconnectMs, undefined, { signal: stop.signal, ref: false }).catch(
-        () => undefined,
-      );
-    }
-  })();
-  return { [Symbol.dispose]: () => stop.abort() };
+    },
+    everyMs: times.reconnectMs,
+  });
+  return { [Symbol.dispose]: stop };
 }
 
 // Returns when the stream ends, fails or falls silent: identity sends a heartbeat every 2 seconds.

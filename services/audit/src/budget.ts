@@ -1,7 +1,7 @@
 import { newEvent } from "@sallyport/proto/catalogue";
 import type { Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
-import { type Buckets, createBuckets } from "@sallyport/reports";
+import { type Buckets, createBuckets } from "@sallyport/rate-limit";
 import { type Accepted, acceptEvent } from "./accept.ts";
 
 /** Records that all machines of one enrollment token may cause in a day, unless told otherwise. */

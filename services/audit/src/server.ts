@@ -6,7 +6,7 @@ import {
 } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { AuditService } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
-import { reportStart } from "@sallyport/reports";
+import { reportStart } from "@sallyport/audit-events";
 import { route, serve } from "@sallyport/rpc";
 import { type Logger, createLogger } from "@sallyport/telemetry";
 import { acceptEvent } from "./accept.ts";

@@ -13,7 +13,7 @@ const mostListed = 16;
 const gigabyte = 1e9;
 const minutes = 1_440;
 
-// What others bound, in records a day: the counts of lib/reports (50 kinds and what is left of
+// What others bound, in records a day: the counts of lib/audit-events (50 kinds and what is left of
 // them, each at most a record a minute), of one gateway, policy and identity each; and what
 // identity's and policy's budgets let through.
 const kinds = 51 * minutes;

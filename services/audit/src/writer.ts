@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { AppendResult } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { fail } from "@sallyport/rpc";
+import { type Repeated, done, repeat } from "@sallyport/schedule";
 import { type Logger, histogram, inSpan, observe } from "@sallyport/telemetry";
 import type { Accepted } from "./accept.ts";
 import type { RecordBudget } from "./budget.ts";
@@ -47,9 +47,8 @@ const reopenMs = 250;
  */
 export async function startWriter(options: WriterOptions): Promise<Writer> {
   const { url, clock, logger, budget, lockWaitMs = 10_000, capacity = 10_000 } = options;
-  const stopped = new AbortController();
   let ledger: Ledger | undefined;
-  let reopening: Promise<void> | undefined;
+  let reopening: Repeated | undefined;
 
   function takeOver(opened: Ledger): void {
     ledger = opened;
@@ -74,17 +73,17 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
     reopening = reopen();
   }
 
-  async function reopen(): Promise<void> {
-    for (let attempt = 1; !stopped.signal.aborted; attempt += 1) {
-      try {
+  function reopen(): Repeated {
+    return repeat({
+      async run(signal) {
         const opened = await openLedger({ url, lockWaitMs });
-        if (!stopped.signal.aborted) return takeOver(opened);
-        return await close(opened);
-      } catch (error) {
-        if (attempt === 1) logger.warn({ err: error }, "the log is still away");
-        await sleep(reopenMs, undefined, { signal: stopped.signal }).catch(() => undefined);
-      }
-    }
+        if (signal.aborted) await close(opened);
+        else takeOver(opened);
+        return done;
+      },
+      everyMs: reopenMs,
+      log: { logger, failed: "the log is still away", recovered: "the log is back" },
+    });
   }
 
   async function write(batch: readonly Accepted[]): Promise<readonly AppendResult[]> {
@@ -112,8 +111,7 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
     async [Symbol.asyncDispose]() {
       await queue.idle();
       observed.dispose();
-      stopped.abort();
-      await reopening;
+      await reopening?.[Symbol.asyncDispose]();
       const last = ledger;
       ledger = undefined;
       if (last) await close(last);

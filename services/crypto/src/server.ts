@@ -3,7 +3,7 @@ import { followTrust } from "@sallyport/evidence";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { OpenService } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
 import { SealService } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/seal_pb.ts";
-import { auditSink, reportStart } from "@sallyport/reports";
+import { auditSink, reportStart } from "@sallyport/audit-events";
 import { checkHealth, connectPeer, route, serve } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
 import { openCallers, sealCallers } from "./callers.ts";

@@ -5,7 +5,7 @@ import { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/en
 import { MachineService } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
 import { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
 import { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_pb.ts";
-import { type Rate, createBuckets } from "@sallyport/reports";
+import { type Rate, createBuckets } from "@sallyport/rate-limit";
 import { createHolderReports } from "./admission/holder-reports.ts";
 import type { PolicyScope } from "./policy.ts";
 import { createLoginCodeMakers } from "./login-codes/create.ts";

@@ -10,13 +10,8 @@ import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { Reason, ReasonSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { AuthorizeItem } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
 import { enumName } from "@sallyport/proto/names";
-import {
-  type Buckets,
-  type Rate,
-  type Refusal,
-  type Tally,
-  createBuckets,
-} from "@sallyport/reports";
+import type { Refusal, Tally } from "@sallyport/audit-events";
+import { type Buckets, type Rate, createBuckets } from "@sallyport/rate-limit";
 import { Failure } from "@sallyport/rpc";
 import { counter } from "@sallyport/telemetry";
 import type { Decided, Decision } from "./decide.ts";

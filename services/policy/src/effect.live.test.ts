@@ -19,7 +19,7 @@ import {
   refusalOfRead,
   scopeOf,
   startTestPolicy,
-} from "../testing/policy.ts";
+} from "./testing/policy.ts";
 
 // Two of policy's processes on one database: what is changed through one is read through the other.
 let policy: TestPolicy;

@@ -2,15 +2,15 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import * as fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
-import { type Operation, createModel } from "../testing/model.ts";
+import { type Operation, createModel } from "./testing/model.ts";
 import {
   type TestPolicy,
   readOf,
   reasonOf,
   startTestPolicy,
   testStartMs,
-} from "../testing/policy.ts";
-import { type World, carryOut, newWorld, size } from "../testing/world.ts";
+} from "./testing/policy.ts";
+import { type World, carryOut, newWorld, size } from "./testing/world.ts";
 
 const { machines, projects, secrets } = size;
 

@@ -22,7 +22,7 @@ import {
   newUser,
 } from "@sallyport/test/infra";
 import { expect, test } from "vitest";
-import { readOf } from "../testing/policy.ts";
+import { readOf } from "./testing/policy.ts";
 import { startPolicy } from "./server.ts";
 
 test("policy takes its keys up while it runs", async () => {

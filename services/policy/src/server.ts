@@ -15,7 +15,7 @@ import { AuthorizationService } from "@sallyport/proto/gen/sallyport/policy/inte
 import { DirectoryService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/directory_pb.ts";
 import { RoleService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/role_pb.ts";
 import { ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
-import { reportStart } from "@sallyport/reports";
+import { reportStart } from "@sallyport/audit-events";
 import { type Route, checkHealth, connectPeer, route, serve } from "@sallyport/rpc";
 import { type Logger, createLogger } from "@sallyport/telemetry";
 import {

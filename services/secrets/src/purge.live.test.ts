@@ -5,8 +5,8 @@ import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/projec
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { type SigningUser, newUser } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { faults, mend } from "../testing/faults.ts";
-import { resetPeers } from "../testing/memory-peers.ts";
+import { faults, mend } from "./testing/faults.ts";
+import { resetPeers } from "./testing/memory-peers.ts";
 import {
   type TestSecrets,
   actionsOf,
@@ -19,7 +19,7 @@ import {
   reasonOf,
   startTestSecrets,
   newSecretRequest,
-} from "../testing/secrets.ts";
+} from "./testing/secrets.ts";
 
 let secrets: TestSecrets;
 let database: Database;

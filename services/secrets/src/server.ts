@@ -10,19 +10,19 @@ import { type Outbox, createOutbox, createReplayRecorder } from "@sallyport/outb
 import { type Database, openDatabase } from "@sallyport/postgres";
 import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
 import { FetchService } from "@sallyport/proto/gen/sallyport/secrets/internal/v1/fetch_pb.ts";
-import { reportStart } from "@sallyport/reports";
+import { reportStart } from "@sallyport/audit-events";
 import { type Peer, type Route, checkHealth, connectPeer, route, serve } from "@sallyport/rpc";
+import { repeat } from "@sallyport/schedule";
 import { createLogger } from "@sallyport/telemetry";
 import { fetchCallers, forwardCallers } from "./callers.ts";
 import type { SecretsConfig } from "./config.ts";
-import { type Liveness, createLiveness } from "./liveness.ts";
+import { type Liveness, createLiveness } from "./directory-sync.ts";
 import { type Peers, createPeers } from "./peers.ts";
 import { createPurge } from "./purge.ts";
 import { createFetch } from "./rpc/fetch.ts";
 import { projectMethods } from "./rpc/projects.ts";
 import { readableMethods } from "./rpc/readable.ts";
 import { secretMethods } from "./rpc/secrets.ts";
-import { startSweep } from "./sweep.ts";
 
 const manifest = new URL("../package.json", import.meta.url);
 
@@ -80,9 +80,26 @@ export async function startSecrets(
   const { directory } = peers;
   const liveness = createLiveness({ reads, writes, directory });
   const purge = createPurge({ writes, directory, outbox });
-  const settling = { what: "settle", run: () => liveness.settleAll(), everyMs: settleMs, retryMs };
-  stack.use(startSweep({ ...settling, logger }));
-  stack.use(startSweep({ what: "purge", run: purge, everyMs: purgeMs, retryMs, logger }));
+  stack.use(
+    repeat({
+      run: () => liveness.settleAll(),
+      everyMs: settleMs,
+      backoff: { firstMs: retryMs, longestMs: settleMs },
+      log: {
+        logger,
+        failed: "policy could not be brought up to date; it is retried",
+        recovered: "policy is brought up to date again",
+      },
+    }),
+  );
+  stack.use(
+    repeat({
+      run: purge,
+      everyMs: purgeMs,
+      backoff: { firstMs: retryMs, longestMs: purgeMs },
+      log: { logger, failed: "a purge failed; it is retried", recovered: "purges work again" },
+    }),
+  );
   const routes = secretsRoutes(config, {
     reads,
     writes,

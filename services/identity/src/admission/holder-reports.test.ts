@@ -3,7 +3,7 @@ import { newEvent } from "@sallyport/proto/catalogue";
 import type { Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { createTally } from "@sallyport/reports";
+import { createTally } from "@sallyport/audit-events";
 import { createLogger } from "@sallyport/telemetry";
 import { expect, test } from "vitest";
 import { type Held, createHolderReports, holderRate } from "./holder-reports.ts";

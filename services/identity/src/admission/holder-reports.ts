@@ -3,7 +3,7 @@ import type { Tx } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
 import type { Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
-import { type Rate, createBuckets } from "@sallyport/reports";
+import { type Rate, createBuckets } from "@sallyport/rate-limit";
 
 /**
  * What the holder of a token or code did that changes nothing, and so can be repeated without end.

@@ -4,7 +4,7 @@ import type { Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/app
 import { SignedRequestSchema } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { create } from "@bufbuild/protobuf";
 import { newId } from "@sallyport/proto/ids";
-import { createTally } from "@sallyport/reports";
+import { createTally } from "@sallyport/audit-events";
 import { createLogger } from "@sallyport/telemetry";
 import { expect, test } from "vitest";
 import { rejected } from "../enroll/judge.ts";

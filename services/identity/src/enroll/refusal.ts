@@ -1,6 +1,6 @@
 import type { ForwardContext } from "@sallyport/forward";
 import type { Outbox } from "@sallyport/outbox";
-import type { Buckets } from "@sallyport/reports";
+import type { Buckets } from "@sallyport/rate-limit";
 import type { Database, Tx } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
 import type { EnrollRequest } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";

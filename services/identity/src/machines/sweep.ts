@@ -4,6 +4,7 @@ import { newEvent } from "@sallyport/proto/catalogue";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { PrincipalStatus } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { failureOf } from "@sallyport/rpc";
+import { repeat } from "@sallyport/schedule";
 import type { Logger } from "@sallyport/telemetry";
 import { type PolicyScope, endMachines, mostEnded } from "../policy.ts";
 import { ownOrigin } from "../audit-fields.ts";
@@ -81,47 +82,26 @@ async function endDue(
 }
 
 /**
- * Sweeps every 20 seconds, a quarter sooner or later by chance so that replicas spread out, until
- * it is disposed, which waits for the sweep under way. A sweep that fails is logged once, until one
- * succeeds.
+ * Sweeps every 20 seconds, with jitter so that replicas spread out, until it is disposed, which
+ * waits for the sweep under way. A sweep that fails is logged once, until one succeeds.
  */
 export function startSweeping(
   parts: SweepParts,
   logger: Pick<Logger, "info" | "warn">,
   intervalMs: number = everyMs,
 ): AsyncDisposable {
-  let [failing, stopped] = [false, false];
-  let timer: NodeJS.Timeout | undefined;
-  let running = Promise.resolve();
-
-  async function sweep(): Promise<void> {
-    try {
+  return repeat({
+    async run() {
       const machines = await sweepExpired(parts);
       if (machines > 0) logger.info({ machines }, "machines expired");
-      failing = false;
-    } catch (error) {
-      if (!failing) logger.warn({ err: error }, "expired machines wait for the next sweep");
-      failing = true;
-    }
-  }
-
-  function schedule(): void {
-    timer = setTimeout(
-      () => {
-        running = sweep().finally(() => {
-          if (!stopped) schedule();
-        });
-      },
-      intervalMs * (0.75 + Math.random() / 2),
-    ).unref();
-  }
-
-  schedule();
-  return {
-    async [Symbol.asyncDispose]() {
-      stopped = true;
-      clearTimeout(timer);
-      await running;
     },
-  };
+    everyMs: intervalMs,
+    jitter: 0.25,
+    delayed: true,
+    log: {
+      logger,
+      failed: "expired machines wait for the next sweep",
+      recovered: "sweeps of expired machines work again",
+    },
+  });
 }

@@ -4,7 +4,7 @@ import {
   type Event,
   EventSchema,
 } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
-import { type Append, type RefusedEvent, appendEvents } from "@sallyport/reports";
+import { type Append, type RefusedEvent, appendEvents } from "@sallyport/audit-events";
 import type { Logger } from "@sallyport/telemetry";
 
 /** What became of the events that were pending. */

@@ -8,8 +8,9 @@ import {
   EventSchema,
 } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { type Sink, type Tally, type TallyOptions, createTally } from "@sallyport/reports";
+import { type Sink, type Tally, type TallyOptions, createTally } from "@sallyport/audit-events";
 import { fail } from "@sallyport/rpc";
+import { repeat } from "@sallyport/schedule";
 import { type Logger, observe } from "@sallyport/telemetry";
 import { type Delivery, deliverPending } from "./deliver.ts";
 
@@ -65,8 +66,6 @@ export function createOutbox(options: OutboxOptions): Outbox & AsyncDisposable {
   let running: Promise<Delivery> | undefined;
   let next: Promise<Delivery> | undefined;
   let held = false;
-  let timer: NodeJS.Timeout | undefined;
-  let disposed = false;
 
   async function deliver(): Promise<Delivery> {
     try {
@@ -101,14 +100,6 @@ export function createOutbox(options: OutboxOptions): Outbox & AsyncDisposable {
     return next;
   }
 
-  function redeliver(): void {
-    deliverAll()
-      .catch(() => undefined)
-      .finally(() => {
-        if (!disposed) timer = setTimeout(redeliver, redeliveryMs).unref();
-      });
-  }
-
   // Whoever delivered them, an earlier delivery or another replica: what is gone was acknowledged.
   async function requireAcknowledged(own: Tx, { acknowledged }: Delivery): Promise<void> {
     const open = (recorded.get(own) ?? []).filter((eventId) => !acknowledged.has(eventId));
@@ -134,7 +125,8 @@ export function createOutbox(options: OutboxOptions): Outbox & AsyncDisposable {
     );
     return row ? [{ value: row.pending, labels: {} }] : [];
   });
-  redeliver();
+  // A failure is logged where it happens, whoever asked for the delivery.
+  const redelivery = repeat({ run: async () => void (await deliverAll()), everyMs: redeliveryMs });
   return {
     async record(tx, ...events) {
       await tx.query(insertEvents, valuesOf(events));
@@ -156,9 +148,8 @@ export function createOutbox(options: OutboxOptions): Outbox & AsyncDisposable {
     },
     async [Symbol.asyncDispose]() {
       await tally[Symbol.asyncDispose]();
-      disposed = true;
       observed[Symbol.dispose]();
-      clearTimeout(timer);
+      redelivery[Symbol.dispose]();
       await (next ?? running)?.catch(() => undefined);
     },
   };

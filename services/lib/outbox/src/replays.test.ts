@@ -2,7 +2,7 @@ import type { Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/app
 import { ActorKind, Outcome } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { PrincipalKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { createTally } from "@sallyport/reports";
+import { createTally } from "@sallyport/audit-events";
 import { createLogger } from "@sallyport/telemetry";
 import { expect, test } from "vitest";
 import { type Replayed, createReplayRecorder } from "./replays.ts";

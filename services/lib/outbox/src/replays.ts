@@ -1,7 +1,7 @@
 import { newEvent } from "@sallyport/proto/catalogue";
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import type { PrincipalKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { actorOf } from "@sallyport/reports";
+import { actorOf } from "@sallyport/audit-events";
 import type { Outbox } from "./outbox.ts";
 
 /**

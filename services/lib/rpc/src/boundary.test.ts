@@ -3,7 +3,7 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { type TestPki, createTestPki } from "@sallyport/test/infra";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type TestServer, goodRequest, keys, startTestServer } from "./fixture.ts";
+import { type TestServer, goodRequest, keys, startTestServer } from "./testing/servers.ts";
 import { type Failure, fail, failureOf, toConnectError } from "./index.ts";
 import { readTls } from "./tls-files.ts";
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Code, type HandlerContext } from "@connectrpc/connect";
 import { type TestPki, createTestPki } from "@sallyport/test/infra";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { type TestServer, goodRequest, keys, startTestServer } from "./fixture.ts";
+import { type TestServer, goodRequest, keys, startTestServer } from "./testing/servers.ts";
 import { type PeerConnection, inCall, peerOf, requestIdOf } from "./index.ts";
 import { beginCall, remainingMs } from "./call.ts";
 

@@ -7,7 +7,7 @@ import { KeyService } from "@sallyport/proto/gen/sallyport/identity/internal/v1/
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { type TestPki, createTestPki } from "@sallyport/test/infra";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
-import { type TestServer, goodRequest, keys, startTestServer } from "./fixture.ts";
+import { type TestServer, goodRequest, keys, startTestServer } from "./testing/servers.ts";
 import { type TlsFiles, failureOf, route, toConnectError, fail } from "./index.ts";
 import { readTls } from "./tls-files.ts";
 

@@ -11,7 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type TestPki, createTestPki } from "@sallyport/test/infra";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { goodRequest, keys } from "./fixture.ts";
+import { goodRequest, keys } from "./testing/servers.ts";
 import { type PeerConnection, connectPeer } from "./index.ts";
 
 const mebibyte = 1024 * 1024;

@@ -11,7 +11,7 @@ import {
 } from "@sallyport/test/infra";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { fail } from "./failure.ts";
-import { type TestServer, goodRequest, keys, startTestServer } from "./fixture.ts";
+import { type TestServer, goodRequest, keys, startTestServer } from "./testing/servers.ts";
 import type { PeerConnection } from "./index.ts";
 
 const caller = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

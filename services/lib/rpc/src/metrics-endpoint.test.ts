@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { connect } from "node:http2";
 import { type TestPki, createTestPki, parseMetrics, testPeers } from "@sallyport/test/infra";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { type TestServer, goodRequest, keys, startTestServer } from "./fixture.ts";
+import { type TestServer, goodRequest, keys, startTestServer } from "./testing/servers.ts";
 
 let pki: TestPki;
 let server: TestServer;

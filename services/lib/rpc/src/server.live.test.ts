@@ -7,7 +7,7 @@ import {
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { type TestPki, createTestPki } from "@sallyport/test/infra";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { goodRequest, keys, startTestServer } from "./fixture.ts";
+import { goodRequest, keys, startTestServer } from "./testing/servers.ts";
 import { checkHealth, failureOf } from "./index.ts";
 
 let pki: TestPki;

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 let child: ChildProcess;
 
 beforeEach(async () => {
-  child = fork(fileURLToPath(new URL("./stopped-process.ts", import.meta.url)));
+  child = fork(fileURLToPath(new URL("./testing/stopped-process.ts", import.meta.url)));
   await once(child, "message");
 });
 afterEach(() => void child.kill("SIGKILL"));

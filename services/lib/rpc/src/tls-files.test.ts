@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type TestPki, createTestPki } from "@sallyport/test/infra";
 import { ConnectError } from "@connectrpc/connect";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { goodRequest, keys, startTestServer } from "./fixture.ts";
+import { goodRequest, keys, startTestServer } from "./testing/servers.ts";
 import { connectPeer } from "./index.ts";
 import { readTls } from "./tls-files.ts";
 

@@ -20,7 +20,7 @@ import {
   scopeOf,
   startTestPolicy,
   testStartMs,
-} from "../../testing/policy.ts";
+} from "../testing/policy.ts";
 
 let policy: TestPolicy;
 let project: TestProject;

@@ -14,7 +14,7 @@ import {
   refusalOfRead,
   scopeOf,
   startTestPolicy,
-} from "../../testing/policy.ts";
+} from "../testing/policy.ts";
 
 const { addGrant, removeGrant, listGrantsByMachine, listGrantsBySecret } = GrantService.method;
 const { addMembership, removeMembership, listMemberships } = MembershipService.method;

@@ -15,7 +15,7 @@ import {
   scopeOf,
   startTestPolicy,
   testStartMs,
-} from "../../testing/policy.ts";
+} from "../testing/policy.ts";
 
 const { listGrantsByMachine, listGrantsBySecret, countGrants } = GrantService.method;
 const { listMembershipsByMachine } = MembershipService.method;

@@ -19,7 +19,7 @@ import {
   reasonOf,
   scopeOf,
   startTestPolicy,
-} from "../../testing/policy.ts";
+} from "../testing/policy.ts";
 
 const { NONE, LISTER, WRITER, MANAGER } = ProjectRole;
 const { addGrant, removeGrant, setGrants, listGrantsBySecret } = GrantService.method;

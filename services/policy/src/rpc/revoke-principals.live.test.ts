@@ -11,7 +11,7 @@ import {
   refusalOfRead,
   scopeOf,
   startTestPolicy,
-} from "../../testing/policy.ts";
+} from "../testing/policy.ts";
 
 const { ACTIVE, REVOKED, EXPIRED } = PrincipalStatus;
 

@@ -16,7 +16,7 @@ import {
   refusalOfRead,
   scopeOf,
   startTestPolicy,
-} from "../../testing/policy.ts";
+} from "../testing/policy.ts";
 
 let policy: TestPolicy;
 let project: TestProject;

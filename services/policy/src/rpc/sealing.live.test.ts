@@ -24,7 +24,7 @@ import {
   scopeOf,
   startTestPolicy,
   testStartMs,
-} from "../../testing/policy.ts";
+} from "../testing/policy.ts";
 
 const { setVaultSealing, getVaultSealing, setSecretSealing, listSealedSecrets } =
   SealingService.method;

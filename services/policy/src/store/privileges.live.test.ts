@@ -1,6 +1,6 @@
 import { newId } from "@sallyport/proto/ids";
 import { beforeAll, describe, expect, test } from "vitest";
-import { type TestPolicy, addTestProject, scopeOf, startTestPolicy } from "../../testing/policy.ts";
+import { type TestPolicy, addTestProject, scopeOf, startTestPolicy } from "../testing/policy.ts";
 
 let policy: TestPolicy;
 

@@ -14,7 +14,7 @@ import {
   addTestVersion,
   reasonOf,
   startTestSecrets,
-} from "../../testing/secrets.ts";
+} from "../testing/secrets.ts";
 
 let secrets: TestSecrets;
 let owner: SigningUser;

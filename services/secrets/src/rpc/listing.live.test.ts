@@ -17,7 +17,7 @@ import {
   newDeveloper,
   reasonOf,
   startTestSecrets,
-} from "../../testing/secrets.ts";
+} from "../testing/secrets.ts";
 
 const { listSecrets, batchGetSecrets, listVersions, getSecret } = SecretService.method;
 const { listProjects } = ProjectService.method;

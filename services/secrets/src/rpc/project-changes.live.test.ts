@@ -5,8 +5,8 @@ import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/projec
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { type SigningUser, newUser } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { faults, mend } from "../../testing/faults.ts";
-import { resetPeers } from "../../testing/memory-peers.ts";
+import { faults, mend } from "../testing/faults.ts";
+import { resetPeers } from "../testing/memory-peers.ts";
 import {
   type TestSecrets,
   actionsOf,
@@ -16,7 +16,7 @@ import {
   deleteTestSecret,
   reasonOf,
   startTestSecrets,
-} from "../../testing/secrets.ts";
+} from "../testing/secrets.ts";
 
 const { getProject, listProjects, deleteProject, restoreProject } = ProjectService.method;
 const { listSecrets, restoreSecret } = SecretService.method;

@@ -4,9 +4,9 @@ import { newEvent } from "@sallyport/proto/catalogue";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { DeleteProjectRequest } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { fail } from "@sallyport/rpc";
-import { holdProject, markDeleted, markRestored } from "../store/liveness.ts";
+import { holdProject, markDeleted, markRestored } from "../store/resources.ts";
 import type { StoredProject } from "../store/projects.ts";
-import { orNameTaken } from "./names.ts";
+import { orNameTaken } from "./name-conflicts.ts";
 import { type PublicParts, callerOf, recordOf } from "./records.ts";
 import { requireRole } from "./rights.ts";
 

@@ -9,7 +9,7 @@ import {
   addTestProject,
   reasonOf,
   startTestSecrets,
-} from "../../testing/secrets.ts";
+} from "../testing/secrets.ts";
 
 const { createProject, getProject, listProjects } = ProjectService.method;
 

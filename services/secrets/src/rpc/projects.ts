@@ -13,8 +13,8 @@ import {
   findProject,
   listProjects,
 } from "../store/projects.ts";
-import { scopeOf, shownProject } from "./descriptions.ts";
-import { nameTaken, orNameTaken } from "./names.ts";
+import { scopeOf, shownProject } from "./views.ts";
+import { nameTaken, orNameTaken } from "./name-conflicts.ts";
 import { deleteProject, restoreProject } from "./project-changes.ts";
 import { type PublicParts, callerOf, recordOf } from "./records.ts";
 import { hiddenProjectIds, requireRole } from "./rights.ts";

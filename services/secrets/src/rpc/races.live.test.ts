@@ -6,7 +6,7 @@ import { openDatabase } from "@sallyport/postgres";
 import { failureOf } from "@sallyport/rpc";
 import { type SigningUser, newUser } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { resetPeers } from "../../testing/memory-peers.ts";
+import { resetPeers } from "../testing/memory-peers.ts";
 import {
   type TestSecrets,
   addTestProject,
@@ -16,7 +16,7 @@ import {
   reasonOf,
   startTestSecrets,
   newSecretRequest,
-} from "../../testing/secrets.ts";
+} from "../testing/secrets.ts";
 
 const { createSecret, getSecret, listSecrets, listVersions, restoreSecret } = SecretService.method;
 const { deleteProject, restoreProject } = ProjectService.method;

@@ -6,7 +6,7 @@ import { newId } from "@sallyport/proto/ids";
 import { fail, toRefusal } from "@sallyport/rpc";
 import { type SigningUser, newMachine, newUser } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { resetPeers } from "../../testing/memory-peers.ts";
+import { resetPeers } from "../testing/memory-peers.ts";
 import {
   type TestSecrets,
   addTestProject,
@@ -15,7 +15,7 @@ import {
   deleteTestSecret,
   reasonOf,
   startTestSecrets,
-} from "../../testing/secrets.ts";
+} from "../testing/secrets.ts";
 
 const { listReadableSecrets } = ReadService.method;
 

@@ -5,7 +5,7 @@ import type { Tx } from "@sallyport/postgres";
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { fail } from "@sallyport/rpc";
-import type { Liveness } from "../liveness.ts";
+import type { Liveness } from "../directory-sync.ts";
 import type { Peers } from "../peers.ts";
 
 /** What the public methods of secrets need; the clock is in milliseconds. */

@@ -7,7 +7,7 @@ import { newId } from "@sallyport/proto/ids";
 import { failureOf } from "@sallyport/rpc";
 import { type SigningUser, newUser } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { resetPeers, roleKey } from "../../testing/memory-peers.ts";
+import { resetPeers, roleKey } from "../testing/memory-peers.ts";
 import {
   type TestSecrets,
   addTestProject,
@@ -18,7 +18,7 @@ import {
   newSecretRequest,
   sealedValue,
   startTestSecrets,
-} from "../../testing/secrets.ts";
+} from "../testing/secrets.ts";
 
 const { NONE, LISTER, WRITER, MANAGER } = ProjectRole;
 const { method: projects } = ProjectService;

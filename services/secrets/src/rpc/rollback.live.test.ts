@@ -6,7 +6,7 @@ import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_
 import { failureOf } from "@sallyport/rpc";
 import { type SigningUser, newUser } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { resetPeers } from "../../testing/memory-peers.ts";
+import { resetPeers } from "../testing/memory-peers.ts";
 import {
   type TestSecrets,
   addTestProject,
@@ -16,7 +16,7 @@ import {
   newDeveloper,
   reasonOf,
   startTestSecrets,
-} from "../../testing/secrets.ts";
+} from "../testing/secrets.ts";
 
 const { getSecret, listVersions, restoreSecret, rollbackSecret } = SecretService.method;
 

@@ -8,7 +8,7 @@ import type { CurrentProjectKey } from "../store/projects.ts";
 import { type StoredSecret, advanceVersion } from "../store/secrets.ts";
 import { type SealedVersion, findVersion, addVersion as storeVersion } from "../store/versions.ts";
 import { type PublicParts, callerOf, recordOf } from "./records.ts";
-import { requireSecret } from "./required.ts";
+import { requireSecret } from "./require-secret.ts";
 import { requireRole } from "./rights.ts";
 import { conflict, requireKey, requireSameRequest } from "./writes.ts";
 

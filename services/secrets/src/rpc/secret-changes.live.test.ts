@@ -7,8 +7,8 @@ import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_
 import { newId } from "@sallyport/proto/ids";
 import { type SigningUser, newUser } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { faults, mend } from "../../testing/faults.ts";
-import { resetPeers } from "../../testing/memory-peers.ts";
+import { faults, mend } from "../testing/faults.ts";
+import { resetPeers } from "../testing/memory-peers.ts";
 import {
   type TestSecrets,
   actionsOf,
@@ -21,7 +21,7 @@ import {
   reasonOf,
   startTestSecrets,
   newSecretRequest,
-} from "../../testing/secrets.ts";
+} from "../testing/secrets.ts";
 
 const {
   createSecret,

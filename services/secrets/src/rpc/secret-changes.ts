@@ -4,12 +4,12 @@ import { newEvent } from "@sallyport/proto/catalogue";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { UpdateSecretRequest } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { fail } from "@sallyport/rpc";
-import { holdSecret, markDeleted, markRestored } from "../store/liveness.ts";
+import { holdSecret, markDeleted, markRestored } from "../store/resources.ts";
 import { keepProject } from "../store/projects.ts";
 import { type StoredSecret, changeNote } from "../store/secrets.ts";
-import { orNameTaken } from "./names.ts";
+import { orNameTaken } from "./name-conflicts.ts";
 import { type PublicParts, callerOf, recordOf } from "./records.ts";
-import { requireSecret } from "./required.ts";
+import { requireSecret } from "./require-secret.ts";
 import { requireRole } from "./rights.ts";
 
 /**

@@ -16,7 +16,7 @@ import {
   sealedValue,
   startTestSecrets,
   newSecretRequest,
-} from "../../testing/secrets.ts";
+} from "../testing/secrets.ts";
 
 const { createSecret, getSecret, listSecrets, addVersion, listVersions } = SecretService.method;
 

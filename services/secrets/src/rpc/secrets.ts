@@ -14,7 +14,7 @@ import {
   listSecrets,
 } from "../store/secrets.ts";
 import { listVersions } from "../store/versions.ts";
-import { scopeOf, shownSecret, shownVersion } from "./descriptions.ts";
+import { scopeOf, shownSecret, shownVersion } from "./views.ts";
 import { type PublicParts, callerOf } from "./records.ts";
 import { requireRole, shownSecretIds } from "./rights.ts";
 import { rollbackSecret } from "./rollback.ts";

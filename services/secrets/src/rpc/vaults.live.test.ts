@@ -21,7 +21,7 @@ import {
   sealedValue,
   startTestSecrets,
   newSecretRequest,
-} from "../../testing/secrets.ts";
+} from "../testing/secrets.ts";
 import { failureOf } from "@sallyport/rpc";
 
 /** Things of one vault, living and deleted, whose ids a stranger got to know. */

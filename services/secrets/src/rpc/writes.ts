@@ -19,9 +19,9 @@ import {
   findSecret,
 } from "../store/secrets.ts";
 import { addVersion as storeVersion } from "../store/versions.ts";
-import { nameTaken, orNameTaken } from "./names.ts";
+import { nameTaken, orNameTaken } from "./name-conflicts.ts";
 import { type PublicParts, callerOf, recordOf } from "./records.ts";
-import { requireSecret } from "./required.ts";
+import { requireSecret } from "./require-secret.ts";
 import { requireRole } from "./rights.ts";
 
 type Sealed = Pick<SealResponse, "envelope" | "kind" | "fieldNames"> & {

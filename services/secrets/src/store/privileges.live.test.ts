@@ -9,7 +9,7 @@ import {
   addTestSecret,
   deleteTestSecret,
   startTestSecrets,
-} from "../../testing/secrets.ts";
+} from "../testing/secrets.ts";
 
 let secrets: TestSecrets;
 let serving: Database;

@@ -1,5 +1,5 @@
 import type { Tx } from "@sallyport/postgres";
-import type { Resource } from "./liveness.ts";
+import type { Resource } from "./resources.ts";
 
 /** A deleted project or secret whose time is over; projectId is its own for a project. */
 export type Due = Resource & { readonly projectId: string; readonly name: string };

@@ -1,4 +1,4 @@
-import { untilStopped } from "./stopped.ts";
+import { untilStopped } from "../stopped.ts";
 
 // Run by stopped.test.ts: exits with 7 when it was asked to stop.
 const stopped = untilStopped();

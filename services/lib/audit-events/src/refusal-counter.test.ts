@@ -4,7 +4,7 @@ import type { Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/app
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { createLogger } from "@sallyport/telemetry";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { type Refusal, type Tally, type TallyOptions, createTally } from "./tally.ts";
+import { type Refusal, type Tally, type TallyOptions, createTally } from "./refusal-counter.ts";
 
 const minute = 60_000;
 let recorded: Event[];

@@ -8,8 +8,8 @@ import type { Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/app
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { createLogger } from "@sallyport/telemetry";
 import { afterAll, expect, test, vi } from "vitest";
-import type { Sink } from "./sink.ts";
-import { type Start, reportStart, startedEvent } from "./started.ts";
+import type { Sink } from "./event-sink.ts";
+import { type Start, reportStart, startedEvent } from "./process-started.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "sallyport-started-"));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));

@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { setTimeout as sleep } from "node:timers/promises";
 import { type Emitter, type EventFields, newEvent } from "@sallyport/proto/catalogue";
 import type { Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
+import { done, repeat } from "@sallyport/schedule";
 import type { Logger } from "@sallyport/telemetry";
-import type { Sink } from "./sink.ts";
+import type { Sink } from "./event-sink.ts";
 
 type Detail = NonNullable<EventFields<"process.started">["detail"]>;
 
@@ -71,25 +71,20 @@ export function reportStart(
   logger: Pick<Logger, "info" | "warn">,
   retryMs = 1_000,
 ): Disposable {
-  const stopped = new AbortController();
   const event = startedEvent(start);
-  async function report(): Promise<void> {
-    for (let attempt = 1; !stopped.signal.aborted; attempt += 1) {
-      try {
-        await sink([event]);
-        if (attempt > 1) logger.info("the start is on record");
-        return;
-      } catch (error) {
-        if (attempt === 1 && !stopped.signal.aborted)
-          logger.warn({ err: error }, "the start is not on record yet");
-        await sleep(retryMs, undefined, { signal: stopped.signal, ref: false }).catch(
-          () => undefined,
-        );
-      }
-    }
-  }
-  void report();
-  return { [Symbol.dispose]: () => stopped.abort() };
+  const { [Symbol.dispose]: stop } = repeat({
+    async run() {
+      await sink([event]);
+      return done;
+    },
+    everyMs: retryMs,
+    log: {
+      logger,
+      failed: "the start is not on record yet",
+      recovered: "the start is on record",
+    },
+  });
+  return { [Symbol.dispose]: stop };
 }
 
 function versionOf(manifest: URL): string {

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { type Buckets, createBuckets } from "./buckets.ts";
+import { type Buckets, createBuckets } from "./token-buckets.ts";
 
 let nowMs: number;
 let buckets: Buckets;

@@ -1,5 +1,5 @@
 import type { Tx } from "@sallyport/postgres";
-import type { Resource } from "./liveness.ts";
+import type { Resource } from "./resources.ts";
 
 /** Notes that policy may believe the opposite of what is stored about a project or secret. */
 export async function addUnsettled(db: Tx, { id, vaultId }: Resource): Promise<void> {

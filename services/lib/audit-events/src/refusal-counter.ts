@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
+import { repeat } from "@sallyport/schedule";
 import type { Logger } from "@sallyport/telemetry";
-import type { Sink } from "./sink.ts";
+import type { Sink } from "./event-sink.ts";
 
 /** One refusal, and what it is counted with. */
 export type Refusal = {
@@ -135,7 +136,7 @@ export function createTally(
     if (!known) await send([record(1)]);
   }
 
-  const timer = setInterval(() => void endWindow(), windowMs).unref();
+  const windows = repeat({ run: endWindow, everyMs: windowMs, delayed: true });
   return {
     async note({ group, kind, rest, record, restRecord }) {
       const places = groups.get(group) ?? {
@@ -148,7 +149,7 @@ export function createTally(
       return add(places.rest, rest, restRecord);
     },
     async [Symbol.asyncDispose]() {
-      clearInterval(timer);
+      windows[Symbol.dispose]();
       await endWindow();
       clearTimeout(retry);
       if (unsent.length > 0) logger.error({ records: unsent.length }, "refusals were not recorded");

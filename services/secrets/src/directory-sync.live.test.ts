@@ -2,7 +2,7 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { type SigningUser, newUser } from "@sallyport/test/infra";
 import { beforeAll, beforeEach, expect, test } from "vitest";
-import { resetPeers } from "../testing/memory-peers.ts";
+import { resetPeers } from "./testing/memory-peers.ts";
 import {
   type TestSecrets,
   addTestProject,
@@ -10,9 +10,9 @@ import {
   deleteTestSecret,
   reasonOf,
   startTestSecrets,
-} from "../testing/secrets.ts";
-import type { Resource } from "./store/liveness.ts";
-import { addUnsettled, listUnsettled } from "./store/unsettled.ts";
+} from "./testing/secrets.ts";
+import type { Resource } from "./store/resources.ts";
+import { addUnsettled, listUnsettled } from "./store/pending-sync.ts";
 
 let secrets: TestSecrets;
 let owner: SigningUser;

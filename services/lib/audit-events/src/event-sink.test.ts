@@ -10,7 +10,7 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { fail, toConnectError } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
 import { expect, test } from "vitest";
-import { auditSink } from "./sink.ts";
+import { auditSink } from "./event-sink.ts";
 
 const { COMMITTED, CONFLICT, REFUSED, HELD_BACK, UNSPECIFIED } = AppendStatus;
 

@@ -2,13 +2,13 @@ import type { Database, Tx } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { failureOf } from "@sallyport/rpc";
 import type { Peers } from "./peers.ts";
-import { type Resource, hold, kindOf } from "./store/liveness.ts";
+import { type Resource, hold, kindOf } from "./store/resources.ts";
 import {
   addUnsettled,
   listUnsettled,
   postponeUnsettled,
   removeUnsettled,
-} from "./store/unsettled.ts";
+} from "./store/pending-sync.ts";
 
 /** What keeping policy up to date needs. */
 export type LivenessParts = {

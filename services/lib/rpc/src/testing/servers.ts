@@ -2,8 +2,8 @@ import type { Client, Transport } from "@connectrpc/connect";
 import { createClient } from "@connectrpc/connect";
 import { KeyService } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
 import { createLogger } from "@sallyport/telemetry";
-import type { Callers, PeerConnection, ServeOptions, TlsFiles } from "./index.ts";
-import { connectPeer, route, serve } from "./index.ts";
+import type { Callers, PeerConnection, ServeOptions, TlsFiles } from "../index.ts";
+import { connectPeer, route, serve } from "../index.ts";
 
 /** Where test certificates come from. */
 export type Pki = { readonly trustDomain: string; tls(peer: string): TlsFiles };

@@ -1,3 +1,11 @@
+/**
+ * Token buckets: rate limits by name, such as a source address or a principal.
+ *
+ * It exists so that every rate limit of a process is kept the same way, in memory that is bounded
+ * whoever makes up names. It must never be driven by a wall clock: the clock that a caller gives is
+ * monotonic.
+ */
+
 /** A token bucket: so many tokens a second on average, so many at once. */
 export type Rate = { readonly perSecond: number; readonly burst: number };
 

@@ -23,10 +23,10 @@ import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/projec
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { fail, failureOf, fromRefusal } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
-import { createLiveness } from "../src/liveness.ts";
-import { createPeers } from "../src/peers.ts";
-import { createPurge } from "../src/purge.ts";
-import { secretsRoutes } from "../src/server.ts";
+import { createLiveness } from "../directory-sync.ts";
+import { createPeers } from "../peers.ts";
+import { createPurge } from "../purge.ts";
+import { secretsRoutes } from "../server.ts";
 import { createMemoryPeers, inMemory, roleKey } from "./memory-peers.ts";
 import {
   type SigningUser,
@@ -47,7 +47,7 @@ export type TestSecrets = Awaited<ReturnType<typeof startTestSecrets>>;
 /** Makes a database and serves secrets on it; disposing drops it. */
 export async function startTestSecrets() {
   const urls = await createServiceDatabase("secrets");
-  await migrate({ url: urls.ownerUrl, folder: new URL("../migrations", import.meta.url) });
+  await migrate({ url: urls.ownerUrl, folder: new URL("../../migrations", import.meta.url) });
   const time = { nowMs: testStartMs };
   const clock = () => time.nowMs;
   const reads = openDatabase({ url: urls.servingUrl, applicationName: "test-secrets" });

@@ -27,7 +27,7 @@ import {
 import { newId } from "@sallyport/proto/ids";
 import { failureOf, fromRefusal } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
-import { policyRoutes } from "../src/server.ts";
+import { policyRoutes } from "../server.ts";
 import { createMemoryAudit, inMemory } from "./memory-peers.ts";
 import {
   type ServiceTestDatabase,
@@ -55,7 +55,7 @@ export type TestPolicy = Awaited<ReturnType<typeof startTestPolicy>>;
  */
 export async function startTestPolicy(given?: ServiceTestDatabase) {
   const urls = given ?? (await createServiceDatabase("policy"));
-  await migrate({ url: urls.ownerUrl, folder: new URL("../migrations", import.meta.url) });
+  await migrate({ url: urls.ownerUrl, folder: new URL("../../migrations", import.meta.url) });
   // The limits on what is recorded go by a clock of their own.
   const time = { nowMs: testStartMs, steadyMs: 0 };
   const clock = () => time.nowMs;
