@@ -11,8 +11,8 @@ import {
   actorOf,
   auditSink,
   createTally,
-  sourceUnitOf,
 } from "@sallyport/audit-events";
+import { sourceUnitOf } from "@sallyport/proto/address";
 import type { Logger } from "@sallyport/telemetry";
 import { publicFailureOf } from "../errors/public-errors.ts";
 import { countRefusal } from "../observability/metrics.ts";

@@ -1,12 +1,11 @@
 import type { Http2SecureServer } from "node:http2";
 import type { Socket } from "node:net";
-import { sourceUnitOf } from "@sallyport/audit-events";
+import { plainAddress, rangesHave, sourceUnitOf } from "@sallyport/proto/address";
 import type { Buckets } from "@sallyport/rate-limit";
 import type { Logger } from "@sallyport/telemetry";
 import { countLimit } from "../observability/metrics.ts";
 import { createShares } from "../limits/address-shares.ts";
 import { nameOf } from "./sockets.ts";
-import { rangesHave } from "./proxies.ts";
 import { receiveProxyHeader } from "./receive-header.ts";
 
 /** Which connections are taken. */
@@ -107,10 +106,4 @@ function createSources({ perAddress, opened }: Pick<ConnectionOptions, "perAddre
       return true;
     },
   };
-}
-
-// An IPv4 address that reached us over IPv6 is the IPv4 address; the zone of a link is no part of
-// an address.
-function plainAddress(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.)/, "").replace(/%.*$/, "");
 }

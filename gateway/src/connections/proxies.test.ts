@@ -1,6 +1,7 @@
 import { ConfigError, readSettings } from "@sallyport/config";
 import { expect, test } from "vitest";
-import { addressRanges, rangesHave } from "./proxies.ts";
+import { rangesHave } from "@sallyport/proto/address";
+import { addressRanges } from "./proxies.ts";
 
 const variable = "SALLYPORT_X";
 const read = (value?: string) =>

@@ -1,4 +1,4 @@
-import { networkOf, sourceUnitOf } from "@sallyport/audit-events";
+import { sourceNetworkOf, sourceUnitOf } from "@sallyport/proto/address";
 import { createCounts } from "./counts.ts";
 
 /** Something that addresses hold, each up to its share. */
@@ -23,7 +23,7 @@ export function createShares(perAddress: number): Shares {
   let taken = 0;
   const isFree = (unit: string): boolean =>
     held.of(unit) < perAddress &&
-    held.of(networkOf(unit)) < perAddress * networkShare &&
+    held.of(sourceNetworkOf(unit)) < perAddress * networkShare &&
     taken < perAddress * addressShares;
   return {
     taken: () => taken,
@@ -32,7 +32,7 @@ export function createShares(perAddress: number): Shares {
       if (!isFree(unit)) return undefined;
       const count = (by: number): void => {
         taken += by;
-        for (const key of [unit, networkOf(unit)]) held.add(key, by);
+        for (const key of [unit, sourceNetworkOf(unit)]) held.add(key, by);
       };
       count(1);
       return () => count(-1);

@@ -1,5 +1,5 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { networkOf } from "@sallyport/audit-events";
+import { sourceNetworkOf } from "@sallyport/proto/address";
 import { Failure } from "@sallyport/rpc";
 import type { Logger } from "@sallyport/telemetry";
 import { type AdaptiveBound, type Bounds, createAdaptiveBound } from "./adaptive-limit.ts";
@@ -102,7 +102,7 @@ function openPlace(
   methods: string,
   address: string,
 ): Place {
-  const network = networkOf(address);
+  const network = sourceNetworkOf(address);
   let isTaken = false;
   let principal: string | undefined;
   let sinceMs = 0;

@@ -1,5 +1,5 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { networkOf } from "@sallyport/audit-events";
+import { sourceNetworkOf } from "@sallyport/proto/address";
 import { Failure } from "@sallyport/rpc";
 import { createCounts } from "./counts.ts";
 import { countLimit } from "../observability/metrics.ts";
@@ -46,7 +46,7 @@ export function createContentMemory(bytes = defaultBytes): ContentMemory {
     bytes,
     used: () => used,
     open(address) {
-      const network = networkOf(address);
+      const network = sourceNetworkOf(address);
       let taken = 0;
       let refusedBy: MemoryLimit | undefined;
       const change = (by: number): void => {

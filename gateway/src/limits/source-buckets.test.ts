@@ -1,4 +1,4 @@
-import { sourceUnitOf } from "@sallyport/audit-events";
+import { sourceUnitOf } from "@sallyport/proto/address";
 import { beforeEach, expect, test } from "vitest";
 import { type SourceBuckets, createSourceBuckets } from "./source-buckets.ts";
 

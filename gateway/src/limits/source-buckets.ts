@@ -1,4 +1,4 @@
-import { networkOf } from "@sallyport/audit-events";
+import { sourceNetworkOf } from "@sallyport/proto/address";
 import { type Buckets, type Rate, createBuckets } from "@sallyport/rate-limit";
 
 /** Token buckets of source addresses, which are named as `sourceUnitOf` gives them. */
@@ -21,7 +21,7 @@ export function createSourceBuckets(rate: Rate, clock: () => number): SourceBuck
   );
   return {
     take(unit, count = 1) {
-      const network = networkOf(unit);
+      const network = sourceNetworkOf(unit);
       // All of both or none: what is refused by one costs nothing of the other.
       const waitMs = Math.max(units.waitMs(unit, count), networks.waitMs(network, count));
       if (waitMs > 0) return waitMs;
@@ -31,7 +31,7 @@ export function createSourceBuckets(rate: Rate, clock: () => number): SourceBuck
     },
     giveBack(unit) {
       units.giveBack(unit);
-      networks.giveBack(networkOf(unit));
+      networks.giveBack(sourceNetworkOf(unit));
     },
     size: () => units.size(),
     capacity: units.capacity,

@@ -4,7 +4,7 @@ import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/conne
 import { universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { newId } from "@sallyport/proto/ids";
 import { contentTypeOf } from "@sallyport/proto/signing";
-import { sourceUnitOf } from "@sallyport/audit-events";
+import { sourceUnitOf } from "@sallyport/proto/address";
 import type { Buckets } from "@sallyport/rate-limit";
 import { spansOf } from "@sallyport/rpc";
 import { inCallersTrace, inSpan, traceparentHeader } from "@sallyport/telemetry";

@@ -9,7 +9,7 @@ import {
   SignedRequestSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { contentDigest } from "@sallyport/proto/signing";
-import { sourceUnitOf } from "@sallyport/audit-events";
+import { sourceUnitOf } from "@sallyport/proto/address";
 import type { Buckets } from "@sallyport/rate-limit";
 import { Failure, fail } from "@sallyport/rpc";
 import type { Rates } from "../limits/rates.ts";

@@ -3,7 +3,7 @@ import type { Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/app
 import type { Severity } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { type Peer, fail } from "@sallyport/rpc";
-import { isAddress } from "./source.ts";
+import { isAddress } from "@sallyport/proto/address";
 
 /**
  * The action of which a decision and a signed request allow one record for each secret (LOG.md §3).

@@ -4,7 +4,7 @@ import type { Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/app
 import type { Record as AuditRecord } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import type { Known, Placed } from "../place.ts";
 import { canonicalBytes } from "../record.ts";
-import { comparable } from "../source.ts";
+import { plainAddress } from "@sallyport/proto/address";
 import { storedOf } from "./refused.ts";
 
 type Query = Pick<Session, "query">;
@@ -134,7 +134,7 @@ const columns: readonly Column[] = [
   column("machine_id", "text", ({ machineId }) => machineId),
   column("subject_id", "text", ({ subjectId }) => subjectId),
   column("source_ip", "text", ({ sourceIp }) => sourceIp),
-  column("source", "inet", ({ sourceIp }) => (sourceIp === "" ? null : comparable(sourceIp))),
+  column("source", "inet", ({ sourceIp }) => (sourceIp === "" ? null : plainAddress(sourceIp))),
   column("request_digest", "bytea", ({ requestDigest }) => Buffer.from(requestDigest)),
   column("decision_id", "text", ({ decisionId }) => decisionId),
   column("policy_version", "bigint", ({ policyVersion }) => policyVersion),

@@ -2,7 +2,7 @@ import type { ForwardContext } from "@sallyport/forward";
 import type { Outbox } from "@sallyport/outbox";
 import { newEvent } from "@sallyport/proto/catalogue";
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
-import { sourceUnitOf } from "@sallyport/audit-events";
+import { sourceUnitOf } from "@sallyport/proto/address";
 import type { Verdict } from "../enroll/judge.ts";
 import { originOf, reasonText } from "../audit-fields.ts";
 

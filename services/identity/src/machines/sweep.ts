@@ -101,7 +101,6 @@ export function startSweeping(
     log: {
       logger,
       failed: "expired machines wait for the next sweep",
-      recovered: "sweeps of expired machines work again",
     },
   });
 }

@@ -9,6 +9,5 @@
 export { actorOf } from "./actor.ts";
 export { type Append, type Appended, type RefusedEvent, appendEvents } from "./append.ts";
 export { type Sink, auditSink } from "./event-sink.ts";
-export { networkOf, sourceUnitOf } from "./source-unit.ts";
 export { type Start, reportStart } from "./process-started.ts";
 export { type Refusal, type Tally, type TallyOptions, createTally } from "./refusal-counter.ts";

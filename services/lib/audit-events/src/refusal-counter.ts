@@ -1,6 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
-import { repeat } from "@sallyport/schedule";
 import type { Logger } from "@sallyport/telemetry";
 import type { Sink } from "./event-sink.ts";
 
@@ -136,7 +135,8 @@ export function createTally(
     if (!known) await send([record(1)]);
   }
 
-  const windows = repeat({ run: endWindow, everyMs: windowMs, delayed: true });
+  // Not repeat(): a window must end in time also while the sink is slow.
+  const timer = setInterval(() => void endWindow(), windowMs).unref();
   return {
     async note({ group, kind, rest, record, restRecord }) {
       const places = groups.get(group) ?? {
@@ -149,7 +149,7 @@ export function createTally(
       return add(places.rest, rest, restRecord);
     },
     async [Symbol.asyncDispose]() {
-      windows[Symbol.dispose]();
+      clearInterval(timer);
       await endWindow();
       clearTimeout(retry);
       if (unsent.length > 0) logger.error({ records: unsent.length }, "refusals were not recorded");

@@ -30,7 +30,7 @@ export type RepeatOptions = {
   readonly log?: {
     readonly logger: Pick<Logger, "info" | "warn">;
     readonly failed: string;
-    readonly recovered: string;
+    readonly recovered?: string;
   };
   /** A number from 0 to below 1; Math.random unless a test gives another. */
   readonly random?: () => number;
@@ -54,7 +54,7 @@ export function repeat(options: RepeatOptions): Repeated {
   async function runOnce(): Promise<void> {
     try {
       const result = await run(signal);
-      if (failures > 0) log?.logger.info(log.recovered);
+      if (failures > 0 && log?.recovered) log.logger.info(log.recovered);
       failures = 0;
       if (result === done) return;
     } catch (error) {

@@ -1,4 +1,5 @@
-import { BlockList, isIP } from "node:net";
+import { isIP } from "node:net";
+import { rangesHave } from "@sallyport/proto/address";
 import { SallyportError } from "../../core/sallyport-error.ts";
 
 /** A proxy that opens tunnels with HTTP CONNECT. */
@@ -69,11 +70,10 @@ type Target = { readonly host: string; readonly port: string };
 
 function covers(entry: string, { host, port }: Target): boolean {
   if (entry === "*") return true;
-  if (entry.includes("/")) return isIP(host) !== 0 && isInRange(entry, host);
+  if (entry.includes("/")) return rangesHave([entry])(host);
   const { name, onlyPort } = splitPort(entry);
   if (name === "" || (onlyPort !== undefined && onlyPort !== port)) return false;
-  if (isIP(host) !== 0)
-    return isIP(name) !== 0 && isInRange(`${name}/${isIP(name) === 4 ? 32 : 128}`, host);
+  if (isIP(host) !== 0) return rangesHave([name])(host);
   const below = name.replace(/^\*?\./, "");
   return (host === name && below === name) || host.endsWith(`.${below}`);
 }
@@ -85,17 +85,6 @@ function splitPort(entry: string): {
   if (isIP(entry) === 6) return { name: entry, onlyPort: undefined };
   const [, name = "", onlyPort] = /^(\[.*\]|[^:]*)(?::(\d+))?$/.exec(entry) ?? [];
   return { name: bare(name), onlyPort };
-}
-
-function isInRange(range: string, address: string): boolean {
-  const [network = "", bits = ""] = range.split("/");
-  const family = isIP(network);
-  const most = family === 4 ? 32 : 128;
-  if (family === 0 || family !== isIP(address) || !/^\d{1,3}$/.test(bits) || Number(bits) > most)
-    return false;
-  const list = new BlockList();
-  list.addSubnet(network, Number(bits), family === 4 ? "ipv4" : "ipv6");
-  return list.check(address, family === 4 ? "ipv4" : "ipv6");
 }
 
 function bare(host: string): string {
