@@ -27,8 +27,8 @@ const keysOf: ReadonlyMap<string, (message: never) => GivenKeys> = new Map([
   keysIn(AddVersionRequestSchema, ({ value }) => ({
     "value.encapsulated_key": ["x25519", value?.encapsulatedKey],
   })),
-  keysIn(EnrollRequestSchema, ({ tokenPublicKey, machinePublicKey }) => ({
-    token_public_key: ["ed25519", tokenPublicKey],
+  keysIn(EnrollRequestSchema, ({ admission, machinePublicKey }) => ({
+    "token.public_key": ["ed25519", admission.value?.publicKey],
     machine_public_key: ["ed25519", machinePublicKey],
   })),
   keysIn(RedeemLoginCodeRequestSchema, ({ codePublicKey, devicePublicKey }) => ({

@@ -53,9 +53,10 @@ function refused(session: ClientHttp2Session, known: boolean) {
   const { publicKey, proof } = proveToken("enr", vaultId, newSeed(), signer.publicKey);
   const request = create(EnrollRequestSchema, {
     vaultId,
-    tokenId: known ? id : newId("tok"),
-    tokenPublicKey: publicKey,
-    tokenProof: proof,
+    admission: {
+      case: "token",
+      value: { tokenId: known ? id : newId("tok"), publicKey, proof },
+    },
     machinePublicKey: signer.publicKey,
     hostname: "flood",
   });

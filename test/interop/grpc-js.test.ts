@@ -66,9 +66,7 @@ test("@grpc/grpc-js enrolls and reads with its own calls", async () => {
   const stranger = open(seed);
   const enrollment = {
     vaultId: token.vaultId,
-    tokenId: token.id,
-    tokenPublicKey: publicKey,
-    tokenProof: proof,
+    admission: { case: "token", value: { tokenId: token.id, publicKey, proof } } as const,
     machinePublicKey,
     hostname: "grpc-js",
   };

@@ -48,7 +48,7 @@ raw_public "$work/token.pem" >"$work/token.pub"
 { printf 'sallyport-enroll-v1\000%s' "$vault_id"; cat "$work/token.pub" "$work/machine.pub"; } >"$work/statement"
 proof=$(openssl pkeyutl -sign -rawin -inkey "$work/token.pem" -in "$work/statement" | b64)
 
-printf '{"vaultId":"%s","tokenId":"%s","tokenPublicKey":"%s","tokenProof":"%s","machinePublicKey":"%s","hostname":"shell","machineName":"shell-runner"}' \
+printf '{"vaultId":"%s","token":{"tokenId":"%s","publicKey":"%s","proof":"%s"},"machinePublicKey":"%s","hostname":"shell","machineName":"shell-runner"}' \
   "$vault_id" "$token_id" "$(b64 <"$work/token.pub")" "$proof" "$(b64 <"$work/machine.pub")" >"$work/body"
 call "$work/machine.pem" "key:$(b64url <"$work/machine.pub")" sallyport.identity.v1.EnrollmentService/Enroll
 machine_id=$(field machineId)

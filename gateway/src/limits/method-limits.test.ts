@@ -100,9 +100,10 @@ describe("the largest valid request is within its bound", () => {
   test.each([
     largest(EnrollmentService.method.enroll, {
       vaultId: newId("vlt"),
-      tokenId: newId("tok"),
-      tokenPublicKey: bytes(32),
-      tokenProof: bytes(64),
+      admission: {
+        case: "token",
+        value: { tokenId: newId("tok"), publicKey: bytes(32), proof: bytes(64) },
+      },
       machinePublicKey: bytes(32),
       hostname: text(253),
       machineName: names.machine,

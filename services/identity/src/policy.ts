@@ -10,7 +10,7 @@ import {
 import { ProjectRole } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { type Failure, fail, failureOf } from "@sallyport/rpc";
 import type { Machine } from "./machines/store.ts";
-import type { Token } from "./tokens/store.ts";
+import type { Scope } from "./enroll/admission.ts";
 
 /** What identity asks of policy. */
 export type PolicyScope = Pick<
@@ -80,13 +80,13 @@ export async function keepAllOut(
 }
 
 /**
- * Gives a machine its token's scope; repeating it changes nothing. Throws Failure
+ * Gives a machine its scope; repeating it changes nothing. Throws Failure
  * DEPENDENCY_UNAVAILABLE.
  */
 export async function applyScope(
   policy: Pick<PolicyScope, "applyScope">,
-  { vaultId, machineId, expiresAt }: Machine,
-  { projectIds, secretIds, createdBy, tokenId, anyVersion }: Token,
+  { vaultId, machineId, tokenId, expiresAt }: Machine,
+  { projectIds, secretIds, createdBy, anyVersion }: Scope,
   createdByRole: Role,
 ): Promise<void> {
   const expiry = timestampFromDate(expiresAt);
@@ -98,7 +98,7 @@ export async function applyScope(
       secretIds,
       createdBy,
       createdByRole,
-      tokenId,
+      tokenId: tokenId ?? "",
       anyVersion,
       expiresAt: expiry,
     });

@@ -9,9 +9,9 @@ import { type Rate, createBuckets } from "@sallyport/rate-limit";
 import { createHolderReports } from "./admission/holder-reports.ts";
 import type { PolicyScope } from "./policy.ts";
 import { createLoginCodeMakers } from "./login-codes/create.ts";
-import { createCreateToken } from "./tokens/create.ts";
-import { createCreateVault } from "./vaults/create.ts";
-import { createEnroll } from "./enroll/handler.ts";
+import { createTokenHandler } from "./tokens/create.ts";
+import { createVaultHandler } from "./vaults/create.ts";
+import { createEnrollHandler } from "./enroll/handler.ts";
 import { createGetVault } from "./vaults/get.ts";
 import { createLoginCodeHandlers } from "./login-codes/read.ts";
 import { createStandingHandlers } from "./machines/standing.ts";
@@ -53,8 +53,8 @@ export function publicMethods(given: ServiceParts): ForwardMethods[] {
   const parts = { ...given, holders, enrollments };
   return [
     forwardMethods(EnrollmentService, {
-      enroll: createEnroll(parts),
-      createToken: createCreateToken(parts),
+      enroll: createEnrollHandler(parts),
+      createToken: createTokenHandler(parts),
       revokeToken: createRevokeToken(parts),
       ...createTokenHandlers(parts),
     }),
@@ -76,7 +76,7 @@ export function publicMethods(given: ServiceParts): ForwardMethods[] {
     }),
     forwardMethods(VaultService, {
       getVault: createGetVault(parts),
-      createVault: createCreateVault(parts),
+      createVault: createVaultHandler(parts),
     }),
   ];
 }

@@ -70,9 +70,7 @@ async function watchEnrollment(given: Stage) {
   const { publicKey, proof } = proveToken("enr", vaultId, seed, machine.publicKey);
   const request = {
     vaultId,
-    tokenId: id,
-    tokenPublicKey: publicKey,
-    tokenProof: proof,
+    admission: { case: "token", value: { tokenId: id, publicKey, proof } } as const,
     machinePublicKey: machine.publicKey,
     hostname: "watched",
   };

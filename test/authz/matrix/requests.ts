@@ -91,9 +91,9 @@ const reads = ReadService.method;
 
 function enrollRequest({ vaultId, token }: Things, { signer }: Asker) {
   const { publicKey, proof } = proveToken("enr", vaultId, token.seed, signer.publicKey);
-  const ids = { vaultId, tokenId: token.id, machineName: newId("mch").slice(4) };
-  const keys = { tokenPublicKey: publicKey, tokenProof: proof, machinePublicKey: signer.publicKey };
-  return { ...ids, ...keys, hostname: "matrix" };
+  const admission = { case: "token", value: { tokenId: token.id, publicKey, proof } } as const;
+  const named = { machineName: newId("mch").slice(4), hostname: "matrix" };
+  return { vaultId, admission, machinePublicKey: signer.publicKey, ...named };
 }
 function redeemRequest({ vaultId, code }: Things, { signer }: Asker) {
   const { publicKey, proof } = proveToken("login", vaultId, code.seed, signer.publicKey);

@@ -50,7 +50,7 @@ export const machineShow = defineCommand({
       ["state", machine.state],
       ["id", machine.machineId],
       ["host", machine.hostname || "-"],
-      ["token", machine.tokenId],
+      ["token", machine.tokenId ?? "-"],
       ["enrolled", momentText(machine.createdAt)],
       ["expires", momentText(machine.expiresAt)],
       ["key", `${durationText(Math.max(0, Math.round(age)))} old`],

@@ -17,8 +17,8 @@ test("a request that holds is shown step by step, with what was signed and nothi
   expect(out).toMatch(/✓ head .*\n✓ content-type .*\n(✓ .*\n){11}/);
   expect(out).toContain('\n"@method": POST\n"@authority": localhost:');
   expect(out).toMatch(/content +\d+ bytes, SHA-256 [0-9a-f]{64}/);
-  const { tokenProof } = JSON.parse(bodyOf("curl-enroll.http")) as { tokenProof: string };
-  expect(out).not.toContain(tokenProof);
+  const { token } = JSON.parse(bodyOf("curl-enroll.http")) as { token: { proof: string } };
+  expect(out).not.toContain(token.proof);
 });
 
 test("one that does not is exit code 3, and says where; --json as well", async () => {

@@ -103,9 +103,7 @@ async function askToEnroll(
   try {
     const answer = await createClient(EnrollmentService, transport).enroll({
       vaultId: token.vaultId,
-      tokenId: token.id,
-      tokenPublicKey: publicKey,
-      tokenProof: proof,
+      admission: { case: "token", value: { tokenId: token.id, publicKey, proof } },
       machinePublicKey: signer.publicKey,
       hostname: options.hostname ?? systemHostname(),
       machineName: options.name ?? "",

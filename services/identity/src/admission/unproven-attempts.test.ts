@@ -7,8 +7,8 @@ import { newId } from "@sallyport/proto/ids";
 import { createTally } from "@sallyport/audit-events";
 import { createLogger } from "@sallyport/telemetry";
 import { expect, test } from "vitest";
-import { rejected } from "../enroll/judge.ts";
-import { type Shown, noteStranger } from "./unproven-attempts.ts";
+import { rejected } from "./proof.ts";
+import { type Shown, noteUnproven } from "./unproven-attempts.ts";
 
 function contextFrom(sourceIp: string): ForwardContext {
   return {
@@ -38,7 +38,7 @@ async function recordedOf(attempts: readonly Attempt[]): Promise<Event[]> {
       createLogger({ service: "identity", level: "silent" }),
     );
     for (const { from, shown, step = "token" } of attempts)
-      await noteStranger(tally, contextFrom(from), shown, rejected(step), 1_800_000_000_000);
+      await noteUnproven(tally, contextFrom(from), shown, rejected(step), 1_800_000_000_000);
   }
   return recorded;
 }

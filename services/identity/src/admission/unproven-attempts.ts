@@ -3,7 +3,7 @@ import type { Outbox } from "@sallyport/outbox";
 import { newEvent } from "@sallyport/proto/catalogue";
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { sourceUnitOf } from "@sallyport/proto/address";
-import type { Verdict } from "../enroll/judge.ts";
+import type { Verdict } from "./proof.ts";
 import { originOf, reasonText } from "../audit-fields.ts";
 
 /**
@@ -21,7 +21,7 @@ export type Shown = {
  * and the token or code that he named if there is one. It costs no transaction, and a flood of it
  * fills no disk.
  */
-export function noteStranger(
+export function noteUnproven(
   outbox: Pick<Outbox, "note">,
   context: ForwardContext,
   { action, concerned, told }: Shown,

@@ -6,7 +6,13 @@ import { MachineService } from "@sallyport/proto/gen/sallyport/identity/v1/machi
 import { PrincipalStatus } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { type TestToken, enrollKey, enrollRequest, makeToken } from "../testing/fleet.ts";
+import {
+  type TestToken,
+  enrollKey,
+  enrollRequest,
+  makeToken,
+  tokenAdmission,
+} from "../testing/fleet.ts";
 import { type TestKey, newKey, prove } from "../testing/signing.ts";
 import { type World, startWorld } from "../testing/world.ts";
 
@@ -106,7 +112,9 @@ describe("what a stranger gets wrong is one refusal", () => {
       name: "unknown token",
       step: "token",
       known: false,
-      wrong: () => ({ tokenId: newId("tok") }),
+      wrong: ({ key, vaultId }, machine) => ({
+        admission: tokenAdmission(newId("tok"), key, prove("machine", vaultId, key, machine)),
+      }),
     },
     {
       name: "token of another vault",
@@ -114,53 +122,55 @@ describe("what a stranger gets wrong is one refusal", () => {
       known: false,
       wrong: (token, machine) => {
         const vaultId = newId("vlt");
-        return { vaultId, tokenProof: prove("machine", vaultId, token.key, machine) };
+        const proof = prove("machine", vaultId, token.key, machine);
+        return { vaultId, admission: tokenAdmission(token.tokenId, token.key, proof) };
       },
     },
     {
       name: "key that is not the token's, with a proof by it",
       step: "token",
       known: true,
-      wrong: ({ vaultId }, machine) => {
+      wrong: ({ vaultId, tokenId }, machine) => {
         const other = newKey();
-        return {
-          tokenPublicKey: other.publicKey,
-          tokenProof: prove("machine", vaultId, other, machine),
-        };
+        const proof = prove("machine", vaultId, other, machine);
+        return { admission: tokenAdmission(tokenId, other, proof) };
       },
     },
     {
       name: "proof by another key",
       step: "proof",
       known: true,
-      wrong: ({ key, vaultId }, machine) => {
+      wrong: ({ key, vaultId, tokenId }, machine) => {
         const forged = { ...newKey(), publicKey: key.publicKey };
-        return { tokenProof: prove("machine", vaultId, forged, machine) };
+        const proof = prove("machine", vaultId, forged, machine);
+        return { admission: tokenAdmission(tokenId, key, proof) };
       },
     },
     {
       name: "proof for another machine key",
       step: "proof",
       known: true,
-      wrong: ({ key, vaultId }) => ({ tokenProof: prove("machine", vaultId, key, newKey()) }),
+      wrong: ({ key, vaultId, tokenId }) => ({
+        admission: tokenAdmission(tokenId, key, prove("machine", vaultId, key, newKey())),
+      }),
     },
     {
       name: "login proof in place of an enrollment proof",
       step: "proof",
       known: true,
-      wrong: ({ key, vaultId }, machine) => ({
-        tokenProof: prove("device", vaultId, key, machine),
+      wrong: ({ key, vaultId, tokenId }, machine) => ({
+        admission: tokenAdmission(tokenId, key, prove("device", vaultId, key, machine)),
       }),
     },
     {
       name: "machine key that does not sign the request",
       step: "signer",
       known: true,
-      wrong: ({ key, vaultId }) => {
+      wrong: ({ key, vaultId, tokenId }) => {
         const victim = newKey();
         return {
           machinePublicKey: victim.publicKey,
-          tokenProof: prove("machine", vaultId, key, victim),
+          admission: tokenAdmission(tokenId, key, prove("machine", vaultId, key, victim)),
         };
       },
     },
@@ -200,7 +210,8 @@ describe("what a stranger gets wrong is one refusal", () => {
     const token = await makeToken(world);
     await world.call(world.owner, revokeToken, { tokenId: token.tokenId });
     const machine = newKey();
-    const request = { ...enrollRequest(token, machine), tokenProof: new Uint8Array(64) };
+    const admission = tokenAdmission(token.tokenId, token.key, new Uint8Array(64));
+    const request = { ...enrollRequest(token, machine), admission };
     await expect(world.call(machine, enroll, request)).rejects.toMatchObject({
       reason: Reason.REQUEST_REJECTED,
     });

@@ -7,21 +7,20 @@ import type {
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { Failure, fail, remainingMs } from "@sallyport/rpc";
-import { type Verdict, judgeProof, rejected } from "./judge.ts";
-import { type Token, findToken } from "../tokens/store.ts";
-import { noteStranger } from "../admission/unproven-attempts.ts";
+import type { Verdict } from "../admission/proof.ts";
+import { noteUnproven } from "../admission/unproven-attempts.ts";
 import { checkPrintable } from "../printable.ts";
-import { type Turns, createTurns } from "./keyed-semaphore.ts";
+import { type KeyedSemaphore, createKeyedSemaphore } from "./keyed-semaphore.ts";
+import { type Admission, admitterOf } from "./admission.ts";
 import { type Outcome, admit, refusal } from "./admit.ts";
 import { checkEnrollment, judgeEarly } from "./dry-run.ts";
 import { type EnrollParts, type Enrollment, recordRefusal } from "./refusal.ts";
 import { provision } from "./provision.ts";
 
-// Kept back of the call's time, so that who waited in vain is told so; milliseconds.
+// Reserved of the call's time, so that a caller that waited in vain gets an answer; milliseconds.
 const reserveMs = 500;
 /**
- * How many enrollments of one vault are worked on at the same time: fewer than the database has
- * connections.
+ * How many enrollments of one vault run concurrently: fewer than the database has connections.
  */
 const atOnce = 6;
 
@@ -29,101 +28,103 @@ const atOnce = 6;
  * Makes Enroll. The use is counted with the machine, in one transaction; only then policy takes
  * over the scope.
  */
-export function createEnroll(
+export function createEnrollHandler(
   parts: EnrollParts,
 ): ForwardHandlers<typeof EnrollmentService>["enroll"] {
-  const places = createTurns(atOnce);
-  const turns = createTurns(1);
+  const concurrency = createKeyedSemaphore(atOnce);
+  const admitting = createKeyedSemaphore(1);
   return async (context, request) => {
     checkPrintable("hostname", request.hostname);
     if (request.validateOnly)
-      return inTurn(places, request.vaultId, async () =>
+      return withPermit(concurrency, request.vaultId, async () =>
         checkEnrollment(parts, await begin(parts, context, request)),
       );
-    const outcome = await inTurn(places, request.vaultId, () =>
-      decide(parts, turns, context, request),
+    const outcome = await withPermit(concurrency, request.vaultId, () =>
+      decide(parts, admitting, context, request),
     );
     if (outcome.kind === "refused") throw fail(outcome.verdict.reason, outcome.verdict.metadata);
     // Only now policy gets the scope; a machine is active, and gets credentials, only after that.
-    const machine = await provision(parts, context, outcome.machine, outcome.token);
+    const machine = await provision(parts, context, outcome.machine, outcome.admission);
     const { machineId, name: machineName, vaultId, expiresAt } = machine;
     return { machineId, machineName, vaultId, expiresAt: timestampFromDate(expiresAt) };
   };
 }
 
-async function inTurn<T>(turns: Turns, name: string, run: () => Promise<T>): Promise<T> {
+async function withPermit<T>(
+  semaphore: KeyedSemaphore,
+  key: string,
+  run: () => Promise<T>,
+): Promise<T> {
   const leftMs = remainingMs();
-  const passOn = await turns.take(name, leftMs && Math.max(0, leftMs - reserveMs));
+  const release = await semaphore.acquire(key, leftMs && Math.max(0, leftMs - reserveMs));
   try {
     return await run();
   } finally {
-    passOn();
+    release();
   }
 }
 
-// Whatever a stranger gets wrong is one refusal, counted with others like it, and costs no
-// transaction.
+// Security: everything that an unproven caller gets wrong is one refusal, counted with others like
+// it, and costs no transaction.
 async function begin(
   parts: EnrollParts,
   context: ForwardContext,
   request: EnrollRequest,
 ): Promise<Enrollment> {
-  const { vaultId, tokenId, hostname, machineName } = request;
-  const { sourceIp } = context;
+  const { vaultId, hostname, machineName } = request;
   const nowMs = parts.clock();
-  const known = await findToken(parts.database, vaultId, tokenId);
-  const unproven = judgeProof(admissionOf(context, request), known);
-  if (unproven || !known) {
-    const concerned = known && { vaultId, subjectId: tokenId };
+  const admitter = admitterOf(request);
+  const proof = await admitter.prove(parts.database, context);
+  if (proof.kind === "unproven") {
+    const { verdict, subjectId } = proof;
+    const concerned = subjectId === undefined ? undefined : { vaultId, subjectId };
     const shown = {
       action: "token.refused",
       concerned,
       told: { hostname, name: machineName },
     } as const;
-    const verdict = unproven ?? rejected("token");
-    await noteStranger(parts.outbox, context, shown, verdict, nowMs);
+    await noteUnproven(parts.outbox, context, shown, verdict, nowMs);
     throw fail(verdict.reason);
   }
+  const { sourceIp } = context;
   const attempt = { nowMs, sourceIp, hostname, machineName, machineId: newId("mch") };
-  return { context, request, token: known, attempt };
+  return { context, request, admitter, admission: proof.admission, attempt };
 }
 
 async function decide(
   parts: EnrollParts,
-  turns: Turns,
+  admitting: KeyedSemaphore,
   context: ForwardContext,
   request: EnrollRequest,
 ): Promise<Outcome> {
   const enrollment = await begin(parts, context, request);
-  const { token, attempt } = enrollment;
-  // 1. What nothing can make good again is refused without a lock, and a machine from before needs
-  //    none.
-  const { before, verdict } = await judgeEarly(parts, request, token, attempt);
+  const { admission, attempt } = enrollment;
+  // 1. Final refusals need no lock, and neither does a machine from before.
+  const { before, verdict } = await judgeEarly(parts, enrollment);
   if (verdict) return refuse(parts, enrollment, verdict);
-  if (before) return context.mutate(async () => ({ kind: "admitted", machine: before, token }));
+  if (before) return context.mutate(async () => ({ kind: "admitted", machine: before, admission }));
   await checkPace(parts, enrollment);
-  // 2. Count the use and make the machine, or record why not. The turn is passed on before the
-  //    commit: the next one then
-  // waits for the lock a moment, and not for audit.
+  // 2. Count the use and make the machine, or record why not. The permit is released before the
+  //    commit: the next enrollment then waits a moment for the lock, and not for audit.
   return context.mutate((tx) =>
-    inTurn(turns, request.vaultId, async () => {
+    withPermit(admitting, request.vaultId, async () => {
       const outcome = await admit(tx, parts, enrollment, { ...attempt, nowMs: parts.clock() });
       if (outcome.kind === "refused") await recordRefusal(tx, parts, enrollment, outcome.verdict);
-      else parts.enrollments.charge(token.tokenId, recordsOf(token));
+      else parts.enrollments.charge(admission.originId, recordsOf(admission));
       return outcome;
     }),
   );
 }
 
-// A machine more is records more: its enrollment, each project and each grant, and its end.
-function recordsOf({ projectIds, secretIds }: Token): number {
-  return 2 + projectIds.length + secretIds.length;
+// Each machine is several records: its enrollment, each project and each grant, and its end.
+function recordsOf({ scope }: Admission): number {
+  return 2 + scope.projectIds.length + scope.secretIds.length;
 }
 
-// Who holds a token of many uses and many secrets could fill the log by making machines alone.
+// Security: an admission of many uses and many secrets could fill the log by making machines alone.
 async function checkPace(parts: EnrollParts, enrollment: Enrollment): Promise<void> {
-  const { context, token } = enrollment;
-  const retryAfterMs = parts.enrollments.waitMs(token.tokenId, recordsOf(token));
+  const { context, admission } = enrollment;
+  const retryAfterMs = parts.enrollments.waitMs(admission.originId, recordsOf(admission));
   if (retryAfterMs === 0) return;
   const verdict = { reason: Reason.RATE_LIMITED, step: "rate" } as const;
   await context.mutate((tx) => recordRefusal(tx, parts, enrollment, verdict));
@@ -137,15 +138,4 @@ async function refuse(
 ): Promise<Outcome> {
   await enrollment.context.mutate((tx) => recordRefusal(tx, parts, enrollment, verdict));
   return refusal(verdict);
-}
-
-function admissionOf({ newKey }: ForwardContext, request: EnrollRequest) {
-  return {
-    kind: "machine",
-    signerKey: newKey,
-    vaultId: request.vaultId,
-    admittingKey: request.tokenPublicKey,
-    proof: request.tokenProof,
-    admittedKey: request.machinePublicKey,
-  } as const;
 }

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { expect, test } from "vitest";
-import { createTurns } from "./keyed-semaphore.ts";
+import { createKeyedSemaphore } from "./keyed-semaphore.ts";
 
 test("lets one at a time through, in the order of asking, and names do not wait for each other", async () => {
-  const turns = createTurns(1);
+  const turns = createKeyedSemaphore(1);
   const order: string[] = [];
   const run = async (name: string, label: string) => {
-    const pass = await turns.take(name);
+    const pass = await turns.acquire(name);
     order.push(`${label} begins`);
     await sleep(5);
     order.push(`${label} ends`);
@@ -15,17 +15,17 @@ test("lets one at a time through, in the order of asking, and names do not wait 
   };
   await Promise.all([run("a", "1"), run("a", "2"), run("a", "3")]);
   expect(order).toEqual(["1 begins", "1 ends", "2 begins", "2 ends", "3 begins", "3 ends"]);
-  const held = await turns.take("a");
+  const held = await turns.acquire("a");
   await run("b", "4");
   held();
 });
 
 test("lets as many through at once as it says, and no more", async () => {
-  const turns = createTurns(3);
+  const turns = createKeyedSemaphore(3);
   let [inside, most] = [0, 0];
   await Promise.all(
     Array.from({ length: 20 }, async () => {
-      const pass = await turns.take("a");
+      const pass = await turns.acquire("a");
       inside += 1;
       most = Math.max(most, inside);
       await sleep(2);
@@ -37,14 +37,14 @@ test("lets as many through at once as it says, and no more", async () => {
 });
 
 test("passes a turn on once, and it can be taken again when nobody waits", async () => {
-  const turns = createTurns(1);
-  const pass = await turns.take("a");
+  const turns = createKeyedSemaphore(1);
+  const pass = await turns.acquire("a");
   let second = false;
-  const waiting = turns.take("a").then((go) => {
+  const waiting = turns.acquire("a").then((go) => {
     second = true;
     return go;
   });
-  const third = turns.take("a");
+  const third = turns.acquire("a");
   pass();
   pass();
   const passSecond = await waiting;
@@ -52,16 +52,16 @@ test("passes a turn on once, and it can be taken again when nobody waits", async
   await expect(Promise.race([third, sleep(20, "waits")])).resolves.toBe("waits");
   passSecond();
   (await third)();
-  (await turns.take("a"))();
+  (await turns.acquire("a"))();
 });
 
 test("who waits too long is told to try again, and the others go on", async () => {
-  const turns = createTurns(1);
-  const pass = await turns.take("a");
-  await expect(turns.take("a", 30)).rejects.toMatchObject({
+  const turns = createKeyedSemaphore(1);
+  const pass = await turns.acquire("a");
+  await expect(turns.acquire("a", 30)).rejects.toMatchObject({
     reason: Reason.DEPENDENCY_UNAVAILABLE,
   });
-  const waiting = turns.take("a");
+  const waiting = turns.acquire("a");
   pass();
   (await waiting)();
 });

@@ -2,42 +2,42 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { fail } from "@sallyport/rpc";
 
 /**
- * Lets few at a time through for each name. What would wait for connections or locks of the
- * database waits here instead, where it holds nothing that others need.
+ * A semaphore for each key. Callers that would wait for connections or locks of the database wait
+ * here instead, where they hold nothing that others need.
  */
-export type Turns = {
+export type KeyedSemaphore = {
   /**
-   * Resolves with a function that passes the turn on, once. Throws Failure DEPENDENCY_UNAVAILABLE
-   * when it takes longer than `waitMs`; undefined waits for ever.
+   * Resolves with a function that releases the permit; calling it again does nothing. Throws Failure
+   * DEPENDENCY_UNAVAILABLE when it takes longer than `waitMs`; undefined waits without a limit.
    */
-  take(name: string, waitMs?: number): Promise<() => void>;
+  acquire(key: string, waitMs?: number): Promise<() => void>;
 };
 
 type Queue = { taken: number; readonly waiting: Set<() => void> };
 
-/** Makes turns, of which `atOnce` can be taken of one name at the same time. */
-export function createTurns(atOnce: number): Turns {
-  // A name is here while somebody has its turn.
+/** Makes a semaphore with that many permits for each key. */
+export function createKeyedSemaphore(permits: number): KeyedSemaphore {
+  // A key is here while one of its permits is taken.
   const queues = new Map<string, Queue>();
 
-  function passOn(name: string, queue: Queue): void {
+  function release(key: string, queue: Queue): void {
     const [next] = queue.waiting;
     if (next) {
       queue.waiting.delete(next);
       next();
-    } else if ((queue.taken -= 1) === 0) queues.delete(name);
+    } else if ((queue.taken -= 1) === 0) queues.delete(key);
   }
 
   return {
-    async take(name, waitMs) {
-      const queue = queues.get(name) ?? { taken: 0, waiting: new Set() };
-      queues.set(name, queue);
-      if (queue.taken < atOnce) queue.taken += 1;
+    async acquire(key, waitMs) {
+      const queue = queues.get(key) ?? { taken: 0, waiting: new Set() };
+      queues.set(key, queue);
+      if (queue.taken < permits) queue.taken += 1;
       else await waitIn(queue, waitMs);
-      let passed = false;
+      let released = false;
       return () => {
-        if (!passed) passOn(name, queue);
-        passed = true;
+        if (!released) release(key, queue);
+        released = true;
       };
     },
   };
@@ -52,7 +52,9 @@ function waitIn({ waiting }: Queue, waitMs: number | undefined): Promise<void> {
     }
     function giveUp(): void {
       waiting.delete(go);
-      reject(fail(Reason.DEPENDENCY_UNAVAILABLE, {}, new Error("too many wait for the same turn")));
+      reject(
+        fail(Reason.DEPENDENCY_UNAVAILABLE, {}, new Error("too many wait for the same permit")),
+      );
     }
     waiting.add(go);
   });

@@ -9,8 +9,8 @@ import { applyScope, setStatus } from "../policy.ts";
 import { originOf } from "../audit-fields.ts";
 import { type Machine, type StoredState, activateMachine, lockMachine } from "../machines/store.ts";
 import { roleOf } from "../users/roles.ts";
-import type { Token } from "../tokens/store.ts";
 import { findUser } from "../users/store.ts";
+import type { Admission } from "./admission.ts";
 import type { EnrollParts } from "./refusal.ts";
 
 /**
@@ -22,12 +22,12 @@ export async function provision(
   parts: EnrollParts,
   context: ForwardContext,
   machine: Machine,
-  token: Token,
+  { vaultId, scope }: Admission,
 ): Promise<Machine> {
   if (machine.state !== "provisioning") return machine;
-  const maker = await findUser(parts.database, token.vaultId, token.createdBy);
-  if (!maker) throw fail(Reason.INTERNAL, {}, new Error("the token's maker is unknown"));
-  await applyScope(parts.policy, machine, token, roleOf(maker.role));
+  const maker = await findUser(parts.database, vaultId, scope.createdBy);
+  if (!maker) throw fail(Reason.INTERNAL, {}, new Error("the admission's maker is unknown"));
+  await applyScope(parts.policy, machine, scope, roleOf(maker.role));
   const { active, own } = await activate(parts, context, machine);
   if (active) {
     await parts.outbox.drain(own);
@@ -81,8 +81,13 @@ function enrolled(machine: Machine, context: ForwardContext, nowMs: number) {
     ...originOf(context, nowMs),
     vaultId,
     machineId,
-    subjectId: tokenId,
-    originId: tokenId,
-    detail: { name, hostname, token_id: tokenId, expires_at: expiresAt.toISOString() },
+    subjectId: tokenId ?? "",
+    originId: tokenId ?? "",
+    detail: {
+      name,
+      hostname,
+      ...(tokenId === null ? {} : { token_id: tokenId }),
+      expires_at: expiresAt.toISOString(),
+    },
   });
 }

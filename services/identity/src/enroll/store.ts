@@ -1,24 +1,8 @@
 import type { Tx } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { fail } from "@sallyport/rpc";
-import {
-  type Machine,
-  type MachineRow,
-  type NewMachine,
-  machineColumns,
-  machineOf,
-} from "../machines/store.ts";
-
-/** A machine that was made, and how many uses of its token are spent now. */
-export type Admitted = { readonly machine: Machine; readonly uses: number };
-
-/** What the vault's other machines must leave room for. */
-export type Room = {
-  /** How many living machines the vault may have. */
-  readonly cap: number;
-  /** The name must be no living machine's. */
-  readonly uniqueName: boolean;
-};
+import { type MachineRow, type NewMachine, machineColumns, machineOf } from "../machines/store.ts";
+import type { Admitted, Room } from "./admission.ts";
 
 /**
  * Makes a provisioning machine and counts the use of its token, in one statement, for the lock of
@@ -28,7 +12,7 @@ export type Room = {
  */
 export async function admitMachine(
   tx: Tx,
-  machine: NewMachine,
+  machine: NewMachine & { readonly tokenId: string },
   { cap, uniqueName }: Room,
 ): Promise<Admitted | undefined> {
   const [row] = await tx.query<MachineRow & { uses: number | null }>(

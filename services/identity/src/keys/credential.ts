@@ -46,7 +46,7 @@ export function resolveMachine(machine: Machine, issue: Issue): Resolved {
     publicKey,
     keyId: machineId,
     role: Role.UNSPECIFIED,
-    originId: tokenId,
+    originId: tokenId ?? "",
   };
   return { keyId: machineId, publicKey, credential: issueCredential(bearer, expiresAt, issue) };
 }

@@ -4,7 +4,8 @@ import type { RedeemLoginCodeRequest } from "@sallyport/proto/gen/sallyport/iden
 import { newId } from "@sallyport/proto/ids";
 import { fail } from "@sallyport/rpc";
 import { deviceKeyLifetimeMs, endOf } from "../devices/device-key.ts";
-import { type Verdict, judgeLoginCode, rejected } from "../enroll/judge.ts";
+import { type Verdict, rejected } from "../admission/proof.ts";
+import { judgeLoginCode } from "./judge.ts";
 import { newKeyId } from "../devices/key-id.ts";
 import { lockPeopleOf } from "../lock-store.ts";
 import { type LoginCode, lockLoginCode, redeemLoginCode } from "./store.ts";

@@ -10,12 +10,12 @@ import type {
   UserService,
 } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
 import { fail } from "@sallyport/rpc";
-import { type Verdict, judgeProof } from "../enroll/judge.ts";
+import { type Verdict, judgeProof } from "../admission/proof.ts";
 import type { HolderReports } from "../admission/holder-reports.ts";
 import { actorOf, originOf, reasonText } from "../audit-fields.ts";
 import { findLoginCode } from "./store.ts";
 import { roleOf } from "../users/roles.ts";
-import { noteStranger } from "../admission/unproven-attempts.ts";
+import { noteUnproven } from "../admission/unproven-attempts.ts";
 import { type Admitted, admitDevice } from "./admit-device.ts";
 
 /** What redeeming login codes works with. */
@@ -35,11 +35,11 @@ export function createRedeemLoginCode(
 ): ForwardHandlers<typeof UserService>["redeemLoginCode"] {
   return async (context, request) => {
     const known = await findLoginCode(parts.database, request.vaultId, request.codeId);
-    const unproven = judgeProof(admissionOf(context, request), known);
+    const unproven = judgeProof(claimOf(context, request), known);
     if (unproven) {
       const concerned = known && { vaultId: known.vaultId, subjectId: known.codeId };
       const shown = { action: "login_code.refused", concerned } as const;
-      await noteStranger(parts.outbox, context, shown, unproven, parts.clock());
+      await noteUnproven(parts.outbox, context, shown, unproven, parts.clock());
       throw fail(unproven.reason);
     }
     const outcome = await context
@@ -69,7 +69,7 @@ export function createRedeemLoginCode(
   };
 }
 
-function admissionOf({ newKey }: ForwardContext, request: RedeemLoginCodeRequest) {
+function claimOf({ newKey }: ForwardContext, request: RedeemLoginCodeRequest) {
   return {
     kind: "device",
     signerKey: newKey,

@@ -54,7 +54,7 @@ export function describeMachine(
     machineId,
     name,
     hostname,
-    tokenId,
+    tokenId: tokenId ?? "",
     publicKey,
     state: stateOf(machine, nowMs),
     createdAt: timestampFromDate(machine.createdAt),

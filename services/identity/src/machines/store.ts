@@ -10,7 +10,8 @@ export type StoredState = "provisioning" | "active" | "disabled" | "revoked" | "
 export type Machine = {
   readonly machineId: string;
   readonly vaultId: string;
-  readonly tokenId: string;
+  /** The enrollment token that made it; null when another admission did. */
+  readonly tokenId: string | null;
   /** Raw Ed25519 key, 32 bytes. */
   readonly publicKey: Uint8Array;
   readonly name: string;
@@ -29,7 +30,7 @@ export type NewMachine = Omit<Machine, "state" | "activatedAt">;
 export type MachineRow = {
   machine_id: string;
   vault_id: string;
-  token_id: string;
+  token_id: string | null;
   public_key: Buffer;
   name: string;
   hostname: string;

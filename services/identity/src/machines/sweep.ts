@@ -73,7 +73,7 @@ async function endDue(
       ...ownOrigin(nowMs),
       vaultId,
       machineId,
-      subjectId: tokenId,
+      subjectId: tokenId ?? "",
       detail: { name, expires_at: expiresAt.toISOString() },
     }),
   );

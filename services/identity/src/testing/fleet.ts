@@ -73,13 +73,16 @@ export async function makeToken(
   return { key, tokenId: token?.tokenId ?? "", vaultId: maker.vaultId ?? world.vaultId };
 }
 
+/** The admission of a token with that key, and a proof by it. */
+export function tokenAdmission(tokenId: string, { publicKey }: TestKey, proof: Uint8Array) {
+  return { case: "token", value: { tokenId, publicKey, proof } } as const;
+}
+
 /** What an honest machine with that key sends to enroll with the token. */
 export function enrollRequest({ key, tokenId, vaultId }: TestToken, machine: TestKey) {
   return {
     vaultId,
-    tokenId,
-    tokenPublicKey: key.publicKey,
-    tokenProof: prove("machine", vaultId, key, machine),
+    admission: tokenAdmission(tokenId, key, prove("machine", vaultId, key, machine)),
     machinePublicKey: machine.publicKey,
     hostname: "runner-1",
     machineName: "",

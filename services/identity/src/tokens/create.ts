@@ -30,7 +30,7 @@ export type CreateTokenParts = {
 /**
  * Makes CreateToken. A token may contain only what its maker could grant now, as policy sees it.
  */
-export function createCreateToken(
+export function createTokenHandler(
   parts: CreateTokenParts,
 ): ForwardHandlers<typeof EnrollmentService>["createToken"] {
   return async (context, request) => {

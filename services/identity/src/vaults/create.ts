@@ -25,7 +25,7 @@ export const newVaultCodeLifetimeMs = 7 * 86_400_000;
  * Makes CreateVault. Both vaults have it on record: the one whose owner made it, and the one that
  * was made.
  */
-export function createCreateVault({
+export function createVaultHandler({
   outbox,
   machineCap,
   clock,

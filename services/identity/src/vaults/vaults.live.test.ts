@@ -16,7 +16,13 @@ import { newId } from "@sallyport/proto/ids";
 import { Failure } from "@sallyport/rpc";
 import { beforeAll, describe, expect, test } from "vitest";
 import { newVaultCodeLifetimeMs } from "./create.ts";
-import { type TestToken, enrollKey, enrollRequest, makeToken } from "../testing/fleet.ts";
+import {
+  tokenAdmission,
+  type TestToken,
+  enrollKey,
+  enrollRequest,
+  makeToken,
+} from "../testing/fleet.ts";
 import {
   type TestCode,
   type TestUser,
@@ -187,7 +193,7 @@ describe("nothing crosses from one vault to another", () => {
           const request = {
             ...enrollRequest(token, machine),
             vaultId: stranger.vaultId,
-            tokenProof: proof,
+            admission: tokenAdmission(token.tokenId, token.key, proof),
           };
           return attempt(machine, enrollment.enroll, request);
         },

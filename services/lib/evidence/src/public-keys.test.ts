@@ -96,12 +96,11 @@ const proof = new Uint8Array(64).fill(1);
 const suite = SealingSuite.HPKE_X25519_SHA256_AES256GCM;
 const kind = ValueKind.SINGLE;
 const value = { suite, keyId: "sealing-1", ciphertext: new Uint8Array(40), kind };
-const enroll = {
-  vaultId: newId("vlt"),
-  tokenId: newId("tok"),
-  tokenPublicKey: key,
-  tokenProof: proof,
-};
+const enrollWith = (publicKey: Uint8Array) =>
+  ({
+    vaultId: newId("vlt"),
+    admission: { case: "token", value: { tokenId: newId("tok"), publicKey, proof } },
+  }) as const;
 const redeem = {
   vaultId: newId("vlt"),
   codeId: newId("tok"),
@@ -129,13 +128,12 @@ const fields: readonly Field[] = [
     ...added,
     value: { ...value, encapsulatedKey },
   })),
-  ed25519("token_public_key", EnrollRequestSchema, (tokenPublicKey) => ({
-    ...enroll,
+  ed25519("token.public_key", EnrollRequestSchema, (publicKey) => ({
+    ...enrollWith(publicKey),
     machinePublicKey: key,
-    tokenPublicKey,
   })),
   ed25519("machine_public_key", EnrollRequestSchema, (machinePublicKey) => ({
-    ...enroll,
+    ...enrollWith(key),
     machinePublicKey,
   })),
   ed25519("code_public_key", RedeemLoginCodeRequestSchema, (codePublicKey) => ({

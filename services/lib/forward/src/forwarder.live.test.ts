@@ -284,9 +284,10 @@ test("a key that is not enrolled reaches its own methods and no others", async (
     EnrollRequestSchema,
     create(EnrollRequestSchema, {
       vaultId: "vlt_0123456789abcdefghjk",
-      tokenId: "tok_0123456789abcdefghjk",
-      tokenPublicKey: publicKey,
-      tokenProof: new Uint8Array(64),
+      admission: {
+        case: "token",
+        value: { tokenId: "tok_0123456789abcdefghjk", publicKey, proof: new Uint8Array(64) },
+      },
       machinePublicKey: publicKey,
     }),
   );

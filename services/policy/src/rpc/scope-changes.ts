@@ -108,7 +108,7 @@ async function grantable(
 }
 
 function joined(request: ApplyScopeRequest, at: Date, { projectId }: StoredMembership) {
-  const detail = { token_id: request.tokenId };
+  const detail = originOf(request);
   return newEvent("policy", "membership.added", { ...subjectOf(request, at), projectId, detail });
 }
 
@@ -117,13 +117,18 @@ function granted(
   at: Date,
   { projectId, secretId, anyVersion }: StoredGrant,
 ) {
-  const detail = { token_id: request.tokenId, any_version: String(anyVersion) };
+  const detail = { ...originOf(request), any_version: String(anyVersion) };
   return newEvent("policy", "grant.added", {
     ...subjectOf(request, at),
     projectId,
     secretId,
     detail,
   });
+}
+
+// A machine that no token made names none.
+function originOf({ tokenId }: ApplyScopeRequest): { readonly token_id?: string } {
+  return tokenId === "" ? {} : { token_id: tokenId };
 }
 
 function subjectOf({ vaultId, machineId, createdBy, tokenId }: ApplyScopeRequest, at: Date) {

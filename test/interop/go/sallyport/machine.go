@@ -34,10 +34,12 @@ func Enroll(ctx context.Context, endpoint Endpoint, token Token, hostname string
 		return nil, err
 	}
 	enrolled, err := identity.NewEnrollmentServiceClient(stranger).Enroll(ctx, &identity.EnrollRequest{
-		VaultId:          token.VaultID,
-		TokenId:          token.ID,
-		TokenPublicKey:   token.PublicKey(),
-		TokenProof:       token.Prove(public),
+		VaultId: token.VaultID,
+		Admission: &identity.EnrollRequest_Token{Token: &identity.TokenAdmission{
+			TokenId:   token.ID,
+			PublicKey: token.PublicKey(),
+			Proof:     token.Prove(public),
+		}},
 		MachinePublicKey: public,
 		Hostname:         hostname,
 	})

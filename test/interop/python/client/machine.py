@@ -71,9 +71,11 @@ def enroll(endpoint: Endpoint, channel: grpc.Channel, token: Token, hostname: st
     enrolled = EnrollmentServiceStub(stranger).Enroll(
         identity.EnrollRequest(
             vault_id=token.vault_id,
-            token_id=token.id,
-            token_public_key=token.public_key,
-            token_proof=token.prove(public_key),
+            token=identity.TokenAdmission(
+                token_id=token.id,
+                public_key=token.public_key,
+                proof=token.prove(public_key),
+            ),
             machine_public_key=public_key,
             hostname=hostname,
         )

@@ -197,8 +197,8 @@ export type CredentialClaims = Message<"sallyport.evidence.v1.CredentialClaims">
   serial: Uint8Array;
 
   /**
-   * OriginId is the enrollment token that the machine came of; empty for users. The log bounds by
-   * it what all machines of a token cause together.
+   * OriginId is the enrollment token that the machine came of; empty for users and for a machine
+   * that no token made. The log bounds by it what all machines of a token cause together.
    *
    * @generated from field: string origin_id = 10;
    */

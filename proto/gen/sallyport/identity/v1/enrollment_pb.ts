@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sallyport/identity/v1/enrollment.proto.
  */
 export const file_sallyport_identity_v1_enrollment: GenFile = /*@__PURE__*/
-  fileDesc("CiZzYWxseXBvcnQvaWRlbnRpdHkvdjEvZW5yb2xsbWVudC5wcm90bxIVc2FsbHlwb3J0LmlkZW50aXR5LnYxItoCCg1FbnJvbGxSZXF1ZXN0EjUKCHZhdWx0X2lkGAEgASgJQiO6SCByHjIcXnZsdF9bMC05YS1oamttbnAtdHYtel17MjB9JBI1Cgh0b2tlbl9pZBgCIAEoCUIjukggch4yHF50b2tfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSIQoQdG9rZW5fcHVibGljX2tleRgDIAEoDEIHukgEegJoIBIcCgt0b2tlbl9wcm9vZhgEIAEoDEIHukgEegJoQBIjChJtYWNoaW5lX3B1YmxpY19rZXkYBSABKAxCB7pIBHoCaCASGgoIaG9zdG5hbWUYBiABKAlCCLpIBXIDKP0BEkIKDG1hY2hpbmVfbmFtZRgHIAEoCUIsukgpcicyJV4oW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30pPyQSFQoNdmFsaWRhdGVfb25seRgIIAEoCCK4AQoORW5yb2xsUmVzcG9uc2USEgoKbWFjaGluZV9pZBgBIAEoCRIUCgxtYWNoaW5lX25hbWUYAiABKAkSEAoIdmF1bHRfaWQYAyABKAkSLgoKZXhwaXJlc19hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLcHJvamVjdF9pZHMYBSADKAkSEgoKc2VjcmV0X2lkcxgGIAMoCRIRCgl1c2VzX2xlZnQYByABKA0inwQKD0Vucm9sbG1lbnRUb2tlbhIQCgh0b2tlbl9pZBgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRITCgtwcm9qZWN0X2lkcxgDIAMoCRISCgpzZWNyZXRfaWRzGAQgAygJEi4KCmNyZWF0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmNyZWF0ZWRfYnkYBiABKAkSLgoKZXhwaXJlc19hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoQbWFjaGluZV9saWZldGltZRgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIQCghtYXhfdXNlcxgJIAEoDRIMCgR1c2VzGAogASgNEjAKDGxhc3RfdXNlZF9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKcmV2b2tlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNcmV2b2tlX3JlYXNvbhgNIAEoCRIUCgxzb3VyY2VfY2lkcnMYDiADKAkSGAoQaG9zdG5hbWVfcGF0dGVybhgPIAEoCRIcChRtYWNoaW5lX25hbWVfcGF0dGVybhgQIAEoCRITCgthbnlfdmVyc2lvbhgRIAEoCBIXCg9jcmVhdGVkX2J5X25hbWUYEiABKAkiowUKEkNyZWF0ZVRva2VuUmVxdWVzdBIhChB0b2tlbl9rZXlfc2hhMjU2GAEgASgMQge6SAR6AmggEkMKC3Byb2plY3RfaWRzGAIgAygJQi66SCuSASgIARBkGAEiIHIeMhxecHJqX1swLTlhLWhqa21ucC10di16XXsyMH0kEkEKCnNlY3JldF9pZHMYAyADKAlCLbpIKpIBJxDoBxgBIiByHjIcXnNlY19bMC05YS1oamttbnAtdHYtel17MjB9JBJHCg50b2tlbl9saWZldGltZRgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIUukgRyAEBqgELIgUIgOeEDzICCDwSSQoQbWFjaGluZV9saWZldGltZRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIUukgRyAEBqgELIgUIgJqeATICCDwSHAoIbWF4X3VzZXMYBiABKA1CCrpIByoFGJBOKAESHQoLZGVzY3JpcHRpb24YByABKAlCCLpIBXIDKPQDEq8BCgxzb3VyY2VfY2lkcnMYCCADKAlCmAG6SJQBkgGQARAgGAEiiQG6AYEBChBzdHJpbmcuaXBfcHJlZml4ElZtdXN0IGJlIGFuIGFkZHJlc3MgcmFuZ2Ugc3VjaCBhcyAxMC4xLjAuMC8xNiBvciAyMDAxOmRiODo6LzMyLCB3aXRoIGFsbCBob3N0IGJpdHMgemVybxoVdGhpcy5pc0lwUHJlZml4KHRydWUpcgIoMRIiChBob3N0bmFtZV9wYXR0ZXJuGAkgASgJQgi6SAVyAyj9ARImChRtYWNoaW5lX25hbWVfcGF0dGVybhgKIAEoCUIIukgFcgMogAESEwoLYW55X3ZlcnNpb24YCyABKAgiTAoTQ3JlYXRlVG9rZW5SZXNwb25zZRI1CgV0b2tlbhgBIAEoCzImLnNhbGx5cG9ydC5pZGVudGl0eS52MS5FbnJvbGxtZW50VG9rZW4iSAoPR2V0VG9rZW5SZXF1ZXN0EjUKCHRva2VuX2lkGAEgASgJQiO6SCByHjIcXnRva19bMC05YS1oamttbnAtdHYtel17MjB9JCJJChBHZXRUb2tlblJlc3BvbnNlEjUKBXRva2VuGAEgASgLMiYuc2FsbHlwb3J0LmlkZW50aXR5LnYxLkVucm9sbG1lbnRUb2tlbiJOChFMaXN0VG9rZW5zUmVxdWVzdBIbCglwYWdlX3NpemUYASABKA1CCLpIBSoDGMgBEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKMgBImUKEkxpc3RUb2tlbnNSZXNwb25zZRI2CgZ0b2tlbnMYASADKAsyJi5zYWxseXBvcnQuaWRlbnRpdHkudjEuRW5yb2xsbWVudFRva2VuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJ2ChJSZXZva2VUb2tlblJlcXVlc3QSNQoIdG9rZW5faWQYASABKAlCI7pIIHIeMhxedG9rX1swLTlhLWhqa21ucC10di16XXsyMH0kEhgKBnJlYXNvbhgCIAEoCUIIukgFcgMo9AMSDwoHY2FzY2FkZRgDIAEoCCKCAQoTUmV2b2tlVG9rZW5SZXNwb25zZRI1CgV0b2tlbhgBIAEoCzImLnNhbGx5cG9ydC5pZGVudGl0eS52MS5FbnJvbGxtZW50VG9rZW4SGAoQbWFjaGluZXNfcmV2b2tlZBgCIAEoDRIaChJtYWNoaW5lc19yZW1haW5pbmcYAyABKA0y9gMKEUVucm9sbG1lbnRTZXJ2aWNlElUKBkVucm9sbBIkLnNhbGx5cG9ydC5pZGVudGl0eS52MS5FbnJvbGxSZXF1ZXN0GiUuc2FsbHlwb3J0LmlkZW50aXR5LnYxLkVucm9sbFJlc3BvbnNlEmQKC0NyZWF0ZVRva2VuEikuc2FsbHlwb3J0LmlkZW50aXR5LnYxLkNyZWF0ZVRva2VuUmVxdWVzdBoqLnNhbGx5cG9ydC5pZGVudGl0eS52MS5DcmVhdGVUb2tlblJlc3BvbnNlElsKCEdldFRva2VuEiYuc2FsbHlwb3J0LmlkZW50aXR5LnYxLkdldFRva2VuUmVxdWVzdBonLnNhbGx5cG9ydC5pZGVudGl0eS52MS5HZXRUb2tlblJlc3BvbnNlEmEKCkxpc3RUb2tlbnMSKC5zYWxseXBvcnQuaWRlbnRpdHkudjEuTGlzdFRva2Vuc1JlcXVlc3QaKS5zYWxseXBvcnQuaWRlbnRpdHkudjEuTGlzdFRva2Vuc1Jlc3BvbnNlEmQKC1Jldm9rZVRva2VuEikuc2FsbHlwb3J0LmlkZW50aXR5LnYxLlJldm9rZVRva2VuUmVxdWVzdBoqLnNhbGx5cG9ydC5pZGVudGl0eS52MS5SZXZva2VUb2tlblJlc3BvbnNlQjhaNnNhbGx5cG9ydC5leGFtcGxlL2dlbi9zYWxseXBvcnQvaWRlbnRpdHkvdjE7aWRlbnRpdHl2MWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiZzYWxseXBvcnQvaWRlbnRpdHkvdjEvZW5yb2xsbWVudC5wcm90bxIVc2FsbHlwb3J0LmlkZW50aXR5LnYxIroCCg1FbnJvbGxSZXF1ZXN0EjUKCHZhdWx0X2lkGAEgASgJQiO6SCByHjIcXnZsdF9bMC05YS1oamttbnAtdHYtel17MjB9JBI2CgV0b2tlbhgCIAEoCzIlLnNhbGx5cG9ydC5pZGVudGl0eS52MS5Ub2tlbkFkbWlzc2lvbkgAEiMKEm1hY2hpbmVfcHVibGljX2tleRgFIAEoDEIHukgEegJoIBIaCghob3N0bmFtZRgGIAEoCUIIukgFcgMo/QESQgoMbWFjaGluZV9uYW1lGAcgASgJQiy6SClyJzIlXihbQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSk/JBIVCg12YWxpZGF0ZV9vbmx5GAggASgIQhIKCWFkbWlzc2lvbhIFukgCCAFKBAgDEARKBAgEEAUifAoOVG9rZW5BZG1pc3Npb24SNQoIdG9rZW5faWQYASABKAlCI7pIIHIeMhxedG9rX1swLTlhLWhqa21ucC10di16XXsyMH0kEhsKCnB1YmxpY19rZXkYAiABKAxCB7pIBHoCaCASFgoFcHJvb2YYAyABKAxCB7pIBHoCaEAiuAEKDkVucm9sbFJlc3BvbnNlEhIKCm1hY2hpbmVfaWQYASABKAkSFAoMbWFjaGluZV9uYW1lGAIgASgJEhAKCHZhdWx0X2lkGAMgASgJEi4KCmV4cGlyZXNfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC3Byb2plY3RfaWRzGAUgAygJEhIKCnNlY3JldF9pZHMYBiADKAkSEQoJdXNlc19sZWZ0GAcgASgNIp8ECg9FbnJvbGxtZW50VG9rZW4SEAoIdG9rZW5faWQYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSEwoLcHJvamVjdF9pZHMYAyADKAkSEgoKc2VjcmV0X2lkcxgEIAMoCRIuCgpjcmVhdGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpjcmVhdGVkX2J5GAYgASgJEi4KCmV4cGlyZXNfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjMKEG1hY2hpbmVfbGlmZXRpbWUYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEAoIbWF4X3VzZXMYCSABKA0SDAoEdXNlcxgKIAEoDRIwCgxsYXN0X3VzZWRfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnJldm9rZWRfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXJldm9rZV9yZWFzb24YDSABKAkSFAoMc291cmNlX2NpZHJzGA4gAygJEhgKEGhvc3RuYW1lX3BhdHRlcm4YDyABKAkSHAoUbWFjaGluZV9uYW1lX3BhdHRlcm4YECABKAkSEwoLYW55X3ZlcnNpb24YESABKAgSFwoPY3JlYXRlZF9ieV9uYW1lGBIgASgJIqMFChJDcmVhdGVUb2tlblJlcXVlc3QSIQoQdG9rZW5fa2V5X3NoYTI1NhgBIAEoDEIHukgEegJoIBJDCgtwcm9qZWN0X2lkcxgCIAMoCUIuukgrkgEoCAEQZBgBIiByHjIcXnByal9bMC05YS1oamttbnAtdHYtel17MjB9JBJBCgpzZWNyZXRfaWRzGAMgAygJQi26SCqSAScQ6AcYASIgch4yHF5zZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSRwoOdG9rZW5fbGlmZXRpbWUYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CFLpIEcgBAaoBCyIFCIDnhA8yAgg8EkkKEG1hY2hpbmVfbGlmZXRpbWUYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CFLpIEcgBAaoBCyIFCICangEyAgg8EhwKCG1heF91c2VzGAYgASgNQgq6SAcqBRiQTigBEh0KC2Rlc2NyaXB0aW9uGAcgASgJQgi6SAVyAyj0AxKvAQoMc291cmNlX2NpZHJzGAggAygJQpgBukiUAZIBkAEQIBgBIokBugGBAQoQc3RyaW5nLmlwX3ByZWZpeBJWbXVzdCBiZSBhbiBhZGRyZXNzIHJhbmdlIHN1Y2ggYXMgMTAuMS4wLjAvMTYgb3IgMjAwMTpkYjg6Oi8zMiwgd2l0aCBhbGwgaG9zdCBiaXRzIHplcm8aFXRoaXMuaXNJcFByZWZpeCh0cnVlKXICKDESIgoQaG9zdG5hbWVfcGF0dGVybhgJIAEoCUIIukgFcgMo/QESJgoUbWFjaGluZV9uYW1lX3BhdHRlcm4YCiABKAlCCLpIBXIDKIABEhMKC2FueV92ZXJzaW9uGAsgASgIIkwKE0NyZWF0ZVRva2VuUmVzcG9uc2USNQoFdG9rZW4YASABKAsyJi5zYWxseXBvcnQuaWRlbnRpdHkudjEuRW5yb2xsbWVudFRva2VuIkgKD0dldFRva2VuUmVxdWVzdBI1Cgh0b2tlbl9pZBgBIAEoCUIjukggch4yHF50b2tfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQiSQoQR2V0VG9rZW5SZXNwb25zZRI1CgV0b2tlbhgBIAEoCzImLnNhbGx5cG9ydC5pZGVudGl0eS52MS5FbnJvbGxtZW50VG9rZW4iTgoRTGlzdFRva2Vuc1JlcXVlc3QSGwoJcGFnZV9zaXplGAEgASgNQgi6SAUqAxjIARIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAyjIASJlChJMaXN0VG9rZW5zUmVzcG9uc2USNgoGdG9rZW5zGAEgAygLMiYuc2FsbHlwb3J0LmlkZW50aXR5LnYxLkVucm9sbG1lbnRUb2tlbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkidgoSUmV2b2tlVG9rZW5SZXF1ZXN0EjUKCHRva2VuX2lkGAEgASgJQiO6SCByHjIcXnRva19bMC05YS1oamttbnAtdHYtel17MjB9JBIYCgZyZWFzb24YAiABKAlCCLpIBXIDKPQDEg8KB2Nhc2NhZGUYAyABKAgiggEKE1Jldm9rZVRva2VuUmVzcG9uc2USNQoFdG9rZW4YASABKAsyJi5zYWxseXBvcnQuaWRlbnRpdHkudjEuRW5yb2xsbWVudFRva2VuEhgKEG1hY2hpbmVzX3Jldm9rZWQYAiABKA0SGgoSbWFjaGluZXNfcmVtYWluaW5nGAMgASgNMvYDChFFbnJvbGxtZW50U2VydmljZRJVCgZFbnJvbGwSJC5zYWxseXBvcnQuaWRlbnRpdHkudjEuRW5yb2xsUmVxdWVzdBolLnNhbGx5cG9ydC5pZGVudGl0eS52MS5FbnJvbGxSZXNwb25zZRJkCgtDcmVhdGVUb2tlbhIpLnNhbGx5cG9ydC5pZGVudGl0eS52MS5DcmVhdGVUb2tlblJlcXVlc3QaKi5zYWxseXBvcnQuaWRlbnRpdHkudjEuQ3JlYXRlVG9rZW5SZXNwb25zZRJbCghHZXRUb2tlbhImLnNhbGx5cG9ydC5pZGVudGl0eS52MS5HZXRUb2tlblJlcXVlc3QaJy5zYWxseXBvcnQuaWRlbnRpdHkudjEuR2V0VG9rZW5SZXNwb25zZRJhCgpMaXN0VG9rZW5zEiguc2FsbHlwb3J0LmlkZW50aXR5LnYxLkxpc3RUb2tlbnNSZXF1ZXN0Gikuc2FsbHlwb3J0LmlkZW50aXR5LnYxLkxpc3RUb2tlbnNSZXNwb25zZRJkCgtSZXZva2VUb2tlbhIpLnNhbGx5cG9ydC5pZGVudGl0eS52MS5SZXZva2VUb2tlblJlcXVlc3QaKi5zYWxseXBvcnQuaWRlbnRpdHkudjEuUmV2b2tlVG9rZW5SZXNwb25zZUI4WjZzYWxseXBvcnQuZXhhbXBsZS9nZW4vc2FsbHlwb3J0L2lkZW50aXR5L3YxO2lkZW50aXR5djFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * EnrollRequest is signed by the new machine's key.
@@ -25,32 +25,26 @@ export const file_sallyport_identity_v1_enrollment: GenFile = /*@__PURE__*/
  */
 export type EnrollRequest = Message<"sallyport.identity.v1.EnrollRequest"> & {
   /**
-   * VaultId is the vault of the token.
+   * VaultId is the vault that the machine joins.
    *
    * @generated from field: string vault_id = 1;
    */
   vaultId: string;
 
   /**
-   * TokenId names the token.
+   * Admission is what entitles the machine to join.
    *
-   * @generated from field: string token_id = 2;
+   * @generated from oneof sallyport.identity.v1.EnrollRequest.admission
    */
-  tokenId: string;
-
-  /**
-   * TokenPublicKey is the token's raw Ed25519 public key.
-   *
-   * @generated from field: bytes token_public_key = 3;
-   */
-  tokenPublicKey: Uint8Array;
-
-  /**
-   * TokenProof is the token key's signature over the enrollment statement (SIGNING §8).
-   *
-   * @generated from field: bytes token_proof = 4;
-   */
-  tokenProof: Uint8Array;
+  admission: {
+    /**
+     * Token proves that the caller holds an enrollment token of the vault.
+     *
+     * @generated from field: sallyport.identity.v1.TokenAdmission token = 2;
+     */
+    value: TokenAdmission;
+    case: "token";
+  } | { case: undefined; value?: undefined };
 
   /**
    * MachinePublicKey is the machine's raw Ed25519 public key; it must be the key that signs this
@@ -68,14 +62,15 @@ export type EnrollRequest = Message<"sallyport.identity.v1.EnrollRequest"> & {
   hostname: string;
 
   /**
-   * MachineName is the name asked for; empty takes the hostname, or the name that the token makes.
+   * MachineName is the name asked for; empty takes the hostname, or the name that the admission
+   * makes.
    *
    * @generated from field: string machine_name = 7;
    */
   machineName: string;
 
   /**
-   * ValidateOnly runs every check and says what would be enrolled: no use is spent and no machine
+   * ValidateOnly runs every check and returns what would be enrolled: no use is spent and no machine
    * made.
    *
    * @generated from field: bool validate_only = 8;
@@ -89,6 +84,41 @@ export type EnrollRequest = Message<"sallyport.identity.v1.EnrollRequest"> & {
  */
 export const EnrollRequestSchema: GenMessage<EnrollRequest> = /*@__PURE__*/
   messageDesc(file_sallyport_identity_v1_enrollment, 0);
+
+/**
+ * TokenAdmission proves that the caller holds an enrollment token, without sending it.
+ *
+ * @generated from message sallyport.identity.v1.TokenAdmission
+ */
+export type TokenAdmission = Message<"sallyport.identity.v1.TokenAdmission"> & {
+  /**
+   * TokenId names the token.
+   *
+   * @generated from field: string token_id = 1;
+   */
+  tokenId: string;
+
+  /**
+   * PublicKey is the token's raw Ed25519 public key.
+   *
+   * @generated from field: bytes public_key = 2;
+   */
+  publicKey: Uint8Array;
+
+  /**
+   * Proof is the token key's signature over the enrollment statement (SIGNING §8).
+   *
+   * @generated from field: bytes proof = 3;
+   */
+  proof: Uint8Array;
+};
+
+/**
+ * Describes the message sallyport.identity.v1.TokenAdmission.
+ * Use `create(TokenAdmissionSchema)` to create a new message.
+ */
+export const TokenAdmissionSchema: GenMessage<TokenAdmission> = /*@__PURE__*/
+  messageDesc(file_sallyport_identity_v1_enrollment, 1);
 
 /**
  * EnrollResponse describes the new machine.
@@ -141,7 +171,7 @@ export type EnrollResponse = Message<"sallyport.identity.v1.EnrollResponse"> & {
   secretIds: string[];
 
   /**
-   * UsesLeft is how many machines the token can still make; only with validate_only.
+   * UsesLeft is how many machines the admission can still make; only with validate_only.
    *
    * @generated from field: uint32 uses_left = 7;
    */
@@ -153,7 +183,7 @@ export type EnrollResponse = Message<"sallyport.identity.v1.EnrollResponse"> & {
  * Use `create(EnrollResponseSchema)` to create a new message.
  */
 export const EnrollResponseSchema: GenMessage<EnrollResponse> = /*@__PURE__*/
-  messageDesc(file_sallyport_identity_v1_enrollment, 1);
+  messageDesc(file_sallyport_identity_v1_enrollment, 2);
 
 /**
  * EnrollmentToken describes a token; the secret half is not known to any server.
@@ -293,7 +323,7 @@ export type EnrollmentToken = Message<"sallyport.identity.v1.EnrollmentToken"> &
  * Use `create(EnrollmentTokenSchema)` to create a new message.
  */
 export const EnrollmentTokenSchema: GenMessage<EnrollmentToken> = /*@__PURE__*/
-  messageDesc(file_sallyport_identity_v1_enrollment, 2);
+  messageDesc(file_sallyport_identity_v1_enrollment, 3);
 
 /**
  * CreateTokenRequest says what machines made from the token may do.
@@ -389,7 +419,7 @@ export type CreateTokenRequest = Message<"sallyport.identity.v1.CreateTokenReque
  * Use `create(CreateTokenRequestSchema)` to create a new message.
  */
 export const CreateTokenRequestSchema: GenMessage<CreateTokenRequest> = /*@__PURE__*/
-  messageDesc(file_sallyport_identity_v1_enrollment, 3);
+  messageDesc(file_sallyport_identity_v1_enrollment, 4);
 
 /**
  * CreateTokenResponse holds the new token's description.
@@ -410,7 +440,7 @@ export type CreateTokenResponse = Message<"sallyport.identity.v1.CreateTokenResp
  * Use `create(CreateTokenResponseSchema)` to create a new message.
  */
 export const CreateTokenResponseSchema: GenMessage<CreateTokenResponse> = /*@__PURE__*/
-  messageDesc(file_sallyport_identity_v1_enrollment, 4);
+  messageDesc(file_sallyport_identity_v1_enrollment, 5);
 
 /**
  * GetTokenRequest names a token.
@@ -431,7 +461,7 @@ export type GetTokenRequest = Message<"sallyport.identity.v1.GetTokenRequest"> &
  * Use `create(GetTokenRequestSchema)` to create a new message.
  */
 export const GetTokenRequestSchema: GenMessage<GetTokenRequest> = /*@__PURE__*/
-  messageDesc(file_sallyport_identity_v1_enrollment, 5);
+  messageDesc(file_sallyport_identity_v1_enrollment, 6);
 
 /**
  * GetTokenResponse holds the token's description.
@@ -452,7 +482,7 @@ export type GetTokenResponse = Message<"sallyport.identity.v1.GetTokenResponse">
  * Use `create(GetTokenResponseSchema)` to create a new message.
  */
 export const GetTokenResponseSchema: GenMessage<GetTokenResponse> = /*@__PURE__*/
-  messageDesc(file_sallyport_identity_v1_enrollment, 6);
+  messageDesc(file_sallyport_identity_v1_enrollment, 7);
 
 /**
  * ListTokensRequest pages through tokens.
@@ -480,7 +510,7 @@ export type ListTokensRequest = Message<"sallyport.identity.v1.ListTokensRequest
  * Use `create(ListTokensRequestSchema)` to create a new message.
  */
 export const ListTokensRequestSchema: GenMessage<ListTokensRequest> = /*@__PURE__*/
-  messageDesc(file_sallyport_identity_v1_enrollment, 7);
+  messageDesc(file_sallyport_identity_v1_enrollment, 8);
 
 /**
  * ListTokensResponse is one page.
@@ -508,7 +538,7 @@ export type ListTokensResponse = Message<"sallyport.identity.v1.ListTokensRespon
  * Use `create(ListTokensResponseSchema)` to create a new message.
  */
 export const ListTokensResponseSchema: GenMessage<ListTokensResponse> = /*@__PURE__*/
-  messageDesc(file_sallyport_identity_v1_enrollment, 8);
+  messageDesc(file_sallyport_identity_v1_enrollment, 9);
 
 /**
  * RevokeTokenRequest ends a token.
@@ -543,7 +573,7 @@ export type RevokeTokenRequest = Message<"sallyport.identity.v1.RevokeTokenReque
  * Use `create(RevokeTokenRequestSchema)` to create a new message.
  */
 export const RevokeTokenRequestSchema: GenMessage<RevokeTokenRequest> = /*@__PURE__*/
-  messageDesc(file_sallyport_identity_v1_enrollment, 9);
+  messageDesc(file_sallyport_identity_v1_enrollment, 10);
 
 /**
  * RevokeTokenResponse holds the revoked token.
@@ -578,7 +608,7 @@ export type RevokeTokenResponse = Message<"sallyport.identity.v1.RevokeTokenResp
  * Use `create(RevokeTokenResponseSchema)` to create a new message.
  */
 export const RevokeTokenResponseSchema: GenMessage<RevokeTokenResponse> = /*@__PURE__*/
-  messageDesc(file_sallyport_identity_v1_enrollment, 10);
+  messageDesc(file_sallyport_identity_v1_enrollment, 11);
 
 /**
  * EnrollmentService makes enrollment tokens and turns them into machines.
@@ -587,8 +617,8 @@ export const RevokeTokenResponseSchema: GenMessage<RevokeTokenResponse> = /*@__P
  */
 export const EnrollmentService: GenService<{
   /**
-   * Enroll makes a machine from an enrollment token. Callers: a key that is not enrolled yet (keyid
-   * "key:…"). A retry with the same key returns the same machine and spends nothing. Recorded:
+   * Enroll makes a machine from an admission: so far an enrollment token. Callers: a key that is not
+   * enrolled yet (keyid "key:…"). A retry with the same key returns the same machine and spends nothing. Recorded:
    * machine.enrolled, token.exhausted (with the last use), token.refused (with the step that
    * refused), token.checked (validate_only). Reasons, in the order of the checks: REQUEST_REJECTED
    * (unknown token, wrong proof), TOKEN_REVOKED, TOKEN_EXPIRED, TOKEN_SOURCE_REFUSED,

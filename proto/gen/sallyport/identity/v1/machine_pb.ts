@@ -50,7 +50,7 @@ export type Machine = Message<"sallyport.identity.v1.Machine"> & {
   state: MachineState;
 
   /**
-   * TokenId is the token that made it.
+   * TokenId is the enrollment token that made it; empty when another admission did.
    *
    * @generated from field: string token_id = 5;
    */
