@@ -31,7 +31,8 @@ export function sealBytes(
 }
 
 /**
- * Opens what sealBytes made; the caller zeroes the plaintext. Throws EnvelopeError (ENVELOPE §1.4).
+ * Opens the result of sealBytes; the caller zeroes the plaintext. Throws EnvelopeError (ENVELOPE
+ * §1.4).
  */
 export function openBytes(
   key: Uint8Array,
@@ -60,7 +61,7 @@ export function newKey(): Uint8Array {
   return randomBytes(keyBytes);
 }
 
-/** Runs with a secret buffer and zeroes it afterwards, whatever happens. */
+/** Runs with a secret buffer and zeroes it afterwards, also after an error. */
 export async function zeroing<T>(
   secret: Uint8Array,
   run: (secret: Uint8Array) => T | Promise<T>,

@@ -22,7 +22,7 @@ import {
 /** A key and the id under which others name it. */
 export type KeyringEntry = { readonly keyId: string; readonly key: Uint8Array };
 
-/** What crypto holds besides the KEK; the preferred key of each use first. */
+/** Crypto's private keys besides the KEK; the preferred key of each use first. */
 export type Keyring = {
   /** HMAC keys shared with policy. */
   readonly permit: readonly KeyringEntry[];

@@ -44,7 +44,10 @@ export function decodeKekNameV1(bytes: Uint8Array): KekName {
   return { provider: "file", key: fingerprint.toString("hex") };
 }
 
-/** Prefixes a wrapped key with its length (ENVELOPE §1.7). Throws EnvelopeError when it is longer. */
+/**
+ * Prefixes a wrapped key with its length (ENVELOPE §1.7). Throws EnvelopeError when it is empty or
+ * has more than 1,024 bytes.
+ */
 export function encodeWrapped(wrapped: Uint8Array): Uint8Array {
   if (wrapped.length === 0 || wrapped.length > maxWrappedBytes)
     throw new EnvelopeError("a KEK wrapped a key into more than 1,024 bytes or none");

@@ -2,10 +2,10 @@ import type { OpenService } from "@sallyport/proto/gen/sallyport/crypto/internal
 import type { SealService } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/seal_pb.ts";
 import type { Callers } from "@sallyport/rpc";
 
-/** Who may have secrets opened. */
+/** The callers that may have secrets opened. */
 export const openCallers: Callers<typeof OpenService> = { open: ["gateway"] };
 
-/** Who may have keys and envelopes made. */
+/** The callers that may have keys and envelopes made. */
 export const sealCallers: Callers<typeof SealService> = {
   newProjectKey: ["secrets"],
   seal: ["secrets"],

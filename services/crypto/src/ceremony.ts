@@ -17,7 +17,7 @@ import {
   wipeKeyring,
 } from "@sallyport/proto/keyring";
 
-/** The places of the ceremony's keys: files that exist or will be made. */
+/** The paths of the ceremony's key files, which exist or will be made. */
 export type CeremonyFiles = {
   readonly kek: KekSetting;
   readonly keyringFile: string;

@@ -46,7 +46,7 @@ function kek(variable: string): Setting<KekProvider> {
   return { variable, read };
 }
 
-/** Where the keyring is: a file that is followed, or, in tests, one that never changes. */
+/** The source of the keyring: a file that is followed, or, in tests, one that never changes. */
 export type KeyringSource = string | Uint8Array;
 
 function keyringFile(variable: string): Setting<KeyringSource> {
@@ -59,7 +59,7 @@ function keyringFile(variable: string): Setting<KeyringSource> {
   };
 }
 
-/** Reads the settings of the ceremony: the places of the KEK, the keyring and the two MAC keys. */
+/** Reads the settings of the ceremony: the paths of the KEK, the keyring and the two MAC keys. */
 export function readCeremonyConfig(env: NodeJS.ProcessEnv) {
   return readSettings(env, {
     kek: { variable: "SALLYPORT_KEK", read: parseKekSetting },

@@ -5,10 +5,10 @@ import { EnvelopeError } from "@sallyport/proto/keyring";
 import { isPlaintextKind, openEnvelope, outlineEnvelope, sealEnvelope } from "./envelope.ts";
 import { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 
-const place = { vaultId: "vlt_1", projectId: "prj_1", secretId: "sec_1", version: 1 };
+const binding = { vaultId: "vlt_1", projectId: "prj_1", secretId: "sec_1", version: 1 };
 const projectKey = { generation: 1, key: randomBytes(32) };
 const plaintext = randomBytes(40);
-const sealed = Buffer.from(sealEnvelope(plaintext, ValueKind.SINGLE, place, projectKey));
+const sealed = Buffer.from(sealEnvelope(plaintext, ValueKind.SINGLE, binding, projectKey));
 
 /**
  * An outline is read only of what has the layout; an envelope opens only when not a bit of it was
@@ -22,7 +22,7 @@ function accepts(input: Buffer): boolean {
       plaintextBytes !== input.length - (sealed.length - plaintext.length)
     )
       throw new Error("the outline is of another envelope");
-    const opened = openEnvelope(input, place, projectKey);
+    const opened = openEnvelope(input, binding, projectKey);
     if (!input.equals(sealed) || !plaintext.equals(opened.plaintext))
       throw new Error("it opened, though changed");
     return true;

@@ -10,8 +10,8 @@ import {
 } from "@sallyport/proto/keyring";
 import type { ProjectKey } from "./project-key.ts";
 
-/** Where an envelope belongs; it opens nowhere else. */
-export type Place = {
+/** The binding of an envelope to one version of one secret; it opens under no other. */
+export type EnvelopeBinding = {
   readonly vaultId: string;
   readonly projectId: string;
   readonly secretId: string;
@@ -21,7 +21,9 @@ export type Place = {
 /** The layouts that a plaintext can have. */
 export type PlaintextKind = typeof ValueKind.SINGLE | typeof ValueKind.FIELDS;
 
-/** What an envelope says of itself before it is opened. Only `plaintextBytes` is certain. */
+/**
+ * The header of an envelope, unauthenticated before it is opened. Only `plaintextBytes` is certain.
+ */
 export type EnvelopeOutline = {
   readonly kind: PlaintextKind;
   readonly generation: number;
@@ -48,7 +50,7 @@ export function isPlaintextKind(kind: number): kind is PlaintextKind {
 export function sealEnvelope(
   plaintext: Uint8Array,
   kind: PlaintextKind,
-  place: Place,
+  binding: EnvelopeBinding,
   projectKey: ProjectKey,
 ): Uint8Array {
   if (plaintext.length > maxPlaintextBytes)
@@ -56,11 +58,11 @@ export function sealEnvelope(
   const header = headerOf(kind, projectKey.generation);
   const dataKey = newKey();
   try {
-    const wrappedDataKey = sealBytes(projectKey.key, dataKeyAad(place, header), dataKey);
+    const wrappedDataKey = sealBytes(projectKey.key, dataKeyAad(binding, header), dataKey);
     return Buffer.concat([
       header,
       wrappedDataKey,
-      sealBytes(dataKey, valueAad(place, header), plaintext),
+      sealBytes(dataKey, valueAad(binding, header), plaintext),
     ]);
   } finally {
     dataKey.fill(0);
@@ -85,12 +87,12 @@ export function outlineEnvelope(bytes: Uint8Array): EnvelopeOutline {
 }
 
 /**
- * Opens an envelope at its place; the caller zeroes the plaintext. Throws EnvelopeError (ENVELOPE
- * §3.4).
+ * Opens an envelope under its binding; the caller zeroes the plaintext. Throws EnvelopeError
+ * (ENVELOPE §3.4).
  */
 export function openEnvelope(
   envelope: Uint8Array,
-  place: Place,
+  binding: EnvelopeBinding,
   projectKey: ProjectKey,
 ): { readonly kind: PlaintextKind; readonly plaintext: Uint8Array<ArrayBuffer> } {
   const { kind, generation } = outlineEnvelope(envelope);
@@ -99,13 +101,13 @@ export function openEnvelope(
   const header = envelope.subarray(0, headerBytes);
   const dataKey = openBytes(
     projectKey.key,
-    dataKeyAad(place, header),
+    dataKeyAad(binding, header),
     envelope.subarray(headerBytes, valueAt),
   );
   try {
     return {
       kind,
-      plaintext: openBytes(dataKey, valueAad(place, header), envelope.subarray(valueAt)),
+      plaintext: openBytes(dataKey, valueAad(binding, header), envelope.subarray(valueAt)),
     };
   } finally {
     dataKey.fill(0);
@@ -120,14 +122,14 @@ function headerOf(kind: PlaintextKind, generation: number): Uint8Array {
   return header;
 }
 
-function dataKeyAad(place: Place, header: Uint8Array): Uint8Array {
-  return labelled("sallyport-data-key-v1", placeOf(place), header);
+function dataKeyAad(binding: EnvelopeBinding, header: Uint8Array): Uint8Array {
+  return labelled("sallyport-data-key-v1", bindingBytes(binding), header);
 }
 
-function valueAad(place: Place, header: Uint8Array): Uint8Array {
-  return labelled("sallyport-value-v1", placeOf(place), header);
+function valueAad(binding: EnvelopeBinding, header: Uint8Array): Uint8Array {
+  return labelled("sallyport-value-v1", bindingBytes(binding), header);
 }
 
-function placeOf({ vaultId, projectId, secretId, version }: Place): Uint8Array {
+function bindingBytes({ vaultId, projectId, secretId, version }: EnvelopeBinding): Uint8Array {
   return lengthPrefixed(vaultId, projectId, secretId, String(version));
 }

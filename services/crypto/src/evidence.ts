@@ -11,12 +11,12 @@ import type {
   SignedRequest,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 
-/** What crypto judges evidence by. Nothing in it comes from a caller. */
+/** The inputs of verifying evidence. None of them comes from a caller. */
 export type Verifier = {
   readonly trust: Trust;
   /** Our public names, such as "sallyport.example:8443". */
   readonly authorities: readonly string[];
-  /** How far `created` may lie from now, in seconds. */
+  /** The largest difference of `created` from now, in seconds. */
   readonly windowSeconds: number;
   /** Unix milliseconds. */
   readonly clock: () => number;

@@ -15,7 +15,7 @@ import { sameBytes } from "./evidence.ts";
 import { createSealingKey } from "./hpke.ts";
 import type { SealingKeys } from "./seal/seal-value.ts";
 
-/** What crypto follows its keyring with. */
+/** The dependencies of followKeyring. */
 export type FollowKeyringOptions = {
   readonly kek: KekProvider;
   readonly trust: FollowedTrust;
@@ -109,7 +109,7 @@ async function importSealingKeys({ sealing }: Keyring): Promise<SealingKeys> {
   return new Map(await Promise.all(keys));
 }
 
-// What clients do not find in the keyset they refuse, every reply of ours: better not to start.
+// Clients refuse every reply by a key that is not in the keyset: better not to start.
 function checkPublished({ keyring, sealingKeys }: Held, trust: Trust): void {
   replyKeyOf(keyring, trust);
   const offered = trust.preferred(KeyUse.SEALING);

@@ -16,8 +16,8 @@ export type ProjectKeyCache = {
 } & Disposable;
 
 /**
- * How long to keep a key in milliseconds (5 minutes), how many at most (1,000), and the clock for
- * it: one that runs evenly, whatever the time is set to.
+ * The time to keep a key in milliseconds (5 minutes), the most keys (1,000), and a monotonic
+ * clock.
  */
 export type CacheOptions = {
   readonly ttlMs?: number;

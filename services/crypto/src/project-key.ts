@@ -52,7 +52,9 @@ export async function unwrapProjectKey(
   return { generation, key: await unwrapKey(kek, wrapped, aad) };
 }
 
-/** A wrapped project key in its parts, and the associated data that it must have been wrapped with. */
+/**
+ * A wrapped project key in its parts, and the associated data that it must have been wrapped with.
+ */
 type WrappedProjectKey = {
   readonly name: KekName;
   readonly generation: number;

@@ -3,7 +3,7 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { type Failure, fail, failureOf } from "@sallyport/rpc";
 
 /**
- * The failure behind whatever was thrown: evidence names its step, and is counted; a Failure stays,
+ * The failure behind a thrown value: evidence names its step, and is counted; a Failure stays,
  * all else is INTERNAL.
  */
 export function refusalOf(error: unknown): Failure {

@@ -181,8 +181,8 @@ describe("envelopes (ENVELOPE §3)", () => {
     project_key,
     envelope,
   }: EnvelopeInput) => {
-    const place = { vaultId: vault_id, projectId: project_id, secretId: secret_id, version };
-    return openEnvelope(bytes(envelope), place, { generation, key: bytes(project_key) });
+    const binding = { vaultId: vault_id, projectId: project_id, secretId: secret_id, version };
+    return openEnvelope(bytes(envelope), binding, { generation, key: bytes(project_key) });
   };
 
   test.each(vectors.valid)("$name", (vector) => {

@@ -7,17 +7,17 @@ import { PrincipalKind } from "@sallyport/proto/gen/sallyport/evidence/v1/eviden
 import { enumName } from "@sallyport/proto/names";
 import { fail } from "@sallyport/rpc";
 
-/** What every record of a forwarded request says of it. */
+/** The fields of a forwarded request in every record. */
 export function originOf({ sourceIp, client, requestDigest }: ForwardContext, nowMs: number) {
   return { sourceIp, client, requestDigest, time: timestampFromMs(nowMs) };
 }
 
-/** What a record says of what identity does by itself. */
+/** The fields of a record of what identity does on its own. */
 export function ownOrigin(nowMs: number) {
   return { actorKind: ActorKind.SERVICE, actorId: "identity", time: timestampFromMs(nowMs) };
 }
 
-/** Who acts, for a record: the signer of a request, or a stranger. */
+/** The actor in a record: the signer of a request, or unknown. */
 export function actorOf({ principal }: Pick<ForwardContext, "principal">) {
   if (!principal) return { actorKind: ActorKind.UNKNOWN, actorId: "" };
   const machine = principal.kind === PrincipalKind.MACHINE;

@@ -2,12 +2,12 @@ import type { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/int
 import type { KeyService } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
 import type { Callers } from "@sallyport/rpc";
 
-/** Who may ask whose key a keyid is, and say that it was used. */
+/** The callers that may look up keys and report their use. */
 export const keyCallers: Callers<typeof KeyService> = {
   resolveKeys: ["gateway"],
   watchRevocations: ["gateway"],
   reportSightings: ["gateway"],
 };
 
-/** Who may hand over public requests. */
+/** The callers that may forward public requests. */
 export const forwardCallers: Callers<typeof ForwardService> = { forward: ["gateway"] };

@@ -13,7 +13,7 @@ import {
 } from "@sallyport/config";
 import { keysetFile } from "@sallyport/evidence";
 
-/** Everything identity is told at start. Secrets come as file paths, times are in seconds. */
+/** The settings of identity. Secrets come as file paths, times are in seconds. */
 export type IdentityConfig = ReturnType<typeof readIdentityConfig>;
 
 /**

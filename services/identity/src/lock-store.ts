@@ -1,8 +1,8 @@
 import type { Tx } from "@sallyport/postgres";
 
 /**
- * Until the transaction ends, nobody else adds a machine to the vault: what was counted and which
- * names are free holds.
+ * Until the transaction ends, no other transaction adds a machine to the vault: the count and the
+ * free names hold.
  */
 export async function lockMachinesOf(tx: Tx, vaultId: string): Promise<void> {
   await tx.query("select pg_advisory_xact_lock(hashtextextended('sallyport-machines ' || $1, 0))", [
@@ -11,7 +11,8 @@ export async function lockMachinesOf(tx: Tx, vaultId: string): Promise<void> {
 }
 
 /**
- * Until the transaction ends, nobody else adds, removes or renews people and devices of the vault.
+ * Until the transaction ends, no other transaction adds, removes or renews users and devices of the
+ * vault.
  */
 export async function lockPeopleOf(tx: Tx, vaultId: string): Promise<void> {
   await tx.query("select pg_advisory_xact_lock(hashtextextended('sallyport-people ' || $1, 0))", [

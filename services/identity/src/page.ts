@@ -6,7 +6,7 @@ const defaultPageSize = 50;
 
 /**
  * Reads one page: `load` gets the last id of the page before, or empty, and the most to return; it
- * is asked for one item more than the page holds, which tells whether another follows. Throws
+ * is asked for one item more than the page holds, which shows whether another follows. Throws
  * Failure FIELD_INVALID for a foreign page token.
  */
 export async function readPage<T>(

@@ -12,7 +12,7 @@ import { type Failure, fail, failureOf } from "@sallyport/rpc";
 import type { Machine } from "./machines/store.ts";
 import type { Scope } from "./enroll/admission.ts";
 
-/** What identity asks of policy. */
+/** The calls that identity makes to policy. */
 export type PolicyScope = Pick<
   Client<typeof ScopeService>,
   "validateScope" | "applyScope" | "setPrincipalStatus" | "revokePrincipals"
@@ -47,7 +47,7 @@ export async function validateScope(
 }
 
 /**
- * Has policy keep a user out for good and take the user's project roles. Throws Failure
+ * Has policy exclude a user permanently and take the user's project roles. Throws Failure
  * DEPENDENCY_UNAVAILABLE.
  */
 export async function keepOut(
@@ -109,7 +109,7 @@ export async function applyScope(
 
 /**
  * Has policy commit a machine's status. A machine whose scope was never applied may be unknown
- * there, and policy lets nobody in whom it does not know. Throws Failure DEPENDENCY_UNAVAILABLE.
+ * there, and policy admits no machine that it does not know. Throws Failure DEPENDENCY_UNAVAILABLE.
  */
 export async function setStatus(
   policy: Pick<PolicyScope, "setPrincipalStatus">,
@@ -142,11 +142,11 @@ export async function managedProjects(
   }
 }
 
-/** How many machines policy ends in one call. */
+/** The most machines that policy ends in one call. */
 export const mostEnded = 500;
 
 /**
- * Has policy end machines of a vault for good, with their memberships and grants; those that it
+ * Has policy end machines of a vault permanently, with their memberships and grants; those that it
  * does not know are none of its. Throws Failure DEPENDENCY_UNAVAILABLE.
  */
 export async function endMachines(
@@ -163,7 +163,7 @@ export async function endMachines(
   }
 }
 
-// What policy says to us is told to the caller only where it is about what the caller asked for.
+// Policy's reason is returned to the caller only where it is about the caller's own request.
 function told(error: unknown, ...reasons: readonly Reason[]): Failure {
   const failure = failureOf(error);
   const known =

@@ -27,21 +27,21 @@ import { createTokenHandlers } from "./tokens/read.ts";
 import { createUserHandlers } from "./users/read.ts";
 import { createWhoAmI } from "./users/whoami.ts";
 
-/** What the public methods work with; the clock is in Unix milliseconds. */
+/** The dependencies of the public methods; the clock is in Unix milliseconds. */
 export type ServiceParts = {
   readonly database: Pick<Database, "query" | "transaction">;
   readonly outbox: Pick<Outbox, "record" | "drain" | "ready" | "note">;
   readonly policy: PolicyScope;
-  /** How many living machines a vault may have. */
+  /** The most living machines that a vault may have. */
   readonly machineCap: number;
   readonly clock: () => number;
-  /** Milliseconds that run evenly; the process's own unless a test gives another. */
+  /** Monotonic milliseconds; the process's own unless a test gives another. */
   readonly steadyClock?: () => number;
 };
 
 /**
- * How many records a token's machines may cause by being made: 25,000 at once, 150,000 a day
- * (LOG.md §7).
+ * The rate of records that a token's machines may cause by being made: a burst of 25,000, 150,000
+ * per day (LOG.md §7).
  */
 const enrollmentRate: Rate = { perSecond: 150_000 / 86_400, burst: 25_000 };
 

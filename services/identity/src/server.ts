@@ -23,7 +23,7 @@ const manifest = new URL("../package.json", import.meta.url);
 
 export type { IdentityConfig } from "./config.ts";
 
-/** What a test may replace: the clock, in Unix milliseconds. */
+/** The dependencies that a test may replace: the clock, in Unix milliseconds. */
 export type IdentityOverrides = { readonly clock?: () => number };
 
 /**

@@ -17,7 +17,7 @@ import type { VerifiedRead } from "./verify.ts";
 /** The one thing that crypto asks of audit. */
 export type Append = Pick<Client<typeof AppendService>, "append">;
 
-/** Where a read came from, as the gateway asserts it: address and program. */
+/** The origin of a read, as the gateway asserts it: address and program. */
 export type Origin = { readonly sourceIp: string; readonly client: string };
 
 const attemptTimeoutMs = 1_500;

@@ -22,8 +22,8 @@ type Answer = {
 };
 
 /**
- * What signs a reply, and the epoch of the keyset that has it: a client with an older one fetches
- * that.
+ * The key that signs a reply, and the epoch of the keyset that has it: a client with an older one
+ * fetches that.
  */
 export type ReplySigning = { readonly key: MacKey; readonly keysetEpoch: number };
 

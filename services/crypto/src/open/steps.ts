@@ -73,7 +73,7 @@ export function checkPermit(
 }
 
 /**
- * What policy decided about is what the machine asked for, no more and no less. Throws
+ * Checks that the permit is for what the machine asked for, no more and no less. Throws
  * EvidenceError ("body").
  */
 export function checkAsked(asked: ReadSecretsRequest, permit: PermitClaims): void {
@@ -167,7 +167,7 @@ export function checkSlips(
 /**
  * Vault and project are the same in credential, permit and slip. Throws EvidenceError ("binding").
  */
-export function checkPlaces(
+export function checkBindings(
   machine: CredentialClaims,
   permit: PermitClaims,
   secrets: readonly VerifiedSecret[],

@@ -11,13 +11,13 @@ import { maxReplyBytes, unlock } from "./unlock.ts";
 import type { VerifiedRead, VerifiedSecret } from "./verify.ts";
 
 const kek = createFileKek(newKey());
-const place = { vaultId: newId("vlt"), projectId: newId("prj") };
+const owner = { vaultId: newId("vlt"), projectId: newId("prj") };
 const projectKey = { generation: 1, key: newKey() };
-const wrappedProjectKey = await wrapProjectKey(kek, place, projectKey);
+const wrappedProjectKey = await wrapProjectKey(kek, owner, projectKey);
 
 function secretOf(plaintextBytes: number): VerifiedSecret {
   const secretId = newId("sec");
-  const at = { ...place, secretId, version: 1 };
+  const at = { ...owner, secretId, version: 1 };
   const envelope = sealEnvelope(new Uint8Array(plaintextBytes), 1, at, projectKey);
   return { ...at, name: "N", requestedVersion: 0, envelope, wrappedProjectKey };
 }

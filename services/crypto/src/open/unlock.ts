@@ -18,7 +18,7 @@ import type { VerifiedRead, VerifiedSecret } from "./verify.ts";
 export const maxReplyBytes = 3 * 1024 * 1024;
 
 /**
- * What a secret takes in a reply beside its content, at most: ids, name, version and its line in
+ * The most that a secret takes in a reply beside its content: ids, name, version and its line in
  * the signed claims.
  */
 const resultBytes = 512;
@@ -84,7 +84,7 @@ async function orBinding<T>(open: () => T | Promise<T>): Promise<T> {
   }
 }
 
-// Known before anything is opened: an envelope's length tells its plaintext's.
+// Known before anything is opened: an envelope's length gives its plaintext's.
 function checkSize(
   { permit, recipient }: VerifiedRead,
   outlines: readonly EnvelopeOutline[],

@@ -8,7 +8,7 @@ import {
   checkMachine,
   checkPath,
   checkPermit,
-  checkPlaces,
+  checkBindings,
   checkRecipient,
   checkSlips,
   decodeAsked,
@@ -21,7 +21,7 @@ export type VerifiedSecret = {
   readonly secretId: string;
   readonly name: string;
   readonly version: number;
-  /** What was asked for, 0 for the current version. */
+  /** The version that was asked for, 0 for the current one. */
   readonly requestedVersion: number;
   readonly envelope: Uint8Array;
   readonly wrappedProjectKey: Uint8Array;
@@ -41,7 +41,7 @@ export type VerifiedRead = {
 };
 
 /**
- * What crypto judges a read by: besides the rest, the keys that it has in common with policy and
+ * The inputs of verifying a read: besides the rest, the keys that are shared with policy and
  * with secrets.
  */
 export type ReadVerifier = Verifier & {
@@ -68,7 +68,7 @@ export function verifyRead(item: OpenItem, verifier: ReadVerifier): VerifiedRead
   checkAsked(asked, permit);
   const recipient = checkRecipient(asked, permit);
   const secrets = checkSlips(item.secrets, permit, digest, verifier.slipKeys(), nowMs);
-  checkPlaces(machine, permit, secrets);
+  checkBindings(machine, permit, secrets);
 
   const { principalId: machineId, originId } = machine;
   const read = { machineId, originId, requestDigest: digest, permit, secrets };

@@ -19,13 +19,13 @@ import { type ReadVerifier, verifyRead } from "../open/verify.ts";
 import type { ProjectKeyCache } from "../project-key-cache.ts";
 import { refusalOf } from "../refusal.ts";
 
-/** What opening needs. */
+/** The dependencies of OpenService. */
 export type OpenOptions = {
   readonly verifier: ReadVerifier;
   readonly projectKeys: ProjectKeyCache;
   /** The Ed25519 seed that signs replies now. */
   readonly replyKey: () => KeyringEntry;
-  /** The epoch of the keyset that clients are told of. */
+  /** The epoch of the keyset that replies announce. */
   readonly keysetEpoch: () => number;
   readonly audit: Append;
   readonly logger: Logger;
@@ -34,7 +34,7 @@ export type OpenOptions = {
 const reads = counter("sallyport.secret.reads");
 for (const sealed of ["true", "false"]) reads({ sealed }, 0);
 
-/** Implements OpenService: each item by itself, its refusal in its result. */
+/** Implements OpenService: each item on its own, its refusal in its result. */
 export function createOpenService(options: OpenOptions): ServiceImpl<typeof OpenService> {
   return {
     open: async ({ items }, context) => ({

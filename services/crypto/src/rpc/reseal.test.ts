@@ -77,12 +77,12 @@ describe("a rollback", () => {
   });
 
   test("keeps the layout", async () => {
-    const place = { ...owner, secretId, version: 2 };
-    const fields = sealEnvelope(Buffer.from('{"A":"1"}'), ValueKind.FIELDS, place, former);
+    const binding = { ...owner, secretId, version: 2 };
+    const fields = sealEnvelope(Buffer.from('{"A":"1"}'), ValueKind.FIELDS, binding, former);
     const { envelope } = await replica.seal.reseal(
       planned({ finished: (request) => void (request.envelope = fields) }),
     );
-    expect(openEnvelope(envelope, { ...place, version: 8 }, current).kind).toBe(ValueKind.FIELDS);
+    expect(openEnvelope(envelope, { ...binding, version: 8 }, current).kind).toBe(ValueKind.FIELDS);
   });
 });
 

@@ -16,7 +16,7 @@ import { type SealingKeys, sealVersion } from "../seal/seal-value.ts";
 import { reseal } from "../seal/reseal.ts";
 import { verifyRollback, verifyWrite } from "../seal/verify.ts";
 
-/** What making keys and envelopes needs. */
+/** The dependencies of SealService. */
 export type SealOptions = {
   readonly verifier: Verifier;
   readonly kek: KekProvider;

@@ -20,7 +20,7 @@ const spaces = Buffer.from(" \t\n\r");
  * Reads the names of the fields of a plaintext, sorted: a UTF-8 JSON object of 1 to 64 strings,
  * names as identifiers, written without escapes, none twice. Throws FieldsError.
  *
- * Security: values are stepped over, never made into JavaScript strings, which nobody can zero.
+ * Security: values are stepped over, never made into JavaScript strings, which cannot be zeroed.
  */
 export function fieldNamesOf(plaintext: Uint8Array): string[] {
   if (!isUtf8(plaintext)) throw new FieldsError("is not UTF-8");
@@ -47,7 +47,7 @@ function addName(names: Set<string>, bytes: Uint8Array): void {
   if (names.size > maxFields) throw new FieldsError("has more than 64 fields");
 }
 
-/** Where the next token begins, after this character and the space around it. */
+/** Returns where the next token begins, after this character and the space around it. */
 function after(json: Uint8Array, at: number, character: string): number {
   const found = skipSpace(json, at);
   if (json[found] !== charCode(character)) throw new FieldsError(notAnObject);
@@ -60,7 +60,7 @@ function skipSpace(json: Uint8Array, from: number): number {
   return at;
 }
 
-/** Where the string that begins here ends, after its closing quote (RFC 8259 §7). */
+/** Returns where the string that begins here ends, after its closing quote (RFC 8259 §7). */
 function endOfString(json: Uint8Array, from: number): number {
   if (json[from] !== quote) throw new FieldsError(notAnObject);
   for (let at = from + 1; at < json.length;) {

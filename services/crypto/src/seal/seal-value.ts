@@ -38,8 +38,8 @@ export async function sealVersion(
     const { kind } = write.value;
     if (!isPlaintextKind(kind)) throw invalid("is of an unknown kind");
     const fieldNames = checkPlaintext(plaintext, kind);
-    const place = { ...write, version: write.expectedVersion + 1 };
-    return { envelope: sealEnvelope(plaintext, kind, place, projectKey), kind, fieldNames };
+    const binding = { ...write, version: write.expectedVersion + 1 };
+    return { envelope: sealEnvelope(plaintext, kind, binding, projectKey), kind, fieldNames };
   });
 }
 

@@ -16,10 +16,10 @@ import {
   type SealedValue,
   SecretService,
 } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
-import type { Place } from "../envelope.ts";
+import type { EnvelopeBinding } from "../envelope.ts";
 import { type Verifier, checkCredential, checkSignature, demand, present } from "../evidence.ts";
 
-/** Where a write goes and over which version, as the user signed it. */
+/** The target of a write and the version that it follows, as the user signed them. */
 export type WriteTarget = {
   readonly projectId: string;
   readonly secretId: string;
@@ -45,8 +45,8 @@ export type VerifiedWrite = Omit<WriteTarget, "name"> & {
  * A rollback that a user with the right role signed: which version is brought back, and as which.
  */
 export type VerifiedRollback = {
-  readonly from: Place;
-  readonly to: Place;
+  readonly from: EnvelopeBinding;
+  readonly to: EnvelopeBinding;
   readonly requestDigest: Uint8Array;
 };
 
@@ -59,7 +59,7 @@ type Evidence = Pick<SealRequest | ResealRequest, "signedRequest" | "credential"
 
 /**
  * Proves a write from its evidence alone, trusting neither gateway nor secrets. Only the names are
- * as secrets told them; the value opens only if the user sealed it for them. Throws EvidenceError
+ * as secrets sent them; the value opens only if the user sealed it for them. Throws EvidenceError
  * naming the step that does not hold, Failure FIELD_INVALID where the user broke a bound. Opens
  * nothing.
  */
@@ -81,18 +81,18 @@ export function verifyWrite(request: SealRequest, verifier: Verifier): VerifiedW
 }
 
 /**
- * Proves a rollback likewise. Both places are as the user signed them, so what secrets adds can
+ * Proves a rollback likewise. Both bindings are as the user signed them, so what secrets adds can
  * only be the envelope that belongs there. Throws the same.
  */
 export function verifyRollback(request: ResealRequest, verifier: Verifier): VerifiedRollback {
   const of = { paths: [rollbackPath], what: "it is not RollbackSecret" };
   const { signed, requestDigest, vaultId } = proveWriter(request, verifier, of);
   const body = decodeBody(RollbackSecretRequestSchema, signed);
-  const place = { vaultId, projectId: body.projectId, secretId: body.secretId };
+  const secret = { vaultId, projectId: body.projectId, secretId: body.secretId };
   return {
     requestDigest,
-    from: { ...place, version: body.toVersion },
-    to: { ...place, version: body.expectedVersion + 1 },
+    from: { ...secret, version: body.toVersion },
+    to: { ...secret, version: body.expectedVersion + 1 },
   };
 }
 

@@ -6,21 +6,21 @@ import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { type Rate, createBuckets } from "@sallyport/rate-limit";
 
 /**
- * What the holder of a token or code did that changes nothing, and so can be repeated without end.
+ * An act of the holder of a token or code that changes nothing, and so can be repeated without end.
  */
 export type Held = {
   readonly action: "token.refused" | "token.checked" | "login_code.refused";
   readonly vaultId: string;
   /** The token or code. */
   readonly subjectId: string;
-  /** What is counted together, of one token or code: the failed step. */
+  /** The key by which acts on one token or code are counted together: the failed step. */
   readonly step: string;
   readonly reason: string;
   /** The record: of this one, or with its particulars of so many. */
   readonly record: (count: { readonly count?: string }) => Event;
 };
 
-/** Reports what holders of tokens and codes do. */
+/** Reports of what holders of tokens and codes do. */
 export type HolderReports = {
   /**
    * Records in the transaction while the token or code has room for that, and counts what is
@@ -29,10 +29,10 @@ export type HolderReports = {
   report(tx: Tx, held: Held): Promise<void>;
 };
 
-/** How many records of their own a token or code has: 20 at once, 10 a minute. */
+/** The rate of records for one token or code: a burst of 20, 10 per minute. */
 export const holderRate: Rate = { perSecond: 10 / 60, burst: 20 };
 
-/** Makes the reports; the clock gives milliseconds and runs evenly. */
+/** Makes the reports; the clock is monotonic, in milliseconds. */
 export function createHolderReports(
   outbox: Pick<Outbox, "record" | "note">,
   clock: () => number,

@@ -48,7 +48,7 @@ const total = (events: readonly Event[]) =>
 const known = (vaultId: string): Shown => ({
   action: "token.refused",
   concerned: { vaultId, subjectId: newId("tok") },
-  told: { hostname: "runner", name: "runner-1" },
+  claimed: { hostname: "runner", name: "runner-1" },
 });
 const guess: Shown = { action: "token.refused", concerned: undefined };
 const addressOf = (n: number) => `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`;

@@ -7,43 +7,42 @@ import type { Verdict } from "./proof.ts";
 import { originOf, reasonText } from "../audit-fields.ts";
 
 /**
- * What a stranger showed: a token or code, and what he told of himself. Vault and subject only when
- * they exist.
+ * An unproven attempt: the token or code that it names, and the names that it claims. Vault and
+ * subject only when they exist.
  */
 export type Shown = {
   readonly action: "token.refused" | "login_code.refused";
   readonly concerned: { readonly vaultId: string; readonly subjectId: string } | undefined;
-  readonly told?: { readonly hostname: string; readonly name: string };
+  readonly claimed?: { readonly hostname: string; readonly name: string };
 };
 
 /**
- * Puts on record that somebody who proved nothing was turned away: counted by address, failed step,
- * and the token or code that he named if there is one. It costs no transaction, and a flood of it
- * fills no disk.
+ * Records a refused attempt without a valid proof: counted by address, failed step, and the token
+ * or code that it names if there is one. It costs no transaction, and a flood of it fills no disk.
  */
 export function noteUnproven(
   outbox: Pick<Outbox, "note">,
   context: ForwardContext,
-  { action, concerned, told }: Shown,
+  { action, concerned, claimed }: Shown,
   { reason: refused, step }: Verdict,
   nowMs: number,
 ): Promise<void> {
   const { vaultId = "", subjectId = "" } = concerned ?? {};
   const reason = reasonText(refused);
-  const stranger = { actorKind: ActorKind.UNKNOWN, vaultId, reason };
+  const unproven = { actorKind: ActorKind.UNKNOWN, vaultId, reason };
   return outbox.note({
-    // Guesses at what does not exist take no place of attempts on what does.
+    // Guesses at what does not exist take no room from attempts on what does.
     group: `${action} ${concerned ? "known" : "unknown"}`,
     kind: [sourceUnitOf(context.sourceIp), step, subjectId].join(" "),
     rest: vaultId,
     record: (count) =>
       newEvent("identity", action, {
-        ...stranger,
+        ...unproven,
         ...originOf(context, nowMs),
         subjectId,
-        detail: { count: String(count), step, ...told },
+        detail: { count: String(count), step, ...claimed },
       }),
     restRecord: (count) =>
-      newEvent("identity", action, { ...stranger, detail: { count: String(count) } }),
+      newEvent("identity", action, { ...unproven, detail: { count: String(count) } }),
   });
 }

@@ -4,24 +4,25 @@ import type { User } from "../users/store.ts";
 /** A device, named by a key of it, with its first key. */
 export type Device = { readonly keyId: string; readonly firstKeyId: string };
 
-/** What came of a device and still lives. */
+/** The users, devices, tokens, codes and machines that came of a device and still live. */
 export type Descendants = {
-  /** Users let in by its codes, or by those of such a user, and so on. */
+  /** Users admitted by its codes, or by those of such a user, and so on. */
   readonly users: User[];
-  /** Further devices of its own user, let in by its codes or by those of such a device. */
+  /** Further devices of its own user, admitted by its codes or by those of such a device. */
   readonly devices: Device[];
   /** Enrollment tokens made by any of them that could still enroll. */
   readonly tokenIds: string[];
-  /** How many codes made by any of them could still be redeemed. */
+  /** The number of codes made by any of them that could still be redeemed. */
   readonly codes: number;
   /**
-   * How many machines live that came of tokens made by any of them, whether or not those tokens do.
+   * The number of living machines that came of tokens made by any of them, whether or not those
+   * tokens live.
    */
   readonly machines: number;
 };
 
-// A code names the key that made it and the key that it let in. A device is all of its keys, so
-// that renewing one does not shake its past off; a user who was let in is all of the devices that
+// A code names the key that made it and the key that it admitted. A device is all of its keys, so
+// that renewing one does not end its history; a user who was admitted is all of the devices that
 // the user has.
 const line = `with recursive line (device_id, user_id, brought) as (
     select $2::text collate "C", null::text collate "C", false
@@ -31,18 +32,20 @@ const line = `with recursive line (device_id, user_id, brought) as (
       join user_keys maker on coalesce(maker.first_key_id, maker.key_id) = line.device_id
       join login_codes c on c.created_by_key = maker.key_id and c.vault_id = $1
       join user_keys guest on guest.key_id = c.redeemed_by
-      join user_keys d on d.user_id = guest.user_id and (c.user_id is null or d.key_id = guest.key_id)),
+      join user_keys d on d.user_id = guest.user_id
+        and (c.user_id is null or d.key_id = guest.key_id)),
   makers as (
-    select k.key_id from user_keys k join line on coalesce(k.first_key_id, k.key_id) = line.device_id)`;
+    select k.key_id from user_keys k
+      join line on coalesce(k.first_key_id, k.key_id) = line.device_id)`;
 
 type DeviceRow = { key_id: string; first_key_id: string };
 type UserRow = { user_id: string; name: string; role: User["role"]; created_at: Date };
 type CountRow = { codes: number; machines: number };
 
 /**
- * What came of a device of the vault, at most `limit` of each kind: users, devices, tokens. Whoever
- * holds the lock on the vault's people keeps users and devices from changing; tokens only stop
- * being made once the keys have ended.
+ * Finds what came of a device of the vault, at most `limit` of each kind: users, devices, tokens.
+ * Under the lock on the vault's people, users and devices do not change; tokens only stop being
+ * made once the keys have ended.
  */
 export async function findDescendants(
   tx: Tx,
@@ -53,7 +56,8 @@ export async function findDescendants(
 ): Promise<Descendants> {
   const users = await tx.query<UserRow>(
     `${line} select user_id, name, role, created_at from users
-      where vault_id = $1 and removed_at is null and user_id in (select user_id from line where brought)
+      where vault_id = $1 and removed_at is null
+        and user_id in (select user_id from line where brought)
       order by created_at, user_id limit $3`,
     [vaultId, firstKeyId, limit],
   );
@@ -85,7 +89,8 @@ export async function findRemovedOf(
 ): Promise<string[]> {
   const rows = await tx.query<{ user_id: string }>(
     `${line} select user_id from users
-      where vault_id = $1 and removed_at is not null and user_id in (select user_id from line where brought)
+      where vault_id = $1 and removed_at is not null
+        and user_id in (select user_id from line where brought)
       order by removed_at desc, user_id limit $3`,
     [vaultId, firstKeyId, limit],
   );
@@ -118,7 +123,8 @@ async function countOf(tx: Tx, vaultId: string, firstKeyId: string, now: Date): 
            and redeemed_by is null and revoked_at is null and expires_at > $3) as codes,
        (select count(*)::int from machines m join enrollment_tokens t using (token_id)
          where t.vault_id = $1 and t.created_by_key in (select key_id from makers)
-           and m.state in ('provisioning', 'active', 'disabled') and m.expires_at > $3) as machines`,
+           and m.state in ('provisioning', 'active', 'disabled')
+           and m.expires_at > $3) as machines`,
     [vaultId, firstKeyId, now],
   );
   return row ?? { codes: 0, machines: 0 };

@@ -1,20 +1,19 @@
-/** How long a device key works: 90 days, in milliseconds. */
+/** The lifetime of a device key: 90 days, in milliseconds. */
 export const deviceKeyLifetimeMs = 90 * 86_400_000;
 
-/** How long a key works on after it was renewed: 5 minutes, in milliseconds. */
+/** The time that a key works on after it was renewed: 5 minutes, in milliseconds. */
 export const renewedKeyMs = 5 * 60_000;
 
-/** What a device key's life depends on. */
+/** The instants that a device key's life depends on. */
 export type KeyLife = {
   readonly expiresAt: Date;
   readonly renewedAt: Date | null;
-  /** When it was revoked, or its user removed. */
+  /** The time of its revocation, or of the removal of its user. */
   readonly revokedAt: Date | null;
 };
 
 /**
- * Whether a key works: its holder is told the difference between one that was ended and one that
- * came to its end.
+ * The standing of a key. The answer to its holder distinguishes a revoked key from an expired one.
  */
 export type KeyStanding = "active" | "expired" | "revoked";
 
@@ -27,7 +26,7 @@ export function endOf({ expiresAt, renewedAt }: KeyLife): Date {
   return new Date(Math.min(expiresAt.getTime(), renewedAt.getTime() + renewedKeyMs));
 }
 
-/** Where a key stands at that time. */
+/** Returns the standing of a key at that time. */
 export function standingOf(key: KeyLife, nowMs: number): KeyStanding {
   if (key.revokedAt) return "revoked";
   return nowMs < endOf(key).getTime() ? "active" : "expired";

@@ -16,7 +16,7 @@ const longestReason = 500;
 
 /**
  * Ends what came of a device that has ended: each has a record that names the device. The vault's
- * people are locked meanwhile, so nobody joins. Throws Failure LAST_OWNER, and then nothing of it
+ * people are locked meanwhile, so no user joins. Throws Failure LAST_OWNER, and then nothing of it
  * is stored.
  *
  * Security: tokens come last, and are looked for again. Until the keys of the devices before have

@@ -26,7 +26,7 @@ import {
   revokeDeviceKeys,
 } from "./store.ts";
 
-/** What renewing devices works with. */
+/** The dependencies of renewing devices. */
 export type RenewDeviceParts = {
   readonly outbox: Pick<Outbox, "record">;
   readonly clock: () => number;
@@ -36,7 +36,7 @@ type NewKey = Pick<NewUserKey, "keyId" | "expiresAt">;
 
 /**
  * Makes RenewDevice. The old key vouches by signing the request, the new one proves itself (SIGNING
- * §8). A device has one new key at a time: a second one takes the place of the first, whose answer
+ * §8). A device has one new key at a time: a second one replaces the first, whose answer
  * may have been lost.
  */
 export function createRenewDevice(
@@ -55,7 +55,7 @@ export function createRenewDevice(
         return { key: renewed, old: { ...present, renewedAt: present.renewedAt ?? now } };
       })
       .catch((error: unknown) => {
-        // In the same moment somebody else's code let the same key in.
+        // A login code admitted the same key concurrently.
         if (isUniqueViolation(error, "user_keys_public_key")) throw keyTaken(error);
         throw error;
       });
@@ -107,7 +107,7 @@ async function renew(
   return key;
 }
 
-// What this device was renewed to before. What it came from was revoked at the latest then.
+// The key that this device was renewed to before. Its predecessor was revoked by then.
 function isSuccessor(known: UserKey, { keyId, firstKeyId, renewedAt }: UserKey): boolean {
   const ofDevice = known.firstKeyId === firstKeyId && known.keyId !== keyId;
   return ofDevice && renewedAt !== null && known.revokedAt === null;

@@ -18,7 +18,7 @@ import { endDescendants, mostDescendants } from "./end-descendants.ts";
 import { endDevice } from "./end.ts";
 import { viewUser } from "../users/views.ts";
 
-/** What revoking devices works with. */
+/** The dependencies of revoking devices. */
 export type RevokeDeviceParts = {
   readonly database: Pick<Database, "query">;
   readonly outbox: Pick<Outbox, "record">;

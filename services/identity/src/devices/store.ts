@@ -88,10 +88,12 @@ export async function findWorkingKeys(
   const renewedSince = new Date(now.getTime() - renewedKeyMs);
   const rows = await db.query<UserKeyRow>(
     `select * from (
-       select keys.*, row_number() over (partition by user_id order by created_at desc, key_id desc) as place
+       select keys.*,
+           row_number() over (partition by user_id order by created_at desc, key_id desc) as rank
          from (${selectKeys} where k.user_id = any($1::text[])) as keys
-        where revoked_at is null and expires_at > $2 and (renewed_at is null or renewed_at > $3)) as working
-      where place <= $4
+        where revoked_at is null and expires_at > $2
+           and (renewed_at is null or renewed_at > $3)) as working
+      where rank <= $4
       order by created_at desc, key_id desc`,
     [userIds, now, renewedSince, limit],
   );

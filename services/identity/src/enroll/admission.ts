@@ -22,7 +22,7 @@ export type Restrictions = {
   readonly machineNamePattern: string;
 };
 
-/** What entitles a machine to join a vault: what it gives, and how far it goes. */
+/** An entitlement to join a vault: what it gives a machine, and its bounds. */
 export type Admission = {
   readonly vaultId: string;
   /** The enrollment token, if it is one. */
@@ -52,7 +52,7 @@ export type Admitted = { readonly machine: Machine; readonly uses: number };
 
 /** The bounds that the vault's other machines set. */
 export type Room = {
-  /** How many living machines the vault may have. */
+  /** The most living machines that the vault may have. */
   readonly cap: number;
   /** The name must be no living machine's. */
   readonly uniqueName: boolean;
@@ -66,8 +66,8 @@ export type Admitter = {
   refresh(tx: Tx): Promise<Admission | undefined>;
   /**
    * Makes a provisioning machine and counts the use, both or neither, under the lock of the vault's
-   * machines. Undefined when the admission does not go so far any more, there is no room, or the key
-   * is a machine already.
+   * machines. Undefined when the admission does not go so far any more, there is no room, or the
+   * key is a machine already.
    */
   make(tx: Tx, machine: NewMachine, room: Room): Promise<Admitted | undefined>;
 };

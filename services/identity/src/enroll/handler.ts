@@ -81,7 +81,7 @@ async function begin(
     const shown = {
       action: "token.refused",
       concerned,
-      told: { hostname, name: machineName },
+      claimed: { hostname, name: machineName },
     } as const;
     await noteUnproven(parts.outbox, context, shown, verdict, nowMs);
     throw fail(verdict.reason);

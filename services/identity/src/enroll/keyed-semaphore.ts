@@ -7,8 +7,9 @@ import { fail } from "@sallyport/rpc";
  */
 export type KeyedSemaphore = {
   /**
-   * Resolves with a function that releases the permit; calling it again does nothing. Throws Failure
-   * DEPENDENCY_UNAVAILABLE when it takes longer than `waitMs`; undefined waits without a limit.
+   * Resolves with a function that releases the permit; calling it again does nothing. Throws
+   * Failure DEPENDENCY_UNAVAILABLE when it takes longer than `waitMs`; undefined waits without a
+   * limit.
    */
   acquire(key: string, waitMs?: number): Promise<() => void>;
 };

@@ -59,9 +59,8 @@ const statuses: Readonly<Record<StoredState, PrincipalStatus>> = {
   expired: PrincipalStatus.EXPIRED,
 };
 
-// Returns what became of the machine, and tells policy: whoever stopped it meanwhile may have done
-// so before policy knew it. Under the lock: what policy is told last must be what the machine is
-// then.
+// Returns the machine as it is now and repeats its status to policy: it may have been stopped
+// before policy knew it. Under the lock: policy's last status must be the machine's.
 function settle(
   { database, policy }: EnrollParts,
   { vaultId, machineId }: Machine,

@@ -11,12 +11,12 @@ import type { HolderReports } from "../admission/holder-reports.ts";
 import type { PolicyScope } from "../policy.ts";
 import { actorOf, originOf, reasonText } from "../audit-fields.ts";
 
-/** What enrolling works with. */
+/** The dependencies of enrolling. */
 export type EnrollParts = {
   readonly database: Pick<Database, "query" | "transaction">;
   readonly outbox: Pick<Outbox, "record" | "drain" | "note">;
   readonly policy: Pick<PolicyScope, "applyScope" | "setPrincipalStatus">;
-  /** How many living machines a vault may have. */
+  /** The most living machines that a vault may have. */
   readonly machineCap: number;
   readonly holders: HolderReports;
   /** How many records the machines of an admission may cause by being made. */

@@ -23,7 +23,8 @@ export async function admitMachine(
         where vault_id = $2 and token_id = $3
           and uses < max_uses and revoked_at is null and expires_at > $7
           and $9 > (select count(*) from machines
-                     where vault_id = $2 and state in ('provisioning', 'active', 'disabled') and expires_at > $7)
+                     where vault_id = $2 and state in ('provisioning', 'active', 'disabled')
+                       and expires_at > $7)
           and not ($10 and exists (select 1 from machines
                      where vault_id = $2 and name = $5
                        and state in ('provisioning', 'active', 'disabled') and expires_at > $7))

@@ -1,6 +1,6 @@
 import type { Tx } from "@sallyport/postgres";
 
-/** A place in the changes: everything that was committed before it has been seen. */
+/** A cursor in the changes: everything that was committed before it has been seen. */
 export type Cursor = string;
 
 /** A change of a principal's standing; the same one may be returned by several looks. */
@@ -22,7 +22,7 @@ export async function recordKeyChanges(tx: Tx, principalIds: readonly string[]):
   ]);
 }
 
-/** The place from which a stream that begins now has to look. */
+/** The cursor from which a stream that begins now has to look. */
 export async function currentCursor(db: Tx): Promise<Cursor> {
   const [row] = await db.query<{ cursor: Cursor }>(
     "select pg_snapshot_xmin(pg_current_snapshot())::text as cursor",
@@ -32,7 +32,7 @@ export async function currentCursor(db: Tx): Promise<Cursor> {
 }
 
 /**
- * What changed since the cursor, and the next cursor. Transactions still running now are seen by a
+ * The changes since the cursor, and the next cursor. Transactions still running now are seen by a
  * later look.
  */
 export async function changesSince(

@@ -6,7 +6,7 @@ import type { CredentialKey } from "./credential.ts";
 /**
  * Picks the key that signs credentials: the keyset's preferred one when the file has it, else the
  * first of the file that the keyset names. Throws an Error with a sentence for the operator when it
- * names none, for nobody would believe what they sign.
+ * names none, for no process would accept what it signs.
  */
 export function pickCredentialKey(
   keys: readonly KeyFileEntry[],

@@ -17,7 +17,7 @@ import type { UserKey } from "../devices/store.ts";
 /** The Ed25519 key that signs credentials: its id in the keyset and its 32-byte seed. */
 export type CredentialKey = { readonly keyId: string; readonly seed: Uint8Array };
 
-/** What a credential is made with besides the principal: the key, the time and 16 random bytes. */
+/** The inputs of a credential besides the principal: the key, the time and 16 random bytes. */
 export type Issue = {
   readonly key: CredentialKey;
   readonly nowMs: number;
@@ -31,8 +31,8 @@ type Bearer = Pick<
 >;
 
 /**
- * What the gateway learns of a machine's key: a credential, why there is none, or nothing before it
- * is active.
+ * The answer to the gateway for a machine's key: a credential, why there is none, or nothing before
+ * it is active.
  */
 export function resolveMachine(machine: Machine, issue: Issue): Resolved {
   const { machineId, vaultId, tokenId, publicKey, expiresAt } = machine;
@@ -52,8 +52,8 @@ export function resolveMachine(machine: Machine, issue: Issue): Resolved {
 }
 
 /**
- * What the gateway learns of a user's device key: a credential, or that it was revoked or came to
- * its end.
+ * The answer to the gateway for a user's device key: a credential, or that it was revoked or came
+ * to its end.
  */
 export function resolveUserKey(key: UserKey, issue: Issue): Resolved {
   const { keyId, userId, vaultId, publicKey, role } = key;

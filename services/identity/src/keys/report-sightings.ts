@@ -4,7 +4,7 @@ import type { Database } from "@sallyport/postgres";
 import type { KeyService } from "@sallyport/proto/gen/sallyport/identity/internal/v1/key_pb.ts";
 import { storeSightings } from "./sighting-store.ts";
 
-/** What keeping sightings works with. */
+/** The dependencies of keeping sightings. */
 export type SightingParts = {
   readonly database: Pick<Database, "query">;
   readonly clock: () => number;

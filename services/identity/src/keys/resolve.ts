@@ -6,7 +6,7 @@ import { type CredentialKey, resolveMachine, resolveUserKey } from "./credential
 import { findMachines } from "../machines/store.ts";
 import { findUserKeys } from "../devices/store.ts";
 
-/** What looking up keys works with. */
+/** The dependencies of looking up keys. */
 export type ResolveParts = {
   readonly database: Pick<Database, "query">;
   /** The key that signs now. */

@@ -1,6 +1,6 @@
 import type { Tx } from "@sallyport/postgres";
 
-/** When, from where and by which program a key was last used, as a gateway asserts. */
+/** The last use of a key, as a gateway asserts it: time, address and program. */
 export type Sighting = {
   readonly keyId: string;
   readonly seenAt: Date;
@@ -23,7 +23,8 @@ export async function storeSightings(
   await db.query(
     `insert into sightings (key_id, seen_at, source_ip, client)
      select distinct on (key_id) key_id, least(seen_at, $5), source_ip, client
-       from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[]) as s (key_id, seen_at, source_ip, client)
+       from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[])
+         as s (key_id, seen_at, source_ip, client)
       where exists (select 1 from machines where machine_id = s.key_id)
          or exists (select 1 from user_keys where user_keys.key_id = s.key_id)
       order by key_id, seen_at desc

@@ -20,14 +20,14 @@ export function createWatchRevocations({
 }: Parts): ServiceImpl<typeof KeyService>["watchRevocations"] {
   return async function* watchRevocations(_request, { signal }) {
     let cursor = await currentCursor(database);
-    let told: ReadonlySet<bigint> = new Set();
+    let sent: ReadonlySet<bigint> = new Set();
     yield {}; // From here on every change is heard.
     for (let spokeMs = performance.now(); !signal.aborted;) {
       await sleep(lookMs, undefined, { signal });
       const look = await changesSince(database, cursor);
-      const fresh = look.changes.filter(({ changeId }) => !told.has(changeId));
+      const fresh = look.changes.filter(({ changeId }) => !sent.has(changeId));
       cursor = look.cursor;
-      told = new Set(look.changes.map(({ changeId }) => changeId));
+      sent = new Set(look.changes.map(({ changeId }) => changeId));
       const due = performance.now() - spokeMs >= heartbeatMs;
       if (fresh.length === 0 && !due) continue;
       for (const principalIds of batches([...new Set(fresh.map(({ principalId }) => principalId))]))

@@ -13,15 +13,15 @@ import type { StoredRole } from "../users/roles.ts";
 import { findUserKey, findUserKeyByPublicKey, insertUserKey } from "../devices/store.ts";
 import { findUser, insertUser, isUserNameTaken } from "../users/store.ts";
 
-/** A device that was let in: as a new user, as a further device of one, or again. */
+/** A device that was admitted: as a new user, as a further device of one, or again. */
 export type Admitted = Guest & {
   readonly how: "newUser" | "newDevice" | "again";
   readonly keyId: string;
-  /** When the key stops working. */
+  /** The instant from which the key does not work. */
   readonly endsAt: Date;
 };
 
-/** How a redemption ended. */
+/** The result of a redemption. */
 export type Outcome =
   | { readonly kind: "admitted"; readonly admitted: Admitted }
   | { readonly kind: "refused"; readonly verdict: Verdict };
@@ -34,8 +34,8 @@ type Guest = {
 };
 
 /**
- * Spends a login code whose proof holds and makes the device key, or tells why not. The people of
- * the vault change one after another, so names are unique and nobody adds a device to a user who is
+ * Spends a login code whose proof holds and makes the device key, or returns why not. The people of
+ * the vault change one after another, so names are unique and no device is added to a user who is
  * being removed.
  */
 export async function admitDevice(

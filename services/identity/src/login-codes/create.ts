@@ -15,7 +15,7 @@ import { actorOf, originOf } from "../audit-fields.ts";
 import { type LoginCode, insertLoginCode } from "./store.ts";
 import { type StoredRole, storedRoleOf } from "../users/roles.ts";
 
-/** What making login codes works with. */
+/** The dependencies of making login codes. */
 export type CreateLoginCodeParts = {
   readonly outbox: Pick<Outbox, "record">;
   readonly clock: () => number;

@@ -10,7 +10,7 @@ import { readPage } from "../page.ts";
 import { actorOf, originOf, signerOf } from "../audit-fields.ts";
 import { type LoginCode, findLoginCode, listLoginCodes, revokeLoginCode } from "./store.ts";
 
-/** What looking after login codes works with. */
+/** The dependencies of looking after login codes. */
 export type LoginCodeParts = {
   readonly database: Pick<Database, "query">;
   readonly outbox: Pick<Outbox, "record">;

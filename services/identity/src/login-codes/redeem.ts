@@ -18,7 +18,7 @@ import { roleOf } from "../users/roles.ts";
 import { noteUnproven } from "../admission/unproven-attempts.ts";
 import { type Admitted, admitDevice } from "./admit-device.ts";
 
-/** What redeeming login codes works with. */
+/** The dependencies of redeeming login codes. */
 export type RedeemParts = {
   readonly database: Pick<Database, "query">;
   readonly outbox: Pick<Outbox, "record" | "note">;
@@ -51,7 +51,7 @@ export function createRedeemLoginCode(
         return decided;
       })
       .catch((error: unknown) => {
-        // A code of another vault let the same key in at the same moment.
+        // A code of another vault admitted the same key concurrently.
         if (isUniqueViolation(error, "user_keys_public_key"))
           throw fail(Reason.REQUEST_REJECTED, {}, error);
         throw error;
@@ -80,7 +80,7 @@ function claimOf({ newKey }: ForwardContext, request: RedeemLoginCodeRequest) {
   } as const;
 }
 
-// Of a code that exists: who holds none is a stranger.
+// Of a code that exists: a caller without one is unproven.
 async function recordRefusal(
   tx: Tx,
   { holders, clock }: RedeemParts,

@@ -10,7 +10,7 @@ export type LoginCode = {
   readonly role: StoredRole;
   /** The user for whose further device it is; null in a code for a new user. */
   readonly userId: string | null;
-  /** Who made it; null when it came with its vault. */
+  /** The user who made it; null when it came with its vault. */
   readonly createdBy: string | null;
   readonly createdByName: string | null;
   /** The device key by which it was made; null when it came with its vault. */
@@ -18,12 +18,12 @@ export type LoginCode = {
   readonly createdAt: Date;
   readonly expiresAt: Date;
   readonly revokedAt: Date | null;
-  /** The keyid that it let in; null before. */
+  /** The keyid that it admitted; null before. */
   readonly redeemedBy: string | null;
   readonly redeemedAt: Date | null;
 };
 
-/** What a login code is made of. */
+/** The fields of a new login code. */
 export type NewLoginCode = Omit<
   LoginCode,
   "createdByName" | "revokedAt" | "redeemedBy" | "redeemedAt"
@@ -45,13 +45,15 @@ type LoginCodeRow = {
   redeemed_at: Date | null;
 };
 
-const columns = `code_id, vault_id, key_sha256, role, user_id, created_by, created_by_key, created_at, expires_at, revoked_at, redeemed_by,
+const columns = `code_id, vault_id, key_sha256, role, user_id, created_by, created_by_key,
+  created_at, expires_at, revoked_at, redeemed_by,
   redeemed_at, (select name from users where users.user_id = created_by) as created_by_name`;
 
 /** Adds a login code. Violates login_codes_key when its key belongs to another. */
 export async function insertLoginCode(tx: Tx, code: NewLoginCode): Promise<LoginCode> {
   const rows = await tx.query<LoginCodeRow>(
-    `insert into login_codes (code_id, vault_id, key_sha256, role, user_id, created_by, created_at, expires_at,
+    `insert into login_codes (code_id, vault_id, key_sha256, role, user_id, created_by, created_at,
+       expires_at,
        created_by_key)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
      returning ${columns}`,
@@ -85,7 +87,7 @@ export async function findLoginCode(
   return rows.map(loginCodeOf)[0];
 }
 
-/** The same; nobody else can redeem or revoke the code until the transaction ends. */
+/** The same, locked: no other transaction redeems or revokes the code until this one ends. */
 export async function lockLoginCode(
   tx: Tx,
   vaultId: string,

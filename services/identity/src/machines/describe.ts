@@ -68,7 +68,9 @@ export function describeMachine(
   };
 }
 
-/** When, from where and by which program a key was last used; nothing of one that never was. */
+/**
+ * Describes the last use of a key: time, address and program; empty for one that was never used.
+ */
 export function describeSighting(sighting: Sighting | undefined) {
   if (!sighting) return {};
   const { seenAt, sourceIp, client } = sighting;

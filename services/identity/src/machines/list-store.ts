@@ -13,7 +13,7 @@ export type MachineFilter = {
   readonly tokenId: string;
   readonly name: string;
   readonly states: readonly StoredState[];
-  /** The time at which states are told: one that is over by time counts as expired. */
+  /** The time of the states: a machine that is over by time counts as expired. */
   readonly now: Date;
 };
 
@@ -30,7 +30,7 @@ export async function listMachines(
   const values: unknown[] = [vaultId, limit];
   const given = (value: unknown) => `$${values.push(value)}`;
   const conditions = ["vault_id = $1"];
-  if (after !== "") conditions.push(`(created_at, machine_id) < (${placeOf(given(after))})`);
+  if (after !== "") conditions.push(`(created_at, machine_id) < (${cursorOf(given(after))})`);
   if (tokenId !== "") conditions.push(`token_id = ${given(tokenId)}`);
   if (name !== "") conditions.push(`name = ${given(name)}`);
   if (states.length > 0) conditions.push(`${stateAt(given(now))} = any(${given(states)}::text[])`);
@@ -44,7 +44,7 @@ export async function listMachines(
   return rows.map(machineOf);
 }
 
-function placeOf(machineId: string): string {
+function cursorOf(machineId: string): string {
   const one = `vault_id = $1 and machine_id = ${machineId}`;
   return `select created_at, machine_id from machines where ${one}`;
 }

@@ -1,7 +1,7 @@
 import type { Tx } from "@sallyport/postgres";
 import { type Machine, type MachineRow, machineColumns, machineOf } from "./store.ts";
 
-/** How many of the vault's machines live: neither revoked nor past their time. */
+/** Counts the vault's living machines: neither revoked nor past their time. */
 export async function countLiving(db: Tx, vaultId: string, now: Date): Promise<number> {
   const [row] = await db.query<{ living: number }>(
     `select count(*)::int as living from machines
@@ -11,7 +11,7 @@ export async function countLiving(db: Tx, vaultId: string, now: Date): Promise<n
   return row?.living ?? 0;
 }
 
-/** How many of the token's machines live. */
+/** Counts the token's living machines. */
 export async function countLivingOf(
   db: Tx,
   vaultId: string,
@@ -28,8 +28,8 @@ export async function countLivingOf(
 }
 
 /**
- * Some of the token's living machines, whose state nobody else can change until the transaction
- * ends.
+ * Finds some of the token's living machines and locks them: their state does not change until the
+ * transaction ends.
  */
 export async function lockLivingOf(
   tx: Tx,

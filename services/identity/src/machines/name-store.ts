@@ -10,8 +10,8 @@ export type FormerName = {
 
 type FormerNameRow = { machine_id: string; name: string; until: Date; changed_by: string };
 
-/** How many former names are told, the newest ones. */
-const mostTold = 20;
+/** The most former names that are returned, the newest ones. */
+const mostFormer = 20;
 
 /** Gives a machine that the transaction has locked another name, and keeps the one it had. */
 export async function renameMachine(
@@ -36,11 +36,11 @@ export async function findFormerNames(
   if (machineIds.length === 0) return new Map();
   const rows = await db.query<FormerNameRow>(
     `select machine_id, name, until, changed_by from (
-       select *, row_number() over (partition by machine_id order by change_id desc) as place
+       select *, row_number() over (partition by machine_id order by change_id desc) as rank
          from machine_names where machine_id = any($1::text[])) as newest
-      where place <= $2
+      where rank <= $2
       order by change_id desc`,
-    [machineIds, mostTold],
+    [machineIds, mostFormer],
   );
   const byMachine = new Map<string, FormerName[]>();
   for (const { machine_id, name, until, changed_by } of rows)

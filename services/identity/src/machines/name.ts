@@ -2,8 +2,8 @@ import { newIdBody } from "@sallyport/proto/ids";
 import { type Glob, GlobError, parseGlob } from "../tokens/glob.ts";
 
 /**
- * How a token's machines get their names: anything, what matches, or made with random characters in
- * a place.
+ * The naming rule of an admission: any name, one that matches, or one that is made with random
+ * characters.
  */
 export type NamePattern =
   | { readonly kind: "any" }
@@ -12,7 +12,7 @@ export type NamePattern =
 
 const form = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 const globForm = /^[A-Za-z0-9._*?![\]-]*$/;
-const place = "{id8}";
+const placeholder = "{id8}";
 const randomLength = 8;
 
 /**
@@ -20,7 +20,7 @@ const randomLength = 8;
  */
 export function parseNamePattern(pattern: string): NamePattern {
   if (pattern === "") return { kind: "any" };
-  const [before = "", after, ...more] = pattern.split(place);
+  const [before = "", after, ...more] = pattern.split(placeholder);
   if (after === undefined) return { kind: "glob", glob: globOf(pattern) };
   if (more.length > 0) throw new GlobError("has {id8} twice");
   if (!form.test(`${before}${"0".repeat(randomLength)}${after}`))
@@ -30,12 +30,12 @@ export function parseNamePattern(pattern: string): NamePattern {
   return { kind: "template", before, after };
 }
 
-/** Tells whether a pattern makes names itself. */
+/** Returns whether a pattern makes the names. */
 export function makesNames(pattern: string): boolean {
-  return pattern.includes(place);
+  return pattern.includes(placeholder);
 }
 
-/** What a new machine is called by: the name asked for or empty, its hostname, its id. */
+/** The sources of a new machine's name: the one asked for or empty, its hostname, its id. */
 export type Naming = {
   readonly machineName: string;
   readonly hostname: string;

@@ -10,7 +10,7 @@ import { renameMachine } from "./name-store.ts";
 import { lockMachine } from "./store.ts";
 import { viewMachine } from "./views.ts";
 
-/** What renaming works with. */
+/** The dependencies of renaming. */
 export type RenameParts = {
   readonly database: Pick<Database, "query">;
   readonly outbox: Pick<Outbox, "record">;

@@ -17,7 +17,7 @@ import { type Machine, type StoredState, lockMachine, setMachineStates } from ".
 import { checkPrintable } from "../printable.ts";
 import { viewMachine } from "./views.ts";
 
-/** What stopping and restarting machines works with. */
+/** The dependencies of stopping and restarting machines. */
 export type StandingParts = {
   readonly database: Pick<Database, "query" | "transaction">;
   readonly outbox: Pick<Outbox, "record">;
@@ -33,8 +33,8 @@ type Report = Parameters<Outbox["record"]>[1];
 
 /**
  * Makes DisableMachine, EnableMachine and RevokeMachine. Stopping: policy refuses first, then it is
- * stored here; whatever fails in between leaves the machine refused. Restarting: stored here first,
- * policy lets it in last. The machine's row is locked around both, so that two of them cannot
+ * stored here; a failure in between leaves the machine refused. Restarting: stored here first,
+ * policy admits it last. The machine's row is locked around both, so that two of them cannot
  * cross. Repeating one finishes what a failure left.
  */
 export function createStandingHandlers(parts: StandingParts): Handlers {
@@ -65,7 +65,7 @@ export function createStandingHandlers(parts: StandingParts): Handlers {
         // One that policy never took over goes back to where its enrollment can be finished.
         return change(tx, parts, found, found.activatedAt ? "active" : "provisioning", report);
       });
-      await letIn(parts, context, machine);
+      await admitAgain(parts, context, machine);
       return { machine: await viewMachine(parts.database, machine, parts.clock()) };
     },
     async revokeMachine(context, { machineId, reason }) {
@@ -77,7 +77,8 @@ export function createStandingHandlers(parts: StandingParts): Handlers {
 }
 
 /**
- * Ends a machine of the signer's vault for good: policy refuses it first. Throws Failure NOT_FOUND.
+ * Ends a machine of the signer's vault permanently: policy refuses it first. Throws Failure
+ * NOT_FOUND.
  */
 export function revokeMachine(
   parts: StandingParts,
@@ -108,7 +109,7 @@ function refuseIfEnded(machine: Machine, nowMs: number): void {
   if (state === MachineState.EXPIRED) throw fail(Reason.MACHINE_EXPIRED);
 }
 
-// Nothing is recorded when nothing changes; the gateways are told in any case, for one may have
+// Nothing is recorded when nothing changes; the gateways are notified in any case, for one may have
 // missed it.
 async function change(
   tx: Tx,
@@ -125,7 +126,7 @@ async function change(
 }
 
 // The lock is taken again: if someone stopped the machine since, policy must go on refusing it.
-async function letIn(
+async function admitAgain(
   parts: StandingParts,
   context: ForwardContext,
   { machineId }: Machine,

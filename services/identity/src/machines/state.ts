@@ -27,7 +27,7 @@ export function storedStateOf(state: MachineState): StoredState {
   return stored;
 }
 
-/** Where a machine is in its life. Expiry is a matter of time, and only revocation outlasts it. */
+/** Returns the state of a machine. Expiry is a matter of time, and only revocation outlasts it. */
 export function stateOf({ state, expiresAt }: Life, nowMs: number): MachineState {
   if (state === "revoked") return MachineState.REVOKED;
   return nowMs < expiresAt.getTime() ? states[state] : MachineState.EXPIRED;

@@ -1,8 +1,7 @@
 import type { Tx } from "@sallyport/postgres";
 
 /**
- * What is stored of a machine's life. That it is over by time holds before it is stored as
- * "expired".
+ * The stored state of a machine. It is expired by time before that is stored.
  */
 export type StoredState = "provisioning" | "active" | "disabled" | "revoked" | "expired";
 
@@ -19,11 +18,11 @@ export type Machine = {
   readonly state: StoredState;
   readonly createdAt: Date;
   readonly expiresAt: Date;
-  /** When policy had taken over its scope; null before that. */
+  /** The time at which policy had taken over its scope; null before that. */
   readonly activatedAt: Date | null;
 };
 
-/** What a machine is made of. */
+/** The fields of a new machine. */
 export type NewMachine = Omit<Machine, "state" | "activatedAt">;
 
 /** A row of machines. */
@@ -70,7 +69,7 @@ export async function findMachine(
   return rows.map(machineOf)[0];
 }
 
-/** The same; nobody else can change the machine's state until the transaction ends. */
+/** The same, locked: the machine's state does not change until the transaction ends. */
 export async function lockMachine(
   tx: Tx,
   vaultId: string,
@@ -133,7 +132,7 @@ export async function setMachineStates(
   ]);
 }
 
-/** The machine that a row tells of. */
+/** Converts a row. */
 export function machineOf(row: MachineRow): Machine {
   return {
     machineId: row.machine_id,

@@ -11,7 +11,7 @@ import { ownOrigin } from "../audit-fields.ts";
 import { lockDue, vaultsWithDue } from "./due-store.ts";
 import { setMachineStates } from "./store.ts";
 
-/** What sweeping works with. */
+/** The dependencies of sweeping. */
 export type SweepParts = {
   readonly database: Pick<Database, "query" | "transaction">;
   readonly outbox: Pick<Outbox, "record" | "drain" | "ready">;
@@ -26,8 +26,8 @@ const mostVaults = 1_000;
  * Ends the machines whose lifetime is over: policy takes their rights, then it is stored and
  * recorded. They are refused from the instant of their end without it. Any number of replicas may
  * sweep at once: each takes what no other works on. Returns how many ended; throws Failure
- * DEPENDENCY_UNAVAILABLE when policy or audit is away, and the next sweep goes on. What else fails
- * for one vault keeps no other from its turn, and is thrown in the end.
+ * DEPENDENCY_UNAVAILABLE when policy or audit is away, and the next sweep goes on. Another
+ * failure in one vault does not stop the others, and is thrown in the end.
  */
 export async function sweepExpired(parts: SweepParts): Promise<number> {
   let ended = 0;
@@ -36,9 +36,9 @@ export async function sweepExpired(parts: SweepParts): Promise<number> {
     try {
       ended += await sweepVault(parts, vaultId);
     } catch (error) {
-      const told = failureOf(error);
-      if (told.reason === Reason.DEPENDENCY_UNAVAILABLE) throw told;
-      failure ??= told;
+      const failed = failureOf(error);
+      if (failed.reason === Reason.DEPENDENCY_UNAVAILABLE) throw failed;
+      failure ??= failed;
     }
   }
   if (failure) throw failure;

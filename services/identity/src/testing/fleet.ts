@@ -120,8 +120,10 @@ export async function addMachines(
   const times = [new Date(world.clock.nowMs), new Date(world.clock.nowMs + lifetimeMs)];
   await world.database.query(
     `insert into machines
-       (machine_id, vault_id, token_id, public_key, name, hostname, state, created_at, expires_at, activated_at)
-     select id, $2, $3, sha256(convert_to(id, 'UTF8')), 'm-' || right(id, 8), 'h', 'active', $4, $5, $4
+       (machine_id, vault_id, token_id, public_key, name, hostname, state, created_at, expires_at,
+        activated_at)
+     select id, $2, $3, sha256(convert_to(id, 'UTF8')), 'm-' || right(id, 8), 'h', 'active', $4, $5,
+       $4
        from unnest($1::text[]) as id`,
     [machineIds, vaultId, tokenId, ...times],
   );

@@ -20,7 +20,7 @@ import { type NewToken, insertToken } from "./store.ts";
 import { isRange } from "./cidr.ts";
 import { checkPrintable } from "../printable.ts";
 
-/** What making tokens works with. */
+/** The dependencies of making tokens. */
 export type CreateTokenParts = {
   readonly outbox: Pick<Outbox, "record">;
   readonly policy: Pick<PolicyScope, "validateScope">;

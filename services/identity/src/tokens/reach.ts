@@ -13,7 +13,7 @@ export type TokenReach = readonly string[] | undefined;
 
 /**
  * Which tokens are for the signer: for a developer those for nothing but projects that the
- * developer manages, by policy's word now. Throws Failure MACHINE_DISABLED or
+ * developer manages, as policy answers now. Throws Failure MACHINE_DISABLED or
  * DEPENDENCY_UNAVAILABLE.
  */
 export async function tokenReachOf(
@@ -29,7 +29,7 @@ export async function tokenReachOf(
   return managed;
 }
 
-/** Says whether a token is within reach. */
+/** Returns whether a token is within reach. */
 export function isReached({ projectIds }: Pick<Token, "projectIds">, reach: TokenReach): boolean {
   return reach === undefined || projectIds.every((projectId) => reach.includes(projectId));
 }

@@ -20,7 +20,7 @@ import { type Token, findToken, revokeToken } from "./store.ts";
 import { checkPrintable } from "../printable.ts";
 import { isReached, tokenReachOf } from "./reach.ts";
 
-/** What revoking tokens works with. */
+/** The dependencies of revoking tokens. */
 export type RevokeTokenParts = {
   readonly database: Pick<Database, "query" | "transaction">;
   readonly outbox: Pick<Outbox, "record" | "drain">;
@@ -29,9 +29,9 @@ export type RevokeTokenParts = {
 };
 
 /**
- * Makes RevokeToken. The token ends first and by itself, so that policy being away does not keep it
- * alive; from then on it makes no machine that the cascade could miss. Revoking again changes and
- * records nothing of the token.
+ * Makes RevokeToken. The token ends first, in a transaction of its own, so that policy being away
+ * does not keep it alive; from then on it makes no machine that the cascade could miss. Revoking
+ * again changes and records nothing of the token.
  */
 export function createRevokeToken(
   parts: RevokeTokenParts,
@@ -81,7 +81,7 @@ async function revoke(
   return revoked;
 }
 
-// Policy refuses them first, then it is stored here; whatever fails in between leaves them refused,
+// Policy refuses them first, then it is stored here; a failure in between leaves them refused,
 // and repeating the call goes on. Machines that are still provisioning end too: their enrollment
 // finds them stopped.
 async function endSome(

@@ -21,7 +21,7 @@ export type Token = {
   readonly hostnamePattern: string;
   readonly machineNamePattern: string;
   readonly anyVersion: boolean;
-  /** The name of who made it. */
+  /** The name of the user who made it. */
   readonly createdByName: string;
   readonly uses: number;
   readonly lastUsedAt: Date | null;
@@ -29,7 +29,7 @@ export type Token = {
   readonly revokeReason: string;
 };
 
-/** What a token is made of. */
+/** The fields of a new token. */
 export type NewToken = Omit<
   Token,
   "uses" | "lastUsedAt" | "revokedAt" | "revokeReason" | "createdByName"
@@ -59,17 +59,18 @@ type TokenRow = {
   revoke_reason: string;
 };
 
-const columns = `token_id, vault_id, key_sha256, description, project_ids, secret_ids, created_by, created_by_key,
-  created_at, expires_at, machine_lifetime_ms, max_uses, source_cidrs, hostname_pattern, machine_name_pattern, any_version, uses, last_used_at,
-  revoked_at, revoke_reason,
+const columns = `token_id, vault_id, key_sha256, description, project_ids, secret_ids, created_by,
+  created_by_key,
+  created_at, expires_at, machine_lifetime_ms, max_uses, source_cidrs, hostname_pattern,
+  machine_name_pattern, any_version, uses, last_used_at, revoked_at, revoke_reason,
   (select name from users where user_id = created_by) as created_by_name`;
 
 /** Adds a token. Violates enrollment_tokens_key when its key belongs to another. */
 export async function insertToken(tx: Tx, token: NewToken): Promise<Token> {
   const rows = await tx.query<TokenRow>(
-    `insert into enrollment_tokens (token_id, vault_id, key_sha256, description, project_ids, secret_ids, created_by,
-       created_at, expires_at, machine_lifetime_ms, max_uses, source_cidrs, hostname_pattern, machine_name_pattern,
-       any_version, created_by_key)
+    `insert into enrollment_tokens (token_id, vault_id, key_sha256, description, project_ids,
+       secret_ids, created_by, created_at, expires_at, machine_lifetime_ms, max_uses, source_cidrs,
+       hostname_pattern, machine_name_pattern, any_version, created_by_key)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
      returning ${columns}`,
     [
@@ -121,7 +122,8 @@ export async function listTokens(
     `select ${columns} from enrollment_tokens
       where vault_id = $1
         and ($2 = '' or (created_at, token_id) <
-              (select created_at, token_id from enrollment_tokens where vault_id = $1 and token_id = $2))
+              (select created_at, token_id from enrollment_tokens
+                where vault_id = $1 and token_id = $2))
         and ($4::text[] is null or project_ids <@ $4::text[])
       order by created_at desc, token_id desc
       limit $3`,

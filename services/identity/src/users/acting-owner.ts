@@ -7,9 +7,11 @@ import { signerOf } from "../audit-fields.ts";
 import { hasActingOwner, holdUser } from "./store.ts";
 
 /**
- * The user who signed, who until the transaction ends stays what the credential says. A credential
- * may be a minute old: without this, whoever is removed could leave behind what outlasts the
- * removal. Throws Failure MACHINE_DISABLED.
+ * Returns the user who signed and locks the row: until the transaction ends, the user stays what
+ * the credential says. Throws Failure MACHINE_DISABLED.
+ *
+ * Security: a credential may be a minute old. Without this, a removed user could leave behind what
+ * outlasts the removal.
  */
 export async function holdSigner(
   tx: Tx,

@@ -64,7 +64,7 @@ function describeDevice(
   };
 }
 
-/** What came of a device, as an owner sees it. */
+/** Describes what came of a device, as an owner sees it. */
 export function describeDescendants(
   found: Descendants,
 ): MessageInitShape<typeof DescendantsSchema> {

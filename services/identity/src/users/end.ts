@@ -18,8 +18,8 @@ export type EndedUser = {
 };
 
 /**
- * Removes a user for good: the keys, and what the user made that lets others in. The vault's people
- * are locked meanwhile. Throws Failure LAST_OWNER.
+ * Removes a user permanently: the keys, and what the user made that admits others. The vault's
+ * people are locked meanwhile. Throws Failure LAST_OWNER.
  */
 export async function endUser(
   tx: Tx,

@@ -13,7 +13,7 @@ import { checkPrintable } from "../printable.ts";
 import { endUser } from "./end.ts";
 import { viewUser } from "./views.ts";
 
-/** What removing users works with. */
+/** The dependencies of removing users. */
 export type RemoveUserParts = {
   readonly database: Pick<Database, "query">;
   readonly outbox: Pick<Outbox, "record">;
@@ -23,9 +23,9 @@ export type RemoveUserParts = {
 
 /**
  * Makes RemoveUser. Everything ends in one transaction: the user's keys, and what the user made
- * that lets others in. Of two owners who remove each other at the same time, the second finds
- * itself removed. Policy hears of it after the commit, so that policy being away keeps nobody in: a
- * repeat tells it again.
+ * that admits others. Of two owners who remove each other at the same time, the second finds itself
+ * removed. Policy is notified after the commit, so that the removal does not depend on policy: a
+ * repeat notifies it again.
  */
 export function createRemoveUser(
   parts: RemoveUserParts,

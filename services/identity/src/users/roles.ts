@@ -17,10 +17,10 @@ const storedRoles: ReadonlyMap<Role, StoredRole> = new Map([
   [Role.AUDITOR, "auditor"],
 ]);
 
-/** The stored role for one of the contract. Throws for one that nobody has. */
+/** The stored role for one of the contract. Throws for one that no user has. */
 export function storedRoleOf(role: Role): StoredRole {
   const stored = storedRoles.get(role);
-  if (stored === undefined) throw new Error(`nobody has role ${role}`);
+  if (stored === undefined) throw new Error(`no user has role ${role}`);
   return stored;
 }
 

@@ -11,7 +11,7 @@ export type User = {
   readonly removedAt: Date | null;
 };
 
-/** What a user is made of. */
+/** The fields of a new user. */
 export type NewUser = Omit<User, "removedAt">;
 
 type UserRow = {
@@ -90,7 +90,7 @@ export async function markRemoved(tx: Tx, { userId }: User, now: Date): Promise<
 }
 
 /**
- * Tells whether an owner of the vault has a device key that goes on working: one that was renewed
+ * Returns whether an owner of the vault has a device key that goes on working: one that was renewed
  * ends within minutes and does not count.
  */
 export async function hasActingOwner(tx: Tx, vaultId: string, now: Date): Promise<boolean> {
@@ -116,7 +116,8 @@ export async function holdUser(
 ): Promise<boolean> {
   const rows = await tx.query(
     `select 1 from users u join user_keys k using (user_id)
-      where u.vault_id = $1 and user_id = $2 and k.key_id = $3 and u.removed_at is null and k.revoked_at is null
+      where u.vault_id = $1 and user_id = $2 and k.key_id = $3
+        and u.removed_at is null and k.revoked_at is null
       for share of u, k`,
     [vaultId, userId, keyId],
   );

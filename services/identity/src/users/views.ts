@@ -6,7 +6,7 @@ import { findSightings } from "../keys/sighting-store.ts";
 import { findWorkingKeys } from "../devices/store.ts";
 import type { User } from "./store.ts";
 
-/** How many devices of one user are told, the newest ones. */
+/** The most devices of one user that are returned, the newest ones. */
 const mostDevices = 50;
 
 /** Users as the vault's people see them, in the same order, with their devices. */

@@ -11,14 +11,14 @@ import { holdSigner } from "../users/acting-owner.ts";
 import { actorOf, originOf } from "../audit-fields.ts";
 import { checkPrintable } from "../printable.ts";
 
-/** What making vaults works with. */
+/** The dependencies of making vaults. */
 export type CreateVaultParts = {
   readonly outbox: Pick<Outbox, "record">;
   readonly machineCap: number;
   readonly clock: () => number;
 };
 
-/** How long the login code of a new vault's owner can be redeemed: 7 days, in milliseconds. */
+/** The lifetime of the login code of a new vault's owner: 7 days, in milliseconds. */
 export const newVaultCodeLifetimeMs = 7 * 86_400_000;
 
 /**

@@ -12,10 +12,10 @@ import { storeEvent } from "../outbox-store.ts";
 import { hasUsers } from "../users/store.ts";
 import { findVault, lockFirstVault } from "./store.ts";
 
-/** How long an owner's first login code can be redeemed: 30 days, in milliseconds. */
+/** The lifetime of an owner's first login code: 30 days, in milliseconds. */
 export const ownerCodeLifetimeMs = 30 * 86_400_000;
 
-/** How long a login code that recovers a vault can be redeemed: a day, in milliseconds. */
+/** The lifetime of a login code that recovers a vault: a day, in milliseconds. */
 export const recoveryCodeLifetimeMs = 86_400_000;
 
 /** The vault's name, and the SHA-256 of the public key of the owner's login code. */
@@ -28,8 +28,8 @@ export type FirstVault = { readonly name: string; readonly ownerKeySha256: Uint8
 export type LostVault = { readonly vaultId: string; readonly ownerKeySha256: Uint8Array };
 
 /**
- * What there is now; created tells whether this run made the code, entered whether somebody has
- * logged in already.
+ * The vault and its code; `created` when this run made the code, `entered` when a user has logged
+ * in already.
  */
 export type MadeVault = {
   readonly vaultId: string;
@@ -42,7 +42,7 @@ type Transactions = Pick<Database, "transaction">;
 
 /**
  * Makes the first vault and a login code for its owner, once: repeated with the same key it returns
- * the same code. While nobody has logged in, another key replaces the code; afterwards nothing
+ * the same code. While no user has logged in, another key replaces the code; afterwards nothing
  * changes. Throws an Error with a sentence for the operator when the key is that of a code that was
  * revoked.
  */

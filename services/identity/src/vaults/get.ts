@@ -8,7 +8,7 @@ import { signerOf } from "../audit-fields.ts";
 import { countLiving } from "../machines/living-store.ts";
 import { findVault } from "./store.ts";
 
-/** What describing vaults works with. */
+/** The dependencies of describing vaults. */
 export type GetVaultParts = {
   readonly database: Pick<Database, "query">;
   readonly machineCap: number;
