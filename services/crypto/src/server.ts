@@ -1,3 +1,12 @@
+/**
+ * Crypto, the only process that opens a secret. It exists so that the KEK and every plaintext are
+ * in one small, stateless process, which a compromise of any other service does not reach.
+ *
+ * It promises to verify each request from its evidence alone, to have a read recorded before it
+ * opens anything, and to open once per permit and request. It must never take the word of the
+ * gateway or of another service, store anything, connect to anything but audit, or write a value or
+ * key to a log, an error or a file.
+ */
 import { createClient } from "@connectrpc/connect";
 import { followTrust } from "@sallyport/evidence";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";

@@ -1,3 +1,13 @@
+/**
+ * Identity, the process that holds the principals: vaults, users and their devices, machines, and
+ * the enrollment tokens and login codes that admit new ones. It exists so that one process, and
+ * none of those that handle secrets, states which public key belongs to whom.
+ *
+ * It promises that a key becomes a machine or a device only by a proof bound to that key, that a
+ * use is counted exactly once, and that its signed credentials live 60 seconds at most. It must
+ * never see the seed of a token or a key, an envelope or a value, and never admit a machine before
+ * policy has its scope.
+ */
 import { createClient } from "@connectrpc/connect";
 import { followAnswerKey, followSigner, followTrust } from "@sallyport/evidence";
 import { createForwarder } from "@sallyport/forward";

@@ -1,3 +1,5 @@
+import { newIdBody } from "@sallyport/proto/ids";
+
 /** The lifetime of a device key: 90 days, in milliseconds. */
 export const deviceKeyLifetimeMs = 90 * 86_400_000;
 
@@ -30,4 +32,9 @@ export function endOf({ expiresAt, renewedAt }: KeyLife): Date {
 export function standingOf(key: KeyLife, nowMs: number): KeyStanding {
   if (key.revokedAt) return "revoked";
   return nowMs < endOf(key).getTime() ? "active" : "expired";
+}
+
+/** A new keyid of a user: the user's id, and a second half as random as an id's (SIGNING §3). */
+export function newKeyId(userId: string): string {
+  return `${userId}.${newIdBody()}`;
 }

@@ -11,8 +11,7 @@ import type {
 } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
 import { renewalStatement } from "@sallyport/proto/signing";
 import { fail } from "@sallyport/rpc";
-import { deviceKeyLifetimeMs, endOf } from "./device-key.ts";
-import { newKeyId } from "./key-id.ts";
+import { deviceKeyLifetimeMs, endOf, newKeyId } from "./device-key.ts";
 import { holdSigner } from "../users/acting-owner.ts";
 import { actorOf, originOf, signerOf } from "../audit-fields.ts";
 import { lockPeopleOf } from "../lock-store.ts";

@@ -4,7 +4,7 @@ import type { Database } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
 import { fail } from "@sallyport/rpc";
-import { describeDescendants } from "../users/describe.ts";
+import { describeDescendants, viewUser } from "../users/views.ts";
 import { holdSigner } from "../users/acting-owner.ts";
 import { type PolicyScope, keepAllOut } from "../policy.ts";
 import { signerOf } from "../audit-fields.ts";
@@ -16,7 +16,6 @@ import { checkPrintable } from "../printable.ts";
 import { endCodes } from "../login-codes/end.ts";
 import { endDescendants, mostDescendants } from "./end-descendants.ts";
 import { endDevice } from "./end.ts";
-import { viewUser } from "../users/views.ts";
 
 /** The dependencies of revoking devices. */
 export type RevokeDeviceParts = {

@@ -9,7 +9,7 @@ import type { Admission, Admitted } from "./admission.ts";
 import { type Attempt, capReached, judgeAdmission, judgeRetry } from "./judge.ts";
 import { makesNames, nameMachine } from "../machines/name.ts";
 import { originOf } from "../audit-fields.ts";
-import { countLiving } from "../machines/living-store.ts";
+import { countLiving } from "../machines/list-store.ts";
 import { lockMachinesOf } from "../lock-store.ts";
 import { type Machine, findMachineByKey } from "../machines/store.ts";
 import type { Enrollment } from "./refusal.ts";

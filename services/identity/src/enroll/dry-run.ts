@@ -8,7 +8,7 @@ import { capReached, judgeAdmission, judgeRetry } from "./judge.ts";
 import type { Held } from "../admission/holder-reports.ts";
 import { nameMachine } from "../machines/name.ts";
 import { actorOf, originOf } from "../audit-fields.ts";
-import { countLiving } from "../machines/living-store.ts";
+import { countLiving } from "../machines/list-store.ts";
 import { type Machine, findMachineByKey } from "../machines/store.ts";
 import { type EnrollParts, type Enrollment, recordRefusal } from "./refusal.ts";
 

@@ -8,7 +8,7 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { fail } from "@sallyport/rpc";
-import { describeLoginCode } from "../users/describe.ts";
+import { describeLoginCode } from "./views.ts";
 import { lifetimeMs } from "../lifetime.ts";
 import { holdSigner } from "../users/acting-owner.ts";
 import { actorOf, originOf } from "../audit-fields.ts";

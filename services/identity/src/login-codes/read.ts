@@ -5,7 +5,7 @@ import { newEvent } from "@sallyport/proto/catalogue";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
 import { fail } from "@sallyport/rpc";
-import { describeLoginCode } from "../users/describe.ts";
+import { describeLoginCode } from "./views.ts";
 import { readPage } from "../page.ts";
 import { actorOf, originOf, signerOf } from "../audit-fields.ts";
 import { type LoginCode, findLoginCode, listLoginCodes, revokeLoginCode } from "./store.ts";

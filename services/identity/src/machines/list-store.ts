@@ -52,3 +52,86 @@ function cursorOf(machineId: string): string {
 function stateAt(now: string): string {
   return `case when state = 'revoked' or expires_at > ${now} then state else 'expired' end`;
 }
+
+/**
+ * Vaults with machines whose lifetime is over and of which that is not stored yet, `limit` at most.
+ */
+export async function vaultsWithDue(db: Tx, now: Date, limit: number): Promise<string[]> {
+  const rows = await db.query<{ vault_id: string }>(
+    `select distinct vault_id from machines
+      where state in ('provisioning', 'active', 'disabled') and expires_at <= $1
+      limit $2`,
+    [now, limit],
+  );
+  return rows.map(({ vault_id }) => vault_id);
+}
+
+/**
+ * Some of such machines of a vault, oldest first; those that somebody else works on are left to
+ * them.
+ */
+export async function lockDue(
+  tx: Tx,
+  vaultId: string,
+  now: Date,
+  limit: number,
+): Promise<Machine[]> {
+  const rows = await tx.query<MachineRow>(
+    `select ${machineColumns} from machines
+      where vault_id = $1 and state in ('provisioning', 'active', 'disabled') and expires_at <= $2
+      order by expires_at, machine_id
+      limit $3
+      for update skip locked`,
+    [vaultId, now, limit],
+  );
+  return rows.map(machineOf);
+}
+
+/** Counts the vault's living machines: neither revoked nor past their time. */
+export async function countLiving(db: Tx, vaultId: string, now: Date): Promise<number> {
+  const [row] = await db.query<{ living: number }>(
+    `select count(*)::int as living from machines
+      where vault_id = $1 and state in ('provisioning', 'active', 'disabled') and expires_at > $2`,
+    [vaultId, now],
+  );
+  return row?.living ?? 0;
+}
+
+/** Counts the token's living machines. */
+export async function countLivingOf(
+  db: Tx,
+  vaultId: string,
+  tokenId: string,
+  now: Date,
+): Promise<number> {
+  const [row] = await db.query<{ living: number }>(
+    `select count(*)::int as living from machines
+      where vault_id = $1 and token_id = $2
+        and state in ('provisioning', 'active', 'disabled') and expires_at > $3`,
+    [vaultId, tokenId, now],
+  );
+  return row?.living ?? 0;
+}
+
+/**
+ * Finds some of the token's living machines and locks them: their state does not change until the
+ * transaction ends.
+ */
+export async function lockLivingOf(
+  tx: Tx,
+  vaultId: string,
+  tokenId: string,
+  now: Date,
+  limit: number,
+): Promise<Machine[]> {
+  const rows = await tx.query<MachineRow>(
+    `select ${machineColumns} from machines
+      where vault_id = $1 and token_id = $2
+        and state in ('provisioning', 'active', 'disabled') and expires_at > $3
+      order by machine_id
+      limit $4
+      for update`,
+    [vaultId, tokenId, now, limit],
+  );
+  return rows.map(machineOf);
+}

@@ -8,7 +8,7 @@ import { repeat } from "@sallyport/schedule";
 import type { Logger } from "@sallyport/telemetry";
 import { type PolicyScope, endMachines, mostEnded } from "../policy.ts";
 import { ownOrigin } from "../audit-fields.ts";
-import { lockDue, vaultsWithDue } from "./due-store.ts";
+import { lockDue, vaultsWithDue } from "./list-store.ts";
 import { setMachineStates } from "./store.ts";
 
 /** The dependencies of sweeping. */

@@ -1,10 +1,11 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Tx } from "@sallyport/postgres";
 import type { MachineSchema } from "@sallyport/proto/gen/sallyport/identity/v1/machine_pb.ts";
-import { describeMachine } from "./describe.ts";
-import { findFormerNames } from "./name-store.ts";
+import { stateOf } from "./state.ts";
+import { type FormerName, findFormerNames } from "./name-store.ts";
 import type { Machine } from "./store.ts";
-import { findSightings } from "../keys/sighting-store.ts";
+import { type Sighting, findSightings } from "../keys/sighting-store.ts";
 
 /**
  * Machines as their vault's people see them, in the same order: with when they were last seen and
@@ -34,4 +35,39 @@ export async function viewMachine(
 ): Promise<MessageInitShape<typeof MachineSchema>> {
   const [view] = await viewMachines(db, [machine], nowMs);
   return view ?? {};
+}
+
+/** A machine as its vault's people see it at that time. */
+export function describeMachine(
+  machine: Machine,
+  sighting: Sighting | undefined,
+  formerNames: readonly FormerName[],
+  nowMs: number,
+): MessageInitShape<typeof MachineSchema> {
+  const { machineId, name, hostname, tokenId, publicKey } = machine;
+  return {
+    machineId,
+    name,
+    hostname,
+    tokenId: tokenId ?? "",
+    publicKey,
+    state: stateOf(machine, nowMs),
+    createdAt: timestampFromDate(machine.createdAt),
+    expiresAt: timestampFromDate(machine.expiresAt),
+    keyCreatedAt: timestampFromDate(machine.createdAt),
+    ...describeSighting(sighting),
+    formerNames: formerNames.map(({ until, ...former }) => ({
+      ...former,
+      until: timestampFromDate(until),
+    })),
+  };
+}
+
+/**
+ * Describes the last use of a key: time, address and program; empty for one that was never used.
+ */
+export function describeSighting(sighting: Sighting | undefined) {
+  if (!sighting) return {};
+  const { seenAt, sourceIp, client } = sighting;
+  return { lastSeenAt: timestampFromDate(seenAt), lastSourceIp: sourceIp, client };
 }

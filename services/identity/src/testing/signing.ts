@@ -28,9 +28,8 @@ import {
   signatureBase,
   signatureParams,
 } from "@sallyport/proto/signing";
-import { createAnswerKeys } from "@sallyport/test/infra";
+import { createAnswerKeys, signTestKeyset } from "@sallyport/test/infra";
 import type { CredentialKey } from "../keys/credential.ts";
-import { signTestKeyset } from "@sallyport/test/infra";
 
 /** The public name under which tests sign. */
 export const authority = "localhost:8443";

@@ -9,7 +9,7 @@ import type {
 } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { fail } from "@sallyport/rpc";
-import { describeToken } from "../machines/describe.ts";
+import { describeToken } from "./views.ts";
 import { GlobError, parseGlob } from "./glob.ts";
 import { lifetimeMs } from "../lifetime.ts";
 import { parseNamePattern } from "../machines/name.ts";

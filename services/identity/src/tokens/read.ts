@@ -3,7 +3,7 @@ import type { Database } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
 import { fail } from "@sallyport/rpc";
-import { describeToken } from "../machines/describe.ts";
+import { describeToken } from "./views.ts";
 import { readPage } from "../page.ts";
 import type { PolicyScope } from "../policy.ts";
 import { signerOf } from "../audit-fields.ts";

@@ -10,11 +10,11 @@ import type {
 } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
 import { PrincipalStatus } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import { fail } from "@sallyport/rpc";
-import { describeToken } from "../machines/describe.ts";
+import { describeToken } from "./views.ts";
 import { type PolicyScope, endMachines, mostEnded } from "../policy.ts";
 import { actorOf, originOf, signerOf } from "../audit-fields.ts";
 import { recordKeyChanges } from "../keys/change-store.ts";
-import { countLivingOf, lockLivingOf } from "../machines/living-store.ts";
+import { countLivingOf, lockLivingOf } from "../machines/list-store.ts";
 import { setMachineStates } from "../machines/store.ts";
 import { type Token, findToken, revokeToken } from "./store.ts";
 import { checkPrintable } from "../printable.ts";

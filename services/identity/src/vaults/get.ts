@@ -5,7 +5,7 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { VaultService } from "@sallyport/proto/gen/sallyport/identity/v1/vault_pb.ts";
 import { fail } from "@sallyport/rpc";
 import { signerOf } from "../audit-fields.ts";
-import { countLiving } from "../machines/living-store.ts";
+import { countLiving } from "../machines/list-store.ts";
 import { findVault } from "./store.ts";
 
 /** The dependencies of describing vaults. */
