@@ -61,7 +61,7 @@ describe("newEvent", () => {
       .toEqualTypeOf<Fields>();
     expectTypeOf<Fields["outcome"]>().toEqualTypeOf<typeof Outcome.ALLOWED | undefined>();
     expectTypeOf<keyof NonNullable<Fields["detail"]>>().toEqualTypeOf<
-      "name" | "selector" | "sealed"
+      "name" | "selector" | "sealed" | "sealed_only"
     >();
   });
 });

@@ -325,14 +325,15 @@ export const events = {
     emitters: ["crypto"],
     severity: Severity.INFO,
     outcomes: done,
-    detail: ["name", "selector", "sealed"],
+    detail: ["name", "selector", "sealed", "sealed_only"],
   },
-  // `secrets` is how many were refused; the record lists the first of them.
+  // `secrets` is how many were refused; the record lists the first of them. `failed` names every
+  // reason against them when there are several.
   "secret.read.denied": {
     emitters: ["policy"],
     severity: Severity.WARNING,
     outcomes: refused,
-    detail: ["name", "selector", "secrets"],
+    detail: ["name", "selector", "secrets", "failed"],
   },
   // A machine that is refused more often than its budget allows: what follows is counted.
   "machine.denials_exceeded": {

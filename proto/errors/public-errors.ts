@@ -161,6 +161,14 @@ export function publicSentence(
   return [known.sentence, ...[field, description].filter((part) => part)].join(": ");
 }
 
+/**
+ * Returns what the caller can do about a refusal for this reason: what its sentence says after the
+ * colon. It is empty for a reason that is not public, and depends on nothing but the reason.
+ */
+export function publicNextStep(reason: Reason): string {
+  return publicErrors[reason]?.sentence.split(": ").slice(1).join(": ") ?? "";
+}
+
 // What a gateway finds for itself before anybody else is asked, by the name of the reason.
 const gatewayReasons: ReadonlySet<string> = new Set<keyof typeof Reason>([
   "REQUEST_REJECTED",

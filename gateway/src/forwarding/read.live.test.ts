@@ -1,7 +1,7 @@
 import { type MessageInitShape, create, toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import type { OpenItem } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
-import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { Reason, RefusalSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import {
   ReplyClaimsSchema,
   SealingSuite,
@@ -19,7 +19,7 @@ import { fail, toRefusal } from "@sallyport/rpc";
 import { type TestPki, createTestPki, testRedisUrl } from "@sallyport/test/infra";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { call } from "../testing/calls.ts";
-import { allow, decide, decisionId, deny, secretIdsOf } from "../testing/decisions.ts";
+import { allow, decide, decisionId, deny, notGranted, secretIdsOf } from "../testing/decisions.ts";
 import { type TestGateway, startTestGateway } from "../testing/gateway.ts";
 import { type TestPrincipal, newMachine } from "../testing/keys.ts";
 import { type PeerSteps, openedOf } from "../testing/peers.ts";
@@ -208,7 +208,7 @@ describe("a request that names its secrets", () => {
     const { opened } = listen();
     steps.open = ({ items }) => ({
       results: items.map(({ requestDigest }) => {
-        const secrets = secretIds.map((secretId) => ({ secretId, refusal: Reason.NOT_GRANTED }));
+        const secrets = secretIds.map((secretId) => ({ secretId, refusal: notGranted }));
         const claims = create(ReplyClaimsSchema, { requestDigest, secrets });
         const payload = toBinary(ReplyClaimsSchema, claims);
         const reply = { payload, keyId: "reply-1", signature: new Uint8Array(64) };
@@ -220,7 +220,13 @@ describe("a request that names its secrets", () => {
     expect(reply).toBeDefined();
     expect(
       secrets.map(({ refusal, content, name }) => ({ refusal, content: content.case, name })),
-    ).toEqual(secretIds.map(() => ({ refusal: Reason.NOT_GRANTED, content: undefined, name: "" })));
+    ).toEqual(
+      secretIds.map(() => ({
+        refusal: create(RefusalSchema, notGranted),
+        content: undefined,
+        name: "",
+      })),
+    );
   });
 
   test.each([
@@ -277,7 +283,6 @@ describe("the answer", () => {
       secretIds.toReversed().map((secretId) => ({
         secretId,
         projectId: projects.get(secretId) ?? "",
-        refusal: Reason.UNSPECIFIED,
       })),
     );
     const { secrets, reply, decisionId: answered } = await read({ secretIds });

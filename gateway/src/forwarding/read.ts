@@ -44,7 +44,7 @@ export async function readSecrets(
   const { permit } = decision;
   // There is one for nothing, too: crypto signs even that.
   if (!permit) throw broken("policy", "gave no permit");
-  const allowed = decision.secrets.filter((secret) => secret.refusal === Reason.UNSPECIFIED);
+  const allowed = decision.secrets.filter((secret) => secret.refusal === undefined);
   const allowedIds = allowed.map((secret) => secret.secretId);
   // Security: even a failure of the early fetch tells of every secret named, so a refused one must
   // not take part.
@@ -81,6 +81,7 @@ async function authorize(
     sealed: wanted.recipient !== undefined,
     pageToken: wanted.pageToken,
     requestId,
+    claims: principal.claims,
   };
   const { results } = await peers.authorization.authorize({ items: [item] }).catch(rethrow);
   const result = resultFor(results, digest, "policy");
@@ -145,17 +146,10 @@ function assemble(decision: AuthorizeResult, opened: OpenedRequest): ReadSecrets
   const claims = fromBinary(ReplyClaimsSchema, reply.payload);
   const secrets = claims.secrets.map((claim) => {
     const { secretId, name, version, kind, refusal } = claim;
-    const projectId = refusal === Reason.UNSPECIFIED ? (projects.get(secretId) ?? "") : "";
+    if (refusal) return create(SecretResultSchema, { secretId, refusal });
+    const projectId = projects.get(secretId) ?? "";
     const content = contents.get(secretId) ?? { case: undefined };
-    return create(SecretResultSchema, {
-      secretId,
-      projectId,
-      name,
-      version,
-      kind,
-      refusal,
-      content,
-    });
+    return create(SecretResultSchema, { secretId, projectId, name, version, kind, content });
   });
   const { decisionId } = decision;
   const { nextPageToken } = claims;

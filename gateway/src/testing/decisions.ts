@@ -1,4 +1,5 @@
-import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { Reason, type RefusalSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { AuthorizeItem } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import type { TestPeers } from "./peers.ts";
@@ -7,8 +8,11 @@ import type { TestPeers } from "./peers.ts";
 export type TestDecision = {
   readonly secretId: string;
   readonly projectId: string;
-  readonly refusal: Reason;
+  readonly refusal?: MessageInitShape<typeof RefusalSchema>;
 };
+
+/** A refusal of one secret, as policy makes it. */
+export const notGranted = { reason: Reason.NOT_GRANTED, nextStep: "ask for a grant" };
 
 /** The decision id of every answer that `decide` makes. */
 export const decisionId = "dec_00000000000000000000";
@@ -41,13 +45,12 @@ export function allow(secretIds: readonly string[]): TestDecision[] {
   return secretIds.map((secretId) => ({
     secretId,
     projectId: newId("prj"),
-    refusal: Reason.UNSPECIFIED,
   }));
 }
 
 /** Decisions that refuse. */
 export function deny(secretIds: readonly string[]): TestDecision[] {
-  return secretIds.map((secretId) => ({ secretId, projectId: "", refusal: Reason.NOT_GRANTED }));
+  return secretIds.map((secretId) => ({ secretId, projectId: "", refusal: notGranted }));
 }
 
 /** New ids of secrets. */

@@ -160,7 +160,6 @@ function readSteps(): Pick<PeerSteps, "authorize" | "fetch" | "open"> {
           const secrets = secretIds.toReversed().map((secretId) => ({
             secretId,
             projectId: newId("prj"),
-            refusal: Reason.UNSPECIFIED,
           }));
           const decisionId = newId("dec");
           const claims = { machineId, vaultId, requestDigest, secrets, decisionId };

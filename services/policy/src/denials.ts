@@ -15,7 +15,7 @@ import { type Buckets, type Rate, createBuckets } from "@sallyport/rate-limit";
 import { Failure } from "@sallyport/rpc";
 import { counter } from "@sallyport/telemetry";
 import type { Decided, Decision } from "./decide.ts";
-import { POLICY_VERSION } from "./evaluate.ts";
+import { POLICY_VERSION, type Verdict } from "./evaluate.ts";
 
 const refusals = counter("sallyport.secret.refusals");
 
@@ -92,14 +92,15 @@ export function denialOf({
   originId,
   nowMs,
 }: Decisive): Event | undefined {
-  const { secrets, refusal } = decision;
-  const refused = secrets.filter((secret) => secret.refusal !== Reason.UNSPECIFIED);
+  const refused = decision.secrets.flatMap(refusedOf);
   const [first] = refused;
-  if (!first && refusal === Reason.UNSPECIFIED) return undefined;
+  const denial = decision.denial ?? first?.denials[0];
+  if (!denial) return undefined;
   const only = refused.length === 1 ? first : undefined;
+  const failed = new Set(refused.flatMap(({ denials }) => denials.map(({ reason }) => reason)));
   return newEvent("policy", "secret.read.denied", {
     ...aboutMachine(item, nowMs),
-    reason: reasonText(refusal === Reason.UNSPECIFIED ? (first?.refusal ?? refusal) : refusal),
+    reason: reasonText(denial.reason),
     projectId: only ? only.projectId : projectOf(refused, item),
     secretId: only?.secretId ?? "",
     refused: only ? [] : listed(refused),
@@ -111,21 +112,28 @@ export function denialOf({
     detail: {
       selector: selectorOf(item),
       ...(refused.length > 1 ? { secrets: String(refused.length) } : {}),
+      ...(failed.size > 1 ? { failed: [...failed].map(reasonText).join(",") } : {}),
     },
   });
 }
 
+type RefusedSecret = Omit<Decided, "verdict"> & Pick<Extract<Verdict, { kind: "deny" }>, "denials">;
+
+function refusedOf({ verdict, ...secret }: Decided): RefusedSecret[] {
+  return verdict.kind === "deny" ? [{ ...secret, denials: verdict.denials }] : [];
+}
+
 // Those that exist come first: names that were made up must not push them out of the list.
-function listed(refused: readonly Decided[]) {
+function listed(refused: readonly RefusedSecret[]) {
   const known = refused.filter(({ projectId }) => projectId !== "");
   const unknown = refused.filter(({ projectId }) => projectId === "");
   return [...known, ...unknown]
     .slice(0, listedSecrets)
-    .map(({ secretId, refusal }) => ({ secretId, reason: reasonText(refusal) }));
+    .map(({ secretId, denials: [{ reason }] }) => ({ secretId, reason: reasonText(reason) }));
 }
 
 // The project when there is only one: the one asked for, or that of everything refused.
-function projectOf(refused: readonly Decided[], { projectId }: AuthorizeItem): string {
+function projectOf(refused: readonly RefusedSecret[], { projectId }: AuthorizeItem): string {
   const projects = new Set(refused.map((secret) => secret.projectId));
   const [only = ""] = projects;
   return projects.size === 1 ? only : projectId;

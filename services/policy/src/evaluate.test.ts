@@ -1,17 +1,26 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { PrincipalKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import { Purpose } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
 import { describe, expect, test } from "vitest";
 import { type Principal, type ReadFacts, evaluate } from "./evaluate.ts";
+import { readClaims, readContext } from "./testing/context.ts";
 
 const now = 1_800_000_000_000;
 const active: Principal = { status: "active", expiresAtMs: now + 1 };
-const current = { namedVersion: false, sealed: false, nowMs: now };
+const current = readContext({ nowMs: now });
 const granted: ReadFacts = {
+  secretId: "sec_a",
   principal: active,
   member: true,
   granted: true,
   anyVersion: false,
   sealedOnly: false,
 };
+
+function reasonOf(facts: ReadFacts, changes: Parameters<typeof readContext>[0] = {}): Reason {
+  const verdict = evaluate(facts, readContext({ nowMs: now, ...changes }));
+  return verdict.kind === "deny" ? verdict.denials[0].reason : Reason.UNSPECIFIED;
+}
 
 describe("evaluate", () => {
   test.each([
@@ -57,7 +66,7 @@ describe("evaluate", () => {
       want: Reason.MACHINE_DISABLED,
     },
   ])("$name", ({ facts, want }) => {
-    expect(evaluate(facts, current)).toBe(want);
+    expect(reasonOf(facts)).toBe(want);
   });
 
   test.each([
@@ -78,7 +87,7 @@ describe("evaluate", () => {
       want: Reason.NOT_GRANTED,
     },
   ])("a named version: $name", ({ facts, want }) => {
-    expect(evaluate(facts, { ...current, namedVersion: true })).toBe(want);
+    expect(reasonOf(facts, { requestedVersion: 2 })).toBe(want);
   });
 
   const sealedOnly = { ...granted, sealedOnly: true };
@@ -98,17 +107,62 @@ describe("evaluate", () => {
       want: Reason.NOT_GRANTED,
     },
   ])("what is read sealed only, $name", ({ facts, sealed, want }) => {
-    expect(evaluate(facts, { ...current, sealed })).toBe(want);
+    expect(reasonOf(facts, { sealed })).toBe(want);
   });
 
   test("a version out of reach is not granted, whether sealed or not", () => {
-    const asked = { ...current, namedVersion: true };
-    expect(evaluate(sealedOnly, asked)).toBe(Reason.NOT_GRANTED);
-    expect(evaluate(sealedOnly, { ...asked, sealed: true })).toBe(Reason.NOT_GRANTED);
+    const asked = { requestedVersion: 2 };
+    expect(reasonOf(sealedOnly, asked)).toBe(Reason.NOT_GRANTED);
+    expect(reasonOf(sealedOnly, { ...asked, sealed: true })).toBe(Reason.NOT_GRANTED);
   });
 
   test("a millisecond before expiry is allowed", () => {
-    expect(evaluate(granted, current)).toBe(Reason.UNSPECIFIED);
-    expect(evaluate(granted, { ...current, nowMs: now + 1 })).toBe(Reason.MACHINE_EXPIRED);
+    expect(reasonOf(granted)).toBe(Reason.UNSPECIFIED);
+    expect(reasonOf(granted, { nowMs: now + 1 })).toBe(Reason.MACHINE_EXPIRED);
+  });
+
+  test("a denial names every rule that fails, in the fixed order, with the caller's metadata", () => {
+    const none = { ...granted, granted: false, sealedOnly: true };
+    const expired = { ...none, principal: { ...active, expiresAtMs: now } };
+    expect(evaluate(expired, current)).toEqual({
+      kind: "deny",
+      denials: [
+        { reason: Reason.MACHINE_EXPIRED, metadata: {} },
+        { reason: Reason.NOT_GRANTED, metadata: { secret_id: "sec_a" } },
+        { reason: Reason.SEALING_REQUIRED, metadata: { secret_id: "sec_a" } },
+      ],
+    });
+  });
+
+  test("an allowed read of what is sealed only is obliged to be, and has that on record", () => {
+    const sealed = readContext({ nowMs: now, sealed: true });
+    expect(evaluate(sealedOnly, sealed)).toEqual({
+      kind: "allow",
+      obligations: { sealedOnly: true, facts: { sealed_only: "true" } },
+    });
+    expect(evaluate(granted, sealed)).toEqual({
+      kind: "allow",
+      obligations: { sealedOnly: false, facts: {} },
+    });
+  });
+
+  test.each([
+    ["none", { claims: undefined }],
+    ["another machine's", { claims: readClaims({ principalId: "mch_b" }) }],
+    ["another vault's", { claims: readClaims({ vaultId: "vlt_b" }) }],
+    ["a user's", { claims: readClaims({ kind: PrincipalKind.USER }) }],
+  ])("claims of a credential may refuse: %s", (_, claims) => {
+    expect(reasonOf(granted, claims)).toBe(Reason.NOT_GRANTED);
+    // A listing leads to no permit.
+    expect(reasonOf(granted, { ...claims, purpose: Purpose.LIST })).toBe(Reason.UNSPECIFIED);
+  });
+
+  test("no claims and no source address allow what the facts do not", () => {
+    for (const sourceIp of ["", "127.0.0.1", "::1"])
+      expect(reasonOf({ ...granted, granted: false }, { sourceIp })).toBe(Reason.NOT_GRANTED);
+  });
+
+  test("a listing names what is read sealed only: our clients seal", () => {
+    expect(reasonOf(sealedOnly, { purpose: Purpose.LIST })).toBe(Reason.UNSPECIFIED);
   });
 });

@@ -1,11 +1,16 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { PrincipalKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import {
+  type AuthorizeItem,
+  Purpose,
+} from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
 import type { Standing } from "./standing.ts";
 
 /**
- * Version of the rules below, in every permit and record: 3 is the base gate, then whether the
- * reply is sealed.
+ * Version of the rules below, in every permit and record: 4 is the base gate, then whether the
+ * reply is sealed; every rule that fails is named.
  */
-export const POLICY_VERSION = 3;
+export const POLICY_VERSION = 4;
 
 /** What policy knows of the machine that asks. */
 export type Principal = {
@@ -24,6 +29,7 @@ export type Principal = {
  * machine's vault.
  */
 export type ReadFacts = {
+  readonly secretId: string;
   readonly principal: Principal | undefined;
   /** The secret's project has the machine as a member. */
   readonly member: boolean;
@@ -35,49 +41,106 @@ export type ReadFacts = {
   readonly sealedOnly: boolean;
 };
 
-/** What is asked, and when. */
-export type Asked = {
-  /** A version is named; otherwise the current one is asked for. */
-  readonly namedVersion: boolean;
-  /** The reply is asked for under a recipient key. */
-  readonly sealed: boolean;
-  /** The instant, in milliseconds. */
+/**
+ * The whole context of a decision: the request as the gateway states it, with source address and
+ * claims of the credential, and the instant in milliseconds.
+ * Security: the statement is not proven here. Rules may refuse by it, and none may allow more
+ * because of it.
+ */
+export type ReadContext = {
+  readonly request: Pick<
+    AuthorizeItem,
+    | "vaultId"
+    | "machineId"
+    | "sourceIp"
+    | "claims"
+    | "purpose"
+    | "projectId"
+    | "requestedVersion"
+    | "sealed"
+  >;
   readonly nowMs: number;
 };
 
-type Rule = (facts: ReadFacts, asked: Asked) => Reason;
+/** A reason against the read, with the metadata that its caller may see. */
+export type Denial = {
+  readonly reason: Exclude<Reason, typeof Reason.UNSPECIFIED>;
+  readonly metadata: Readonly<Record<string, string>>;
+};
 
-// In this order, first refusal wins. Access policies follow the base gate when they come.
+/** Conditions that hold for an allowed read. */
+export type Obligations = {
+  /** The reply is sealed. */
+  readonly sealedOnly: boolean;
+  /** What the decision rested on beyond the grant, for the record of the read. */
+  readonly facts: Readonly<Record<string, string>>;
+};
+
+/**
+ * The decision about one read. Of several denials the first is the public one; all of them go on
+ * record.
+ */
+export type Verdict =
+  | { readonly kind: "allow"; readonly obligations: Obligations }
+  | { readonly kind: "deny"; readonly denials: readonly [Denial, ...Denial[]] };
+
+type Rule = (facts: ReadFacts, context: ReadContext) => Denial | undefined;
+
+// Security: in this order the first denial is the public one. The grant stands before everything
+// that tells of the secret, so that a machine learns that of nothing but what it was granted.
 const rules: readonly Rule[] = [
-  (facts, { nowMs }) => refusalOfPrincipal(facts.principal, nowMs),
-  ({ member }) => grantedIf(member),
-  ({ granted }) => grantedIf(granted),
-  ({ anyVersion }, { namedVersion }) => grantedIf(anyVersion || !namedVersion),
-  // Security: after the gate, so that a machine learns it of nothing but what it was granted.
-  ({ sealedOnly }, { sealed }) =>
-    sealed || !sealedOnly ? Reason.UNSPECIFIED : Reason.SEALING_REQUIRED,
+  ({ principal }, context) => denialOfPrincipal(principal, context),
+  ({ secretId, member, granted, anyVersion }, { request }) =>
+    member && granted && (anyVersion || request.requestedVersion === 0)
+      ? undefined
+      : deny(Reason.NOT_GRANTED, { secret_id: secretId }),
+  ({ secretId, sealedOnly }, { request }) =>
+    sealedOnly && !isSealed(request)
+      ? deny(Reason.SEALING_REQUIRED, { secret_id: secretId })
+      : undefined,
 ];
 
-/** Decides one read of one secret: UNSPECIFIED allows, any other reason refuses. */
-export function evaluate(facts: ReadFacts, asked: Asked): Reason {
-  for (const rule of rules) {
-    const refusal = rule(facts, asked);
-    if (refusal !== Reason.UNSPECIFIED) return refusal;
-  }
-  return Reason.UNSPECIFIED;
+/** Decides one read of one secret, without I/O or a clock of its own. */
+export function evaluate(facts: ReadFacts, context: ReadContext): Verdict {
+  const [first, ...others] = rules.flatMap((rule) => rule(facts, context) ?? []);
+  if (first) return { kind: "deny", denials: [first, ...others] };
+  const { sealedOnly } = facts;
+  return {
+    kind: "allow",
+    obligations: { sealedOnly, facts: sealedOnly ? { sealed_only: "true" } : {} },
+  };
 }
 
 /**
- * Why the machine may read nothing at all; UNSPECIFIED when it may be asked further. A stranger has
- * no grant.
+ * Returns why the machine may read nothing at all; undefined when it may be asked further. A
+ * stranger has no grant, and claims of another principal make a machine a stranger.
  */
-export function refusalOfPrincipal(principal: Principal | undefined, nowMs: number): Reason {
-  if (principal === undefined) return Reason.NOT_GRANTED;
-  if (principal.status === "expired") return Reason.MACHINE_EXPIRED;
-  if (principal.status !== "active") return Reason.MACHINE_DISABLED;
-  return nowMs >= principal.expiresAtMs ? Reason.MACHINE_EXPIRED : Reason.UNSPECIFIED;
+export function denialOfPrincipal(
+  principal: Principal | undefined,
+  { request, nowMs }: ReadContext,
+): Denial | undefined {
+  if (principal === undefined || !isClaimed(request)) return deny(Reason.NOT_GRANTED);
+  if (principal.status === "expired") return deny(Reason.MACHINE_EXPIRED);
+  if (principal.status !== "active") return deny(Reason.MACHINE_DISABLED);
+  return nowMs >= principal.expiresAtMs ? deny(Reason.MACHINE_EXPIRED) : undefined;
 }
 
-function grantedIf(condition: boolean): Reason {
-  return condition ? Reason.UNSPECIFIED : Reason.NOT_GRANTED;
+/** Makes a denial. */
+export function deny(
+  reason: Denial["reason"],
+  metadata: Readonly<Record<string, string>> = {},
+): Denial {
+  return { reason, metadata };
+}
+
+// A listing leads to no permit, and comes from a process that has proven the machine itself.
+function isClaimed({ purpose, claims, machineId, vaultId }: ReadContext["request"]): boolean {
+  if (purpose === Purpose.LIST) return true;
+  if (claims?.kind !== PrincipalKind.MACHINE) return false;
+  return claims.principalId === machineId && claims.vaultId === vaultId;
+}
+
+// A listing names what may be read by our clients, which all seal.
+function isSealed({ purpose, sealed }: ReadContext["request"]): boolean {
+  return sealed || purpose === Purpose.LIST;
 }

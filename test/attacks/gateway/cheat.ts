@@ -1,4 +1,5 @@
 import { type MessageInitShape, clone, create, fromBinary } from "@bufbuild/protobuf";
+import { timestampNow } from "@bufbuild/protobuf/wkt";
 import type { Identity } from "@sallyport/client";
 import type { System } from "@sallyport/deploy/local";
 import { AppendService } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
@@ -14,6 +15,7 @@ import {
   type Credential,
   type CredentialClaims,
   CredentialClaimsSchema,
+  PrincipalKind,
   type SignedAnswer,
   SignedRequestSchema,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
@@ -96,7 +98,8 @@ export function takeOverGateway(system: System) {
 
   async function authorize(item: AuthorizeItem, requestId: string): Promise<AuthorizeResult> {
     const headers = { "sallyport-request-id": requestId };
-    const { results } = await authorization.authorize({ items: [item] }, { headers });
+    const said = create(AuthorizeItemSchema, { ...item, claims: claimsFor(item) });
+    const { results } = await authorization.authorize({ items: [said] }, { headers });
     const [result] = results;
     if (!result) throw new Error("policy answered nothing");
     return result;
@@ -124,7 +127,7 @@ export function takeOverGateway(system: System) {
     cheat.authorize?.(wanted);
     const decision = await authorize(wanted, requestId);
     const allowed = decision.secrets
-      .filter(({ refusal }) => refusal === 0)
+      .filter(({ refusal }) => refusal === undefined)
       .map(({ secretId }) => secretId);
     const fetched = create(FetchItemSchema, {
       requestDigest: digest,
@@ -223,6 +226,20 @@ export function takeOverGateway(system: System) {
 /** What a credential says; nobody checked it. */
 export function claimsOf({ payload }: Credential): CredentialClaims {
   return fromBinary(CredentialClaimsSchema, payload);
+}
+
+// The claims that go with what the gateway says: it can make up any.
+function claimsFor({ vaultId, machineId }: AuthorizeItem): CredentialClaims {
+  return create(CredentialClaimsSchema, {
+    principalId: machineId,
+    kind: PrincipalKind.MACHINE,
+    vaultId,
+    publicKey: new Uint8Array(32),
+    keyId: machineId,
+    issuedAt: timestampNow(),
+    expiresAt: timestampNow(),
+    serial: new Uint8Array(16),
+  });
 }
 
 /** What an honest gateway asks policy about a read. */

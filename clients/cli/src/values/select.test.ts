@@ -10,6 +10,13 @@ type Stored = { readonly name: string; readonly project: string; readonly signed
 const idOf = (index: number): string => `sec_${String(index).padStart(20, "0")}`;
 const projectId = (project: string): string => `prj_${project.padStart(20, "0")}`;
 
+const notGranted = {
+  reason: "NOT_GRANTED",
+  metadata: {},
+  retryAfterMs: undefined,
+  nextStep: "ask an admin",
+};
+
 /**
  * A gateway that lists and signs what it is told; `signedName` is what crypto signs where the
  * listing lied.
@@ -20,7 +27,7 @@ function clientOf(stored: readonly Stored[], refused: readonly string[] = []) {
     const found = stored[Number(secretId.slice(4))];
     const { name = "", project = "", signedName = name } = found ?? {};
     if (!found || refused.includes(secretId))
-      return { kind: "refused", secretId, projectId: "", reason: "NOT_GRANTED" };
+      return { kind: "refused", secretId, projectId: "", ...notGranted };
     const plaintext = Buffer.from(`value of ${name}`);
     const rest = { name: signedName, version: 1, valueKind: ValueKind.SINGLE, plaintext };
     return { kind: "value", secretId, projectId: projectId(project), ...rest };

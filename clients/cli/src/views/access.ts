@@ -1,4 +1,4 @@
-import { Reason, ReasonSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { ReasonSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { Grant } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { enumName } from "@sallyport/proto/names";
 import { type ValueOf, boolean, nullable, object, text, time } from "../definition/shape.ts";
@@ -49,7 +49,7 @@ function viewOf(grant: Grant, names: Names): GrantView {
     secretId,
     projectId,
     anyVersion,
-    refusal: refusal === Reason.UNSPECIFIED ? null : enumName(ReasonSchema, refusal),
+    refusal: refusal ? enumName(ReasonSchema, refusal.reason) : null,
     createdAt: momentOf(grant.createdAt),
     createdBy: person(grant.createdBy, names),
   };

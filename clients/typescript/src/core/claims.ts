@@ -15,6 +15,7 @@ import { FormatError, fromStrictBinary } from "@sallyport/proto/signing";
 import { SallyportError } from "./sallyport-error.ts";
 
 const secretIdForm = /^sec_[0-9a-hjkmnp-tv-z]{20}$/;
+const nextStepForm = /^[ -~]{0,200}$/;
 const sha256Bytes = 32;
 
 /**
@@ -44,9 +45,15 @@ export function decodeAnswerClaims(payload: Uint8Array): AnswerClaims {
   return claims;
 }
 
-function isRefusal({ reason, metadata }: Refusal): boolean {
+function isRefusal({ reason, metadata, nextStep }: Refusal): boolean {
   const known = ReasonSchema.values.some(({ number }) => number === reason);
-  return known && reason !== Reason.UNSPECIFIED && Object.keys(metadata).length <= 8;
+  const pairs = Object.entries(metadata);
+  const bounded = pairs.length <= 8 && pairs.every(isPair) && nextStepForm.test(nextStep);
+  return known && reason !== Reason.UNSPECIFIED && bounded;
+}
+
+function isPair([key, value]: [string, string]): boolean {
+  return key !== "" && byteLength(key) <= 64 && byteLength(value) <= 512;
 }
 
 // Either refused, with nothing in it, or opened, with everything.
@@ -57,16 +64,20 @@ function isOutcome({
   kind,
   refusal,
   contentSha256,
+  receipt,
 }: ReplySecret): boolean {
-  const known = ReasonSchema.values.some(({ number }) => number === refusal);
-  if (!secretIdForm.test(secretId) || !known) return false;
-  if (refusal !== Reason.UNSPECIFIED)
-    return (
-      name === "" && version === 0 && kind === ValueKind.UNSPECIFIED && contentSha256.length === 0
-    );
-  const named = name !== "" && new TextEncoder().encode(name).length <= 128;
+  if (!secretIdForm.test(secretId)) return false;
+  if (refusal) {
+    const empty = name === "" && version === 0 && kind === ValueKind.UNSPECIFIED && !receipt;
+    return empty && contentSha256.length === 0 && isRefusal(refusal);
+  }
+  const named = name !== "" && byteLength(name) <= 128;
   const laidOut = kind === ValueKind.SINGLE || kind === ValueKind.FIELDS;
   return named && version > 0 && laidOut && contentSha256.length === sha256Bytes;
+}
+
+function byteLength(text: string): number {
+  return new TextEncoder().encode(text).length;
 }
 
 function decode<T>(what: string, run: () => T): T {

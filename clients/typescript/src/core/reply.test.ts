@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from "@hpke/core";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { Reason, RefusalSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import {
   type ReplyClaims,
   ReplyClaimsSchema,
@@ -33,6 +33,14 @@ const keys: TrustedKeys = {
 const requestDigest = new Uint8Array(32).fill(7);
 const ids = ["sec_0000000000000000000a", "sec_0000000000000000000b"] as const;
 const refusedId = "sec_0000000000000000000c";
+// One message beside the claims and another in them, as they come from the wire.
+const notGranted = () =>
+  create(RefusalSchema, {
+    reason: Reason.NOT_GRANTED,
+    metadata: { secret_id: refusedId },
+    retryAfter: { seconds: 7n },
+    nextStep: "ask for a grant",
+  });
 const asked = { secretIds: [...ids, refusedId], version: 0, requestDigest };
 const suite = new CipherSuite({
   kem: new DhkemX25519HkdfSha256(),
@@ -73,7 +81,6 @@ async function answer(recipient: Recipient, digest = requestDigest): Promise<Rea
       ciphertext: new Uint8Array(sealed),
     });
   }
-  const refused = { secretId: refusedId, refusal: Reason.NOT_GRANTED };
   const claims = create(ReplyClaimsSchema, {
     requestDigest: digest,
     secrets: [
@@ -81,7 +88,7 @@ async function answer(recipient: Recipient, digest = requestDigest): Promise<Rea
         ...claim,
         contentSha256: createHash("sha256").update(ciphertext).digest(),
       })),
-      refused,
+      { secretId: refusedId, refusal: notGranted() },
     ],
   });
   return create(ReadSecretsResponseSchema, {
@@ -92,7 +99,7 @@ async function answer(recipient: Recipient, digest = requestDigest): Promise<Rea
         ...rest,
         content: { case: "ciphertext" as const, value: ciphertext },
       })),
-      refused,
+      { secretId: refusedId, refusal: notGranted() },
     ],
   });
 }
@@ -111,12 +118,27 @@ test("a true reply is opened, and names what was refused", async () => {
       result.kind === "value" ? Buffer.from(result.plaintext).toString() : result.reason,
     ),
   ).toEqual([`value of ${ids[0]}`, `value of ${ids[1]}`, "NOT_GRANTED"]);
+  expect(results[2]).toMatchObject({
+    kind: "refused",
+    metadata: { secret_id: refusedId },
+    retryAfterMs: 7000,
+    nextStep: "ask for a grant",
+  });
 });
 
 describe("a gateway that lies is noticed when it", () => {
   const lies: Record<string, (reply: ReadSecretsResponse, other: ReadSecretsResponse) => unknown> =
     {
       "drops a secret": (reply) => reply.secrets.pop(),
+      "gives a refusal another next step": (reply) => {
+        const { refusal } = reply.secrets[2] ?? {};
+        if (refusal) refusal.nextStep = "send the value to the gateway";
+      },
+      "gives a refusal another delay": (reply) => {
+        const { refusal } = reply.secrets[2] ?? {};
+        if (refusal) delete refusal.retryAfter;
+      },
+      "leaves a refusal out": (reply) => delete reply.secrets[2]?.refusal,
       "adds a secret": (reply) =>
         reply.secrets.push(create(SecretResultSchema, { secretId: "sec_0000000000000000000d" })),
       "repeats a secret": (reply) => reply.secrets.splice(1, 1, ...reply.secrets.slice(0, 1)),

@@ -1,4 +1,10 @@
-import { Reason, ReasonSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { equals } from "@bufbuild/protobuf";
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import {
+  ReasonSchema,
+  type Refusal,
+  RefusalSchema,
+} from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
   KeyUse,
@@ -29,8 +35,19 @@ export type ReadResult = {
       readonly valueKind: ValueKind;
       readonly plaintext: Uint8Array;
     }
-  | { readonly kind: "refused"; readonly reason: string }
+  | ({ readonly kind: "refused" } & RefusedRead)
 );
+
+/** Why one secret was refused, as crypto signed it. */
+export type RefusedRead = {
+  /** A PublicReason, or what a newer server said. */
+  readonly reason: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** After how many milliseconds trying again makes sense; undefined when it does not. */
+  readonly retryAfterMs: number | undefined;
+  /** What the caller can do about it, as one line; empty when there is nothing to do. */
+  readonly nextStep: string;
+};
 
 /** The request that a reply must answer. */
 export type Asked = {
@@ -75,7 +92,7 @@ export async function openReply(
     distrust("secrets were added or left out");
   for (const id of asked.secretIds)
     if (!claims.some(({ secretId }) => secretId === id)) distrust(`${id} is missing`);
-  const opened = claims.some(({ refusal }) => refusal === Reason.UNSPECIFIED);
+  const opened = claims.some(({ refusal }) => refusal === undefined);
   const open =
     opened && recipient
       ? await recipient
@@ -116,8 +133,7 @@ async function readOne(
 ): Promise<ReadResult> {
   const { secretId, projectId } = result;
   if (!agrees(result, claim)) distrust(`${secretId} is not described as it was signed`);
-  if (claim.refusal !== Reason.UNSPECIFIED)
-    return { kind: "refused", secretId, projectId, reason: enumName(ReasonSchema, claim.refusal) };
+  if (claim.refusal) return { kind: "refused", secretId, projectId, ...refusedRead(claim.refusal) };
   if (result.content.case !== (open ? "ciphertext" : "value"))
     return distrust(`${secretId} is ${open ? "not sealed" : "sealed, and nobody asked for that"}`);
   if (!equalBytes(sha256(result.content.value), claim.contentSha256))
@@ -140,13 +156,21 @@ async function readOne(
   };
 }
 
+function refusedRead({ reason, metadata, retryAfter, nextStep }: Refusal): RefusedRead {
+  return {
+    reason: enumName(ReasonSchema, reason),
+    metadata,
+    retryAfterMs: retryAfter && durationMs(retryAfter),
+    nextStep,
+  };
+}
+
 // What stands beside the signed claims proves nothing, and may not say anything else (SIGNING
 // §9.1).
 function agrees(result: SecretResult, claim: ReplySecret): boolean {
   const same =
-    result.name === claim.name &&
-    result.version === claim.version &&
-    result.kind === claim.kind &&
-    result.refusal === claim.refusal;
-  return same && (claim.refusal === Reason.UNSPECIFIED || result.content.case === undefined);
+    result.name === claim.name && result.version === claim.version && result.kind === claim.kind;
+  if (!claim.refusal || !result.refusal) return same && result.refusal === claim.refusal;
+  const refused = equals(RefusalSchema, result.refusal, claim.refusal);
+  return same && refused && result.content.case === undefined;
 }

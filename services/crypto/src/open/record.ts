@@ -12,6 +12,7 @@ import {
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { fail, failureOf, fromRefusal } from "@sallyport/rpc";
+import type { Receipt } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import type { VerifiedRead } from "./verify.ts";
 
 /** The one thing that crypto asks of audit. */
@@ -24,23 +25,27 @@ const attemptTimeoutMs = 1_500;
 const pausesMs = [50, 250];
 const attemptIdBytes = 16;
 
+/** The log's receipts by secret id; of a log that gives none, nothing. */
+export type Receipts = ReadonlyMap<string, Receipt>;
+
 /**
- * Records every secret of a read and resolves when all records are committed; only then may
- * anything be opened. Throws Failure ALREADY_RECORDED when the permit was used before,
- * DEPENDENCY_UNAVAILABLE when audit does not confirm, RATE_LIMITED when the machine or its token
- * caused too many records, INTERNAL when audit refuses.
+ * Records every secret of a read and resolves when all records are committed, with the log's
+ * receipts for them; only then may anything be opened. Throws Failure ALREADY_RECORDED when the
+ * permit was used before, DEPENDENCY_UNAVAILABLE when audit does not confirm, RATE_LIMITED when the
+ * machine or its token caused too many records, INTERNAL when audit refuses.
  */
 export async function recordReads(
   read: VerifiedRead,
   origin: Origin,
   audit: Append,
   nowMs: number,
-): Promise<void> {
-  if (read.secrets.length === 0) return;
+): Promise<Receipts> {
+  const receipts = new Map<string, Receipt>();
+  if (read.secrets.length === 0) return receipts;
   const events = eventsOf(read, origin, nowMs);
   const results = await appended(events, audit);
-  for (const { eventId } of events) {
-    const { status, refusal } = results.get(eventId) ?? {};
+  for (const { eventId, secretId } of events) {
+    const { status, refusal, receipt } = results.get(eventId) ?? {};
     if (status === AppendStatus.LIMITED && refusal) throw fromRefusal(refusal);
     if (status === AppendStatus.CONFLICT) throw fail(Reason.ALREADY_RECORDED);
     // One that the log never takes, and those beside it: asking again is of no use, the fault is
@@ -49,7 +54,9 @@ export async function recordReads(
       throw fail(Reason.INTERNAL, {}, new Error("audit refused a read's record"));
     if (status !== AppendStatus.COMMITTED)
       throw fail(Reason.DEPENDENCY_UNAVAILABLE, {}, new Error("audit did not confirm an event"));
+    if (receipt) receipts.set(secretId, receipt);
   }
+  return receipts;
 }
 
 // The same events with the same ids each time: when only the acknowledgement was lost, audit knows
@@ -76,6 +83,7 @@ function eventsOf(
   nowMs: number,
 ): Event[] {
   const attemptId = randomBytes(attemptIdBytes);
+  const facts = new Map(permit.secrets.map((secret) => [secret.secretId, secret.facts]));
   return secrets.map(({ vaultId, projectId, secretId, name, version, requestedVersion }) =>
     newEvent("crypto", "secret.read", {
       time: timestampFromMs(nowMs),
@@ -94,6 +102,7 @@ function eventsOf(
       policyVersion: permit.policyVersion,
       attemptId,
       detail: {
+        ...facts.get(secretId),
         name,
         selector: requestedVersion === 0 ? "current" : String(requestedVersion),
         sealed: String(recipient !== undefined),

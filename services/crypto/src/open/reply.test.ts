@@ -41,7 +41,7 @@ beforeEach(async () => {
 
 test("a plaintext is zeroed once it is sealed, and when sealing fails", async () => {
   await expect(
-    answerRead(read, unlocked, sealer, { key: replyKey, keysetEpoch: 1 }),
+    answerRead(read, unlocked, sealer, { key: replyKey, keysetEpoch: 1, receipts: new Map() }),
   ).rejects.toThrow("the second does not seal");
   expect(seen.map(({ length }) => length)).toEqual(stored.map(({ plaintext }) => plaintext.length));
   expect(seen.every((plaintext) => plaintext.every((byte) => byte === 0))).toBe(true);

@@ -11,6 +11,7 @@ import {
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { LABELS, labelled } from "@sallyport/proto/signing";
 import type { ReplySealer } from "../hpke.ts";
+import type { Receipts } from "./record.ts";
 import { type UnlockedSecret, openSecret } from "./unlock.ts";
 import type { VerifiedRead } from "./verify.ts";
 
@@ -22,10 +23,14 @@ type Answer = {
 };
 
 /**
- * The key that signs a reply, and the epoch of the keyset that has it: a client with an older one
- * fetches that.
+ * The key that signs a reply, and what the claims say besides the outcomes: the epoch of the newest
+ * keyset, so that a client with an older one fetches it, and the log's receipts by secret id.
  */
-export type ReplySigning = { readonly key: MacKey; readonly keysetEpoch: number };
+export type ReplySigning = {
+  readonly key: MacKey;
+  readonly keysetEpoch: number;
+  readonly receipts: Receipts;
+};
 
 /**
  * Opens the secrets one after the other, seals them to the recipient, and signs what became of
@@ -90,11 +95,14 @@ function answerOf(content: Content, claim: Answer["claim"]): Answer {
 function signReply(
   { requestDigest, permit }: VerifiedRead,
   answers: ReadonlyMap<string, Answer>,
-  { key: { keyId, key }, keysetEpoch }: ReplySigning,
+  { key: { keyId, key }, keysetEpoch, receipts }: ReplySigning,
 ) {
-  const secrets = permit.secrets.map(
-    ({ secretId, refusal }) => answers.get(secretId)?.claim ?? { secretId, refusal },
-  );
+  const secrets = permit.secrets.map(({ secretId, refusal }) => {
+    const receipt = receipts.get(secretId);
+    const claim = answers.get(secretId)?.claim;
+    if (claim) return receipt ? { ...claim, receipt } : claim;
+    return refusal ? { secretId, refusal } : { secretId };
+  });
   const { nextPageToken } = permit;
   const claims = create(ReplyClaimsSchema, { requestDigest, secrets, nextPageToken, keysetEpoch });
   const payload = toBinary(ReplyClaimsSchema, claims);

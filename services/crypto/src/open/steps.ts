@@ -4,7 +4,6 @@ import type {
   OpenItem,
   SealedSecret,
 } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
-import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import {
   type CredentialClaims,
   type Permit,
@@ -190,7 +189,7 @@ export function checkBindings(
 
 /** Tells whether policy allowed the secret. */
 export function isAllowed({ refusal }: PermitSecret): boolean {
-  return refusal === Reason.UNSPECIFIED;
+  return refusal === undefined;
 }
 
 function checkSlip(

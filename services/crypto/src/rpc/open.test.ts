@@ -11,6 +11,7 @@ import {
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import {
   KeyUse,
+  ReceiptSchema,
   ReplyClaimsSchema,
   SealingSuite,
   ValueKind,
@@ -123,7 +124,7 @@ describe("what the machine gets", () => {
     const [first, second] = stored;
     const secrets = [
       { secretId: first.secretId, projectId },
-      { secretId: refused.secretId, refusal: Reason.NOT_GRANTED },
+      { secretId: refused.secretId, refusal: { reason: Reason.NOT_GRANTED, nextStep: "ask" } },
       { secretId: second.secretId, projectId },
     ];
     const secretIds = secrets.map(({ secretId }) => secretId);
@@ -139,10 +140,38 @@ describe("what the machine gets", () => {
     expect(claims[1]).toMatchObject({
       name: "",
       version: 0,
-      refusal: Reason.NOT_GRANTED,
+      refusal: { reason: Reason.NOT_GRANTED, nextStep: "ask" },
       contentSha256: new Uint8Array(),
     });
     expect(log.events.map(({ secretId }) => secretId)).toEqual([first.secretId, second.secretId]);
+  });
+
+  test("the log's receipt with each secret that it opened, where the log gives any", async () => {
+    const [first, second] = stored;
+    expect(claimsOf(openedOf(await read())).secrets.map(({ receipt }) => receipt)).toEqual(
+      stored.map(() => undefined),
+    );
+    const receiptOf = (secretId: string) =>
+      create(ReceiptSchema, {
+        record: new TextEncoder().encode(secretId),
+        inclusionProof: [new Uint8Array(32).fill(3)],
+        checkpoint: "log.example\n1\n",
+      });
+    log.giveReceipts(receiptOf);
+    const claims = claimsOf(openedOf(await read({}, [second, first])));
+    expect(claims.secrets.map(({ receipt }) => receipt)).toEqual([
+      receiptOf(second.secretId),
+      receiptOf(first.secretId),
+    ]);
+  });
+
+  test("a record with the facts that policy's decision rested on", async () => {
+    const [first] = stored;
+    const { secretId } = first;
+    const secrets = [{ secretId, projectId, facts: { sealed_only: "true", name: "ANOTHER" } }];
+    openedOf(await read({ permit: { secrets } }, [first]));
+    // What crypto knows itself, it does not take from policy.
+    expect(log.events[0]?.detail).toMatchObject({ sealed_only: "true", name: first.name });
   });
 
   test("only what it asked of each item: items are independent and matched by digest", async () => {

@@ -77,10 +77,16 @@ async function open(item: OpenItem, options: OpenOptions): Promise<OpenedRequest
   const unlocked = await unlock(read, projectKeys, held);
   // Before the read is recorded: what cannot be sealed is not read.
   const sealer = read.recipient && (await createReplySealer(read.recipient, read.requestDigest));
-  await inSpan(spans.record, () => recordReads(read, item, audit, verifier.clock()));
+  const receipts = await inSpan(spans.record, () =>
+    recordReads(read, item, audit, verifier.clock()),
+  );
   // Awaited, or the keys would be zeroed too early.
   const opened = await inSpan(spans.open, () =>
-    answerRead(read, unlocked, sealer, { key: replyKey(), keysetEpoch: options.keysetEpoch() }),
+    answerRead(read, unlocked, sealer, {
+      key: replyKey(),
+      keysetEpoch: options.keysetEpoch(),
+      receipts,
+    }),
   );
   reads({ sealed: String(sealer !== undefined) }, unlocked.length);
   return opened;

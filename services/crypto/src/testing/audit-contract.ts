@@ -6,6 +6,7 @@ import {
   type Event,
 } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import type { Receipt } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import type { Append } from "../open/record.ts";
 
 /**
@@ -17,6 +18,8 @@ export type Trouble = "away" | "lost answer" | "unconfirmed" | "refused" | "limi
 
 /** A log in memory, to be shared by replicas. */
 export type AuditContract = {
+  /** Has every event that is committed from now on proven by this receipt of its secret. */
+  giveReceipts(receiptOf: (secretId: string) => Receipt): void;
   readonly audit: Append;
   readonly events: readonly Event[];
   /** How often Append was called, failed calls included. */
@@ -34,6 +37,7 @@ export function createAuditContract(): AuditContract {
   const events: Event[] = [];
   const troubles: Trouble[] = [];
   let calls = 0;
+  let receiptOf: ((secretId: string) => Receipt) | undefined;
   const place = (event: Event) => {
     const earlier = events.find(
       ({ eventId, decisionId, secretId, requestDigest }) =>
@@ -44,7 +48,10 @@ export function createAuditContract(): AuditContract {
     );
     if (!earlier) events.push(event);
     const own = !earlier || Buffer.compare(earlier.attemptId, event.attemptId) === 0;
-    return { eventId: event.eventId, status: own ? AppendStatus.COMMITTED : AppendStatus.CONFLICT };
+    const { eventId, secretId } = event;
+    if (!own) return { eventId, status: AppendStatus.CONFLICT };
+    const receipt = receiptOf?.(secretId);
+    return { eventId, status: AppendStatus.COMMITTED, ...(receipt ? { receipt } : {}) };
   };
   const refuseLast = ({ eventId }: Event, index: number, { length }: readonly Event[]) => {
     return {
@@ -77,6 +84,7 @@ export function createAuditContract(): AuditContract {
     audit: createClient(AppendService, transport),
     events,
     calls: () => calls,
+    giveReceipts: (next) => void (receiptOf = next),
     trouble: (...next) => void troubles.push(...next),
   };
 }

@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
+import { publicNextStep } from "@sallyport/proto/errors";
 import {
   Reason,
   type Refusal,
@@ -71,13 +72,18 @@ export function sentenceOf(reason: Reason): string {
   return nameOf(reason).toLowerCase().replaceAll("_", " ");
 }
 
+/** The public half of a failure. */
+export type Refused = Pick<Failure, "reason" | "metadata" | "retryAfterMs">;
+
 /**
- * Returns the failure as data, for replies that carry a verdict per item or per forwarded request.
+ * Returns the failure as data, for replies that carry a verdict per item or per forwarded request,
+ * with the next step that goes with its reason.
  */
-export function toRefusal({ reason, metadata, retryAfterMs }: Failure): Refusal {
+export function toRefusal({ reason, metadata, retryAfterMs }: Refused): Refusal {
   return create(RefusalSchema, {
     reason,
     metadata: { ...metadata },
+    nextStep: publicNextStep(reason),
     ...(retryAfterMs === undefined ? {} : { retryAfter: durationFromMs(retryAfterMs) }),
   });
 }

@@ -16,6 +16,7 @@ import {
   type TestPolicy,
   type TestProject,
   addTestProject,
+  claimsOf as claimsOfMachine,
   readOf,
   scopeOf,
   startTestPolicy,
@@ -45,10 +46,17 @@ beforeEach(async () => {
   policy.audit.events.length = 0;
 });
 
+const notGranted = (secretId: string) => ({
+  reason: Reason.NOT_GRANTED,
+  metadata: { secret_id: secretId },
+  nextStep: "ask an admin of the vault to grant it",
+});
+
 type Item = Partial<Omit<AuthorizeItem, "$typeName" | "$unknown">>;
 
 async function decide(changes: Item): Promise<AuthorizeResult> {
-  const item = { ...readOf(project.vaultId, machineId, []), ...changes };
+  const { vaultId = project.vaultId, machineId: asking = machineId } = changes;
+  const item = { ...readOf(vaultId, asking, []), ...changes };
   const { results } = await policy.authorization.authorize({ items: [item] });
   const [result] = results;
   if (!result) throw new Error("no result");
@@ -82,7 +90,7 @@ describe("a read of named secrets", () => {
     expect(claims.sealedOnly).toBe(false);
     expect(claims.decisionId).toBe(result.decisionId);
     expect(claims.secrets.map(({ secretId }) => secretId)).toEqual([second, first]);
-    expect(claims.secrets.every(({ refusal }) => refusal === Reason.UNSPECIFIED)).toBe(true);
+    expect(claims.secrets.every(({ refusal }) => refusal === undefined)).toBe(true);
     if (!claims.expiresAt) throw new Error("no expiry");
     expect(timestampMs(claims.expiresAt)).toBe(testStartMs + 10_000);
     expect(policy.audit.events).toEqual([]);
@@ -125,9 +133,9 @@ describe("a read of named secrets", () => {
       anyVersion: true,
     });
     const claims = claimsOf(await decide({ projectId, requestedVersion: 1 }));
-    expect(claims.secrets.map(({ secretId, refusal }) => [secretId, refusal])).toEqual([
+    expect(claims.secrets.map(({ secretId, refusal }) => [secretId, refusal?.reason])).toEqual([
       [first, Reason.NOT_GRANTED],
-      [second, Reason.UNSPECIFIED],
+      [second, undefined],
     ]);
   });
 
@@ -136,10 +144,14 @@ describe("a read of named secrets", () => {
     const result = await decide({ secretIds: [first, unknown, ungranted] });
     const claims = claimsOf(result);
     expect(claims.secrets).toMatchObject([
-      { secretId: first, projectId: project.projectId, refusal: Reason.UNSPECIFIED },
-      { secretId: unknown, projectId: "", refusal: Reason.NOT_GRANTED },
-      { secretId: ungranted, refusal: Reason.NOT_GRANTED },
+      { secretId: first, projectId: project.projectId },
+      { secretId: unknown, projectId: "", refusal: notGranted(unknown) },
+      { secretId: ungranted, refusal: notGranted(ungranted) },
     ]);
+    expect(claims.secrets[0]?.refusal).toBeUndefined();
+    expect(result.secrets.map(({ refusal }) => refusal)).toEqual(
+      claims.secrets.map(({ refusal }) => refusal),
+    );
     const denied = {
       action: "secret.read.denied",
       reason: "NOT_GRANTED",
@@ -161,6 +173,17 @@ describe("a read of named secrets", () => {
         detail: { selector: "current", secrets: "2" },
       },
     ]);
+  });
+
+  test("with claims of no credential, or of another machine's, is refused", async () => {
+    for (const claims of [undefined, claimsOfMachine(project.vaultId, newId("mch"))]) {
+      const read = readOf(project.vaultId, machineId, [first]);
+      const { claims: _, ...unclaimed } = read;
+      const item = claims ? { ...read, claims } : unclaimed;
+      const { results } = await policy.authorization.authorize({ items: [item] });
+      expect(results[0]?.permit).toBeUndefined();
+      expect(results[0]?.refusal?.reason).toBe(Reason.NOT_GRANTED);
+    }
   });
 
   test("all or nothing: one refusal refuses the item; only the refused secret is recorded", async () => {

@@ -14,7 +14,13 @@ import {
 import { newId } from "@sallyport/proto/ids";
 import { Failure, fail, peerOf, toRefusal } from "@sallyport/rpc";
 import type { Logger } from "@sallyport/telemetry";
-import { type Decision, type ReadDecision, decideList, decideRead } from "../decide.ts";
+import {
+  type Decided,
+  type Decision,
+  type ReadDecision,
+  decideList,
+  decideRead,
+} from "../decide.ts";
 import type { DenialLog } from "../denials.ts";
 import { POLICY_VERSION } from "../evaluate.ts";
 import { type Page, readGranted, readNamed } from "../store/facts.ts";
@@ -91,12 +97,10 @@ async function answer(
     });
     return { requestDigest, decisionId, refusal: toRefusal(unclear) };
   }
-  // A listing says what may be read, as our clients read it.
-  const sealed = item.sealed || item.purpose === Purpose.LIST;
-  const asked = { namedVersion: item.requestedVersion > 0, sealed, nowMs };
+  const context = { request: item, nowMs };
   if (item.purpose === Purpose.LIST)
-    return result(item, decisionId, decideList(page.facts, asked), page);
-  const decision = decideRead(page.facts, asked, item.allOrNothing);
+    return result(item, decisionId, decideList(page.facts, context), page);
+  const decision = decideRead(page.facts, context, item.allOrNothing);
   const { originId = "" } = page.facts.principal ?? {};
   try {
     await parts.denials.record({ item, decisionId, decision, originId, nowMs });
@@ -131,17 +135,19 @@ function result(item: AuthorizeItem, decisionId: string, decision: Decision, pag
   const answered = {
     requestDigest: item.requestDigest,
     decisionId,
-    secrets: [...decision.secrets],
+    secrets: decision.secrets.map(decidedOf),
   };
-  return decision.refusal === Reason.UNSPECIFIED
-    ? { ...answered, nextPageToken: page.nextPageToken }
-    : { ...answered, refusal: toRefusal(fail(decision.refusal, metadataOf(decision))) };
+  return decision.denial
+    ? { ...answered, refusal: toRefusal(decision.denial) }
+    : { ...answered, nextPageToken: page.nextPageToken };
 }
 
-function metadataOf({ secrets, refusal }: Decision): Record<string, string> {
-  const refused = secrets.find((secret) => secret.refusal === refusal);
-  const named = refusal === Reason.NOT_GRANTED || refusal === Reason.SEALING_REQUIRED;
-  return named && refused ? { secret_id: refused.secretId } : {};
+// Security: the public hears the first denial alone; what else failed is in the record.
+function decidedOf({ secretId, projectId, verdict }: Decided) {
+  const decided = { secretId, projectId };
+  return verdict.kind === "allow"
+    ? decided
+    : { ...decided, refusal: toRefusal(verdict.denials[0]) };
 }
 
 // The refused are listed too: crypto signs its reply over every secret that was asked for. Where
@@ -150,18 +156,22 @@ function metadataOf({ secrets, refusal }: Decision): Record<string, string> {
 function permitFor(
   item: AuthorizeItem,
   decisionId: string,
-  { secrets, refusal, sealedOnly }: ReadDecision,
+  { secrets, denial, sealedOnly }: ReadDecision,
   { nextPageToken }: Page,
   nowMs: number,
   keys: readonly MacKey[],
 ): Permit | undefined {
-  if (refusal !== Reason.UNSPECIFIED) return undefined;
+  if (denial) return undefined;
   return sealPermit(
     {
       machineId: item.machineId,
       vaultId: item.vaultId,
       requestDigest: item.requestDigest,
-      secrets: secrets.map((secret) => ({ ...secret, requestedVersion: item.requestedVersion })),
+      secrets: secrets.map((secret) => ({
+        ...decidedOf(secret),
+        requestedVersion: item.requestedVersion,
+        ...(secret.verdict.kind === "allow" ? { facts: secret.verdict.obligations.facts } : {}),
+      })),
       // Security: policy has only the gateway's word that the request is sealed; crypto reads the
       // request itself.
       sealedOnly,

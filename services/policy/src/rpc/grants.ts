@@ -1,6 +1,8 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type ForwardMethods, forwardMethods } from "@sallyport/forward";
+import { Purpose } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
+import { toRefusal } from "@sallyport/rpc";
 import { evaluate } from "../evaluate.ts";
 import { pageLimit, pageOf } from "../page.ts";
 import {
@@ -20,7 +22,7 @@ export function grantMethods(parts: PublicParts): ForwardMethods {
   return forwardMethods(GrantService, {
     addGrant: async (context, request) => {
       const grant = await context.mutate((tx) => addGrant(tx, context, request, parts));
-      return { grant: shown(grant, clock()) };
+      return { grant: shown(grant, callerOf(context).vaultId, clock()) };
     },
     removeGrant: async (context, request) => {
       await context.mutate((tx) => removeGrant(tx, context, request, parts));
@@ -30,7 +32,7 @@ export function grantMethods(parts: PublicParts): ForwardMethods {
       const { grants, ...counts } = await context.mutate((tx) =>
         setGrants(tx, context, request, parts),
       );
-      return { ...counts, grants: allShown(grants, clock()) };
+      return { ...counts, grants: allShown(grants, callerOf(context).vaultId, clock()) };
     },
     listGrantsByMachine: async (context, { machineId, projectId, pageSize, pageToken }) => {
       const { vaultId } = callerOf(context);
@@ -39,7 +41,10 @@ export function grantMethods(parts: PublicParts): ForwardMethods {
       const found = { after: pageToken, limit: pageLimit(pageSize) + 1 };
       const rows = await listGrantsOfMachine(database, vaultId, { machineId, projectId }, found);
       const page = pageOf(rows, pageSize);
-      return { grants: allShown(page.items, clock()), nextPageToken: page.last?.secretId ?? "" };
+      return {
+        grants: allShown(page.items, vaultId, clock()),
+        nextPageToken: page.last?.secretId ?? "",
+      };
     },
     listGrantsBySecret: async (context, { secretId, pageSize, pageToken }) => {
       const { vaultId } = callerOf(context);
@@ -47,7 +52,10 @@ export function grantMethods(parts: PublicParts): ForwardMethods {
       await requireSecret(database, vaultId, secretId);
       const found = { after: pageToken, limit: pageLimit(pageSize) + 1 };
       const page = pageOf(await listGrantsOfSecret(database, vaultId, secretId, found), pageSize);
-      return { grants: allShown(page.items, clock()), nextPageToken: page.last?.machineId ?? "" };
+      return {
+        grants: allShown(page.items, vaultId, clock()),
+        nextPageToken: page.last?.machineId ?? "",
+      };
     },
     countGrants: async (context, { machineIds }) => {
       return { counts: await countGrantsOf(database, callerOf(context).vaultId, machineIds) };
@@ -55,12 +63,22 @@ export function grantMethods(parts: PublicParts): ForwardMethods {
   });
 }
 
-function allShown(grants: readonly ListedGrant[], nowMs: number) {
-  return grants.map((grant) => shown(grant, nowMs));
+function allShown(grants: readonly ListedGrant[], vaultId: string, nowMs: number) {
+  return grants.map((grant) => shown(grant, vaultId, nowMs));
 }
 
-function shown({ createdAt, principal, member, ...grant }: ListedGrant, nowMs: number) {
-  const rights = { member, granted: true, anyVersion: grant.anyVersion, sealedOnly: false };
-  const refusal = evaluate({ principal, ...rights }, { namedVersion: false, sealed: true, nowMs });
-  return { ...grant, createdAt: timestampFromDate(createdAt), refusal };
+// As a listing decides it: no request is under way that has an address or a credential.
+function shown(
+  { createdAt, principal, member, ...grant }: ListedGrant,
+  vaultId: string,
+  nowMs: number,
+) {
+  const { machineId, secretId, projectId, anyVersion } = grant;
+  const facts = { secretId, principal, member, granted: true, anyVersion, sealedOnly: false };
+  const request = { vaultId, machineId, projectId, ...currentVersion };
+  const verdict = evaluate(facts, { request, nowMs });
+  const listed = { ...grant, createdAt: timestampFromDate(createdAt) };
+  return verdict.kind === "allow" ? listed : { ...listed, refusal: toRefusal(verdict.denials[0]) };
 }
+
+const currentVersion = { purpose: Purpose.LIST, sourceIp: "", requestedVersion: 0, sealed: true };

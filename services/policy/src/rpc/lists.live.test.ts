@@ -78,7 +78,9 @@ describe("the refusal in a list", () => {
     const [secretId = ""] = web.secretIds;
     const bySecret = await policy.call(auditor, listGrantsBySecret, { secretId });
     const own = bySecret.grants.filter((grant) => grant.machineId === machineId);
-    const listed = [...byMachine.grants, ...own].map(({ refusal }) => refusal);
+    const listed = [...byMachine.grants, ...own].map(
+      ({ refusal }) => refusal?.reason ?? Reason.UNSPECIFIED,
+    );
     expect(listed.length).toBe(6);
     const read = await refusalOfRead(policy, vaultId, machineId, secretId);
     return new Set([...listed, read]);

@@ -80,7 +80,7 @@ function allowed({ permit, refusal }: AuthorizeResult) {
   expect(refusal).toBeUndefined();
   if (!permit) throw new Error("no permit");
   const { secrets, sealedOnly } = openPermit(permit, policy.permitKeys, policy.time.nowMs);
-  return { refusals: secrets.map((secret) => secret.refusal), sealedOnly };
+  return { refusals: secrets.map(({ refusal: one }) => one?.reason ?? UNSPECIFIED), sealedOnly };
 }
 
 const ofVault = (required: boolean) => policy.call(owner, setVaultSealing, { required });
@@ -163,6 +163,22 @@ describe("a secret that is read sealed only", () => {
       sealedOnly: true,
     });
     expect(other && allowed(other)).toEqual({ refusals: [UNSPECIFIED], sealedOnly: false });
+    const permit = sealed?.permit && openPermit(sealed.permit, policy.permitKeys, testStartMs);
+    expect(permit?.secrets.map(({ facts }) => facts)).toEqual([{ sealed_only: "true" }, {}]);
+  });
+
+  test("of which the machine may read none: the record alone names both reasons", async () => {
+    const machine = scopeOf(project, [second]);
+    await policy.scope.applyScope(machine);
+    await ofSecret(first, true);
+    policy.audit.events.length = 0;
+    const read = readOf(project.vaultId, machine.machineId, [first]);
+    const { results } = await policy.authorization.authorize({ items: [read] });
+    expect(results[0]?.refusal?.reason).toBe(Reason.NOT_GRANTED);
+    expect(JSON.stringify(results[0]?.secrets)).not.toContain("sealed");
+    expect(policy.audit.events).toMatchObject([
+      { reason: "NOT_GRANTED", detail: { failed: "NOT_GRANTED,SEALING_REQUIRED" } },
+    ]);
   });
 
   test.each([

@@ -2,6 +2,7 @@ import {
   type DescMethodUnary,
   type MessageInitShape,
   type MessageShape,
+  create,
   fromBinary,
 } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
@@ -19,7 +20,11 @@ import {
 import { DirectoryService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/directory_pb.ts";
 import { RoleService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/role_pb.ts";
 import { ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
-import { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
+import {
+  CredentialClaimsSchema,
+  PrincipalKind,
+  Role,
+} from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import {
   type ProjectRole,
   ProjectRoleService,
@@ -189,7 +194,23 @@ export function readOf(vaultId: string, machineId: string, secretIds: readonly s
     purpose: Purpose.READ,
     secretIds: [...secretIds],
     requestId: newId("req"),
+    claims: claimsOf(vaultId, machineId),
   };
+}
+
+/** The claims of a machine's credential, as a gateway passes them on. */
+export function claimsOf(vaultId: string, machineId: string) {
+  return create(CredentialClaimsSchema, {
+    principalId: machineId,
+    kind: PrincipalKind.MACHINE,
+    vaultId,
+    publicKey: new Uint8Array(32).fill(1),
+    keyId: machineId,
+    issuedAt: timestampFromMs(testStartMs),
+    expiresAt: timestampFromMs(testStartMs + 60_000),
+    serial: new Uint8Array(16).fill(2),
+    originId: newId("tok"),
+  });
 }
 
 /**

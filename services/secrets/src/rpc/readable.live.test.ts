@@ -42,7 +42,7 @@ beforeEach(async () => {
 });
 
 function policyAllows(...secretIds: string[]): void {
-  const allowed = secretIds.map((secretId) => ({ secretId, refusal: Reason.UNSPECIFIED }));
+  const allowed = secretIds.map((secretId) => ({ secretId }));
   secrets.memory.decide = () => ({ secrets: allowed, nextPageToken: secretIds.at(-1) ?? "" });
 }
 
@@ -92,9 +92,8 @@ describe("ListReadableSecrets", () => {
       secrets: [
         ...[foreign, second, newId("sec")].map((secretId) => ({
           secretId,
-          refusal: Reason.UNSPECIFIED,
         })),
-        { secretId: first, refusal: Reason.NOT_GRANTED },
+        { secretId: first, refusal: { reason: Reason.NOT_GRANTED } },
       ],
     });
     expect((await list()).secrets).toEqual([]);

@@ -23,7 +23,7 @@ export type ReadableParts = { readonly database: Tx; readonly peers: Pick<Peers,
 export function readableMethods({ database, peers }: ReadableParts): ForwardMethods {
   return forwardMethod(ReadService.method.listReadableSecrets, async (context, request) => {
     const { secrets: decisions, nextPageToken } = await askPolicy(context, request, peers);
-    const readable = decisions.filter(({ refusal }) => refusal === Reason.UNSPECIFIED);
+    const readable = decisions.filter(({ refusal }) => refusal === undefined);
     const secretIds = readable.map(({ secretId }) => secretId);
     const known =
       secretIds.length === 0

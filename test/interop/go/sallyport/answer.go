@@ -19,7 +19,10 @@ const (
 	itself       = "itself"
 )
 
-var ownedMethod = regexp.MustCompile(`^/sallyport\.([a-z]+)\.v1\.[A-Za-z]+/[A-Za-z]+\z`)
+var (
+	ownedMethod = regexp.MustCompile(`^/sallyport\.([a-z]+)\.v1\.[A-Za-z]+/[A-Za-z]+\z`)
+	nextStep    = regexp.MustCompile(`^[ -~]{0,200}\z`)
+)
 
 // What a gateway refuses for by itself, without the owner of the method, and the fields of a request's head.
 var (
@@ -125,10 +128,20 @@ func isAnswer(claims *evidence.AnswerClaims) bool {
 	case *evidence.AnswerClaims_ContentSha256:
 		return len(outcome.ContentSha256) == sha256.Size
 	case *evidence.AnswerClaims_Refusal:
-		_, known := reasons.Reason_name[int32(outcome.Refusal.Reason)]
-		return known && outcome.Refusal.Reason != 0 && len(outcome.Refusal.Metadata) <= 8
+		return isRefusal(outcome.Refusal)
 	}
 	return false
+}
+
+// isRefusal checks the bounds of the contract.
+func isRefusal(refusal *reasons.Refusal) bool {
+	for key, value := range refusal.Metadata {
+		if key == "" || len(key) > 64 || len(value) > 512 {
+			return false
+		}
+	}
+	_, known := reasons.Reason_name[int32(refusal.Reason)]
+	return known && refusal.Reason != 0 && len(refusal.Metadata) <= 8 && nextStep.MatchString(refusal.NextStep)
 }
 
 // headerOf reads the header of a signed answer; nil for what is none.

@@ -6,7 +6,7 @@ import (
 	"regexp"
 	"slices"
 
-	reasons "sallyport.example/interop/gen/sallyport/errors/v1"
+	"google.golang.org/protobuf/proto"
 	evidence "sallyport.example/interop/gen/sallyport/evidence/v1"
 	gateway "sallyport.example/interop/gen/sallyport/gateway/v1"
 )
@@ -82,12 +82,12 @@ func isReply(claims *evidence.ReplyClaims) bool {
 // isOutcome tells whether a secret was either refused, with nothing in it, or opened, with everything.
 func isOutcome(secret *evidence.ReplySecret) bool {
 	_, isKind := evidence.ValueKind_name[int32(secret.Kind)]
-	_, isReason := reasons.Reason_name[int32(secret.Refusal)]
-	if !secretID.MatchString(secret.SecretId) || !isKind || !isReason {
+	if !secretID.MatchString(secret.SecretId) || !isKind {
 		return false
 	}
-	if secret.Refusal != reasons.Reason_REASON_UNSPECIFIED {
-		return secret.Name == "" && secret.Version == 0 && secret.Kind == 0 && len(secret.ContentSha256) == 0
+	if secret.Refusal != nil {
+		empty := secret.Name == "" && secret.Version == 0 && secret.Kind == 0 && len(secret.ContentSha256) == 0
+		return empty && secret.Receipt == nil && isRefusal(secret.Refusal)
 	}
 	return secret.Name != "" && len(secret.Name) <= 128 && secret.Version > 0 && secret.Kind != 0 &&
 		len(secret.ContentSha256) == sha256.Size
@@ -98,7 +98,7 @@ func (q Question) isAnsweredBy(secrets []*evidence.ReplySecret) bool {
 	answered := map[string]bool{}
 	for _, secret := range secrets {
 		isAsked := q.IDs == nil || slices.Contains(q.IDs, secret.SecretId)
-		isRefused := secret.Refusal != reasons.Reason_REASON_UNSPECIFIED
+		isRefused := secret.Refusal != nil
 		if !isAsked || answered[secret.SecretId] || q.Version != 0 && !isRefused && secret.Version != q.Version {
 			return false
 		}
@@ -127,7 +127,7 @@ func match(claims []*evidence.ReplySecret, results []*gateway.SecretResult) ([]s
 		if result == nil || !isOf(result, claim) {
 			return nil, Untrusted{"reply-results"}
 		}
-		if claim.Refusal != reasons.Reason_REASON_UNSPECIFIED {
+		if claim.Refusal != nil {
 			continue
 		}
 		content, isSealed := result.Content.(*gateway.SecretResult_Ciphertext)
@@ -142,8 +142,8 @@ func match(claims []*evidence.ReplySecret, results []*gateway.SecretResult) ([]s
 // isOf tells whether a result says what was signed; a refused one has no content.
 func isOf(result *gateway.SecretResult, claim *evidence.ReplySecret) bool {
 	same := result.Name == claim.Name && result.Version == claim.Version &&
-		result.Kind == claim.Kind && result.Refusal == claim.Refusal
-	return same && (claim.Refusal == reasons.Reason_REASON_UNSPECIFIED || result.Content == nil)
+		result.Kind == claim.Kind && proto.Equal(result.Refusal, claim.Refusal)
+	return same && (claim.Refusal == nil || result.Content == nil)
 }
 
 func (q Question) unseal(encapsulated []byte, sealed []sealedValue) ([]Secret, error) {

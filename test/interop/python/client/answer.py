@@ -21,6 +21,7 @@ ITSELF = "itself"
 
 _READ_SERVICE = "/sallyport.gateway.v1.ReadService/"
 _METHOD = re.compile(r"/sallyport\.([a-z]+)\.v1\.[A-Za-z]+/[A-Za-z]+")
+_NEXT_STEP = re.compile("[ -~]{0,200}")
 _REASONS = set(reasons.Reason.values()) - {reasons.REASON_UNSPECIFIED}
 
 # What a gateway refuses for by itself, without the owner of the method, and the fields of a request's head.
@@ -120,8 +121,19 @@ def _is_answer(claims: evidence.AnswerClaims) -> bool:
         case "content_sha256":
             return len(claims.content_sha256) == 32
         case "refusal":
-            return claims.refusal.reason in _REASONS and len(claims.refusal.metadata) <= 8
+            return is_refusal(claims.refusal)
     return False
+
+
+def is_refusal(refusal: reasons.Refusal) -> bool:
+    """Checks the bounds of the contract."""
+    metadata = [(key.encode(), value.encode()) for key, value in refusal.metadata.items()]
+    return (
+        refusal.reason in _REASONS
+        and len(metadata) <= 8
+        and all(0 < len(key) <= 64 and len(value) <= 512 for key, value in metadata)
+        and _NEXT_STEP.fullmatch(refusal.next_step) is not None
+    )
 
 
 def _header_of(text: str) -> evidence.SignedAnswer | None:

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from sallyport.errors.v1 import reason_pb2 as reasons
 from sallyport.evidence.v1 import evidence_pb2 as evidence
 from sallyport.gateway.v1 import read_pb2 as gateway
 
 from . import ed25519, hpke
+from .answer import is_refusal
 from .failures import Untrusted
 from .keyset import Keyset
 from .sealing import read_aad, read_info
@@ -20,7 +20,6 @@ from .text import RANDOM, labelled
 _SECRET_ID = re.compile(f"sec_{RANDOM}")
 _PAGE_TOKEN = re.compile(f"(sec_{RANDOM})?")
 _KINDS = set(evidence.ValueKind.values())
-_REASONS = set(reasons.Reason.values())
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Question:
 
     def _is_answered_by(self, secrets: Sequence[evidence.ReplySecret]) -> bool:
         answered = {secret.secret_id for secret in secrets}
-        versions = {secret.version for secret in secrets if secret.refusal == reasons.REASON_UNSPECIFIED}
+        versions = {secret.version for secret in secrets if not secret.HasField("refusal")}
         return (
             len(answered) == len(secrets)
             and (self.ids is None or answered == set(self.ids))
@@ -112,10 +111,11 @@ def _is_reply(claims: evidence.ReplyClaims) -> bool:
 
 def _is_outcome(secret: evidence.ReplySecret) -> bool:
     """Whether a secret was either refused, with nothing in it, or opened, with everything."""
-    if _SECRET_ID.fullmatch(secret.secret_id) is None or secret.kind not in _KINDS or secret.refusal not in _REASONS:
+    if _SECRET_ID.fullmatch(secret.secret_id) is None or secret.kind not in _KINDS:
         return False
-    if secret.refusal != reasons.REASON_UNSPECIFIED:
-        return not (secret.name or secret.version or secret.kind or secret.content_sha256)
+    if secret.HasField("refusal"):
+        said = secret.name or secret.version or secret.kind or secret.content_sha256 or secret.HasField("receipt")
+        return not said and is_refusal(secret.refusal)
     return (
         0 < len(secret.name.encode()) <= 128
         and secret.version > 0
@@ -136,7 +136,9 @@ def _match(
         content = result.WhichOneof("content")
         if any(getattr(result, name) != getattr(claim, name) for name in ("name", "version", "kind", "refusal")):
             raise Untrusted("reply-results")
-        if claim.refusal != reasons.REASON_UNSPECIFIED:
+        if result.HasField("refusal") != claim.HasField("refusal"):
+            raise Untrusted("reply-results")
+        if claim.HasField("refusal"):
             if content is not None:
                 raise Untrusted("reply-results")
             continue

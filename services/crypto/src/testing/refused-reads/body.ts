@@ -143,7 +143,7 @@ export const bodyCases: readonly Case[] = [
       permit: {
         secrets: [
           { secretId: first.secretId, projectId },
-          { secretId: second.secretId, refusal: Reason.NOT_GRANTED },
+          { secretId: second.secretId, refusal: { reason: Reason.NOT_GRANTED } },
         ],
       },
     },

@@ -87,7 +87,7 @@ export const slipCases: readonly Case[] = [
       permit: {
         secrets: [
           ...decided({}).secrets.slice(0, 1),
-          { secretId: second.secretId, refusal: Reason.NOT_GRANTED },
+          { secretId: second.secretId, refusal: { reason: Reason.NOT_GRANTED } },
         ],
       },
     },

@@ -7,9 +7,9 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { Reason, Refusal } from "../../../errors/v1/reason_pb.ts";
+import type { Refusal } from "../../../errors/v1/reason_pb.ts";
 import { file_sallyport_errors_v1_reason } from "../../../errors/v1/reason_pb.ts";
-import type { Permit } from "../../../evidence/v1/evidence_pb.ts";
+import type { CredentialClaims, Permit } from "../../../evidence/v1/evidence_pb.ts";
 import { file_sallyport_evidence_v1_evidence } from "../../../evidence/v1/evidence_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file sallyport/policy/internal/v1/authorization.proto.
  */
 export const file_sallyport_policy_internal_v1_authorization: GenFile = /*@__PURE__*/
-  fileDesc("CjBzYWxseXBvcnQvcG9saWN5L2ludGVybmFsL3YxL2F1dGhvcml6YXRpb24ucHJvdG8SHHNhbGx5cG9ydC5wb2xpY3kuaW50ZXJuYWwudjEiWgoQQXV0aG9yaXplUmVxdWVzdBJGCgVpdGVtcxgBIAMoCzIrLnNhbGx5cG9ydC5wb2xpY3kuaW50ZXJuYWwudjEuQXV0aG9yaXplSXRlbUIKukgHkgEECAEQQCL1BAoNQXV0aG9yaXplSXRlbRIfCg5yZXF1ZXN0X2RpZ2VzdBgBIAEoDEIHukgEegJoIBI1Cgh2YXVsdF9pZBgCIAEoCUIjukggch4yHF52bHRfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSNwoKbWFjaGluZV9pZBgDIAEoCUIjukggch4yHF5tY2hfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSHgoJc291cmNlX2lwGAQgASgJQgu6SAhyBroBASVwARJCCgdwdXJwb3NlGAUgASgOMiUuc2FsbHlwb3J0LnBvbGljeS5pbnRlcm5hbC52MS5QdXJwb3NlQgq6SAeCAQQQASAAEkAKCnNlY3JldF9pZHMYBiADKAlCLLpIKZIBJhBkGAEiIHIeMhxec2VjX1swLTlhLWhqa21ucC10di16XXsyMH0kEjoKCnByb2plY3RfaWQYByABKAlCJrpII3IhMh9eKHByal9bMC05YS1oamttbnAtdHYtel17MjB9KT8kEhMKC2FsbF9ncmFudGVkGAggASgIEhkKEXJlcXVlc3RlZF92ZXJzaW9uGAkgASgNEhYKDmFsbF9vcl9ub3RoaW5nGAogASgIEg4KBnNlYWxlZBgLIAEoCBI6CgpwYWdlX3Rva2VuGAwgASgJQia6SCNyITIfXihzZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSk/JBI3CgpyZXF1ZXN0X2lkGA0gASgJQiO6SCByHjIcXnJlcV9bMC05YS1oamttbnAtdHYtel17MjB9JBIkCgZjbGllbnQYDiABKAlCFLpIEXIPMg1eWyAtfl17MCw2NH0kIlMKEUF1dGhvcml6ZVJlc3BvbnNlEj4KB3Jlc3VsdHMYASADKAsyLS5zYWxseXBvcnQucG9saWN5LmludGVybmFsLnYxLkF1dGhvcml6ZVJlc3VsdCKiAgoPQXV0aG9yaXplUmVzdWx0Eh8KDnJlcXVlc3RfZGlnZXN0GAEgASgMQge6SAR6AmggEjgKC2RlY2lzaW9uX2lkGAIgASgJQiO6SCByHjIcXmRlY19bMC05YS1oamttbnAtdHYtel17MjB9JBItCgZwZXJtaXQYAyABKAsyHS5zYWxseXBvcnQuZXZpZGVuY2UudjEuUGVybWl0Ej0KB3NlY3JldHMYBCADKAsyLC5zYWxseXBvcnQucG9saWN5LmludGVybmFsLnYxLlNlY3JldERlY2lzaW9uEi0KB3JlZnVzYWwYBSABKAsyHC5zYWxseXBvcnQuZXJyb3JzLnYxLlJlZnVzYWwSFwoPbmV4dF9wYWdlX3Rva2VuGAYgASgJImUKDlNlY3JldERlY2lzaW9uEhEKCXNlY3JldF9pZBgBIAEoCRISCgpwcm9qZWN0X2lkGAIgASgJEiwKB3JlZnVzYWwYAyABKA4yGy5zYWxseXBvcnQuZXJyb3JzLnYxLlJlYXNvbipGCgdQdXJwb3NlEhcKE1BVUlBPU0VfVU5TUEVDSUZJRUQQABIQCgxQVVJQT1NFX1JFQUQQARIQCgxQVVJQT1NFX0xJU1QQAjKEAQoUQXV0aG9yaXphdGlvblNlcnZpY2USbAoJQXV0aG9yaXplEi4uc2FsbHlwb3J0LnBvbGljeS5pbnRlcm5hbC52MS5BdXRob3JpemVSZXF1ZXN0Gi8uc2FsbHlwb3J0LnBvbGljeS5pbnRlcm5hbC52MS5BdXRob3JpemVSZXNwb25zZUJFWkNzYWxseXBvcnQuZXhhbXBsZS9nZW4vc2FsbHlwb3J0L3BvbGljeS9pbnRlcm5hbC92MTtwb2xpY3lpbnRlcm5hbHYxYgZwcm90bzM", [file_buf_validate_validate, file_sallyport_errors_v1_reason, file_sallyport_evidence_v1_evidence]);
+  fileDesc("CjBzYWxseXBvcnQvcG9saWN5L2ludGVybmFsL3YxL2F1dGhvcml6YXRpb24ucHJvdG8SHHNhbGx5cG9ydC5wb2xpY3kuaW50ZXJuYWwudjEiWgoQQXV0aG9yaXplUmVxdWVzdBJGCgVpdGVtcxgBIAMoCzIrLnNhbGx5cG9ydC5wb2xpY3kuaW50ZXJuYWwudjEuQXV0aG9yaXplSXRlbUIKukgHkgEECAEQQCKuBQoNQXV0aG9yaXplSXRlbRIfCg5yZXF1ZXN0X2RpZ2VzdBgBIAEoDEIHukgEegJoIBI1Cgh2YXVsdF9pZBgCIAEoCUIjukggch4yHF52bHRfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSNwoKbWFjaGluZV9pZBgDIAEoCUIjukggch4yHF5tY2hfWzAtOWEtaGprbW5wLXR2LXpdezIwfSQSHgoJc291cmNlX2lwGAQgASgJQgu6SAhyBroBASVwARJCCgdwdXJwb3NlGAUgASgOMiUuc2FsbHlwb3J0LnBvbGljeS5pbnRlcm5hbC52MS5QdXJwb3NlQgq6SAeCAQQQASAAEkAKCnNlY3JldF9pZHMYBiADKAlCLLpIKZIBJhBkGAEiIHIeMhxec2VjX1swLTlhLWhqa21ucC10di16XXsyMH0kEjoKCnByb2plY3RfaWQYByABKAlCJrpII3IhMh9eKHByal9bMC05YS1oamttbnAtdHYtel17MjB9KT8kEhMKC2FsbF9ncmFudGVkGAggASgIEhkKEXJlcXVlc3RlZF92ZXJzaW9uGAkgASgNEhYKDmFsbF9vcl9ub3RoaW5nGAogASgIEg4KBnNlYWxlZBgLIAEoCBI6CgpwYWdlX3Rva2VuGAwgASgJQia6SCNyITIfXihzZWNfWzAtOWEtaGprbW5wLXR2LXpdezIwfSk/JBI3CgpyZXF1ZXN0X2lkGA0gASgJQiO6SCByHjIcXnJlcV9bMC05YS1oamttbnAtdHYtel17MjB9JBIkCgZjbGllbnQYDiABKAlCFLpIEXIPMg1eWyAtfl17MCw2NH0kEjcKBmNsYWltcxgPIAEoCzInLnNhbGx5cG9ydC5ldmlkZW5jZS52MS5DcmVkZW50aWFsQ2xhaW1zIlMKEUF1dGhvcml6ZVJlc3BvbnNlEj4KB3Jlc3VsdHMYASADKAsyLS5zYWxseXBvcnQucG9saWN5LmludGVybmFsLnYxLkF1dGhvcml6ZVJlc3VsdCKiAgoPQXV0aG9yaXplUmVzdWx0Eh8KDnJlcXVlc3RfZGlnZXN0GAEgASgMQge6SAR6AmggEjgKC2RlY2lzaW9uX2lkGAIgASgJQiO6SCByHjIcXmRlY19bMC05YS1oamttbnAtdHYtel17MjB9JBItCgZwZXJtaXQYAyABKAsyHS5zYWxseXBvcnQuZXZpZGVuY2UudjEuUGVybWl0Ej0KB3NlY3JldHMYBCADKAsyLC5zYWxseXBvcnQucG9saWN5LmludGVybmFsLnYxLlNlY3JldERlY2lzaW9uEi0KB3JlZnVzYWwYBSABKAsyHC5zYWxseXBvcnQuZXJyb3JzLnYxLlJlZnVzYWwSFwoPbmV4dF9wYWdlX3Rva2VuGAYgASgJImYKDlNlY3JldERlY2lzaW9uEhEKCXNlY3JldF9pZBgBIAEoCRISCgpwcm9qZWN0X2lkGAIgASgJEi0KB3JlZnVzYWwYAyABKAsyHC5zYWxseXBvcnQuZXJyb3JzLnYxLlJlZnVzYWwqRgoHUHVycG9zZRIXChNQVVJQT1NFX1VOU1BFQ0lGSUVEEAASEAoMUFVSUE9TRV9SRUFEEAESEAoMUFVSUE9TRV9MSVNUEAIyhAEKFEF1dGhvcml6YXRpb25TZXJ2aWNlEmwKCUF1dGhvcml6ZRIuLnNhbGx5cG9ydC5wb2xpY3kuaW50ZXJuYWwudjEuQXV0aG9yaXplUmVxdWVzdBovLnNhbGx5cG9ydC5wb2xpY3kuaW50ZXJuYWwudjEuQXV0aG9yaXplUmVzcG9uc2VCRVpDc2FsbHlwb3J0LmV4YW1wbGUvZ2VuL3NhbGx5cG9ydC9wb2xpY3kvaW50ZXJuYWwvdjE7cG9saWN5aW50ZXJuYWx2MWIGcHJvdG8z", [file_buf_validate_validate, file_sallyport_errors_v1_reason, file_sallyport_evidence_v1_evidence]);
 
 /**
  * AuthorizeRequest is a batch of decisions to make.
@@ -68,7 +68,8 @@ export type AuthorizeItem = Message<"sallyport.policy.internal.v1.AuthorizeItem"
   machineId: string;
 
   /**
-   * SourceIp is the address as the gateway saw it.
+   * SourceIp is the client's address. It is the gateway's word, which nothing proves: policy may
+   * refuse by it, and must never allow more because of it.
    *
    * @generated from field: string source_ip = 4;
    */
@@ -144,6 +145,15 @@ export type AuthorizeItem = Message<"sallyport.policy.internal.v1.AuthorizeItem"
    * @generated from field: string client = 14;
    */
   client: string;
+
+  /**
+   * Claims are those of the machine's credential; a PURPOSE_READ without them, or with those of
+   * another principal, is refused. They are the gateway's word, and crypto checks the credential
+   * itself: policy may refuse by them, and must never allow more because of them.
+   *
+   * @generated from field: sallyport.evidence.v1.CredentialClaims claims = 15;
+   */
+  claims?: CredentialClaims | undefined;
 };
 
 /**
@@ -252,11 +262,11 @@ export type SecretDecision = Message<"sallyport.policy.internal.v1.SecretDecisio
   projectId: string;
 
   /**
-   * Refusal is why it is refused; unspecified when it is allowed.
+   * Refusal is why it is refused; absent when it is allowed.
    *
-   * @generated from field: sallyport.errors.v1.Reason refusal = 3;
+   * @generated from field: sallyport.errors.v1.Refusal refusal = 3;
    */
-  refusal: Reason;
+  refusal?: Refusal | undefined;
 };
 
 /**
