@@ -40,6 +40,7 @@ export const events = {
       "keyset_epoch",
       "root_fingerprint",
       "kek_fingerprint",
+      "log_key",
       "operator_vault",
     ],
   },

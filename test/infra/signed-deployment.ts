@@ -63,10 +63,11 @@ export function newMachine(vaultId: string): SigningUser {
 export function createSignedDeployment(clock: () => number) {
   const rootSeed = randomBytes(32);
   const identitySeed = randomBytes(32);
+  const logKey = { keyId: "log-1", key: randomBytes(32) };
   const rootPublicKey = publicKeyOf(rootSeed);
   const answers = createAnswerKeys();
   const config = {
-    keyset: signedKeyset(rootSeed, identitySeed, answers, clock()),
+    keyset: signedKeyset({ rootSeed, identitySeed, logKey }, answers, clock()),
     rootFingerprint: rootFingerprint(rootPublicKey),
     publicNames: [authority],
     clockWindowSeconds: 60,
@@ -75,6 +76,8 @@ export function createSignedDeployment(clock: () => number) {
     config,
     /** What signs its keysets. */
     rootSeed,
+    /** The key of the log, as its file holds it. */
+    logKeys: [logKey],
     /** An owner's answer key, as its file holds it. */
     answerKeys: (owner: AnswerOwner) => answers.of(owner),
     /** The deployment's keys as a service trusts them. */
@@ -145,11 +148,15 @@ function credentialOf(user: SigningUser, identitySeed: Uint8Array, nowMs: number
 }
 
 function signedKeyset(
-  rootSeed: Uint8Array,
-  identitySeed: Uint8Array,
+  seeds: {
+    readonly rootSeed: Uint8Array;
+    readonly identitySeed: Uint8Array;
+    readonly logKey: { readonly keyId: string; readonly key: Uint8Array };
+  },
   answers: TestAnswerKeys,
   nowMs: number,
 ): Uint8Array {
+  const { rootSeed, identitySeed, logKey } = seeds;
   const other = (keyId: string, use: KeyUse) => ({
     keyId,
     use,
@@ -162,7 +169,7 @@ function signedKeyset(
       { keyId: credentialKeyId, use: KeyUse.CREDENTIAL, publicKey: publicKeyOf(identitySeed) },
       other("sealing-1", KeyUse.SEALING),
       other("reply-1", KeyUse.REPLY),
-      other("log-1", KeyUse.LOG),
+      { keyId: logKey.keyId, use: KeyUse.LOG, publicKey: publicKeyOf(logKey.key) },
       ...answers.published,
     ],
   });

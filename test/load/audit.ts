@@ -93,6 +93,7 @@ async function startAudit(root: string, databaseUrl: string) {
   return start({
     ...given,
     answerKeys,
+    logKeys: deployment.logKeys,
     recordsPerOriginPerDay,
     operatorVault: undefined,
     otlpUrl: undefined,

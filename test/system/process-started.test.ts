@@ -48,6 +48,7 @@ test("every start is on record for the operator's vault, also of those that star
     });
     expect(detail["listen"]).toMatch(/^127\.0\.0\.1:\d+$/);
     expect(/^file:[0-9a-f]{32}$/.test(detail["kek_fingerprint"] ?? "")).toBe(emitter === "crypto");
+    expect(detail["log_key"] !== undefined).toBe(emitter === "audit");
     expect(detail["operator_vault"]).toBe(emitter === "audit" ? job.owner.vaultId : undefined);
   }
 

@@ -62,7 +62,13 @@ export function settingsOf(
   const base = { ...mesh, ...evidence, ...collector };
   switch (name) {
     case "audit":
-      return { ...base, ...database, ...answer, SALLYPORT_OPERATOR_VAULT: operatorVault };
+      return {
+        ...base,
+        ...database,
+        ...answer,
+        SALLYPORT_LOG_KEY_FILE: file("log.key"),
+        SALLYPORT_OPERATOR_VAULT: operatorVault,
+      };
     case "crypto":
       return {
         ...base,

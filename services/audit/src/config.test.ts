@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeKeyFile } from "@sallyport/config";
@@ -24,7 +24,20 @@ const env = {
   SALLYPORT_ROOT_FINGERPRINT: "root",
   SALLYPORT_DATABASE_URL_FILE: file,
   SALLYPORT_ANSWER_KEY_FILE: keys,
+  SALLYPORT_LOG_KEY_FILE: keys,
 };
+
+test("the log key is required, and no file that others may read", () => {
+  const { SALLYPORT_LOG_KEY_FILE: _, ...without } = env;
+  expect(() => readAuditConfig(without)).toThrow("SALLYPORT_LOG_KEY_FILE is missing");
+  const open = join(folder, "open.key");
+  writeFileSync(open, readFileSync(keys), { mode: 0o644 });
+  const read = (file: string) => () => readAuditConfig({ ...env, SALLYPORT_LOG_KEY_FILE: file });
+  expect(read(open)).toThrow(
+    "SALLYPORT_LOG_KEY_FILE names a key file that everyone on the machine may open",
+  );
+  expect(read(join(folder, "none.key"))).toThrow(/SALLYPORT_LOG_KEY_FILE .*ENOENT|no such file/);
+});
 
 test("the operator's vault is optional, and the id of a vault", () => {
   const operatorVault = newId("vlt");

@@ -36,6 +36,7 @@ export function readAuditConfig(env: NodeJS.ProcessEnv) {
     rootFingerprint: text("SALLYPORT_ROOT_FINGERPRINT"),
     databaseUrl: fileText("SALLYPORT_DATABASE_URL_FILE"),
     answerKeys: keySource("SALLYPORT_ANSWER_KEY_FILE"),
+    logKeys: keySource("SALLYPORT_LOG_KEY_FILE"),
     operatorVault: optional(vaultId("SALLYPORT_OPERATOR_VAULT")),
     recordsPerOriginPerDay: wholeNumber("SALLYPORT_RECORDS_PER_ORIGIN_PER_DAY", {
       default: defaultRecordsPerDay,

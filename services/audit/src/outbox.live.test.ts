@@ -69,6 +69,7 @@ function start(port: number) {
     keyset: roots.keyset,
     rootFingerprint: roots.rootFingerprint,
     answerKeys: roots.answerKeys,
+    logKeys: roots.logKeys,
     databaseUrl: log.servingUrl,
     operatorVault: undefined,
     recordsPerOriginPerDay: 200_000,

@@ -67,6 +67,7 @@ beforeAll(async () => {
       publicNames: ["localhost:8443"],
       clockWindowSeconds: 60,
       ...files.config,
+      logKeys: roots.logKeys,
       rootFingerprint: roots.rootFingerprint,
       databaseUrl: testDatabase.servingUrl,
       operatorVault,

@@ -1,4 +1,4 @@
-import { followAnswerKey, followTrust } from "@sallyport/evidence";
+import { followAnswerKey, followSigner, followTrust } from "@sallyport/evidence";
 import { createForwarder, forwardMethods } from "@sallyport/forward";
 import {
   AppendService,
@@ -13,6 +13,7 @@ import { acceptEvent } from "./accept.ts";
 import { createRecordBudget } from "./budget.ts";
 import { appendCallers, forwardCallers } from "./callers.ts";
 import type { AuditConfig } from "./config.ts";
+import { pickLogKey } from "./log-key.ts";
 import { appendService } from "./rpc/append.ts";
 import { auditMethods } from "./rpc/records.ts";
 import { openListingDatabase } from "./store/listing.ts";
@@ -24,7 +25,7 @@ export type { AuditConfig } from "./config.ts";
 
 /**
  * Takes over the log and serves it; disposing answers what is under way and gives the log up.
- * Rejects when the keyset does not hold, commits are not durable, another process writes this log,
+ * Rejects when the keyset does not hold or does not name the log key, commits are not durable, another process writes this log,
  * or the address is taken.
  */
 export async function startAudit(
@@ -37,6 +38,7 @@ export async function startAudit(
   const { keyset, rootFingerprint } = config;
   const trust = stack.use(await followTrust({ keyset, rootFingerprint, clock, logger }));
   const answers = stack.use(await followAnswerKey(config.answerKeys, "audit", { trust, logger }));
+  const logKey = stack.use(await followSigner(config.logKeys, pickLogKey, { trust, logger }));
   const database = stack.use(openListingDatabase(config.databaseUrl));
   const writer = stack.use(
     await startWriter({
@@ -73,7 +75,8 @@ export async function startAudit(
       logger,
     }),
   );
-  stack.use(reportOwnStart(config, server.port, trust.epoch, writer, logger));
+  const own = { log_key: logKey.key().keyId };
+  stack.use(reportOwnStart(config, own, server.port, trust.epoch, writer, logger));
   const started = stack.move();
   return { port: server.port, [Symbol.asyncDispose]: () => started.disposeAsync() };
 }
@@ -81,12 +84,14 @@ export async function startAudit(
 // Audit's own events are accepted as everybody's are; only the network is left out.
 function reportOwnStart(
   config: AuditConfig,
+  keys: { readonly log_key: string },
   port: number,
   keysetEpoch: number,
   writer: Pick<Writer, "append">,
   logger: Logger,
 ): Disposable {
-  const own = config.operatorVault === undefined ? {} : { operator_vault: config.operatorVault };
+  const { operatorVault } = config;
+  const own = operatorVault === undefined ? keys : { ...keys, operator_vault: operatorVault };
   const start = { emitter: "audit", config, port, keysetEpoch, own, manifest } as const;
   const sink = async (events: readonly Event[]) =>
     void (await writer.append(events.map((event) => acceptEvent(event, "audit"))));

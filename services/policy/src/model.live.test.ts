@@ -106,7 +106,9 @@ async function listings({ owner, ...world }: World, model: ReturnType<typeof cre
     world.m.map((machineId) =>
       policy
         .call(owner, GrantService.method.listGrantsByMachine, { machineId })
-        .then((page) => page.grants.map(({ secretId, refusal }) => `${secretId} ${refusal}`))
+        .then((page) =>
+          page.grants.map(({ secretId, refusal }) => `${secretId} ${refusal?.reason ?? 0}`),
+        )
         .catch(() => []),
     ),
   );

@@ -1,9 +1,15 @@
 import { randomBytes } from "node:crypto";
-import { type DescMessage, type MessageShape, fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+  type DescMessage,
+  type MessageShape,
+  create,
+  fromBinary,
+  toBinary,
+} from "@bufbuild/protobuf";
 import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from "@hpke/core";
 import { newSeed, openSallyport, toSallyportError } from "@sallyport/client";
 import { signEd25519 } from "@sallyport/evidence";
-import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
+import { Reason, RefusalSchema } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import {
   ReplyClaimsSchema,
   ValueKind,
@@ -28,6 +34,8 @@ type Lie = {
 
 const injected = Buffer.from("injected");
 const readPath = `/${ReadService.typeName}/${ReadService.method.readSecrets.name}`;
+
+const notGranted = () => create(RefusalSchema, { reason: Reason.NOT_GRANTED });
 
 const lies: readonly Lie[] = [
   {
@@ -76,7 +84,7 @@ const lies: readonly Lie[] = [
     name: "a refusal in the place of a value",
     says: "is not described as it was signed",
     lie: ({ secrets: [first] }) =>
-      first && Object.assign(first, { refusal: Reason.NOT_GRANTED, content: { case: undefined } }),
+      first && Object.assign(first, { refusal: notGranted(), content: { case: undefined } }),
   },
   {
     name: "a secret left out",

@@ -25,7 +25,10 @@ export function describeSealing(cli: () => Cli): void {
     const { secrets } = fromBinary(ReadSecretsResponseSchema, body);
     return {
       status,
-      secrets: secrets.map(({ content, refusal }) => ({ got: content.case, refusal })),
+      secrets: secrets.map(({ content, refusal }) => ({
+        got: content.case,
+        refusal: refusal?.reason,
+      })),
     };
   }
   const idOf = async (name: string): Promise<string> => {
@@ -34,7 +37,7 @@ export function describeSealing(cli: () => Cli): void {
     };
     return secretId;
   };
-  const open = { got: "value", refusal: Reason.UNSPECIFIED };
+  const open = { got: "value", refusal: undefined };
   const refused = { got: undefined, refusal: Reason.SEALING_REQUIRED };
 
   describe("sealing", () => {

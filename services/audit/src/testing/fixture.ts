@@ -27,13 +27,16 @@ export type TestRoots = {
   readonly rootFingerprint: string;
   readonly credentialKey: { readonly keyId: string; readonly seed: Uint8Array };
   readonly answerKeys: ReturnType<TestAnswerKeys["of"]>;
+  readonly logKeys: readonly { readonly keyId: string; readonly key: Uint8Array }[];
 };
 
 /** Makes a root and a keyset with one key for each use. */
 export function createRoots(nowMs: number): TestRoots {
   const root = randomBytes(32);
   const credentialKey = { keyId: "credential-1", seed: randomBytes(32) };
-  const uses = [KeyUse.SEALING, KeyUse.REPLY, KeyUse.LOG];
+  const logKey = { keyId: "log-1", key: randomBytes(32) };
+  const log = { keyId: logKey.keyId, use: KeyUse.LOG, publicKey: publicKeyOf(logKey.key) };
+  const uses = [KeyUse.SEALING, KeyUse.REPLY];
   const others = uses.map((use) => ({
     keyId: `other-${use}`,
     use,
@@ -45,7 +48,7 @@ export function createRoots(nowMs: number): TestRoots {
     publicKey: publicKeyOf(credentialKey.seed),
   };
   const answers = createAnswerKeys();
-  const keys = [credential, ...others, ...answers.published];
+  const keys = [credential, log, ...others, ...answers.published];
   const notAfter = timestampFromMs(nowMs + 3_600_000);
   const keyset = signTestKeyset(root, { epoch: 1, notAfter, keys });
   return {
@@ -54,6 +57,7 @@ export function createRoots(nowMs: number): TestRoots {
     rootFingerprint: rootFingerprint(publicKeyOf(root)),
     credentialKey,
     answerKeys: answers.of("audit"),
+    logKeys: [logKey],
   };
 }
 

@@ -28,7 +28,7 @@ export type Start = {
   /** The process's own package.json, whose version is reported. */
   readonly manifest: URL;
   /** What only this process has. */
-  readonly own?: Pick<Detail, "kek_fingerprint" | "operator_vault">;
+  readonly own?: Pick<Detail, "kek_fingerprint" | "log_key" | "operator_vault">;
 };
 
 /**
