@@ -4,19 +4,18 @@ import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { type Buckets, createBuckets } from "@sallyport/rate-limit";
 import { type Accepted, acceptEvent } from "./accept.ts";
 
-/** Records that all machines of one enrollment token may cause in a day, unless told otherwise. */
+/** Records that all machines of one enrollment token may cause per day, by default. */
 export const defaultRecordsPerDay = 200_000;
 
 /** The fewest that may be set: a read of a hundred secrets must fit into the burst of a machine. */
 export const fewestRecordsPerDay = 10_000;
 
 /**
- * Whether records may be written: 0 or the milliseconds until they may, and what has to be told of
- * that in the log.
+ * The answer of the budget: 0 or the milliseconds until there is room, and the alarms to record.
  */
 export type Verdict = { readonly waitMs: number; readonly alarms: readonly Accepted[] };
 
-/** What machines, and all machines of a token together, may have recorded. */
+/** The bound on the records that a machine, and all machines of a token together, may cause. */
 export type RecordBudget = {
   /** Takes room for so many records that this event's machine causes at once; all of it or none. */
   take(event: Event, count: number): Verdict;
@@ -25,8 +24,8 @@ export type RecordBudget = {
 };
 
 /**
- * How much room a record takes, in records of the usual length: the secrets that a denial lists are
- * stored, and found, one by one.
+ * Returns the room that a record takes, in records of the usual length: the secrets that a denial
+ * lists are stored, and found, one by one.
  */
 export function weightOf({ refused }: Pick<Event, "refused">): number {
   return 1 + Math.ceil(refused.length / 4);
@@ -50,8 +49,8 @@ const nearLimit = 0.5;
 
 /**
  * Makes the budget: `perDay` records for all machines of an enrollment token, half of that for one
- * machine. `clock` gives milliseconds and runs evenly. The log is told once an hour of a machine or
- * token that used half of its burst, and of one that is refused.
+ * machine. `clock` is monotonic, in milliseconds. An alarm is recorded once per hour for a machine
+ * or token that used half of its burst, and of one that is refused.
  */
 export function createRecordBudget(perDay: number, clock: () => number): RecordBudget {
   const bounds: readonly Bound[] = [

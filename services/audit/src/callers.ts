@@ -2,10 +2,10 @@ import type { AppendService } from "@sallyport/proto/gen/sallyport/audit/interna
 import type { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal/v1/forward_pb.ts";
 import type { Callers } from "@sallyport/rpc";
 
-/** Who may report events. What each may report is in the catalogue. */
+/** Callers that report events; the catalogue has the events of each. */
 export const appendCallers: Callers<typeof AppendService> = {
   append: ["gateway", "identity", "policy", "secrets", "crypto"],
 };
 
-/** Who may hand over public requests. */
+/** Callers that forward public requests. */
 export const forwardCallers: Callers<typeof ForwardService> = { forward: ["gateway"] };

@@ -16,7 +16,7 @@ import { keysetFile } from "@sallyport/evidence";
 import { isId } from "@sallyport/proto/ids";
 import { defaultRecordsPerDay, fewestRecordsPerDay } from "./budget.ts";
 
-/** Everything that audit is told at start. Secrets come as file paths, times are in seconds. */
+/** The settings of audit. Secrets come as file paths, times are in seconds. */
 export type AuditConfig = ReturnType<typeof readAuditConfig>;
 
 /**

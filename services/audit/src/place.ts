@@ -12,7 +12,7 @@ import { type Accepted, isBounded, readAction } from "./accept.ts";
 import { type RecordBudget, type Verdict, weightOf } from "./budget.ts";
 import { recordOf } from "./record.ts";
 
-/** What tells whether an event is in the log already. */
+/** The part of a record by which a repeated event is recognised. */
 export type Known = {
   readonly seq: bigint;
   readonly eventId: string;

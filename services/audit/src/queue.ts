@@ -2,7 +2,7 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { fail } from "@sallyport/rpc";
 import { type TracePlace, currentPlace, outsideOfTraces } from "@sallyport/telemetry";
 
-/** How a queue writes, and how many items it holds and writes at once. */
+/** The write function of a queue, its capacity, and its batch size. */
 export type QueueOptions<Item, Result> = {
   /**
    * Writes items and returns a result for each, in order; it is never called again before it
@@ -32,7 +32,7 @@ export type Queue<Item, Result> = {
   add(items: readonly Item[]): Promise<readonly Result[]>;
   /** Resolves when nothing waits. */
   idle(): Promise<void>;
-  /** How many items wait or are being written. */
+  /** The number of items that wait or are being written. */
   size(): number;
 };
 

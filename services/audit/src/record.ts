@@ -12,7 +12,10 @@ import { labelled, lengthPrefixed } from "@sallyport/proto/signing";
 /** The domain label of a record's canonical bytes (LOG.md §4). */
 export const recordLabel = "sallyport-record-v3";
 
-/** What the log adds to an event to make a record of it; times are milliseconds since the epoch. */
+/**
+ * The fields that the log adds to an event to make a record of it; times are milliseconds since the
+ * epoch.
+ */
 export type Placement = {
   readonly seq: bigint;
   readonly recordedAtMs: number;

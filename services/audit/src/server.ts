@@ -25,8 +25,8 @@ export type { AuditConfig } from "./config.ts";
 
 /**
  * Takes over the log and serves it; disposing answers what is under way and gives the log up.
- * Rejects when the keyset does not hold or does not name the log key, commits are not durable, another process writes this log,
- * or the address is taken.
+ * Rejects when the keyset does not hold or does not name the log key, commits are not durable,
+ * another process writes this log, or the address is taken.
  */
 export async function startAudit(
   config: AuditConfig,

@@ -10,15 +10,15 @@ import { isRead, placeBatch } from "./place.ts";
 import { createQueue } from "./queue.ts";
 import { findKnown, insertRecords } from "./store/log.ts";
 
-/** What a writer works with; times are in milliseconds. */
+/** Options of a writer; times are in milliseconds. */
 export type WriterOptions = {
   /** The database as the serving role. */
   readonly url: string;
   readonly clock: () => number;
   readonly logger: Pick<Logger, "info" | "warn" | "error">;
-  /** What machines may have recorded. */
+  /** The bound on the records that machines cause. */
   readonly budget: RecordBudget;
-  /** How long to wait for an earlier writer to leave; ten seconds. */
+  /** The time to wait for an earlier writer to leave; ten seconds. */
   readonly lockWaitMs?: number;
   /** Most records that may wait; 10,000. */
   readonly capacity?: number;
@@ -42,7 +42,7 @@ const batchSize = 500;
 const reopenMs = 250;
 
 /**
- * Takes the log over. Rejects as openLedger does; once started, it comes back by itself after a
+ * Takes the log over. Rejects as openLedger does; once started, it reopens automatically after a
  * lost session.
  */
 export async function startWriter(options: WriterOptions): Promise<Writer> {

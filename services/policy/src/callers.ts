@@ -5,12 +5,12 @@ import type { RoleService } from "@sallyport/proto/gen/sallyport/policy/internal
 import type { ScopeService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/scope_pb.ts";
 import type { Callers } from "@sallyport/rpc";
 
-/** Who may ask for decisions; secrets for a listing only, which createAuthorization sees to. */
+/** Callers of decisions; secrets for a listing only, which createAuthorization sees to. */
 export const authorizationCallers: Callers<typeof AuthorizationService> = {
   authorize: ["gateway", "secrets"],
 };
 
-/** Who may give machines their scope and stop them. */
+/** Callers that give machines their scope and stop them. */
 export const scopeCallers: Callers<typeof ScopeService> = {
   validateScope: ["identity"],
   applyScope: ["identity"],
@@ -18,19 +18,19 @@ export const scopeCallers: Callers<typeof ScopeService> = {
   revokePrincipals: ["identity"],
 };
 
-/** Who may ask for users' roles in projects, and end users. */
+/** Callers that read users' roles in projects, and end users. */
 export const roleCallers: Callers<typeof RoleService> = {
   checkRoles: ["secrets"],
   listRoles: ["secrets", "identity"],
   endUser: ["identity"],
 };
 
-/** Who may make ids known, hide them and show them again. */
+/** Callers that register ids, hide them and show them again. */
 export const directoryCallers: Callers<typeof DirectoryService> = {
   registerResources: ["secrets"],
   retireResources: ["secrets"],
   reinstateResources: ["secrets"],
 };
 
-/** Who may hand over public requests. */
+/** Callers that forward public requests. */
 export const forwardCallers: Callers<typeof ForwardService> = { forward: ["gateway"] };

@@ -12,7 +12,7 @@ import {
 } from "@sallyport/config";
 import { keysetFile } from "@sallyport/evidence";
 
-/** Everything that policy is told at start. Secrets come as file paths, times are in seconds. */
+/** The settings of policy. Secrets come as file paths, times are in seconds. */
 export type PolicyConfig = ReturnType<typeof readPolicyConfig>;
 
 /**

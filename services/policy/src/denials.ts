@@ -35,25 +35,24 @@ export type Decisive = {
 };
 
 /**
- * How many decisions that refuse something have a record of their own, of one machine: 100 at once,
- * 100 a minute.
+ * The rate of denials per machine that have a record of their own: 100 at once, 100 per minute.
  */
 export const denialRate: Rate = { perSecond: 100 / 60, burst: 100 };
 
-/** How many refused secrets a record lists. */
+/** The greatest number of refused secrets that a record lists. */
 export const listedSecrets = 16;
 
 /** Puts denials on record. */
 export type DenialLog = {
   /**
    * Resolves when the decision is on record, or refuses nothing. Throws Failure RATE_LIMITED when
-   * its machine, or the token that this came of, was refused too often: it is counted then, and
-   * must not be told what was decided. Rejects when it could not be recorded.
+   * its machine, or the token that the machine came of, was refused too often: the denial is
+   * counted then, and the decision must not be answered. Rejects when it could not be recorded.
    */
   record(decisive: Decisive): Promise<void>;
 };
 
-/** Makes the log of denials; the clock gives milliseconds and runs evenly. */
+/** Makes the log of denials; the clock is monotonic, in milliseconds. */
 export function createDenialLog(
   audit: Audit,
   note: Tally["note"],
@@ -139,8 +138,8 @@ function projectOf(refused: readonly RefusedSecret[], { projectId }: AuthorizeIt
   return projects.size === 1 ? only : projectId;
 }
 
-// What comes after the budget of a machine: the first at once, then one record a minute that says
-// how many.
+// Denials beyond the budget of a machine: the first is recorded at once, then one record per minute
+// counts them.
 function exceeding({ item, nowMs }: Decisive, { reason }: Event): Refusal {
   const { vaultId, machineId } = item;
   return {

@@ -12,7 +12,7 @@ import type { Standing } from "./standing.ts";
  */
 export const POLICY_VERSION = 4;
 
-/** What policy knows of the machine that asks. */
+/** The state of the requesting machine, as policy stores it. */
 export type Principal = {
   readonly status: Standing;
   /** Instant in milliseconds from which it is refused. */
@@ -25,7 +25,7 @@ export type Principal = {
 };
 
 /**
- * What policy knows of one machine and one secret; nothing is known of secrets outside the
+ * The stored rights of one machine to one secret; nothing is known of secrets outside the
  * machine's vault.
  */
 export type ReadFacts = {
@@ -72,7 +72,7 @@ export type Denial = {
 export type Obligations = {
   /** The reply is sealed. */
   readonly sealedOnly: boolean;
-  /** What the decision rested on beyond the grant, for the record of the read. */
+  /** Facts beyond the grant that the decision rests on, for the record of the read. */
   readonly facts: Readonly<Record<string, string>>;
 };
 

@@ -1,6 +1,6 @@
 const defaultPageSize = 100;
 
-/** How many items a page has at most: what was asked for, or 100 when nothing was. */
+/** The greatest number of items of a page: the requested one, or 100 without one. */
 export function pageLimit(pageSize: number): number {
   return pageSize === 0 ? defaultPageSize : pageSize;
 }

@@ -40,10 +40,10 @@ const manifest = new URL("../package.json", import.meta.url);
 
 export type { PolicyConfig } from "./config.ts";
 
-/** What a test may replace: the clock, in milliseconds. */
+/** Parts that a test may replace: the clock, in milliseconds. */
 export type PolicyOverrides = { readonly clock?: () => number };
 
-/** What the routes are made of. */
+/** Dependencies of the routes. */
 export type PolicyParts = {
   readonly database: Database;
   /** The same database, for decisions alone. */

@@ -1,4 +1,4 @@
-/** Whether policy lets a machine in. Revoked and expired are for good. */
+/** The status by which policy admits a machine. Revoked and expired are permanent. */
 export type Standing = "active" | "disabled" | "revoked" | "expired";
 
 /**

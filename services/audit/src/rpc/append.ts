@@ -15,7 +15,7 @@ type Judged = Accepted | { readonly event: Event; readonly refused: Failure };
 
 /**
  * Makes AppendService over the writer. With one event that is not acceptable nothing of the call is
- * written: that one is told why, the others that they were held back (LOG.md §1).
+ * written: its result says why, and the others are held back (LOG.md §1).
  */
 export function appendService(writer: Pick<Writer, "append">): ServiceImpl<typeof AppendService> {
   return {

@@ -19,7 +19,7 @@ import { type Times, endlessSeq, findAddresses, findBounds } from "../store/boun
 import { listRecords } from "../store/listing.ts";
 import { findRecord } from "../store/records.ts";
 
-/** Who asks: what a verified request says about its signer. */
+/** The caller, as the verified request names it. */
 export type Reader = { readonly principal?: { readonly vaultId: string } | undefined };
 
 /**

@@ -45,7 +45,7 @@ export async function findBounds(
   };
 }
 
-/** How many addresses of one network are looked up one by one at most. */
+/** The greatest number of addresses of one network that are looked up one by one. */
 export const mostAddresses = 250;
 
 /**

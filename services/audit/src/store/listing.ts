@@ -6,7 +6,7 @@ import {
 import { type RecordRow, recordColumns, recordOfRow } from "./records.ts";
 
 /**
- * How the server treats listings: each is planned for the values that it is asked with, and not
+ * The server's settings for listings: each is planned for the values that it is asked with, and not
  * compiled.
  */
 export const listingSettings = { settings: { plan_cache_mode: "force_custom_plan", jit: "off" } };

@@ -30,8 +30,8 @@ export async function tryWriterLock(session: Query): Promise<boolean> {
 
 /**
  * Keeps the session's look-ups on the unique indexes. A plan made while the log is small would take
- * any way through it, and be kept as it grows: each is made anew, which costs half a millisecond
- * for a batch.
+ * any way through it, and be kept as it grows: each is planned again, which costs half a
+ * millisecond for a batch.
  */
 export async function keepToIndexes(session: Query): Promise<void> {
   for (const method of ["seqscan", "bitmapscan"]) await session.query(`set enable_${method} = off`);

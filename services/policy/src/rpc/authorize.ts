@@ -25,7 +25,7 @@ import type { DenialLog } from "../denials.ts";
 import { POLICY_VERSION } from "../evaluate.ts";
 import { type Page, readGranted, readNamed } from "../store/facts.ts";
 
-/** What decisions need; the clock is in milliseconds, the first key seals. */
+/** Dependencies of decisions; the clock is in milliseconds, the first key seals. */
 export type AuthorizationParts = {
   readonly database: Tx;
   readonly denials: DenialLog;
@@ -115,8 +115,8 @@ async function answer(
   return { ...result(item, decisionId, decision, page), ...(permit ? { permit } : {}) };
 }
 
-// Whoever was refused too often is told that, and not what was decided; all else means that the log
-// is away.
+// A machine that was refused too often gets RATE_LIMITED instead of the decision; any other error
+// means that the log is unavailable.
 function unrecorded(
   error: unknown,
   { requestId }: AuthorizeItem,

@@ -18,7 +18,9 @@ import { lockStates } from "../store/states.ts";
 import { type PublicParts, callerOf, recordOf } from "./records.ts";
 import { requireRole } from "./rights.ts";
 
-/** How many roles a project, and a user, may have: what one answer of policy to a peer may hold. */
+/**
+ * The greatest number of roles of a project, and of a user: as many as one internal reply may hold.
+ */
 export const mostRoles = 1_000;
 
 type Named = { readonly userId: string; readonly projectId: string };

@@ -7,7 +7,7 @@ import type { Role } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_p
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { fail } from "@sallyport/rpc";
 
-/** What the public methods of policy need; the clock is in milliseconds. */
+/** Dependencies of the public methods of policy; the clock is in milliseconds. */
 export type PublicParts = {
   readonly database: Tx;
   readonly outbox: Pick<Outbox, "record">;

@@ -12,7 +12,7 @@ import { callerOf } from "./records.ts";
 /** A user and the role that the user has in the vault. */
 export type RoleHolder = UserOf & { readonly role: Role };
 
-/** What a role is asked for: a project, or the project of a secret. */
+/** The object for which a role is required: a project, or the project of a secret. */
 export type RoleTarget = { readonly projectId: string } | { readonly secretId: string };
 
 /**

@@ -10,7 +10,7 @@ import { endUser, hasEnded, listRolesOf } from "../store/project-roles.ts";
 import { mostRoles } from "./project-role-changes.ts";
 import { rolesIn } from "./rights.ts";
 
-/** What the role service needs: `decisions` is the same database, for questions alone. */
+/** Dependencies of the role service: `decisions` is the same database, for queries only. */
 export type RoleParts = {
   readonly database: Pick<Database, "transaction">;
   readonly decisions: Pick<Database, "query">;

@@ -11,7 +11,7 @@ import { type Standing, isEnded } from "../standing.ts";
 import { applyScope, validateScope } from "./scope-changes.ts";
 import { changeStanding, takeRights } from "./standing-changes.ts";
 
-/** What the scope service needs; the clock is in milliseconds. */
+/** Dependencies of the scope service; the clock is in milliseconds. */
 export type ScopeParts = {
   readonly database: Database;
   readonly outbox: Pick<Outbox, "ready" | "record" | "drain">;

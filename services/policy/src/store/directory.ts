@@ -3,7 +3,7 @@ import type { Tx } from "@sallyport/postgres";
 /** A secret and the project that it belongs to. */
 export type SecretPlace = { readonly secretId: string; readonly projectId: string };
 
-/** Whether an id is there for everyone, hidden for now, or hidden for good. */
+/** The visibility of an id: live, hidden for now, or permanently hidden. */
 export type State = "live" | "retired" | "purged";
 
 // "On conflict" names no index here: of two registrations at once, an index that is not named
@@ -30,8 +30,8 @@ export async function registerProjects(
 }
 
 /**
- * Makes secrets known to projects of a vault; false when an id is known with another place, or was
- * purged.
+ * Makes secrets known to projects of a vault; false when an id is known with another project, or
+ * was purged.
  */
 export async function registerSecrets(
   tx: Tx,

@@ -5,7 +5,7 @@ import { type GrantRow, type StoredGrant, grantOf } from "./grants.ts";
 /** A grant of a secret that is shown, with what else a read of it would be decided on. */
 export type ListedGrant = StoredGrant & { readonly principal: Principal; readonly member: boolean };
 
-/** How much one machine has, of what is shown. */
+/** Counts of what one machine has, hidden objects excluded. */
 export type GrantCount = {
   readonly machineId: string;
   readonly projects: number;
@@ -71,7 +71,7 @@ export async function listGrantsOfSecret(
   return rows.map(listedOf);
 }
 
-/** How much each of the machines has; nothing for those that the vault does not have. */
+/** Counts what each of the machines has; nothing for those that the vault does not have. */
 export async function countGrantsOf(
   db: Tx,
   vaultId: string,

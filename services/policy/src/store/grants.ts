@@ -11,7 +11,7 @@ export type StoredGrant = {
   readonly anyVersion: boolean;
 };
 
-/** Who grants, to whom, when, and whether older versions go with it. */
+/** A grant to be made: its maker, the machine, the time, and whether it includes older versions. */
 export type Granting = Assignment & { readonly anyVersion: boolean };
 
 /** A grant as it is stored. */

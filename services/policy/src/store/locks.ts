@@ -7,9 +7,9 @@ import type { State } from "./directory.ts";
 
 /**
  * Keeps the project roles of the user who acts as they are until the transaction ends, and locks
- * those of the user, if any, whose roles it changes. Whoever was told that a role is gone finds
- * nothing changed with it afterwards: the change was committed before, or sees the role gone. Users
- * have no rows here, so the locks are advisory.
+ * those of the user, if any, whose roles it changes. After the answer that a role is gone nobody
+ * finds nothing changed with it afterwards: the change was committed before, or sees the role gone.
+ * Users have no rows here, so the locks are advisory.
  */
 export async function lockUsers(
   tx: Tx,

@@ -1,13 +1,13 @@
 import type { Tx } from "@sallyport/postgres";
 
-/** A machine's place in a project. */
+/** The membership of a machine in a project. */
 export type StoredMembership = {
   readonly machineId: string;
   readonly projectId: string;
   readonly createdAt: Date;
 };
 
-/** Who makes a membership or grant, for whom, and when. */
+/** The maker of a membership or grant, the machine, and the time. */
 export type Assignment = {
   readonly vaultId: string;
   readonly machineId: string;

@@ -36,7 +36,7 @@ export async function addPrincipal(
   return known.length > 0 ? "known" : "taken";
 }
 
-/** Whether the vault has or had the machine. */
+/** Returns whether the vault has or had the machine. */
 export async function isPrincipal(tx: Tx, vaultId: string, machineId: string): Promise<boolean> {
   const rows = await tx.query(
     "select machine_id from principals where machine_id = $1 and vault_id = $2",

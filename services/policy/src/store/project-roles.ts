@@ -95,7 +95,7 @@ export async function findRole(
   return rows.map(roleOf)[0];
 }
 
-/** How many roles there are in the project, and how many the user has in all projects. */
+/** Counts the roles of the project, and those of the user in all projects. */
 export async function countRoles(
   tx: Tx,
   { vaultId, userId }: UserOf,

@@ -31,7 +31,7 @@ export async function setVaultSealing(
   return changed.length > 0;
 }
 
-/** What the vault requires; undefined when it does not. */
+/** The requirement of the vault; undefined when there is none. */
 export async function findVaultSealing(db: Tx, vaultId: string): Promise<Requirement | undefined> {
   const rows = await db.query<Row>(
     "select created_at, created_by from sealed_vaults where vault_id = $1",
