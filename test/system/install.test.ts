@@ -129,6 +129,30 @@ function makePlace(programs: Readonly<Record<string, string>>): Place {
   };
 }
 
+test("the clone's own programs are not what it is installed with", () => {
+  const own = join(repository, "node_modules/.bin");
+  const options = { cwd: repository, encoding: "utf8" } as const;
+  const script = '. deploy/local/install/install.sh; printf %s "$caller_path"';
+  const env = { PATH: `/a folder:${own}:/usr/bin:${own}:/bin` };
+  expect(execFileSync("/bin/sh", ["-euc", script], { ...options, env })).toBe(
+    "/a folder:/usr/bin:/bin",
+  );
+});
+
+test("a client is installed alone, and the start's help installs nothing", () => {
+  const options = { cwd: repository, encoding: "utf8" } as const;
+  const client = execFileSync("sh", ["clients/install.sh"], options);
+  expect(client).toContain(`export PATH="${repository}/node_modules/.bin:$PATH"`);
+  const env = { PATH: "/usr/bin:/bin", npm_config_registry: "http://192.0.2.1/" };
+  const empty = mkdtempSync(join(dir, "empty "));
+  execFileSync("cp", ["-R", join(repository, "deploy"), empty]);
+  const help = execFileSync("sh", [join(empty, "deploy/start.sh"), "--data", "x", "--help"], {
+    ...options,
+    env,
+  });
+  expect(help).toContain("--demo-only");
+});
+
 describe("Redis that is missing, for one who is not root", () => {
   // They answer as apt does: a simulation that names packages, a package file, and what is in it.
   const apt = `case "$*" in

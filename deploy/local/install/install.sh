@@ -1,6 +1,7 @@
-# prepare_clone makes a fresh clone ready; sourced, from the repository's root, by deploy/start.sh
-# and test/run.sh. Needs Node 20 or newer to install from; everything then runs on the Node that
-# package-lock.json pins.
+# prepare_client makes the sallyport command of a fresh clone run, prepare_clone also what a server
+# needs. Sourced, from the repository's root, by clients/install.sh, deploy/start.sh and test/run.sh.
+# Needs Node 20 or newer to install from; everything then runs on the Node that package-lock.json
+# pins.
 # shellcheck shell=sh
 
 . deploy/local/install/modules.sh
@@ -8,7 +9,14 @@
 
 # Security: programs of the system come from its own folders, whatever the caller's PATH says. Only
 # git, node and npm, which people install where they like, are found through it.
-caller_path=$PATH
+# The clone's own .bin is not looked into: its Node may lack the library that is installed first.
+caller_path=
+rest=$PATH:
+while [ -n "$rest" ]; do
+  folder=${rest%%:*}
+  rest=${rest#*:}
+  [ "$folder" = "$PWD/node_modules/.bin" ] || caller_path=$caller_path${caller_path:+:}$folder
+done
 system_path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 say() { printf '%s\n' "sallyport: $*"; }
@@ -96,7 +104,7 @@ check_redis() {
   die "$missing: install it with \`$advice\`"
 }
 
-prepare_clone() {
+prepare_client() {
   check_tools
   PATH=$system_path
   check_libatomic
@@ -105,5 +113,9 @@ prepare_clone() {
   PATH=$system_path
   export PATH
   check_node
+}
+
+prepare_clone() {
+  prepare_client
   check_redis
 }

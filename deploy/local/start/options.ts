@@ -1,4 +1,5 @@
-import { resolve } from "node:path";
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { defaultUidBase } from "../host/account.ts";
 
@@ -15,24 +16,8 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** The text of --help. */
-export const usage = `Usage: sh deploy/start.sh [options]
-
-Starts Sallyport on this machine: Postgres, Redis and the six processes, with mutual TLS between them; then stays up
-until Ctrl-C. State lives in the data directory and survives a restart.
-
-  --data DIR    the data directory (default: .sallyport)
-  --port N      the port of the API (default: 8443; 0 takes a free one)
-  --uid-base N  started by root: the processes and Redis run as users N to N+6, which must be nobody's, as must
-                group N+7 (default: 60800)
-  --demo        walk the main job first; it logs in as owner, and leaves a project and a machine behind
-  --demo-only   the same, and stop; exit code 0 when every promise held, else 1
-  --help        this text
-
-Examples:
-  sh deploy/start.sh
-  sh deploy/start.sh --data /var/lib/sallyport --port 9443
-`;
+/** The text of --help; deploy/start.sh prints it too, before anything is installed. */
+export const usage = readFileSync(join(import.meta.dirname, "usage.txt"), "utf8");
 
 /** Reads the command line; undefined asks for help. UsageError names what is wrong. */
 export function readOptions(args: readonly string[]): StartOptions | undefined {
@@ -71,6 +56,7 @@ function parse(args: readonly string[]) {
       },
     });
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    const why = error instanceof Error ? error.message : String(error);
+    throw new UsageError(`${why}; see --help`);
   }
 }

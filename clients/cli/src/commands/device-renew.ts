@@ -39,22 +39,20 @@ export const deviceRenew = defineCommand({
       const path =
         identityPathOf(context.choice) ?? identityFile(context.env, identity.vaultId, "user");
       const presentKey = rawPublicKey(privateKeyOf(Buffer.from(identity.seed, "base64")));
-      return withPendingKey(path, pendingName(identity.keyId), async (seed) => {
-        const renewed = await client.services.users.renewDevice(
-          proveRenewal(identity.vaultId, presentKey, seed),
-        );
-        const { keyId } = renewed;
-        const expiresAt = iso(renewed.keyExpiresAt);
-        const newSeed = Buffer.from(seed).toString("base64");
-        // The file's own address stays, whatever SALLYPORT_URL says today.
-        await saveIdentity(path, {
-          ...(await loadIdentity(path)),
-          keyId,
-          expiresAt,
-          seed: newSeed,
-        });
-        const oldKeyEndsAt = iso(renewed.oldKeyEndsAt);
-        return { keyId, expiresAt, oldKeyId: identity.keyId, oldKeyEndsAt, identity: path };
+      return withPendingKey(path, pendingName(identity.keyId), {
+        async ask(seed) {
+          const proof = proveRenewal(identity.vaultId, presentKey, seed);
+          const { keyId, keyExpiresAt, oldKeyEndsAt } =
+            await client.services.users.renewDevice(proof);
+          const renewed = { keyId, expiresAt: iso(keyExpiresAt) };
+          const kept = { ...renewed, seed: Buffer.from(seed).toString("base64") };
+          return { renewed, kept, oldKeyEndsAt: iso(oldKeyEndsAt) };
+        },
+        async keep({ renewed, kept, oldKeyEndsAt }) {
+          // The file's own address stays, whatever SALLYPORT_URL says today.
+          await saveIdentity(path, { ...(await loadIdentity(path)), ...kept });
+          return { ...renewed, oldKeyId: identity.keyId, oldKeyEndsAt, identity: path };
+        },
       });
     }),
   show({ keyId, expiresAt, oldKeyEndsAt }, screen) {

@@ -78,9 +78,9 @@ export const enroll = defineCommand({
     if (ifNeeded && former && why === null)
       return outcomeOf(former, path, { enrolled: false, why });
     const identity = await context.session.patiently(new URL(endpoint.url).host, (options) =>
-      withPendingKey(path, pendingOf(id, name), async (seed) => {
-        const made = await enrollMachine(endpoint, token.trim(), { ...options, ...wanted, seed });
-        return keepIdentity(path, made, options);
+      withPendingKey(path, pendingOf(id, name), {
+        ask: (seed) => enrollMachine(endpoint, token.trim(), { ...options, ...wanted, seed }),
+        keep: (made) => keepIdentity(path, made, options),
       }),
     );
     // A person's choice stays; a fresh computer gets one.

@@ -60,9 +60,10 @@ export const login = defineCommand({
     const chosen = identityPathOf(context.choice);
     const path = chosen ?? identityFile(context.env, vaultId, "user");
     const identity = await context.session.patiently(new URL(endpoint.url).host, (options) =>
-      withPendingKey(path, id, async (seed) =>
-        keepIdentity(path, await redeemAs(endpoint, code, name, { ...options, seed }), options),
-      ),
+      withPendingKey(path, id, {
+        ask: (seed) => redeemAs(endpoint, code, name, { ...options, seed }),
+        keep: (made) => keepIdentity(path, made, options),
+      }),
     );
     if (chosen === undefined) await writeCurrentVault(context.env, vaultId);
     const { principalId, vaultName = null, expiresAt } = identity;

@@ -1,4 +1,13 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SallyportError } from "@sallyport/client/error";
@@ -16,11 +25,14 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 const pending = (): string => `${path}.pending`;
-const attempt = (tokenId: string, result: () => unknown) =>
-  withPendingKey(path, tokenId, async (seed) => {
-    seeds.push(Buffer.from(seed).toString("hex"));
-    expect(statSync(pending()).mode & 0o777).toBe(0o600);
-    return result();
+const attempt = (tokenId: string, result: () => unknown, keep = async (made: unknown) => made) =>
+  withPendingKey(path, tokenId, {
+    async ask(seed) {
+      seeds.push(Buffer.from(seed).toString("hex"));
+      expect(statSync(pending()).mode & 0o777).toBe(0o600);
+      return result();
+    },
+    keep,
   });
 const fail = (reason: "UNREACHABLE" | "INTERNAL" | "TOKEN_REVOKED") => (): never => {
   throw new SallyportError(reason, "x");
@@ -58,4 +70,24 @@ test("what is no pending key is not used as one, and one that others may read is
   await attempt("tok_a", () => "done");
   writeFileSync(pending(), readFileSync("/dev/null"), { mode: 0o644 });
   await expect(attempt("tok_a", () => "done")).rejects.toThrow(/chmod 600/);
+});
+
+test("an accepted key that cannot be kept is used again, and no second use is spent", async () => {
+  const full = async (): Promise<never> => {
+    throw new SallyportError("IDENTITY_INVALID", `${path} cannot be written (ENOSPC)`);
+  };
+  const failed = attempt("tok_a", () => "done", full);
+  await expect(failed).rejects.toThrow(/ENOSPC.*kept in .*\.pending.*run the same command again/s);
+  expect(await attempt("tok_a", () => "done")).toBe("done");
+  expect(seeds[1]).toBe(seeds[0]);
+  expect(existsSync(pending())).toBe(false);
+});
+
+test.each([
+  { name: "a folder", make: () => mkdirSync(path), why: /not a plain file/ },
+  { name: "a link", make: () => symlinkSync("/dev/null", path), why: /symbolic link/ },
+])("$name in the identity's path is refused before the server is asked", async ({ make, why }) => {
+  make();
+  await expect(attempt("tok_a", () => "done")).rejects.toThrow(why);
+  expect(seeds).toEqual([]);
 });

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { newSeed } from "@sallyport/client";
+import { newSeed, toSallyportError } from "@sallyport/client";
 import { SallyportError } from "@sallyport/client/error";
 import {
+  checkReplaceable,
   erasePrivateFile,
   readPrivateFile,
   writePrivateFile,
@@ -17,29 +18,55 @@ export function pendingOf(tokenId: string, name: string | undefined): string {
   return `${tokenId}_${createHash("sha256").update(name).digest("hex").slice(0, 32)}`;
 }
 
+/** The two halves of getting an identity: the server's, which spends a use, and this computer's. */
+export type Steps<Made, Kept> = {
+  /** Asks the server to accept the key of this seed (32 bytes). */
+  readonly ask: (seed: Uint8Array) => Promise<Made>;
+  /** Writes the identity file. */
+  readonly keep: (made: Made) => Promise<Kept>;
+};
+
 /**
- * Makes an identity with a key that outlives a lost reply: the key is in a file before anything is
- * asked, the next try for the same (a token's id, or pendingOf) takes it up, and the server then
- * knows the key and spends no second use. The file goes once the identity is kept, or once the
- * server has refused.
+ * Gets an identity with a key that survives a lost reply and a file that cannot be written. The key
+ * is in a file before the server is asked; the next attempt for the same token or code (its id, or
+ * pendingOf) uses it again, and the server, which knows the key, spends no second use. The file is
+ * erased once the identity is kept, or once the server has refused. Throws IDENTITY_INVALID before
+ * anything is asked when no identity could be written at the path.
  */
-export async function withPendingKey<T>(
+export async function withPendingKey<Made, Kept>(
   identityPath: string,
   tokenId: string,
-  make: (seed: Uint8Array) => Promise<T>,
-): Promise<T> {
+  { ask, keep }: Steps<Made, Kept>,
+): Promise<Kept> {
   const path = `${identityPath}.pending`;
+  await checkReplaceable(identityPath);
   const seed = (await pendingSeed(path, tokenId)) ?? newSeed();
   const content = { tokenId, seed: Buffer.from(seed).toString("base64") };
   await writePrivateFile(path, `${JSON.stringify(content)}\n`);
+  const made = await asked(path, ask(seed));
+  const kept = await keep(made).catch((error: unknown) => throwUnkept(path, error));
+  await erasePrivateFile(path);
+  return kept;
+}
+
+async function asked<Made>(path: string, asking: Promise<Made>): Promise<Made> {
   try {
-    const made = await make(seed);
-    await erasePrivateFile(path);
-    return made;
+    return await asking;
   } catch (error) {
     if (!mayHaveHappened(error)) await erasePrivateFile(path);
     throw error;
   }
+}
+
+// The server has accepted the key: without it the use would be spent for nothing.
+function throwUnkept(path: string, cause: unknown): never {
+  const { message } = toSallyportError(cause);
+  throw new SallyportError(
+    "IDENTITY_INVALID",
+    `${message}; the server has accepted the key, which is kept in ${path}: make the identity's ` +
+      "file writable and run the same command again, which spends no second use",
+    { cause },
+  );
 }
 
 async function pendingSeed(path: string, tokenId: string): Promise<Uint8Array | undefined> {

@@ -51,9 +51,7 @@ async function writeWhole(
   if (mode !== undefined) await makeFolder(folder);
   // A rename would put a file with the secret in the place of /dev/null, for everybody on the
   // machine to read.
-  const found = await lstat(path).catch(() => undefined);
-  if (found?.isSymbolicLink()) throw linked(path);
-  if (found && !found.isFile()) throw notPlain(path);
+  await checkReplaceable(path);
   const former = mode === undefined ? await stat(path) : undefined;
   const partial = join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.part`);
   const file = await open(partial, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
@@ -65,6 +63,16 @@ async function writeWhole(
     await unlink(partial).catch(() => undefined);
     throw error;
   }
+}
+
+/**
+ * Checks that a private file may be written at a path: there is nothing or a plain file. Throws
+ * IDENTITY_INVALID for a link, a device, a FIFO, a socket or a folder.
+ */
+export async function checkReplaceable(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found?.isSymbolicLink()) throw linked(path);
+  if (found && !found.isFile()) throw notPlain(path);
 }
 
 // Parent by parent: Node's own recursive form never ends where a file system refuses new folders
