@@ -80,7 +80,7 @@ async function runOpen(
 
 async function runClosed(
   { requests, sender }: Ready,
-  { workers, seconds }: Exclude<Group["load"], readonly unknown[]>,
+  { workers, seconds, pauseMs }: Exclude<Group["load"], readonly unknown[]>,
   begunMs: number,
 ): Promise<Sample[]> {
   const samples: Sample[] = [];
@@ -91,7 +91,9 @@ async function runClosed(
       const request = requests[next];
       if (!request) return;
       next += 1;
-      samples.push(await sender.send(request, begunMs, performance.now()));
+      const sample = await sender.send(request, begunMs, performance.now());
+      samples.push(sample);
+      if (pauseMs !== undefined && sample.outcome !== "ok") await sleep(pauseMs);
     }
   };
   await Promise.all(Array.from({ length: workers }, work));

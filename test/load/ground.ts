@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { type Identity, enroll, openSallyport } from "@sallyport/client";
-import { direct } from "@sallyport/deploy/local";
+import { type Process, direct } from "@sallyport/deploy/local";
 import {
   type Deployment,
   loginOwner,
@@ -24,12 +24,18 @@ export type Ground = AsyncDisposable & {
   send(groups: readonly Group[], measured?: () => void): Promise<Results>;
 };
 
-/** Starts a deployment with one secret and so many machines. */
-export async function startGround(machineCount: number): Promise<Ground> {
+/**
+ * Starts a deployment with one secret and so many machines. `gateway` are settings of the gateway
+ * that differ from their defaults.
+ */
+export async function startGround(
+  machineCount: number,
+  gateway: Readonly<Record<string, string>> = {},
+): Promise<Ground> {
   await using stack = new AsyncDisposableStack();
-  const deployment = stack.use(
-    await startDeployment(undefined, {}, { ...direct, environment: unboundRecords }),
-  );
+  const environment = (name: Process): Readonly<Record<string, string>> =>
+    name === "gateway" ? gateway : unboundRecords(name);
+  const deployment = stack.use(await startDeployment(undefined, {}, { ...direct, environment }));
   const owner = await loginOwner(deployment);
   const admin = openSallyport(owner);
   const { projectId, ids } = await makeSecrets(admin, "load", {

@@ -12,6 +12,8 @@ export type Turn = {
   readonly workers: number;
   readonly seconds: number;
   readonly perSecond: number;
+  /** How long a worker waits after a refusal, in milliseconds; absent, it does not. */
+  readonly pauseMs?: number;
 };
 
 /** Clients of one kind: who signs and from which loopback addresses, each in turn. */

@@ -15,7 +15,7 @@ export function machineLine(): string {
 /** The lines on the peak, with CPU for each answer by process. */
 export function peakLines({ perSecond, figures, cpuMicroseconds }: Peak): string[] {
   const cpu = [...cpuMicroseconds].map(
-    ([name, used]) => `  ${name.padEnd(9)} ${used.toFixed(0).padStart(6)} µs CPU a read`,
+    ([name, used]) => `  ${name.padEnd(9)} ${used.toFixed(0).padStart(6)} µs CPU per read`,
   );
   return [
     `peak: ${perSecond.toFixed(0)} reads/s, p50 ${ms(figures.p50Ms)}, p99 ${ms(figures.p99Ms)}`,

@@ -1,0 +1,96 @@
+/**
+ * npm run bench:limits: what a gateway's concurrency limit gives under overload. Each variant gets
+ * a deployment of its own, and the variants take turns, so that the noise of the machine meets all
+ * of them. Measured: 256 workers in a closed loop that wait a second after a refusal; an open loop
+ * of three times the peak; bursts of 96 requests, one per second. Options: --variants LIST
+ * (32,64,128), --rounds N (2), --seconds N of each part (4), --machines N (64).
+ */
+import { parseArgs } from "node:util";
+import { type Figures, figuresOf } from "./figures.ts";
+import { type Ground, keysOf, startGround } from "./ground.ts";
+import { addresses, measurePeak } from "./overload.ts";
+import type { Group, Sample } from "./plan.ts";
+import { machineLine } from "./print.ts";
+
+const { values: options } = parseArgs({
+  options: {
+    variants: { type: "string", default: "32,64,128" },
+    rounds: { type: "string", default: "2" },
+    seconds: { type: "string", default: "4" },
+    machines: { type: "string", default: "64" },
+  },
+});
+const variants = options.variants.split(",");
+const seconds = Number(options.seconds);
+const workers = 256;
+const [burstSize, overloadFactor] = [96, 3];
+const mostPerSecond = 1500;
+
+type Part = "closed" | "open" | "burst";
+type Run = { readonly goodput: number; readonly figures: Figures };
+
+const runs = new Map<string, Run[]>();
+let offeredPerSecond: number | undefined; // One rate for all variants.
+
+console.log(machineLine());
+for (let round = 0; round < Number(options.rounds); round += 1)
+  for (const variant of round % 2 === 0 ? variants : variants.toReversed()) await measure(variant);
+for (const [name, measured] of [...runs].toSorted(([a], [b]) => a.localeCompare(b)))
+  console.log(summary(name, measured));
+
+async function measure(variant: string): Promise<void> {
+  await using ground = await startGround(Number(options.machines), settingsOf(variant));
+  const peak = await measurePeak(ground, seconds);
+  offeredPerSecond ??= peak.perSecond * overloadFactor;
+  note("peak", variant, { goodput: peak.perSecond, figures: peak.figures });
+  const loads: Record<Part, Group["load"]> = {
+    closed: { workers, seconds, perSecond: mostPerSecond, pauseMs: 1000 },
+    open: [{ perSecond: offeredPerSecond, seconds }],
+    burst: Array.from({ length: seconds }, () => [
+      { perSecond: burstSize * 100, seconds: 0.01 },
+      { perSecond: 0, seconds: 0.99 },
+    ]).flat(),
+  };
+  for (const [part, load] of Object.entries(loads)) note(part, variant, await run(ground, load));
+}
+
+function settingsOf(variant: string): Readonly<Record<string, string>> {
+  const [least = variant, most = least] = variant.split("-");
+  return { SALLYPORT_CONCURRENCY_LIMIT: most, SALLYPORT_CONCURRENCY_MINIMUM: least };
+}
+
+async function run(ground: Ground, load: Group["load"]): Promise<Run> {
+  const group: Group = { name: "all", keys: keysOf(ground.machines), addresses, load };
+  const { all = [] } = await ground.send([group]);
+  return { goodput: inTime(all).length / seconds, figures: figuresOf(all) };
+}
+
+// What is answered after the part is over is of no use to it.
+function inTime(samples: readonly Sample[]): Sample[] {
+  const endMs = seconds * 1000;
+  return samples.filter(({ outcome, dueMs, tookMs }) => outcome === "ok" && dueMs + tookMs < endMs);
+}
+
+function note(part: string, variant: string, measured: Run): void {
+  const name = `${part.padEnd(7)} ${variant.padEnd(7)}`;
+  runs.set(name, [...(runs.get(name) ?? []), measured]);
+  const { figures } = measured;
+  const refused = Object.entries(figures.refused).map(([reason, count]) => `${count} ${reason}`);
+  console.log(
+    `${name} ${lineOf(measured)}${refused.length > 0 ? `; refused ${refused.join(", ")}` : ""}`,
+  );
+}
+
+function lineOf({ goodput, figures }: Run): string {
+  const { p50Ms, p99Ms, share } = figures;
+  return `${goodput.toFixed(0)} reads/s, p50 ${p50Ms.toFixed(0)} ms, p99 ${p99Ms.toFixed(0)} ms, ${(share * 100).toFixed(0)} % answered`;
+}
+
+function summary(name: string, measured: readonly Run[]): string {
+  const range = (values: number[]): string =>
+    `${Math.min(...values).toFixed(0)}-${Math.max(...values).toFixed(0)}`;
+  const goodput = range(measured.map((one) => one.goodput));
+  const p99 = range(measured.map((one) => one.figures.p99Ms));
+  const share = range(measured.map((one) => one.figures.share * 100));
+  return `${name} goodput ${goodput} reads/s, p99 ${p99} ms, answered ${share} %`;
+}
