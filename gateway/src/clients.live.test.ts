@@ -31,8 +31,8 @@ let gateway: TestGateway;
 beforeAll(async () => {
   pki = await createTestPki();
   // One principal may have 64 at once, however slow this machine is.
-  const overrides = { places: { most: 256, fewest: 256 } };
-  gateway = await startTestGateway({ certificates: pki, redisUrl: testRedisUrl(), overrides });
+  const config = { concurrencyLimit: 256 };
+  gateway = await startTestGateway({ certificates: pki, redisUrl: testRedisUrl(), config });
 });
 afterAll(async () => {
   await gateway[Symbol.asyncDispose]();

@@ -9,12 +9,12 @@ import {
   share,
   text,
   url,
-  wholeNumber,
 } from "@sallyport/config";
 import { addressRanges } from "./connections/proxies.ts";
 import { keysetFile } from "@sallyport/evidence";
+import { limitSettings } from "./limits/settings.ts";
 
-/** Everything the gateway is told at start. Secrets come as file paths, times are in seconds. */
+/** The settings of a gateway. Secrets come as file paths, times are in seconds. */
 export type GatewayConfig = ReturnType<typeof readGatewayConfig>;
 
 /**
@@ -24,14 +24,7 @@ export type GatewayConfig = ReturnType<typeof readGatewayConfig>;
 export function readGatewayConfig(env: NodeJS.ProcessEnv) {
   return readSettings(env, {
     listen: listen("SALLYPORT_LISTEN"),
-    connectionsPerAddress: wholeNumber("SALLYPORT_CONNECTIONS_PER_ADDRESS", {
-      default: 1024,
-      min: 1,
-    }),
-    newConnectionsPerAddress: wholeNumber("SALLYPORT_NEW_CONNECTIONS_PER_ADDRESS", {
-      default: 256,
-      min: 1,
-    }),
+    ...limitSettings,
     proxies: addressRanges("SALLYPORT_PROXY_PROTOCOL_FROM"),
     probeListen: optional(listen("SALLYPORT_PROBE_LISTEN")),
     trustDomain: text("SALLYPORT_TRUST_DOMAIN"),

@@ -1,20 +1,29 @@
+/*
+ * The gateway is the public face of a deployment and the only process that clients reach. It exists
+ * so that no service behind it faces the internet: it authenticates each request, admits it once,
+ * within limits, and passes it on with the evidence that the next process verifies again. It
+ * promises that nothing of a request reaches a service before every step of the checklist
+ * (verification/checklist.ts) held, that a request is admitted at most once, and that every public
+ * error is one of ours. It must never hold a key that opens a secret, reach a database, decide who
+ * may read, or act on a message that it decoded instead of the bytes that were signed.
+ */
 import { followTrust } from "@sallyport/evidence";
 import { auditSink, reportStart } from "@sallyport/audit-events";
 import { certificateNotice, connectPeer } from "@sallyport/rpc";
 import { type Logger, createLogger } from "@sallyport/telemetry";
-import type { Bounds } from "./limits/adaptive-limit.ts";
 import type { GatewayConfig } from "./config.ts";
-import { type Patience, openEdge } from "./listener/listener.ts";
-import { createFront } from "./admission/authenticate.ts";
-import { type Rates, defaultRates } from "./limits/rates.ts";
+import { type Timeouts, openListener } from "./listener/listener.ts";
+import { createAuthenticate } from "./admission/authenticate.ts";
+import { type Rates, ratesOf } from "./limits/rates.ts";
 import { counted, observeHeld } from "./observability/metrics.ts";
-import { createOutcomeLog } from "./observability/access-log.ts";
+import { createAccessLog } from "./observability/access-log.ts";
 import { type PeerTransports, createPeers } from "./forwarding/peers.ts";
-import { createPlaces, defaultPlaces } from "./limits/concurrency-limiter.ts";
+import { createConcurrencyLimiter } from "./limits/concurrency-limiter.ts";
+import { createContentMemory } from "./limits/content-memory.ts";
 import { serveProbe } from "./observability/probe.ts";
 import { createRefusalLog } from "./admission/refusal-log.ts";
 import { createPublicHandlers } from "./forwarding/router.ts";
-import { createSightings } from "./admission/last-seen.ts";
+import { createLastSeen } from "./admission/last-seen.ts";
 import { createSourceBuckets } from "./limits/source-buckets.ts";
 import type { ChecklistParts } from "./verification/checklist.ts";
 import { createKeyCache } from "./verification/key-cache.ts";
@@ -22,22 +31,21 @@ import { connectNonces } from "./verification/nonces.ts";
 import { watchRevocations } from "./verification/revocations.ts";
 
 const connectionBurstSeconds = 8;
+const mebibyte = 1024 * 1024;
 const manifest = new URL("../package.json", import.meta.url);
 
 export type { GatewayConfig } from "./config.ts";
 
 /**
- * What a test may replace: clock and look for a new certificate (milliseconds), ways to the peers,
- * limits, logger.
+ * Replacements for tests: clock and interval of the look for a new certificate (milliseconds),
+ * transports to the peers, limits, timeouts, logger.
  */
 export type GatewayOverrides = {
   readonly clock?: () => number;
   readonly transports?: PeerTransports | undefined;
   readonly rates?: Rates;
-  readonly places?: Bounds;
   readonly certificatePollMs?: number;
-  readonly patience?: Partial<Patience>;
-  readonly contentBytes?: number;
+  readonly timeouts?: Partial<Timeouts>;
   readonly logger?: Logger;
 };
 
@@ -64,14 +72,16 @@ export async function startGateway(
   const peers = createPeers(transports);
   const nonces = stack.use(connectNonces(config.redisUrl, config.clockWindowSeconds));
   const refusals = stack.use(createRefusalLog(peers.append, logger));
-  const sightings = stack.use(createSightings(peers.keys, clock, logger));
+  const lastSeen = stack.use(createLastSeen(peers.keys, clock, logger));
   const steady = (): number => performance.now();
   const keys = createKeyCache(peers.keys, { time: clock, steady });
   stack.use(watchRevocations(peers.keys, keys));
   await nonces.ready();
-  const limiters = createLimiters(overrides.rates ?? defaultRates, steady);
-  const places = createPlaces(overrides.places ?? defaultPlaces, steady, logger);
-  stack.use(observeHeld({ ...limiters, keys, places }));
+  const { rates = ratesOf(config) } = overrides;
+  const limiters = createLimiters(rates, steady);
+  const concurrency = createConcurrencyLimiter(config, steady, logger);
+  const memory = createContentMemory(config.contentMemoryMib * mebibyte);
+  stack.use(observeHeld({ ...limiters, keys, concurrency, memory }));
   const { probeListen } = config;
   const notices = {
     keyset: trust.checkEnd,
@@ -81,22 +91,21 @@ export async function startGateway(
     probeListen &&
     stack.use(await serveProbe(probeListen, config, transports, nonces, logger, notices));
   const edge = stack.use(
-    await openEdge({
+    await openListener({
       listen: config.listen,
       connections: connectionsOf(config, steady),
       certificate: { certFile: config.edgeCertFile, keyFile: config.edgeKeyFile },
-      handlers: createPublicHandlers({ peers, trust, clock }, createOutcomeLog(logger)),
-      judge: createFront(
-        checklistOf(config, { keys, nonces, clock, ...limiters }, overrides.rates),
+      handlers: createPublicHandlers({ peers, trust, clock }, createAccessLog(logger)),
+      authenticate: createAuthenticate(
+        checklistOf(config, { keys, nonces, clock, memory, concurrency, ...limiters }, rates),
         refusals,
-        sightings,
+        lastSeen,
       ),
-      places,
       addresses: limiters.addresses,
       logger,
       certificatePollMs: overrides.certificatePollMs,
-      patience: overrides.patience,
-      contentBytes: overrides.contentBytes,
+      timeouts: overrides.timeouts,
+      openRequestsPerAddress: config.openRequestsPerAddress,
     }),
   );
   const start = {
@@ -119,7 +128,7 @@ export async function startGateway(
 function checklistOf(
   { publicNames, clockWindowSeconds }: GatewayConfig,
   parts: Omit<ChecklistParts, "authorities" | "windowSeconds" | "principalRates">,
-  { principal }: Rates = defaultRates,
+  { principal }: Rates,
 ): ChecklistParts {
   const windowSeconds = clockWindowSeconds;
   return { ...parts, authorities: publicNames, windowSeconds, principalRates: principal };

@@ -13,7 +13,7 @@ import { fail } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
 import { createTestPki, testRedisUrl } from "@sallyport/test/infra";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { createSightings } from "./last-seen.ts";
+import { createLastSeen } from "./last-seen.ts";
 import { call, signedRequest } from "../testing/calls.ts";
 import { startTestGateway } from "../testing/gateway.ts";
 import { createTestTrust, newKey, newMachine } from "../testing/keys.ts";
@@ -40,7 +40,7 @@ describe("sightings", () => {
     });
     const clock = { nowMs: 1000 };
     const identity = createClient(KeyService, peers.transports.keys);
-    const sightings = createSightings(identity, () => clock.nowMs, logger, limits);
+    const sightings = createLastSeen(identity, () => clock.nowMs, logger, limits);
     return { peers, reports, lines, clock, sightings };
   }
 

@@ -16,10 +16,10 @@ export type Accepted = {
 };
 
 /**
- * When keys were last used, on the way to identity; disposing sends what is left and waits for the
+ * The uses of keys that are still to be reported; disposing reports the rest and waits for the
  * answer.
  */
-export type Sightings = { note(accepted: Accepted): void } & AsyncDisposable;
+export type LastSeen = { note(accepted: Accepted): void } & AsyncDisposable;
 
 const defaults = { everyMs: 10_000, capacity: 50_000 };
 const batchSize = 1_000;
@@ -27,17 +27,17 @@ const batchSize = 1_000;
 const timeoutMs = 2_000;
 
 /**
- * Tells identity every 10 seconds when each key was last used, the newest use only. Best effort,
- * and no request waits for it: what identity does not take is lost, as is everything in memory with
- * a crash. No more than `capacity` keys are kept between two reports; further ones are not seen
- * this time.
+ * Reports to identity every 10 seconds when each key was last used, the newest use only. Best
+ * effort, and no request waits for it: a report that identity does not take is lost, as is
+ * everything in memory with a crash. No more than `capacity` keys are kept between two reports;
+ * further ones are not reported this time.
  */
-export function createSightings(
+export function createLastSeen(
   identity: Pick<Client<typeof KeyService>, "reportSightings">,
   clock: () => number,
   logger: Pick<Logger, "warn">,
   { everyMs, capacity } = defaults,
-): Sightings {
+): LastSeen {
   const newest = new Map<string, MessageInitShape<typeof SightingSchema>>();
 
   async function report(): Promise<void> {
@@ -52,7 +52,7 @@ export function createSightings(
     } catch (error) {
       logger.warn(
         { err: error, keys: sightings.length },
-        "identity did not hear which keys were used",
+        "the last uses of keys were not reported to identity",
       );
     }
   }

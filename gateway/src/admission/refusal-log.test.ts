@@ -13,6 +13,8 @@ import { ruleOf } from "@sallyport/proto/catalogue";
 import { fail } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { ReplayError } from "../verification/checklist.ts";
+import { type Known, StepRefusal } from "../verification/step-refusal.ts";
 import { type RefusalLog, type Refused, createRefusalLog } from "./refusal-log.ts";
 import { type TestPrincipal, createTestTrust, newMachine, newUser } from "../testing/keys.ts";
 import { type TestPeers, createTestPeers } from "../testing/peers.ts";
@@ -37,14 +39,19 @@ afterEach(async () => {
   vi.useRealTimers();
 });
 
-const refused = (change: Partial<Refused> = {}): Refused => ({
-  sourceIp: "192.0.2.1",
+type Change = { readonly sourceIp?: string; readonly error?: Error; readonly known?: Known };
+
+const refused = ({
+  sourceIp = "192.0.2.1",
+  error = fail(Reason.REQUEST_REJECTED),
+  known = {},
+}: Change = {}): Refused => ({
+  sourceIp,
   client: "curl/8.0",
   path: "/sallyport.gateway.v1.ReadService/ReadSecrets",
-  error: fail(Reason.REQUEST_REJECTED),
-  progress: {},
-  ...change,
+  refusal: new StepRefusal("head", known, error),
 });
+const replay = (reason: Reason = Reason.REQUEST_REJECTED) => new ReplayError(reason);
 
 function claimsOf(principal: TestPrincipal): CredentialClaims {
   const { principalId, kind, role, vaultId } = principal;
@@ -57,7 +64,7 @@ const settled = () => new Promise((resolve) => setTimeout(resolve, 20));
 describe("a record", () => {
   test("says from where, what, why and which step; of a stranger only what he claims", async () => {
     const error = new EvidenceError("signature", "it does not hold");
-    log.note(refused({ error, progress: { claimedKeyId: "mch_claimed" } }));
+    log.note(refused({ error, known: { claimedKeyId: "mch_claimed" } }));
     await expect.poll(() => peers.events).toHaveLength(1);
     expect(peers.events[0]).toMatchObject({
       action: "request.rejected",
@@ -81,11 +88,11 @@ describe("a record", () => {
     log.note(
       refused({
         error: fail(Reason.ROLE_REQUIRED),
-        progress: { claims: claimsOf(machine), digest },
+        known: { claims: claimsOf(machine), digest },
       }),
     );
     log.note(
-      refused({ error: fail(Reason.ROLE_REQUIRED), progress: { claims: claimsOf(user), digest } }),
+      refused({ error: fail(Reason.ROLE_REQUIRED), known: { claims: claimsOf(user), digest } }),
     );
     await expect.poll(() => peers.events).toHaveLength(2);
     const { principalId: machineId, vaultId } = machine;
@@ -105,18 +112,18 @@ describe("a record", () => {
   });
 
   test("of a replay is an action of its own", async () => {
-    log.note(refused({ progress: { replayed: true } }));
+    log.note(refused({ error: replay() }));
     await expect.poll(() => peers.events.map(({ action }) => action)).toEqual(["replay.refused"]);
   });
 
   test("has only what the catalogue allows", async () => {
     log.note(
       refused({
-        error: new EvidenceError("path", ""),
-        progress: { claimedKeyId: "k", replayed: true },
+        error: replay(),
+        known: { claimedKeyId: "k" },
       }),
     );
-    log.note(refused({ error: new EvidenceError("path", ""), progress: { claimedKeyId: "k" } }));
+    log.note(refused({ error: new EvidenceError("path", ""), known: { claimedKeyId: "k" } }));
     await expect.poll(() => peers.events).toHaveLength(2);
     for (const { action, detail } of peers.events)
       expect(Object.keys(detail).every((key) => ruleOf(action)?.detail.includes(key))).toBe(true);
@@ -136,7 +143,7 @@ describe("many refusals", () => {
 
   test("under keyids made up by a stranger, or from one IPv6 network, are one kind", async () => {
     for (let n = 0; n < 100; n += 1) {
-      log.note(refused({ progress: { claimedKeyId: newMachine().keyId } }));
+      log.note(refused({ known: { claimedKeyId: newMachine().keyId } }));
       log.note(refused({ sourceIp: `2001:db8::${n}` }));
     }
     await settled();
@@ -146,7 +153,7 @@ describe("many refusals", () => {
   test("in the name of a principal that there is are a kind for each", async () => {
     for (const { keyId } of [newMachine(), newMachine(), newUser(Role.OWNER)])
       for (let n = 0; n < 10; n += 1)
-        log.note(refused({ progress: { claimedKeyId: keyId, knownKeyId: keyId } }));
+        log.note(refused({ known: { claimedKeyId: keyId, knownKeyId: keyId } }));
     await settled();
     expect(counts()).toEqual(["1", "1", "1"]);
     expect(new Set(peers.events.map(({ detail }) => detail["key_id"])).size).toBe(3);
@@ -161,9 +168,10 @@ describe("many refusals", () => {
     ];
     const total = 6000;
     for (let n = 0; n < total; n += 1) {
-      const error = errors[n % errors.length];
-      const progress = { claimedKeyId: newMachine().keyId, replayed: n % 2 === 0 };
-      log.note(refused({ sourceIp: `10.0.${n >> 8}.${n & 255}`, error, progress }));
+      const plain = errors[n % errors.length] ?? fail(Reason.INTERNAL);
+      const error = n % 2 === 0 ? replay(plain.reason) : plain;
+      const known = { claimedKeyId: newMachine().keyId };
+      log.note(refused({ sourceIp: `10.0.${n >> 8}.${n & 255}`, error, known }));
     }
     await settled();
     const first = peers.events.length;
@@ -179,9 +187,7 @@ describe("many refusals", () => {
   test("of strangers take no place of a principal's", async () => {
     for (let n = 0; n < 1000; n += 1) log.note(refused({ sourceIp: `10.0.${n >> 8}.${n & 255}` }));
     const machine = newMachine();
-    log.note(
-      refused({ error: fail(Reason.ROLE_REQUIRED), progress: { claims: claimsOf(machine) } }),
-    );
+    log.note(refused({ error: fail(Reason.ROLE_REQUIRED), known: { claims: claimsOf(machine) } }));
     await expect
       .poll(() => peers.events.map(({ actorId, vaultId }) => [actorId, vaultId]))
       .toContainEqual([machine.principalId, machine.vaultId]);

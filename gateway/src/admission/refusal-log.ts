@@ -16,23 +16,20 @@ import { sourceUnitOf } from "@sallyport/proto/address";
 import type { Logger } from "@sallyport/telemetry";
 import { publicFailureOf } from "../errors/public-errors.ts";
 import { countRefusal } from "../observability/metrics.ts";
-import type { Progress } from "../verification/checklist.ts";
+import { ReplayError } from "../verification/checklist.ts";
+import type { StepRefusal } from "../verification/step-refusal.ts";
 
-/**
- * One refusal of the gateway's own: from where, by which client, of which method, why, and how far
- * the request had come.
- */
+/** One refusal of the gateway's own: source, client, path, and the step with its reason. */
 export type Refused = {
   readonly sourceIp: string;
   readonly client: string;
   readonly path: string;
-  readonly error: unknown;
-  readonly progress: Progress;
+  readonly refusal: StepRefusal;
 };
 
 /**
- * The gateway's own refusals on their way to the log; disposing sends what is counted and waits for
- * the answer.
+ * The gateway's own refusals that are still to be recorded; disposing sends what is counted and
+ * waits for the answer.
  */
 export type RefusalLog = { note(refused: Refused): void } & AsyncDisposable;
 
@@ -48,8 +45,9 @@ export function createRefusalLog(
   const tally = createTally(auditSink(audit, logger), logger, options);
   return {
     note(refused) {
-      if (!isTheirs(refused.error)) return;
-      countRefusal(refused.error, refused.progress.step ?? "address");
+      const { cause, step } = refused.refusal;
+      if (!isTheirs(cause)) return;
+      countRefusal(cause, step);
       void tally.note(refusalOf(refused));
     },
     [Symbol.asyncDispose]: () => tally[Symbol.asyncDispose](),
@@ -63,10 +61,11 @@ function isTheirs(error: unknown): boolean {
 
 // The kind has a keyid only when a principal has it: others could be made up without end.
 function refusalOf(refused: Refused): Refusal {
-  const { sourceIp, error, progress } = refused;
-  const { claims, knownKeyId = "", replayed } = progress;
-  const action = replayed ? "replay.refused" : "request.rejected";
-  const reason = enumName(ReasonSchema, publicFailureOf(error).reason);
+  const { sourceIp, refusal } = refused;
+  const { cause } = refusal;
+  const { claims, knownKeyId = "" } = refusal.known;
+  const action = cause instanceof ReplayError ? "replay.refused" : "request.rejected";
+  const reason = enumName(ReasonSchema, publicFailureOf(cause).reason);
   const vaultId = claims?.vaultId ?? "";
   return {
     group: `${action} ${claims ? "principals" : "strangers"}`,
@@ -86,11 +85,12 @@ function refusalOf(refused: Refused): Refusal {
 type Fields = EventFields<"request.rejected" | "replay.refused">;
 
 function fieldsOf(
-  { sourceIp, client, path, error, progress }: Refused,
+  { sourceIp, client, path, refusal }: Refused,
   reason: string,
   count: number,
 ): Fields {
-  const { claims, claimedKeyId, digest } = progress;
+  const { cause, known } = refusal;
+  const { claims, claimedKeyId, digest } = known;
   return {
     reason,
     ...actorOf(claims && { id: claims.principalId, kind: claims.kind }),
@@ -102,7 +102,7 @@ function fieldsOf(
       count: String(count),
       path,
       ...(claimedKeyId === undefined ? {} : { key_id: claimedKeyId }),
-      ...(error instanceof EvidenceError ? { step: error.step } : {}),
+      ...(cause instanceof EvidenceError ? { step: cause.step } : {}),
     },
   };
 }

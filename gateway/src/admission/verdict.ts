@@ -1,10 +1,10 @@
 import { type ContextValues, createContextKey, createContextValues } from "@connectrpc/connect";
-import type { Place } from "../limits/concurrency-limiter.ts";
+import type { ConcurrencySlot } from "../limits/concurrency-limiter.ts";
 import type { VerifiedRequest } from "../verification/checklist.ts";
 
 /**
- * What is known of a call before anything is checked: its id, when it came (performance.now) and
- * its time, in ms.
+ * A call before anything is checked: its id, when it arrived (performance.now) and its time limit,
+ * in milliseconds.
  */
 export type Call = {
   readonly requestId: string;
@@ -13,15 +13,17 @@ export type Call = {
 };
 
 /**
- * What the front found: a verified request with its place, or the error for which the router must
- * refuse.
+ * The outcome of authentication: a verified request, or the error with which the router must
+ * refuse. A verified request runs in its concurrency slot; the owner of the verdict disposes of
+ * `held`, which gives back the slot and the memory of the content once that run is over.
  */
 export type Verdict = Call &
   (
     | {
         readonly kind: "verified";
         readonly request: VerifiedRequest;
-        readonly place: Pick<Place, "work">;
+        readonly slot: Pick<ConcurrencySlot, "run">;
+        readonly held: AsyncDisposable;
       }
     | {
         readonly kind: "refused";
@@ -39,7 +41,7 @@ const none: Verdict = {
   error: new Error("no verdict was given"),
   principalId: undefined,
 };
-const key = createContextKey<Verdict>(none, { description: "the verdict of the front" });
+const key = createContextKey<Verdict>(none, { description: "the verdict of authentication" });
 
 /** Context values that carry the verdict to the router. */
 export function verdictValues(verdict: Verdict): ContextValues {

@@ -284,7 +284,7 @@ describe("behind a load balancer", () => {
   });
 
   test("a header that does not come in time is not waited for", async () => {
-    await using gateway = await start({ proxies }, { patience: { proxyHeaderMs: 500 } });
+    await using gateway = await start({ proxies }, { timeouts: { proxyHeaderMs: 500 } });
     const slow = await open(gateway, balancerAddress);
     const header = writeProxyHeader("192.0.2.7");
     let sent = 0;

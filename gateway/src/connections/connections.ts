@@ -73,7 +73,7 @@ export function guardConnections(
     }
   }
   server.on("connection", (socket: Socket) => {
-    socket.on("error", () => undefined); // Who breaks off is no fault of ours.
+    socket.on("error", () => undefined); // A client that disconnects is no fault of ours.
     const peer = plainAddress(socket.remoteAddress ?? nowhere);
     if (isProxy(peer)) void takeProxied(socket, peer);
     else take(socket, peer);

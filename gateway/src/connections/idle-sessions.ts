@@ -3,15 +3,15 @@ import type { Http2SecureServer, ServerHttp2Session } from "node:http2";
 /**
  * How long a session may be without a request, in milliseconds: before its first, and between two.
  */
-export type SessionPatience = { readonly firstMs: number; readonly nextMs: number };
+export type SessionTimeouts = { readonly firstMs: number; readonly nextMs: number };
 
 /**
- * Ends HTTP/2 sessions that ask nothing. Security: a timeout of the socket counts bytes, and who
- * sends a PING or half of its headers now and then would be kept for ever.
+ * Ends HTTP/2 sessions without requests. Security: a timeout of the socket counts bytes, so a
+ * client that sends a PING or half of its headers now and then would be kept forever.
  */
 export function endIdleSessions(
   server: Http2SecureServer,
-  { firstMs, nextMs }: SessionPatience,
+  { firstMs, nextMs }: SessionTimeouts,
 ): void {
   server.on("session", (session) => follow(session, firstMs, nextMs));
 }

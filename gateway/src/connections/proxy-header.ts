@@ -1,6 +1,9 @@
 import { SocketAddress } from "node:net";
 
-/** What a PROXY header says: its length in bytes, and whose connection a load balancer hands on. */
+/**
+ * The content of a PROXY header: its length in bytes, and the client whose connection a load
+ * balancer passes on.
+ */
 export type ProxyHeader = {
   readonly length: number;
   /**

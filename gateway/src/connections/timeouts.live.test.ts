@@ -6,7 +6,7 @@ import { ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.t
 import { newId } from "@sallyport/proto/ids";
 import { type TestPki, createTestPki, testRedisUrl } from "@sallyport/test/infra";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import type { Patience } from "../listener/listener.ts";
+import type { Timeouts } from "../listener/listener.ts";
 import { signedRequest } from "../testing/calls.ts";
 import { type TestGateway, startTestGateway } from "../testing/gateway.ts";
 import { newMachine } from "../testing/keys.ts";
@@ -18,8 +18,8 @@ beforeAll(async () => {
 });
 afterAll(() => pki[Symbol.asyncDispose]());
 
-const start = (patience: Partial<Patience>) =>
-  startTestGateway({ certificates: pki, redisUrl: testRedisUrl(), overrides: { patience } });
+const start = (timeouts: Partial<Timeouts>) =>
+  startTestGateway({ certificates: pki, redisUrl: testRedisUrl(), overrides: { timeouts } });
 
 function open({ authority, ca }: TestGateway, initialWindowSize = 65_535): ClientHttp2Session {
   const session = connect(`https://${authority}`, { ca, settings: { initialWindowSize } });

@@ -4,11 +4,8 @@ import { Code } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { escapeGrpcMessage } from "./grpc-message.ts";
 
-/**
- * Why a request is answered without its head being judged: HTTP's status, the code of RPCs, a
- * sentence.
- */
-export type TurnedAway = {
+/** The refusal of a request without authentication: HTTP's status, the code of RPCs, a sentence. */
+export type HttpRefusal = {
   readonly status: 404 | 405 | 429 | 431 | 501 | 505;
   readonly code: Code;
   readonly sentence: string;
@@ -18,7 +15,7 @@ export type TurnedAway = {
  * An answer that has no message: its headers, and in protocols that have no status in them the
  * content.
  */
-export type EmptyAnswer = {
+export type HttpRefusalAnswer = {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly content: Uint8Array | undefined;
@@ -33,13 +30,15 @@ export const maxHeaderListBytes = 16 * 1024;
 const fieldOverheadBytes = 32;
 
 /**
- * Tells what is wrong with a request as HTTP, before anything in it is looked at; undefined when it
- * is in order. Security: Node takes a coding that it does not undo for content, and a version that
- * HTTP/1.1 is not for HTTP/1.1: who stands in front could cut the connection into other requests
- * than we do. Over HTTP/2 it keeps to the size of a header list only once the client has
- * acknowledged our settings, which is up to the client.
+ * Returns the fault of a request as HTTP, before its content is interpreted; undefined when there
+ * is none. Security: Node takes a coding that it does not undo for content, and some other versions
+ * for HTTP/1.1: a proxy in front could cut the connection into other requests than we do. Over
+ * HTTP/2 Node enforces the size of a header list only once the client has acknowledged our
+ * settings, which is up to the client.
  */
-export function faultOfHttp(request: IncomingMessage | Http2ServerRequest): TurnedAway | undefined {
+export function faultOfHttp(
+  request: IncomingMessage | Http2ServerRequest,
+): HttpRefusal | undefined {
   if ("stream" in request) return isTooLong(request.rawHeaders) ? tooLong : undefined;
   if (request.httpVersion !== "1.1") return otherVersion;
   const coding = request.headers["transfer-encoding"];
@@ -51,41 +50,41 @@ function isTooLong(rawHeaders: readonly string[]): boolean {
   return bytes + (rawHeaders.length / 2) * fieldOverheadBytes > maxHeaderListBytes;
 }
 
-const tooLong: TurnedAway = {
+const tooLong: HttpRefusal = {
   status: 431,
   code: Code.ResourceExhausted,
   sentence: `a request's headers may have ${maxHeaderListBytes} bytes`,
 };
-const otherVersion: TurnedAway = {
+const otherVersion: HttpRefusal = {
   status: 505,
   code: Code.Unimplemented,
   sentence: "HTTP/1.1 and HTTP/2 are spoken here: without TLS's ALPN a request line says HTTP/1.1",
 };
-const otherCoding: TurnedAway = {
+const otherCoding: HttpRefusal = {
   status: 501,
   code: Code.Unimplemented,
   sentence: "the only transfer coding is chunked: send content as it is",
 };
 
-/** The answer to everything but POST; a GET of a method is told so by its own checklist. */
-export const onlyPost: TurnedAway = {
+/** The answer to any method but POST; a GET of a method of ours is refused by the checklist. */
+export const onlyPost: HttpRefusal = {
   status: 405,
   code: Code.Unimplemented,
-  sentence: "every method is asked by POST",
+  sentence: "every method is called by POST",
 };
 
 /** The answer to an address that has sent too much. */
-export const tooMuch: TurnedAway = {
+export const tooMuch: HttpRefusal = {
   status: 429,
   code: Code.ResourceExhausted,
   sentence: "too many requests from this address: wait, and send fewer",
 };
 
 /**
- * The answer to a path that is none of a public method. What is served elsewhere is told as what is
- * nowhere, but for two services that tools ask every server for.
+ * The answer to a path of no public method. Methods that are served elsewhere get the same answer
+ * as those that do not exist, but for two services that tools ask every server for.
  */
-export function noSuchMethod(path: string): TurnedAway {
+export function noSuchMethod(path: string): HttpRefusal {
   return { status: 404, code: Code.Unimplemented, sentence: sentenceFor(path) };
 }
 
@@ -101,10 +100,10 @@ function sentenceFor(path: string): string {
  * Says it in the protocol that a content type names, as the caller's library reads it: gRPC and
  * gRPC-Web in headers alone, Connect's streams in their last frame, everything else as JSON.
  */
-export function answerTurnedAway(
+export function httpRefusalAnswer(
   contentType: string | undefined,
-  { status, code, sentence }: TurnedAway,
-): EmptyAnswer {
+  { status, code, sentence }: HttpRefusal,
+): HttpRefusalAnswer {
   const [type = ""] = (contentType ?? "").toLowerCase().split(";", 1);
   if (/^application\/grpc(-web(-text)?)?(\+[a-z]+)?$/.test(type)) {
     const headers = { "grpc-status": String(code), "grpc-message": escapeGrpcMessage(sentence) };

@@ -21,8 +21,8 @@ import { Failure, codeOf, fail, failureOf, fromRefusal } from "@sallyport/rpc";
 
 const retryAfterMs = 1000;
 
-// What a peer may throw instead of answering. Its other refusals are data in its replies; thrown,
-// they speak of what we sent it, and that is our own fault.
+// Reasons that a peer may throw instead of answering. Its other refusals are data in its replies;
+// thrown, they are about the call that we made, and that is our own fault.
 const thrownByPeers: readonly Reason[] = [Reason.DEPENDENCY_UNAVAILABLE, Reason.TOO_LARGE];
 
 /** An owner's refusal, with the owner's signature over it for the client. */
@@ -37,8 +37,8 @@ export class SignedRefusal extends Failure {
 }
 
 /**
- * Turns what a call to a peer threw into a Failure: unavailable and too large as they are, all else
- * INTERNAL.
+ * Turns an error of a call to a peer into a Failure: unavailable and too large as they are, any
+ * other INTERNAL.
  */
 export function peerFailure(error: unknown): Failure {
   const failure = failureOf(error);
@@ -46,10 +46,10 @@ export function peerFailure(error: unknown): Failure {
 }
 
 /**
- * Turns whatever went wrong into a Failure with a reason that the public may know. Evidence that
- * does not hold is one reason for strangers, and so is a read that was already recorded; a
- * malformed body is the signer's own mistake, and the signer is told. What is not public becomes
- * INTERNAL with the error as its cause.
+ * Turns any error into a Failure with a reason that the public may know. Evidence that does not
+ * hold is one reason for strangers, and so is a read that was already recorded; a malformed body is
+ * the signer's own mistake, and the refusal says so. Any other error becomes INTERNAL with the
+ * error as its cause.
  */
 export function publicFailureOf(error: unknown): Failure {
   if (error instanceof EvidenceError)
@@ -65,7 +65,7 @@ function malformedBody(cause: EvidenceError): Failure {
 }
 
 /**
- * Writes a public failure for the wire, the only place where that happens: our sentence, the
+ * Writes a public failure for the wire, and is the only function that does: our sentence, the
  * metadata that the reason allows, a retry delay where waiting helps, the owner's signature where
  * an owner refused. Upstream codes, texts and headers never pass; INTERNAL has the request id.
  */

@@ -8,13 +8,13 @@ import { FetchService } from "@sallyport/proto/gen/sallyport/secrets/internal/v1
 import type { Owner } from "./routes.ts";
 
 /**
- * A way to each process that the gateway may call, and one of its own to identity's keys: a
- * look-up, for which everybody waits, does not stand in line behind what strangers have forwarded
+ * A transport to each process that the gateway may call, and a second one to identity for its keys:
+ * a look-up, for which requests wait, must not queue behind requests that strangers have forwarded
  * to identity.
  */
 export type PeerTransports = { readonly [P in Owner | "crypto" | "keys"]: Transport };
 
-/** The gateway's whole view of the other processes: what it may call, and nothing else. */
+/** The only calls that the gateway can make to other processes. */
 export type Peers = {
   readonly keys: Client<typeof KeyService>;
   readonly authorization: Client<typeof AuthorizationService>;

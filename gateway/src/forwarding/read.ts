@@ -46,7 +46,7 @@ export async function readSecrets(
   if (!permit) throw broken("policy", "gave no permit");
   const allowed = decision.secrets.filter((secret) => secret.refusal === undefined);
   const allowedIds = allowed.map((secret) => secret.secretId);
-  // Security: even a failure of the early fetch tells of every secret named, so a refused one must
+  // Security: even a failure of the early fetch is about every secret named, so a refused one must
   // not take part.
   const whole = allowedIds.length === wanted.secretIds.length ? early : undefined;
   const fetched = await (whole ?? fetch(allowedIds));

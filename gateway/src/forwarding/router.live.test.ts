@@ -69,7 +69,7 @@ describe("every public method", () => {
   const methods = publicServices.flatMap((service) => service.methods).filter(isUnary);
 
   test("of every contract is routed, and its owner is the boundary in its name", () => {
-    const contracts = new URL("../../../proto/sallyport", import.meta.url);
+    const contracts = new URL("../../../proto/sallyport/", import.meta.url);
     const declared = globSync("*/v1/*.proto", { cwd: contracts }).flatMap((name) => {
       const text = readFileSync(new URL(name, contracts), "utf8");
       const boundary = /^package (.+);$/m.exec(text)?.[1] ?? "";

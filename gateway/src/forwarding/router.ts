@@ -22,7 +22,7 @@ import { fail, inCall } from "@sallyport/rpc";
 import { withinClientsTime } from "../listener/client-deadline.ts";
 import { publicFailureOf, toPublicError } from "../errors/public-errors.ts";
 import { forward } from "./forward.ts";
-import type { OutcomeListener } from "../observability/access-log.ts";
+import type { AccessLog } from "../observability/access-log.ts";
 import type { Peers } from "./peers.ts";
 import { type MachineRequest, readSecrets } from "./read.ts";
 import { type Owner, forwarded, forwardedRead, pathOf } from "./routes.ts";
@@ -30,7 +30,9 @@ import { keepAnswer, verbatim } from "./verbatim.ts";
 import { verdictOf } from "../admission/verdict.ts";
 import type { VerifiedRequest } from "../verification/checklist.ts";
 
-/** What answers: the peers, the keyset to hand out, and the clock in milliseconds. */
+/**
+ * The dependencies of the router: the peers, the keyset to hand out, and the clock in milliseconds.
+ */
 export type RouterParts = {
   readonly peers: Peers;
   readonly trust: { readonly keyset: Keyset };
@@ -38,24 +40,24 @@ export type RouterParts = {
 };
 
 /**
- * The public services as handlers by path. The only interceptor throws the front's refusal, so that
- * it speaks the client's protocol and no handler runs on a refused request; it translates every
- * error, and runs handlers as part of the call, so that what they ask of peers carries its id and
- * ends within 5 seconds. A client with less time is answered sooner, and its work goes on in its
- * place. Handlers take the verified request from the verdict and never look at the message that the
- * router decoded.
+ * Returns the public services as handlers by path. The only interceptor throws the refusal of the
+ * authentication, so that it is answered in the client's protocol and no handler runs on a refused
+ * request; it translates every error, and runs handlers as part of the call, so that their calls to
+ * peers carry its id and end within 5 seconds. A client with less time is answered sooner, and its
+ * work goes on in its slot. Handlers take the verified request from the verdict and ignore the
+ * message that the router decoded, which is empty: see `toUniversal` in request-handler.ts.
  */
 export function createPublicHandlers(
   parts: RouterParts,
-  onOutcome: OutcomeListener,
+  onOutcome: AccessLog,
 ): ReadonlyMap<string, UniversalHandler> {
   const refuseOrRun: Interceptor = (next) => async (request) => {
     const verdict = verdictOf(request.contextValues);
     const rpc = pathOf(request.method);
     try {
       if (verdict.kind === "refused") throw verdict.error;
-      const { requestId, timeoutMs, place } = verdict;
-      const work = place.work(() => inCall({ requestId }, () => next(request)));
+      const { requestId, timeoutMs, slot } = verdict;
+      const work = slot.run(() => inCall({ requestId }, () => next(request)));
       const response = await withinClientsTime(work, timeoutMs);
       onOutcome(rpc, verdict);
       return response;
@@ -120,8 +122,7 @@ function addForwarded(router: ConnectRouter, peers: Peers): void {
   }
 }
 
-// What the router encodes of these methods is an empty message, in whose place the owner's own
-// bytes go.
+// The router encodes an empty message for these methods; the owner's own bytes replace it.
 async function forwardAsSigned(owner: Owner, context: HandlerContext, peers: Peers): Promise<void> {
   const { request, requestId } = verifiedOf(context);
   keepAnswer(context.values, await forward(owner, request, requestId, peers));

@@ -14,7 +14,7 @@ const key = createContextKey<OwnersAnswer | undefined>(undefined, {
 });
 
 /**
- * Notes what the owner answered, for `verbatim` to send in the place of what the router would
+ * Notes the owner's answer, which `verbatim` sends instead of the message that the router would
  * encode.
  */
 export function keepAnswer(values: ContextValues, answer: OwnersAnswer): void {
@@ -47,7 +47,7 @@ function replaced(
   return { ...response, header, body: insteadOf(response.body, content) };
 }
 
-// What the router wrote is read to its end all the same: only then are its trailers whole.
+// The router's own body is read to its end all the same: only then are its trailers complete.
 async function* insteadOf(
   written: UniversalServerResponse["body"],
   content: Uint8Array,

@@ -3,7 +3,10 @@ import { createCounts } from "./counts.ts";
 
 /** Something that addresses hold, each up to its share. */
 export type Shares = {
-  /** Takes one for an address, and returns what gives it back; undefined where there is none. */
+  /**
+   * Takes one for an address and returns a function that gives it back; undefined where none is
+   * left.
+   */
   take(source: string): (() => void) | undefined;
   /** How many are taken. */
   taken(): number;

@@ -16,7 +16,6 @@ import {
   testRedisUrl,
 } from "@sallyport/test/infra";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Bounds } from "./adaptive-limit.ts";
 import { call, signedRequest } from "../testing/calls.ts";
 import { type TestGateway, startTestGateway } from "../testing/gateway.ts";
 import { type TestKey, newMachine, newUser } from "../testing/keys.ts";
@@ -38,11 +37,11 @@ afterAll(() => pki[Symbol.asyncDispose]());
 
 const patience = { timeout: 8_000 };
 const { readSecrets } = ReadService.method;
-const start = (places?: Bounds) =>
+const start = (concurrencyLimit = 128) =>
   startTestGateway({
     certificates: pki,
     redisUrl: testRedisUrl(),
-    overrides: places ? { places } : {},
+    config: { concurrencyLimit },
   });
 const read = (gateway: TestGateway, key: TestKey, wire = connectJson) =>
   call(wire, gateway, key, readSecrets, { secretIds: [newId("sec")] });
@@ -117,7 +116,7 @@ const machines = (gateway: TestGateway, count: number) =>
   Array.from({ length: count }, () => gateway.peers.enroll(newMachine()));
 
 describe("with every place taken", () => {
-  const few = { most: 8, fewest: 8 };
+  const few = 8;
   const forReads = 6; // Three quarters.
 
   test("it says so at once, in every protocol, spends nothing, and tells the operator once", async () => {
@@ -179,7 +178,7 @@ describe("with every place taken", () => {
   });
 
   test.runIf(process.platform === "linux")("by one address, another has places", async () => {
-    await using gateway = await start({ most: 16, fewest: 16 });
+    await using gateway = await start(16);
     const keys = machines(gateway, 9);
     const { go } = holdReads(gateway);
     const reads = await occupy(gateway, keys, 8);
@@ -203,10 +202,10 @@ describe("with every place taken", () => {
 });
 
 describe("a principal with its share", () => {
-  const places = { most: 32, fewest: 32 };
+  const limit = 32;
 
   test("is refused, by name, and others are not", async () => {
-    await using gateway = await start(places);
+    await using gateway = await start(limit);
     const [noisy = newMachine(), other = newMachine()] = machines(gateway, 2);
     const { go } = holdReads(gateway);
     const reads = await occupy(gateway, [noisy], 8);
@@ -223,7 +222,7 @@ describe("a principal with its share", () => {
   });
 
   test("has it for answers that it does not read, too: they are held in memory meanwhile", async () => {
-    await using gateway = await start(places);
+    await using gateway = await start(limit);
     const [noisy = newMachine(), other = newMachine()] = machines(gateway, 2);
     const unread = Array.from({ length: 8 }, () => begin(gateway, noisy, connectJson, 0));
     for (const { stream, body } of unread) {
@@ -238,7 +237,7 @@ describe("a principal with its share", () => {
   });
 
   test("has it by its proven name: who only claims it takes none of it", async () => {
-    await using gateway = await start(places);
+    await using gateway = await start(limit);
     const [victim = newMachine()] = machines(gateway, 1);
     const { go } = holdKeys(gateway);
     const impostor = { ...newMachine(), keyId: victim.keyId };

@@ -1,24 +1,36 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { RateClass } from "./rates.ts";
-import { NoPlaceError, type Place, type Places, createPlaces } from "./concurrency-limiter.ts";
+import { defaultLimits } from "./settings.ts";
+import {
+  type ConcurrencyLimiter,
+  ConcurrencyLimitError,
+  type ConcurrencySlot,
+  createConcurrencyLimiter,
+} from "./concurrency-limiter.ts";
 
 let nowMs: number;
 let told: object[];
-let places: Places;
+let limiter: ConcurrencyLimiter;
 beforeEach(() => {
   nowMs = 0;
   told = [];
   const logger = { warn: (fields: object) => void told.push(fields) };
-  places = createPlaces({ most: 32, fewest: 16 }, () => nowMs, logger);
+  limiter = createConcurrencyLimiter(
+    { ...defaultLimits, concurrencyLimit: 32 },
+    () => nowMs,
+    logger,
+  );
 });
 
-function take(address = "a", rateClass: RateClass = "read", principal?: string): Place {
-  const place = places.open(rateClass, address);
-  place.take();
-  if (principal !== undefined) place.countFor(principal);
-  return place;
+function take(address = "a", rateClass: RateClass = "read", principal?: string): ConcurrencySlot {
+  const slot = limiter.acquire(rateClass, address);
+  if (principal !== undefined) slot.countFor(principal);
+  return slot;
 }
+
+const dispose = (slot: ConcurrencySlot): Promise<void> =>
+  Promise.resolve(slot[Symbol.asyncDispose]());
 
 /** Why it is refused; undefined where it is not. */
 function reasonOf(run: () => unknown): Reason | undefined {
@@ -26,19 +38,10 @@ function reasonOf(run: () => unknown): Reason | undefined {
     run();
     return undefined;
   } catch (error) {
-    if (!(error instanceof NoPlaceError)) throw error;
+    if (!(error instanceof ConcurrencyLimitError)) throw error;
     expect(error.retryAfterMs).toBeGreaterThanOrEqual(500);
     expect(error.retryAfterMs).toBeLessThanOrEqual(1500);
     return error.reason;
-  }
-}
-
-/** Works slowly until there are the fewest places. */
-async function slowly(): Promise<void> {
-  for (let n = 0; n < 10; n += 1) {
-    const place = take();
-    nowMs += 300;
-    await place.work(async () => undefined);
   }
 }
 
@@ -47,7 +50,7 @@ const many = <T>(count: number, run: (index: number) => T): T[] =>
   Array.from({ length: count }, (_, index) => run(index));
 
 describe("shares", () => {
-  test("an address has half of the places, and others the rest", () => {
+  test("an address has half of the slots, and others the rest", () => {
     many(16, () => take("noisy"));
     expect(reasonOf(() => take("noisy"))).toBe(RATE_LIMITED);
     many(8, () => take("other"));
@@ -72,94 +75,107 @@ describe("shares", () => {
     expect(reasonOf(() => take("another", "read"))).toBe(DEPENDENCY_UNAVAILABLE);
     many(8, (index) => take(`address ${index}`, "manage"));
     expect(reasonOf(() => take("another", "manage"))).toBe(DEPENDENCY_UNAVAILABLE);
-    expect(places.taken()).toBe(32);
+    expect(limiter.taken()).toBe(32);
   });
 
-  test("shrink with the places", async () => {
-    await slowly();
-    expect(places.bound()).toBe(16);
-    many(8, () => take("noisy"));
-    expect(reasonOf(() => take("noisy"))).toBe(RATE_LIMITED);
-    many(4, (index) => take(`address ${index}`));
-    expect(reasonOf(() => take("another"))).toBe(DEPENDENCY_UNAVAILABLE);
-  });
-
-  test("are eight at least", async () => {
-    await slowly();
-    many(8, (index) => take(`address ${index}`, "read", "noisy"));
+  test("are eight at least", () => {
+    limiter = createConcurrencyLimiter(
+      { ...defaultLimits, concurrencyLimit: 16, addressPercent: 100 },
+      () => nowMs,
+      { warn: () => undefined },
+    );
+    many(8, () => take("a", "read", "noisy"));
     expect(reasonOf(() => take("another", "read", "noisy"))).toBe(RATE_LIMITED);
+    expect(reasonOf(() => take("another", "read", "other"))).toBe(undefined);
+  });
+
+  test("are what the settings say", () => {
+    limiter = createConcurrencyLimiter(
+      {
+        concurrencyLimit: 40,
+        addressPercent: 25,
+        principalPercent: 50,
+        classPercent: 100,
+      },
+      () => nowMs,
+      { warn: () => undefined },
+    );
+    many(10, () => take("noisy"));
+    expect(reasonOf(() => take("noisy"))).toBe(RATE_LIMITED);
+    many(20, (index) => take(`address ${index}`, "read", "busy"));
+    expect(reasonOf(() => take("elsewhere", "read", "busy"))).toBe(RATE_LIMITED);
+    many(9, (index) => take(`address ${index}`));
+    expect(reasonOf(() => take("another"))).toBe(DEPENDENCY_UNAVAILABLE);
+    expect(limiter.taken()).toBe(40);
   });
 });
 
-describe("a place", () => {
-  test("is given back by whoever leaves, once", () => {
-    const place = take("a", "read", "p");
-    expect(places.taken()).toBe(1);
-    void place.leave();
-    void place.leave();
-    expect(places.taken()).toBe(0);
+describe("a slot", () => {
+  test("is given back when it is disposed of, once", () => {
+    const slot = take("a", "read", "p");
+    expect(limiter.taken()).toBe(1);
+    void dispose(slot);
+    void dispose(slot);
+    expect(limiter.taken()).toBe(0);
     many(8, () => take("a", "read", "p"));
     expect(reasonOf(() => take("a", "read", "p"))).toBe(RATE_LIMITED);
   });
 
-  test("that was refused is none", () => {
+  test("that was refused takes none", () => {
     many(16, () => take("noisy"));
-    const refused = places.open("read", "noisy");
-    expect(reasonOf(() => refused.take())).toBe(RATE_LIMITED);
-    void refused.leave();
-    expect(places.taken()).toBe(16);
+    expect(reasonOf(() => take("noisy"))).toBe(RATE_LIMITED);
+    expect(limiter.taken()).toBe(16);
     expect(reasonOf(() => take("noisy"))).toBe(RATE_LIMITED);
   });
 
-  test("of a principal that has its share stays taken until it is left", () => {
+  test("of a principal that has its share stays taken until it is disposed of", () => {
     many(8, () => take("a", "read", "p"));
-    const refused = places.open("read", "a");
-    refused.take();
+    const refused = take("a");
     expect(reasonOf(() => refused.countFor("p"))).toBe(RATE_LIMITED);
-    expect(places.taken()).toBe(9);
-    void refused.leave();
-    expect(places.taken()).toBe(8);
+    expect(limiter.taken()).toBe(9);
+    void dispose(refused);
+    expect(limiter.taken()).toBe(8);
   });
 
-  test("is kept while work is done in it, whoever leaves", async () => {
-    const place = take();
+  test("is kept while work runs in it, also when it is disposed of", async () => {
+    const slot = take();
     const { promise, resolve } = Promise.withResolvers<string>();
-    const done = place.work(() => promise);
-    void place.leave();
-    expect(places.taken()).toBe(1);
+    const done = slot.run(() => promise);
+    void dispose(slot);
+    expect(limiter.taken()).toBe(1);
     resolve("done");
     expect(await done).toBe("done");
-    expect(places.taken()).toBe(0);
+    expect(limiter.taken()).toBe(0);
   });
 
-  test("is given back by its work, but the principal's share only by whoever leaves", async () => {
+  test("is freed by its work, but the principal's share only when it is disposed of", async () => {
     const held = many(8, () => take("a", "read", "p"));
-    await Promise.all(held.map((place) => place.work(async () => undefined)));
-    expect(places.taken()).toBe(0);
+    await Promise.all(held.map((slot) => slot.run(async () => undefined)));
+    expect(limiter.taken()).toBe(0);
     expect(reasonOf(() => take("a", "read", "p"))).toBe(RATE_LIMITED);
-    await Promise.all(held.map((place) => place.leave()));
+    await Promise.all(held.map(dispose));
     expect(reasonOf(() => take("a", "read", "p"))).toBe(undefined);
   });
 
-  test("is given back by work that fails", async () => {
-    const place = take();
-    await expect(place.work(() => Promise.reject(new Error("broken")))).rejects.toThrow("broken");
-    expect(places.taken()).toBe(0);
+  test("is freed by work that fails", async () => {
+    const slot = take();
+    await expect(slot.run(() => Promise.reject(new Error("broken")))).rejects.toThrow("broken");
+    expect(limiter.taken()).toBe(0);
   });
 
-  test("is taken again by work that begins after it was left", async () => {
-    const place = take();
-    void place.leave();
+  test("is taken again by work that begins after it was disposed of", async () => {
+    const slot = take();
+    void dispose(slot);
     const { promise, resolve } = Promise.withResolvers<void>();
-    const done = place.work(() => promise);
-    expect(places.taken()).toBe(1);
+    const done = slot.run(() => promise);
+    expect(limiter.taken()).toBe(1);
     resolve();
     await done;
-    expect(places.taken()).toBe(0);
+    expect(limiter.taken()).toBe(0);
   });
 });
 
-test("the operator is told of a crowd once in 10 seconds, with how many were refused", () => {
+test("one warning per 10 seconds says how many requests were refused", () => {
   const crowd = () => many(24, (index) => take(`address ${index}`));
   const held = crowd();
   many(5, () => reasonOf(() => take("another")));
@@ -167,5 +183,5 @@ test("the operator is told of a crowd once in 10 seconds, with how many were ref
   nowMs += 10_000;
   many(2, () => reasonOf(() => take("another")));
   expect(told).toEqual([{ refused: 1 }, { refused: 5 }]);
-  for (const place of held) void place.leave();
+  for (const slot of held) void dispose(slot);
 });

@@ -24,7 +24,6 @@ export type ContentMemory = {
 
 type MemoryLimit = "content_memory" | "content_memory_address" | "content_memory_network";
 
-const defaultBytes = 256 * 1024 * 1024;
 const addressShare = 1 / 16;
 const networkShare = 1 / 4;
 const retryAfterMs = 1000;
@@ -34,7 +33,7 @@ const retryAfterMs = 1000;
  * shut out the others, and an IPv6 /48, which anybody can rent and which has 65,536 of them, a
  * quarter.
  */
-export function createContentMemory(bytes = defaultBytes): ContentMemory {
+export function createContentMemory(bytes: number): ContentMemory {
   const held = createCounts();
   let used = 0;
   function limitOf(address: string, network: string, wanted: number): MemoryLimit | undefined {

@@ -15,13 +15,12 @@ import { maxContentBytes } from "@sallyport/proto/signing";
 import type { RateClass } from "./rates.ts";
 import { pathOf } from "../forwarding/routes.ts";
 
-/** What one request of a method may cost. */
+/** The cost that one request of a method may have. */
 export type MethodLimits = {
   /** The bucket of its principal that pays; "none" where there is no principal yet. */
   readonly rate: RateClass;
   /**
-   * The most bytes of content: what the largest valid request takes in JSON, with every text
-   * escaped.
+   * The most bytes of content: those of the largest valid request in JSON, with every text escaped.
    */
   readonly contentBytes: number;
 };
@@ -139,7 +138,7 @@ const limitsByPath: ReadonlyMap<string, MethodLimits> = new Map([
   ...grouped(AuditService, { manage: ["listRecords", "getRecord"] }),
 ]);
 
-/** What a request of a public method may cost; a path without an entry is a bug and throws. */
+/** Returns the limits of a public method; a path without an entry is a bug and throws. */
 export function limitsOf(path: string): MethodLimits {
   const limits = limitsByPath.get(path);
   if (limits === undefined) throw new Error(`no limit is set for ${path}`);

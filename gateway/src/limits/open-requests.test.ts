@@ -10,9 +10,8 @@ import { fail } from "@sallyport/rpc";
 import { createLogger, exposeMetrics } from "@sallyport/telemetry";
 import { type TestPki, createTestPki, seriesOf } from "@sallyport/test/infra";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Patience, openEdge } from "../listener/listener.ts";
-import type { Judge } from "../admission/authenticate.ts";
-import { createPlaces, defaultPlaces } from "./concurrency-limiter.ts";
+import { type Timeouts, openListener } from "../listener/listener.ts";
+import type { Authenticate } from "../admission/authenticate.ts";
 import { pathOf } from "../forwarding/routes.ts";
 
 let pki: TestPki;
@@ -26,7 +25,7 @@ const { NGHTTP2_REFUSED_STREAM, NGHTTP2_CANCEL } = constants;
 const steady = () => performance.now();
 const logger = createLogger({ service: "gateway", level: "silent" });
 const plenty = () => createBuckets({ perSecond: 10_000, burst: 10_000 }, steady);
-const refuseAll: Judge = (_request, _path, call) =>
+const refuseAll: Authenticate = (_request, _path, call) =>
   Promise.resolve({
     ...call,
     kind: "refused",
@@ -39,19 +38,19 @@ type Edge = { readonly port: number; readonly ca: string };
 /** Opens an edge that refuses every request. */
 async function start(
   perAddress: number,
-  patience: Partial<Patience> = {},
+  timeouts: Partial<Timeouts> = {},
 ): Promise<Edge & AsyncDisposable> {
   const { handlers } = createConnectRouter({ grpcWeb: false }).service(ReadService, {});
-  const edge = await openEdge({
+  const edge = await openListener({
     listen: { host: "127.0.0.1", port: 0 },
     certificate: pki.edge,
     connections: { perAddress, opened: plenty(), proxies: [] },
     handlers: new Map(handlers.map((handler) => [handler.requestPath, handler])),
-    judge: refuseAll,
-    places: createPlaces(defaultPlaces, steady, logger),
+    authenticate: refuseAll,
     addresses: plenty(),
     logger,
-    patience,
+    timeouts,
+    openRequestsPerAddress: perAddress,
   });
   const ca = readFileSync(pki.edge.caFile, "utf8");
   return { port: edge.port, ca, [Symbol.asyncDispose]: () => edge[Symbol.asyncDispose]() };

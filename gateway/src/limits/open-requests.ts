@@ -23,10 +23,9 @@ export type OpenRequests = {
  * Counts requests in shares, so many of one address. Each has `lifeMs` milliseconds for everything,
  * its content and the reading of its answer included.
  *
- * Security: a request costs about 20 KB while it is open, and whoever reads no answer keeps it open
- * for as long as that may take. A connection has 100 of them over HTTP/2 and any number over
- * HTTP/1.1, where they may be sent one behind the other, so a bound on connections is none on
- * memory.
+ * Security: a request costs about 20 KB while it is open, and a client that reads no answer keeps
+ * it open for as long as that may take. A connection has 100 of them over HTTP/2 and any number
+ * over HTTP/1.1, where they may be pipelined, so a bound on connections is none on memory.
  */
 export function createOpenRequests(perAddress: number, lifeMs: number): OpenRequests {
   const shares = createShares(perAddress);
@@ -48,11 +47,10 @@ export function createOpenRequests(perAddress: number, lifeMs: number): OpenRequ
   };
 }
 
-// What to do at the end of a connection of HTTP/1.1, for each of its requests that is open.
+// Callbacks for the end of a connection of HTTP/1.1, one for each of its open requests.
 const waiting = new WeakMap<Socket, Set<() => void>>();
 
-// Over HTTP/1.1 a response that waits behind another one hears nothing of the end of its
-// connection.
+// Over HTTP/1.1 a response that waits behind another one gets no event when its connection ends.
 function whenOver(request: Request, response: Response, run: () => void): void {
   if ("stream" in response) return void response.once("close", run);
   const over = waitingOn(request.socket);
@@ -74,7 +72,7 @@ function waitingOn(socket: Socket): Set<() => void> {
   return over;
 }
 
-// REFUSED_STREAM tells a client that nothing was done (RFC 9113 §8.7). HTTP/1.1 cannot say so.
+// REFUSED_STREAM means that nothing was done (RFC 9113 §8.7). HTTP/1.1 cannot express that.
 function end(request: Request, response: Response, code: number): void {
   request.on("error", () => undefined);
   if ("stream" in response) response.stream.close(code);

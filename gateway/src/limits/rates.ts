@@ -1,27 +1,40 @@
 import type { Rate } from "@sallyport/rate-limit";
+import { type Limits, defaultLimits } from "./settings.ts";
 
-/** A principal's buckets, by the class of the method (`methods.ts`); "none" pays from no bucket. */
+/** A principal's token bucket, by the class of the method (`method-limits.ts`); "none" has none. */
 export type RateClass = "read" | "manage" | "none";
 
-/** Every limit of the gateway. */
+/** The rate limits of a gateway: token buckets, per second and burst. */
 export type Rates = {
-  /** What one source address may send, whoever signs. */
+  /** Requests of one source address, whoever signs. */
   readonly address: Rate;
   /**
-   * What one source address may send with keys that are not enrolled; each costs its owner a
+   * Requests of one source address under keys that are not enrolled; each costs its owner a
    * look-up.
    */
   readonly newKey: Rate;
-  /** How many keyids that identity does not know one source address may have looked up. */
+  /** Look-ups of keyids that identity does not know, for one source address. */
   readonly lookUp: Rate;
-  /** What one principal may do, by the class of the method. */
+  /** Requests of one principal, by the class of the method. */
   readonly principal: Readonly<Record<Exclude<RateClass, "none">, Rate>>;
 };
 
-/** The limits unless a test sets others. */
-export const defaultRates: Rates = {
-  address: { perSecond: 2000, burst: 4000 },
-  newKey: { perSecond: 30, burst: 300 },
-  lookUp: { perSecond: 30, burst: 300 },
-  principal: { read: { perSecond: 500, burst: 1000 }, manage: { perSecond: 100, burst: 200 } },
-};
+// A burst is so many seconds' worth of the rate. Keys come in crowds: a fleet that starts enrolls
+// at once.
+const [burstSeconds, keyBurstSeconds] = [2, 10];
+
+/** The rate limits that the settings ask for. */
+export function ratesOf(limits: Limits): Rates {
+  const rate = (perSecond: number, seconds = burstSeconds): Rate => {
+    return { perSecond, burst: perSecond * seconds };
+  };
+  return {
+    address: rate(limits.requestsPerAddress),
+    newKey: rate(limits.newKeysPerAddress, keyBurstSeconds),
+    lookUp: rate(limits.keyLookupsPerAddress, keyBurstSeconds),
+    principal: { read: rate(limits.readsPerPrincipal), manage: rate(limits.managesPerPrincipal) },
+  };
+}
+
+/** The rate limits of a gateway whose operator sets none. */
+export const defaultRates: Rates = ratesOf(defaultLimits);

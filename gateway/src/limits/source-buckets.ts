@@ -4,13 +4,13 @@ import { type Buckets, type Rate, createBuckets } from "@sallyport/rate-limit";
 /** Token buckets of source addresses, which are named as `sourceUnitOf` gives them. */
 export type SourceBuckets = Pick<Buckets, "take" | "giveBack" | "size" | "capacity">;
 
-// As with what is held (shares.ts): a fleet may have one /48 for itself.
+// As in address-shares.ts: a fleet may have one /48 for itself.
 const networkShare = 8;
 
 /**
- * Makes buckets of source addresses: the rate for each IPv4 address and IPv6 /64, and eight times
- * the rate for an IPv6 /48, which anybody can rent and which has 65,536 of them. `clock` gives
- * milliseconds and runs evenly.
+ * Creates token buckets of source addresses: the rate for each IPv4 address and IPv6 /64, and eight
+ * times the rate for an IPv6 /48, which anyone can rent and which has 65,536 of them. `clock` gives
+ * milliseconds and is monotonic.
  */
 export function createSourceBuckets(rate: Rate, clock: () => number): SourceBuckets {
   const units = createBuckets(rate, clock);
@@ -22,7 +22,7 @@ export function createSourceBuckets(rate: Rate, clock: () => number): SourceBuck
   return {
     take(unit, count = 1) {
       const network = sourceNetworkOf(unit);
-      // All of both or none: what is refused by one costs nothing of the other.
+      // Both buckets or none: a request that one refuses costs nothing of the other.
       const waitMs = Math.max(units.waitMs(unit, count), networks.waitMs(network, count));
       if (waitMs > 0) return waitMs;
       units.charge(unit, count);

@@ -15,12 +15,13 @@ const shortestMs = 1_000;
 type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /**
- * The milliseconds after which a client is answered: what it allows by `connect-timeout-ms` or
- * `grpc-timeout`, 1 second at least and 5 at most. What is not a timeout is not heeded.
+ * Returns the milliseconds after which a client is answered: its own limit from
+ * `connect-timeout-ms` or `grpc-timeout`, 1 second at least and 5 at most. A malformed timeout is
+ * ignored.
  *
- * Security: these headers are not signed, and anyone sends them. They end nothing but the wait:
- * what a request set going goes on by our own time (`withinClientsTime`), and a client cannot have
- * work begun and dropped thousands of times a second.
+ * Security: these headers are not signed, and anyone can send them. They end the wait only: the
+ * work goes on within our own time (`withinClientsTime`), or a client could have work begun and
+ * dropped thousands of times per second.
  */
 export function timeoutOf(headers: Headers): number {
   const connect = /^(\d{1,10})$/.exec(String(headers["connect-timeout-ms"]))?.[1];

@@ -7,33 +7,32 @@ import {
   watchCertificate,
 } from "./certificate.ts";
 import { type ConnectionOptions, guardConnections } from "../connections/connections.ts";
-import { createContentMemory } from "../limits/content-memory.ts";
-import { type ExchangeParts, answer } from "./request-handler.ts";
-import { type SessionPatience, endIdleSessions } from "../connections/idle-sessions.ts";
-import { observeEdge } from "../observability/metrics.ts";
+import { type RequestHandlerParts, handleRequest } from "./request-handler.ts";
+import { type SessionTimeouts, endIdleSessions } from "../connections/idle-sessions.ts";
+import { observeConnections } from "../observability/metrics.ts";
 import { createOpenRequests } from "../limits/open-requests.ts";
 import { followSockets } from "../connections/sockets.ts";
 import { maxHeaderListBytes } from "../errors/http-refusals.ts";
 
-/**
- * What the edge needs: where to listen, its certificate, the front's verdict, places and the
- * handlers behind it.
- */
-export type EdgeOptions = Pick<ExchangeParts, "handlers" | "judge" | "places" | "addresses"> & {
+/** The options of the public listener. */
+export type ListenerOptions = Pick<
+  RequestHandlerParts,
+  "handlers" | "authenticate" | "addresses"
+> & {
   readonly listen: { readonly host: string; readonly port: number };
   readonly certificate: CertificateFiles;
   readonly connections: Pick<ConnectionOptions, "perAddress" | "opened" | "proxies">;
   readonly logger: Logger;
   /** How often to look for a changed certificate, in milliseconds. */
   readonly certificatePollMs?: number | undefined;
-  /** How long a client may take; a test has less time. */
-  readonly patience?: Partial<Patience> | undefined;
-  /** Memory for the contents of all open requests; a test has less. */
-  readonly contentBytes?: number | undefined;
+  /** Time limits of clients where they differ from the defaults, as in tests. */
+  readonly timeouts?: Partial<Timeouts> | undefined;
+  /** How many requests one address may have open. */
+  readonly openRequestsPerAddress: number;
 };
 
-/** How long a client may take, in milliseconds. */
-export type Patience = SessionPatience & {
+/** Time limits of clients, in milliseconds. */
+export type Timeouts = SessionTimeouts & {
   /** For the headers of an HTTP/1.1 request. */
   readonly headersMs: number;
   /** For the PROXY header of a load balancer. */
@@ -46,7 +45,7 @@ export type Patience = SessionPatience & {
 
 const defaultPollMs = 5_000;
 // No client of ours waits for its answer for longer than 10 seconds.
-const defaultPatience: Patience = {
+const defaultTimeouts: Timeouts = {
   firstMs: 10_000,
   nextMs: 120_000,
   headersMs: 10_000,
@@ -60,40 +59,38 @@ const drainMs = 6_000; // Longer than a request may take.
 
 /**
  * Opens the public HTTPS listener, HTTP/2 and HTTP/1.1. A changed certificate is taken up for new
- * connections while it runs. Disposing takes no new requests, answers the open ones, and cuts what
- * is left after 6 seconds.
+ * connections while it runs. Disposing shuts it down gracefully: it takes no new requests, answers
+ * the open ones, and cuts the rest after 6 seconds.
  */
-export async function openEdge(options: EdgeOptions): Promise<{ port: number } & AsyncDisposable> {
+export async function openListener(
+  options: ListenerOptions,
+): Promise<{ port: number } & AsyncDisposable> {
   const { logger, certificate: files, certificatePollMs = defaultPollMs } = options;
   const certificate = readCertificate(files);
-  const patience = { ...defaultPatience, ...options.patience };
-  const server = createServer(certificate, patience);
-  endIdleSessions(server, patience);
+  const timeouts = { ...defaultTimeouts, ...options.timeouts };
+  const server = createServer(certificate, timeouts);
+  endIdleSessions(server, timeouts);
   const connections = guardConnections(server, {
     ...options.connections,
-    headerMs: patience.proxyHeaderMs,
+    headerMs: timeouts.proxyHeaderMs,
     logger,
   });
   const sockets = followSockets(server);
   const draining = new AbortController();
-  const memory = createContentMemory(options.contentBytes);
-  // As many requests as connections: who has a fleet behind one address raises both.
-  const requests = createOpenRequests(options.connections.perAddress, patience.requestMs);
-  const observed = observeEdge(memory, connections);
-  const parts: ExchangeParts = {
+  const requests = createOpenRequests(options.openRequestsPerAddress, timeouts.requestMs);
+  const observed = observeConnections(connections);
+  const parts: RequestHandlerParts = {
     handlers: options.handlers,
-    judge: options.judge,
-    places: options.places,
+    authenticate: options.authenticate,
     addresses: options.addresses,
     sourceOf: connections.sourceOf,
-    memory,
     draining: draining.signal,
-    answerMs: patience.answerMs,
+    answerMs: timeouts.answerMs,
     onFault: (error) => logger.error({ err: error }, "a request was not answered"),
   };
   server.on("request", (request, response) => {
     const source = connections.sourceOf(request.socket);
-    if (requests.take(source, request, response)) void answer(request, response, parts);
+    if (requests.take(source, request, response)) void handleRequest(request, response, parts);
   });
   server.on("tlsClientError", (error) => logger.debug({ err: error }, "handshake refused"));
   const port = await listening(server, options.listen);
@@ -119,8 +116,8 @@ function secureContext(certificate: Certificate) {
   return { ...certificate, minVersion: "TLSv1.3" } as const;
 }
 
-function createServer(certificate: Certificate, { headersMs }: Patience): Http2SecureServer {
-  // What Node takes for HTTP/1.1 here too; its types do not say so.
+function createServer(certificate: Certificate, { headersMs }: Timeouts): Http2SecureServer {
+  // Options of HTTP/1.1 that Node accepts here too; its types do not say so.
   const http1 = {
     headersTimeout: headersMs,
     connectionsCheckingInterval: Math.ceil(headersMs / 5),
@@ -150,7 +147,7 @@ function createServer(certificate: Certificate, { headersMs }: Patience): Http2S
 
 function listening(
   server: Http2SecureServer,
-  { host, port }: EdgeOptions["listen"],
+  { host, port }: ListenerOptions["listen"],
 ): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);

@@ -8,41 +8,36 @@ import { sourceUnitOf } from "@sallyport/proto/address";
 import type { Buckets } from "@sallyport/rate-limit";
 import { spansOf } from "@sallyport/rpc";
 import { inCallersTrace, inSpan, traceparentHeader } from "@sallyport/telemetry";
+import type { Authenticate } from "../admission/authenticate.ts";
+import { type Call, type Verdict, verdictValues } from "../admission/verdict.ts";
 import type { Connections } from "../connections/connections.ts";
-import { timeoutOf } from "./client-deadline.ts";
-import type { Judge } from "../admission/authenticate.ts";
 import { tidyGrpcMessage } from "../errors/grpc-message.ts";
-import type { ContentMemory, RequestMemory } from "../limits/content-memory.ts";
-import { limitsOf } from "../limits/method-limits.ts";
-import { countTurnedAway } from "../observability/metrics.ts";
-import type { Request, Response } from "../limits/open-requests.ts";
-import type { Place, Places } from "../limits/concurrency-limiter.ts";
 import {
-  type TurnedAway,
-  answerTurnedAway,
+  type HttpRefusal,
   faultOfHttp,
+  httpRefusalAnswer,
   noSuchMethod,
   onlyPost,
   tooMuch,
 } from "../errors/http-refusals.ts";
-import { type Verdict, verdictValues } from "../admission/verdict.ts";
+import { limitsOf } from "../limits/method-limits.ts";
+import type { Request, Response } from "../limits/open-requests.ts";
+import { countHttpRefusal } from "../observability/metrics.ts";
 import { contentBounds, readBody } from "../verification/body.ts";
+import type { ArrivedRequest } from "../verification/checklist.ts";
+import { timeoutOf } from "./client-deadline.ts";
 
-/**
- * What one exchange needs: handlers by path, the front, who connected, limits, and where our own
- * faults are told.
- */
-export type ExchangeParts = {
+/** The dependencies of the request handler. */
+export type RequestHandlerParts = {
   readonly handlers: ReadonlyMap<string, UniversalHandler>;
-  readonly judge: Judge;
+  readonly authenticate: Authenticate;
   readonly sourceOf: Connections["sourceOf"];
-  readonly memory: Pick<ContentMemory, "open">;
   readonly addresses: Pick<Buckets, "take">;
-  readonly places: Pick<Places, "open">;
   /** Aborts when the server stops taking connections. */
   readonly draining: AbortSignal;
-  /** How long a client may take to read its answer, in milliseconds. */
+  /** The time a client has to read its answer, in milliseconds. */
   readonly answerMs: number;
+  /** Receives our own faults. */
   onFault(error: unknown): void;
 };
 
@@ -51,13 +46,13 @@ const unreadMs = 500;
 const maxClientLength = 64;
 
 /**
- * Answers one request. What is wrong as HTTP, asks for no method of ours, or not by POST is turned
- * away, in the protocol of its content type; else it is judged and handled.
+ * Answers one request. A request that is wrong as HTTP, names no method of ours, or is not a POST
+ * is refused in the protocol of its content type; any other is authenticated and handled.
  */
-export async function answer(
+export async function handleRequest(
   request: Request,
   response: Response,
-  parts: ExchangeParts,
+  parts: RequestHandlerParts,
 ): Promise<void> {
   const gone = new AbortController();
   for (const event of ["close", "error"]) response.once(event, () => gone.abort());
@@ -65,16 +60,16 @@ export async function answer(
   releaseUnread(request, response);
   const path = pathOf(request.url ?? "");
   const sourceIp = parts.sourceOf(request.socket);
-  const turn = (away: TurnedAway): void => {
+  const refuse = (refusal: HttpRefusal): void => {
     endUnread(response, parts.answerMs);
-    turnAway(request, response, away, parts.addresses.take(sourceUnitOf(sourceIp)));
+    writeRefusal(request, response, refusal, parts.addresses.take(sourceUnitOf(sourceIp)));
   };
   const fault = faultOfHttp(request);
-  if (fault) return turn(fault);
+  if (fault) return refuse(fault);
   const handler = parts.handlers.get(path);
-  if (!handler) return turn(noSuchMethod(path));
-  // A GET asks in the Connect protocol, and is told why it is refused by the checklist.
-  if (request.method !== "POST" && request.method !== "GET") return turn(onlyPost);
+  if (!handler) return refuse(noSuchMethod(path));
+  // A GET is of the Connect protocol: the checklist refuses it, with the reason.
+  if (request.method !== "POST" && request.method !== "GET") return refuse(onlyPost);
   const requestId = newId("req");
   await inCallersTrace(request.headers[traceparentHeader], () =>
     inSpan(spanOf(path), (span) => {
@@ -99,29 +94,20 @@ type Exchange = {
 
 async function exchange(
   { request, response, path, sourceIp, requestId, handler, gone }: Exchange,
-  parts: ExchangeParts,
+  parts: RequestHandlerParts,
 ): Promise<void> {
-  const address = sourceUnitOf(sourceIp);
-  const held = new AsyncDisposableStack();
-  const memory = held.use(parts.memory.open(address));
-  const place = held.adopt(parts.places.open(limitsOf(path).rate, address), (taken) =>
-    taken.leave(),
-  );
+  let verdict: Verdict | undefined;
   try {
-    const verdict = await judged({ request, path, sourceIp, requestId, memory, place }, parts);
+    const arrived = arrivedOf(request, path, sourceIp);
+    verdict = await parts.authenticate(arrived, path, callOf(request, requestId));
     if (gone.aborted) return;
-    if (verdict.kind === "refused") {
-      // Security: now, and not once it is written: a client that does not read its refusal would
-      // keep what it took.
-      await held.disposeAsync();
-      request.resume();
-    }
+    if (verdict.kind === "refused") request.resume();
     const answered = await handler(toUniversal(request, path, verdict, gone));
     if (isHttp1(response) && (parts.draining.aborted || !request.complete))
       response.setHeader("connection", "close");
     tidyGrpcMessage(answered.trailer);
     if (!gone.aborted) endUnread(response, parts.answerMs);
-    // What writes waits for an event that a response does not have, and may wait for ever: its end
+    // The writer waits for an event that a response does not have, and may wait forever: its end
     // is its close.
     await Promise.race([universalResponseToNodeResponse(answered, response), aborted(gone)]);
   } catch (error) {
@@ -129,9 +115,8 @@ async function exchange(
     parts.onFault(error);
     fail(response);
   } finally {
-    // The content is held while work is done on it, also when its client had less time than that
-    // takes.
-    void held.disposeAsync();
+    // The slot and the content outlast the answer where its client had less time than the work.
+    if (verdict?.kind === "verified") void verdict.held[Symbol.asyncDispose]();
   }
 }
 
@@ -142,30 +127,19 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-type Arrival = Pick<Exchange, "request" | "path" | "sourceIp" | "requestId"> & {
-  readonly memory: RequestMemory;
-  readonly place: Place;
-};
-
-function judged(
-  { request, path, sourceIp, requestId, memory, place }: Arrival,
-  { judge }: ExchangeParts,
-): Promise<Verdict> {
-  const arrived = {
+function arrivedOf(request: Request, path: string, sourceIp: string): ArrivedRequest {
+  return {
     method: request.method ?? "",
     url: request.url ?? "",
     rawHeaders: request.rawHeaders,
     sourceIp,
     client: clientOf(request),
-    place,
-    readBody: () => readBody(request, contentBounds(limitsOf(path).contentBytes), memory),
+    readBody: (memory) => readBody(request, contentBounds(limitsOf(path).contentBytes), memory),
   };
-  const call = {
-    requestId,
-    arrivedMs: performance.now(),
-    timeoutMs: timeoutOf(request.headers),
-  };
-  return judge(arrived, path, call);
+}
+
+function callOf(request: Request, requestId: string): Call {
+  return { requestId, arrivedMs: performance.now(), timeoutMs: timeoutOf(request.headers) };
 }
 
 // Where the handler is found only; the checklist refuses every form but the plain path.
@@ -178,29 +152,34 @@ function isHttp1(response: Response): response is ServerResponse {
   return !("stream" in response);
 }
 
-// It has cost a token of its address like every request, or asking for nothing would be free.
-function turnAway(request: Request, response: Response, away: TurnedAway, waitMs: number): void {
-  countTurnedAway(away.status);
-  const told = waitMs > 0 ? tooMuch : away;
-  const spoken = isOfProtocol(told) ? request.headers["content-type"] : undefined;
-  const { status, headers, content } = answerTurnedAway(spoken, told);
+// It costs a token of its address like every request, or asking for nothing would be free.
+function writeRefusal(
+  request: Request,
+  response: Response,
+  refusal: HttpRefusal,
+  waitMs: number,
+): void {
+  countHttpRefusal(refusal.status);
+  const given = waitMs > 0 ? tooMuch : refusal;
+  const spoken = isOfProtocol(given) ? request.headers["content-type"] : undefined;
+  const { status, headers, content } = httpRefusalAnswer(spoken, given);
   response.statusCode = status;
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   if (waitMs > 0) response.setHeader("retry-after", Math.ceil(waitMs / 1000));
-  if (told.status === 405) response.setHeader("allow", "POST");
+  if (given.status === 405) response.setHeader("allow", "POST");
   // Security: where the next request begins is not sure.
-  if (isHttp1(response) && isFraming(away)) response.setHeader("connection", "close");
+  if (isHttp1(response) && isFraming(refusal)) response.setHeader("connection", "close");
   request.resume();
   if (content) response.end(content);
   else response.end();
 }
 
-// What is no POST, or no HTTP/1.1, is in no protocol of RPCs.
-function isOfProtocol({ status }: TurnedAway): boolean {
+// A request that is no POST, or no HTTP/1.1, is in no protocol of RPCs.
+function isOfProtocol({ status }: HttpRefusal): boolean {
   return status === 404 || status === 429 || status === 431;
 }
 
-function isFraming({ status }: TurnedAway): boolean {
+function isFraming({ status }: HttpRefusal): boolean {
   return status === 501 || status === 505;
 }
 
@@ -227,14 +206,17 @@ function endUnread(response: Response, afterMs: number): void {
   response.once("close", () => clearTimeout(timer));
 }
 
-// Anybody can say anything here: what a log line or a terminal would stumble over is left out.
+// Anyone can claim anything here: characters that break a log line or a terminal are left out.
 function clientOf(request: Request): string {
   return (request.headers["user-agent"] ?? "").replaceAll(/[^ -~]/g, "").slice(0, maxClientLength);
 }
 
-// The router gets an empty message and, of the headers, the content type alone: the signed bytes
-// are decoded strictly, once, by whoever acts on them. A content type outside the list is answered
-// in the protocol nearest to it.
+// The router gets an empty message and, of the headers, the content type alone. Connect's handlers
+// speak the client's protocol and need a message to decode; the request must not be it. It was
+// signed as bytes, and its owner decodes these strictly, once (SIGNING §5.4): a message decoded here
+// as well could mean something else than was signed, and somebody would read it one day. The signed
+// bytes travel in the verdict. A content type outside the list is answered in the protocol nearest
+// to it.
 function toUniversal(
   request: Request,
   path: string,

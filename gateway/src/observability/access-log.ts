@@ -1,19 +1,19 @@
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { type Failure, concludeServed, endingOf } from "@sallyport/rpc";
 import { type Logger, currentSpan } from "@sallyport/telemetry";
-import { NoPlaceError } from "../limits/concurrency-limiter.ts";
+import { ConcurrencyLimitError } from "../limits/concurrency-limiter.ts";
 import type { Verdict } from "../admission/verdict.ts";
 
-/** Told of every answer that the router gives, with the public failure when it is a refusal. */
-export type OutcomeListener = (rpc: string, verdict: Verdict, failure?: Failure) => void;
+/** Receives every answer that the router gives, with the public failure when it is a refusal. */
+export type AccessLog = (rpc: string, verdict: Verdict, failure?: Failure) => void;
 
 /**
- * Measures each request and logs one line for it: "debug" when it was answered, for strangers who
- * were refused, since they could fill a disk, and for whom there was no place; "info" for a
- * principal's refusal, "warn" when a dependency was missing, "error" when the fault is ours, the
- * last two with the whole cause chain.
+ * Measures each request and logs one line for it: "debug" for an answer, for a stranger's refusal,
+ * since strangers could fill a disk, and for one by the concurrency limit; "info" for a principal's
+ * refusal, "warn" when a dependency was missing, "error" when the fault is ours, the last two with
+ * the whole cause chain.
  */
-export function createOutcomeLog(logger: Logger): OutcomeListener {
+export function createAccessLog(logger: Logger): AccessLog {
   return (rpc, verdict, failure) => {
     concludeServed(currentSpan(), rpc, verdict.arrivedMs, failure);
     const principal = principalOf(verdict);
@@ -26,7 +26,7 @@ export function createOutcomeLog(logger: Logger): OutcomeListener {
     if (!failure) return logger.debug({ ...fields, code: "ok" }, "answered");
     const { reason } = failure;
     const refused = { ...fields, ...endingOf(failure), err: failure };
-    if (failure instanceof NoPlaceError) return logger.debug(refused, "refused");
+    if (failure instanceof ConcurrencyLimitError) return logger.debug(refused, "refused");
     if (reason === Reason.INTERNAL) return logger.error(refused, "failed");
     if (reason === Reason.DEPENDENCY_UNAVAILABLE) return logger.warn(refused, "unavailable");
     logger[principal === undefined ? "debug" : "info"](refused, "refused");

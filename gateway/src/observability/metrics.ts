@@ -1,12 +1,12 @@
 import { EvidenceError, countRefusedStep } from "@sallyport/evidence";
 import { type LabelsOf, counter, observe } from "@sallyport/telemetry";
 import type { RateClass } from "../limits/rates.ts";
-import type { Places } from "../limits/concurrency-limiter.ts";
+import type { ConcurrencyLimiter } from "../limits/concurrency-limiter.ts";
 import type { Connections } from "../connections/connections.ts";
 import type { ContentMemory } from "../limits/content-memory.ts";
 import type { SourceBuckets } from "../limits/source-buckets.ts";
-import type { TurnedAway } from "../errors/http-refusals.ts";
-import type { Step } from "../verification/checklist.ts";
+import type { HttpRefusal } from "../errors/http-refusals.ts";
+import type { Step } from "../verification/step-refusal.ts";
 import type { KeyCache } from "../verification/key-cache.ts";
 
 /** The limits of the gateway, as metrics name them. */
@@ -61,16 +61,13 @@ export function countRefusal(error: unknown, step: Step): void {
   else refusals({ step });
 }
 
-/**
- * Counts a request that was turned away: for what is not there, by another method than POST, or for
- * its form.
- */
-export function countTurnedAway(status: TurnedAway["status"]): void {
+/** Counts a request that was refused as HTTP: for its path, its method, or its form. */
+export function countHttpRefusal(status: HttpRefusal["status"]): void {
   if (status === 404) refusals({ step: "path" });
   else refusals({ step: status === 405 ? "method" : "head" });
 }
 
-/** Has an address limiter count what it is asked. */
+/** Wraps an address limiter, so that its results are counted. */
 export function counted(limit: LimitName, limiter: SourceBuckets): SourceBuckets {
   return {
     ...limiter,
@@ -82,24 +79,24 @@ export function counted(limit: LimitName, limiter: SourceBuckets): SourceBuckets
   };
 }
 
-/** What a gateway holds in memory and shows of it. */
+/** The state in memory that a gateway shows in its metrics. */
 export type Held = {
   readonly addresses: SourceBuckets;
   readonly newKeyAddresses: SourceBuckets;
   readonly lookUpAddresses: SourceBuckets;
   readonly keys: Pick<KeyCache, "size">;
-  readonly places: Pick<Places, "taken" | "bound">;
+  readonly concurrency: Pick<ConcurrencyLimiter, "taken" | "limit">;
+  readonly memory: Pick<ContentMemory, "used" | "bytes">;
 };
 
 /**
- * Shows every series of the gateway's limits and caches from the start, and has what they hold
- * looked at.
+ * Creates every series of the gateway's limits and caches at the start, and observes their sizes.
  */
 export function observeHeld(held: Held): Disposable {
   for (const limit of limits)
     for (const outcome of ["allowed", "refused"]) requests({ limit, outcome }, 0);
   for (const result of ["hit", "miss", "joined"]) lookups({ cache: "keys", result }, 0);
-  const { keys, places } = held;
+  const { keys, concurrency, memory } = held;
   const limiters = [
     ["address", held.addresses],
     ["new_key", held.newKeyAddresses],
@@ -113,8 +110,14 @@ export function observeHeld(held: Held): Disposable {
   using stack = new DisposableStack();
   stack.use(observe("sallyport.limit.addresses", () => each((limiter) => limiter.size())));
   stack.use(observe("sallyport.limit.addresses.max", () => each((limiter) => limiter.capacity)));
-  stack.use(observe("sallyport.in_flight.requests", () => [{ value: places.taken(), labels: {} }]));
-  stack.use(observe("sallyport.in_flight.max", () => [{ value: places.bound(), labels: {} }]));
+  stack.use(
+    observe("sallyport.in_flight.requests", () => [{ value: concurrency.taken(), labels: {} }]),
+  );
+  stack.use(observe("sallyport.in_flight.max", () => [{ value: concurrency.limit, labels: {} }]));
+  stack.use(
+    observe("sallyport.content.memory.usage", () => [{ value: memory.used(), labels: {} }]),
+  );
+  stack.use(observe("sallyport.content.memory.limit", () => [{ value: memory.bytes, labels: {} }]));
   stack.use(
     observe("sallyport.cache.entries", () => [{ value: keys.size(), labels: { cache: "keys" } }]),
   );
@@ -123,16 +126,7 @@ export function observeHeld(held: Held): Disposable {
 
 type LimitLabel = LabelsOf<"sallyport.limit.addresses"> & { readonly limit: LimitName };
 
-/** Has the memory for contents and the connections looked at. */
-export function observeEdge(
-  memory: Pick<ContentMemory, "used" | "bytes">,
-  connections: Pick<Connections, "open">,
-): Disposable {
-  using stack = new DisposableStack();
-  stack.use(
-    observe("sallyport.content.memory.usage", () => [{ value: memory.used(), labels: {} }]),
-  );
-  stack.use(observe("sallyport.content.memory.limit", () => [{ value: memory.bytes, labels: {} }]));
-  stack.use(observe("sallyport.connections", () => [{ value: connections.open(), labels: {} }]));
-  return stack.move();
+/** Observes the open connections. */
+export function observeConnections(connections: Pick<Connections, "open">): Disposable {
+  return observe("sallyport.connections", () => [{ value: connections.open(), labels: {} }]);
 }

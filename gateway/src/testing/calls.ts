@@ -9,7 +9,7 @@ import type { TestGateway } from "./gateway.ts";
 import { type Covered, type TestKey, signatureHeaders } from "./keys.ts";
 import { type Answer, type Sent, type Wire, encode, readAnswer } from "./wires.ts";
 
-/** What a test changes of a request before it is signed. */
+/** A test's changes to a request before it is signed. */
 export type Unsigned = Partial<Covered>;
 
 /** Signs a request for a wire, ready to send; `unsigned` replaces parts before they are signed. */

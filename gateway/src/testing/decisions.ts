@@ -4,7 +4,7 @@ import type { AuthorizeItem } from "@sallyport/proto/gen/sallyport/policy/intern
 import { newId } from "@sallyport/proto/ids";
 import type { TestPeers } from "./peers.ts";
 
-/** What policy decides about one secret. */
+/** Policy's decision about one secret. */
 export type TestDecision = {
   readonly secretId: string;
   readonly projectId: string;

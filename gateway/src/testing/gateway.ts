@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createLogger } from "@sallyport/telemetry";
 import { type GatewayConfig, type GatewayOverrides, startGateway } from "../server.ts";
+import { defaultLimits } from "../limits/settings.ts";
 import { type TestTrust, createTestTrust } from "./keys.ts";
 import { type TestPeers, createTestPeers } from "./peers.ts";
 
@@ -27,7 +28,7 @@ export type TestGateway = {
   readonly logged: Record<string, unknown>[];
 } & AsyncDisposable;
 
-/** What a test may set; by default peers are in memory and nothing probes. */
+/** The options of a test; by default peers are in memory and nothing probes. */
 export type TestGatewayOptions = {
   readonly certificates: TestCertificates;
   readonly redisUrl: string;
@@ -65,8 +66,7 @@ function configOf({ certificates, redisUrl }: TestGatewayOptions, trust: TestTru
   const nowhere = "https://localhost:1";
   return {
     listen: { host: "127.0.0.1", port: 0 },
-    connectionsPerAddress: 1024,
-    newConnectionsPerAddress: 256,
+    ...defaultLimits,
     proxies: [],
     probeListen: undefined,
     trustDomain: certificates.trustDomain,

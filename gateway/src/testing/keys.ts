@@ -60,7 +60,7 @@ export function newUser(role: Role): TestPrincipal {
   return { ...newKey(), keyId, principalId, kind: PrincipalKind.USER, role, vaultId: newId("vlt") };
 }
 
-/** What a signature covers, and the parameters of the signature; `createdSeconds` is Unix time. */
+/** The parts that a signature covers, and its parameters; `createdSeconds` is Unix time. */
 export type Covered = {
   readonly authority: string;
   readonly path: string;

@@ -28,7 +28,7 @@ import type { PeerTransports } from "../forwarding/peers.ts";
 import type { Owner } from "../forwarding/routes.ts";
 import type { TestPrincipal, TestTrust } from "./keys.ts";
 
-/** What the peers do; a test replaces a step to have them behave otherwise. */
+/** The behaviour of the peers; a test replaces a step to change it. */
 export type PeerSteps = {
   resolveKeys: ServiceImpl<typeof KeyService>["resolveKeys"];
   watchRevocations: ServiceImpl<typeof KeyService>["watchRevocations"];
@@ -54,7 +54,7 @@ export type TestPeers = {
   readonly events: Event[];
   /** The starts on record, which are not among the events. */
   readonly starts: Event[];
-  /** Who is enrolled, by keyid, and why he may not ask if so. */
+  /** Enrolled keys by keyid, and the refusal of those that may not call. */
   readonly principals: Map<
     string,
     { readonly principal: TestPrincipal; readonly refusal?: Reason }
@@ -113,7 +113,7 @@ export const answer = {
   signature: new Uint8Array(64).fill(3),
 };
 
-/** What an owner answers to a request with that outcome. */
+/** An owner's answer to a request with that outcome. */
 export function answerTo(
   signedRequest: SignedRequest | undefined,
   result: NonNullable<MessageInitShape<typeof ForwardResponseSchema>["result"]>,

@@ -1,6 +1,6 @@
 import { isIPv4 } from "node:net";
 
-/** What a test may change of a header. */
+/** A test's changes to a header. */
 type Changes = {
   /** 0x21 is PROXY, 0x20 LOCAL. */
   readonly command?: number;

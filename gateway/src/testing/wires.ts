@@ -28,14 +28,14 @@ import type { TestGateway } from "./gateway.ts";
 export type Sent = {
   readonly method: string;
   readonly url: string;
-  /** What stands in Host or :authority. */
+  /** The value of Host or :authority. */
   readonly authority: string;
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body: Uint8Array;
   readonly trailers?: Readonly<Record<string, string>>;
 };
 
-/** What came back. */
+/** The raw answer. */
 export type Received = {
   readonly status: number;
   readonly headers: Headers;
@@ -43,7 +43,7 @@ export type Received = {
   readonly trailers: Headers;
 };
 
-/** What a client makes of an answer. */
+/** An answer as a client understands it. */
 export type Answer<O extends DescMessage> =
   | { readonly kind: "reply"; readonly message: MessageShape<O> }
   | { readonly kind: "refusal"; readonly refusal: PublicRefusal };
@@ -74,7 +74,7 @@ const wire = (name: string, contentType: string, http: 1 | 2): Wire => ({
   send: http === 1 ? sendHttp1 : sendHttp2,
 });
 
-/** Connect in JSON over HTTP/1.1: what curl speaks. */
+/** Connect in JSON over HTTP/1.1, as curl speaks it. */
 export const connectJson = wire("Connect JSON", "application/json", 1);
 
 /** gRPC. */
@@ -113,7 +113,7 @@ export function readAnswer<O extends DescMessage>(schema: O, received: Received)
   return { kind: "reply", message: fromBinary(schema, received.body) };
 }
 
-/** What the public sees of an error. */
+/** The public part of an error. */
 export function refusalOf(error: ConnectError): PublicRefusal {
   const [info] = error.findDetails(ErrorInfoSchema);
   const [retry] = error.findDetails(RetryInfoSchema);

@@ -54,9 +54,9 @@ function refuseAbove(mostBytes: number, length: number): void {
   if (length > mostBytes) throw fail(Reason.TOO_LARGE, { limit_bytes: String(mostBytes) });
 }
 
-// Resolves at the end of the stream. `allowedMs` says how long it may have taken by now, which more
-// content makes longer. The stream is left as it is: to destroy it would end the connection before
-// the refusal is told.
+// Resolves at the end of the stream. `allowedMs` gives the time that it may have taken by now,
+// which more content makes longer. The stream is left as it is: destroying it would end the
+// connection before the refusal is sent.
 async function flow(
   stream: Readable,
   keep: (chunk: Uint8Array) => void,

@@ -20,11 +20,13 @@ import { startTestRedis } from "../testing/redis.ts";
 import {
   type ArrivedRequest,
   type ChecklistParts,
-  type Progress,
+  ReplayError,
   verifyArrived,
 } from "./checklist.ts";
 import { createKeyCache } from "./key-cache.ts";
 import { type NonceStore, connectNonces } from "./nonces.ts";
+import { type Known, StepRefusal, type Step } from "./step-refusal.ts";
+import { createContentMemory } from "../limits/content-memory.ts";
 
 const authority = "sallyport.example:8443";
 const readPath = "/sallyport.gateway.v1.ReadService/ReadSecrets";
@@ -34,7 +36,8 @@ const trust = createTestTrust();
 let nonces: NonceStore;
 let peers: TestPeers;
 let parts: ChecklistParts;
-let progress: Progress;
+let progress: Known & { readonly step?: Step; readonly replayed?: true };
+let freed: string[];
 let placed: string[];
 let offsetMs: number;
 
@@ -48,6 +51,7 @@ beforeEach(() => {
   peers = createTestPeers(trust);
   progress = {};
   placed = [];
+  freed = [];
   offsetMs = 0;
   const clock = () => Date.now() + offsetMs;
   const plenty = { perSecond: 1000, burst: 1000 };
@@ -59,6 +63,8 @@ beforeEach(() => {
     newKeyAddresses: createBuckets(plenty, clock),
     lookUpAddresses: createBuckets(plenty, clock),
     principalRates: { read: plenty, manage: plenty },
+    memory: createContentMemory(1024 * 1024),
+    concurrency: { acquire: () => slot() },
     keys: createKeyCache(createClient(KeyService, peers.transports.keys), {
       time: clock,
       steady: clock,
@@ -66,6 +72,16 @@ beforeEach(() => {
     nonces,
   };
 });
+
+/** A concurrency slot that notes what becomes of it. */
+function slot(countFor = (principalId: string) => void placed.push(principalId)) {
+  placed.push("taken");
+  return {
+    countFor,
+    run: <T>(work: () => Promise<T>) => work(),
+    [Symbol.asyncDispose]: () => Promise.resolve(void freed.push("freed")),
+  };
+}
 
 type Changes = {
   readonly path?: string;
@@ -97,51 +113,52 @@ function arrived(
     rawHeaders: headers.flat(),
     sourceIp: "192.0.2.1",
     client: "test/1",
-    place: {
-      take: () => void placed.push("taken"),
-      countFor: (principalId) => void placed.push(principalId),
-    },
-    readBody: () => Promise.resolve(sent),
+    readBody: (_memory) => Promise.resolve(sent),
   } satisfies ArrivedRequest;
 }
 
-const verify = (request: ArrivedRequest) => verifyArrived(request, parts, progress);
+async function verify(request: ArrivedRequest) {
+  await using held = new AsyncDisposableStack();
+  return (await verifyArrived(request, parts, held)).request;
+}
 
 async function refusalOf(request: ArrivedRequest): Promise<Failure | EvidenceError> {
   progress = {};
-  const refused: unknown = await verify(request).catch((error: unknown) => error);
+  const thrown: unknown = await verify(request).catch((error: unknown) => error);
+  if (!(thrown instanceof StepRefusal)) throw new Error("it was not refused", { cause: thrown });
+  const { step, known, cause: refused } = thrown;
+  progress = { step, ...known, ...(refused instanceof ReplayError && { replayed: true }) };
   if (refused instanceof Failure || refused instanceof EvidenceError) return refused;
   throw new Error("it was not refused", { cause: refused });
 }
 
-test("what is signed well is verified, once, and its progress is known", async () => {
+test("a well signed request is verified once; its refusal carries what was known", async () => {
   const machine = peers.enroll(newMachine());
   const request = arrived(machine);
   const verified = await verify(request);
+  const body = Buffer.from("{}");
   expect(verified).toMatchObject({
     keyId: machine.keyId,
     sourceIp: "192.0.2.1",
     client: "test/1",
     principal: { claims: { principalId: machine.principalId } },
-    signedRequest: { method: "POST", authority, path: readPath, body: await request.readBody() },
+    signedRequest: { method: "POST", authority, path: readPath, body },
   });
   expect(verified.digest).toHaveLength(32);
-  expect(progress).toMatchObject({
-    step: "role",
-    claimedKeyId: machine.keyId,
-    knownKeyId: machine.keyId,
-    digest: verified.digest,
-    claims: verified.principal?.claims,
-  });
-  expect(progress.replayed).toBeUndefined();
-
   const replay = await refusalOf(request);
   expect(replay).toMatchObject({
     reason: Reason.REQUEST_REJECTED,
     metadata: {},
     cause: { message: "the nonce was used before" },
   });
-  expect(progress).toMatchObject({ step: "admission", replayed: true, digest: verified.digest });
+  expect(progress).toEqual({
+    step: "admission",
+    replayed: true,
+    claimedKeyId: machine.keyId,
+    knownKeyId: machine.keyId,
+    digest: verified.digest,
+    claims: verified.principal?.claims,
+  });
 });
 
 test("an address has its limit, before anything is read", async () => {
@@ -155,27 +172,34 @@ test("an address has its limit, before anything is read", async () => {
     retryAfterMs: 1000,
   });
   expect(read).toBe(false);
-  expect(progress).toEqual({});
+  expect(progress).toEqual({ step: "address" });
   await verify({ ...arrived(machine), sourceIp: "192.0.2.2" });
 });
 
-test("a place is taken before anything is looked at, and counted for whose signature held", async () => {
+test("a slot is taken before the content is looked at, counted for the holder of the key, and given back", async () => {
   const machine = peers.enroll(newMachine());
   await verify(arrived(machine));
   await verify(arrived(newKey(), { path: enrollPath }));
   await refusalOf(arrived({ ...newKey(), keyId: machine.keyId }));
   expect(placed).toEqual(["taken", machine.principalId, "taken", "taken"]);
+  expect(freed).toHaveLength(3);
 
   const none = () => {
     throw new Failure(Reason.DEPENDENCY_UNAVAILABLE);
   };
   const good = arrived(machine);
-  const unread = { ...good, place: { ...good.place, take: none } };
-  expect(await refusalOf(unread)).toMatchObject({ reason: Reason.DEPENDENCY_UNAVAILABLE });
-  expect(progress).toEqual({ step: "place", claimedKeyId: machine.keyId });
-  const crowded = { ...good, place: { ...good.place, countFor: none } };
-  expect(await refusalOf(crowded)).toMatchObject({ reason: Reason.DEPENDENCY_UNAVAILABLE });
-  expect(progress).toMatchObject({ step: "place", claims: { principalId: machine.principalId } });
+  const roomy = parts;
+  parts = { ...roomy, concurrency: { acquire: none } };
+  expect(await refusalOf(good)).toMatchObject({ reason: Reason.DEPENDENCY_UNAVAILABLE });
+  expect(progress).toEqual({ step: "concurrency", claimedKeyId: machine.keyId });
+  parts = { ...roomy, concurrency: { acquire: () => slot(none) } };
+  expect(await refusalOf(good)).toMatchObject({ reason: Reason.DEPENDENCY_UNAVAILABLE });
+  expect(progress).toMatchObject({
+    step: "concurrency",
+    claims: { principalId: machine.principalId },
+  });
+  expect(freed).toHaveLength(4);
+  parts = roomy;
   await verify(good); // Its nonce was not spent.
 });
 
@@ -262,7 +286,10 @@ test.each<[string, (key: TestKey) => ArrivedRequest, Reason]>([
 ])("a head with %s is refused before its content is read", async (_, requestOf, reason) => {
   let read = false;
   const request = requestOf(peers.enroll(newMachine()));
-  const readBody = async () => ((read = true), request.readBody());
+  const readBody: typeof request.readBody = async (memory) => (
+    (read = true),
+    request.readBody(memory)
+  );
   expect(await refusalOf({ ...request, readBody })).toMatchObject({ reason });
   expect(read).toBe(false);
   expect(placed).toEqual([]);
@@ -317,8 +344,7 @@ test.each([60, -60])(
       // A nonce store knows no test's clock: it is asked about a request that was created now.
       return arrived(machine, { createdSeconds: nowSeconds });
     };
-    await verify(at(seconds));
-    expect(progress.step).toBe("role");
+    expect(await verify(at(seconds))).toMatchObject({ keyId: machine.keyId });
     const past = await refusalOf(at(seconds + Math.sign(seconds) / 1000));
     expect(past).toMatchObject({
       reason: Reason.CLOCK_SKEW,
@@ -368,13 +394,13 @@ test("a key that is not enrolled enrolls, within its address's own limit, and is
   parts = { ...parts, newKeyAddresses: createBuckets({ perSecond: 1, burst: 1 }, () => 1000) };
   const verified = await verify(arrived(newKey(), { path: enrollPath }));
   expect(verified.principal).toBeUndefined();
-  expect(progress.knownKeyId).toBeUndefined();
-  expect(progress.claims).toBeUndefined();
   expect(await refusalOf(arrived(newKey(), { path: enrollPath }))).toMatchObject({
     reason: Reason.RATE_LIMITED,
     retryAfterMs: 1000,
   });
   expect(progress.step).toBe("key");
+  expect(progress.knownKeyId).toBeUndefined();
+  expect(progress.claims).toBeUndefined();
   await verify(arrived(peers.enroll(newMachine())));
 });
 

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { type ParsedRequest, type SignedHead, parseRequest, verifyHead } from "@sallyport/evidence";
+import { parseRequest, verifyHead } from "@sallyport/evidence";
 import { mayCall } from "@sallyport/roles";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import {
@@ -12,30 +12,24 @@ import { contentDigest } from "@sallyport/proto/signing";
 import { sourceUnitOf } from "@sallyport/proto/address";
 import type { Buckets } from "@sallyport/rate-limit";
 import { Failure, fail } from "@sallyport/rpc";
-import type { Rates } from "../limits/rates.ts";
+import type { ConcurrencyLimiter, ConcurrencySlot } from "../limits/concurrency-limiter.ts";
+import type { ContentMemory, RequestMemory } from "../limits/content-memory.ts";
 import { limitsOf } from "../limits/method-limits.ts";
+import type { Rates } from "../limits/rates.ts";
 import { type LimitName, countLimit } from "../observability/metrics.ts";
-import type { Place } from "../limits/concurrency-limiter.ts";
-import type { KeyCache } from "./key-cache.ts";
 import { type RequestHead, checkFrame, readSignedHead } from "./headers.ts";
+import type { KeyCache } from "./key-cache.ts";
 import type { NonceStore } from "./nonces.ts";
-import {
-  type NamedKey,
-  type Signer,
-  type StrangerLimits,
-  findSigner,
-  namedKeyOf,
-} from "./signer.ts";
+import { type StrangerLimits, findSigner, namedKeyOf } from "./signer.ts";
+import { type Known, at } from "./step-refusal.ts";
 
 /** A request as it arrives: its head, its source and a way to read its content. */
 export type ArrivedRequest = RequestHead & {
   readonly sourceIp: string;
-  /** What the client says it is: printable, at most 64 characters. */
+  /** The client's own description: printable, at most 64 characters. */
   readonly client: string;
-  /** Its place among those that are worked at, not yet taken. */
-  readonly place: Pick<Place, "take" | "countFor">;
-  /** Reads its content within the bound of its method. */
-  readBody(): Promise<Uint8Array>;
+  /** Reads the content within the bound of its method, into memory that is taken first. */
+  readBody(memory: RequestMemory): Promise<Uint8Array>;
 };
 
 /** A request whose signature held, once. */
@@ -51,7 +45,7 @@ export type VerifiedRequest = {
   readonly client: string;
 };
 
-/** What the checklist needs. `clock` gives milliseconds. */
+/** The dependencies of the checklist. `clock` gives milliseconds. */
 export type ChecklistParts = {
   readonly authorities: readonly string[];
   readonly windowSeconds: number;
@@ -60,128 +54,86 @@ export type ChecklistParts = {
   readonly newKeyAddresses: Pick<Buckets, "take">;
   readonly lookUpAddresses: Pick<Buckets, "take" | "giveBack">;
   readonly principalRates: Rates["principal"];
+  readonly memory: Pick<ContentMemory, "open">;
+  readonly concurrency: Pick<ConcurrencyLimiter, "acquire">;
   readonly keys: Pick<KeyCache, "find">;
   readonly nonces: Pick<NonceStore, "admit">;
 };
 
-/** The steps of the checklist, as metrics name them; evidence that does not hold names its own. */
-export type Step =
-  | "path"
-  | "method"
-  | "address"
-  | "head"
-  | "created"
-  | "content"
-  | "place"
-  | "content-digest"
-  | "key"
-  | "principal"
-  | "admission"
-  | "role";
-
-/** The progress of one request, for the record of a refusal: what was known when it stopped. */
-export type Progress = {
-  /** Absent at the first step, the address. */
-  step?: Step;
-  /** As the request says, which anybody can. */
-  claimedKeyId?: string;
-  /** The same, once identity knows a principal of that name. */
-  knownKeyId?: string;
-  /** Set once the signature held. */
-  digest?: Uint8Array;
-  claims?: CredentialClaims;
-  replayed?: boolean;
-};
-
 /**
  * The steps of gateway/README.md, cheapest first, then the role table; none can be skipped, because
- * each uses what the one before gives. Throws a Failure or an EvidenceError. Security: content is
- * read, and memory taken, only for a head that is in order; the nonce is stored only after the
- * signature holds, or strangers fill Redis.
+ * each uses the result of the one before. The memory and the concurrency slot that the request
+ * takes are given back when `held` is disposed of. Throws a StepRefusal, whose cause is a Failure
+ * or an EvidenceError.
+ *
+ * Security: content is read, and memory taken, only for a head that is in order. A principal's
+ * share of the slots is counted once its signature holds: counting against the claimed key id would
+ * let strangers exhaust the share of somebody else. The nonce is stored last for the same reason,
+ * or strangers could fill Redis.
  */
 export async function verifyArrived(
   request: ArrivedRequest,
   parts: ChecklistParts,
-  progress: Progress,
-): Promise<VerifiedRequest> {
+  held: Pick<AsyncDisposableStack, "use">,
+): Promise<{ readonly request: VerifiedRequest; readonly slot: ConcurrencySlot }> {
   const { sourceIp, client } = request;
-  limitAddress(parts.addresses, sourceIp);
-  const head = readHead(request, parts, progress);
-  const body = await readContent(request, head.signed, progress);
-  const signer = await verifySigner(head, parts, strangerLimits(parts, sourceIp), progress);
-  progress.step = "place";
-  const { principal } = signer;
-  // Security: by its proven name; by the name that a request claims, strangers could use up its
-  // share.
-  if (principal) request.place.countFor(principal.claims.principalId);
-  await admitOnce(head, principal, parts, progress);
-  progress.step = "role";
-  checkRole(head.signed.path, principal);
-  const { keyId, digest } = head.parsed;
-  const signedRequest = create(SignedRequestSchema, { ...head.signed, body });
-  return { signedRequest, digest, keyId, principal, sourceIp, client };
-}
-
-type Head = {
-  readonly signed: SignedHead;
-  readonly parsed: ParsedRequest;
-  readonly named: NamedKey;
-  readonly nowMs: number;
-};
-
-function readHead(request: RequestHead, parts: ChecklistParts, progress: Progress): Head {
-  progress.step = "head";
-  const signed = readSignedHead(request);
-  const parsed = parseRequest(signed);
-  progress.claimedKeyId = parsed.keyId;
-  const named = namedKeyOf(parsed.keyId, signed.path);
-  progress.step = "created";
+  await at("address", {}, () => limitAddress(parts.addresses, sourceIp));
+  const signed = await at("head", {}, () => readSignedHead(request));
+  const parsed = await at("head", {}, () => parseRequest(signed));
+  const { path } = signed;
+  const { keyId } = parsed;
+  const claimed: Known = { claimedKeyId: keyId };
+  const named = await at("head", claimed, () => namedKeyOf(keyId, path));
   const nowMs = parts.clock();
-  const skewMs = Math.abs(nowMs - parsed.created * 1000);
-  if (skewMs > parts.windowSeconds * 1000) throw clockSkew(nowMs);
-  return { signed, parsed, named, nowMs };
+  await at("created", claimed, () => checkCreated(parsed.created, nowMs, parts.windowSeconds));
+  const address = sourceUnitOf(sourceIp);
+  const body = await at("content", claimed, async () => {
+    const content = await request.readBody(held.use(parts.memory.open(address)));
+    checkFrame(signed.contentType, content);
+    return content;
+  });
+  const slot = await at("concurrency", claimed, () =>
+    held.use(parts.concurrency.acquire(limitsOf(path).rate, address)),
+  );
+  await at("content-digest", claimed, () => checkContent(body, signed.contentDigest));
+  const signer = await at("key", claimed, () =>
+    findSigner(named, parts.keys, strangerLimits(parts, sourceIp)),
+  );
+  const { publicKey, refusal, principal } = signer;
+  const isKnown = principal !== undefined || refusal !== Reason.UNSPECIFIED;
+  const known = isKnown ? { ...claimed, knownKeyId: keyId } : claimed;
+  const { authorities, windowSeconds } = parts;
+  const { digest } = await at("key", known, () =>
+    verifyHead(signed, parsed, { publicKey, keyId, authorities, nowMs, windowSeconds }),
+  );
+  // Only the holder of the key learns that its machine is expired or disabled.
+  await at("principal", { ...known, digest }, () => {
+    if (refusal !== Reason.UNSPECIFIED) throw fail(refusal);
+  });
+  const proven = { ...known, digest, ...(principal && { claims: principal.claims }) };
+  await at("concurrency", proven, () => {
+    if (principal) slot.countFor(principal.claims.principalId);
+  });
+  await at("admission", proven, () =>
+    admitOnce(
+      { keyId, nonce: parsed.nonce, createdSeconds: parsed.created },
+      path,
+      principal,
+      parts,
+    ),
+  );
+  await at("role", proven, () => checkRole(path, principal));
+  const signedRequest = create(SignedRequestSchema, { ...signed, body });
+  return { request: { signedRequest, digest, keyId, principal, sourceIp, client }, slot };
 }
 
-async function readContent(
-  request: ArrivedRequest,
-  { contentType, contentDigest: digest }: SignedHead,
-  progress: Progress,
-): Promise<Uint8Array> {
-  progress.step = "content";
-  const body = await request.readBody();
-  checkFrame(contentType, body);
-  progress.step = "place";
-  request.place.take();
-  progress.step = "content-digest";
+function checkCreated(createdSeconds: number, nowMs: number, windowSeconds: number): void {
+  if (Math.abs(nowMs - createdSeconds * 1000) > windowSeconds * 1000) throw clockSkew(nowMs);
+}
+
+function checkContent(body: Uint8Array, digest: string): void {
   if (contentDigest(body) !== digest)
     throw fail(Reason.REQUEST_REJECTED, {}, new Error("content-digest differs"));
-  return body;
-}
-
-async function verifySigner(
-  { signed, parsed, named, nowMs }: Head,
-  { keys, authorities, windowSeconds }: ChecklistParts,
-  strangers: StrangerLimits,
-  progress: Progress,
-): Promise<Signer> {
-  progress.step = "key";
-  const { keyId } = named;
-  const signer = await findSigner(named, keys, strangers);
-  const { publicKey, refusal, principal } = signer;
-  if (principal || refusal !== Reason.UNSPECIFIED) progress.knownKeyId = keyId;
-  const { digest } = verifyHead(signed, parsed, {
-    publicKey,
-    keyId,
-    authorities,
-    nowMs,
-    windowSeconds,
-  });
-  progress.digest = digest;
-  progress.step = "principal";
-  // Only the holder of the key learns that its machine is expired or disabled.
-  if (refusal !== Reason.UNSPECIFIED) throw fail(refusal);
-  if (principal) progress.claims = principal.claims;
-  return signer;
 }
 
 function strangerLimits(parts: ChecklistParts, sourceIp: string): StrangerLimits {
@@ -219,22 +171,25 @@ function limitOf(
   return { name: `principal_${rateClass}`, bucket, rate: rates[rateClass] };
 }
 
+/** A nonce that was used before: the request is a replay. */
+export class ReplayError extends Failure {}
+
 async function admitOnce(
-  { signed, parsed: { keyId, nonce, created: createdSeconds } }: Head,
+  claim: Omit<Claim, "limit">,
+  path: string,
   principal: VerifiedRequest["principal"],
   parts: ChecklistParts,
-  progress: Progress,
 ): Promise<void> {
-  progress.step = "admission";
-  const limit = limitOf(signed.path, principal, parts.principalRates);
-  const admission = await parts.nonces.admit({ keyId, nonce, createdSeconds, limit });
+  const limit = limitOf(path, principal, parts.principalRates);
+  const admission = await parts.nonces.admit({ ...claim, limit });
   switch (admission.kind) {
     case "admitted":
       if (limit) countLimit(limit.name, true);
       return;
     case "replayed":
-      progress.replayed = true;
-      throw fail(Reason.REQUEST_REJECTED, {}, new Error("the nonce was used before"));
+      throw new ReplayError(Reason.REQUEST_REJECTED, {
+        cause: new Error("the nonce was used before"),
+      });
     case "before-epoch":
       throw clockSkew(parts.clock(), admission.waitMs > 0 ? admission.waitMs : undefined);
     case "limited":

@@ -26,7 +26,8 @@ const start = (rates: Partial<Rates> = {}) =>
   startTestGateway({
     certificates: pki,
     redisUrl: testRedisUrl(),
-    overrides: { contentBytes: 4 * MiB, rates: { ...defaultRates, ...rates } },
+    config: { contentMemoryMib: 4 },
+    overrides: { rates: { ...defaultRates, ...rates } },
   });
 
 /** A session from an address of this machine, which opens so large a window for its answers. */

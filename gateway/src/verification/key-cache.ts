@@ -14,7 +14,7 @@ import { peerFailure } from "../errors/public-errors.ts";
 import { countKeyLookup } from "../observability/metrics.ts";
 
 /**
- * What is known of a keyid, with the credential's claims decoded; undefined when identity does not
+ * An answer about a keyid, with the credential's claims decoded; undefined when identity does not
  * know it.
  */
 export type KnownKey = {
@@ -38,7 +38,7 @@ const defaultCapacity: Capacity = { known: 100_000, unknown: 10_000 };
 /** How many keys are remembered, and how many keyids that identity does not know. */
 export type Capacity = { readonly known: number; readonly unknown: number };
 
-/** What an address may have looked up of keyids that identity does not know. */
+/** The allowance of an address for look-ups of keyids that identity does not know. */
 export type LookUpAllowance = {
   /** Takes leave for one look-up; throws where there is none. */
   take(): void;
@@ -46,9 +46,7 @@ export type LookUpAllowance = {
   giveBack(): void;
 };
 
-/**
- * Milliseconds: the time of day, and a clock that runs evenly whatever the time of day is set to.
- */
+/** Clocks in milliseconds: the wall clock, and a monotonic clock. */
 export type Clocks = { readonly time: () => number; readonly steady: () => number };
 
 /** Keys by keyid: cached for seconds, looked up in batches, each keyid once at a time. */
@@ -159,7 +157,7 @@ export function createKeyCache(
     setWatched(now) {
       if (now === watched) return;
       startOver();
-      // What was cached before the watch broke may have been revoked unheard.
+      // Entries cached before the stream broke may have been revoked unnoticed.
       if (!now) entries.clear();
       watched = now;
     },
@@ -185,7 +183,7 @@ type Batch = {
   readonly answer: Promise<ReadonlyMap<string, KnownKey>>;
 };
 
-// Everything asked for in one turn of the event loop goes out as one call.
+// All look-ups of one turn of the event loop are one call.
 function batched(
   identity: Pick<Client<typeof KeyService>, "resolveKeys">,
 ): (keyId: string) => LookUp {

@@ -7,8 +7,8 @@ import type { Rate } from "@sallyport/rate-limit";
 import { EvictionError, connectRedis } from "./redis.ts";
 
 /**
- * What the store says of a request: let in, seen before, signed before the store's memory began, or
- * too many.
+ * The store's answer about a request: admitted, seen before, signed before the store's memory
+ * began, or over the limit of its bucket.
  */
 export type Admission =
   | { readonly kind: "admitted" }
@@ -16,7 +16,7 @@ export type Admission =
   | { readonly kind: "before-epoch"; readonly waitMs: number }
   | { readonly kind: "limited"; readonly waitMs: number };
 
-/** A verified request's claim to be let in once; `bucket` is counted at `rate`. */
+/** A verified request's claim to be admitted once; `bucket` is counted at `rate`. */
 export type Claim = {
   readonly keyId: string;
   readonly nonce: string;
@@ -77,7 +77,7 @@ export function connectNonces(redisUrl: string, windowSeconds: number): NonceSto
     }
   }
 
-  // The operator who starts a gateway is told what to set; a client is told nothing of it.
+  // The operator who starts a gateway sees which setting is wrong; a client does not.
   function forOperator(error: unknown): never {
     throw error instanceof Failure && error.cause instanceof EvictionError ? error.cause : error;
   }

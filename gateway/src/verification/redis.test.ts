@@ -96,7 +96,7 @@ describe("the run id", () => {
       .mockResolvedValueOnce("redis_version:8.0.0")
       .mockResolvedValue(info);
     await expect(runId()).rejects.toThrow(new Error("away"));
-    await expect(runId()).rejects.toThrow(new Error("Redis told no run_id"));
+    await expect(runId()).rejects.toThrow(new Error("Redis reported no run_id"));
     expect(await runId()).toBe("4e5f");
   });
 

@@ -6,12 +6,14 @@ import { Redis } from "ioredis";
  */
 export type RedisConnection = { readonly redis: Redis; readonly runId: () => Promise<string> };
 
-/** Redis evicts keys when its memory is full: the nonces of requests that would be let in again. */
+/**
+ * Redis evicts keys when its memory is full: the nonces of requests that would be admitted again.
+ */
 export class EvictionError extends Error {
   override readonly name = "EvictionError";
   constructor(policy: string) {
     super(
-      `Redis has maxmemory-policy ${policy} and may forget requests that were let in: ` +
+      `Redis has maxmemory-policy ${policy} and may forget requests that were admitted: ` +
         "set maxmemory-policy to noeviction on every server that the gateway may reach",
     );
   }
@@ -71,7 +73,7 @@ async function identify(redis: Redis): Promise<string> {
   const [server, memory] = await Promise.all([redis.info("server"), redis.info("memory")]);
   const runId = /^run_id:(\w+)/m.exec(server)?.[1];
   const policy = /^maxmemory_policy:([\w-]+)/m.exec(memory)?.[1];
-  if (runId === undefined) throw new Error("Redis told no run_id");
+  if (runId === undefined) throw new Error("Redis reported no run_id");
   if (policy !== "noeviction") throw new EvictionError(policy ?? "unknown");
   return runId;
 }

@@ -8,7 +8,10 @@ import { fail } from "@sallyport/rpc";
 import { newKeyPaths } from "../forwarding/routes.ts";
 import type { KeyCache, LookUpAllowance } from "./key-cache.ts";
 
-/** Under which key a request must be signed, whose it is, and why that one may not ask now. */
+/**
+ * The key that must have signed a request, its principal, and the refusal of a principal that may
+ * not call now.
+ */
 export type Signer = {
   readonly publicKey: Uint8Array;
   readonly refusal: Reason;
@@ -29,7 +32,7 @@ export function namedKeyOf(keyId: string, path: string): NamedKey {
   return { keyId, newKey };
 }
 
-/** What strangers may cost: both throw RATE_LIMITED when their address has used it up. */
+/** Limits of unauthenticated callers: both throw RATE_LIMITED when their address has used it up. */
 export type StrangerLimits = {
   /** Takes leave to try a new key, which costs its owner a look-up. */
   readonly tryNewKey: () => void;
