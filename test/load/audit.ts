@@ -84,12 +84,14 @@ async function newLog(
 
 async function startAudit(root: string, databaseUrl: string) {
   const module = pathToFileURL(join(root, "services/audit/src/server.ts")).href;
-  const { startAudit: start } = (await import(module)) as typeof auditServer; // The file of that name in any checkout.
+  // The file of that name in any checkout.
+  const { startAudit: start } = (await import(module)) as typeof auditServer;
   const listen = { host: "127.0.0.1", port: 0 };
   const { trustDomain } = pki;
   const given = { ...deployment.config, ...pki.tls("audit"), listen, trustDomain, databaseUrl };
   const answerKeys = deployment.answerKeys("audit");
-  const recordsPerOriginPerDay = 1_000_000_000; // The log itself is measured, not what a machine may cause.
+  // The log is measured, not the bound on the records of one machine.
+  const recordsPerOriginPerDay = 1_000_000_000;
   return start({
     ...given,
     answerKeys,
@@ -143,7 +145,8 @@ function reads(count: number) {
 async function writerOf(databaseUrl: string): Promise<number> {
   return withClient(databaseUrl, async (client) => {
     const { rows } = await client.query<{ pid: number }>(
-      "select pid from pg_stat_activity where application_name = 'sallyport-audit-writer' and datname = current_database()",
+      `select pid from pg_stat_activity
+        where application_name = 'sallyport-audit-writer' and datname = current_database()`,
     );
     return rows[0]?.pid ?? 0;
   });
@@ -198,7 +201,9 @@ async function measureAppend(): Promise<void> {
     const median = (value: (one: Appended) => number) => percentile(all.map(value), 0.5).toFixed(0);
     const rates = all.map(({ rate }) => rate.toFixed(0)).join(", ");
     console.log(
-      `  ${name.padEnd(6)} ${median(({ rate }) => rate)} records/s, ${median(({ postgresMicros }) => postgresMicros)} µs CPU a record in Postgres, ${median(({ nodeMicros }) => nodeMicros)} µs in client and audit (${rates})`,
+      `  ${name.padEnd(6)} ${median(({ rate }) => rate)} records/s, per record ` +
+        `${median(({ postgresMicros }) => postgresMicros)} µs CPU in Postgres, ` +
+        `${median(({ nodeMicros }) => nodeMicros)} µs in client and audit (${rates})`,
     );
   }
 }
@@ -263,7 +268,8 @@ async function measureListing(rows: number): Promise<void> {
 }
 
 console.log(
-  `node ${process.version}, ${cpus().length} cores (${cpus()[0]?.model ?? ""}), everything on this machine`,
+  `node ${process.version}, ${cpus().length} cores (${cpus()[0]?.model ?? ""}), ` +
+    "everything on this machine",
 );
 await measureAppend();
 if (Number(options.rows) > 0) await measureListing(Number(options.rows));

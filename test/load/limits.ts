@@ -1,8 +1,8 @@
 /**
- * npm run bench:limits: what a gateway's concurrency limit gives under overload. Each variant gets
- * a deployment of its own, and the variants take turns, so that the noise of the machine meets all
+ * npm run bench:limits: what a gateway's concurrency limit gives under overload. Each limit gets
+ * a deployment of its own, and they take turns, so that the noise of the machine meets all
  * of them. Measured: 256 workers in a closed loop that wait a second after a refusal; an open loop
- * of three times the peak; bursts of 96 requests, one per second. Options: --variants LIST
+ * of three times the peak; bursts of 96 requests, one per second. Options: --limits LIST
  * (32,64,128), --rounds N (2), --seconds N of each part (4), --machines N (64).
  */
 import { parseArgs } from "node:util";
@@ -14,13 +14,13 @@ import { machineLine } from "./print.ts";
 
 const { values: options } = parseArgs({
   options: {
-    variants: { type: "string", default: "32,64,128" },
+    limits: { type: "string", default: "32,64,128" },
     rounds: { type: "string", default: "2" },
     seconds: { type: "string", default: "4" },
     machines: { type: "string", default: "64" },
   },
 });
-const variants = options.variants.split(",");
+const limits = options.limits.split(",");
 const seconds = Number(options.seconds);
 const workers = 256;
 const [burstSize, overloadFactor] = [96, 3];
@@ -30,19 +30,21 @@ type Part = "closed" | "open" | "burst";
 type Run = { readonly goodput: number; readonly figures: Figures };
 
 const runs = new Map<string, Run[]>();
-let offeredPerSecond: number | undefined; // One rate for all variants.
+let offeredPerSecond: number | undefined; // One rate for all limits.
 
 console.log(machineLine());
 for (let round = 0; round < Number(options.rounds); round += 1)
-  for (const variant of round % 2 === 0 ? variants : variants.toReversed()) await measure(variant);
+  for (const limit of round % 2 === 0 ? limits : limits.toReversed()) await measure(limit);
 for (const [name, measured] of [...runs].toSorted(([a], [b]) => a.localeCompare(b)))
   console.log(summary(name, measured));
 
-async function measure(variant: string): Promise<void> {
-  await using ground = await startGround(Number(options.machines), settingsOf(variant));
+async function measure(limit: string): Promise<void> {
+  await using ground = await startGround(Number(options.machines), {
+    SALLYPORT_CONCURRENCY_LIMIT: limit,
+  });
   const peak = await measurePeak(ground, seconds);
   offeredPerSecond ??= peak.perSecond * overloadFactor;
-  note("peak", variant, { goodput: peak.perSecond, figures: peak.figures });
+  note("peak", limit, { goodput: peak.perSecond, figures: peak.figures });
   const loads: Record<Part, Group["load"]> = {
     closed: { workers, seconds, perSecond: mostPerSecond, pauseMs: 1000 },
     open: [{ perSecond: offeredPerSecond, seconds }],
@@ -51,12 +53,7 @@ async function measure(variant: string): Promise<void> {
       { perSecond: 0, seconds: 0.99 },
     ]).flat(),
   };
-  for (const [part, load] of Object.entries(loads)) note(part, variant, await run(ground, load));
-}
-
-function settingsOf(variant: string): Readonly<Record<string, string>> {
-  const [least = variant, most = least] = variant.split("-");
-  return { SALLYPORT_CONCURRENCY_LIMIT: most, SALLYPORT_CONCURRENCY_MINIMUM: least };
+  for (const [part, load] of Object.entries(loads)) note(part, limit, await run(ground, load));
 }
 
 async function run(ground: Ground, load: Group["load"]): Promise<Run> {
@@ -71,8 +68,8 @@ function inTime(samples: readonly Sample[]): Sample[] {
   return samples.filter(({ outcome, dueMs, tookMs }) => outcome === "ok" && dueMs + tookMs < endMs);
 }
 
-function note(part: string, variant: string, measured: Run): void {
-  const name = `${part.padEnd(7)} ${variant.padEnd(7)}`;
+function note(part: string, limit: string, measured: Run): void {
+  const name = `${part.padEnd(7)} ${limit.padEnd(7)}`;
   runs.set(name, [...(runs.get(name) ?? []), measured]);
   const { figures } = measured;
   const refused = Object.entries(figures.refused).map(([reason, count]) => `${count} ${reason}`);
@@ -83,7 +80,8 @@ function note(part: string, variant: string, measured: Run): void {
 
 function lineOf({ goodput, figures }: Run): string {
   const { p50Ms, p99Ms, share } = figures;
-  return `${goodput.toFixed(0)} reads/s, p50 ${p50Ms.toFixed(0)} ms, p99 ${p99Ms.toFixed(0)} ms, ${(share * 100).toFixed(0)} % answered`;
+  const times = `p50 ${p50Ms.toFixed(0)} ms, p99 ${p99Ms.toFixed(0)} ms`;
+  return `${goodput.toFixed(0)} reads/s, ${times}, ${(share * 100).toFixed(0)} % answered`;
 }
 
 function summary(name: string, measured: readonly Run[]): string {

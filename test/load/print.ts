@@ -4,12 +4,14 @@ import type { Figures } from "./figures.ts";
 import type { Overload, Peak } from "./overload.ts";
 
 const ms = (value: number): string => `${value.toFixed(0)} ms`;
+const rate = (perSecond: number): string => `${perSecond.toFixed(0)} reads/s`;
 const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
 
 /** One line on the machine. */
 export function machineLine(): string {
   const [cpu] = cpus();
-  return `node ${process.version}, ${cpus().length} cores (${cpu?.model ?? "unknown"}), generator on the same machine`;
+  const cores = `${cpus().length} cores (${cpu?.model ?? "unknown"})`;
+  return `node ${process.version}, ${cores}, generator on the same machine`;
 }
 
 /** The lines on the peak, with CPU for each answer by process. */
@@ -25,9 +27,11 @@ export function peakLines({ perSecond, figures, cpuMicroseconds }: Peak): string
 
 /** The lines on the overload. */
 export function overloadLines({ peak, offered, goodput, figures, recoveryMs }: Overload): string[] {
+  const factor = (offered / peak).toFixed(1);
+  const share = percent(goodput / peak);
   return [
-    `overload, ${offered.toFixed(0)} reads/s offered, ${(offered / peak).toFixed(1)} × the peak of ${peak.toFixed(0)}:`,
-    `  goodput ${goodput.toFixed(0)} reads/s, ${percent(goodput / peak)} of the peak; ${answered(figures)}`,
+    `overload, ${rate(offered)} offered, ${factor} × the peak of ${peak.toFixed(0)}:`,
+    `  goodput ${rate(goodput)}, ${share} of the peak; ${answered(figures)}`,
     `  ${refused(figures)}`,
     `  recovered ${ms(recoveryMs)} after its end`,
   ];
@@ -39,12 +43,13 @@ export function fairnessLines({ alone, besidePrincipal, besideAddress }: Fairnes
     who: string,
     { others, noisy, offered, shareRatio, p99Ratio }: Beside,
   ): string[] => [
-    `  beside one noisy ${who} (${offered.toFixed(0)}/s): ${percent(others.share)} answered, ${answered(others)}`,
+    `  beside one noisy ${who} (${rate(offered)}): ${percent(others.share)} answered, ` +
+      answered(others),
     `    ratios: answered ${shareRatio.toFixed(3)}, p99 ${p99Ratio.toFixed(1)}`,
     `    the noisy one: ${percent(noisy.share)} answered; ${refused(noisy)}`,
   ];
   return [
-    `fairness, others by themselves: ${percent(alone.share)} answered, ${answered(alone)}`,
+    `fairness, others alone: ${percent(alone.share)} answered, ${answered(alone)}`,
     ...beside("principal", besidePrincipal),
     ...beside("address", besideAddress),
   ];
