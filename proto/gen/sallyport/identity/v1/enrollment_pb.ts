@@ -2,7 +2,7 @@
 // @generated from file sallyport/identity/v1/enrollment.proto (package sallyport.identity.v1, syntax proto3)
 /* eslint-disable */
 
-// Package sallyport.identity.v1 is about who exists: vaults, users, machines and the tokens that
+// Package sallyport.identity.v1 manages the principals: vaults, users, machines and the tokens that
 // enroll them.
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
@@ -561,7 +561,7 @@ export type RevokeTokenRequest = Message<"sallyport.identity.v1.RevokeTokenReque
   reason: string;
 
   /**
-   * Cascade ends the token's machines too, at most 500 a call: call again until none remains.
+   * Cascade ends the token's machines too, at most 500 per call: call again until none remains.
    *
    * @generated from field: bool cascade = 3;
    */
@@ -624,7 +624,7 @@ export const EnrollmentService: GenService<{
    * (unknown token, wrong proof), TOKEN_REVOKED, TOKEN_EXPIRED, TOKEN_SOURCE_REFUSED,
    * TOKEN_EXHAUSTED, TOKEN_HOSTNAME_REFUSED, TOKEN_NAME_REFUSED, MACHINE_CAP_REACHED; to a retry
    * REQUEST_REJECTED, TOKEN_REVOKED, TOKEN_SOURCE_REFUSED, MACHINE_EXPIRED, MACHINE_DISABLED.
-   * Secrets of the token that were deleted meanwhile keep nobody from enrolling: they can be read
+   * Secrets of the token that were deleted meanwhile do not stop an enrollment: they can be read
    * once they are restored.
    *
    * @generated from rpc sallyport.identity.v1.EnrollmentService.Enroll
@@ -672,7 +672,7 @@ export const EnrollmentService: GenService<{
   },
   /**
    * RevokeToken stops new enrollments; machines already made live on, unless cascade is set.
-   * Repeating it changes nothing but goes on with what a cascade has left. Callers: owner, admin,
+   * Repeating it changes nothing but continues what a cascade has left. Callers: owner, admin,
    * managers of the project (each that the token is for, without cascade: its machines may be in
    * other projects too). Recorded: token.revoked, and with cascade machine.revoked for each
    * machine. Reasons: NOT_FOUND, ROLE_REQUIRED (cascade).

@@ -541,7 +541,7 @@ export const MachineState = {
   DISABLED: 3,
 
   /**
-   * MACHINE_STATE_REVOKED means that it was ended for good.
+   * MACHINE_STATE_REVOKED means that it was ended permanently.
    *
    * @generated from enum value: MACHINE_STATE_REVOKED = 4;
    */
@@ -642,7 +642,7 @@ export const MachineService: GenService<{
     output: typeof EnableMachineResponseSchema;
   },
   /**
-   * RevokeMachine ends a machine for good; its grants and memberships go. It answers once policy
+   * RevokeMachine ends a machine permanently; its grants and memberships go. It answers once policy
    * refuses the machine. Callers: owner, admin. Recorded: machine.revoked. Reasons: NOT_FOUND.
    *
    * @generated from rpc sallyport.identity.v1.MachineService.RevokeMachine

@@ -160,7 +160,7 @@ export type WhoAmIResponse = Message<"sallyport.identity.v1.WhoAmIResponse"> & {
   principalId: string;
 
   /**
-   * Kind tells a machine from a user.
+   * Kind distinguishes a machine from a user.
    *
    * @generated from field: sallyport.evidence.v1.PrincipalKind kind = 2;
    */
@@ -430,7 +430,7 @@ export type LoginCode = Message<"sallyport.identity.v1.LoginCode"> & {
   role: Role;
 
   /**
-   * UserId is the user for whose further device it is; empty when it lets a new user in.
+   * UserId is the user for whose further device it is; empty when it admits a new user.
    *
    * @generated from field: string user_id = 3;
    */
@@ -473,7 +473,7 @@ export type LoginCode = Message<"sallyport.identity.v1.LoginCode"> & {
   revokedAt?: Timestamp | undefined;
 
   /**
-   * RedeemedBy is the keyid that it let in; empty before.
+   * RedeemedBy is the keyid that it admitted; empty before.
    *
    * @generated from field: string redeemed_by = 9;
    */
@@ -901,7 +901,7 @@ export type RevokeDeviceRequest = Message<"sallyport.identity.v1.RevokeDeviceReq
   keepDescendants: boolean;
 
   /**
-   * ValidateOnly ends nothing: the answer tells what came of the device.
+   * ValidateOnly ends nothing: the answer lists what came of the device.
    *
    * @generated from field: bool validate_only = 4;
    */
@@ -953,7 +953,7 @@ export const RevokeDeviceResponseSchema: GenMessage<RevokeDeviceResponse> = /*@_
  */
 export type Descendants = Message<"sallyport.identity.v1.Descendants"> & {
   /**
-   * Users were let in by its login codes, or by those of such a user, and so on; without their
+   * Users were admitted by its login codes, or by those of such a user, and so on; without their
    * devices, 501 at most.
    *
    * @generated from field: repeated sallyport.identity.v1.User users = 1;
@@ -961,7 +961,7 @@ export type Descendants = Message<"sallyport.identity.v1.Descendants"> & {
   users: User[];
 
   /**
-   * DeviceKeyIds are further devices of the same user that it let in, or that such a device did,
+   * DeviceKeyIds are further devices of the same user that it admitted, or that such a device did,
    * 501 at most.
    *
    * @generated from field: repeated string device_key_ids = 2;
@@ -1043,7 +1043,7 @@ export const UserService: GenService<{
     output: typeof SignOutResponseSchema;
   },
   /**
-   * RenewDevice puts a new key in the place of the device key that signed the request; the old one
+   * RenewDevice replaces the device key that signed the request by a new one; the old one
    * works for 5 minutes more. Repeating it with the same new key returns the same answer, with
    * another new key replaces the one before. Callers: every user. Recorded: device.renewed.
    * Reasons: REQUEST_REJECTED (wrong proof), ALREADY_EXISTS (new_public_key), MACHINE_DISABLED (the
@@ -1069,7 +1069,7 @@ export const UserService: GenService<{
     output: typeof CreateDeviceCodeResponseSchema;
   },
   /**
-   * CreateLoginCode makes a code that lets one new user in, with that role. Callers: owner.
+   * CreateLoginCode makes a code that admits one new user, with that role. Callers: owner.
    * Recorded: login_code.created. Reasons: ALREADY_EXISTS, MACHINE_DISABLED (the caller was removed
    * meanwhile).
    *
@@ -1125,7 +1125,7 @@ export const UserService: GenService<{
     output: typeof ListUsersResponseSchema;
   },
   /**
-   * RemoveUser ends a user for good: every device key, every enrollment token and unused login code
+   * RemoveUser ends a user permanently: every device key, every enrollment token and unused login code
    * that the user made. The user's project roles go too. Machines live on. Repeating it changes
    * nothing, but finishes what policy did not hear. Callers: owner. Recorded: user.removed, and
    * token.revoked, login_code.revoked for each. Reasons: NOT_FOUND, LAST_OWNER, MACHINE_DISABLED
@@ -1145,7 +1145,7 @@ export const UserService: GenService<{
    * nothing. Machines live on. Repeating it finishes what policy did not hear of users who ended.
    * Callers: owner. Recorded: device.revoked, and device.revoked, user.removed, token.revoked,
    * login_code.revoked for each. Reasons: NOT_FOUND, LAST_OWNER (nothing has ended: keep what came
-   * of it, or let another owner in first), FIELD_INVALID (keep_descendants: more than 500 of a
+   * of it, or admit another owner first), FIELD_INVALID (keep_descendants: more than 500 of a
    * kind), MACHINE_DISABLED (the caller was removed meanwhile).
    *
    * @generated from rpc sallyport.identity.v1.UserService.RevokeDevice

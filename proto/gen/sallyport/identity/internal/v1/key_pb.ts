@@ -220,7 +220,7 @@ export const ReportSightingsResponseSchema: GenMessage<ReportSightingsResponse> 
   messageDesc(file_sallyport_identity_internal_v1_key, 7);
 
 /**
- * KeyService tells the gateway whose key a keyid is, and hears from it which keys are in use.
+ * KeyService resolves keyids for the gateway, and receives the uses of keys from it.
  *
  * @generated from service sallyport.identity.internal.v1.KeyService
  */
