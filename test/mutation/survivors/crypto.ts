@@ -21,24 +21,6 @@ export const crypto: readonly Survivor[] = [
     why: "it wipes memory at which no test can look",
   },
   {
-    file: "services/crypto/src/ceremony.ts",
-    code: "fsyncSync(descriptor);",
-    change: "fsyncSync(descriptor); → ;",
-    why: "it makes the file outlast a loss of power, which no test brings about",
-  },
-  {
-    file: "services/crypto/src/ceremony.ts",
-    code: "} finally {",
-    change: "{ closeSync(descriptor); } → {}",
-    why: "the descriptor is closed at the end of the process anyway",
-  },
-  {
-    file: "services/crypto/src/ceremony.ts",
-    code: "closeSync(descriptor);",
-    change: "closeSync(descriptor); → ;",
-    why: "the descriptor is closed at the end of the process anyway",
-  },
-  {
     file: "services/crypto/src/project-key-cache.ts",
     code: 'for (const result of ["hit", "miss"]) lookups({ cache, result }, 0);',
     change: '"miss" → ""',
@@ -118,12 +100,6 @@ export const crypto: readonly Survivor[] = [
     why: "for the compiler: every reason of the contract has a name",
   },
   {
-    file: "services/crypto/src/ceremony.ts",
-    code: 'throw new Error(`${variable} ${error instanceof Error ? error.message : "cannot be read"}`, {',
-    change: '"cannot be read" → ""',
-    why: "for the compiler: what a setting's reader throws is an Error",
-  },
-  {
     file: "services/crypto/src/open/record.ts",
     code: 'newEvent("crypto", "secret.read", {',
     change: '"crypto" → ""',
@@ -167,7 +143,7 @@ export const crypto: readonly Survivor[] = [
   },
   {
     file: "services/crypto/src/seal/verify.ts",
-    code: 'demand("role", user.kind === PrincipalKind.USER && mayCall(path, user), "the signer may not write secrets");',
+    code: "user.kind === PrincipalKind.USER && mayCall(path, user),",
     change: "user.kind === PrincipalKind.USER → true",
     why: "a second lock: the role table lets no machine write either",
   },
@@ -218,17 +194,5 @@ export const crypto: readonly Survivor[] = [
     code: 'dependencies: { audit: () => checkHealth(audit.transport, "live") },',
     change: '"live" → ""',
     why: "an audit that is alive is ready too, unless its own database is away",
-  },
-  {
-    file: "services/crypto/src/server.ts",
-    code: 'if (!first) throw new Error("the keyring has no reply key");',
-    change: "!first → false",
-    why: "for the compiler: openKeyring refuses a keyring without one",
-  },
-  {
-    file: "services/crypto/src/server.ts",
-    code: 'if (!first) throw new Error("the keyring has no reply key");',
-    change: '"the keyring has no reply key" → ""',
-    why: "for the compiler: openKeyring refuses a keyring without one",
   },
 ];

@@ -70,8 +70,8 @@ export type EnrollRequest = Message<"sallyport.identity.v1.EnrollRequest"> & {
   machineName: string;
 
   /**
-   * ValidateOnly runs every check and returns what would be enrolled: no use is spent and no machine
-   * made.
+   * ValidateOnly runs every check and returns what would be enrolled: no use is spent and no
+   * machine made.
    *
    * @generated from field: bool validate_only = 8;
    */
@@ -617,15 +617,15 @@ export const RevokeTokenResponseSchema: GenMessage<RevokeTokenResponse> = /*@__P
  */
 export const EnrollmentService: GenService<{
   /**
-   * Enroll makes a machine from an admission: so far an enrollment token. Callers: a key that is not
-   * enrolled yet (keyid "key:…"). A retry with the same key returns the same machine and spends nothing. Recorded:
-   * machine.enrolled, token.exhausted (with the last use), token.refused (with the step that
-   * refused), token.checked (validate_only). Reasons, in the order of the checks: REQUEST_REJECTED
-   * (unknown token, wrong proof), TOKEN_REVOKED, TOKEN_EXPIRED, TOKEN_SOURCE_REFUSED,
-   * TOKEN_EXHAUSTED, TOKEN_HOSTNAME_REFUSED, TOKEN_NAME_REFUSED, MACHINE_CAP_REACHED; to a retry
-   * REQUEST_REJECTED, TOKEN_REVOKED, TOKEN_SOURCE_REFUSED, MACHINE_EXPIRED, MACHINE_DISABLED.
-   * Secrets of the token that were deleted meanwhile do not stop an enrollment: they can be read
-   * once they are restored.
+   * Enroll makes a machine from an admission: so far an enrollment token. Callers: a key that is
+   * not enrolled yet (keyid "key:…"). A retry with the same key returns the same machine and spends
+   * nothing. Recorded: machine.enrolled, token.exhausted (with the last use), token.refused (with
+   * the step that refused), token.checked (validate_only). Reasons, in the order of the checks:
+   * REQUEST_REJECTED (unknown token, wrong proof), TOKEN_REVOKED, TOKEN_EXPIRED,
+   * TOKEN_SOURCE_REFUSED, TOKEN_EXHAUSTED, TOKEN_HOSTNAME_REFUSED, TOKEN_NAME_REFUSED,
+   * MACHINE_CAP_REACHED; to a retry REQUEST_REJECTED, TOKEN_REVOKED, TOKEN_SOURCE_REFUSED,
+   * MACHINE_EXPIRED, MACHINE_DISABLED. Secrets of the token that were deleted meanwhile do not stop
+   * an enrollment: they can be read once they are restored.
    *
    * @generated from rpc sallyport.identity.v1.EnrollmentService.Enroll
    */

@@ -1125,11 +1125,11 @@ export const UserService: GenService<{
     output: typeof ListUsersResponseSchema;
   },
   /**
-   * RemoveUser ends a user permanently: every device key, every enrollment token and unused login code
-   * that the user made. The user's project roles go too. Machines live on. Repeating it changes
-   * nothing, but finishes what policy did not hear. Callers: owner. Recorded: user.removed, and
-   * token.revoked, login_code.revoked for each. Reasons: NOT_FOUND, LAST_OWNER, MACHINE_DISABLED
-   * (the caller was removed meanwhile).
+   * RemoveUser ends a user permanently: every device key, every enrollment token and unused login
+   * code that the user made. The user's project roles go too. Machines live on. Repeating it
+   * changes nothing, but finishes what policy did not hear. Callers: owner. Recorded: user.removed,
+   * and token.revoked, login_code.revoked for each. Reasons: NOT_FOUND, LAST_OWNER,
+   * MACHINE_DISABLED (the caller was removed meanwhile).
    *
    * @generated from rpc sallyport.identity.v1.UserService.RemoveUser
    */
