@@ -14,7 +14,7 @@ export async function lockMachinesOf(tx: Tx, vaultId: string): Promise<void> {
  * Until the transaction ends, no other transaction adds, removes or renews users and devices of the
  * vault.
  */
-export async function lockPeopleOf(tx: Tx, vaultId: string): Promise<void> {
+export async function lockUsersOf(tx: Tx, vaultId: string): Promise<void> {
   await tx.query("select pg_advisory_xact_lock(hashtextextended('sallyport-people ' || $1, 0))", [
     vaultId,
   ]);

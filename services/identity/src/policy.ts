@@ -42,7 +42,7 @@ export async function validateScope(
   try {
     return (await policy.validateScope(scope)).projectRoles;
   } catch (error) {
-    throw told(error, Reason.NOT_FOUND, Reason.FIELD_INVALID, Reason.MACHINE_DISABLED);
+    throw toCallerFailure(error, Reason.NOT_FOUND, Reason.FIELD_INVALID, Reason.MACHINE_DISABLED);
   }
 }
 
@@ -50,14 +50,14 @@ export async function validateScope(
  * Has policy exclude a user permanently and take the user's project roles. Throws Failure
  * DEPENDENCY_UNAVAILABLE.
  */
-export async function keepOut(
+export async function excludeUser(
   policy: Pick<PolicyScope, "endUser">,
   user: { readonly vaultId: string; readonly userId: string },
 ): Promise<void> {
   try {
     await policy.endUser(user);
   } catch (error) {
-    throw told(error);
+    throw toCallerFailure(error);
   }
 }
 
@@ -65,17 +65,17 @@ export async function keepOut(
 const atOnce = 10;
 
 /**
- * Has policy keep users of a vault out; the first failure ends it. Throws Failure
+ * Has policy exclude users of a vault; the first failure ends it. Throws Failure
  * DEPENDENCY_UNAVAILABLE.
  */
-export async function keepAllOut(
+export async function excludeUsers(
   policy: Pick<PolicyScope, "endUser">,
   vaultId: string,
   userIds: readonly string[],
 ): Promise<void> {
   for (let first = 0; first < userIds.length; first += atOnce)
     await Promise.all(
-      userIds.slice(first, first + atOnce).map((userId) => keepOut(policy, { vaultId, userId })),
+      userIds.slice(first, first + atOnce).map((userId) => excludeUser(policy, { vaultId, userId })),
     );
 }
 
@@ -103,7 +103,7 @@ export async function applyScope(
       expiresAt: expiry,
     });
   } catch (error) {
-    throw told(error);
+    throw toCallerFailure(error);
   }
 }
 
@@ -120,7 +120,7 @@ export async function setStatus(
     await policy.setPrincipalStatus({ vaultId, machineId, status });
   } catch (error) {
     if (activatedAt === null && failureOf(error).reason === Reason.NOT_FOUND) return;
-    throw told(error);
+    throw toCallerFailure(error);
   }
 }
 
@@ -138,7 +138,7 @@ export async function managedProjects(
       .filter(({ role }) => role === ProjectRole.MANAGER)
       .map(({ projectId }) => projectId);
   } catch (error) {
-    throw told(error, Reason.MACHINE_DISABLED);
+    throw toCallerFailure(error, Reason.MACHINE_DISABLED);
   }
 }
 
@@ -159,12 +159,12 @@ export async function endMachines(
   try {
     await policy.revokePrincipals({ vaultId, machineIds, status });
   } catch (error) {
-    throw told(error);
+    throw toCallerFailure(error);
   }
 }
 
 // Policy's reason is returned to the caller only where it is about the caller's own request.
-function told(error: unknown, ...reasons: readonly Reason[]): Failure {
+function toCallerFailure(error: unknown, ...reasons: readonly Reason[]): Failure {
   const failure = failureOf(error);
   const known =
     failure.reason === Reason.DEPENDENCY_UNAVAILABLE || reasons.includes(failure.reason);

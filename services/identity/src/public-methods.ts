@@ -23,7 +23,7 @@ import { createRenewDevice } from "./devices/renew.ts";
 import { createRevokeDevice } from "./devices/revoke.ts";
 import { createRevokeToken } from "./tokens/revoke.ts";
 import { createSignOut } from "./devices/sign-out.ts";
-import { createTokenHandlers } from "./tokens/read.ts";
+import { createTokenReadHandlers } from "./tokens/read.ts";
 import { createUserHandlers } from "./users/read.ts";
 import { createWhoAmI } from "./users/whoami.ts";
 
@@ -56,7 +56,7 @@ export function publicMethods(given: ServiceParts): ForwardMethods[] {
       enroll: createEnrollHandler(parts),
       createToken: createTokenHandler(parts),
       revokeToken: createRevokeToken(parts),
-      ...createTokenHandlers(parts),
+      ...createTokenReadHandlers(parts),
     }),
     forwardMethods(MachineService, {
       renameMachine: createRenameMachine(parts),

@@ -14,7 +14,7 @@ import { fail } from "@sallyport/rpc";
 import { deviceKeyLifetimeMs, endOf, newKeyId } from "./device-key.ts";
 import { holdSigner } from "../users/acting-owner.ts";
 import { actorOf, originOf, signerOf } from "../audit-fields.ts";
-import { lockPeopleOf } from "../lock-store.ts";
+import { lockUsersOf } from "../lock-store.ts";
 import {
   type NewUserKey,
   type UserKey,
@@ -46,7 +46,7 @@ export function createRenewDevice(
     const now = new Date(parts.clock());
     const { key, old } = await context
       .mutate(async (tx) => {
-        await lockPeopleOf(tx, vaultId);
+        await lockUsersOf(tx, vaultId);
         const signer = await holdSigner(tx, context);
         const present = await presentKey(tx, signer.keyId);
         prove(present, request);

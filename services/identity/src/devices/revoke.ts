@@ -6,10 +6,10 @@ import type { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/use
 import { fail } from "@sallyport/rpc";
 import { describeDescendants, viewUser } from "../users/views.ts";
 import { holdSigner } from "../users/acting-owner.ts";
-import { type PolicyScope, keepAllOut } from "../policy.ts";
+import { type PolicyScope, excludeUsers } from "../policy.ts";
 import { signerOf } from "../audit-fields.ts";
 import { findDescendants, findRemovedOf } from "./descendant-store.ts";
-import { lockPeopleOf } from "../lock-store.ts";
+import { lockUsersOf } from "../lock-store.ts";
 import { findUserKey } from "./store.ts";
 import { findUser } from "../users/store.ts";
 import { checkPrintable } from "../printable.ts";
@@ -46,7 +46,7 @@ export function createRevokeDevice({
     const { vaultId } = signerOf(context);
     const now = new Date(clock());
     const { user, descendants, removed } = await context.mutate(async (tx) => {
-      await lockPeopleOf(tx, vaultId);
+      await lockUsersOf(tx, vaultId);
       await holdSigner(tx, context);
       const key = await findUserKey(tx, keyId);
       if (key?.vaultId !== vaultId) throw fail(Reason.NOT_FOUND);
@@ -64,7 +64,7 @@ export function createRevokeDevice({
         : await findRemovedOf(tx, vaultId, key.firstKeyId, mostDescendants);
       return { user: await findUser(tx, vaultId, key.userId), descendants: found, removed };
     });
-    await keepAllOut(policy, vaultId, removed);
+    await excludeUsers(policy, vaultId, removed);
     if (!user) throw fail(Reason.INTERNAL, {}, new Error("a device key without its user"));
     return {
       user: await viewUser(database, user, now),

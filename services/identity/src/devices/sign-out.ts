@@ -4,7 +4,7 @@ import { PrincipalKind } from "@sallyport/proto/gen/sallyport/evidence/v1/eviden
 import type { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
 import { fail } from "@sallyport/rpc";
 import { signerOf } from "../audit-fields.ts";
-import { lockPeopleOf } from "../lock-store.ts";
+import { lockUsersOf } from "../lock-store.ts";
 import { findUserKey } from "./store.ts";
 import { endDevice } from "./end.ts";
 import { type StandingParts, revokeMachine } from "../machines/standing.ts";
@@ -29,7 +29,7 @@ async function signOutDevice(
 ): Promise<void> {
   const { keyId, vaultId } = signerOf(context);
   await context.mutate(async (tx) => {
-    await lockPeopleOf(tx, vaultId);
+    await lockUsersOf(tx, vaultId);
     const key = await findUserKey(tx, keyId);
     if (!key)
       throw fail(Reason.INTERNAL, {}, new Error("a credential names a key that does not exist"));

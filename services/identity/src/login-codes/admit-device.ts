@@ -6,7 +6,7 @@ import { fail } from "@sallyport/rpc";
 import { deviceKeyLifetimeMs, endOf, newKeyId } from "../devices/device-key.ts";
 import { type Verdict, rejected } from "../admission/proof.ts";
 import { judgeLoginCode } from "./judge.ts";
-import { lockPeopleOf } from "../lock-store.ts";
+import { lockUsersOf } from "../lock-store.ts";
 import { type LoginCode, lockLoginCode, redeemLoginCode } from "./store.ts";
 import type { StoredRole } from "../users/roles.ts";
 import { findUserKey, findUserKeyByPublicKey, insertUserKey } from "../devices/store.ts";
@@ -42,7 +42,7 @@ export async function admitDevice(
   request: RedeemLoginCodeRequest,
   now: Date,
 ): Promise<Outcome> {
-  await lockPeopleOf(tx, request.vaultId);
+  await lockUsersOf(tx, request.vaultId);
   const code = await lockLoginCode(tx, request.vaultId, request.codeId);
   if (!code) return refusal(rejected("token"));
   const redeemer = code.redeemedBy === null ? undefined : await findUserKey(tx, code.redeemedBy);

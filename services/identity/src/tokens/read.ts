@@ -13,7 +13,7 @@ import { isReached, tokenReachOf } from "./reach.ts";
 type Handlers = Pick<ForwardHandlers<typeof EnrollmentService>, "getToken" | "listTokens">;
 
 /** Makes GetToken and ListTokens. What is not for the signer is not there. */
-export function createTokenHandlers({
+export function createTokenReadHandlers({
   database,
   policy,
 }: {

@@ -5,9 +5,9 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { UserService } from "@sallyport/proto/gen/sallyport/identity/v1/user_pb.ts";
 import { fail } from "@sallyport/rpc";
 import { holdSigner } from "./acting-owner.ts";
-import { type PolicyScope, keepOut } from "../policy.ts";
+import { type PolicyScope, excludeUser } from "../policy.ts";
 import { signerOf } from "../audit-fields.ts";
-import { lockPeopleOf } from "../lock-store.ts";
+import { lockUsersOf } from "../lock-store.ts";
 import { findUser } from "./store.ts";
 import { checkPrintable } from "../printable.ts";
 import { endUser } from "./end.ts";
@@ -35,14 +35,14 @@ export function createRemoveUser(
     const { vaultId } = signerOf(context);
     const now = new Date(parts.clock());
     const { user, ...revoked } = await context.mutate(async (tx) => {
-      await lockPeopleOf(tx, vaultId);
+      await lockUsersOf(tx, vaultId);
       await holdSigner(tx, context);
       const found = await findUser(tx, vaultId, userId);
       if (!found) throw fail(Reason.NOT_FOUND);
       if (found.removedAt) return { user: found, tokensRevoked: 0, loginCodesRevoked: 0 };
       return endUser(tx, parts.outbox, context, found, reason, now);
     });
-    await keepOut(parts.policy, { vaultId, userId });
+    await excludeUser(parts.policy, { vaultId, userId });
     return { user: await viewUser(parts.database, user, now), ...revoked };
   };
 }
