@@ -75,7 +75,9 @@ export async function excludeUsers(
 ): Promise<void> {
   for (let first = 0; first < userIds.length; first += atOnce)
     await Promise.all(
-      userIds.slice(first, first + atOnce).map((userId) => excludeUser(policy, { vaultId, userId })),
+      userIds
+        .slice(first, first + atOnce)
+        .map((userId) => excludeUser(policy, { vaultId, userId })),
     );
 }
 
