@@ -83,6 +83,7 @@ test("a KEK setting has a scheme; an unknown one is refused with the list of tho
   const refused = [
     ["/keys/kek", "has no scheme; the known schemes are: file:PATH"],
     ["", "has no scheme; the known schemes are: file:PATH"],
+    ["/keys/file:/kek", "has no scheme; the known schemes are: file:PATH"],
     ["FILE:/kek", "has no scheme; the known schemes are: file:PATH"],
     ["awskms:arn:aws", "has the unknown scheme awskms; the known schemes are: file:PATH"],
     ["file:", "names no file after file:"],

@@ -47,14 +47,14 @@ const knownSchemes = "file:PATH";
  * one.
  */
 export function parseKekSetting(setting: string): KekSetting {
-  const [, scheme, rest = ""] = /^([a-z][a-z0-9-]*):(.*)$/s.exec(setting) ?? [];
-  if (scheme === undefined)
-    throw new KekSettingError(`has no scheme; the known schemes are: ${knownSchemes}`);
+  const found = /^([a-z][a-z0-9-]*):(.*)/s.exec(setting);
+  if (!found) throw new KekSettingError(`has no scheme; the known schemes are: ${knownSchemes}`);
+  const [, scheme, rest] = found;
   if (scheme !== "file")
     throw new KekSettingError(
       `has the unknown scheme ${scheme}; the known schemes are: ${knownSchemes}`,
     );
-  if (rest === "") throw new KekSettingError("names no file after file:");
+  if (!rest) throw new KekSettingError("names no file after file:");
   return { scheme, file: rest };
 }
 

@@ -20,9 +20,9 @@ export function encodeKekName({ provider, key }: KekName): Uint8Array {
     throw new EnvelopeError("a KEK has a name that cannot be stored");
   return Buffer.concat([
     Buffer.of(provider.length),
-    Buffer.from(provider, "latin1"),
+    Buffer.from(provider),
     Buffer.of(key.length),
-    Buffer.from(key, "latin1"),
+    Buffer.from(key),
   ]);
 }
 

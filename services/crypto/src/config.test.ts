@@ -85,6 +85,11 @@ test("a KEK that is not one key in a private file, or of an unknown scheme, is n
     expect(() => readCryptoConfig({ ...env, SALLYPORT_KEK: setting })).toThrow(sentence);
 });
 
+test("an empty keyring file stops the start", () => {
+  writeFileSync(join(folder, "keyring"), "", { mode: 0o600 });
+  expect(() => readCryptoConfig(env)).toThrow("SALLYPORT_KEYRING_FILE names an empty file");
+});
+
 test("the former setting of a KEK's file is refused by its name", () => {
   expect(() => readCryptoConfig({ ...env, SALLYPORT_KEK_FILE: join(folder, "kek") })).toThrow(
     "SALLYPORT_KEK_FILE",

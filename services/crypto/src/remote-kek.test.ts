@@ -30,6 +30,7 @@ const providers = [
   ["azurekms", "https://vault.vault.azure.net/keys/kek/78deebed173b48e48f55abf87ed4cf71", 512],
   ["transit", "https://vault.example:8200/transit/kek@3", 137],
   ["pkcs11", "token=sallyport;object=kek", 1_024],
+  ["a".repeat(32), "k".repeat(255), 61],
 ] as const;
 
 test.each(providers)(
