@@ -17,7 +17,7 @@ const field = (...names: readonly string[]): Rule => {
   return (vector) => names.map((name) => text(vector[name])).join(" ");
 };
 
-/** What a foreign program must make of each vector, by file and list. */
+/** The expected verdict of each vector, by file and list. */
 const rules: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
   answers: {
     methods: ({ owner }) => text(owner),
@@ -56,7 +56,7 @@ const rules: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
 };
 
 /**
- * The verdicts that a foreign program must print, by file, list and place; throws for a file
+ * The verdicts that a foreign program must print, by file, list and index; throws for a file
  * without a rule.
  */
 export function expectedVerdicts(): Record<string, string> {

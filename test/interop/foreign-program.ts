@@ -4,7 +4,7 @@ import { execFile } from "node:child_process";
 export type ForeignProgram = {
   readonly command: string;
   readonly args: readonly string[];
-  /** What it needs beside PATH. */
+  /** Environment variables beside PATH. */
   readonly env: Readonly<Record<string, string>>;
 };
 
@@ -34,7 +34,7 @@ export function programOf(prepared: Prepared): ForeignProgram {
   return prepared.program;
 }
 
-/** What a run came to; both outputs are trimmed. */
+/** The result of a run; both outputs are trimmed. */
 export type Run = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
 /** Runs a command to its end, whatever its exit code; code 127 when there is no such command. */

@@ -217,7 +217,7 @@ function digestsOf({ code, stdout, stderr }: Run): unknown {
     : undefined;
 }
 
-/** What a client that found a fault prints: nothing but the step. */
+/** The output of a client that found a fault: only the step. */
 function untrusted(step: string): Run {
   return { code: 4, stdout: "", stderr: `untrusted ${step}` };
 }

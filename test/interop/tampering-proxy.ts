@@ -14,7 +14,7 @@ import { buffer } from "node:stream/consumers";
 import { createCa, issueEdgeCertificate } from "@sallyport/deploy/local";
 import type { Endpoint } from "@sallyport/client";
 
-/** What the proxy does to calls; what is absent passes as it is. */
+/** The proxy's changes to calls; without an entry a call passes unchanged. */
 export type Interference = {
   /** Changes the content of a request, framing included. */
   readonly request?: (path: string, content: Buffer) => Buffer;
@@ -31,7 +31,7 @@ export type Interference = {
  * calls in plain.
  */
 export type TamperingProxy = AsyncDisposable & {
-  /** Host and port to dial in the place of the gateway's. */
+  /** Host and port to dial instead of the gateway's. */
   readonly address: string;
   readonly caFile: string;
   interference: Interference;
@@ -55,7 +55,7 @@ export async function startTamperingProxy({ url, ca }: Endpoint): Promise<Tamper
     names: ["localhost"],
   });
   let session = connect(url, { ca });
-  // The gateway ends a session that asks nothing, and a busy machine takes its time to ask.
+  // The gateway ends a session without requests, and a busy machine may be slow to send one.
   const upstream = (): ClientHttp2Session => {
     if (session.closed || session.destroyed) session = connect(url, { ca });
     return session;

@@ -168,7 +168,7 @@ async function appendFor(root: string): Promise<Appended> {
     committed += results.filter(({ status }) => status === AppendStatus.COMMITTED).length;
   };
   for (let warmUp = 0; warmUp < 100; warmUp += 1) await send();
-  // As Postgres does by itself within its first minutes.
+  // As Postgres does automatically within its first minutes.
   if (!options.cold) await withClient(ownerUrl, (owner) => owner.query("analyze records"));
   committed = 0;
   const writer = await writerOf(servingUrl);

@@ -4,8 +4,8 @@ import { type Peak, addresses } from "./overload.ts";
 import type { Group } from "./plan.ts";
 
 /**
- * What others get who ask for a tenth of the peak: by themselves, and beside somebody who asks
- * without end.
+ * The service that others get who send a tenth of the peak: alone, and beside a noisy client that
+ * sends without end.
  */
 export type Fairness = {
   readonly alone: Figures;
@@ -17,11 +17,11 @@ export type Fairness = {
 export type Beside = {
   readonly others: Figures;
   readonly noisy: Figures;
-  /** What the noisy one asked a second. */
+  /** Requests per second of the noisy client. */
   readonly offered: number;
   /**
-   * Share of the others who are answered, and the 99th percentile of their time, each divided by
-   * that without noise.
+   * The share of answered requests of the others, and the 99th percentile of their latency, each
+   * divided by that without noise.
    */
   readonly shareRatio: number;
   readonly p99Ratio: number;
@@ -35,8 +35,8 @@ const [mostOfPrincipal, mostOfAddress] = [480, 1900];
 const noisyAddresses = Array.from({ length: 4 }, (_, index) => `127.0.0.${index + 31}`);
 
 /**
- * Measures so many seconds of each. The noisy one stays within its rate, and asks three times the
- * peak where that allows it.
+ * Measures so many seconds of each. The noisy client stays within its rate limit, and sends three
+ * times the peak where that allows it.
  */
 export async function fairness(ground: Ground, peak: Peak, seconds: number): Promise<Fairness> {
   const keys = keysOf(ground.machines);

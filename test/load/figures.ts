@@ -11,7 +11,7 @@ export function dueIn(samples: readonly Sample[], fromMs: number, toMs: number):
   return samples.filter(({ dueMs }) => dueMs >= fromMs && dueMs < toMs);
 }
 
-/** What became of requests. */
+/** The outcomes of requests. */
 export type Figures = {
   readonly sent: number;
   readonly ok: number;

@@ -32,7 +32,7 @@ async function prepare({ authority, ca, secretIds, groups }: Plan): Promise<void
     const requests = prepareReads(group.keys, secretIds, recipient, authority, countOf(group.load));
     prepared.push({ group, requests });
   }
-  // A session that asks nothing is ended after a while, so they come last.
+  // A session without requests is ended after a while, so sessions come last.
   const open = async (one: Omit<Ready, "sender">): Promise<Ready> => {
     return { ...one, sender: await openSender(authority, ca, one.group.addresses) };
   };

@@ -18,7 +18,7 @@ export type Ground = AsyncDisposable & {
   /** Machines that may read the secret. */
   readonly machines: readonly Identity[];
   /**
-   * Has the generator send what the groups say; it has signed everything before `measured` is
+   * Makes the generator send the load of the groups; it has signed everything before `measured` is
    * called.
    */
   send(groups: readonly Group[], measured?: () => void): Promise<Results>;

@@ -1,9 +1,10 @@
 /**
- * npm run bench:limits: what a gateway's concurrency limit gives under overload. Each limit gets
- * a deployment of its own, and they take turns, so that the noise of the machine meets all
- * of them. Measured: 256 workers in a closed loop that wait a second after a refusal; an open loop
- * of three times the peak; bursts of 96 requests, one per second. Options: --limits LIST
- * (32,64,128), --rounds N (2), --seconds N of each part (4), --machines N (64).
+ * npm run bench:limits: goodput and latency of a gateway's concurrency limits under overload. Each
+ * limit gets a deployment of its own, and they take turns, so that the noise of the machine meets
+ * all of them. Measured: 256 workers in a closed loop that wait a second after a refusal; an open
+ * loop of three times the peak of the first limit; bursts of 96 requests, one per second. Options:
+ * --limits LIST, the highest first (128,64,32), --rounds N (2), --seconds N of each part (4),
+ * --machines N (64).
  */
 import { parseArgs } from "node:util";
 import { type Figures, figuresOf } from "./figures.ts";
@@ -14,7 +15,7 @@ import { machineLine } from "./print.ts";
 
 const { values: options } = parseArgs({
   options: {
-    limits: { type: "string", default: "32,64,128" },
+    limits: { type: "string", default: "128,64,32" },
     rounds: { type: "string", default: "2" },
     seconds: { type: "string", default: "4" },
     machines: { type: "string", default: "64" },
@@ -62,7 +63,7 @@ async function run(ground: Ground, load: Group["load"]): Promise<Run> {
   return { goodput: inTime(all).length / seconds, figures: figuresOf(all) };
 }
 
-// What is answered after the part is over is of no use to it.
+// An answer after the end of the part is of no use to it.
 function inTime(samples: readonly Sample[]): Sample[] {
   const endMs = seconds * 1000;
   return samples.filter(({ outcome, dueMs, tookMs }) => outcome === "ok" && dueMs + tookMs < endMs);

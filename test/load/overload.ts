@@ -5,14 +5,14 @@ import { measureCpu } from "./processes.ts";
 
 /** The most that a deployment answers. */
 export type Peak = {
-  /** Answers a second to 32 clients who wait for theirs before they ask again. */
+  /** Answers per second to 32 clients in a closed loop. */
   readonly perSecond: number;
   readonly figures: Figures;
   /** CPU microseconds of each process for one answer. */
   readonly cpuMicroseconds: ReadonlyMap<string, number>;
 };
 
-/** What is answered while three times the peak is asked. */
+/** The result of an open loop of three times the peak. */
 export type Overload = {
   /**
    * The peak a second: the higher one of before and after, since a process that was just started is
@@ -20,7 +20,7 @@ export type Overload = {
    */
   readonly peak: number;
   readonly offered: number;
-  /** Answers a second, of those that come while so much is asked. */
+  /** Answers per second that arrive during the overload. */
   readonly goodput: number;
   readonly figures: Figures;
   /**

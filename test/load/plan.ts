@@ -1,4 +1,4 @@
-/** Who signs: a machine's keyid and seed (base64). */
+/** A signer: a machine's keyid and seed (base64). */
 export type Key = { readonly keyId: string; readonly seed: string };
 
 /** So many requests a second for so long, whatever becomes of them: an open loop. */
@@ -16,7 +16,7 @@ export type Turn = {
   readonly pauseMs?: number;
 };
 
-/** Clients of one kind: who signs and from which loopback addresses, each in turn. */
+/** Clients of one kind: their keys and their loopback addresses, each in turn. */
 export type Group = {
   readonly name: string;
   readonly keys: readonly Key[];
@@ -24,7 +24,7 @@ export type Group = {
   readonly load: readonly Stage[] | Turn;
 };
 
-/** What the generator is to send, all groups at once. */
+/** The load that the generator sends, all groups at once. */
 export type Plan = {
   readonly authority: string;
   /** PEM of the authority behind the gateway's certificate. */
@@ -33,7 +33,7 @@ export type Plan = {
   readonly groups: readonly Group[];
 };
 
-/** What became of one request: answered; refused, by its reason; or "broken" without an answer. */
+/** The outcome of one request: answered; refused, by its reason; or "broken" without an answer. */
 export type Sample = {
   /** Milliseconds from the begin of the run to when it was due. */
   readonly dueMs: number;
@@ -44,13 +44,13 @@ export type Sample = {
   readonly delayed: boolean;
 };
 
-/** What the generator saw, by the group's name. */
+/** The samples of the generator, by the group's name. */
 export type Results = Readonly<Record<string, readonly Sample[]>>;
 
-/** What is said to the generator. */
+/** A message to the generator. */
 export type Order = { readonly kind: "prepare"; readonly plan: Plan } | { readonly kind: "run" };
 
-/** What the generator says. */
+/** A message of the generator. */
 export type Report =
   | { readonly kind: "prepared" }
   | { readonly kind: "done"; readonly results: Results }

@@ -29,10 +29,10 @@ export function residentBytesOf(pid: number): number {
   return Number(kibis) * kibi;
 }
 
-/** What a process holds: resident memory in bytes, and open descriptors. */
+/** The resources of a process: resident memory in bytes, and open descriptors. */
 export type Held = { readonly residentBytes: number; readonly descriptors: number };
 
-/** What each process holds now, from /proc. */
+/** Returns the resources of each process now, from /proc. */
 export function heldBy({ system }: Deployment): ReadonlyMap<Process, Held> {
   return new Map(
     processes.map((name) => {

@@ -64,8 +64,8 @@ async function measure(machines: readonly Identity[], secretIds: string[]): Prom
   const prepare = (count: number) => prepareReads(machines, secretIds, recipient, authority, count);
   const warmUp = prepare(200);
   const prepared = prepare(seconds * 2500);
-  // A session that asks nothing is ended after a while: there is one when there is something to
-  // ask.
+  // A session without requests is ended after a while: it is opened when there is a request to
+  // send.
   const sessions = sources.map((address) => connectFrom(address, { url, ca }));
   const send = ({ headers, body }: Prepared, worker: number): Promise<number> =>
     new Promise((resolve, reject) => {
