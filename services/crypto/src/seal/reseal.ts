@@ -7,8 +7,8 @@ import type { VerifiedRollback } from "./verify.ts";
  * Opens the envelope of a former version and seals its value into that of the next, under a new
  * data key. Throws EnvelopeError when the envelope is not that version's.
  *
- * Security: the envelope opens only at the place that the user signed, so whoever brings another
- * one gets nothing; and nothing but the new envelope leaves this function.
+ * Security: the envelope opens only under the binding that the user signed, so another envelope
+ * gives nothing; and nothing but the new envelope leaves this function.
  */
 export async function reseal(
   { from, to }: VerifiedRollback,

@@ -8,7 +8,7 @@ import { recordKeyChanges } from "../keys/change-store.ts";
 import { type UserKey, revokeDeviceKeys } from "./store.ts";
 
 /**
- * Ends a device: the key, what it was renewed from and what it was renewed to, for whoever holds
+ * Ends a device: the key, what it was renewed from and what it was renewed to, since the holder of
  * one of them may have made the next. The vault's people are locked meanwhile. Ending it again
  * changes and records nothing. Throws Failure LAST_OWNER.
  */

@@ -26,10 +26,10 @@ export type RevokeDeviceParts = {
 };
 
 /**
- * Makes RevokeDevice. By default what came of the device ends in the same transaction: whoever
- * stole its key may have let another device in, or another user, and would stay. With validate_only
- * nothing ends and all of it is told. Policy hears of the users after the commit, so that policy
- * being away keeps nobody in: a repeat tells it again, of all who have ended.
+ * Makes RevokeDevice. By default what came of the device ends in the same transaction: a thief of
+ * its key may have admitted another device or user, which would stay. With validate_only nothing
+ * ends and all of it is returned. Policy is notified of the users after the commit, so that the
+ * revocation does not depend on policy: a repeat notifies it again, of all who have ended.
  *
  * Security: of each kind so many end at once, and the device in any case. Were too many refused, a
  * thief could keep the device by making tokens for a few seconds.
@@ -55,7 +55,7 @@ export function createRevokeDevice({
       if (!request.validateOnly) {
         if (!request.keepDescendants)
           await endDescendants(tx, outbox, context, key, found, reason, now);
-        // Whoever has the device may have made a code with it, for a device that this would not
+        // The holder of the device may have made a code with it, for a device that this would not
         // end.
         await endCodes(tx, outbox, context, key, now);
       }

@@ -132,8 +132,8 @@ export async function allLoginCodes(db: Tx, vaultId: string): Promise<LoginCode[
 }
 
 /**
- * Marks a code as redeemed by a keyid; false when it was redeemed, expired or revoked, whatever was
- * read before.
+ * Marks a code as redeemed by a keyid; false when it was redeemed, expired or revoked, regardless
+ * of what was read before.
  */
 export async function redeemLoginCode(
   tx: Tx,
