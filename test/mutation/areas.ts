@@ -24,11 +24,11 @@ export const areas: readonly Area[] = [
   {
     name: "gate",
     mutate: [
-      "services/policy/src/{evaluate,decide,standing}.ts",
+      "services/policy/src/{decision/evaluate,decision/decide,standing}.ts",
       "services/policy/src/rpc/authorize.ts",
     ],
     tests: [
-      "services/policy/src/{evaluate,decide,standing}.test.ts",
+      "services/policy/src/{decision/evaluate,decision/decide,standing}.test.ts",
       "services/policy/src/rpc/authorize.live.test.ts",
     ],
     survivors: gate,

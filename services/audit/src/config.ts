@@ -14,7 +14,7 @@ import {
 } from "@sallyport/config";
 import { keysetFile } from "@sallyport/evidence";
 import { isId } from "@sallyport/proto/ids";
-import { defaultRecordsPerDay, fewestRecordsPerDay } from "./budget.ts";
+import { defaultRecordsPerDay, fewestRecordsPerDay } from "./log/budget.ts";
 
 /** The settings of audit. Secrets come as file paths, times are in seconds. */
 export type AuditConfig = ReturnType<typeof readAuditConfig>;

@@ -9,15 +9,15 @@ import { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/internal
 import { reportStart } from "@sallyport/audit-events";
 import { route, serve } from "@sallyport/rpc";
 import { type Logger, createLogger } from "@sallyport/telemetry";
-import { acceptEvent } from "./accept.ts";
-import { createRecordBudget } from "./budget.ts";
+import { acceptEvent } from "./log/accept.ts";
+import { createRecordBudget } from "./log/budget.ts";
 import { appendCallers, forwardCallers } from "./callers.ts";
 import type { AuditConfig } from "./config.ts";
-import { pickLogKey } from "./log-key.ts";
+import { pickLogKey } from "./log/key.ts";
 import { appendService } from "./rpc/append.ts";
 import { auditMethods } from "./rpc/records.ts";
 import { openListingDatabase } from "./store/listing.ts";
-import { type Writer, startWriter } from "./writer.ts";
+import { type Writer, startWriter } from "./log/writer.ts";
 
 const manifest = new URL("../package.json", import.meta.url);
 

@@ -26,7 +26,7 @@ import {
   scopeCallers,
 } from "./callers.ts";
 import type { PolicyConfig } from "./config.ts";
-import { createDenialLog } from "./denials.ts";
+import { createDenialLog } from "./decision/denials.ts";
 import { createAuthorization } from "./rpc/authorize.ts";
 import { createDirectory } from "./rpc/directory.ts";
 import { grantMethods } from "./rpc/grants.ts";

@@ -8,8 +8,8 @@ import {
   type Event,
 } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import { Failure, type Peer, peerOf, toRefusal } from "@sallyport/rpc";
-import { type Accepted, acceptEvent } from "../accept.ts";
-import type { Writer } from "../writer.ts";
+import { type Accepted, acceptEvent } from "../log/accept.ts";
+import type { Writer } from "../log/writer.ts";
 
 type Judged = Accepted | { readonly event: Event; readonly refused: Failure };
 

@@ -13,8 +13,8 @@ import {
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { Database } from "@sallyport/postgres";
 import { fail } from "@sallyport/rpc";
-import { pageTokenOf, parsePageToken, queryOf } from "../page-token.ts";
-import { networkOf } from "../source.ts";
+import { pageTokenOf, parsePageToken, queryOf } from "../reading/page-token.ts";
+import { networkOf } from "../reading/source.ts";
 import { type Times, endlessSeq, findAddresses, findBounds } from "../store/bounds.ts";
 import { listRecords } from "../store/listing.ts";
 import { findRecord } from "../store/records.ts";

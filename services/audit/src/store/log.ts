@@ -2,8 +2,8 @@ import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Session } from "@sallyport/postgres";
 import type { Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
 import type { Record as AuditRecord } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
-import type { Known, Placed } from "../place.ts";
-import { canonicalBytes } from "../record.ts";
+import type { Known, NewRecord } from "../log/head.ts";
+import { canonicalBytes } from "../log/record.ts";
 import { plainAddress } from "@sallyport/proto/address";
 import { storedOf } from "./refused.ts";
 
@@ -106,7 +106,7 @@ export async function findKnown(
 type Column = {
   readonly name: string;
   readonly type: string;
-  readonly value: (placed: Placed) => unknown;
+  readonly value: (stored: NewRecord) => unknown;
 };
 
 const column = (name: string, type: string, value: (record: AuditRecord) => unknown): Column => ({
@@ -152,16 +152,16 @@ const insert = `insert into records (${columns.map(({ name }) => name).join(", "
 
 // One statement, and so one transaction, with the records: what is listed by is there when they
 // are.
-const insertWithRefused = `with placed as (${insert})
+const insertWithRefused = `with inserted as (${insert})
   insert into refused_secrets (vault_id, secret_id, seq)
   select * from unnest(${["text", "text", "bigint"]
     .map((type, index) => `$${columns.length + index + 1}::${type}[]`)
     .join(", ")})`;
 
 /** Adds records, all or none. */
-export async function insertRecords(session: Query, placed: readonly Placed[]): Promise<void> {
-  const values = columns.map(({ value }) => placed.map(value));
-  const refused = placed.flatMap(({ record: { vaultId, seq, refused: all } }) =>
+export async function insertRecords(session: Query, records: readonly NewRecord[]): Promise<void> {
+  const values = columns.map(({ value }) => records.map(value));
+  const refused = records.flatMap(({ record: { vaultId, seq, refused: all } }) =>
     all.map(({ secretId }) => ({ vaultId, secretId, seq: String(seq) })),
   );
   if (refused.length === 0) return void (await session.query(insert, values));

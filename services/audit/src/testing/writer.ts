@@ -4,9 +4,9 @@ import type { Event } from "@sallyport/proto/gen/sallyport/audit/internal/v1/app
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { createLogger } from "@sallyport/telemetry";
 import { createServiceDatabase } from "@sallyport/test/infra";
-import { acceptEvent } from "../accept.ts";
-import { createRecordBudget } from "../budget.ts";
-import { type Writer, type WriterOptions, startWriter } from "../writer.ts";
+import { acceptEvent } from "../log/accept.ts";
+import { createRecordBudget } from "../log/budget.ts";
+import { type Writer, type WriterOptions, startWriter } from "../log/writer.ts";
 
 const folder = new URL("../../migrations", import.meta.url);
 const logger = createLogger({ service: "audit", level: "silent" });

@@ -20,9 +20,9 @@ import {
   type ReadDecision,
   decideList,
   decideRead,
-} from "../decide.ts";
-import type { DenialLog } from "../denials.ts";
-import { POLICY_VERSION } from "../evaluate.ts";
+} from "../decision/decide.ts";
+import type { DenialLog } from "../decision/denials.ts";
+import { POLICY_VERSION } from "../decision/evaluate.ts";
 import { type Page, readGranted, readNamed } from "../store/facts.ts";
 
 /** Dependencies of decisions; the clock is in milliseconds, the first key seals. */

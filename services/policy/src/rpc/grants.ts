@@ -3,7 +3,7 @@ import { type ForwardMethods, forwardMethods } from "@sallyport/forward";
 import { Purpose } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { toRefusal } from "@sallyport/rpc";
-import { evaluate } from "../evaluate.ts";
+import { evaluate } from "../decision/evaluate.ts";
 import { pageLimit, pageOf } from "../page.ts";
 import {
   type ListedGrant,

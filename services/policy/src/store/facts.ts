@@ -1,6 +1,6 @@
 import type { Tx } from "@sallyport/postgres";
-import type { RequestFacts, SecretFacts } from "../decide.ts";
-import type { Principal } from "../evaluate.ts";
+import type { RequestFacts, SecretFacts } from "../decision/decide.ts";
+import type { Principal } from "../decision/evaluate.ts";
 
 /** Most secrets of one decision, and so of one page. */
 export const PAGE_SIZE = 100;

@@ -1,5 +1,5 @@
 import type { Tx } from "@sallyport/postgres";
-import type { Principal } from "../evaluate.ts";
+import type { Principal } from "../decision/evaluate.ts";
 import { type GrantRow, type StoredGrant, grantOf } from "./grants.ts";
 
 /** A grant of a secret that is shown, with what else a read of it would be decided on. */

@@ -5,7 +5,7 @@ import {
   PrincipalKind,
 } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { Purpose } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
-import type { ReadContext } from "../evaluate.ts";
+import type { ReadContext } from "../decision/evaluate.ts";
 
 type MachineClaims = Pick<CredentialClaims, "principalId" | "vaultId" | "kind">;
 

@@ -3,7 +3,7 @@ import { PrincipalKind } from "@sallyport/proto/gen/sallyport/evidence/v1/eviden
 import { Purpose } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
 import { describe, expect, test } from "vitest";
 import { type Principal, type ReadFacts, evaluate } from "./evaluate.ts";
-import { readClaims, readContext } from "./testing/context.ts";
+import { readClaims, readContext } from "../testing/context.ts";
 
 const now = 1_800_000_000_000;
 const active: Principal = { status: "active", expiresAtMs: now + 1 };

@@ -19,7 +19,7 @@ type Case = {
 
 // A parser: the file is part of the repository.
 const vectors = JSON.parse(
-  readFileSync(new URL("../../../test/vectors/audit/records.json", import.meta.url), "utf8"),
+  readFileSync(new URL("../../../../test/vectors/audit/records.json", import.meta.url), "utf8"),
 ) as { readonly valid: readonly Case[]; readonly invalid: readonly Case[] };
 
 function bytesOf({ record }: Case): string {

@@ -1,7 +1,7 @@
 import { publicKeyOf } from "@sallyport/evidence";
 import { KeyUse } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { expect, test } from "vitest";
-import { pickLogKey } from "./log-key.ts";
+import { pickLogKey } from "./key.ts";
 
 const [older, newer] = [1, 2].map((fill) => ({
   keyId: `log-${fill}`,

@@ -6,7 +6,7 @@ import { type Emitter, ruleOf } from "@sallyport/proto/catalogue";
 import { newId } from "@sallyport/proto/ids";
 import { expect, test } from "vitest";
 import { defaultRecordsPerDay, weightOf } from "./budget.ts";
-import { append, createTestLog, event } from "./testing/writer.ts";
+import { append, createTestLog, event } from "../testing/writer.ts";
 
 const measured = 3_000;
 const mostListed = 16;

@@ -6,9 +6,9 @@ import { type Logger, histogram, inSpan, observe } from "@sallyport/telemetry";
 import type { Accepted } from "./accept.ts";
 import type { RecordBudget } from "./budget.ts";
 import { type Ledger, openLedger } from "./ledger.ts";
-import { isRead, placeBatch } from "./place.ts";
+import { isRead, sequenceBatch } from "./head.ts";
 import { createQueue } from "./queue.ts";
-import { findKnown, insertRecords } from "./store/log.ts";
+import { findKnown, insertRecords } from "../store/log.ts";
 
 /** Options of a writer; times are in milliseconds. */
 export type WriterOptions = {
@@ -147,10 +147,10 @@ async function commitBatch(
   // on (LOG.md §2).
   const recordedAtMs = Math.max(nowMs, lastRecordedAtMs);
   const known = await findKnown(ledger.session, events, events.filter(isRead));
-  const { results, placed } = placeBatch(batch, known, { lastSeq, recordedAtMs, budget });
-  if (placed.length === 0) return results;
-  await insertRecords(ledger.session, placed);
-  ledger.end = { lastSeq: lastSeq + BigInt(placed.length), lastRecordedAtMs: recordedAtMs };
+  const { results, records } = sequenceBatch(batch, known, { lastSeq, recordedAtMs, budget });
+  if (records.length === 0) return results;
+  await insertRecords(ledger.session, records);
+  ledger.end = { lastSeq: lastSeq + BigInt(records.length), lastRecordedAtMs: recordedAtMs };
   return results;
 }
 

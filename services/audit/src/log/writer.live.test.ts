@@ -4,10 +4,10 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { canonicalBytes } from "./record.ts";
-import { findKnown, keepToIndexes } from "./store/log.ts";
-import { findRecord } from "./store/records.ts";
-import { explaining } from "./testing/plan.ts";
-import { type TestLog, append, createTestLog, event, read, upTo } from "./testing/writer.ts";
+import { findKnown, keepToIndexes } from "../store/log.ts";
+import { findRecord } from "../store/records.ts";
+import { explaining } from "../testing/plan.ts";
+import { type TestLog, append, createTestLog, event, read, upTo } from "../testing/writer.ts";
 import type { Writer } from "./writer.ts";
 
 let log: TestLog;

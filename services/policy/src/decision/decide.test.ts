@@ -9,7 +9,7 @@ import {
   decideList,
   decideRead,
 } from "./decide.ts";
-import { readContext } from "./testing/context.ts";
+import { readContext } from "../testing/context.ts";
 
 const now = 1_800_000_000_000;
 const current = readContext({ nowMs: now });

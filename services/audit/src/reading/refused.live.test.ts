@@ -5,10 +5,10 @@ import {
   RecordSchema,
 } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { auditMethods } from "./rpc/records.ts";
-import { openListingDatabase } from "./store/listing.ts";
-import { type TestLog, append, createTestLog, event, read } from "./testing/writer.ts";
-import type { Writer } from "./writer.ts";
+import { auditMethods } from "../rpc/records.ts";
+import { openListingDatabase } from "../store/listing.ts";
+import { type TestLog, append, createTestLog, event, read } from "../testing/writer.ts";
+import type { Writer } from "../log/writer.ts";
 
 const vaultId = `vlt_${"1".repeat(20)}`;
 const sec = (name: string) => `sec_${name.padEnd(20, "0")}`;

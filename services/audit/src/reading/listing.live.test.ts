@@ -15,10 +15,10 @@ import {
   filledLog,
 } from "@sallyport/test/infra";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { auditMethods } from "./rpc/records.ts";
-import { mostAddresses } from "./store/bounds.ts";
-import { listingSettings, openListingDatabase } from "./store/listing.ts";
-import { explaining } from "./testing/plan.ts";
+import { auditMethods } from "../rpc/records.ts";
+import { mostAddresses } from "../store/bounds.ts";
+import { listingSettings, openListingDatabase } from "../store/listing.ts";
+import { explaining } from "../testing/plan.ts";
 
 const size = 200_000;
 const early = size / 10;
@@ -46,7 +46,10 @@ let rows: Row[];
 
 beforeAll(async () => {
   testDatabase = await createServiceDatabase("audit");
-  await migrate({ url: testDatabase.ownerUrl, folder: new URL("../migrations", import.meta.url) });
+  await migrate({
+    url: testDatabase.ownerUrl,
+    folder: new URL("../../migrations", import.meta.url),
+  });
   await fillLog(testDatabase.ownerUrl, size);
   database = openListingDatabase(testDatabase.servingUrl);
   rows = await database.query<Row>(

@@ -2,7 +2,7 @@ import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { AuthorizeResult } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { beforeAll, beforeEach, expect, test } from "vitest";
-import { fullSeconds } from "./testing/memory-peers.ts";
+import { fullSeconds } from "../testing/memory-peers.ts";
 import {
   type TestPolicy,
   type TestProject,
@@ -10,7 +10,7 @@ import {
   readOf,
   scopeOf,
   startTestPolicy,
-} from "./testing/policy.ts";
+} from "../testing/policy.ts";
 import { denialRate, listedSecrets } from "./denials.ts";
 
 let policy: TestPolicy;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Session, openSession } from "@sallyport/postgres";
-import { type End, durabilityOf, endOf, keepToIndexes, tryWriterLock } from "./store/log.ts";
+import { type End, durabilityOf, endOf, keepToIndexes, tryWriterLock } from "../store/log.ts";
 
 /** The session of the one writer, and where the log ends. */
 export type Ledger = { readonly session: Session; end: End };

@@ -4,7 +4,7 @@ import {
   type AuthorizeItem,
   Purpose,
 } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
-import type { Standing } from "./standing.ts";
+import type { Standing } from "../standing.ts";
 
 /**
  * Version of the rules below, in every permit and record: 4 is the base gate, then whether the

@@ -8,8 +8,8 @@ import { newId } from "@sallyport/proto/ids";
 import { describe, expect, test } from "vitest";
 import { acceptEvent } from "./accept.ts";
 import { createRecordBudget } from "./budget.ts";
-import { type Known, placeBatch } from "./place.ts";
-import { event, read } from "./testing/writer.ts";
+import { type Known, sequenceBatch } from "./head.ts";
+import { event, read } from "../testing/writer.ts";
 
 const burst = 1_250; // Of one machine, when 10,000 are allowed in a day.
 const token = `tok_${"1".repeat(20)}`;
@@ -28,19 +28,19 @@ function log() {
   const known: Known[] = [];
   return {
     known,
-    place: (...events: Event[]) => {
+    append: (...events: Event[]) => {
       const batch = events.map((one) =>
         acceptEvent(one, ruleOf(one.action)?.emitters[0] ?? "audit"),
       );
-      const place = { lastSeq: BigInt(known.length), recordedAtMs: 0, budget };
-      const { results, placed } = placeBatch(batch, known, place);
-      known.push(...placed.map(({ record, attemptId }) => ({ ...record, attemptId })));
+      const head = { lastSeq: BigInt(known.length), recordedAtMs: 0, budget };
+      const { results, records } = sequenceBatch(batch, known, head);
+      known.push(...records.map(({ record, attemptId }) => ({ ...record, attemptId })));
       const count = (status: AppendStatus) => results.filter((one) => one.status === status).length;
       return {
         results,
         committed: count(AppendStatus.COMMITTED),
         limited: count(AppendStatus.LIMITED),
-        actions: placed.map(({ record }) => record.action),
+        actions: records.map(({ record }) => record.action),
       };
     },
   };
@@ -48,9 +48,9 @@ function log() {
 
 describe("what a machine may have recorded (LOG §7)", () => {
   test("a read is on record whole or not at all; the refusal says when there is room", () => {
-    const { place, known } = log();
-    expect(place(...attempt(burst - 25))).toMatchObject({ committed: burst - 25, limited: 0 });
-    const refused = place(...attempt(100), ...attempt(25));
+    const { append, known } = log();
+    expect(append(...attempt(burst - 25))).toMatchObject({ committed: burst - 25, limited: 0 });
+    const refused = append(...attempt(100), ...attempt(25));
     expect(refused).toMatchObject({ committed: 25, limited: 100 });
     expect(refused.actions.filter((action) => action === "secret.read")).toHaveLength(25);
     const [first] = refused.results;
@@ -61,45 +61,45 @@ describe("what a machine may have recorded (LOG §7)", () => {
   });
 
   test("the first refusal is in the log itself, once", () => {
-    const { place } = log();
-    place(...attempt(burst));
+    const { append } = log();
+    append(...attempt(burst));
     const alarm = ["records.limit_reached"];
-    expect(place(...attempt(1), ...attempt(1)).actions).toEqual(alarm);
-    expect(place(...attempt(1)).actions).toEqual([]);
+    expect(append(...attempt(1), ...attempt(1)).actions).toEqual(alarm);
+    expect(append(...attempt(1)).actions).toEqual([]);
   });
 
   test("a repeat after a lost acknowledgement is told committed when nothing is left, and costs nothing", () => {
-    const { place } = log();
+    const { append } = log();
     const first = attempt(burst - 1);
-    place(...first);
+    append(...first);
     for (let time = 0; time < 5; time += 1)
-      expect(place(...first)).toMatchObject({ committed: burst - 1, limited: 0, actions: [] });
-    expect(place(...attempt(1))).toMatchObject({ committed: 1 });
-    expect(place(...first, ...attempt(1))).toMatchObject({ committed: burst - 1, limited: 1 });
+      expect(append(...first)).toMatchObject({ committed: burst - 1, limited: 0, actions: [] });
+    expect(append(...attempt(1))).toMatchObject({ committed: 1 });
+    expect(append(...first, ...attempt(1))).toMatchObject({ committed: burst - 1, limited: 1 });
   });
 
   test("denials take from the same room", () => {
-    const { place } = log();
+    const { append } = log();
     const denied = () =>
       event("policy", "secret.read.denied", { machineId: "mch_1", originId: token });
-    place(...attempt(burst - 1));
-    expect(place(denied(), denied())).toMatchObject({ committed: 1, limited: 1 });
+    append(...attempt(burst - 1));
+    expect(append(denied(), denied())).toMatchObject({ committed: 1, limited: 1 });
   });
 
   test("what people and processes do is never limited, whatever machines did", () => {
-    const { place } = log();
-    place(...attempt(burst), ...attempt(burst, "mch_2"));
-    expect(place(...attempt(1, "mch_3"))).toMatchObject({ limited: 1 });
+    const { append } = log();
+    append(...attempt(burst), ...attempt(burst, "mch_2"));
+    expect(append(...attempt(1, "mch_3"))).toMatchObject({ limited: 1 });
     const revoked = event("identity", "machine.revoked", { machineId: "mch_1" });
     const enrolled = event("identity", "machine.enrolled", { machineId: "mch_4", originId: token });
-    expect(place(revoked, enrolled)).toMatchObject({ committed: 2, limited: 0 });
+    expect(append(revoked, enrolled)).toMatchObject({ committed: 2, limited: 0 });
   });
 
   test("enrollments take from the room of their token", () => {
-    const { place } = log();
+    const { append } = log();
     const enrolled = () =>
       event("identity", "machine.enrolled", { machineId: newId("mch"), originId: token });
-    place(...Array.from({ length: 2 * burst }, enrolled));
-    expect(place(...attempt(1))).toMatchObject({ committed: 0, limited: 1 });
+    append(...Array.from({ length: 2 * burst }, enrolled));
+    expect(append(...attempt(1))).toMatchObject({ committed: 0, limited: 1 });
   });
 });

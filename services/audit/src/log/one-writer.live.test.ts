@@ -3,7 +3,7 @@ import { AppendStatus } from "@sallyport/proto/gen/sallyport/audit/internal/v1/a
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { type TestLog, append, createTestLog, event, upTo } from "./testing/writer.ts";
+import { type TestLog, append, createTestLog, event, upTo } from "../testing/writer.ts";
 
 const { COMMITTED } = AppendStatus;
 

@@ -16,7 +16,7 @@ export const recordLabel = "sallyport-record-v3";
  * The fields that the log adds to an event to make a record of it; times are milliseconds since the
  * epoch.
  */
-export type Placement = {
+export type LogFields = {
   readonly seq: bigint;
   readonly recordedAtMs: number;
   readonly emitter: Emitter;
@@ -29,7 +29,7 @@ export type Placement = {
  */
 export function recordOf(
   event: Event,
-  { seq, recordedAtMs, emitter, severity }: Placement,
+  { seq, recordedAtMs, emitter, severity }: LogFields,
 ): AuditRecord {
   return create(RecordSchema, {
     seq,

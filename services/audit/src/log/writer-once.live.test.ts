@@ -12,7 +12,7 @@ import {
   event,
   read,
   upTo,
-} from "./testing/writer.ts";
+} from "../testing/writer.ts";
 import type { Writer } from "./writer.ts";
 
 const { COMMITTED, CONFLICT } = AppendStatus;

@@ -25,13 +25,13 @@ export type Known = {
 };
 
 /** A record that is to be stored, with the attempt that it came from. */
-export type Placed = { readonly record: AuditRecord; readonly attemptId: Uint8Array };
+export type NewRecord = { readonly record: AuditRecord; readonly attemptId: Uint8Array };
 
 /**
- * Where a batch begins: the last seq of the log, when the batch is recorded (milliseconds), and
- * what may be recorded.
+ * The head of the log where a batch begins: the last seq, when the batch is recorded
+ * (milliseconds), and what may be recorded.
  */
-export type Place = {
+export type Head = {
   readonly lastSeq: bigint;
   readonly recordedAtMs: number;
   readonly budget: RecordBudget;
@@ -51,18 +51,18 @@ export function isRead({ action }: Pick<Event, "action">): boolean {
  * with the batch, or as reads a secret and its decision or request (LOG.md §3). What the budget has
  * no room for is limited; its alarms come last (LOG.md §7).
  */
-export function placeBatch(
+export function sequenceBatch(
   batch: readonly Accepted[],
   known: readonly Known[],
-  { lastSeq, recordedAtMs, budget }: Place,
-): { results: AppendResult[]; placed: Placed[] } {
+  { lastSeq, recordedAtMs, budget }: Head,
+): { results: AppendResult[]; records: NewRecord[] } {
   const index = createIndex(known);
   const admission = createAdmission(batch, budget, (event) => index.find(event) === undefined);
-  const placed: Placed[] = [];
-  const place = ({ event, emitter, severity }: Accepted): bigint => {
-    const seq = lastSeq + BigInt(placed.length) + 1n;
+  const records: NewRecord[] = [];
+  const append = ({ event, emitter, severity }: Accepted): bigint => {
+    const seq = lastSeq + BigInt(records.length) + 1n;
     const record = recordOf(event, { seq, recordedAtMs, emitter, severity });
-    placed.push({ record, attemptId: event.attemptId });
+    records.push({ record, attemptId: event.attemptId });
     index.add({ ...record, attemptId: event.attemptId });
     return seq;
   };
@@ -71,10 +71,10 @@ export function placeBatch(
     const earlier = index.find(event);
     if (earlier) return resultOf(event, isSame(earlier, event, emitter) ? earlier.seq : undefined);
     const waitMs = admission.waitMs(event);
-    return waitMs > 0 ? limited(event, waitMs) : resultOf(event, place(accepted));
+    return waitMs > 0 ? limited(event, waitMs) : resultOf(event, append(accepted));
   });
-  for (const alarm of admission.alarms()) place(alarm);
-  return { results, placed };
+  for (const alarm of admission.alarms()) append(alarm);
+  return { results, records };
 }
 
 /**
