@@ -1,3 +1,11 @@
+/**
+ * Audit keeps the log: every process reports its events here, and crypto opens nothing before the
+ * records of a read are committed. So what was read is known even where every other process is
+ * stolen. It promises one order without a gap, each event once, and an answer after the commit only
+ * (LOG.md). It must never change or remove a record, answer before a commit, take an emitter's
+ * severity or clock for its own, or see a value.
+ */
+
 import { followAnswerKey, followSigner, followTrust } from "@sallyport/evidence";
 import { createForwarder, forwardMethods } from "@sallyport/forward";
 import {

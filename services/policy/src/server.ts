@@ -1,3 +1,12 @@
+/**
+ * Policy decides what a machine may read, secret by secret, and what a developer may do in a
+ * project. It is a process of its own so that neither the gateway, which it does not trust, nor a
+ * process with keys or values decides. It promises that a change is obeyed by the next decision,
+ * that a refusal is on record before it is answered, and that what is hidden and what does not
+ * exist are refused alike. It must never allow more because of what the gateway states, give a
+ * permit for a refused request, or know a name or a value.
+ */
+
 import { type Client, createClient } from "@connectrpc/connect";
 import {
   type MacKey,

@@ -66,7 +66,7 @@ export type Record = Message<"sallyport.audit.v1.Record"> & {
   action: string;
 
   /**
-   * Outcome tells whether it was done.
+   * Outcome is whether it was done.
    *
    * @generated from field: sallyport.audit.v1.Outcome outcome = 7;
    */
@@ -80,7 +80,7 @@ export type Record = Message<"sallyport.audit.v1.Record"> & {
   severity: Severity;
 
   /**
-   * ActorKind tells who acted.
+   * ActorKind is the kind of the actor.
    *
    * @generated from field: sallyport.audit.v1.ActorKind actor_kind = 9;
    */
@@ -347,7 +347,7 @@ export type ListRecordsRequest = Message<"sallyport.audit.v1.ListRecordsRequest"
   afterSeq: bigint;
 
   /**
-   * Scope tells whose records are listed; the caller's vault unless given.
+   * Scope selects the owner of the listed records; the caller's vault unless given.
    *
    * @generated from field: sallyport.audit.v1.RecordScope scope = 16;
    */
@@ -441,7 +441,7 @@ export const GetRecordResponseSchema: GenMessage<GetRecordResponse> = /*@__PURE_
   messageDesc(file_sallyport_audit_v1_audit, 5);
 
 /**
- * ActorKind tells who acted.
+ * ActorKind is the kind of the actor.
  *
  * @generated from enum sallyport.audit.v1.ActorKind
  */
@@ -483,7 +483,7 @@ export const ActorKind = {
 } as const;
 
 /**
- * ActorKind tells who acted.
+ * ActorKind is the kind of the actor.
  *
  * @generated from enum sallyport.audit.v1.ActorKind
  */
@@ -496,7 +496,7 @@ export const ActorKindSchema: GenEnum<ActorKind> = /*@__PURE__*/
   enumDesc(file_sallyport_audit_v1_audit, 0);
 
 /**
- * Outcome tells whether it was done.
+ * Outcome is whether it was done.
  *
  * @generated from enum sallyport.audit.v1.Outcome
  */
@@ -524,7 +524,7 @@ export const Outcome = {
 } as const;
 
 /**
- * Outcome tells whether it was done.
+ * Outcome is whether it was done.
  *
  * @generated from enum sallyport.audit.v1.Outcome
  */
@@ -633,7 +633,7 @@ export const RecordOrderSchema: GenEnum<RecordOrder> = /*@__PURE__*/
   enumDesc(file_sallyport_audit_v1_audit, 3);
 
 /**
- * RecordScope tells whose records are listed.
+ * RecordScope selects the owner of the listed records.
  *
  * @generated from enum sallyport.audit.v1.RecordScope
  */
@@ -662,7 +662,7 @@ export const RecordScope = {
 } as const;
 
 /**
- * RecordScope tells whose records are listed.
+ * RecordScope selects the owner of the listed records.
  *
  * @generated from enum sallyport.audit.v1.RecordScope
  */

@@ -96,7 +96,7 @@ export const Reason = {
   CLOCK_SKEW: 2,
 
   /**
-   * REASON_MACHINE_EXPIRED means that the lifetime of the machine or device key is over. Told only
+   * REASON_MACHINE_EXPIRED means that the lifetime of the machine or device key is over. Sent only
    * to the key's holder.
    *
    * @generated from enum value: REASON_MACHINE_EXPIRED = 3;
@@ -105,7 +105,7 @@ export const Reason = {
 
   /**
    * REASON_MACHINE_DISABLED means that the machine was disabled or revoked, or the device revoked
-   * or its user removed. Told only to the key's holder.
+   * or its user removed. Sent only to the key's holder.
    *
    * @generated from enum value: REASON_MACHINE_DISABLED = 4;
    */
@@ -237,7 +237,7 @@ export const Reason = {
   EVIDENCE_INVALID: 21,
 
   /**
-   * REASON_TOKEN_SOURCE_REFUSED means that the token enrolls from other addresses only. Told only
+   * REASON_TOKEN_SOURCE_REFUSED means that the token enrolls from other addresses only. Sent only
    * to the token's holder.
    *
    * @generated from enum value: REASON_TOKEN_SOURCE_REFUSED = 22;
@@ -245,7 +245,7 @@ export const Reason = {
   TOKEN_SOURCE_REFUSED: 22,
 
   /**
-   * REASON_TOKEN_HOSTNAME_REFUSED means that the token enrolls other host names only. Told only to
+   * REASON_TOKEN_HOSTNAME_REFUSED means that the token enrolls other host names only. Sent only to
    * the token's holder.
    *
    * @generated from enum value: REASON_TOKEN_HOSTNAME_REFUSED = 23;
@@ -253,7 +253,7 @@ export const Reason = {
   TOKEN_HOSTNAME_REFUSED: 23,
 
   /**
-   * REASON_TOKEN_NAME_REFUSED means that the token gives other machine names only. Told only to the
+   * REASON_TOKEN_NAME_REFUSED means that the token gives other machine names only. Sent only to the
    * token's holder.
    *
    * @generated from enum value: REASON_TOKEN_NAME_REFUSED = 24;
@@ -285,7 +285,7 @@ export const Reason = {
 
   /**
    * REASON_SEALING_REQUIRED means that the secret is read sealed only, and the request names no
-   * recipient key. Told only to a machine that was granted the secret. Metadata: secret_id.
+   * recipient key. Sent only to a machine that was granted the secret. Metadata: secret_id.
    *
    * @generated from enum value: REASON_SEALING_REQUIRED = 28;
    */

@@ -141,7 +141,7 @@ export type CredentialClaims = Message<"sallyport.evidence.v1.CredentialClaims">
   principalId: string;
 
   /**
-   * Kind tells which.
+   * Kind is the kind of the principal.
    *
    * @generated from field: sallyport.evidence.v1.PrincipalKind kind = 2;
    */
@@ -714,8 +714,8 @@ export type PublicKey = Message<"sallyport.evidence.v1.PublicKey"> & {
   holder: string;
 
   /**
-   * Since is when the key took its place among those of its use: when it was published, or
-   * preferred, or gave that place to another. It tells a key that is to be preferred from one that
+   * Since is when the key got its rank among those of its use: when it was published, or
+   * preferred, or lost that to another. It distinguishes a key that is to be preferred from one that
    * was. Absent for keys of the first keyset.
    *
    * @generated from field: google.protobuf.Timestamp since = 5;
@@ -1002,7 +1002,7 @@ export const AnswerClaimsSchema: GenMessage<AnswerClaims> = /*@__PURE__*/
   messageDesc(file_sallyport_evidence_v1_evidence, 18);
 
 /**
- * PrincipalKind tells a machine from a person.
+ * PrincipalKind distinguishes machines from users.
  *
  * @generated from enum sallyport.evidence.v1.PrincipalKind
  */
@@ -1030,7 +1030,7 @@ export const PrincipalKind = {
 } as const;
 
 /**
- * PrincipalKind tells a machine from a person.
+ * PrincipalKind distinguishes machines from users.
  *
  * @generated from enum sallyport.evidence.v1.PrincipalKind
  */

@@ -422,7 +422,7 @@ export const CountGrantsRequestSchema: GenMessage<CountGrantsRequest> = /*@__PUR
   messageDesc(file_sallyport_policy_v1_grant, 11);
 
 /**
- * GrantCount tells how much one machine has.
+ * GrantCount is the number of projects and secrets of one machine.
  *
  * @generated from message sallyport.policy.v1.GrantCount
  */
@@ -545,7 +545,7 @@ export const GrantService: GenService<{
     output: typeof ListGrantsBySecretResponseSchema;
   },
   /**
-   * CountGrants tells how much machines have, for a list of them. Callers: owner, admin, auditor.
+   * CountGrants counts the projects and secrets of machines, for a list of them. Callers: owner, admin, auditor.
    * Recorded: nothing. Reasons: none of its own.
    *
    * @generated from rpc sallyport.policy.v1.GrantService.CountGrants

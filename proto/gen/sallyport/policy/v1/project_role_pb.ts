@@ -388,7 +388,7 @@ export const CountProjectRolesResponseSchema: GenMessage<CountProjectRolesRespon
   messageDesc(file_sallyport_policy_v1_project_role, 12);
 
 /**
- * ProjectRoleCount tells in how many projects that are not deleted a user has each role.
+ * ProjectRoleCount counts the projects, deleted ones excluded, in which a user has each role.
  *
  * @generated from message sallyport.policy.v1.ProjectRoleCount
  */
@@ -501,7 +501,7 @@ export const ProjectRoleSchema: GenEnum<ProjectRole> = /*@__PURE__*/
  */
 export const ProjectRoleService: GenService<{
   /**
-   * SetProjectRole gives a user a role in a project, in the place of the one that it had. Setting
+   * SetProjectRole gives a user a role in a project, instead of its former one. Setting
    * it again is no error. An id that nobody bears may be given a role: it gives nobody anything.
    * Callers: owner, admin, managers of the project. Recorded: project_role.set. Reasons: NOT_FOUND
    * (field project_id; field user_id: the user was removed), PROJECT_ROLE_REQUIRED, FIELD_INVALID
@@ -560,7 +560,7 @@ export const ProjectRoleService: GenService<{
     output: typeof ListOwnProjectRolesResponseSchema;
   },
   /**
-   * CountProjectRoles tells in how many projects each of the users has a role. Callers: owner,
+   * CountProjectRoles counts the projects in which each of the users has a role. Callers: owner,
    * admin, auditor. Recorded: nothing. Reasons: none of its own.
    *
    * @generated from rpc sallyport.policy.v1.ProjectRoleService.CountProjectRoles

@@ -72,14 +72,14 @@ export type Event = Message<"sallyport.audit.internal.v1.Event"> & {
   action: string;
 
   /**
-   * Outcome tells whether it was done.
+   * Outcome is whether it was done.
    *
    * @generated from field: sallyport.audit.v1.Outcome outcome = 4;
    */
   outcome: Outcome;
 
   /**
-   * ActorKind tells who acted.
+   * ActorKind is the kind of the actor.
    *
    * @generated from field: sallyport.audit.v1.ActorKind actor_kind = 5;
    */
@@ -237,7 +237,7 @@ export const AppendResponseSchema: GenMessage<AppendResponse> = /*@__PURE__*/
   messageDesc(file_sallyport_audit_internal_v1_append, 2);
 
 /**
- * AppendResult is what became of one event.
+ * AppendResult is the result of one event.
  *
  * @generated from message sallyport.audit.internal.v1.AppendResult
  */
@@ -250,21 +250,21 @@ export type AppendResult = Message<"sallyport.audit.internal.v1.AppendResult"> &
   eventId: string;
 
   /**
-   * Status tells what became of it.
+   * Status is its outcome.
    *
    * @generated from field: sallyport.audit.internal.v1.AppendStatus status = 2;
    */
   status: AppendStatus;
 
   /**
-   * Seq is the record's place in the log; 0 unless it is committed.
+   * Seq is the record's number in the log; 0 unless it is committed.
    *
    * @generated from field: uint64 seq = 3;
    */
   seq: bigint;
 
   /**
-   * Refusal tells why it was refused: PEER_NOT_ALLOWED (the catalogue names another emitter) or
+   * Refusal is why it was refused: PEER_NOT_ALLOWED (the catalogue names another emitter) or
    * FIELD_INVALID; or, when it was limited, RATE_LIMITED with the delay after which there is room
    * again.
    *
@@ -289,7 +289,7 @@ export const AppendResultSchema: GenMessage<AppendResult> = /*@__PURE__*/
   messageDesc(file_sallyport_audit_internal_v1_append, 3);
 
 /**
- * AppendStatus tells what became of an event.
+ * AppendStatus is the outcome of one event.
  *
  * @generated from enum sallyport.audit.internal.v1.AppendStatus
  */
@@ -335,7 +335,7 @@ export const AppendStatus = {
 
   /**
    * APPEND_STATUS_LIMITED means that the event is not in the log, because its machine or the token
-   * that this came of has caused as many records as it may for now. What the event tells of must
+   * that this came of has caused as many records as it may for now. What the event reports must
    * not happen.
    *
    * @generated from enum value: APPEND_STATUS_LIMITED = 5;
@@ -344,7 +344,7 @@ export const AppendStatus = {
 } as const;
 
 /**
- * AppendStatus tells what became of an event.
+ * AppendStatus is the outcome of one event.
  *
  * @generated from enum sallyport.audit.internal.v1.AppendStatus
  */

@@ -324,7 +324,7 @@ export const PurposeSchema: GenEnum<Purpose> = /*@__PURE__*/
  */
 export const AuthorizationService: GenService<{
   /**
-   * Authorize decides each item by itself. Callers: gateway; secrets, with PURPOSE_LIST alone. The
+   * Authorize decides each item on its own. Callers: gateway; secrets, with PURPOSE_LIST alone. The
    * answer is useless without the machine's own signature, which crypto checks. Recorded: one
    * secret.read.denied for each decision that refuses anything, before the answer; of a machine
    * that has too many of them, machine.denials_exceeded instead, counted. Reasons:

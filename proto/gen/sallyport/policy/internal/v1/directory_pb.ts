@@ -199,7 +199,7 @@ export const ReinstateResourcesResponseSchema: GenMessage<ReinstateResourcesResp
   messageDesc(file_sallyport_policy_internal_v1_directory, 6);
 
 /**
- * DirectoryService tells policy which projects and secrets exist, by id only.
+ * DirectoryService gives policy the projects and secrets that exist, by id only.
  *
  * @generated from service sallyport.policy.internal.v1.DirectoryService
  */
@@ -219,7 +219,7 @@ export const DirectoryService: GenService<{
   /**
    * RetireResources hides projects and secrets from its commit on. A hidden secret, and every
    * secret of a hidden project, is not granted, not listed and not found; its grants stay. Purged,
-   * it is hidden for good, and its grants and memberships go. Ids that the vault does not have are
+   * it is hidden permanently, and its grants and memberships go. Ids that the vault does not have are
    * passed over: nobody may read what policy does not know. Repeating it finishes what a failure
    * left. Callers: secrets. Recorded: nothing (secrets records the cause). Reasons: none of its
    * own.

@@ -222,7 +222,7 @@ export const EndUserResponseSchema: GenMessage<EndUserResponse> = /*@__PURE__*/
   messageDesc(file_sallyport_policy_internal_v1_role, 6);
 
 /**
- * RoleService tells the owners of what belongs to projects which role a user has there. The user is
+ * RoleService gives the owners of project resources the role that a user has there. The user is
  * the signer of a request that its owner has verified.
  *
  * @generated from service sallyport.policy.internal.v1.RoleService
@@ -254,7 +254,7 @@ export const RoleService: GenService<{
     output: typeof ListRolesResponseSchema;
   },
   /**
-   * EndUser keeps a user out for good, whatever the role in the vault, and takes the project roles
+   * EndUser refuses a user permanently, whatever the role in the vault, and takes the project roles
    * away. Repeating it changes nothing. Callers: identity. Recorded: nothing (identity records the
    * cause). Reasons: none of its own.
    *

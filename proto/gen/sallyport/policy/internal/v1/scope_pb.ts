@@ -283,7 +283,7 @@ export const RevokePrincipalsResponseSchema: GenMessage<RevokePrincipalsResponse
   messageDesc(file_sallyport_policy_internal_v1_scope, 7);
 
 /**
- * PrincipalStatus is whether policy lets a principal in.
+ * PrincipalStatus is the status by which policy admits a principal.
  *
  * @generated from enum sallyport.policy.internal.v1.PrincipalStatus
  */
@@ -296,28 +296,28 @@ export const PrincipalStatus = {
   UNSPECIFIED: 0,
 
   /**
-   * PRINCIPAL_STATUS_ACTIVE lets it in.
+   * PRINCIPAL_STATUS_ACTIVE admits it.
    *
    * @generated from enum value: PRINCIPAL_STATUS_ACTIVE = 1;
    */
   ACTIVE: 1,
 
   /**
-   * PRINCIPAL_STATUS_DISABLED keeps it out for now.
+   * PRINCIPAL_STATUS_DISABLED refuses it for now.
    *
    * @generated from enum value: PRINCIPAL_STATUS_DISABLED = 2;
    */
   DISABLED: 2,
 
   /**
-   * PRINCIPAL_STATUS_REVOKED keeps it out for good.
+   * PRINCIPAL_STATUS_REVOKED refuses it permanently.
    *
    * @generated from enum value: PRINCIPAL_STATUS_REVOKED = 3;
    */
   REVOKED: 3,
 
   /**
-   * PRINCIPAL_STATUS_EXPIRED keeps it out for good as well, because its time is over; revocation
+   * PRINCIPAL_STATUS_EXPIRED refuses it permanently as well, because its lifetime is over; revocation
    * outlasts it.
    *
    * @generated from enum value: PRINCIPAL_STATUS_EXPIRED = 4;
@@ -326,7 +326,7 @@ export const PrincipalStatus = {
 } as const;
 
 /**
- * PrincipalStatus is whether policy lets a principal in.
+ * PrincipalStatus is the status by which policy admits a principal.
  *
  * @generated from enum sallyport.policy.internal.v1.PrincipalStatus
  */
@@ -346,7 +346,7 @@ export const PrincipalStatusSchema: GenEnum<PrincipalStatus> = /*@__PURE__*/
 export const ScopeService: GenService<{
   /**
    * ValidateScope checks that projects and secrets exist in the vault, are not retired and belong
-   * together, and tells which role the user has in the projects. What is hidden from the user is
+   * together, and returns the user's role in the projects. What is hidden from the user is
    * not found. Callers: identity. Recorded: nothing. Reasons: NOT_FOUND, FIELD_INVALID,
    * MACHINE_DISABLED (the user was removed).
    *
@@ -373,7 +373,7 @@ export const ScopeService: GenService<{
   },
   /**
    * SetPrincipalStatus stops or restarts a principal; it answers after the commit. Revoked and
-   * expired are for good, and take memberships and grants away. Callers: identity. Recorded:
+   * expired are permanent, and take memberships and grants away. Callers: identity. Recorded:
    * nothing (identity records the cause). Reasons: NOT_FOUND (also for one that would come back
    * from revoked or expired).
    *
@@ -385,7 +385,7 @@ export const ScopeService: GenService<{
     output: typeof SetPrincipalStatusResponseSchema;
   },
   /**
-   * RevokePrincipals keeps principals out for good and takes their memberships and grants away.
+   * RevokePrincipals refuses principals permanently and takes their memberships and grants away.
    * That they are refused is committed at once and together; what they had goes after it, in the
    * same call. Machines that the vault does not have are passed over: their scope was never
    * applied. Repeating it finishes what a failure left. Callers: identity. Recorded: nothing
