@@ -19,7 +19,7 @@ export type Bounds = {
 };
 
 /**
- * Finds the bounds of a listing in one look: time goes with seq (LOG.md §2), so a span of time is a
+ * Finds the bounds of a listing in one query: time goes with seq (LOG.md §2), so a span of time is a
  * span of seqs, and whatever else is asked for can go along seq.
  */
 export async function findBounds(
@@ -34,8 +34,10 @@ export async function findBounds(
   }>(
     `select
   (select seq from records where vault_id = $1 order by seq desc limit 1) as newest,
-  (select seq from records where recorded_at >= $2::timestamptz order by recorded_at, seq limit 1) as first,
-  (select seq from records where recorded_at < $3::timestamptz order by recorded_at desc, seq desc limit 1) as last`,
+  (select seq from records where recorded_at >= $2::timestamptz
+    order by recorded_at, seq limit 1) as first,
+  (select seq from records where recorded_at < $3::timestamptz
+    order by recorded_at desc, seq desc limit 1) as last`,
     [vaultId, after?.toISOString() ?? null, before?.toISOString() ?? null],
   );
   return {
@@ -62,7 +64,8 @@ export async function findAddresses(
     `with recursive known (source) as (
   (${next} order by r.source limit 1)
   union all
-  select (${next} and r.source > known.source order by r.source limit 1) from known where known.source is not null
+  select (${next} and r.source > known.source order by r.source limit 1)
+    from known where known.source is not null
 )
 select host(source) as source from known where source is not null limit $3`,
     [vaultId, network, mostAddresses + 1],

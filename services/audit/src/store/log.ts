@@ -70,7 +70,8 @@ const lookUpRead = (asked: string, type: string, column: string): string =>
   `select found.* from unnest(${asked}::${type}[], $3::text[]) as asked (${column}, secret_id)
    cross join lateral (
      select ${columnsKnown} from records r
-     where r.action = 'secret.read' and r.${column} = asked.${column} and r.secret_id = asked.secret_id limit 1
+     where r.action = 'secret.read' and r.${column} = asked.${column}
+       and r.secret_id = asked.secret_id limit 1
    ) as found`;
 const lookUp = `select ${columnsKnown} from records r where r.event_id = any($1::text[])
   union ${lookUpRead("$2", "text", "decision_id")}

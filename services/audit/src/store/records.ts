@@ -39,9 +39,10 @@ export type RecordRow = {
 };
 
 /** The columns of a record, in the order of its fields. */
-export const recordColumns = `seq, event_id, "time", recorded_at, emitter, action, outcome, severity, actor_kind, actor_id, reason,
-  vault_id, project_id, secret_id, secret_version, machine_id, subject_id, source_ip, request_digest, decision_id,
-  policy_version, detail, client, refused`;
+export const recordColumns = `seq, event_id, "time", recorded_at, emitter, action, outcome,
+  severity, actor_kind, actor_id, reason, vault_id, project_id, secret_id, secret_version,
+  machine_id, subject_id, source_ip, request_digest, decision_id, policy_version, detail, client,
+  refused`;
 
 /** Returns the record of an event that belongs to one of the vaults, or undefined. */
 export async function findRecord(

@@ -54,9 +54,11 @@ export async function createTestLog(): Promise<TestLog> {
     },
     copyRecord: (seq, eventId, action, { decisionId, requestDigest } = {}) =>
       database.query(
-        `insert into records select $1::bigint, $2, "time", recorded_at, emitter, $3, outcome, severity, actor_kind,
-         actor_id, reason, vault_id, project_id, secret_id, secret_version, machine_id, subject_id, source_ip,
-         coalesce($4::bytea, request_digest), coalesce($5, decision_id), policy_version, detail, attempt_id, canonical
+        `insert into records
+         select $1::bigint, $2, "time", recorded_at, emitter, $3, outcome, severity,
+         actor_kind, actor_id, reason, vault_id, project_id, secret_id, secret_version, machine_id,
+         subject_id, source_ip, coalesce($4::bytea, request_digest), coalesce($5, decision_id),
+         policy_version, detail, attempt_id, canonical
          from records where seq = 1`,
         [seq, eventId, action, requestDigest ?? null, decisionId ?? null],
       ),

@@ -52,8 +52,10 @@ const sealedOnlySql = `(exists (select from sealed_vaults v where v.vault_id = s
            or exists (select from sealed_secrets e where e.secret_id = s.secret_id))`;
 
 const namedSql = `
-  select asked.item, p.status, p.expires_at, p.token_id, asked.secret_id, s.project_id, ${memberSql} as member,
-         (select g.any_version from grants g where g.machine_id = p.machine_id and g.secret_id = s.secret_id) as reach,
+  select asked.item, p.status, p.expires_at, p.token_id, asked.secret_id, s.project_id,
+         ${memberSql} as member,
+         (select g.any_version from grants g
+           where g.machine_id = p.machine_id and g.secret_id = s.secret_id) as reach,
          ${sealedOnlySql} as sealed_only
     from unnest($1::int[], $2::text[], $3::text[], $4::text[]) with ordinality
            as asked (item, vault_id, machine_id, secret_id, place)
@@ -64,7 +66,8 @@ const namedSql = `
 const grantedSql = `
   select asked.item, p.status, p.expires_at, p.token_id,
          asked.project_id = '' or (
-           select true from memberships t join projects r on r.project_id = t.project_id and r.state = 'live'
+           select true from memberships t
+             join projects r on r.project_id = t.project_id and r.state = 'live'
             where t.machine_id = p.machine_id and t.project_id = asked.project_id
          ) as member_of_target,
          f.secret_id, f.project_id, f.member, f.reach, f.sealed_only

@@ -18,7 +18,8 @@ type Page = { readonly after: string; readonly limit: number };
 const listed = `
   select g.machine_id, g.secret_id, g.project_id, g.created_at, g.created_by, g.any_version,
          p.status, p.expires_at, exists (
-           select from memberships m where m.machine_id = g.machine_id and m.project_id = g.project_id
+           select from memberships m
+            where m.machine_id = g.machine_id and m.project_id = g.project_id
          ) as member
     from grants g
     join live_secrets s on s.secret_id = g.secret_id
@@ -80,7 +81,8 @@ export async function countGrantsOf(
   const rows = await db.query<{ machine_id: string; projects: number; secrets: number }>(
     `select asked.machine_id,
             (select count(*)::int from memberships m join projects p on p.project_id = m.project_id
-              where m.machine_id = asked.machine_id and m.vault_id = $1 and p.state = 'live') as projects,
+              where m.machine_id = asked.machine_id
+                and m.vault_id = $1 and p.state = 'live') as projects,
             (select count(*)::int from grants g join live_secrets s on s.secret_id = g.secret_id
               where g.machine_id = asked.machine_id and g.vault_id = $1) as secrets
        from unnest($2::text[]) as asked (machine_id)`,

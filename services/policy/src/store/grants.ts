@@ -36,7 +36,8 @@ export async function addGrants(
   secretIds: readonly string[],
 ): Promise<StoredGrant[]> {
   const rows = await tx.query<GrantRow>(
-    `insert into grants (machine_id, secret_id, project_id, vault_id, created_by, created_at, any_version)
+    `insert into grants
+       (machine_id, secret_id, project_id, vault_id, created_by, created_at, any_version)
      select $1::text, s.secret_id, s.project_id, s.vault_id, $3::text, $4::timestamptz, $6::boolean
        from secrets s
        join memberships m on m.machine_id = $1::text and m.project_id = s.project_id

@@ -26,7 +26,8 @@ export async function addMemberships(
 ): Promise<StoredMembership[]> {
   const rows = await tx.query<Row>(
     `insert into memberships (machine_id, project_id, vault_id, created_by, created_at)
-     select $1::text, id, $2::text, $3::text, $4::timestamptz from unnest($5::text[]) as asked (id) order by id
+     select $1::text, id, $2::text, $3::text, $4::timestamptz
+       from unnest($5::text[]) as asked (id) order by id
      on conflict (machine_id, project_id) do nothing
      returning machine_id, project_id, created_at`,
     [machineId, vaultId, createdBy, at, projectIds],

@@ -62,7 +62,8 @@ export async function putRole(
     `insert into project_roles as r (user_id, project_id, vault_id, role, updated_by, updated_at)
      values ($1, $2, $3, $4, $5, $6)
      on conflict (vault_id, user_id, project_id) do update
-       set role = excluded.role, updated_by = excluded.updated_by, updated_at = excluded.updated_at`,
+       set role = excluded.role, updated_by = excluded.updated_by,
+           updated_at = excluded.updated_at`,
     [userId, projectId, vaultId, texts.get(role), updatedBy, updatedAt],
   );
 }
@@ -102,8 +103,10 @@ export async function countRoles(
   projectId: string,
 ): Promise<{ inProject: number; ofUser: number }> {
   const rows = await tx.query<{ inProject: number; ofUser: number }>(
-    `select (select count(*)::int from project_roles where vault_id = $1 and project_id = $3) as "inProject",
-            (select count(*)::int from project_roles where vault_id = $1 and user_id = $2) as "ofUser"`,
+    `select (select count(*)::int from project_roles
+              where vault_id = $1 and project_id = $3) as "inProject",
+            (select count(*)::int from project_roles
+              where vault_id = $1 and user_id = $2) as "ofUser"`,
     [vaultId, userId, projectId],
   );
   return rows[0] ?? { inProject: 0, ofUser: 0 };

@@ -225,7 +225,8 @@ export async function fillGrants(
   const machine = "unnest($2::text[]) as machine (id)";
   await database.query(
     `insert into principals (machine_id, vault_id, status, expires_at, token_id, created_by)
-     select machine.id, $1, 'active', $3, 'tok_test', 'usr_test' from ${machine} on conflict do nothing`,
+     select machine.id, $1, 'active', $3, 'tok_test', 'usr_test'
+       from ${machine} on conflict do nothing`,
     [vaultId, machineIds, new Date(testStartMs + 3_600_000)],
   );
   await database.query(
