@@ -142,6 +142,7 @@ describe("one secret", () => {
     });
     await expect(readOne(client, "API_KEY", undefined, undefined)).rejects.toMatchObject({
       reason: "NOT_GRANTED",
+      message: `${idOf(1)} was refused: ask an admin`,
     });
   });
 });

@@ -197,6 +197,9 @@ function checkName(secret: ReadSecret | undefined, asked: string): ReadSecret {
 function valuesOf(results: readonly ReadResult[]): ReadSecret[] {
   return results.map((result) => {
     if (result.kind === "value") return result;
-    throw new SallyportError({ told: result.reason }, `${result.secretId} was refused`);
+    const { secretId, reason, metadata, retryAfterMs, nextStep } = result;
+    const sentence = `${secretId} was refused${nextStep === "" ? "" : `: ${nextStep}`}`;
+    const details = { metadata, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+    throw new SallyportError({ told: reason }, sentence, details);
   });
 }
