@@ -27,6 +27,5 @@ export {
   trustDomain,
 } from "./data/layout.ts";
 export { metricsPorts, settingsOf, type Tracing } from "./start/settings.ts";
-export { type Server, type Wiring, direct } from "./start/wiring.ts";
 export { freePort } from "./start/ports.ts";
-export { type System, type SystemOptions, startSystem } from "./start/system.ts";
+export { type Server, type System, type SystemOptions, startSystem } from "./start/system.ts";

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { metricsPorts } from "./start/settings.ts";
 import { type StartOptions, UsageError, readOptions, usage } from "./start/options.ts";
 import { wayIn } from "./ceremony/owner.ts";
@@ -40,6 +41,7 @@ function explainMetrics({ operator, addresses }: System): void {
 
 async function start({ data, port, uidBase, demo }: StartOptions): Promise<void> {
   const stopped = stopSignal();
+  const failed = Promise.withResolvers<string>();
   const system = await startSystem({
     data,
     port,
@@ -49,7 +51,11 @@ async function start({ data, port, uidBase, demo }: StartOptions): Promise<void>
       traceRatio: process.env["SALLYPORT_TRACE_RATIO"],
     },
     step: screen.step,
-    onRestart: (name, sentence) => screen.say(`! ${name} ended (${sentence}); it is started again`),
+    onEnd: (name, sentence) =>
+      failed.resolve(
+        `${name} ended (${sentence}): ${join(data, "logs", `${name}.log`)} says why; ` +
+          "everything is stopped",
+      ),
     onNotice: (sentence) => screen.say(`! ${sentence}`),
   });
   try {
@@ -62,8 +68,8 @@ async function start({ data, port, uidBase, demo }: StartOptions): Promise<void>
     explainLogin(system);
     explainMetrics(system);
     screen.say("Ctrl-C stops everything.");
-    const failure = await Promise.race([stopped, system.failed]);
-    if (failure !== undefined) throw new Error(`${failure}; everything is stopped`);
+    const failure = await Promise.race([stopped, failed.promise]);
+    if (failure !== undefined) throw new Error(failure);
   } finally {
     await screen.step("stop everything", async () => system[Symbol.asyncDispose]());
   }

@@ -1,5 +1,5 @@
 import { type Identity, type Sallyport, enroll, openSallyport } from "@sallyport/client";
-import { direct } from "@sallyport/deploy/local";
+import type { SystemOptions } from "@sallyport/deploy/local";
 import type { Record as AuditRecord } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -23,9 +23,9 @@ let projectId: string;
 let secretIds: string[];
 
 beforeAll(async () => {
-  const environment: typeof direct.environment = (name) =>
+  const settings: SystemOptions["settings"] = (name): Record<string, string> =>
     name === "audit" ? { SALLYPORT_RECORDS_PER_ORIGIN_PER_DAY: perDay } : {};
-  deployment = await startDeployment(undefined, {}, { ...direct, environment });
+  deployment = await startDeployment(undefined, {}, { settings });
   owner = await loginOwner(deployment);
   admin = openSallyport(owner);
   const values = Array.from({ length: secretCount }, (_, index) => [`S_${index}`, "kept"] as const);

@@ -7,8 +7,8 @@ import type { SmallDisk } from "./small-disk.ts";
 import type { DisturbedWiring } from "./wiring.ts";
 
 /**
- * Something that goes wrong, and how it is put right again. A kill is over at once: the product
- * restarts what died.
+ * Something that goes wrong, and how it is put right again. A kill is over at once:
+ * the restarter starts what died.
  */
 export type Fault = {
   readonly name: string;

@@ -18,6 +18,7 @@ import {
   recoveryLine,
   recoveryOf,
 } from "./recovery.ts";
+import { createRestarter } from "./restarter.ts";
 import { mountSmallDisk } from "./small-disk.ts";
 import { stockUp } from "./stock.ts";
 import { disturbWiring } from "./wiring.ts";
@@ -68,8 +69,14 @@ export async function runChaos({
   const disk = typeof mounted === "string" ? undefined : stack.use(mounted);
   if (typeof mounted === "string") say(mounted);
   const disturbed = stack.use(await disturbWiring());
-  const deployment = stack.use(await startDeployment(dir, {}, disturbed.wiring));
+  const restarter = createRestarter();
+  const { settings } = disturbed;
+  const deployment = stack.use(
+    await startDeployment(dir, {}, { settings, onEnd: restarter.onEnd }),
+  );
   const { system, endpoint } = deployment;
+  restarter.serve(system);
+  stack.use(restarter);
   await disk?.takeLog(system);
   // As a deployment that has been up for minutes has done: its first recovery would redo how the
   // databases were made.

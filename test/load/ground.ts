@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { type Identity, enroll, openSallyport } from "@sallyport/client";
-import { type Process, direct } from "@sallyport/deploy/local";
+import type { Process } from "@sallyport/deploy/local";
 import {
   type Deployment,
   loginOwner,
@@ -33,9 +33,9 @@ export async function startGround(
   gateway: Readonly<Record<string, string>> = {},
 ): Promise<Ground> {
   await using stack = new AsyncDisposableStack();
-  const environment = (name: Process): Readonly<Record<string, string>> =>
+  const settings = (name: Process): Readonly<Record<string, string>> =>
     name === "gateway" ? gateway : unboundRecords(name);
-  const deployment = stack.use(await startDeployment(undefined, {}, { ...direct, environment }));
+  const deployment = stack.use(await startDeployment(undefined, {}, { settings }));
   const owner = await loginOwner(deployment);
   const admin = openSallyport(owner);
   const { projectId, ids } = await makeSecrets(admin, "load", {

@@ -16,9 +16,8 @@ import {
 } from "@sallyport/client";
 import {
   type System,
+  type SystemOptions,
   type Tracing,
-  type Wiring,
-  direct,
   startSystem,
 } from "@sallyport/deploy/local";
 
@@ -31,13 +30,13 @@ export type Deployment = AsyncDisposable & {
 
 /**
  * Starts a deployment; `dir` continues an earlier one, whose directory is then left alone on
- * disposal. Nothing is traced unless `tracing` says so, and nothing is between the processes unless
- * `wiring` puts it there.
+ * disposal. Nothing is traced unless `tracing` says so; `more` may change the settings of processes
+ * and be called when one ends.
  */
 export async function startDeployment(
   dir?: string,
   tracing: Tracing = {},
-  wiring: Wiring = direct,
+  more: Pick<SystemOptions, "settings"> & Partial<Pick<SystemOptions, "onEnd">> = {},
 ): Promise<Deployment> {
   const data = dir ?? mkdtempSync(join(tmpdir(), "sallyport-system-"));
   chmodSync(data, 0o711); // Postgres runs as a user of its own when this runs as root.
@@ -45,9 +44,9 @@ export async function startDeployment(
     data,
     port: 0,
     tracing,
-    wiring,
     step: (_, run) => run(),
-    onRestart: () => undefined,
+    onEnd: () => undefined,
+    ...more,
   });
   return {
     system,

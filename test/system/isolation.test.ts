@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type Process, type Wiring, direct, processes } from "@sallyport/deploy/local";
+import { type Process, type SystemOptions, processes } from "@sallyport/deploy/local";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Deployment, startDeployment } from "./deployment.ts";
 
@@ -35,19 +35,16 @@ setTimeout(() => {
 `;
 
 const stranger = createServer();
-const wiring: Wiring = {
-  ...direct,
-  environment(_name, folder) {
-    const file = join(folder, "probe.mjs");
-    writeFileSync(file, probe);
-    const { port } = stranger.address() as AddressInfo;
-    return { NODE_OPTIONS: `--import=${pathToFileURL(file).href}`, PROBE_PORT: String(port) };
-  },
+const settings: SystemOptions["settings"] = (_, { SALLYPORT_CA_FILE = "" }) => {
+  const file = join(dirname(SALLYPORT_CA_FILE), "probe.mjs");
+  writeFileSync(file, probe);
+  const { port } = stranger.address() as AddressInfo;
+  return { NODE_OPTIONS: `--import=${pathToFileURL(file).href}`, PROBE_PORT: String(port) };
 };
 
 beforeAll(async () => {
   await new Promise<void>((resolve) => stranger.listen(0, "127.0.0.1", resolve));
-  deployment = await startDeployment(undefined, {}, wiring);
+  deployment = await startDeployment(undefined, {}, { settings });
 });
 afterAll(() => void stranger.close());
 afterAll(() => deployment[Symbol.asyncDispose]());

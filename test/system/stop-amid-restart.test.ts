@@ -17,25 +17,27 @@ function policiesOf(data: string): string[] {
   });
 }
 
-test("what is being started again when everything is stopped does not stay behind", async () => {
+test("a process that is stopped while it starts does not stay behind", async () => {
   const data = mkdtempSync(join(tmpdir(), "sallyport-stop-"));
   chmodSync(data, 0o711);
-  const again = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<string>();
   try {
     await using system = await startSystem({
       data,
       port: 0,
       step: async (_, run) => run(),
-      onRestart: () => again.resolve(),
+      onEnd: (name, sentence) => ended.resolve(`${name}: ${sentence}`),
     });
     const { pid } = system.child("policy");
     process.kill(pid, "SIGKILL");
-    await again.promise;
+    expect(await ended.promise).toBe("policy: it was ended by SIGKILL");
+    const starting = system.startProcess("policy");
     // Its next process is there, and answers nothing yet.
     await expect.poll(() => policiesOf(data), { interval: 20 }).toHaveLength(1);
     expect(policiesOf(data)).not.toContain(String(pid));
     expect(system.child("policy").pid).toBe(pid);
     await system.stopProcess("policy");
+    await starting;
     expect(policiesOf(data)).toEqual([]);
     await sleep(3000);
     expect(policiesOf(data)).toEqual([]);

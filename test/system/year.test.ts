@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Interface, createInterface } from "node:readline";
 import { createClient } from "@connectrpc/connect";
-import { type System, direct, processes, trustDomain } from "@sallyport/deploy/local";
+import { type System, processes, trustDomain } from "@sallyport/deploy/local";
 import {
   Health,
   HealthCheckResponse_ServingStatus as Status,
@@ -112,8 +112,8 @@ async function makeToken(home: CliHome, loginCode: string): Promise<string> {
 
 /** Starts everything under the clock. */
 async function beginLife(clock: MovedClock, stack: AsyncDisposableStack): Promise<Life> {
-  const wiring = { ...direct, environment: () => clock.env };
-  const deployment = stack.use(await startDeployment(undefined, {}, wiring));
+  const settings = () => clock.env;
+  const deployment = stack.use(await startDeployment(undefined, {}, { settings }));
   const { url, edgeCaFile } = deployment.system;
   const home = stack.use(
     createCliHome({ ...clock.env, SALLYPORT_URL: url, SALLYPORT_CA: edgeCaFile }),

@@ -1,76 +1,56 @@
 import { randomBytes } from "node:crypto";
-import { writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { Client } from "pg";
-import { runProgram } from "../host/command.ts";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Client, DatabaseError } from "pg";
+import { repository, runProgram } from "../host/command.ts";
 import { type DatabaseOwner, type Layout, databaseOwners } from "../data/layout.ts";
 import type { Postgres } from "./postgres.ts";
-import type { Wiring } from "../start/wiring.ts";
 
 /**
- * Makes one database for each service that owns one, with two roles: the owner, which only
- * migrations use, and the serving role. Both get a new password at every start; the service is
- * given the serving one only.
+ * Makes the databases and roles of deploy/postgres/roles.sql as far as they are missing, and
+ * migrates them. Every role gets a new password at every start; a service is given the URL of its
+ * serving role only, the owner's stays with the supervisor.
  */
-export async function prepareDatabases(
-  postgres: Postgres,
-  layout: Layout,
-  wiring: Wiring,
-): Promise<void> {
+export async function prepareDatabases(postgres: Postgres, layout: Layout): Promise<void> {
   const client = new Client({ connectionString: postgres.superuserUrl() });
   await client.connect();
   try {
-    for (const service of databaseOwners)
-      await prepareDatabase({ client, postgres, layout, wiring, service });
+    await makeRoles(client);
+    for (const service of databaseOwners) await renewUrls(client, postgres, layout, service);
   } finally {
     await client.end();
   }
   await Promise.all(databaseOwners.map((service) => migrateDatabase(layout, service)));
 }
 
-type Preparation = {
-  readonly client: Client;
-  readonly postgres: Postgres;
-  readonly layout: Layout;
-  readonly wiring: Wiring;
-  readonly service: DatabaseOwner;
-};
+const duplicates = new Set(["42710", "42P04"]); // duplicate_object, duplicate_database
 
-async function prepareDatabase(preparation: Preparation): Promise<void> {
-  const { client, postgres, layout, wiring, service } = preparation;
-  const database = `sallyport_${service}`;
-  const owner = await renewRole(client, `${database}_owner`);
-  const serving = await renewRole(client, database);
-  const { rowCount } = await client.query("select 1 from pg_database where datname = $1", [
-    database,
-  ]);
-  if (rowCount === 0) {
-    await client.query(`create database ${database} owner ${owner.name}`);
-    await client.query(`revoke all on database ${database} from public`);
-    await client.query(`grant connect on database ${database} to ${serving.name}`);
-  }
-  const { port } = postgres;
-  const url = ({ name, password }: Role, folder: string): string =>
-    `postgres://${name}:${password}@localhost/${database}?host=${encodeURIComponent(folder)}&port=${port}`;
-  const seen = dirname(
-    wiring.socket(service, "postgres", join(postgres.socketDir(service), `.s.PGSQL.${port}`)),
-  );
-  writeFileSync(ownerUrlFile(layout, service), url(owner, postgres.socketDir("own")), {
-    mode: 0o600,
-  });
-  writeFileSync(join(layout.folder(service), "database.url"), url(serving, seen), { mode: 0o600 });
+async function makeRoles(client: Client): Promise<void> {
+  const sql = readFileSync(join(repository, "deploy/postgres/roles.sql"), "utf8");
+  const statements = sql.replaceAll(/^--.*$/gm, "").split(";");
+  for (const statement of statements.filter((text) => text.trim() !== ""))
+    await client.query(statement).catch((error: unknown) => {
+      if (!(error instanceof DatabaseError && duplicates.has(error.code ?? ""))) throw error;
+    });
 }
 
-type Role = { readonly name: string; readonly password: string };
-
-// The names and the password are ours and hold no character that SQL would mind.
-async function renewRole(client: Client, name: string): Promise<Role> {
-  const password = randomBytes(24).toString("hex");
-  const { rowCount } = await client.query("select 1 from pg_roles where rolname = $1", [name]);
-  await client.query(
-    `${rowCount === 0 ? "create" : "alter"} role ${name} login password '${password}'`,
-  );
-  return { name, password };
+async function renewUrls(
+  client: Client,
+  postgres: Postgres,
+  layout: Layout,
+  service: DatabaseOwner,
+): Promise<void> {
+  const database = `sallyport_${service}`;
+  const urlOf = async (role: string, socketDir: string): Promise<string> => {
+    const password = randomBytes(24).toString("hex");
+    await client.query(`alter role ${role} password '${password}'`);
+    const query = `host=${encodeURIComponent(socketDir)}&port=${postgres.port}`;
+    return `postgres://${role}:${password}@localhost/${database}?${query}`;
+  };
+  const owner = await urlOf(`${database}_owner`, postgres.socketDir("own"));
+  writeFileSync(ownerUrlFile(layout, service), owner, { mode: 0o600 });
+  const serving = await urlOf(database, postgres.socketDir(service));
+  writeFileSync(join(layout.folder(service), "database.url"), serving, { mode: 0o600 });
 }
 
 /**

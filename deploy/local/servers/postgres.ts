@@ -20,8 +20,8 @@ export type PostgresOptions = {
    * one is for all.
    */
   readonly clients?: Readonly<Record<string, number>>;
-  /** Given, a Postgres that ends by itself is started again, and this is told why it ended. */
-  readonly onRestart?: (sentence: string) => void;
+  /** Called with the reason when the server ends without stop(). It is not restarted. */
+  readonly onEnd?: (sentence: string) => void;
 };
 
 /** A running Postgres; stop() waits until it is down. */
@@ -45,7 +45,7 @@ const stopSteps: readonly StopStep[] = [
  * lives.
  */
 export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
-  const { dataDir, log, durable = true, clients = {}, onRestart } = options;
+  const { dataDir, log, durable = true, clients = {}, onEnd } = options;
   const dir = resolve(dataDir);
   const account = postgresAccount();
   mkdirSync(dir, { recursive: true, mode: account === undefined ? 0o700 : 0o711 });
@@ -68,11 +68,11 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
       log,
       stopSteps,
       isReady: (pid) => isReady(pid, cluster.path),
-      onRestart,
+      onEnd,
     });
     const stop = (): Promise<void> => server.stop().finally(finish);
     return {
-      exited: server.exited,
+      start: server.start,
       stop,
       [Symbol.asyncDispose]: stop,
       socketDir: (client) => sockets.path(client),

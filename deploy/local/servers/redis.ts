@@ -21,8 +21,8 @@ export type RedisOptions = {
    */
   readonly account?: (Account & { readonly clientGid: number }) | undefined;
   readonly appendOnly?: boolean;
-  /** Given, a Redis that ends by itself is started again, and this is told why it ended. */
-  readonly onRestart?: (sentence: string) => void;
+  /** Called with the reason when the server ends without stop(). It is not restarted. */
+  readonly onEnd?: (sentence: string) => void;
 };
 
 /** A running Redis; stop() waits until it is down. */
@@ -53,7 +53,7 @@ const stopSteps: readonly StopStep[] = [
  * and write nothing but `data` and its socket.
  */
 export async function startRedis(options: RedisOptions): Promise<Redis> {
-  const { dir, users, log, account, appendOnly = true, onRestart } = options;
+  const { dir, users, log, account, appendOnly = true, onEnd } = options;
   const program = findRedisServer();
   const home = resolve(dir);
   mkdirSync(home, { recursive: true, mode: 0o700 });
@@ -83,11 +83,11 @@ export async function startRedis(options: RedisOptions): Promise<Redis> {
       log,
       stopSteps,
       isReady: () => isRedisReady(socketPath, users[0]),
-      onRestart,
+      onEnd,
     });
     const stop = (): Promise<void> => server.stop().finally(finish);
     return {
-      exited: server.exited,
+      start: server.start,
       stop,
       [Symbol.asyncDispose]: stop,
       socketPath,

@@ -13,71 +13,45 @@ export type ServerProgram = {
   readonly log: (line: string) => void;
   readonly stopSteps: readonly StopStep[];
   readonly isReady: (pid: number) => boolean | Promise<boolean>;
-  /** Given, a server that ends by itself is started again, and this is told why it ended. */
-  readonly onRestart?: ((sentence: string) => void) | undefined;
+  /** Called with the reason when the server ends without stop(). It is not restarted. */
+  readonly onEnd?: ((sentence: string) => void) | undefined;
 };
 
-/**
- * A running server. exited settles when it has ended, asked or not; where it is started again, when
- * it was stopped or did not come back in a minute. A second stop() is harmless; disposing stops it.
- */
-export type ServerProcess = {
-  readonly exited: Promise<void>;
+/** A running server. A second stop() is harmless; disposing stops it. */
+export type ServerProcess = AsyncDisposable & {
+  /** Starts a server that has ended again, on the same data; throws unless it becomes ready. */
+  start(): Promise<void>;
   stop(): Promise<void>;
-} & AsyncDisposable;
+};
 
 type Running = { readonly child: ChildProcess; readonly ended: Promise<string> };
 
 const startTimeoutMs = 60_000;
-const returnTimeoutMs = 60_000;
-const restartMs = 500;
 
 /**
  * Runs the program and resolves when it is ready; throws, leaving nothing behind, when it ends
  * before or in 60 s.
  */
 export async function startServerProcess(options: ServerProgram): Promise<ServerProcess> {
-  const stopping = new AbortController();
-  let current = await launchReady(options, stopping.signal);
-  const keep = async (): Promise<void> => {
-    for (;;) {
-      const sentence = await current.ended;
-      if (stopping.signal.aborted || options.onRestart === undefined) return;
-      options.onRestart(sentence);
-      const next = await launchAgain(options, stopping.signal);
-      if (next === undefined) return;
-      current = next;
-      if (stopping.signal.aborted) return end(next, options);
+  let current: Running | undefined;
+  let isStopping = false;
+  const start = async (): Promise<void> => {
+    const running = launch(options);
+    current = running;
+    if (isStopping || !(await becomesReady(running.child, options))) {
+      await end(running, options);
+      throw new Error(`${options.name} did not start; its log says why`);
     }
+    void running.ended.then((sentence) => {
+      if (!isStopping) options.onEnd?.(sentence);
+    });
   };
-  const exited = keep();
   const stop = async (): Promise<void> => {
-    stopping.abort();
-    await end(current, options);
-    await exited;
+    isStopping = true;
+    if (current !== undefined) await end(current, options);
   };
-  return { exited, stop, [Symbol.asyncDispose]: stop };
-}
-
-async function launchReady(options: ServerProgram, stopping: AbortSignal): Promise<Running> {
-  const running = launch(options);
-  if (await becomesReady(running.child, options, stopping)) return running;
-  await end(running, options);
-  throw new Error(`${options.name} did not start; its log says why`);
-}
-
-// What a killed server leaves behind, such as its own children, may need a moment to go.
-async function launchAgain(
-  options: ServerProgram,
-  stopping: AbortSignal,
-): Promise<Running | undefined> {
-  const deadline = performance.now() + returnTimeoutMs;
-  while (!stopping.aborted && performance.now() < deadline) {
-    await sleep(restartMs);
-    const running = await launchReady(options, stopping).catch(() => undefined);
-    if (running !== undefined) return running;
-  }
-  return undefined;
+  await start();
+  return { start, stop, [Symbol.asyncDispose]: stop };
 }
 
 async function end({ child, ended }: Running, { stopSteps }: ServerProgram): Promise<void> {
@@ -117,13 +91,9 @@ function isAlive(child: ChildProcess): child is ChildProcess & { pid: number } {
   return child.pid !== undefined && child.exitCode === null && child.signalCode === null;
 }
 
-async function becomesReady(
-  child: ChildProcess,
-  { isReady }: ServerProgram,
-  stopping: AbortSignal,
-): Promise<boolean> {
+async function becomesReady(child: ChildProcess, { isReady }: ServerProgram): Promise<boolean> {
   const deadline = Date.now() + startTimeoutMs;
-  while (Date.now() < deadline && isAlive(child) && !stopping.aborted) {
+  while (Date.now() < deadline && isAlive(child)) {
     if (await isReady(child.pid)) return true;
     await sleep(10);
   }

@@ -21,16 +21,16 @@ afterEach(() => rmSync(data, { recursive: true, force: true }));
  * Starts policy with a module in front of it that says its process id and then does what the code
  * says.
  */
-async function startAfter(code: string, isWanted = () => true) {
+async function startAfter(code: string) {
   const module = join(layout.folder("policy"), "first.mjs");
   writeFileSync(module, `console.log(JSON.stringify({ msg: "pid " + process.pid }));\n${code}\n`);
-  const env = { NODE_OPTIONS: `--import ${pathToFileURL(module).href}` };
+  const port = await freePort();
+  const env = { NODE_OPTIONS: `--import ${pathToFileURL(module).href}`, PORT: String(port) };
   return startChild({
     name: "policy",
-    port: await freePort(),
+    port,
     env,
     layout,
-    isWanted,
     patienceMs: 1500,
   });
 }
@@ -53,7 +53,15 @@ test("one that ends before it answers did not start, with its own sentence", asy
   );
 });
 
-test("one that is no longer wanted is stopped", async () => {
-  const waiting = startAfter("await new Promise(() => setInterval(() => {}, 1000));", () => false);
-  await expect(waiting).rejects.toThrow("policy did not start: it was stopped");
+test("one that answers has started, and says why it ended", async () => {
+  await using stack = new AsyncDisposableStack();
+  const listen = `import { createServer } from "node:net";
+    await new Promise((up) => createServer().listen(process.env.PORT, "127.0.0.1", up));
+    setTimeout(() => { throw new Error("no more"); }, 300);
+    await new Promise(() => {});`;
+  const child = await startAfter(listen);
+  stack.defer(() => child.stop());
+  expect(isRunning(child.pid)).toBe(true);
+  expect(await child.ended).toBe("no more");
+  expect(isRunning(child.pid)).toBe(false);
 });

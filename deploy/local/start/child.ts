@@ -63,30 +63,26 @@ export type ChildOptions = {
   readonly account?: Account | undefined;
   /** What it runs; the clone unless given. */
   readonly program?: Program;
-  /** Asked while it starts: false ends the start. Wanted to the end unless given. */
-  readonly isWanted?: () => boolean;
   /** How long the port may take to answer (30,000). */
   readonly patienceMs?: number;
 };
 
 /**
  * Starts a process and resolves once its port answers. Rejects with CommandError, the process being
- * stopped, when it ends before, does not answer in time, or is no longer wanted.
+ * stopped, when it ends before or does not answer in time.
  */
 export async function startChild(options: ChildOptions): Promise<Child> {
-  const { name, port, patienceMs = startMs, isWanted = () => true } = options;
+  const { name, port, patienceMs = startMs } = options;
   const child = launch(options);
   const output = followOutput(child, name, options.layout);
   let over = false;
   void output.ended.then(() => (over = true));
-  const isUp = await answers(port, patienceMs, () => over || !isWanted());
+  const isUp = await answers(port, patienceMs, () => over);
   if (over) throw new CommandError(`${name} did not start: ${await output.ended}`);
   if (!isUp) {
     await stop(child, output.ended);
-    const why = isWanted()
-      ? ` in ${patienceMs / 1000} s: ${output.lastSentence()}`
-      : ": it was stopped";
-    throw new CommandError(`${name} did not start${why}`);
+    const seconds = patienceMs / 1000;
+    throw new CommandError(`${name} did not start in ${seconds} s: ${output.lastSentence()}`);
   }
   return {
     name,

@@ -30,6 +30,9 @@ export function metricsPorts({ ports, probe }: Addresses): ReadonlyMap<Process, 
   return new Map(processes.map((name) => [name, name === "gateway" ? probe : ports[name]]));
 }
 
+/** The environment of a process. */
+export type Settings = Readonly<Record<string, string>>;
+
 /**
  * The environment of one process: settings by value, secrets by file, all files in its own folder.
  */
@@ -39,7 +42,7 @@ export function settingsOf(
   addresses: Addresses,
   rootFingerprint: string,
   operatorVault: string,
-): Record<string, string> {
+): Settings {
   const file = (fileName: string): string => join(layout.folder(name), fileName);
   const url = (peer: Process): string => `https://localhost:${addresses.ports[peer]}`;
   const mesh = {

@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { appendFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Accounts,
   defaultUidBase,
@@ -30,9 +29,11 @@ import { type Program, provideProgram } from "./program.ts";
 import { freePort, requireOpenPort, requirePort } from "./ports.ts";
 import { startPostgres } from "../servers/postgres.ts";
 import { type Redis, startRedis } from "../servers/redis.ts";
-import { type Addresses, type Tracing, publicName, settingsOf } from "./settings.ts";
+import { type Addresses, type Settings, type Tracing, publicName, settingsOf } from "./settings.ts";
 import { type Deployment, findStanding } from "../ceremony/standing.ts";
-import { type Server, type Wiring, direct } from "./wiring.ts";
+
+/** A server that processes keep their state in. */
+export type Server = "postgres" | "redis";
 
 /** How to start a local deployment. */
 export type SystemOptions = {
@@ -44,12 +45,12 @@ export type SystemOptions = {
   readonly tracing?: Tracing;
   /** Wraps each step, so that a person sees how far it is. */
   readonly step: <T>(title: string, run: () => Promise<T>) => Promise<T>;
-  /** Told when a process or a server ended by itself and is started again. */
-  readonly onRestart: (name: Process | Server, sentence: string) => void;
-  /** Told what was renewed, and what the operator has to do in time. */
+  /** Called with the reason when a process or a server ends unasked. It is not restarted. */
+  readonly onEnd: (name: Process | Server, sentence: string) => void;
+  /** Called with what was renewed, and with what the operator has to do in time. */
   readonly onNotice?: (sentence: string) => void;
-  /** How the processes reach each other; directly unless given. */
-  readonly wiring?: Wiring;
+  /** Returns settings of a process that override those given, at each of its starts. */
+  readonly settings?: (name: Process, settings: Settings) => Settings;
 };
 
 /** A running deployment: real Postgres, real Redis and the six processes. */
@@ -65,21 +66,16 @@ export type System = AsyncDisposable & {
   readonly separated: boolean;
   /** What the processes run. */
   readonly program: Program;
-  /**
-   * Resolves with a sentence when Postgres or Redis ended by itself and does not come back: nothing
-   * can go on without.
-   */
-  readonly failed: Promise<string>;
-  /** The process of a name as it runs now; its pid changes with every restart. */
+  /** The newest start of a process. */
   child(name: Process): Child;
-  /** Stops one process and keeps it stopped until startProcess. */
   stopProcess(name: Process): Promise<void>;
-  /** Starts a process that was stopped. */
+  /** Starts a process that was stopped or has ended. */
   startProcess(name: Process): Promise<void>;
+  /** Starts a server that has ended, where the processes know it. */
+  startServer(name: Server): Promise<void>;
 };
 
 const leftoverPatienceMs = 8000;
-const restartMs = 100;
 const renewalMs = 6 * 3_600_000;
 
 /**
@@ -87,7 +83,7 @@ const renewalMs = 6 * 3_600_000;
  * on disposal.
  */
 export async function startSystem(options: SystemOptions): Promise<System> {
-  const { step, onRestart, wiring = direct } = options;
+  const { step, onEnd } = options;
   await using stack = new AsyncDisposableStack();
   const accounts = processAccounts(options.uidBase ?? defaultUidBase);
   const layout = layOut(placeOfData(options, accounts));
@@ -101,7 +97,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       dataDir: layout.postgres,
       clients: databaseClients(accounts),
       log: logTo(layout, "postgres"),
-      onRestart: (sentence) => onRestart("postgres", sentence),
+      onEnd: (sentence) => onEnd("postgres", sentence),
     }),
   );
   stack.defer(() => postgres.stop());
@@ -115,7 +111,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const renewKeyset = (): Promise<void> => renewIfDue(layout, () => makeServiceKeys(layout));
   await step("renew the keyset", renewKeyset);
   stack.use(keepRenewing(renewKeyset, logTo(layout, "keyset")));
-  await step("prepare the databases", () => prepareDatabases(postgres, layout, wiring));
+  await step("prepare the databases", () => prepareDatabases(postgres, layout));
   const owner = await step("prepare the vault", () =>
     prepareOwner(layout, deployment.rootFingerprint),
   );
@@ -135,8 +131,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     addresses,
     separated: accounts !== undefined,
     program,
-    failed: Promise.race([ended(postgres, "Postgres", layout), ended(redis, "Redis", layout)]),
     ...family,
+    startServer: (name) => (name === "postgres" ? postgres : redis).start(),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }
@@ -178,7 +174,7 @@ function renewInTime(options: SystemOptions, layout: Layout): Disposable {
 
 // The gateway's user may run the nonce script on its own keys, and nothing else.
 async function startGatewayRedis(
-  { wiring = direct, onRestart }: SystemOptions,
+  { onEnd }: SystemOptions,
   layout: Layout,
   accounts: Accounts | undefined,
 ): Promise<Redis> {
@@ -206,35 +202,15 @@ async function startGatewayRedis(
     users: [user],
     account: accounts && { ...accounts.redis, clientGid: accounts.gateway.gid },
     log: logTo(layout, "redis"),
-    onRestart: (sentence) => onRestart("redis", sentence),
+    onEnd: (sentence) => onEnd("redis", sentence),
   });
-  const url = redis.url(user, wiring.socket("gateway", "redis", redis.socketPath));
-  writeFileSync(join(layout.folder("gateway"), "redis.url"), url, { mode: 0o600 });
+  writeFileSync(join(layout.folder("gateway"), "redis.url"), redis.url(user), { mode: 0o600 });
   return redis;
-}
-
-async function ended(
-  server: { readonly exited: Promise<void> },
-  name: string,
-  { logs }: Layout,
-): Promise<string> {
-  await server.exited;
-  return (
-    `${name} ended by itself and does not come back: ` +
-    `${join(logs, `${name.toLowerCase()}.log`)} says why`
-  );
 }
 
 function logTo(layout: Layout, name: string): (line: string) => void {
   const file = join(layout.logs, `${name}.log`);
   return (line) => appendFileSync(file, `${line}\n`, { mode: 0o600 });
-}
-
-// A process is told its own port, and those of its peers as they are wired to it.
-function portsSeenBy(name: Process, ports: Addresses["ports"], wiring: Wiring): Addresses["ports"] {
-  const seen = { ...ports };
-  for (const peer of services) if (peer !== name) seen[peer] = wiring.port(name, peer, ports[peer]);
-  return seen;
 }
 
 function databaseClients(accounts: Accounts | undefined): Record<string, number> {
@@ -254,56 +230,34 @@ type Prepared = {
 
 type Family = Pick<System, "child" | "stopProcess" | "startProcess"> & AsyncDisposable;
 
-// The six processes. One that ends by itself is started again; one that was stopped on purpose is
-// not.
+// Starts the six processes, and stops them in reverse on disposal.
 async function startFamily(
-  { step, onRestart, wiring = direct }: SystemOptions,
+  { step, onEnd, settings = () => ({}) }: SystemOptions,
   { layout, accounts, program, addresses, deployment, owner }: Prepared,
 ): Promise<Family> {
   const children = new Map<Process, Child>();
-  const starting = new Map<Process, Promise<Child>>();
-  const wanted = new Set<Process>();
+  const running = new Map<Process, Promise<Child>>();
   const begin = async (name: Process): Promise<void> => {
-    wanted.add(name);
     const start = launch(name);
-    starting.set(name, start);
+    running.set(name, start);
     const child = await start;
     children.set(name, child);
-    void watch(name, child);
-  };
-  const launch = (name: Process): Promise<Child> => {
-    const seen = { ...addresses, ports: portsSeenBy(name, addresses.ports, wiring) };
-    const env = settingsOf(name, layout, seen, deployment.rootFingerprint, owner.vaultId);
-    const added = wiring.environment(name, layout.folder(name));
-    const account = accounts?.[name];
-    if (account !== undefined) letRead(layout.folder(name), account);
-    return startChild({
-      name,
-      port: addresses.ports[name],
-      env: { ...env, ...added },
-      layout,
-      account,
-      program,
-      isWanted: () => wanted.has(name),
+    void child.ended.then((sentence) => {
+      if (running.get(name) === start) onEnd(name, sentence);
     });
   };
-  const watch = async (name: Process, child: Child): Promise<void> => {
-    const sentence = await child.ended;
-    if (!wanted.has(name) || children.get(name) !== child) return;
-    onRestart(name, sentence);
-    for (let started = false; !started;) {
-      await sleep(restartMs);
-      if (!wanted.has(name)) return;
-      started = await begin(name).then(
-        () => true,
-        () => false,
-      );
-    }
+  const launch = (name: Process): Promise<Child> => {
+    const own = settingsOf(name, layout, addresses, deployment.rootFingerprint, owner.vaultId);
+    const env = { ...own, ...settings(name, own) };
+    const account = accounts?.[name];
+    if (account !== undefined) letRead(layout.folder(name), account);
+    return startChild({ name, port: addresses.ports[name], env, layout, account, program });
   };
   const end = async (name: Process): Promise<void> => {
-    wanted.delete(name);
-    // Also one that is just being started again: it must not outlive what it needs.
-    const child = await starting.get(name)?.catch(() => undefined);
+    const start = running.get(name);
+    running.delete(name);
+    // Also one that is still starting: it must not outlive what it needs.
+    const child = await start?.catch(() => undefined);
     await child?.stop();
   };
   const endAll = async (): Promise<void> => {
@@ -313,7 +267,7 @@ async function startFamily(
     // The gateway comes last: it is the one whose port says that the system is up.
     await step("start audit, crypto, policy, secrets, identity", async () => {
       const starting = services.map(begin);
-      // One that fails must not leave behind others that are still coming up: nobody would stop
+      // One that fails must not leave behind others that are still starting: nobody would stop
       // them.
       await Promise.allSettled(starting);
       await Promise.all(starting);
