@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { CliHost } from "./host.ts";
 
 /** What one run of the command line came to; output byte for byte in `bytes`. */
 export type CliRun = {
@@ -30,12 +31,19 @@ export type CliHome = Disposable & {
   json(args: readonly string[], options?: RunOptions): Promise<unknown>;
 };
 
-/** Makes a home whose environment is PATH, HOME and what is given. */
-export function createCliHome(given: Readonly<Record<string, string>>): CliHome {
+/**
+ * Makes a home whose environment is PATH, HOME and what is given. Each call is a process of its own,
+ * unless there is a host that takes it.
+ */
+export function createCliHome(given: Readonly<Record<string, string>>, host?: CliHost): CliHome {
   const dir = mkdtempSync(join(tmpdir(), "sallyport-home-"));
   const env = { PATH: process.env["PATH"] ?? "", HOME: dir, ...given };
-  const run: CliHome["run"] = (args, options = {}) =>
-    runProgram(args, { ...env, ...options.env }, options.input);
+  const run: CliHome["run"] = (args, options = {}) => {
+    const all = { ...env, ...options.env };
+    return host?.takes(args, all)
+      ? runHosted(host, args, all, options.input)
+      : runProgram(args, all, options.input);
+  };
   return {
     dir,
     env,
@@ -47,6 +55,17 @@ export function createCliHome(given: Readonly<Record<string, string>>): CliHome 
     },
     [Symbol.dispose]: () => rmSync(dir, { recursive: true, force: true }),
   };
+}
+
+async function runHosted(
+  host: CliHost,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  input: string | Uint8Array = "",
+): Promise<CliRun> {
+  const base64 = Buffer.from(input).toString("base64");
+  const { code, signal, out, err } = await host.run({ args, env, input: base64 });
+  return { code, signal, bytes: out, out: out.toString(), err: err.toString() };
 }
 
 function runProgram(

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { type CliHome, createCliHome } from "./home.ts";
+import type { CliHome } from "./home.ts";
 import type { Cli } from "./state.ts";
 
 type Token = { readonly token: string; readonly tokenId: string };
@@ -122,7 +122,7 @@ export function describeMachines(cli: () => Cli): void {
       expect(shown.out).toMatch(
         /^✓ it enrolls: 2 uses are left .*\nname .*\nprojects +web\nsecrets +DB_URL\n/,
       );
-      using stranger = createCliHome({
+      using stranger = cli().newHome({
         SALLYPORT_URL: cli().home.env["SALLYPORT_URL"] ?? "",
         SALLYPORT_CA: cli().home.env["SALLYPORT_CA"] ?? "",
       });
@@ -243,7 +243,7 @@ export function describeMachines(cli: () => Cli): void {
       ],
       ["no project is named for the machines to join", ["--secret", "DB_URL"]],
     ])("are refused before the server is asked: %s", async (message, args) => {
-      using home: CliHome = createCliHome({});
+      using home: CliHome = cli().newHome({});
       expect(await refused(["token", "create", ...args], {}, home)).toEqual({
         code: 2,
         err: expect.stringContaining(message) as string,

@@ -8,7 +8,7 @@ import {
   rawPublicKey,
 } from "@sallyport/client";
 import { describe, expect, test } from "vitest";
-import { type CliHome, createCliHome } from "./home.ts";
+import type { CliHome } from "./home.ts";
 import type { Cli } from "./state.ts";
 
 type Code = {
@@ -28,7 +28,7 @@ export function describePeople(cli: () => Cli): void {
   /** A home on another computer. */
   const elsewhere = (): CliHome => {
     const { SALLYPORT_URL = "", SALLYPORT_CA = "" } = cli().home.env;
-    return createCliHome({ SALLYPORT_URL, SALLYPORT_CA });
+    return cli().newHome({ SALLYPORT_URL, SALLYPORT_CA });
   };
   const identityPath = (home: CliHome): string => {
     const folder = join(home.dir, ".config", "sallyport");
@@ -217,7 +217,7 @@ export function describePeople(cli: () => Cli): void {
       ["is not a device: 20 characters", ["device", "revoke", "laptop"]],
       ["--all does not go with a user", ["device", "list", "ada", "--all"]],
     ])("refused before the server is asked: %s", async (message, args) => {
-      using home = createCliHome({});
+      using home = cli().newHome({});
       expect(await refused(args, home)).toEqual({
         code: 2,
         err: expect.stringContaining(message) as string,

@@ -4,6 +4,7 @@ import { type Sallyport, loadIdentity, openSallyport } from "@sallyport/client";
 import { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 import { type Deployment, makeSecrets, startDeployment } from "../deployment.ts";
 import { type CliHome, createCliHome } from "./home.ts";
+import { createCliHost } from "./host.ts";
 
 /** A value that is no text. */
 export const binary: Uint8Array = Buffer.from([0x00, 0xff, 0x0a, 0x80, 0x0d, 0x0a]);
@@ -17,6 +18,8 @@ export const odd = 'it\'s "odd"\n$HOME `x` \\ ünï = ';
 export type Cli = AsyncDisposable & {
   readonly deployment: Deployment;
   readonly home: CliHome;
+  /** Makes the home of somebody else. */
+  readonly newHome: (given: Readonly<Record<string, string>>) => CliHome;
   readonly admin: Sallyport;
   /** An enrollment token of some uses. */
   readonly token: string;
@@ -34,7 +37,9 @@ export type Cli = AsyncDisposable & {
 export async function startCli(): Promise<Cli> {
   const deployment = await startDeployment();
   const { endpoint, system } = deployment;
-  const home = createCliHome({ SALLYPORT_URL: endpoint.url, SALLYPORT_CA: system.edgeCaFile });
+  const host = createCliHost();
+  const newHome: Cli["newHome"] = (given) => createCliHome(given, host);
+  const home = newHome({ SALLYPORT_URL: endpoint.url, SALLYPORT_CA: system.edgeCaFile });
   const printed = new Map<string, unknown>();
   const note: Cli["note"] = async (path, args = [], input = "") => {
     const value = await home.json([...path.split(" "), ...args], { input });
@@ -61,6 +66,7 @@ export async function startCli(): Promise<Cli> {
   return {
     deployment,
     home,
+    newHome,
     admin,
     token,
     machineId,
@@ -71,6 +77,7 @@ export async function startCli(): Promise<Cli> {
     async [Symbol.asyncDispose]() {
       admin.close();
       home[Symbol.dispose]();
+      host[Symbol.dispose]();
       await deployment[Symbol.asyncDispose]();
     },
   };
