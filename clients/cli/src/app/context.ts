@@ -1,4 +1,4 @@
-import { type Session, createSession } from "./session.ts";
+import type { Session } from "./session.ts";
 import { type Progress, createProgress } from "../terminal/progress.ts";
 import { terminalOf } from "../terminal/terminal.ts";
 import type { Choice } from "../vaults/choose.ts";
@@ -48,8 +48,24 @@ export function createContext(env: NodeJS.ProcessEnv, globals: Globals): Context
     globals,
     choice,
     progress,
-    session: createSession(choice, globals.timeoutMs, progress),
-    sessionIn: (vault) => createSession({ ...choice, vault }, globals.timeoutMs, progress),
+    session: lazySession(choice, globals.timeoutMs, progress),
+    sessionIn: (vault) => lazySession({ ...choice, vault }, globals.timeoutMs, progress),
     exitCode: 0,
+  };
+}
+
+// Connecting is loaded with the first action: much of what people type needs no connection.
+function lazySession(choice: Choice, timeoutMs: number, progress: Progress): Session {
+  let session: Promise<Session> | undefined;
+  const loaded = (): Promise<Session> =>
+    (session ??= import("./connect.ts").then(({ connectingSession }) =>
+      connectingSession(choice, timeoutMs, progress),
+    ));
+  return {
+    asMachine: async (action) => (await loaded()).asMachine(action),
+    asUser: async (action) => (await loaded()).asUser(action),
+    asUserOnce: async (action) => (await loaded()).asUserOnce(action),
+    asAny: async (kinds, action) => (await loaded()).asAny(kinds, action),
+    patiently: async (where, action) => (await loaded()).patiently(where, action),
   };
 }

@@ -75,7 +75,8 @@ function helpAboutCommands(asked: string[], byWord: boolean): string[] {
 
 // Called by the completion scripts; it is in no list.
 async function complete([shell, ...words]: readonly string[]): Promise<number> {
-  const { completionLines, shells } = await import("../completion/complete.ts");
+  const { shells } = await import("../completion/scripts.ts");
+  const { completionLines } = await import("../completion/complete.ts");
   const { createContext } = await import("./context.ts");
   const known = shells.find((each) => each === shell);
   if (known === undefined) return 2;

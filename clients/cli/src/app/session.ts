@@ -1,8 +1,6 @@
 import type { Sallyport } from "@sallyport/client";
 import type { Identity, Reader } from "@sallyport/client/reading";
 import { version } from "@sallyport/client/version";
-import type { Progress } from "../terminal/progress.ts";
-import type { Choice } from "../vaults/choose.ts";
 
 /** How the command line calls itself in records. */
 export const userAgent = `sallyport-cli/${version}`;
@@ -30,22 +28,3 @@ export type CallOptions = {
   readonly signal: AbortSignal;
   readonly onClockSet: (correctionMs: number) => void;
 };
-
-/**
- * Makes a session; each action has so many milliseconds in all. What it needs is loaded with its
- * first action.
- */
-export function createSession(choice: Choice, timeoutMs: number, progress: Progress): Session {
-  let session: Promise<Session> | undefined;
-  const loaded = (): Promise<Session> =>
-    (session ??= import("./connect.ts").then(({ connectingSession }) =>
-      connectingSession(choice, timeoutMs, progress),
-    ));
-  return {
-    asMachine: async (action) => (await loaded()).asMachine(action),
-    asUser: async (action) => (await loaded()).asUser(action),
-    asUserOnce: async (action) => (await loaded()).asUserOnce(action),
-    asAny: async (kinds, action) => (await loaded()).asAny(kinds, action),
-    patiently: async (where, action) => (await loaded()).patiently(where, action),
-  };
-}

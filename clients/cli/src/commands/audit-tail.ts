@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Record as AuditRecord } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { defineCommand } from "../definition/define.ts";
 import { durationWithin } from "../definition/bounded.ts";
-import { integerOr } from "../definition/options.ts";
+import { integer } from "../definition/options.ts";
 import type { Names } from "../find/names.ts";
 import { type Filters, filterOptions, queryOf } from "../records/filters.ts";
 import { after, newest } from "../records/follow.ts";
@@ -28,10 +28,14 @@ export const auditTail = defineCommand({
     "With --json each record is one line.",
   args: {},
   options: {
-    last: integerOr(10, "how many of those that are there already (10 if not given)", {
-      min: 0,
-      max: 200,
-    }),
+    last: integer(
+      "how many of those that are there already (10 if not given)",
+      {
+        min: 0,
+        max: 200,
+      },
+      { default: 10 },
+    ),
     every: durationWithin("2s", "how often to ask", { min: "1s", max: "1h" }),
     ...filterOptions,
   },

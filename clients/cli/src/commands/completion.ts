@@ -1,8 +1,7 @@
 import { defineCommand } from "../definition/define.ts";
 import { required } from "../definition/options.ts";
 import { object, text } from "../definition/shape.ts";
-import { type Shell, shells } from "../completion/complete.ts";
-import { scripts } from "../completion/scripts.ts";
+import { type Shell, scripts, shells } from "../completion/scripts.ts";
 import { UsageError } from "../app/failure.ts";
 
 /** `sallyport completion SHELL`: the completion script of a shell. */

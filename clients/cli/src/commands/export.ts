@@ -1,5 +1,5 @@
 import { defineCommand } from "../definition/define.ts";
-import { requiredChoice, text } from "../definition/options.ts";
+import { text, choice } from "../definition/options.ts";
 import { object, text as word } from "../definition/shape.ts";
 import { formatNames, formats, writeFormat } from "../export/format.ts";
 import { githubMasks } from "../export/github-masks.ts";
@@ -16,7 +16,11 @@ export const exportCommand = defineCommand({
     "else. On a GitHub runner, github-env also has the values masked in the job's log.",
   args: {},
   options: {
-    format: requiredChoice("how to write them", formatNames, { value: "format", short: "-f" }),
+    format: choice("how to write them", formatNames, {
+      required: true,
+      value: "format",
+      short: "-f",
+    }),
     ...variableOptions,
     output: text("write to a file that only you may read", {
       value: "file",

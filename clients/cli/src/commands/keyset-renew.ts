@@ -1,5 +1,5 @@
 import { defineCommand } from "../definition/define.ts";
-import { integerOr, repeated, requiredText } from "../definition/options.ts";
+import { repeated, integer as integerOption, text as textOption } from "../definition/options.ts";
 import { integer, listOf, object, text, time } from "../definition/shape.ts";
 import { readPublishedKeys } from "../keyset/published.ts";
 import { renewKeyset } from "../keyset/renew.ts";
@@ -14,8 +14,8 @@ export const keysetRenew = defineCommand({
     "--keys names them.",
   args: {},
   options: {
-    dir: requiredText("the keyset folder", { value: "folder", complete: "files" }),
-    days: integerOr(7, "how long the keyset is valid", { min: 1, max: 30 }),
+    dir: textOption("the keyset folder", { required: true, value: "folder", complete: "files" }),
+    days: integerOption("how long the keyset is valid", { min: 1, max: 30 }, { default: 7 }),
     keys: repeated(
       "what the programs that make keys printed; the first key of each use is preferred",
       {

@@ -1,13 +1,6 @@
 import { answerOwners } from "@sallyport/proto/signing";
 import { defineCommand } from "../definition/define.ts";
-import {
-  choice,
-  flag,
-  integerOr,
-  required,
-  requiredChoice,
-  requiredText,
-} from "../definition/options.ts";
+import { choice, flag, required, integer, text as textOption } from "../definition/options.ts";
 import { boolean, listOf, nullable, object, text, time } from "../definition/shape.ts";
 import { UsageError } from "../app/failure.ts";
 import {
@@ -35,17 +28,21 @@ export const keysetRotate = defineCommand({
     step: required(rotationSteps.join(", "), { complete: { words: rotationSteps } }),
   },
   options: {
-    deployment: requiredText("the folder that has one for each process, and the keyset folder", {
+    deployment: textOption("the folder that has one for each process, and the keyset folder", {
+      required: true,
       value: "folder",
       complete: "files",
     }),
-    use: requiredChoice("which key; all takes the step wherever it is due", [
-      ...rotatedUses,
-      "all",
-    ]),
+    use: choice("which key; all takes the step wherever it is due", [...rotatedUses, "all"], {
+      required: true,
+    }),
     holder: choice("whose answer key", answerOwners),
     now: flag("wait for nothing: for a key that was stolen; what it made a moment ago is refused"),
-    days: integerOr(7, "how long the keysets are valid that it signs", { min: 1, max: 30 }),
+    days: integer(
+      "how long the keysets are valid that it signs",
+      { min: 1, max: 30 },
+      { default: 7 },
+    ),
   },
   examples: [
     [

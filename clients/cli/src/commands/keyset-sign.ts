@@ -1,5 +1,5 @@
 import { defineCommand } from "../definition/define.ts";
-import { integerOr, requiredText } from "../definition/options.ts";
+import { integer as integerOption, text as textOption } from "../definition/options.ts";
 import { integer, object, text, time } from "../definition/shape.ts";
 import { signSigner } from "../keyset/sign.ts";
 import { relativeTime } from "../terminal/time.ts";
@@ -14,9 +14,13 @@ export const keysetSign = defineCommand({
     'Run "sallyport keyset renew" afterwards.',
   args: {},
   options: {
-    rootKey: requiredText("the file with the root key", { value: "file", complete: "files" }),
-    dir: requiredText("the keyset folder", { value: "folder", complete: "files" }),
-    days: integerOr(365, "how long the signer may sign", { min: 1, max: 1825 }),
+    rootKey: textOption("the file with the root key", {
+      required: true,
+      value: "file",
+      complete: "files",
+    }),
+    dir: textOption("the keyset folder", { required: true, value: "folder", complete: "files" }),
+    days: integerOption("how long the signer may sign", { min: 1, max: 1825 }, { default: 365 }),
   },
   examples: [
     ["sallyport keyset sign --root-key /media/root.key --dir keyset", "once a year"],

@@ -1,6 +1,6 @@
 import { words } from "../definition/bounded.ts";
 import { defineCommand } from "../definition/define.ts";
-import { integer, textOr } from "../definition/options.ts";
+import { integer, text } from "../definition/options.ts";
 import { listOf } from "../definition/shape.ts";
 import { everyPage } from "../find/pages.ts";
 import { relativeTime } from "../terminal/time.ts";
@@ -19,11 +19,16 @@ export const machineList = defineCommand({
   args: {},
   options: {
     state: words("only those that are now", machineStates),
-    token: textOr("", "only those that this token made, by its id", {
+    token: text("only those that this token made, by its id", {
+      default: "",
       value: "token",
       complete: "tokens",
     }),
-    name: textOr("", "only those of exactly this name", { value: "name", complete: "machines" }),
+    name: text("only those of exactly this name", {
+      default: "",
+      value: "name",
+      complete: "machines",
+    }),
     limit: integer("how many, the newest; all if not given", { min: 1, max: 1_000_000 }),
   },
   examples: [

@@ -1,6 +1,6 @@
 import { SallyportError } from "@sallyport/client";
 import { defineCommand } from "../definition/define.ts";
-import { required, requiredText } from "../definition/options.ts";
+import { required, text } from "../definition/options.ts";
 import { findMachine, findProject } from "../find/lookup.ts";
 import { membershipShape, membershipViews } from "../views/membership.ts";
 import { wordOr } from "../terminal/word.ts";
@@ -12,7 +12,11 @@ export const memberAdd = defineCommand({
     "error.",
   args: { machine: required("name or id", { complete: "machines" }) },
   options: {
-    project: requiredText("the project, by name or id", { value: "project", complete: "projects" }),
+    project: text("the project, by name or id", {
+      required: true,
+      value: "project",
+      complete: "projects",
+    }),
   },
   examples: [
     ["sallyport member add runner-1 --project web", "put a machine into a project"],

@@ -1,5 +1,5 @@
 import { defineCommand } from "../definition/define.ts";
-import { required, requiredText } from "../definition/options.ts";
+import { required, text as textOption } from "../definition/options.ts";
 import { integer, object, text } from "../definition/shape.ts";
 import { findMachine, findProject } from "../find/lookup.ts";
 
@@ -9,7 +9,11 @@ export const memberRm = defineCommand({
     "Its grants of secrets of the project go with it: adding it again does not bring them back.",
   args: { machine: required("name or id", { complete: "machines" }) },
   options: {
-    project: requiredText("the project, by name or id", { value: "project", complete: "projects" }),
+    project: textOption("the project, by name or id", {
+      required: true,
+      value: "project",
+      complete: "projects",
+    }),
   },
   examples: [
     ["sallyport member rm runner-1 --project web", "its next read of the project is refused"],

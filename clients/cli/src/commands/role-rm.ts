@@ -1,5 +1,5 @@
 import { defineCommand } from "../definition/define.ts";
-import { required, requiredText } from "../definition/options.ts";
+import { required, text as textOption } from "../definition/options.ts";
 import { object, text } from "../definition/shape.ts";
 import { findProject } from "../find/lookup.ts";
 import { userIdOf } from "../find/project-roles.ts";
@@ -9,7 +9,11 @@ export const roleRm = defineCommand({
   description: "From the answer on a developer lists the project and changes nothing there.",
   args: { user: required("the user's name or id", { complete: "users" }) },
   options: {
-    project: requiredText("the project, by name or id", { value: "project", complete: "projects" }),
+    project: textOption("the project, by name or id", {
+      required: true,
+      value: "project",
+      complete: "projects",
+    }),
   },
   examples: [
     ["sallyport role rm grace --project web", "her next change there is refused"],

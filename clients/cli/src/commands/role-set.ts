@@ -1,6 +1,6 @@
 import { SallyportError } from "@sallyport/client";
 import { defineCommand } from "../definition/define.ts";
-import { required, requiredText } from "../definition/options.ts";
+import { required, text } from "../definition/options.ts";
 import { UsageError } from "../app/failure.ts";
 import { findProject } from "../find/lookup.ts";
 import { userIdOf } from "../find/project-roles.ts";
@@ -22,7 +22,11 @@ export const roleSet = defineCommand({
     role: required(projectRoles.join(", "), { complete: { words: projectRoles } }),
   },
   options: {
-    project: requiredText("the project, by name or id", { value: "project", complete: "projects" }),
+    project: text("the project, by name or id", {
+      required: true,
+      value: "project",
+      complete: "projects",
+    }),
   },
   examples: [
     ["sallyport role set grace writer --project web", "let a developer write its secrets"],

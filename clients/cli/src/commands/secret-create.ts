@@ -1,5 +1,5 @@
 import { defineCommand } from "../definition/define.ts";
-import { flag, required, textOr } from "../definition/options.ts";
+import { flag, required, text } from "../definition/options.ts";
 import { findProject } from "../find/lookup.ts";
 import { givenOptions, readGiven, refuseAssignment } from "../values/given.ts";
 import { intoProject, nameRule, placeOf } from "../values/place.ts";
@@ -17,9 +17,9 @@ export const secretCreate = defineCommand({
   options: {
     ...intoProject,
     ...givenOptions,
-    note: textOr(
-      "",
+    note: text(
       "for people, at most 1,000 bytes; it is not sealed: everyone who may list secrets sees it",
+      { default: "" },
     ),
     allowDangerousName: flag("allow a name that makes programs run code, such as LD_PRELOAD"),
   },

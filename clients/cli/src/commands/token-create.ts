@@ -8,7 +8,7 @@ import {
 } from "@sallyport/client";
 import { durationWithin, textUpTo } from "../definition/bounded.ts";
 import { defineCommand } from "../definition/define.ts";
-import { flag, integerOr, list } from "../definition/options.ts";
+import { flag, list, integer } from "../definition/options.ts";
 import { object, text } from "../definition/shape.ts";
 import { UsageError } from "../app/failure.ts";
 import { relativeTime } from "../terminal/time.ts";
@@ -35,10 +35,14 @@ Globs know * ? [a-z] [!a-z]. --machine-name with {id8} in it makes the name itse
     secret: list("secrets that its machines may read, at most 1000", { value: "A,project/B" }),
     ttl: durationWithin("1h", "how long the token enrolls", { min: "60s", max: "365d" }),
     machineTtl: durationWithin("1h", "how long each machine lives", { min: "60s", max: "30d" }),
-    uses: integerOr(1, "how many machines it may make, 1 to 10000 (1 if not given)", {
-      min: 1,
-      max: 10_000,
-    }),
+    uses: integer(
+      "how many machines it may make, 1 to 10000 (1 if not given)",
+      {
+        min: 1,
+        max: 10_000,
+      },
+      { default: 1 },
+    ),
     source: list("address ranges from which it enrolls, at most 32; everywhere if not given", {
       value: "CIDR",
     }),

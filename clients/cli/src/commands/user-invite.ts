@@ -2,7 +2,7 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { SallyportError, newTokenSecret } from "@sallyport/client";
 import { durationWithin } from "../definition/bounded.ts";
 import { defineCommand } from "../definition/define.ts";
-import { requiredChoice } from "../definition/options.ts";
+import { choice } from "../definition/options.ts";
 import { codeText, loginCommand, newCodeShape, plainCode } from "../views/login-code.ts";
 import { aRole, roleOf, roles } from "../views/role.ts";
 import { relativeTime } from "../terminal/time.ts";
@@ -20,7 +20,7 @@ developer  writes and lists secrets
 auditor    reads the audit log and lists, and nothing else`,
   args: {},
   options: {
-    role: requiredChoice("what the new user may do", roles),
+    role: choice("what the new user may do", roles, { required: true }),
     lifetime: durationWithin("1d", "how long the code can be redeemed", { min: "60s", max: "7d" }),
   },
   examples: [

@@ -1,12 +1,7 @@
 import type { Context } from "../app/context.ts";
 import { type NamesOf, type Offer, offerFor } from "./candidates.ts";
+import type { Shell } from "./scripts.ts";
 import { sources } from "./sources.ts";
-
-/** The shells that have a completion script. */
-export const shells = ["bash", "zsh", "fish"] as const;
-
-/** One of them. */
-export type Shell = (typeof shells)[number];
 
 // A server that is slow must not hold up who types.
 const patienceMs = 1_500;

@@ -1,4 +1,8 @@
-import type { Shell } from "./complete.ts";
+/** The shells that have a completion script. */
+export const shells = ["bash", "zsh", "fish"] as const;
+
+/** One of them. */
+export type Shell = (typeof shells)[number];
 
 /** The completion script of each shell: it asks the program for every word that is completed. */
 export const scripts: Readonly<Record<Shell, string>> = {

@@ -1,5 +1,5 @@
 import { UsageError } from "../app/failure.ts";
-import { type Option, list, parseDuration, textOr } from "./options.ts";
+import { type Option, list, parseDuration, text } from "./options.ts";
 
 type Hints = Parameters<typeof list>[1];
 
@@ -28,7 +28,7 @@ export function checkText(
 /** An option that takes a text of at most so many bytes; empty when it is not given. */
 export function textUpTo(max: number, summary: string, hints: Hints = {}): Option<string> {
   const read: Option<string>["read"] = (typed, flag) => checkText(flag, typed, { max });
-  return { ...textOr("", summary, hints), read };
+  return { ...text(summary, { default: "", ...hints }), read };
 }
 
 /** An option that takes a duration within bounds, in seconds, and has a value without it. */
@@ -46,7 +46,7 @@ export function durationWithin(
   };
   const said = `${summary}, ${min} to ${max} (${absent} if not given)`;
   return {
-    ...textOr("", said, { value: "duration", ...hints }),
+    ...text(said, { default: "", value: "duration", ...hints }),
     absent: parseDuration(absent),
     read,
   };

@@ -29,37 +29,28 @@ export type Argument<T> = Hints & {
   readonly type?: T;
 };
 
-function value<T>(summary: string, hints: Hints, read: Option<T>["read"]): Option<T | undefined> {
-  return { kind: "value", summary, required: false, absent: undefined, read, ...hints };
-}
+/** How an option always has a value: it has to be given, or there is one without it. */
+type Given<T> = { readonly required: true } | { readonly default: T };
 
-const asText = (text: string): string => text;
+type Details<T> = Hints & {
+  readonly required?: boolean;
+  readonly default?: T;
+  readonly bare?: string;
+};
+
+function value<T>(
+  summary: string,
+  { required = false, default: absent, ...hints }: Details<T>,
+  read: Option<T>["read"],
+): Option<T | undefined> {
+  return { kind: "value", summary, required, absent, read, ...hints };
+}
 
 /** An option that takes a text. */
-export function text(summary: string, hints: Hints = {}): Option<string | undefined> {
-  return value(summary, hints, asText);
-}
-
-/** An option that takes a text and has to be given. */
-export function requiredText(summary: string, hints: Hints = {}): Option<string> {
-  return { kind: "value", summary, required: true, absent: undefined, read: asText, ...hints };
-}
-
-/** An option that takes a text and has a value without it. */
-export function textOr(absent: string, summary: string, hints: Hints = {}): Option<string> {
-  return { ...text(summary, hints), absent, read: asText };
-}
-
-/**
- * An option that takes a whole number within bounds, or stands for one when it is typed without.
- */
-export function integerOrBare(
-  bare: number,
-  summary: string,
-  bounds: Bounds,
-  hints: Hints = {},
-): Option<number | undefined> {
-  return { ...integer(summary, bounds, hints), bare: String(bare) };
+export function text(summary: string, details: Hints & Given<string>): Option<string>;
+export function text(summary: string, details?: Hints): Option<string | undefined>;
+export function text(summary: string, details: Details<string> = {}): Option<string | undefined> {
+  return value(summary, details, (typed) => typed);
 }
 
 type Bounds = { readonly min: number; readonly max: number };
@@ -73,23 +64,26 @@ function integerIn({ min, max }: Bounds): Option<number>["read"] {
   };
 }
 
-/** An option that takes a whole number within bounds. */
+/**
+ * An option that takes a whole number within bounds; with `bare` it may be typed without a number
+ * and stands for that one.
+ */
 export function integer(
   summary: string,
   bounds: Bounds,
-  hints: Hints = {},
-): Option<number | undefined> {
-  return value(summary, { value: "number", ...hints }, integerIn(bounds));
-}
-
-/** The same, with a value when it is not given. */
-export function integerOr(
-  absent: number,
+  details: Hints & Given<number>,
+): Option<number>;
+export function integer(
   summary: string,
   bounds: Bounds,
-  hints: Hints = {},
-): Option<number> {
-  return { ...integer(summary, bounds, hints), absent, read: integerIn(bounds) };
+  details?: Hints & { readonly bare?: string },
+): Option<number | undefined>;
+export function integer(
+  summary: string,
+  bounds: Bounds,
+  details: Details<number> = {},
+): Option<number | undefined> {
+  return value(summary, { value: "number", ...details }, integerIn(bounds));
 }
 
 const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
@@ -135,27 +129,20 @@ export function moment(summary: string, hints: Hints = {}): Option<number | unde
 export function choice<const T extends string>(
   summary: string,
   words: readonly T[],
-  hints: Hints = {},
-): Option<T | undefined> {
-  return value(
-    summary,
-    { value: words.join("|"), complete: { words }, ...hints },
-    readChoice(words),
-  );
-}
-
-/** The same, which has to be given. */
-export function requiredChoice<const T extends string>(
+  details: Hints & { readonly required: true },
+): Option<T>;
+export function choice<const T extends string>(
   summary: string,
   words: readonly T[],
-  hints: Hints = {},
-): Option<T> {
-  return {
-    ...choice(summary, words, hints),
-    required: true,
-    absent: undefined,
-    read: readChoice(words),
-  };
+  details?: Hints,
+): Option<T | undefined>;
+export function choice<const T extends string>(
+  summary: string,
+  words: readonly T[],
+  details: Details<T> = {},
+): Option<T | undefined> {
+  const hints = { value: words.join("|"), complete: { words } };
+  return value(summary, { ...hints, ...details }, readChoice(words));
 }
 
 function readChoice<T extends string>(words: readonly T[]): Option<T>["read"] {
@@ -168,23 +155,21 @@ function readChoice<T extends string>(words: readonly T[]): Option<T>["read"] {
 }
 
 /** An option that takes texts, separated by commas or given several times. */
-export function list(summary: string, hints: Hints = {}): Option<readonly string[]> {
+export function list(
+  summary: string,
+  { required = false, ...hints }: Hints & { readonly required?: boolean } = {},
+): Option<readonly string[]> {
   const read = (typed: string, flag: string): readonly string[] => {
     const items = typed.split(",").map((item) => item.trim());
     if (items.includes("")) throw new UsageError(`${flag} has an empty item in "${typed}"`);
     return items;
   };
-  return { kind: "list", summary, required: false, absent: [], read, ...hints };
+  return { kind: "list", summary, required, absent: [], read, ...hints };
 }
 
 /** An option that takes a text each time it is given; commas are part of it. */
 export function repeated(summary: string, hints: Hints = {}): Option<readonly string[]> {
   return { ...list(summary, hints), read: (typed) => [typed] };
-}
-
-/** The same as list, which has to be given. */
-export function requiredList(summary: string, hints: Hints = {}): Option<readonly string[]> {
-  return { ...list(summary, hints), required: true };
 }
 
 /** An option that is on when it is given. */

@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
 import { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { flag, integerOrBare, repeated, text } from "../definition/options.ts";
+import { flag, repeated, text, integer } from "../definition/options.ts";
 import { UsageError } from "../app/failure.ts";
 import { canAsk, readValue } from "../terminal/input.ts";
 import { generateValue } from "./generate.ts";
@@ -12,11 +12,10 @@ export const givenOptions = {
   file: text("read the value from a file, byte for byte", { value: "file", complete: "files" }),
   exact: flag("keep a line end and a byte order mark of piped input"),
   allowEmpty: flag("store a value that is empty"),
-  generate: integerOrBare(
-    32,
+  generate: integer(
     "make one up: so many random letters and digits (--generate=48; 32 if no number is given)",
     { min: 16, max: 1024 },
-    { value: "=length" },
+    { bare: "32", value: "=length" },
   ),
   field: repeated(
     "a field to ask for, or to read from a file with NAME=@FILE; give it once for each field",

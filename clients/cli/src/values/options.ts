@@ -1,4 +1,4 @@
-import { flag, list, text, textOr } from "../definition/options.ts";
+import { flag, list, text } from "../definition/options.ts";
 import { UsageError } from "../app/failure.ts";
 import type { Selection } from "./select.ts";
 import { type Naming, parseMappings } from "./variables.ts";
@@ -14,7 +14,7 @@ export const variableOptions = {
     complete: "readableSecrets",
   }),
   except: list("all but these secrets", { value: "A,B", complete: "readableSecrets" }),
-  prefix: textOr("", "put this before every name that is not mapped", { value: "text" }),
+  prefix: text("put this before every name that is not mapped", { default: "", value: "text" }),
   map: list("call a secret, or one of its fields, by this name", { value: "NAME=secret[:field]" }),
   allowDangerousNames: flag("allow names that make programs run code, such as LD_PRELOAD"),
 };
