@@ -5,8 +5,9 @@ import { makeRecoveryCode } from "./ceremony/recovery.ts";
 
 const usage = `Usage: node deploy/local/recover-owner.ts VAULT_ID [--data DIR]
 
-Makes a login code for a new owner of a vault whose owners cannot log in any more, good for a day. The system must be
-running. Prints the file that the code is in; the vault's log shows login_code.created with recovery.
+Makes a login code for a new owner of a vault whose owners cannot log in any more, valid for a day.
+The system must be running. Prints the file that holds the code; the vault's log shows
+login_code.created with recovery.
 `;
 
 try {

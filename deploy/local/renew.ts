@@ -7,12 +7,14 @@ import { publicName } from "./start/settings.ts";
 
 const usage = `Usage: node deploy/local/renew.ts [--data DIR] [--authorities]
 
-Renews every certificate of a deployment now, while it runs or before it starts; running processes take them up within
-seconds. A start, and a running system every six hours, renew by themselves what has less than 60 days left.
+Renews every certificate of a deployment now, while it runs or before it starts; running processes
+load them within seconds. The start, and a running system every six hours, renew certificates with
+less than 60 days left.
 
   --data DIR     the data directory (default: .sallyport)
-  --authorities  also gives each authority a successor: both are in ca.pem then. Give edge/ca.pem to all clients;
-                 the successor takes over at the next --authorities, or when the old one has 7 days left
+  --authorities  also gives each authority a successor: both are in ca.pem then. Give edge/ca.pem
+                 to all clients; the successor takes over at the next --authorities, or when the
+                 old one has 7 days left
 `;
 
 try {

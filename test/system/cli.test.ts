@@ -10,7 +10,7 @@ import { describeDoctor } from "./cli/doctor.ts";
 import { describeGrants } from "./cli/grants.ts";
 import { describeIdentities } from "./cli/identities.ts";
 import { describeKeysets } from "./cli/keyset.ts";
-import { describeMachines } from "./cli/machines.ts";
+import { describeExpiry, describeMachines } from "./cli/machines.ts";
 import { describeNetwork } from "./cli/network.ts";
 import { describePeople } from "./cli/people.ts";
 import { describeProxy } from "./cli/proxy.ts";
@@ -43,6 +43,7 @@ describeSecrets(started);
 describeGrants(started);
 describeSealing(started);
 describeRecords(started);
+describeExpiry(started);
 
 test("what every command prints as JSON is what is documented, to the last key", async () => {
   cli.printed.set("version", await cli.home.json(["version"]));
@@ -99,7 +100,9 @@ test("logout ends the keys at the server, overwrites and removes them; the last 
   expect(machine?.state).toBe(MachineState.REVOKED);
   expect(readdirSync(vault)).toEqual(["user.json"]);
   expect((await cli.home.run(["list"])).code).toBe(4);
-  expect((await cli.home.run(["logout", "--local-only"])).out).toMatch(/! the server was not told/);
+  expect((await cli.home.run(["logout", "--local-only"])).out).toMatch(
+    /! the server was not notified/,
+  );
   expect(readdirSync(vault)).toEqual([]);
   expect(existsSync(join(cli.folder(), "current"))).toBe(false);
   expect((await cli.home.run(["whoami"])).code).toBe(4);

@@ -6,7 +6,7 @@ import { Client } from "pg";
 /** The role that a service works with, and the one that owns its tables. */
 export type Role = "serving" | "owner";
 
-/** What a role opens its service's database with. */
+/** The URL with which a role opens its service's database. */
 export function databaseUrl(
   { layout }: Pick<System, "layout">,
   owner: DatabaseOwner,

@@ -121,7 +121,7 @@ export async function startMainJob(
   return { deployment, owner, admin, projectId, ids, granted, token, machine, values };
 }
 
-/** What a read gave, by name. */
+/** The values of a read, by name. */
 export function valuesOf(results: Awaited<ReturnType<Sallyport["read"]>>): Record<string, string> {
   return Object.fromEntries(
     results.flatMap((result) =>
@@ -138,7 +138,7 @@ export function refusal(action: Promise<unknown>): Promise<string> {
   );
 }
 
-/** Whether a program is on the PATH. */
+/** Tells whether a program is on the PATH. */
 export function isInstalled(program: string): boolean {
   try {
     execFileSync("sh", ["-c", `command -v ${program}`], { stdio: "ignore" });

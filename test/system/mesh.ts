@@ -60,7 +60,7 @@ export function poseAs(system: System, process: Process): Impostor {
 }
 
 /**
- * How a call between processes ended, such as "EVIDENCE_INVALID permit"; "answered" when it was not
+ * The outcome of a call between processes, such as "EVIDENCE_INVALID permit"; "answered" if it was not
  * refused.
  */
 export function verdictOf(call: Promise<unknown>): Promise<string> {

@@ -22,7 +22,7 @@ export type MovedClock = Disposable & {
   readonly env: Readonly<Record<string, string>>;
   /** Moves it to so many days from now, for programs that run already too. */
   move(days: number): void;
-  /** What it shows, in Unix milliseconds. */
+  /** The time that it shows, in Unix milliseconds. */
   now(): number;
 };
 

@@ -21,7 +21,7 @@ export function signRead(machine: Identity, secretIds: readonly string[]): Signe
 }
 
 /**
- * What a machine does in a test: it enrolls, reads, lists, and is refused in each way that a metric
+ * A machine's actions in a test: it enrolls, reads, lists, and is refused in each way that a metric
  * tells apart.
  */
 export async function machineDay(job: ObservedJob, name: string): Promise<Identity> {

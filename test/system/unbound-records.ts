@@ -1,7 +1,7 @@
 import type { Process } from "@sallyport/deploy/local";
 
 /**
- * What has audit take as many records as there may be: for suites in which few machines of one
+ * Settings with which audit accepts any number of records: for suites in which few machines of one
  * token read without end, and that are about something else than the bound on that.
  */
 export function unboundRecords(name: Process): Readonly<Record<string, string>> {

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// JavaScript: Node strips the types of a TypeScript entry (35 ms) before it can ask a cache for anything.
+// JavaScript: Node strips the types of a TypeScript entry (35 ms) before it can use a cache.
 import module from "node:module";
 import { join } from "node:path";
 
@@ -11,8 +11,9 @@ if (major < 24) {
   );
   process.exitCode = 2;
 } else {
-  // Beside the program and never in a folder for temporary files or of the user: code is loaded from there, so only who
-  // may change the program may write to it. Where it cannot be written, everything works and starts more slowly.
+  // Security: beside the program, and never in a folder for temporary files or of the user: code is
+  // loaded from there, so only those who may change the program may write to it. Where it cannot be
+  // written, everything works and starts more slowly.
   module.enableCompileCache?.(join(import.meta.dirname, "..", ".cache"));
   const { withheldStreams } = await import("../src/terminal/withheld-streams.ts");
   const { main } = await withheldStreams(() => import("../src/main.ts"));

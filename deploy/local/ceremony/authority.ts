@@ -23,7 +23,7 @@ export type CertificateAuthority = {
   readonly privateKey: CryptoKey;
 };
 
-/** Where an authority is, and the name that its certificate gets. */
+/** The folder of an authority, and the name in its certificate. */
 export type AuthorityPlace = { readonly dir: string; readonly name: string };
 
 export const keyAlgorithm = { name: "ECDSA", namedCurve: "P-256" } as const;
@@ -96,7 +96,7 @@ export async function renewAuthority(
   return true;
 }
 
-/** Whether a certificate is for the private key of a file. */
+/** Tells whether a certificate is for the private key of a file. */
 export function isOf(keyFile: string, { publicKey }: X509Certificate): boolean {
   const spki = createPublicKey(readFileSync(keyFile)).export({ type: "spki", format: "der" });
   return spki.equals(Buffer.from(publicKey.rawData));
@@ -111,7 +111,7 @@ function certificateOf(keyFile: string, certFile: string): X509Certificate {
 }
 
 /**
- * How many days a certificate is good for, from `now` in milliseconds; negative when it has ended.
+ * The days that a certificate is still valid at `now`, in milliseconds; negative after its end.
  */
 export function daysLeft({ notAfter }: Pick<X509Certificate, "notAfter">, now: number): number {
   return (notAfter.getTime() - now) / dayMs;

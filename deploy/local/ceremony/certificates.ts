@@ -13,10 +13,10 @@ import { writeForFolder } from "../data/ownership.ts";
 import { readCertificates } from "./pem.ts";
 import { issueEdgeCertificate, issuePeerCertificate, lastingDays } from "./pki.ts";
 
-/** What a renewal did, or could not do, in sentences for the operator. */
+/** The results of a renewal, in sentences for the operator. */
 export type Renewal = { readonly renewed: readonly string[]; readonly warnings: readonly string[] };
 
-/** How to renew; `now`, in milliseconds, is for tests. */
+/** Options of a renewal; `now`, in milliseconds, is for tests. */
 export type RenewalOptions = {
   readonly publicName: string;
   readonly now?: number;

@@ -19,7 +19,7 @@ const signerWarningMs = 60 * dayMs;
 const keysetDays = 7;
 const lookMs = 3_600_000;
 
-/** Where the root key is, as long as it is on this machine. */
+/** The path of the root key, as long as it is on this machine. */
 export function rootKeyFile({ root }: Layout): string {
   return join(root, "root.key");
 }

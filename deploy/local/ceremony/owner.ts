@@ -12,7 +12,7 @@ export type OwnerCode = {
   readonly identityFile: string;
   readonly loggedIn: boolean;
   /**
-   * Whether somebody has logged in to the first vault, here or elsewhere: then the code is spent.
+   * True if somebody has logged in to the first vault, here or elsewhere: then the code is spent.
    */
   readonly entered: boolean;
   /** The first vault: the operator's. */
@@ -54,7 +54,7 @@ export async function prepareOwner(layout: Layout, rootFingerprint: string): Pro
   return { codeFile, identityFile, loggedIn, entered, vaultId };
 }
 
-/** What the owner types to come in, or why there is nothing to type. */
+/** The command with which the owner logs in, or a comment if there is none. */
 export function wayIn({ identityFile, codeFile, entered }: OwnerCode): string {
   if (existsSync(identityFile))
     return `export SALLYPORT_IDENTITY=${shellWord(identityFile)}    # you are the owner`;

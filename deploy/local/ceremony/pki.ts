@@ -30,7 +30,7 @@ export type CertificateFiles = {
   readonly caFile: string;
 };
 
-/** Who a peer certificate is for: the workload `spiffe://<trustDomain>/<peer>`. */
+/** The subject of a peer certificate: the workload `spiffe://<trustDomain>/<peer>`. */
 export type PeerCertificateOptions = {
   readonly ca: CertificateAuthority;
   readonly dir: string;
@@ -40,7 +40,7 @@ export type PeerCertificateOptions = {
   readonly now?: number | undefined;
 };
 
-/** What an edge certificate is for: the DNS names or addresses that clients call. */
+/** The subject of an edge certificate: the DNS names or addresses that clients call. */
 export type EdgeCertificateOptions = {
   readonly ca: CertificateAuthority;
   readonly dir: string;
@@ -90,7 +90,7 @@ export function issueEdgeCertificate({
 }
 
 /**
- * How many days a certificate lasts that the authority issues now: a year, and not longer than the
+ * The days that a certificate issued now is valid: a year, and not longer than the
  * authority.
  */
 export function lastingDays({ certificate }: CertificateAuthority, now: number): number {

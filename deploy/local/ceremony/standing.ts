@@ -3,7 +3,7 @@ import { join, relative } from "node:path";
 import { writePrivateFile } from "@sallyport/client";
 import { type Layout, databaseOwners } from "../data/layout.ts";
 
-/** What the ceremony leaves behind for every later start. */
+/** The result of the ceremony, kept for every later start. */
 export type Deployment = { readonly rootFingerprint: string; readonly edgeCaFile: string };
 
 /**
@@ -13,7 +13,7 @@ export class IncompleteDeploymentError extends Error {
   override readonly name = "IncompleteDeploymentError";
 }
 
-/** How far the ceremony is: not begun, cut off before any process ever ran, or held. */
+/** The state of the ceremony: not begun, interrupted before any process ran, or held. */
 export type Standing = "new" | "unfinished" | Deployment;
 
 /**
@@ -60,7 +60,7 @@ function precious(layout: Layout): readonly string[] {
   return [...needed(layout), join(layout.root, "root.key"), ...authorityKeys(layout)];
 }
 
-/** What every start needs. The root key and those of the authorities may be kept elsewhere. */
+/** The files that every start needs. The keys of the root and the authorities may be elsewhere. */
 function needed(layout: Layout): readonly string[] {
   return [
     join(layout.folder("crypto"), "kek.key"),

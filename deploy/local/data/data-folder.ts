@@ -18,7 +18,7 @@ import { claimDirectory } from "./claim.ts";
 import { requireProgram } from "../host/system-program.ts";
 
 /**
- * Where data is kept whose own place the processes may not enter, by a name that the place decides.
+ * The folder for data whose wanted folder the processes may not enter, under a derived name.
  */
 export const keptData = "/var/lib/sallyport-data";
 

@@ -17,14 +17,14 @@ export type DatabaseOwner = (typeof databaseOwners)[number];
 /** The trust domain of the embedded default. */
 export const trustDomain = "sallyport.local";
 
-/** Where everything of one deployment is. Each process reads its own folder and no other. */
+/** The folders of one deployment. Each process reads its own folder and no other. */
 export type Layout = {
   readonly data: string;
   readonly postgres: string;
   readonly redis: string;
   readonly authorities: string;
   readonly root: string;
-  /** What signs keysets, and the newest one. */
+  /** The signer of keysets, and the newest keyset. */
   readonly keyset: string;
   readonly owner: string;
   readonly operator: string;

@@ -4,7 +4,7 @@ import { type Identity, createSigner } from "@sallyport/client";
 import { toJsonString, create } from "@bufbuild/protobuf";
 import { ReadSecretsRequestSchema } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 
-/** What came back: the HTTP status and the body's text. */
+/** An answer: the HTTP status and the body's text. */
 export type Answer = { readonly status: number; readonly text: string };
 
 /** Signs one read, as a client without sealing would, and sends the same bytes twice. */

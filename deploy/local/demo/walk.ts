@@ -23,7 +23,7 @@ import type { Screen } from "../start/screen.ts";
 import type { System } from "../start/system.ts";
 import { nodeProgram } from "../host/system-program.ts";
 
-/** Says which promise the walk found broken. */
+/** Names the promise that the walk found broken. */
 export class WalkError extends Error {
   override readonly name = "WalkError";
 }

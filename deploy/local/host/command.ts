@@ -11,7 +11,7 @@ export class CommandError extends Error {
 }
 
 /**
- * What a Node program wrote last about why it stopped: the sentence of its error, without name and
+ * The last reason that a Node program gave for ending: the sentence of its error, without name and
  * stack.
  */
 export function lastSentence(output: string): string {

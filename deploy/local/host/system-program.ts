@@ -2,7 +2,7 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 
 /**
- * Where programs of the system are looked for. Security: the PATH of whoever starts this, and
+ * The folders of the system's programs. Security: the PATH of the caller, and
  * `node_modules/.bin`, which packages fill, decide nothing about what root runs.
  */
 export const systemFolders = [
@@ -18,7 +18,7 @@ export const systemFolders = [
 const unpacked = join(import.meta.dirname, "..", "..", "..", ".cache", "programs", "bin");
 
 /**
- * Whether programs that were unpacked beside the clone are used: never by root, whose programs root
+ * Tells whether programs unpacked beside the clone are used: never by root, whose programs root
  * alone installs.
  */
 const usesUnpacked = process.getuid?.() !== 0;

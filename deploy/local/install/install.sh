@@ -34,22 +34,27 @@ agree() {
   case $answer in y | Y | yes) return 0 ;; *) return 1 ;; esac
 }
 
+newer_node="install Node 20 or newer, for example from https://nodejs.org/en/download"
+
 check_tools() {
-  command -v git >/dev/null 2>&1 || die "git is not on the PATH: install it with \`$(install_command git git git git)\`"
+  command -v git >/dev/null 2>&1 ||
+    die "git is not on the PATH: install it with \`$(install_command git git git git)\`"
   command -v node >/dev/null 2>&1 ||
-    die "node is not on the PATH: install Node 20 or newer, for example from https://nodejs.org/en/download"
-  npm=$(command -v npm) || die "npm is not on the PATH: install the one that belongs to $(command -v node)"
-  node_major=$(node -p 'process.versions.node.split(".")[0]') || die "node does not run: its error above says why"
+    die "node is not on the PATH: $newer_node"
+  npm=$(command -v npm) ||
+    die "npm is not on the PATH: install the one that belongs to $(command -v node)"
+  node_major=$(node -p 'process.versions.node.split(".")[0]') ||
+    die "node does not run: its error above says why"
   [ "$node_major" -ge 20 ] ||
-    die "node is version $node_major: install Node 20 or newer, for example from https://nodejs.org/en/download"
+    die "node is version $node_major: $newer_node"
 }
 
 # Node 26 is linked against libatomic, which a minimal Linux lacks.
 check_libatomic() {
   [ "$(uname -s)" = Linux ] || return 0
   ldconfig -p 2>/dev/null | grep -q 'libatomic\.so\.1' && return
-  for found in /lib/libatomic.so.1 /lib64/libatomic.so.1 /usr/lib/libatomic.so.1 /usr/lib64/libatomic.so.1 \
-    /lib/*/libatomic.so.1 /usr/lib/*/libatomic.so.1; do
+  for found in /lib/libatomic.so.1 /lib64/libatomic.so.1 /usr/lib/libatomic.so.1 \
+    /usr/lib64/libatomic.so.1 /lib/*/libatomic.so.1 /usr/lib/*/libatomic.so.1; do
     [ -e "$found" ] && return
   done
   missing="libatomic.so.1, which Node 26 needs, is missing"
@@ -97,7 +102,8 @@ check_redis() {
     install_server redis-server redis redis && return
     install_server valkey-server valkey valkey && return
   elif can_unpack; then
-    say "$missing, and only root may install it: unpacking the distribution's redis-server in $unpacked"
+    say "$missing, and only root may install it:" \
+      "unpacking the distribution's redis-server in $unpacked"
     unpack_program redis-server && return
     unpack_program valkey-server && return
   fi

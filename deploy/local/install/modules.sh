@@ -36,7 +36,8 @@ install_pinned() {
 use_writable_cache() {
   own_cache=
   cache=$("$1" config get cache 2>/dev/null) || cache=
-  [ -n "$cache" ] && mkdir -p "$cache/_cacache/tmp" 2>/dev/null && [ -w "$cache/_cacache/tmp" ] && return
+  kept=$cache/_cacache/tmp
+  [ -n "$cache" ] && mkdir -p "$kept" 2>/dev/null && [ -w "$kept" ] && return
   own_cache=$(mktemp -d) || return
   npm_config_cache=$own_cache
   export npm_config_cache
@@ -47,8 +48,9 @@ use_writable_cache() {
 reaches_registry() {
   pinged=$(node -e '
     const { spawnSync } = require("node:child_process");
-    const asked = ["ping", "--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--loglevel=error"];
-    const { status, stdout, stderr } = spawnSync(process.argv[1], asked, { encoding: "utf8", timeout: 20000 });
+    const quickly = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--loglevel=error"];
+    const options = { encoding: "utf8", timeout: 20000 };
+    const { status, stdout, stderr } = spawnSync(process.argv[1], ["ping", ...quickly], options);
     console.log(stdout, stderr);
     process.exit(status ?? 1);' "$1") && return
   case $pinged in *"code E4"* | *"code E5"*) return 0 ;; esac

@@ -32,10 +32,10 @@ install_command() {
   fi
 }
 
-# told COMMAND...: runs it, and shows what it said last when it fails.
-told() {
-  told=$("$@" 2>&1) && return
-  printf '%s\n' "$told" | tail -n 4 >&2
+# reported COMMAND...: runs it, and shows its last output when it fails.
+reported() {
+  reported=$("$@" 2>&1) && return
+  printf '%s\n' "$reported" | tail -n 4 >&2
   return 1
 }
 
@@ -48,11 +48,12 @@ install_package() {
     # shellcheck disable=SC2086 # The options are words.
     as_root apt-get $apt_options update >/dev/null 2>&1
     # shellcheck disable=SC2086
-    told as_root env DEBIAN_FRONTEND=noninteractive apt-get $apt_options install -y --no-install-recommends "$1"
+    reported as_root env DEBIAN_FRONTEND=noninteractive \
+      apt-get $apt_options install -y --no-install-recommends "$1"
   elif command -v dnf >/dev/null 2>&1; then
-    told as_root dnf install -y "$2"
+    reported as_root dnf install -y "$2"
   elif command -v apk >/dev/null 2>&1; then
-    told as_root apk add "$3"
+    reported as_root apk add "$3"
   else
     return 1
   fi
@@ -65,15 +66,20 @@ install_server() {
   policy=/usr/sbin/policy-rc.d
   made=
   if command -v apt-get >/dev/null 2>&1 && [ ! -e "$policy" ]; then
-    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null && as_root chmod 755 "$policy" && made=yes
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null &&
+      as_root chmod 755 "$policy" && made=yes
   fi
   installed=0
   install_package "$@" || installed=$?
   [ -z "$made" ] || as_root rm -f "$policy"
   [ "$installed" -eq 0 ] || return "$installed"
   # Nor at the next boot.
-  if command -v systemctl >/dev/null 2>&1; then as_root systemctl disable --now "$1" >/dev/null 2>&1 || true; fi
-  if command -v update-rc.d >/dev/null 2>&1; then as_root update-rc.d "$1" disable >/dev/null 2>&1 || true; fi
+  if command -v systemctl >/dev/null 2>&1; then
+    as_root systemctl disable --now "$1" >/dev/null 2>&1 || true
+  fi
+  if command -v update-rc.d >/dev/null 2>&1; then
+    as_root update-rc.d "$1" disable >/dev/null 2>&1 || true
+  fi
 }
 
 can_unpack() {
@@ -87,7 +93,8 @@ uses_unpacked() {
 
 # unpack_program NAME: unpacks the package of that name, whose program has it, too.
 unpack_program() {
-  unpack_package "$1" && make_launcher "$1" "$unpacked/root/usr/bin/$1" && told "$unpacked/bin/$1" --version
+  unpack_package "$1" && make_launcher "$1" "$unpacked/root/usr/bin/$1" &&
+    reported "$unpacked/bin/$1" --version
 }
 
 # unpack_package NAME: unpacks the package and what it needs that is not installed. apt takes
@@ -113,7 +120,7 @@ load_package() {
   # What would only be upgraded stays as it is.
   names=$(printf '%s\n' "$simulated" | sed -n 's/^Inst \([^ ]*\) (.*/\1/p')
   # shellcheck disable=SC2086 # The names are words.
-  (cd "$work/debs" && told apt_private download $names)
+  (cd "$work/debs" && reported apt_private download $names)
 }
 
 # An apt of this user's own, which leaves the system's as it is.
@@ -136,7 +143,8 @@ make_launcher() {
 #!/bin/sh
 # Runs $1 with libraries that were unpacked and not installed.
 clone=\$(dirname "\$(readlink -f "\$0")")/../../..
-for folder in "\$clone/$unpacked/root"/lib/*-linux-gnu "\$clone/$unpacked/root"/usr/lib/*-linux-gnu; do
+for folder in "\$clone/$unpacked/root"/lib/*-linux-gnu \\
+  "\$clone/$unpacked/root"/usr/lib/*-linux-gnu; do
   [ ! -d "\$folder" ] || LD_LIBRARY_PATH=\$folder\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}
 done
 export LD_LIBRARY_PATH

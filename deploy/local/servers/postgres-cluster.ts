@@ -20,7 +20,7 @@ import { giveTree } from "../data/ownership.ts";
 import { placeTree } from "../start/program-copy.ts";
 import { systemPath } from "../host/system-program.ts";
 
-/** Where the Postgres programs of this platform are. */
+/** The folder of this platform's Postgres programs. */
 export type Binaries = { readonly initdb: string; readonly postgres: string };
 
 /** A prepared cluster and its superuser's password. */
@@ -59,7 +59,7 @@ function findNative(): string {
 }
 
 /**
- * Who makes a cluster with what; `durable: false` does not wait until its files are on the disk.
+ * Options of a cluster; `durable: false` does not wait until its files are on the disk.
  */
 export type ClusterOptions = {
   readonly binaries: Binaries;

@@ -8,7 +8,7 @@ import { type ServerProcess, startServerProcess } from "./server-process.ts";
 import { makeSocketDirectory } from "./socket-directory.ts";
 
 /**
- * What startPostgres needs; `durable: false` gives up crash safety for speed, which suits tests
+ * Options of startPostgres; `durable: false` gives up crash safety for speed, which suits tests
  * only.
  */
 export type PostgresOptions = {
@@ -148,5 +148,6 @@ async function stopLeftover(cluster: string): Promise<void> {
 }
 
 function socketUrl(socketDir: string, password: string, database: string): string {
-  return `postgres://postgres:${password}@localhost/${database}?host=${encodeURIComponent(socketDir)}&port=${port}`;
+  const query = `host=${encodeURIComponent(socketDir)}&port=${port}`;
+  return `postgres://postgres:${password}@localhost/${database}?${query}`;
 }

@@ -13,10 +13,10 @@ export type RedisUser = {
   readonly commands: readonly string[];
 };
 
-/** What a configuration file says. */
+/** The contents of a configuration file. */
 export type RedisConfig = {
   readonly home: string;
-  /** Where the server may write. */
+  /** The folder that the server may write. */
   readonly data: string;
   readonly socketPath: string;
   readonly users: readonly RedisUser[];

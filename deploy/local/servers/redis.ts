@@ -10,7 +10,7 @@ import { type ServerProcess, startServerProcess } from "./server-process.ts";
 import { makeSocketDirectory } from "./socket-directory.ts";
 import { findProgram } from "../host/system-program.ts";
 
-/** What startRedis needs; `appendOnly` keeps the data over a restart (default true). */
+/** Options of startRedis; `appendOnly` keeps the data over a restart (default true). */
 export type RedisOptions = {
   readonly dir: string;
   readonly users: readonly [RedisUser, ...RedisUser[]];
@@ -135,5 +135,6 @@ async function stopLeftover(home: string): Promise<void> {
 }
 
 function socketUrl(socketPath: string, { name, password }: RedisUser): string {
-  return `unix://${encodeURI(socketPath)}?${new URLSearchParams({ username: name, password }).toString()}`;
+  const query = new URLSearchParams({ username: name, password }).toString();
+  return `unix://${encodeURI(socketPath)}?${query}`;
 }

@@ -52,7 +52,7 @@ function permissions(name: Process, layout: Layout, { root }: Program): string[]
   ];
 }
 
-/** What a start of one process needs. */
+/** Options of starting one process. */
 export type ChildOptions = {
   readonly name: Process;
   /** The loopback port that it answers on once it has started. */
@@ -61,9 +61,9 @@ export type ChildOptions = {
   readonly layout: Layout;
   /** The user that it runs as, without other groups; this process's own user unless given. */
   readonly account?: Account | undefined;
-  /** What it runs; the clone unless given. */
+  /** The program to run (default: the clone). */
   readonly program?: Program;
-  /** How long the port may take to answer (30,000). */
+  /** Time until the port must answer, in milliseconds (default 30,000). */
   readonly patienceMs?: number;
 };
 

@@ -4,9 +4,9 @@ import type { Layout } from "../data/layout.ts";
 import type { CertificateFiles } from "../ceremony/pki.ts";
 import { type Addresses, metricsPorts } from "./settings.ts";
 
-/** What the operator reads metrics with: a certificate, and where they are. */
+/** The operator's access to metrics: a certificate, and the addresses. */
 export type Operator = CertificateFiles & {
-  /** Where each process shows its metrics, as Prometheus's file_sd reads it. */
+  /** The file with the address of each process's metrics, for Prometheus's file_sd. */
   readonly targetsFile: string;
 };
 

@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { defaultUidBase } from "../host/account.ts";
 
-/** What a start was asked to do. */
+/** The options of a start. */
 export type StartOptions = {
   readonly data: string;
   readonly port: number;

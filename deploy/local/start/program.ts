@@ -7,7 +7,7 @@ import { placeTree } from "./program-copy.ts";
 import { nodeProgram } from "../host/system-program.ts";
 
 /**
- * What the six processes run: the clone itself, or a copy of its program where they may not enter
+ * The program of the six processes: the clone, or a copy of its program where they may not enter
  * the clone.
  */
 export type Program = {
@@ -20,7 +20,7 @@ export type Program = {
 /** The clone, run where it stands. */
 export const clone: Program = { root: repository, node: nodeProgram };
 
-/** What a process may read of the program. */
+/** The folders of the program that a process may read. */
 export const programFolders = ["proto", "services", "gateway", "node_modules"] as const;
 
 /**
@@ -81,7 +81,7 @@ function dependenciesOf(folder: string): string[] {
 }
 
 /**
- * Where Node finds a package that is imported from a folder; undefined when it is not installed.
+ * The path of a package that a folder imports; undefined when it is not installed.
  */
 function nearest(name: string, folder: string): string | undefined {
   const path = join(folder, "node_modules", name);

@@ -4,11 +4,11 @@ import { type Layout, type Process, processes, trustDomain } from "../data/layou
 /** The name that the embedded default is called by. */
 export const publicName = "localhost";
 
-/** Where the processes listen, and what they are told in common. */
+/** Addresses and settings that all processes share. */
 export type Addresses = {
   readonly ports: Readonly<Record<Process, number>>;
   /**
-   * Where the gateway answers for its health and shows its metrics; the services do so on their own
+   * The port of the gateway's health and metrics; the services have theirs on their own
    * port.
    */
   readonly probe: number;
@@ -17,7 +17,7 @@ export type Addresses = {
 };
 
 /**
- * Where spans go and how many of all requests are traced, as the settings say it; absent, the
+ * The collector of spans and the share of requests that is traced, as in the settings; absent, the
  * processes' defaults hold.
  */
 export type Tracing = {

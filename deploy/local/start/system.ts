@@ -35,7 +35,7 @@ import { type Deployment, findStanding } from "../ceremony/standing.ts";
 /** A server that processes keep their state in. */
 export type Server = "postgres" | "redis";
 
-/** How to start a local deployment. */
+/** Options of a local deployment. */
 export type SystemOptions = {
   readonly data: string;
   /** The gateway's port; 0 takes a free one. */
@@ -62,9 +62,9 @@ export type System = AsyncDisposable & {
   readonly owner: OwnerCode;
   readonly operator: Operator;
   readonly addresses: Addresses;
-  /** Whether each process runs as a user of its own. */
+  /** True if each process runs as a user of its own. */
   readonly separated: boolean;
-  /** What the processes run. */
+  /** The program that the processes run. */
   readonly program: Program;
   /** The newest start of a process. */
   child(name: Process): Child;

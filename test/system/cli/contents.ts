@@ -64,7 +64,7 @@ export function describeProjects(cli: () => Cli): void {
     test("is not deleted without a yes where nobody can be asked", async () => {
       expect(refusalOf(await cli().home.run(["project", "delete", "empty"]))).toMatchObject({
         code: 2,
-        next: "say it with --yes",
+        next: "confirm with --yes",
       });
       expect(await cli().home.json(["project", "show", "empty"])).toMatchObject({
         deletedAt: null,

@@ -4,7 +4,7 @@ import { type Identity, loadIdentity } from "@sallyport/client";
 import { describe, expect, test } from "vitest";
 import type { Cli } from "./state.ts";
 
-/** What doctor finds. */
+/** The findings of doctor. */
 export function describeDoctor(cli: () => Cli): void {
   describe("doctor", () => {
     const findings = async (env: Record<string, string> = {}) => {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { CliHost } from "./host.ts";
 
-/** What one run of the command line came to; output byte for byte in `bytes`. */
+/** The result of one run of the command line; output byte for byte in `bytes`. */
 export type CliRun = {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;

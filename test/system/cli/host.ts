@@ -13,7 +13,7 @@ export type HostedCall = {
   readonly mark: string;
 };
 
-/** What a hosted call came to. */
+/** The result of a hosted call. */
 export type HostedRun = {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -26,7 +26,7 @@ export type HostedRun = {
  * and to load the program takes longer than most calls do; in a suite of hundreds that is minutes.
  */
 export type CliHost = Disposable & {
-  /** Whether a call can be hosted now; what replaces or outlives its process cannot. */
+  /** Tells whether a call can be hosted now; one that replaces or outlives its process cannot. */
   takes(args: readonly string[], env: Readonly<Record<string, string>>): boolean;
   run(call: Omit<HostedCall, "mark">): Promise<HostedRun>;
 };
@@ -66,14 +66,16 @@ export function createCliHost(): CliHost {
 async function hosted(host: ChildProcess, call: Omit<HostedCall, "mark">): Promise<HostedRun> {
   const mark = randomUUID();
   const ended = Promise.withResolvers<Pick<HostedRun, "code" | "signal">>();
-  const onClose = (code: number | null, signal: NodeJS.Signals | null): void =>
+  const closed = Promise.withResolvers<void>();
+  const onClose = (code: number | null, signal: NodeJS.Signals | null): void => {
     ended.resolve({ code, signal });
+    closed.resolve();
+  };
   const onMessage = (code: unknown): void => ended.resolve({ code: Number(code), signal: null });
-  const closed = new Promise<void>((resolve) => host.once("close", () => resolve()));
   host.once("close", onClose).once("message", onMessage);
   const printed = Promise.all([
-    printedUntil(host.stdout, mark, closed),
-    printedUntil(host.stderr, mark, closed),
+    printedUntil(host.stdout, mark, closed.promise),
+    printedUntil(host.stderr, mark, closed.promise),
   ]);
   host.send({ ...call, mark });
   const [[out, err], end] = await Promise.all([printed, ended.promise]);
@@ -81,7 +83,7 @@ async function hosted(host: ChildProcess, call: Omit<HostedCall, "mark">): Promi
   return { ...end, out, err };
 }
 
-/** What a stream carries before the mark, or before its process ends. */
+/** The bytes of a stream before the mark, or before its process ends. */
 function printedUntil(
   stream: Readable | null,
   mark: string,

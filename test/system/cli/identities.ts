@@ -14,7 +14,7 @@ import { enroll, parseToken } from "@sallyport/client";
 import { describe, expect, test } from "vitest";
 import type { Cli } from "./state.ts";
 
-/** Where identities live, which is used, and how they come about. */
+/** Identities: their folder, which one is used, and how they are made. */
 export function describeIdentities(cli: () => Cli): void {
   describe("identities", () => {
     test("live by vault in files that only their owner may open, with nothing beside them", () => {

@@ -154,7 +154,7 @@ export function describeNetwork(cli: () => Cli): void {
       const found = await cli().home.run(["get", "DB_URL"], { env: { SALLYPORT_IDENTITY } });
       expect(found).toMatchObject({ code: 0, out: "postgres://db/2" });
       expect(found.err.replaceAll(/\s+/g, " ")).toContain(
-        `going to https://${host()} of SALLYPORT_URL, in the place of https://moved-away.invalid`,
+        `going to https://${host()} of SALLYPORT_URL, instead of https://moved-away.invalid`,
       );
       expect(readFileSync(SALLYPORT_IDENTITY, "utf8")).toContain("moved-away");
       const { code, found: findings } = await doctor({ SALLYPORT_IDENTITY });
@@ -213,7 +213,7 @@ function containing(text: string): unknown {
   return expect.stringContaining(text);
 }
 
-/** What a program printed, once it printed what was waited for. */
+/** The output of a program, once it contains what was waited for. */
 function outputOf(child: ChildProcess, wanted: RegExp): Promise<string> {
   let text = "";
   return new Promise((resolve, reject) => {

@@ -50,7 +50,7 @@ export function describeProxy(cli: () => Cli): void {
       return { printed, stop };
     }
 
-    /** How a tool that is started with arguments comes to each of the two. */
+    /** The arguments with which a tool reaches each of the two. */
     const ways = (): [string[], string][] => [
       [["--unix-socket", onSocket.printed.socket ?? ""], onSocket.printed.url],
       [["-H", `@${onPort.printed.headerFile ?? ""}`], new URL(onPort.printed.url).origin],
@@ -243,7 +243,7 @@ type Printed = {
 };
 type Started = { readonly printed: Printed; stop(): Promise<number | null> };
 
-/** What a proxy printed, once it printed all of it. */
+/** The output of a proxy, once it is complete. */
 function firstOutput(child: ChildProcess, whole = /\}\s*$/): Promise<string> {
   let text = "";
   return new Promise((resolve, reject) => {

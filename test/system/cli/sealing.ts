@@ -16,7 +16,7 @@ import type { Cli } from "./state.ts";
  * of our clients.
  */
 export function describeSealing(cli: () => Cli): void {
-  /** What a program gets that signs by itself and asks for plaintext. */
+  /** The answer to a program that signs its own requests and asks for plaintext. */
   async function readUnsealed(...secretIds: string[]) {
     const identity = await loadIdentity(join(cli().vaultFolder(), "machine.json"));
     const signed = signAs(identity, ReadService.method.readSecrets, { secretIds });

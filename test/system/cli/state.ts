@@ -24,11 +24,13 @@ export type Cli = AsyncDisposable & {
   /** An enrollment token of some uses. */
   readonly token: string;
   readonly machineId: string;
-  /** What commands printed as JSON, by their path. */
+  /** A token that enrolls for one minute only. */
+  readonly brief: { readonly token: string; readonly tokenId: string; readonly endsAtMs: number };
+  /** The JSON that commands printed, by their path. */
   readonly printed: Map<string, unknown>;
   /** Runs a command with --json and remembers what it printed. */
   note(path: string, args?: readonly string[], input?: string): Promise<unknown>;
-  /** Where identities live, and those of the one vault. */
+  /** The folders of all identities, and of the one vault's. */
   folder(): string;
   vaultFolder(): string;
 };
@@ -63,6 +65,9 @@ export async function startCli(): Promise<Cli> {
   const enrolled = await home.json(["enroll", "--name", "runner-1"], { env });
   printed.set("enroll", enrolled);
   const { machineId } = enrolled as { machineId: string };
+  const minute = ["--project", "web", "--ttl", "60s"];
+  const made = (await home.json(["token", "create", ...minute])) as Omit<Cli["brief"], "endsAtMs">;
+  const brief = { ...made, endsAtMs: Date.now() + 60_000 };
   return {
     deployment,
     home,
@@ -70,6 +75,7 @@ export async function startCli(): Promise<Cli> {
     admin,
     token,
     machineId,
+    brief,
     printed,
     note,
     folder,

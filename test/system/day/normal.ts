@@ -109,7 +109,7 @@ function tableOf(lines: readonly string[], texts: Normaliser): string[] {
   );
 }
 
-/** Where columns are: between two spaces that every line has in the same place. */
+/** The columns: between two spaces that every line has at the same position. */
 function columnsOf(lines: readonly string[]): [from: number, to: number][] {
   const width = Math.max(...lines.map((line) => line.length));
   const blank = Array.from({ length: width + 2 }, (_, at) =>

@@ -1,6 +1,6 @@
 /** One line that somebody types, and what it prints. */
 export type Step = {
-  /** What stands before it for the reader: comments, with a # each. */
+  /** Comments above it for the reader, with a # each. */
   readonly comments: readonly string[];
   /** Whose computer it is typed on. */
   readonly who: string;

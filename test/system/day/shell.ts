@@ -21,7 +21,7 @@ os.waitpid(pid, 0)
 // Before each output, and before each exit code.
 const mark = "\u001e";
 
-/** Where a day is spent: a folder for what is passed on, in it a home for each who. */
+/** The folder of a day, for what is passed on; in it a home for each person. */
 export type Place = {
   readonly dir: string;
   readonly env: Readonly<Record<string, string>>;

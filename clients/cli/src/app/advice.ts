@@ -1,7 +1,7 @@
 import type { ClientReason, PublicReason } from "@sallyport/client";
 import { inWords } from "./pattern.ts";
 
-/** What the command line finds out by itself. */
+/** Reasons that the command line itself finds. */
 export type CliReason =
   | "USAGE"
   | "UNEXPECTED"
@@ -28,22 +28,22 @@ export type KnownReason = PublicReason | ClientReason | CliReason;
 
 type Metadata = Readonly<Record<string, string>>;
 
-/** What is said of a reason. */
+/** The explanation of a reason. */
 export type Advice = {
   /**
    * 1 unexpected, 2 usage, 3 refused, 4 identity, 5 not found or conflict, 6 unavailable; for `run`
    * as a shell's.
    */
   readonly exitCode: 1 | 2 | 3 | 4 | 5 | 6 | 126 | 127 | 130;
-  /** What was wrong, of what a server refused. A client's own findings say it themselves. */
+  /** The message for a server's refusal. A client's own errors bring theirs. */
   readonly what?: (metadata: Metadata) => string;
-  /** What to do next. */
+  /** The next step. */
   readonly next: (metadata: Metadata) => string;
 };
 
 const field = (metadata: Metadata): string => metadata["field"] ?? "a field";
 
-/** What to do next, unless what was asked for may have been done without an answer. */
+/** The next step, unless the request may have been carried out without an answer. */
 function unlessDone(otherwise: (metadata: Metadata) => string): Advice["next"] {
   return (metadata) =>
     metadata["done"] === "unknown"
@@ -56,7 +56,7 @@ const noVersion = [
   'list them with "sallyport secret versions SECRET"',
 ] as const;
 
-/** What is not there and what to do then, where it is no thing that was named. */
+/** The missing thing and the next step, where it is not one that was named. */
 const missing: Readonly<Record<string, readonly [what: string, next: string] | undefined>> = {
   membership: [
     "the machine has no membership in this project",
@@ -117,7 +117,7 @@ const all: Readonly<Record<KnownReason, Advice>> = {
     exitCode: 4,
     what: () => "the lifetime of this identity's key is over",
     next: () =>
-      'as a machine enroll anew with a token ("sallyport enroll"); as a person log in with a new ' +
+      'as a machine enroll again with a token ("sallyport enroll"); as a person log in with a new ' +
       'code ("sallyport login")',
   },
   MACHINE_DISABLED: {
@@ -256,12 +256,12 @@ const all: Readonly<Record<KnownReason, Advice>> = {
   INTERNAL: {
     exitCode: 1,
     what: ({ request_id: id }) => `the server failed${id === undefined ? "" : ` (request ${id})`}`,
-    next: unlessDone(() => "tell whoever runs the server, with the request's id"),
+    next: unlessDone(() => "report it to the server's operator, with the request id"),
   },
   REPLY_UNTRUSTED: {
     exitCode: 3,
     next: () =>
-      "do not use what came; tell whoever runs the server that a reply was not what it was " +
+      "do not use what came; report to the server's operator that a reply was not what it was " +
       "signed to be",
   },
   ROOT_CHANGED: {
@@ -291,7 +291,7 @@ const all: Readonly<Record<KnownReason, Advice>> = {
   },
   VAULT_UNCLEAR: {
     exitCode: 2,
-    next: () => 'choose with --vault, or for good with "sallyport vault use"',
+    next: () => 'choose with --vault, or permanently with "sallyport vault use"',
   },
   VAULT_UNKNOWN: {
     exitCode: 5,
@@ -299,7 +299,7 @@ const all: Readonly<Record<KnownReason, Advice>> = {
   },
   IDENTITY_UNFIT: {
     exitCode: 4,
-    next: () => "use the identity of the other kind, or leave --identity out",
+    next: () => "use the identity of the other kind, or omit --identity",
   },
   IDENTITY_EXPIRED: { exitCode: 4, next: () => "log in or enroll again" },
   NAME_AMBIGUOUS: {
@@ -308,7 +308,7 @@ const all: Readonly<Record<KnownReason, Advice>> = {
   },
   MACHINE_ENDED: {
     exitCode: 5,
-    next: () => 'that is for good: enroll another with a token of "sallyport token create"',
+    next: () => 'that is permanent: enroll another with a token of "sallyport token create"',
   },
   NAME_UNFIT: { exitCode: 2, next: () => "give it another with --map NEW_NAME=secret" },
   VALUE_UNFIT: { exitCode: 2, next: () => "leave it out with --only, or choose another format" },
@@ -327,7 +327,7 @@ const all: Readonly<Record<KnownReason, Advice>> = {
 
 const known: Readonly<Record<string, Advice>> = all;
 
-/** What is said of a reason; one that this client does not know is taken as a refusal. */
+/** The explanation of a reason; an unknown reason is treated as a refusal. */
 export function adviceOf(reason: string): Advice {
   const advice = Object.hasOwn(known, reason) ? known[reason] : undefined;
   return (

@@ -12,7 +12,7 @@ export type Entry = {
   readonly load: () => Promise<AnyCommand>;
 };
 
-/** What the first word of two means. */
+/** The meaning of the first word of two. */
 export const groups: Readonly<Record<string, string>> = {
   vault: "Vaults, and those that this computer knows",
   project: "Projects",
@@ -23,8 +23,8 @@ export const groups: Readonly<Record<string, string>> = {
   role: "What people may do in which projects",
   user: "The people of the vault",
   device: "The computers of people",
-  keyset: "The deployment's public keys, for who runs it",
-  audit: "The record of what happened",
+  keyset: "The deployment's public keys, for its operator",
+  audit: "The log of what happened",
   request: "Signed requests, for authors of other clients",
 };
 
@@ -243,7 +243,7 @@ export const catalogue: readonly Entry[] = [
   },
   {
     path: "machine revoke",
-    summary: "End a machine for good",
+    summary: "End a machine permanently",
     section: "Manage",
     load: async () => (await import("../commands/machine-revoke.ts")).machineRevoke,
   },
@@ -327,7 +327,7 @@ export const catalogue: readonly Entry[] = [
   },
   {
     path: "user remove",
-    summary: "End a user for good, with their devices and tokens",
+    summary: "End a user permanently, with their devices and tokens",
     section: "Manage",
     load: async () => (await import("../commands/user-remove.ts")).userRemove,
   },
@@ -351,7 +351,7 @@ export const catalogue: readonly Entry[] = [
   },
   {
     path: "device revoke",
-    summary: "End a device for good",
+    summary: "End a device permanently",
     section: "Manage",
     load: async () => (await import("../commands/device-revoke.ts")).deviceRevoke,
   },
@@ -411,7 +411,7 @@ export const catalogue: readonly Entry[] = [
   },
   {
     path: "keyset renew",
-    summary: "Sign the deployment's keyset anew, daily",
+    summary: "Renew the deployment's keyset, daily",
     section: "This computer",
     load: async () => (await import("../commands/keyset-renew.ts")).keysetRenew,
   },

@@ -34,7 +34,7 @@ export function connectingSession(choice: Choice, timeoutMs: number, progress: P
     const untilMs = performance.now() + timeoutMs;
     const onWait = (error: SallyportError, delayMs: number): void =>
       progress.say(`${reasonToWait(error)}; trying again in ${(delayMs / 1000).toFixed(1)} s`);
-    // What the command line finds out by itself is no failure of the way, and is not tried again.
+    // An error that the command line itself finds is no failure of the network, and is not retried.
     const attempt = (): Promise<{ readonly done: T } | CliError> =>
       action(options).then(
         (done) => ({ done }),
@@ -101,7 +101,7 @@ export function connectingSession(choice: Choice, timeoutMs: number, progress: P
  * is taken twice.
  */
 export function reasonToWait({ reason, message }: SallyportError): string {
-  return reason === "CLOCK_SKEW" ? "the server has just begun to remember requests anew" : message;
+  return reason === "CLOCK_SKEW" ? "the server has just restarted its memory of requests" : message;
 }
 
 // What was asked for once and not answered may have been done; not where nothing can have arrived.

@@ -3,7 +3,7 @@ import { type Progress, createProgress } from "../terminal/progress.ts";
 import { terminalOf } from "../terminal/terminal.ts";
 import type { Choice } from "../vaults/choose.ts";
 
-/** What the global options say. */
+/** The values of the global options. */
 export type Globals = {
   readonly vault: string | undefined;
   readonly identity: string | undefined;
@@ -11,7 +11,7 @@ export type Globals = {
   readonly json: boolean;
 };
 
-/** What a command has around it. */
+/** The environment of a command. */
 export type Context = {
   readonly env: NodeJS.ProcessEnv;
   readonly globals: Globals;

@@ -2,7 +2,7 @@ import { SallyportError } from "@sallyport/client/error";
 import { type Advice, type CliReason, adviceOf } from "./advice.ts";
 
 /**
- * What the command line finds out by itself; `next` overrides what the reason's advice says to do.
+ * An error that the command line itself finds; `next` overrides the advice of its reason.
  */
 export class CliError extends Error {
   override readonly name: string = "CliError";
@@ -22,7 +22,7 @@ export class CliError extends Error {
   }
 }
 
-/** What is wrong with a command line; exit code 2. */
+/** A mistake in a command line; exit code 2. */
 export class UsageError extends CliError {
   override readonly name = "UsageError";
 
@@ -38,7 +38,7 @@ export type Explanation = {
   readonly next: string;
   readonly metadata: Readonly<Record<string, string>>;
   /**
-   * Whether its owner signed a refusal; false when only the gateway says that a change was refused,
+   * True if its owner signed a refusal; false when only the gateway says that a change was refused,
    * else null.
    */
   readonly vouched: boolean | null;

@@ -4,7 +4,7 @@ const put: Meant = ["secret put"];
 const imports: Meant = ["secret put", "secrets are stored one by one, each from a pipe or a file"];
 const start: Meant = ["login", "as a person; as a machine it is enroll"];
 
-/** What people type who know other tools, and what it is called here. */
+/** Words of other tools, and the commands that do the same here. */
 const words: Readonly<Record<string, Meant>> = {
   read: ["get"],
   cat: ["get"],
@@ -61,7 +61,7 @@ const words: Readonly<Record<string, Meant>> = {
 };
 
 /**
- * What was meant by the first words of a command line that name no command; undefined for any
+ * The command meant by the first words of a command line that name none; undefined for any
  * other.
  */
 export function meantBy([noun = "", verb]: readonly string[]): string | undefined {

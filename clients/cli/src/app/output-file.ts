@@ -8,10 +8,7 @@ import { CliError, UsageError } from "./failure.ts";
  */
 export async function saveOutput(path: string, content: string | Uint8Array): Promise<void> {
   if (path === "-")
-    throw new UsageError(
-      "- is no file",
-      "leave --output out: standard output is where it goes then",
-    );
+    throw new UsageError("- is no file", "omit --output to write to standard output");
   try {
     await writePrivateFile(path, content);
   } catch (error) {

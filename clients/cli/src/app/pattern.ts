@@ -5,7 +5,7 @@ const letters: Readonly<Record<string, string>> = {
 };
 
 /**
- * What is wrong with a field, without a regular expression: the rule that it names is said in
+ * The fault of a field, without a regular expression: the rule that it names is given in
  * words.
  */
 export function inWords(description = "out of its bounds"): string {

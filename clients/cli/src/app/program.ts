@@ -19,11 +19,12 @@ Environment:
   SALLYPORT_IDENTITY          identity file to use instead of those under ~/.config/sallyport
   SALLYPORT_VAULT             vault to act in, by id or name
   HTTPS_PROXY, NO_PROXY       proxy on the way to the gateway, and what is reached without it
-  SSL_CERT_FILE               CAs to trust in the place of the system's, without SALLYPORT_CA
+  SSL_CERT_FILE               CAs to trust instead of the system's, without SALLYPORT_CA
   NO_COLOR                    no colours
 
-Exit codes: 0 done, 1 unexpected, 2 usage, 3 refused, 4 identity, 5 not found or conflict, 6 unavailable, 130 stopped.
-"run" gives its command's; 125 when it fails by itself, 126 and 127 when the command cannot be started or is not there.
+Exit codes: 0 done, 1 unexpected, 2 usage, 3 refused, 4 identity, 5 not found or conflict,
+6 unavailable, 130 stopped. "run" returns its command's; 125 for its own failures, 126 when the
+command cannot be started, 127 when it is missing.
 "sallyport help COMMAND" shows a command with examples.`;
 
 const completionMs = 1_000;
@@ -47,7 +48,7 @@ export async function run(args: readonly string[]): Promise<number> {
   }
 }
 
-// The codes of the program that is run are its own: what this one finds out is told apart, as
+// The codes of the program that is run are its own: errors of this one have codes of their own, as
 // env(1) does.
 function exitCodeOf({ exitCode }: Explanation, asked: readonly string[]): number {
   const [command] = commandWords(asked);
@@ -148,7 +149,7 @@ function prepare(command: Command): void {
   for (const child of command.commands) prepare(child);
 }
 
-/** What the parser refused, in our words: what is wrong, and what was probably meant. */
+/** The parser's refusal in our words: what is wrong, and the probable intention. */
 function usageErrorOf(error: CommanderError, args: readonly string[]): UsageError {
   const words = commandWords(args);
   const entry = entryOf(words);

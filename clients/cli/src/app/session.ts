@@ -2,7 +2,7 @@ import type { Sallyport } from "@sallyport/client";
 import type { Identity, Reader } from "@sallyport/client/reading";
 import { version } from "@sallyport/client/version";
 
-/** How the command line calls itself in records. */
+/** The command line's name in records. */
 export const userAgent = `sallyport-cli/${version}`;
 
 /** Acting as an identity of this computer. Every action gets a client that is closed after it. */
@@ -22,7 +22,7 @@ export type Session = {
   patiently<T>(where: string, action: (options: CallOptions) => Promise<T>): Promise<T>;
 };
 
-/** What every connection of a command has in common. */
+/** Options that every connection of a command shares. */
 export type CallOptions = {
   readonly userAgent: string;
   readonly signal: AbortSignal;

@@ -1,5 +1,6 @@
 /**
- * Comes when this program is told to stop, by Ctrl-C or otherwise. A second signal ends it at once.
+ * Resolves when this program gets a signal to stop, by Ctrl-C or otherwise. A second signal ends
+ * it at once.
  */
 export function stopSignal(): Promise<void> {
   return new Promise((resolve) => {

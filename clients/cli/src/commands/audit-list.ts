@@ -13,7 +13,7 @@ const defaultLimit = 50;
 
 /** `sallyport audit list`: records of the vault, newest first. */
 export const auditList = defineCommand({
-  description: "The newest 50 unless told otherwise. All filters that are given must hold.",
+  description: "Shows the newest 50 by default. All given filters must hold.",
   args: {},
   options: {
     limit: integer(`how many; ${defaultLimit} if not given`, { min: 1, max: 1_000_000 }),

@@ -23,9 +23,8 @@ import {
  */
 export const auditTail = defineCommand({
   description:
-    "Asks again and again for what came after the last record: none is missed and none shown " +
-    "twice. Ctrl-C ends it. " +
-    "With --json each record is one line.",
+    "Polls for records after the last one: none is missed and none shown twice. Ctrl-C ends " +
+    "it. With --json each record is one line.",
   args: {},
   options: {
     last: integer(
@@ -83,7 +82,7 @@ type Pace = { readonly last: number; readonly pauseMs: number };
 type Show = (records: readonly AuditRecord[]) => Promise<void>;
 
 /**
- * Never ends by itself; throws when the log cannot be reached for longer than an action may take.
+ * Ends only by a signal; throws when the log cannot be reached for longer than an action may take.
  */
 async function tail(
   session: Session,

@@ -7,8 +7,8 @@ import { UsageError } from "../app/failure.ts";
 /** `sallyport completion SHELL`: the completion script of a shell. */
 export const completion = defineCommand({
   description:
-    "It completes commands, options, and the names and ids that they take, which it asks the " +
-    "server for.",
+    "Completes commands, options, and the names and ids that they take; it asks the server for " +
+    "these.",
   args: { shell: required(shells.join(", "), { complete: { words: shells } }) },
   options: {},
   examples: [

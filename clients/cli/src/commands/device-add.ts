@@ -11,8 +11,8 @@ import { relativeTime } from "../terminal/time.ts";
  */
 export const deviceAdd = defineCommand({
   description:
-    "Every computer of yours has a key of its own, so that one that is lost is revoked alone. " +
-    "Whoever redeems the code acts as you: give it to nobody else.",
+    "Each of your computers has its own key, so that a lost one can be revoked alone. A person " +
+    "who redeems the code acts as you: give it to nobody else.",
   args: {},
   options: {
     lifetime: durationWithin("10m", "how long the code can be redeemed", { min: "60s", max: "1h" }),

@@ -13,12 +13,12 @@ import { identityPathOf } from "../vaults/choose.ts";
 import { identityFile } from "../vaults/folder.ts";
 import { withPendingKey } from "../vaults/pending.ts";
 
-/** `sallyport device renew`: puts a new key in the place of this computer's. */
+/** `sallyport device renew`: replaces this computer's key. */
 export const deviceRenew = defineCommand({
   description:
-    "The identity file gets the new key; the old one works for 5 minutes more. The new key is " +
-    "kept in a file before it is sent: when the reply is lost, run this again within those 5 " +
-    "minutes and the same key is taken up.",
+    "The identity file gets the new key; the old one works for 5 more minutes. The new key is " +
+    "saved before it is sent: if the reply is lost, run this again within those 5 minutes to " +
+    "complete the renewal with the same key.",
   args: {},
   options: {},
   examples: [

@@ -17,20 +17,16 @@ import {
 
 type Request = Parameters<Sallyport["services"]["users"]["revokeDevice"]>[0];
 
-/** `sallyport device revoke DEVICE`: ends a device key for good, and what came of it. */
+/** `sallyport device revoke DEVICE`: ends a device key permanently, and what came of it. */
 export const deviceRevoke = defineCommand({
   description:
-    "Takes an owner. Ends the key, what it was renewed from and what it was renewed to, at once " +
-    "and for good, and the " +
-    "unused login codes that its user made. What came of the device ends with it, for a thief " +
-    "may have made it: " +
-    "devices that it added, users that it invited, enrollment tokens that it made, and what came " +
-    "of those. --dry-run " +
-    "shows what that is, and --keep ends the device alone. Machines live on: end those of a " +
-    "token with " +
-    '"token revoke --cascade". Your own computer leaves with "sallyport logout". Asks on a ' +
-    "terminal, and needs --yes " +
-    "without one.",
+    "Takes an owner. Immediately and permanently ends the key, the keys before and after it by " +
+    "renewal, and the unused login codes of its user. Everything that the device made ends " +
+    "with it, since a thief may have made it: devices that it added, users that it invited, " +
+    "its enrollment tokens, and what those made in turn. --dry-run shows what that is, and " +
+    '--keep ends the device alone. Machines live on: end those of a token with "token revoke ' +
+    '--cascade". Revoke your own computer with "sallyport logout". Asks on a terminal, and ' +
+    "needs --yes without one.",
   args: {
     device: required('the device, as "device list" shows it, or its keyid', {
       complete: "devices",
@@ -133,5 +129,5 @@ async function endAll(end: () => Promise<Result>): Promise<Result> {
 function question(keyId: string, keep: boolean, found: PlainDescendants): string {
   const what = describe({ ...found, machines: 0 });
   const more = keep || what === "" ? "" : `, and with it ${what}`;
-  return `Revoke the device key ${keyId}${more}, for good?`;
+  return `Revoke the device key ${keyId}${more}, permanently?`;
 }

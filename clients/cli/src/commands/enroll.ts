@@ -17,9 +17,9 @@ import { pendingOf, withPendingKey } from "../vaults/pending.ts";
 /** `sallyport enroll`: makes this computer a machine of a vault. */
 export const enroll = defineCommand({
   description:
-    "The token is in SALLYPORT_ENROLLMENT_TOKEN and is not sent: its key signs the key that this " +
-    "machine makes. When a reply is lost, run it again: the same key is used, and no second " +
-    "use of the token is spent.",
+    "The token is in SALLYPORT_ENROLLMENT_TOKEN and is not sent: its key signs the key that " +
+    "this machine makes. If a reply is lost, run it again: it uses the same key and spends no " +
+    "second use of the token.",
   args: {},
   options: {
     name: text("the machine's name; the host name if not given", { value: "name" }),

@@ -11,9 +11,9 @@ import { readVariables } from "../values/read.ts";
 /** `sallyport export`: secrets in a format that other programs read back byte for byte. */
 export const exportCommand = defineCommand({
   description:
-    "What a format cannot hold is refused, and the formats that can are named. Fields become " +
-    "NAME_FIELD. Values that are not UTF-8 go into json and yaml as base64, and into nothing " +
-    "else. On a GitHub runner, github-env also has the values masked in the job's log.",
+    "A value that a format cannot hold is refused, and the formats that can are named. Fields " +
+    "become NAME_FIELD. Values that are not UTF-8 are written only by json and yaml, as " +
+    "base64. On a GitHub runner, github-env also has the values masked in the log of the job.",
   args: {},
   options: {
     format: choice("how to write them", formatNames, {

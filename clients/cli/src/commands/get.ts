@@ -9,7 +9,7 @@ import { readOne } from "../values/select.ts";
 /** `sallyport get SECRET`: one value to standard output, byte for byte. */
 export const get = defineCommand({
   description:
-    "The value goes to standard output as it is, nothing added. A secret with fields is one JSON " +
+    "The value is written to standard output unchanged. A secret with fields is one JSON " +
     "object; --field takes one of them.",
   args: { secret: required("name or id", { complete: "readableSecrets" }) },
   options: {

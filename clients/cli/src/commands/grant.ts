@@ -14,11 +14,10 @@ import { grantShape, grantViews } from "../views/access.ts";
  */
 export const grant = defineCommand({
   description:
-    "The machine has to be a member of the secrets' project. What it may read already stays; " +
-    "naming a secret again " +
-    "changes whether its older versions may be read too. With --set the named secrets become the " +
-    "only ones of the " +
-    "project that it may read, in one step; naming none takes all of them back.",
+    "The machine must be a member of the project of the secrets. Its other grants stay; naming " +
+    "a secret again changes whether its older versions may be read. With --set the named " +
+    "secrets become the only ones of the project that it may read, in one step; with none " +
+    "named, it may read none.",
   args: {
     machine: required("name or id", { complete: "machines" }),
     secret: anyNumber("secrets by name or id", { complete: "secrets" }),

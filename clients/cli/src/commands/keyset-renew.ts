@@ -5,10 +5,10 @@ import { readPublishedKeys } from "../keyset/published.ts";
 import { renewKeyset } from "../keyset/renew.ts";
 import { relativeTime } from "../terminal/time.ts";
 
-/** `sallyport keyset renew`: signs the keyset anew. */
+/** `sallyport keyset renew`: renews the keyset. */
 export const keysetRenew = defineCommand({
   description:
-    "Needs no root key. Every process takes up the new file within seconds; give it to the " +
+    "Needs no root key. Every process loads the new file within seconds; give it to the " +
     "gateway first. Run it every " +
     "day, by cron or a systemd timer: a keyset lives for days. The keys stay as they are unless " +
     "--keys names them.",

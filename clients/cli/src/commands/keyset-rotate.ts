@@ -17,13 +17,11 @@ import { nextWords, rotationShape, rotationView } from "../keyset/rotation/view.
 /** `sallyport keyset rotate STEP`: takes one step of replacing a key by another. */
 export const keysetRotate = defineCommand({
   description:
-    "accept makes a new key and has everybody take it beside the old one; prefer, a minute " +
-    "later, has it sign; retire " +
-    "takes the old one away, once nothing that it made is on its way. Everything goes on " +
-    "meanwhile, and every process " +
-    "takes its files up by itself. A step may be repeated; one that was cut off is finished by " +
-    "the same step. " +
-    "Run it where the key files are, as who may write them.",
+    "accept makes a new key, which every process accepts beside the old one; prefer, a minute " +
+    "later, makes it the signing key; retire removes the old one once nothing that it signed " +
+    "is in use. Everything stays up, and every process loads its files automatically. A step " +
+    "may be repeated; an interrupted step is finished by the same step. Run it where the key " +
+    "files are, as a user who may write them.",
   args: {
     step: required(rotationSteps.join(", "), { complete: { words: rotationSteps } }),
   },

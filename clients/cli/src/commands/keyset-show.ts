@@ -22,8 +22,7 @@ import { relativeTime } from "../terminal/time.ts";
 
 /** `sallyport keyset show FILE`: what a keyset says. */
 export const keysetShow = defineCommand({
-  description:
-    "Compare the root with the one that you know: a file by itself proves nothing about it.",
+  description: "Compare the root with the one that you know: a file alone proves nothing about it.",
   args: { file: required("the keyset file", { complete: "files" }) },
   options: {
     deployment: text("the folder of a deployment: also says how far the rotation of each key is", {

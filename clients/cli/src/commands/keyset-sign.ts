@@ -7,11 +7,9 @@ import { relativeTime } from "../terminal/time.ts";
 /** `sallyport keyset sign`: has the root vouch for a new key that signs keysets. */
 export const keysetSign = defineCommand({
   description:
-    "Needs the deployment's root key, and is the only command that does: bring it, run this, " +
-    "take it away again. " +
-    "The new signer takes the place of the one before, whose keysets clients refuse once they " +
-    "have seen a newer one. " +
-    'Run "sallyport keyset renew" afterwards.',
+    "Needs the root key of the deployment, and is the only command that does: bring it, run " +
+    "this, take it away again. The new signer replaces the one before, whose keysets clients " +
+    'refuse once they have seen a newer one. Run "sallyport keyset renew" afterwards.',
   args: {},
   options: {
     rootKey: textOption("the file with the root key", {

@@ -24,9 +24,9 @@ import { withPendingKey } from "../vaults/pending.ts";
  */
 export const login = defineCommand({
   description:
-    'Reads the login code from standard input or asks for it. A code of "device add" makes this ' +
-    "computer a further device of the same user. SALLYPORT_URL says where the gateway answers, " +
-    "SALLYPORT_CA what its certificate is signed by; the identity keeps both.",
+    'Reads the login code from standard input or prompts for it. A code of "device add" adds ' +
+    "this computer as a further device of the same user. SALLYPORT_URL is the address of the " +
+    "gateway, SALLYPORT_CA the CA of its certificate; the identity keeps both.",
   args: {},
   options: {
     name: text(

@@ -30,15 +30,15 @@ type Kind = (typeof kinds)[number];
  */
 export const logout = defineCommand({
   description:
-    "Ends the keys of the current vault (or of --vault) at the server, overwrites them here and " +
-    "removes their files. A machine is thereby revoked. When the server cannot be reached the " +
-    "files go all the same, and it says what to end there by hand. The last key of a vault's " +
-    "last owner stays.",
+    "Ends the keys of the current vault (or of --vault) at the server, overwrites them here " +
+    "and removes their files. A machine is revoked by this. If the server cannot be reached " +
+    "the files are removed all the same, and the command names what to end there by hand. The " +
+    "last key of the last owner of a vault stays.",
   args: {},
   options: {
     as: choice("only this identity; both if not given", kinds),
     all: flag("of every vault"),
-    localOnly: flag("only remove the files; the server is not told, and the keys go on working"),
+    localOnly: flag("only remove the files; the server is not notified, and the keys keep working"),
   },
   examples: [
     ["sallyport logout", "leave the current vault"],
@@ -77,10 +77,7 @@ export const logout = defineCommand({
       screen.line(`  ${byHand(keyId)}`);
     }
     if (localOnly && removed.length > 0)
-      screen.mark(
-        "warn",
-        "the server was not told: the keys work until they expire, for whoever has a copy",
-      );
+      screen.mark("warn", "the server was not notified: copies of the keys work until they expire");
   },
 });
 

@@ -12,8 +12,8 @@ import { personText } from "../views/person.ts";
 /** `sallyport machine access MACHINE`: what a machine can read, and what keeps it from reading. */
 export const machineAccess = defineCommand({
   description:
-    "Every grant that it has, by project, with what a read would be refused with now, by the " +
-    "same rules as the read itself.",
+    "Lists every grant of the machine, by project, with the reason for which a read would be " +
+    "refused now. The rules are those of the read itself.",
   args: { machine: required("the machine's name or id", { complete: "machines" }) },
   options: {
     project: text("only of this project, by name or id", {

@@ -5,7 +5,7 @@ import { machineShape, plainMachine } from "../views/machine.ts";
 
 /** `sallyport machine enable MACHINE`: lets a disabled machine work again. */
 export const machineEnable = defineCommand({
-  description: "A machine that was revoked or has expired stays so.",
+  description: "A machine that was revoked or has expired cannot be enabled.",
   args: { machine: required("the machine's name or id", { complete: "machines" }) },
   options: {},
   examples: [

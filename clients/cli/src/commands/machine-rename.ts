@@ -6,7 +6,7 @@ import { changeMachine, machineToChange } from "../find/machine-change.ts";
 
 /** `sallyport machine rename MACHINE NAME`: gives a machine another name. */
 export const machineRename = defineCommand({
-  description: "The name before is kept with the machine. What it may read does not change.",
+  description: "The former name is kept with the machine. Its grants do not change.",
   args: {
     machine: required("the machine's name or id", { complete: "machines" }),
     name: required("the new name: letters, digits, . _ -, 1 to 128 characters"),

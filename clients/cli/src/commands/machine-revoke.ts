@@ -6,10 +6,11 @@ import { confirmed } from "../terminal/confirm.ts";
 import { changeMachine, machineToChange } from "../find/machine-change.ts";
 import { stateWord } from "../views/machine.ts";
 
-/** `sallyport machine revoke MACHINE`: ends a machine for good. */
+/** `sallyport machine revoke MACHINE`: ends a machine permanently. */
 export const machineRevoke = defineCommand({
   description:
-    "Its grants and memberships go with it, at once and for good; enroll anew to replace it. " +
+    "Its grants and memberships go with it, immediately and permanently; enroll again to " +
+    "replace it. " +
     "Revoking it again changes nothing. Asks on a terminal, and needs --yes without one.",
   args: { machine: required("the machine's name or id", { complete: "machines" }) },
   options: { reason: reasonOption, yes: flag("do not ask") },
@@ -27,7 +28,7 @@ export const machineRevoke = defineCommand({
     const found = await machineToChange(context, args.machine);
     const { machineId, name } = found;
     const already = stateWord(found) === "revoked";
-    if (!already) await confirmed(`Revoke ${name} (${machineId}) for good?`, yes);
+    if (!already) await confirmed(`Revoke ${name} (${machineId}) permanently?`, yes);
     // One that is revoked is revoked again: that finishes what a failure may have left.
     await changeMachine(context, (machines) => machines.revokeMachine({ machineId, reason }));
     return { machineId, name, state: "revoked", already };

@@ -13,8 +13,8 @@ import { person, personShape, personText } from "../views/person.ts";
 /** `sallyport machine show MACHINE`: everything about a machine. */
 export const machineShow = defineCommand({
   description:
-    "A name that several machines have is refused: a machine that has not ended goes before " +
-    'those that have. "sallyport machine access" lists what it can read.',
+    'A name of several machines is refused, unless only one of them has not ended. "sallyport ' +
+    'machine access" lists what it can read.',
   args: { machine: required("the machine's name or id", { complete: "machines" }) },
   options: {},
   examples: [

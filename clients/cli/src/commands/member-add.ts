@@ -8,7 +8,8 @@ import { wordOr } from "../terminal/word.ts";
 /** `sallyport member add MACHINE --project P`. */
 export const memberAdd = defineCommand({
   description:
-    "A member may be granted secrets of the project; it reads none by itself. Adding twice is no " +
+    "A member may be granted secrets of the project; it reads none without a grant. Adding " +
+    "twice is no " +
     "error.",
   args: { machine: required("name or id", { complete: "machines" }) },
   options: {
@@ -38,7 +39,7 @@ export const memberAdd = defineCommand({
   show({ machine, machineId, project }, screen, { context }) {
     screen.mark("ok", `${machine} is a member of ${project}`, machineId);
     context.progress.say(
-      `let it read: sallyport grant ${wordOr(machine, "MACHINE")} SECRET --project ` +
+      `next: grant it secrets: sallyport grant ${wordOr(machine, "MACHINE")} SECRET --project ` +
         wordOr(project, "PROJECT"),
     );
   },

@@ -6,7 +6,8 @@ import { findMachine, findProject } from "../find/lookup.ts";
 /** `sallyport member rm MACHINE --project P`: its grants there go with it. */
 export const memberRm = defineCommand({
   description:
-    "Its grants of secrets of the project go with it: adding it again does not bring them back.",
+    "Its grants of secrets of the project are removed too: adding it again does not restore " +
+    "them.",
   args: { machine: required("name or id", { complete: "machines" }) },
   options: {
     project: textOption("the project, by name or id", {

@@ -33,7 +33,7 @@ export const projectDelete = defineCommand({
   show({ projectId, name, purgeAt }, screen, { context }) {
     screen.mark("ok", `deleted project ${name}`, projectId);
     context.progress.say(
-      `gone for good ${relativeTime(purgeAt)}; until then: sallyport project restore ` +
+      `gone permanently ${relativeTime(purgeAt)}; until then: sallyport project restore ` +
         wordOr(name, "PROJECT"),
     );
   },

@@ -21,15 +21,12 @@ type Kind = "user" | "machine";
 /** `sallyport proxy`: signs requests of tools that cannot sign, until it is stopped. */
 export const proxy = defineCommand({
   description:
-    "Listens on this computer alone, for HTTP/1.1 and HTTP/2 without TLS, and passes every " +
-    "request on to the " +
-    "gateway, signed as you or as this machine. Who can reach it acts as you. It listens on a " +
-    "socket that no other " +
-    "user can open, or with --listen on a port, where every request has to show a secret that is " +
-    "drawn at each " +
-    "start: keep it off command lines, which every user can see. A tool that asks for values " +
-    "gets them unsealed. " +
-    "--timeout is how long the gateway may take to answer one request.",
+    "Listens on this computer alone, for HTTP/1.1 and HTTP/2 without TLS, and forwards every " +
+    "request to the gateway, signed as you or as this machine. Anyone who can reach it acts as " +
+    "you. It listens on a socket that no other user can open, or with --listen on a port, " +
+    "where every request must carry a secret that is new at each start: keep it off command " +
+    "lines, which every user can see. A tool that asks for values gets them unsealed. " +
+    "--timeout is the limit for one answer of the gateway.",
   args: {},
   options: {
     socket: textOption(
@@ -131,7 +128,7 @@ async function checkedClock({ session }: Context, kinds: readonly Kind[]) {
 }
 
 /**
- * The way to the gateway, opened anew when the identity has expired and another has taken its
+ * The way to the gateway, reopened when the identity has expired and another has taken its
  * place.
  */
 function createUpstreams(

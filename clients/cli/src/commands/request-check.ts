@@ -20,14 +20,12 @@ const marks: Readonly<Record<string, Mark>> = { ok: "ok", bad: "bad", open: "war
 export const requestCheck = defineCommand({
   description:
     "For authors of clients: the server says REQUEST_REJECTED and no more. Checks a captured " +
-    "request step by step, in the " +
-    "order of proto/SIGNING.md §4.1 and with the code of the gateway, and shows the text that " +
-    "must be signed. Nothing is " +
-    "sent, and of the content its length and SHA-256 alone are shown. The file has the bytes of " +
-    "HTTP/1.1 (request line, " +
+    "request step by step, in the order of proto/SIGNING.md §4.1 and with the code of the " +
+    "gateway, and shows the text that must be signed. Nothing is sent, and only the length and " +
+    "SHA-256 of the content are shown. The file has the bytes of HTTP/1.1 (request line, " +
     "headers, an empty line, the content) or JSON of method, path, headers and body or " +
-    "bodyBase64, with :authority among " +
-    'the headers for HTTP/2. "-" is standard input. A request that does not hold is exit code 3.',
+    'bodyBase64, with :authority among the headers for HTTP/2. "-" is standard input. The exit ' +
+    "code is 3 if the check fails.",
   args: { file: required("the captured request", { complete: "files" }) },
   options: {
     key: text(

@@ -6,7 +6,8 @@ import { userIdOf } from "../find/project-roles.ts";
 
 /** `sallyport role rm USER --project P`. */
 export const roleRm = defineCommand({
-  description: "From the answer on a developer lists the project and changes nothing there.",
+  description:
+    "The change is immediate: a developer can then list the project and change nothing there.",
   args: { user: required("the user's name or id", { complete: "users" }) },
   options: {
     project: textOption("the project, by name or id", {
@@ -16,7 +17,7 @@ export const roleRm = defineCommand({
     }),
   },
   examples: [
-    ["sallyport role rm grace --project web", "her next change there is refused"],
+    ["sallyport role rm grace --project web", "the user's next change there is refused"],
     ["sallyport role rm usr_0123456789abcdefghjk --project web", "by the user's id"],
   ],
   json: object({

@@ -14,9 +14,9 @@ import {
 /** `sallyport role set USER ROLE --project P`. */
 export const roleSet = defineCommand({
   description:
-    "A developer without a role lists the project. none hides it; writer changes secrets; " +
-    "manager says besides what " +
-    "machines may read and what others may do. Owners, admins and auditors are not bound by it.",
+    "A developer without a role can list the project. none hides it; writer may change " +
+    "secrets; manager may also grant machines and set roles there. Owners, admins and auditors " +
+    "are not bound by it.",
   args: {
     user: required("the user's name or id", { complete: "users" }),
     role: required(projectRoles.join(", "), { complete: { words: projectRoles } }),

@@ -13,15 +13,12 @@ import type { Context } from "../app/context.ts";
 /** `sallyport run -- COMMAND`: runs a command with secrets in its environment. */
 export const run = defineCommand({
   description:
-    "The command takes this program's place: signals, the terminal and the exit code are its " +
-    "own. It inherits the " +
-    "environment, but nothing that begins with SALLYPORT_. With --redact it runs as a child " +
-    "whose output is filtered " +
-    "and is no terminal to it; values shorter than 4 characters are not filtered, nor a value in " +
-    "a form that is not named " +
-    "there. What ignores a signal is set up behind it, since the runtime takes such settings " +
-    'back: "sallyport run -- ' +
-    'nohup COMMAND". A failure of its own is exit code 125.',
+    "The command replaces this program: signals, the terminal and the exit code are its own. " +
+    "It inherits the environment, except names that begin with SALLYPORT_. With --redact it " +
+    "runs as a child whose output is filtered and is not a terminal; values shorter than 4 " +
+    "characters are not filtered, nor a value in a form that is not listed there. To ignore a " +
+    'signal, set that up behind it, since the runtime resets such settings: "sallyport run -- ' +
+    'nohup COMMAND". Its own failures have exit code 125.',
   args: { command: rest("the command and its arguments, after --", { complete: "files" }) },
   options: {
     ...variableOptions,
@@ -43,7 +40,7 @@ export const run = defineCommand({
   async run({ args: { command }, options, context }) {
     const { inherit, keep, redact } = options;
     if (inherit && keep.length > 0)
-      throw new UsageError("--keep goes with --no-inherit", "leave one of them out");
+      throw new UsageError("--keep goes with --no-inherit", "omit one of them");
     const variables = await readVariables(context.session, options, true);
     const env = childEnvironment(context.env, variables, { inherit, keep });
     if (!redact) return replaceBy(command, env);

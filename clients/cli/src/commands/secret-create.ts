@@ -9,10 +9,9 @@ import { wordOr } from "../terminal/word.ts";
 /** `sallyport secret create NAME`: makes a secret, never a version of one that is there. */
 export const secretCreate = defineCommand({
   description:
-    "The value comes from standard input, a file or a prompt, or is made up and never shown; it " +
-    "is sealed before it is " +
-    "sent. One line end of piped input is dropped. A secret with fields holds several texts " +
-    "under names.",
+    "The value comes from standard input, a file or a prompt, or is generated and never shown; " +
+    "it is sealed before it is sent. One line end of piped input is dropped. A secret with " +
+    "fields holds several named texts.",
   args: { name: required(nameRule) },
   options: {
     ...intoProject,
@@ -56,7 +55,7 @@ export const secretCreate = defineCommand({
   show({ secretId, name, project }, screen, { context }) {
     screen.mark("ok", `made ${name}, version 1`, secretId);
     context.progress.say(
-      "an owner or admin lets a machine read it: sallyport grant MACHINE " +
+      "next: an owner or admin can grant it: sallyport grant MACHINE " +
         `${wordOr(name, "SECRET")} --project ${wordOr(project, "PROJECT")}`,
     );
   },

@@ -13,7 +13,7 @@ export const secretPut = defineCommand({
     "The value comes from standard input, a file or a prompt, never from the command line, where " +
     "other programs could " +
     "see it. One line end of piped input is dropped, and an empty value refused unless " +
-    "--allow-empty is given. Fields are stored anew as a whole: those that are not " +
+    "--allow-empty is given. Fields are replaced as a whole: those that are not " +
     "given are not kept. Machines read the new version at once; the older ones stay, for " +
     "machines that may read them " +
     'and for "sallyport secret rollback".',
@@ -59,7 +59,7 @@ export const secretPut = defineCommand({
   },
 });
 
-/** What storing a value needs of a client. */
+/** The part of a client that storing a value needs. */
 export type Writer = Pick<Sallyport, "createSecret" | "addVersion"> & {
   readonly services: Pick<Services, "projects" | "secrets">;
 };

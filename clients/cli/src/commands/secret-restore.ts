@@ -9,7 +9,8 @@ import { secretShape, secretView } from "../views/secret.ts";
 /** `sallyport secret restore SECRET`. */
 export const secretRestore = defineCommand({
   description:
-    "It comes back with its versions and grants. Its project has to be there, and its name free.",
+    "It is restored with its versions and grants. Its project must exist, and its name be " +
+    "free.",
   args: { secret: required("name or id of a deleted secret") },
   options: ofProject,
   examples: [

@@ -12,9 +12,8 @@ import { wordOr } from "../terminal/word.ts";
  */
 export const secretRm = defineCommand({
   description:
-    "From then on nothing reads it, and its name is free. It can be restored for 30 days, with " +
-    "its versions and grants; " +
-    "then they are gone for good.",
+    "Immediately nothing reads it, and its name is free. It can be restored for 30 days, with " +
+    "its versions and grants; then it is removed permanently.",
   args: { secret: required("name or id", { complete: "secrets" }) },
   options: ofProject,
   examples: [
@@ -32,7 +31,7 @@ export const secretRm = defineCommand({
   show({ secretId, name, project, purgeAt }, screen, { context }) {
     screen.mark("ok", `deleted ${name} of ${project}`, secretId);
     context.progress.say(
-      `gone for good ${relativeTime(purgeAt)}; until then: sallyport secret restore ` +
+      `gone permanently ${relativeTime(purgeAt)}; until then: sallyport secret restore ` +
         `${wordOr(name, "SECRET")} --project ${wordOr(project, "PROJECT")}`,
     );
   },

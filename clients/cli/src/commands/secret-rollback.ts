@@ -10,7 +10,7 @@ import { secretShape, secretView } from "../views/secret.ts";
 /** `sallyport secret rollback SECRET`: makes a former value current, as a new version. */
 export const secretRollback = defineCommand({
   description:
-    "The value of a former version is stored anew as the next version, without being shown. " +
+    "The value of a former version is stored again as the next version, without being shown. " +
     "Machines read it at once, and " +
     "no version is lost, so a rollback can be rolled back. Without --to it is the version before " +
     "the current one.",

@@ -9,9 +9,8 @@ import { ofProject } from "../views/secret-options.ts";
 export const secretSealing = defineCommand({
   description:
     "On, a read of the secret without a recipient key is refused: its value does not pass the " +
-    "gateway in plaintext. " +
-    'Sallyport\'s clients always seal. "sallyport vault sealing" shows what is set, and sets it ' +
-    "for every secret.",
+    'gateway in plaintext. The clients of Sallyport always seal. "sallyport vault sealing" ' +
+    "shows what is set, and sets it for every secret.",
   args: {
     secret: required("name or id", { complete: "secrets" }),
     setting: required("on or off", { complete: { words: settings } }),

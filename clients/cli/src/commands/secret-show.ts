@@ -9,7 +9,7 @@ import { wordOr } from "../terminal/word.ts";
 
 /** `sallyport secret show SECRET`: everything but the value. */
 export const secretShow = defineCommand({
-  description: 'Values never come out here: machines read them, with "sallyport get".',
+  description: 'Shows no value: machines read values, with "sallyport get".',
   args: { secret: required("name or id; a deleted one by its id", { complete: "secrets" }) },
   options: ofProject,
   examples: [

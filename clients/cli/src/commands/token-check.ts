@@ -9,10 +9,10 @@ import type { Context } from "../app/context.ts";
 /** `sallyport token check`: what a token would enroll, without enrolling. */
 export const tokenCheck = defineCommand({
   description:
-    "Takes the token from SALLYPORT_ENROLLMENT_TOKEN, from standard input, or asks for it. The " +
-    "server runs every check of an enrollment from here and says what it would make, or why " +
-    "not; no use is spent, and it is on record. SALLYPORT_URL says where the gateway " +
-    "answers, if this computer has no user of the vault.",
+    "Takes the token from SALLYPORT_ENROLLMENT_TOKEN, from standard input, or prompts for it. " +
+    "The server runs every check of an enrollment from here and reports what it would make, or " +
+    "why not; no use is spent, and the check is recorded. SALLYPORT_URL is the address of the " +
+    "gateway, if this computer has no user of the vault.",
   args: {},
   options: {
     name: text("the machine name that would be asked for", { value: "name" }),

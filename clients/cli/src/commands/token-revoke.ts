@@ -15,7 +15,7 @@ import { plainToken, tokenKeys } from "../views/token.ts";
 export const tokenRevoke = defineCommand({
   description:
     "Machines that it made live on, unless --cascade ends them too, 500 at a time until none is " +
-    "left. Revoking it again goes on with what a cascade has left. Asks on a terminal, and " +
+    "left. Revoking it again continues a cascade that left some. Asks on a terminal, and " +
     "needs --yes without one.",
   args: { token: required("the token's id, not its text", { complete: "tokens" }) },
   options: {
@@ -39,7 +39,7 @@ export const tokenRevoke = defineCommand({
     const { description } = await context.session.asUser((client) => findToken(client, tokenId));
     const called = description === "" ? tokenId : `${tokenId} (${description})`;
     await confirmed(
-      `Revoke token ${called}${cascade ? " and every machine that it made" : ""} for good?`,
+      `Revoke token ${called}${cascade ? " and every machine that it made" : ""} permanently?`,
       yes,
     );
     // Each call has its own time: there may be many.

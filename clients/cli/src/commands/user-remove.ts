@@ -7,13 +7,13 @@ import { confirmed } from "../terminal/confirm.ts";
 import { findUser } from "../find/people.ts";
 import { iso } from "../views/timestamp.ts";
 
-/** `sallyport user remove USER`: ends a user for good. */
+/** `sallyport user remove USER`: ends a user permanently. */
 export const userRemove = defineCommand({
   description:
-    "Takes an owner. Ends every device, enrollment token and unused login code of the user, at " +
-    "once and for good; machines that were made with the tokens live on, and so do users whom " +
-    'this one let in: after a theft run "sallyport device revoke", before or after. Asks on ' +
-    "a terminal, and needs --yes without one.",
+    "Takes an owner. Immediately and permanently ends every device, enrollment token and " +
+    "unused login code of the user. Machines made with the tokens live on, and so do users " +
+    'whom this one invited: after a theft run "sallyport device revoke", before or after. Asks ' +
+    "on a terminal, and needs --yes without one.",
   args: { user: required("the user's name or id", { complete: "users" }) },
   options: { reason: reasonOption, yes: flag("do not ask") },
   examples: [
@@ -29,7 +29,7 @@ export const userRemove = defineCommand({
   }),
   async run({ args, options: { reason, yes }, context }) {
     const { userId, name } = await context.session.asUser((client) => findUser(client, args.user));
-    await confirmed(`Remove ${name} (${userId}) from the vault for good?`, yes);
+    await confirmed(`Remove ${name} (${userId}) from the vault permanently?`, yes);
     const { user, tokensRevoked, loginCodesRevoked } = await context.session.asUserOnce((client) =>
       client.services.users.removeUser({ userId, reason }),
     );

@@ -8,8 +8,8 @@ import { loginCodeShape, plainCode } from "../views/login-code.ts";
 /** `sallyport user revoke-code CODE`: ends a login code that was not redeemed. */
 export const userRevokeCode = defineCommand({
   description:
-    'Takes an owner. "sallyport user codes --open" shows the ids. Whoever has redeemed a code is ' +
-    "removed instead, or their device revoked.",
+    'Takes an owner. "sallyport user codes --open" shows the ids. A user who has redeemed a ' +
+    "code is removed instead, or their device revoked.",
   args: { code: required("the code's id, not its text", { complete: "loginCodes" }) },
   options: {},
   examples: [

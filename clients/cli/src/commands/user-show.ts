@@ -7,7 +7,7 @@ import { plainUser, showUser, wholeUserShape } from "../views/user.ts";
 
 /** `sallyport user show USER`: one user with their devices and project roles. */
 export const userShow = defineCommand({
-  description: "Somebody who was removed is found by id only.",
+  description: "A removed user is found by id only.",
   args: { user: required("the user's name or id", { complete: "users" }) },
   options: {},
   examples: [

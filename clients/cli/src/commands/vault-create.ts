@@ -13,9 +13,9 @@ import { iso } from "../views/timestamp.ts";
  */
 export const vaultCreate = defineCommand({
   description:
-    "Takes an owner. Nothing crosses between vaults: who makes one gets no power in it. Its " +
-    "first owner logs in with the code that is printed, within 7 days; logging in yourself " +
-    "gives this computer an identity in both.",
+    "Takes an owner. Vaults are separate: the creator has no power in the new one. Its first " +
+    "owner logs in with the code that is printed, within 7 days; logging in yourself gives " +
+    "this computer an identity in both.",
   args: { name: required("how people call it: 1 to 128 bytes") },
   options: {},
   examples: [

@@ -18,10 +18,8 @@ import {
 export const vaultSealing = defineCommand({
   description:
     "On, a read without a recipient key is refused for every secret of the vault: no value " +
-    "passes the gateway in " +
-    "plaintext. Sallyport's clients always seal. Without a word after it, it shows what is set, " +
-    "and the secrets with a " +
-    "setting of their own.",
+    "passes the gateway in plaintext. The clients of Sallyport always seal. Without an " +
+    "argument it shows what is set, and the secrets with a setting of their own.",
   args: { setting: optional("on or off", { complete: { words: settings } }) },
   options: {},
   examples: [

@@ -8,8 +8,8 @@ import { momentOf } from "../views/moment.ts";
 /** `sallyport vault show`: a vault as its server describes it. */
 export const vaultShow = defineCommand({
   description:
-    "Needs a user's identity. --vault, or a name after it, shows another vault than the current " +
-    "one.",
+    "Needs the identity of a user. --vault, or a name as argument, shows another vault than " +
+    "the current one.",
   args: { vault: optional("its id or name; the current one if not given", { complete: "vaults" }) },
   options: {},
   examples: [["sallyport vault show", "the current vault"]],

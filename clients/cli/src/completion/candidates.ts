@@ -9,7 +9,7 @@ import type { CompletionSource } from "./sources.ts";
 export type Candidate = { readonly word: string; readonly description: string };
 
 /**
- * What to offer for the last word: these, and files or a command line of its own where the shell
+ * The offer for the last word: these, and files or a command line of its own where the shell
  * knows better.
  */
 export type Offer = {
@@ -24,7 +24,7 @@ type Scope = { readonly command: AnyCommand | undefined; readonly words: readonl
 
 const nothing: Offer = { candidates: [], also: "nothing" };
 
-/** What fits in the place of the last of these words, which are those after `sallyport`. */
+/** Candidates for the last of these words, which are those after `sallyport`. */
 export async function offerFor(words: readonly string[], namesOf: NamesOf): Promise<Offer> {
   const current = words.at(-1) ?? "";
   const before = words.slice(0, -1);

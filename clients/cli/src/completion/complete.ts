@@ -13,7 +13,7 @@ const patienceMs = 1_500;
 const harmless = /^[A-Za-z0-9_@%+=:,./-]+$/;
 
 /**
- * What a shell is told for the last of these words: a line for each candidate, and last what else
+ * The answer to a shell for the last of these words: a line for each candidate, and last what else
  * it may offer.
  */
 export async function completionLines(

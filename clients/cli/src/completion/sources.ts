@@ -2,10 +2,10 @@ import type { Context } from "../app/context.ts";
 import { deviceName } from "../find/people.ts";
 import { localVaults } from "../vaults/folder.ts";
 
-/** Where names come from that the shell offers: asked of the server, or read from this computer. */
+/** A source of names for completion: the server, or this computer's files. */
 export type NameSource = keyof typeof sources;
 
-/** What an option or argument offers: some words, files, or names of a source. */
+/** The completion of an option or argument: some words, files, or names of a source. */
 export type CompletionSource = { readonly words: readonly string[] } | "files" | NameSource;
 
 const unique = (names: readonly string[]): string[] => [...new Set(names)].toSorted();

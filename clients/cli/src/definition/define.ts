@@ -12,7 +12,7 @@ type Values<D> = {
 /** An example of use, and what it does. */
 export type Example = readonly [command: string, does: string];
 
-/** What a command is given. */
+/** The input of a command. */
 export type Input<A, O, J> = {
   readonly args: A;
   readonly options: O;
@@ -31,7 +31,7 @@ export type Definition<A extends Arguments, O extends Options, J> = {
   readonly args: A;
   readonly options: O;
   readonly examples: readonly [Example, ...Example[]];
-  /** What --json prints. Undefined for a command whose output is not its own. */
+  /** The output of --json. Undefined for a command whose output is not its own. */
   readonly json: Shape<J> | undefined;
   /** --json prints one line for each result, for results that keep coming. */
   readonly lines?: true;
@@ -61,7 +61,7 @@ export type CallValues = {
   readonly options: Readonly<Record<string, unknown>>;
 };
 
-/** Where results go: as JSON, or shown. */
+/** The destination of results: as JSON, or on the screen. */
 export type Print = {
   readonly screen: Screen;
   json(value: unknown, lines: boolean): void;

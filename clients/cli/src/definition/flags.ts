@@ -1,7 +1,7 @@
 import type { Argument, Option } from "./options.ts";
 
 /**
- * How an option is typed: `allowDangerousNames` as --allow-dangerous-names, one that takes away as
+ * The flag of an option: `allowDangerousNames` is --allow-dangerous-names, one that takes away is
  * --no-NAME.
  */
 export function flagOf(key: string, option: Option<unknown>): string {
@@ -9,7 +9,7 @@ export function flagOf(key: string, option: Option<unknown>): string {
   return option.kind === "unless" ? `--no-${name}` : `--${name}`;
 }
 
-/** How an option is declared to the parser, with its value. */
+/** The declaration of an option for the parser, with its value. */
 export function declarationOf(key: string, option: Option<unknown>): string {
   const short = option.short === undefined ? "" : `${option.short}, `;
   const takesValue = option.kind === "value" || option.kind === "list";
@@ -18,7 +18,7 @@ export function declarationOf(key: string, option: Option<unknown>): string {
   return `${short}${flagOf(key, option)}${takesValue ? value : ""}`;
 }
 
-/** How an argument is declared to the parser. */
+/** The declaration of an argument for the parser. */
 export function argumentDeclarationOf(key: string, argument: Argument<unknown>): string {
   const name = argument.value ?? key;
   const declarations = {

@@ -1,7 +1,7 @@
 import { UsageError } from "../app/failure.ts";
 import type { CompletionSource } from "../completion/sources.ts";
 
-/** How an option or argument is offered for completion, and what stands for its value in help. */
+/** Hints of an option or argument: its completion, and the name of its value in help. */
 type Hints = {
   readonly value?: string;
   readonly complete?: CompletionSource;
@@ -13,7 +13,7 @@ export type Option<T> = Hints & {
   readonly kind: "value" | "list" | "flag" | "unless";
   readonly summary: string;
   readonly required: boolean;
-  /** What is read when it is typed without a value; undefined when it takes one. */
+  /** The text that is read when it is typed without a value; undefined when it takes one. */
   readonly bare?: string;
   /** The value when the option is not given. */
   readonly absent: T | undefined;
@@ -29,7 +29,7 @@ export type Argument<T> = Hints & {
   readonly type?: T;
 };
 
-/** How an option always has a value: it has to be given, or there is one without it. */
+/** An option that always has a value: it is required, or has a default. */
 type Given<T> = { readonly required: true } | { readonly default: T };
 
 type Details<T> = Hints & {

@@ -1,4 +1,4 @@
-/** What --json prints: the keys of an object, each with what it means. */
+/** The output of --json: the keys of an object, each with its meaning. */
 export type Shape<T> = {
   readonly kind: "text" | "integer" | "boolean" | "time" | "list" | "object" | "map";
   readonly means: string;
@@ -39,7 +39,7 @@ export function time(means: string): Shape<string> {
   return plain("time", means);
 }
 
-/** What may be null, when there is none. */
+/** A shape that may be null. */
 export function nullable<T>(shape: Shape<T>): Shape<T | null> {
   return { ...shape, nullable: true };
 }

@@ -23,14 +23,14 @@ export function commandWords(args: readonly string[]): string[] {
   return words;
 }
 
-/** Whether --help stands among the options of a command line, likewise. */
+/** Tells whether --help is among the options of a command line, likewise. */
 export function asksForHelp(args: readonly string[]): boolean {
   const own = ownOf(args);
   return own.includes("--help") || own.includes("-h");
 }
 
 /**
- * Whether --json stands among the options of a command line; what comes after -- belongs to another
+ * Tells whether --json is among a command line's options; what comes after -- belongs to another
  * program.
  */
 export function asksForJson(args: readonly string[]): boolean {

@@ -6,14 +6,14 @@ export type Life = { readonly fromMs: number; readonly untilMs: number };
 const longestNearMs = 60 * 86_400_000;
 
 /**
- * Whether the end is near: 60 days, or the last third of a life of months or hours, as public
+ * Tells whether the end is near: 60 days, or the last third of a life of months or hours, as public
  * authorities give it.
  */
 export function isNearEnd({ fromMs, untilMs }: Life, nowMs = Date.now()): boolean {
   return untilMs - nowMs < Math.min(longestNearMs, (untilMs - fromMs) / 3);
 }
 
-/** How long it is still good, such as "3 days". */
+/** The time that is left, such as "3 days". */
 export function leftText({ untilMs }: Life, nowMs = Date.now()): string {
   return durationText(Math.round((untilMs - nowMs) / 1000));
 }

@@ -1,6 +1,6 @@
 import { explain } from "../app/failure.ts";
 
-/** What a check found: well, worth a look, or wrong; and what to do about it. */
+/** The result of a check: fine, worth a look, or wrong; and what to do about it. */
 export type Finding = {
   readonly check: string;
   readonly status: "ok" | "warn" | "bad";

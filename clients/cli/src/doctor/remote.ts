@@ -60,7 +60,7 @@ const failedStep: Readonly<Record<string, string | undefined>> = {
 };
 
 /**
- * What is to be said of a keyset that verified: whoever runs the deployment has to renew what ends
+ * Findings about a keyset that verified: the deployment's operator has to renew what ends
  * soon.
  */
 export function rootFinding(
@@ -69,7 +69,7 @@ export function rootFinding(
 ): Finding {
   const left = (untilMs: number): string => durationText(Math.round((untilMs - nowMs) / 1000));
   const detail = `the pinned one; keyset ${epoch}, good for ${left(keysetNotAfterMs)}`;
-  const tell = "tell whoever runs the server: ";
+  const tell = "report to the server's operator: ";
   if (signerNotAfterMs - nowMs < 60 * daySeconds * 1000)
     return warn(
       "root",

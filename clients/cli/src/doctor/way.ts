@@ -119,6 +119,6 @@ function certificateFinding(socket: TLSSocket): Finding {
   const protocol = socket.getProtocol() ?? "TLS";
   const detail = `${protocol}, ${names || "no names"}, valid for ${leftText(life)}`;
   return isNearEnd(life)
-    ? warn("TLS", detail, "tell whoever runs the server that its certificate ends soon")
+    ? warn("TLS", detail, "report to the server's operator that its certificate ends soon")
     : ok("TLS", detail);
 }

@@ -12,7 +12,7 @@ export type Content = { readonly text: string } | { readonly bytes: Uint8Array }
 
 /** A way of writing variables to a file that some program reads back, byte for byte. */
 export type Format = {
-  /** Whether names have to be identifiers. */
+  /** True if names must be identifiers. */
   readonly identifiers: boolean;
   /** Why the format cannot hold this; undefined when it can. */
   refuse(name: string, content: Content): string | undefined;

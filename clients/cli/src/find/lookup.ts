@@ -161,7 +161,7 @@ export function oneProject(
   project: string | undefined,
 ): string | undefined {
   if (prefix === undefined || project === undefined || prefix === project) return prefix ?? project;
-  throw new UsageError("the name and --project say two projects", "leave one of them out");
+  throw new UsageError("the name and --project say two projects", "omit one of them");
 }
 
 async function describeSecret(client: With<"secrets">, secretId: string): Promise<Secret> {
@@ -225,7 +225,7 @@ export function undefinedIfAbsent(error: unknown): undefined {
 }
 
 /**
- * What was looked for. Throws NOT_FOUND, in the words of what was typed: the server does not repeat
+ * The thing found. Throws NOT_FOUND in terms of what was typed: the server does not repeat
  * them.
  */
 export function present<T>(found: T | undefined, what: string): T {

@@ -4,11 +4,11 @@ import { everyProject } from "./lookup.ts";
 import { everyPage, partsOf } from "./pages.ts";
 
 /**
- * What things are called, by their ids. What this user may not look up, or is no more, has no name.
+ * Names by id. An id that this user may not look up, or that no longer exists, has none.
  */
 export type Names = ReadonlyMap<string, string>;
 
-/** What looking up names needs of a client. */
+/** The part of a client that looking up names needs. */
 export type NameSource = {
   readonly services: Pick<Services, "machines" | "users" | "projects" | "secrets">;
 };
@@ -77,7 +77,7 @@ async function userNames({ services }: NameSource): Promise<Pairs> {
 }
 
 /**
- * What was asked for, or undefined where the role may not ask: a developer sees secrets and not
+ * The answer, or undefined where the role may not ask: a developer sees secrets and not
  * people or machines.
  */
 export function allowed<T>(asked: Promise<T>): Promise<T | undefined> {

@@ -29,7 +29,7 @@ export async function findUser(client: Users, key: string): Promise<User> {
 const deviceKey = /^usr_[0-9a-hjkmnp-tv-z]{20}\.[0-9a-hjkmnp-tv-z]{20}$/;
 const deviceEnd = /^[0-9a-hjkmnp-tv-z]{20}$/;
 
-/** How a device is shown and may be typed: its keyid without the user's id. */
+/** The short name of a device: its keyid without the user's id. */
 export function deviceName(keyId: string): string {
   return keyId.slice(keyId.indexOf(".") + 1);
 }

@@ -26,7 +26,7 @@ export function openAsOfThen(keyset: Keyset): OpenedKeyset {
 }
 
 /**
- * What the root says of a signer. Throws KeysetFileError unless its signature holds and it is about
+ * The root's statement on a signer. Throws KeysetFileError unless its signature holds and it names
  * this key.
  */
 export function claimsOfSigner({ key, rootPublicKey, signer }: Signer): KeysetSignerClaims {

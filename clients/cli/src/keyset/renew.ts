@@ -19,7 +19,7 @@ import {
 } from "./files.ts";
 import { claimsOfSigner, endOf, openAsOfThen } from "./open.ts";
 
-/** How to renew the keyset of a folder. */
+/** Options of renewing the keyset of a folder. */
 export type RenewOptions = {
   readonly dir: string;
   readonly days: number;
@@ -31,7 +31,7 @@ export type RenewOptions = {
   readonly keys?:
     | readonly Pick<PublicKey, "keyId" | "use" | "publicKey" | "holder" | "since">[]
     | undefined;
-  /** Where to write the keyset besides. */
+  /** Further files that get the keyset. */
   readonly copies?: readonly string[];
 };
 
@@ -47,7 +47,7 @@ export type RenewedKeyset = {
 const dayMs = 86_400_000;
 
 /**
- * Signs the folder's keyset anew, with the next epoch, and writes it and its copies. Needs no root
+ * Renews the folder's keyset, with the next epoch, and writes it and its copies. Needs no root
  * key. Throws KeysetFileError, having written nothing, when the signer is missing or past its time,
  * has no epoch left, or when a copy is newer already.
  */

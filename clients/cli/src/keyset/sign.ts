@@ -14,7 +14,7 @@ import {
 import { claimsOfSigner, openAsOfThen } from "./open.ts";
 import { underLock } from "./renew.ts";
 
-/** Who signs the keysets of the folder from now on. */
+/** The new signer of the folder's keysets. */
 export type SignOptions = {
   readonly dir: string;
   readonly rootKeyFile: string;
@@ -33,11 +33,11 @@ export type SignedSigner = {
 const dayMs = 86_400_000;
 /** A client whose clock runs behind must not see a signer of the future. */
 const backdateMs = 300_000;
-/** How many keysets one signer can sign: more than a century of daily ones. */
+/** The number of keysets that one signer can sign: more than a century of daily ones. */
 const epochs = 65_536;
 
 /**
- * Has the root vouch for a new key that signs keysets, which takes the place of the one before. Its
+ * Has the root vouch for a new key that signs keysets, which replaces the one before. Its
  * epochs lie above all that the one before may sign, so that a stolen one is of no use to whoever
  * has seen the new one. The keyset itself is signed by the next renewal. Throws KeysetFileError
  * when the folder is another root's.

@@ -1,7 +1,7 @@
 import { UsageError } from "../app/failure.ts";
 
 /**
- * Where the proxy listens: a socket in a file, or a port of this computer alone (0 takes a free
+ * The address of the proxy: a socket in a file, or a port of this computer alone (0 takes a free
  * one).
  */
 export type ListenAddress =

@@ -19,7 +19,7 @@ export type Answer = {
   readonly trailers: Readonly<OutgoingHttpHeaders>;
 };
 
-/** What an answer carries at most; a gateway's has 3 MiB. */
+/** The largest answer; a gateway's has 3 MiB. */
 export const maxAnswerBytes = 4 * 1024 * 1024;
 
 /** Collects a body; undefined when it is longer than it may be. */

@@ -5,10 +5,10 @@ import { checkRequest } from "./guard.ts";
 import { ProxyRefusal, refusalAnswer } from "./refusal.ts";
 import { admit } from "./secret.ts";
 
-/** What answers a tool: the names by which the proxy may be called, and the way on. */
+/** The handling of a tool's requests: the proxy's own names, and its upstream. */
 export type Handling = {
   readonly authorities: ReadonlySet<string>;
-  /** What every request has to show; undefined on a socket, which the system keeps closed. */
+  /** The secret that every request has to show; undefined on a socket, which file modes protect. */
   readonly secret: string | undefined;
   readonly forward: (request: ToolRequest, body: Buffer) => Promise<Answer>;
 };
@@ -34,7 +34,7 @@ async function answerOf(
 ): Promise<Answer> {
   const admitted = secret === undefined ? request : admit(request, secret);
   checkRequest(admitted, authorities);
-  // The gateway bounds each method by itself, and says so; more than this it takes of none.
+  // The gateway has a limit for each method, and reports it; none is higher than this.
   const body = await collect(admitted.body, maxContentBytes);
   if (!body)
     throw new ProxyRefusal(

@@ -7,7 +7,7 @@ type Row = { readonly state: string; readonly owner: number };
 const established = "01";
 
 /**
- * Whether Linux shows the other end of a loopback connection as a socket of this user or of root
+ * Tells whether Linux shows a loopback connection's other end as a socket of this user or of root
  * (proc_net_tcp(5)). On other systems it is always true: they do not tell. It stands behind the
  * port's secret and not in its place.
  *

@@ -6,7 +6,7 @@ const schema =
   "-import-path proto -import-path proto/third_party -proto sallyport/identity/v1/user.proto";
 
 /**
- * Where tools find the proxy: its address without a secret, and its socket, or the file of its
+ * The ways to the proxy: its address without a secret, and its socket, or the file of its
  * port's header.
  */
 export type ToolAddress = {
@@ -16,7 +16,7 @@ export type ToolAddress = {
 };
 
 /**
- * What to type for curl, buf curl and grpcurl, in a clone of the repository. The secret of a port
+ * Commands for curl, buf curl and grpcurl, in a clone of the repository. The secret of a port
  * stands in none of it: what a program is started with can be seen by every user of the computer.
  */
 export function recipes({ url, socket, headerFile }: ToolAddress): string[] {

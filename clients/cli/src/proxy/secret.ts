@@ -30,7 +30,7 @@ export function admit(request: ToolRequest, secret: string): ToolRequest {
   );
 }
 
-// Over hashes, which have one length: the time it takes tells nothing of the secret.
+// Over hashes, which have one length: the time it takes reveals nothing of the secret.
 function isSame(shown: string, secret: string): boolean {
   return timingSafeEqual(sha256(shown), sha256(secret));
 }

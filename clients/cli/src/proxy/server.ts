@@ -17,7 +17,7 @@ import { listenOnSocket } from "./socket.ts";
 export type ProxyServer = AsyncDisposable & {
   /** The address for tools: http://127.0.0.1:PORT, or http://localhost for a socket. */
   readonly url: string;
-  /** What every request to a port has to show; undefined for a socket. */
+  /** The secret that every request to a port has to show; undefined for a socket. */
   readonly secret: string | undefined;
 };
 
@@ -25,7 +25,8 @@ const preface = "PRI * HTTP/2";
 const headMs = 10_000;
 
 /**
- * Listens where told, for HTTP/1.1 and for HTTP/2 without TLS. A socket is closed to other users by
+ * Listens at the given address, for HTTP/1.1 and for HTTP/2 without TLS. A socket is protected from
+ * other users by
  * its folder and by its mode. A port is open to all of them, so that every request has to show a
  * secret drawn here; on Linux connections of other users are besides closed at once. Throws
  * LISTEN_FAILED.

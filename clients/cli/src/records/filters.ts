@@ -12,7 +12,7 @@ import { UsageError } from "../app/failure.ts";
 import { findMachine, findProject, locateSecret, undefinedIfAbsent } from "../find/lookup.ts";
 import { findUser } from "../find/people.ts";
 
-/** What the log is asked for. */
+/** A query of the log. */
 export type RecordQuery = MessageInitShape<typeof ListRecordsRequestSchema>;
 
 const actionNames = Object.keys(events);
@@ -40,7 +40,7 @@ export const filterOptions = {
   ),
 };
 
-/** What those options say. */
+/** The values of those options. */
 export type Filters = {
   readonly actor: string | undefined;
   readonly machine: string | undefined;
@@ -114,7 +114,7 @@ function refuseUnlisted(action: readonly string[]): void {
   );
 }
 
-// An id is taken as it is: what is gone for good still stands in the log.
+// An id is taken as it is: what is gone permanently is still in the log.
 async function machineIdOf(client: Sallyport, key: string): Promise<string> {
   return isId("mch", key) ? key : (await findMachine(client, key)).machineId;
 }

@@ -18,7 +18,7 @@ import type { CapturedRequest } from "./captured.ts";
 import { likelyMistake } from "./mistakes.ts";
 import { type StepResult, createStepper } from "./stepper.ts";
 
-/** What a request is checked against, where that is known. */
+/** The expectations that a request is checked against, where they are known. */
 export type Against = {
   /** The key that must have signed, and its keyid where that is known. */
   readonly keyOf: (keyId: string) => Promise<KeyGiven>;
@@ -37,7 +37,7 @@ export type Against = {
  */
 export type KeyGiven = { readonly publicKey: Uint8Array; readonly keyId: string | undefined };
 
-/** What became of a captured request. Nothing of its content is in it. */
+/** The result of checking a captured request. Holds nothing of its content. */
 export type Checked = {
   readonly holds: boolean;
   readonly steps: readonly StepResult[];
@@ -110,7 +110,7 @@ function checkBody(head: SignedHead, body: Uint8Array, take: Take): void {
     checkFrame(head.contentType, body);
     const input = inputOf(head.path);
     if (!input)
-      throw new HeadError("path", "it is no public method's, so nothing tells what it asks for");
+      throw new HeadError("path", "it is no public method's, so its request type is unknown");
     return { input, message: decodeMessage(input, { ...head, body }) };
   });
   if (!read) return;

@@ -8,7 +8,7 @@ const text = (change: (base: string) => string) => (base: Buffer) =>
   Buffer.from(change(base.toString("latin1")));
 const hashed = (algorithm: string) => (base: Buffer) => createHash(algorithm).update(base).digest();
 
-/** What signers of others were seen to sign in the place of the base. */
+/** Bytes that foreign signers were seen to sign instead of the base. */
 const variants: readonly Variant[] = [
   ["a line feed behind it", text((base) => `${base}\n`)],
   ["carriage returns at its line ends", text((base) => base.replaceAll("\n", "\r\n"))],

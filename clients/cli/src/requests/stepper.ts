@@ -1,11 +1,11 @@
 import { EvidenceError, HeadError } from "@sallyport/proto/verifying";
 
-/** What a step came to; "open" is one behind that which did not hold. */
+/** The result of a step; "open" is one after the step that failed. */
 export type StepResult = {
   /** As SIGNING §4.1 names it, before it `head`. */
   readonly step: string;
   readonly status: "ok" | "bad" | "open";
-  /** What has to hold, and what is known of why it does not. */
+  /** The condition, and the known cause when it fails. */
   readonly detail: string;
 };
 
@@ -34,7 +34,7 @@ const phases = {
 
 type Phase = keyof typeof phases;
 
-/** What more is known of a step that does not hold. */
+/** Details of a step that failed. */
 export type Hints = Readonly<Partial<Record<string, () => string | undefined>>>;
 
 /**
@@ -43,7 +43,7 @@ export type Hints = Readonly<Partial<Record<string, () => string | undefined>>>;
 export type Stepper = {
   /** Runs a check, of one step or more; undefined when it, or one before it, does not hold. */
   readonly take: <T>(phase: Phase, check: () => T, hints?: Hints) => T | undefined;
-  /** What became of every step, also of those that nobody came to. */
+  /** The result of every step, also of those that were not reached. */
   results(): readonly StepResult[];
 };
 

@@ -1,7 +1,7 @@
 import { type Variable, textOf } from "../values/variables.ts";
 import { CliError } from "../app/failure.ts";
 
-/** What a child inherits. */
+/** The environment that a child inherits. */
 export type Inheritance = {
   /** False leaves out everything that is not named in `keep` or needed to run at all. */
   readonly inherit: boolean;

@@ -123,7 +123,7 @@ function endOf(child: ChildProcess, file: string): Promise<Ended> {
   });
 }
 
-// A terminal has told the child itself of what was typed on it: passed on, it would come twice.
+// The child gets what is typed from the terminal itself: passed on, it would come twice.
 function forwardSignals(child: ChildProcess): () => void {
   const handlers = forwarded.map((signal) => {
     const handler = (): void => {

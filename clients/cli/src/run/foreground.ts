@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 
 /**
- * Whether the terminal sends what is typed on it, such as Ctrl-C, to this process's group, and so
+ * Tells whether the terminal sends what is typed, such as Ctrl-C, to this process's group, and so
  * to its children too.
  */
 export function isForeground(): boolean {

@@ -6,7 +6,7 @@ export const shortestFiltered = 4;
 // Longer forms are looked for in pieces, so that no more than this is held back.
 const longestPiece = 128;
 
-/** How many characters a text has, by code points. */
+/** The number of code points of a text. */
 export function charactersOf(text: string): number {
   return Array.from(text).length;
 }

@@ -5,7 +5,7 @@ export type Matcher = {
    * for none.
    */
   next(byte: number): number;
-  /** How many of the last bytes may be the beginning of a string. */
+  /** The number of last bytes that may be the beginning of a string. */
   pending(): number;
 };
 

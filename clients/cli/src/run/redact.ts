@@ -4,7 +4,7 @@ import { createMatcher } from "./matcher.ts";
 const marker = Buffer.from("[redacted]");
 
 /**
- * A stream that puts [redacted] in the place of every given form, however the output is cut into
+ * A stream that puts [redacted] instead of every given form, however the output is cut into
  * chunks. It holds back only what may be the beginning of a form, so that a line waits for no other
  * line.
  */

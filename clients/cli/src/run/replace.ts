@@ -46,7 +46,7 @@ function notFound(file: string): CliError {
   // What was quoted as a whole is for a shell.
   if (!/\s/.test(file.trim())) return new CliError("COMMAND_NOT_FOUND", message);
   return new CliError("COMMAND_NOT_FOUND", message, {
-    next: "give each word by itself, or the line to a shell: sallyport run -- sh -c '…'",
+    next: "give each word as an argument, or the line to a shell: sallyport run -- sh -c '…'",
   });
 }
 

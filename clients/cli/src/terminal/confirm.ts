@@ -10,8 +10,8 @@ export async function confirmed(question: string, yes: boolean): Promise<void> {
   if (yes) return;
   if (!process.stdin.isTTY)
     throw new UsageError(
-      "this needs a yes, and there is no terminal to ask on",
-      "say it with --yes",
+      "this needs a confirmation, and there is no terminal to ask on",
+      "confirm with --yes",
     );
   const asking = createInterface({ input: process.stdin, output: process.stderr });
   using _ = restoredTerminal();
@@ -19,9 +19,9 @@ export async function confirmed(question: string, yes: boolean): Promise<void> {
   asking.once("SIGINT", () => stop.abort());
   const answer = await asking
     .question(`${question} [y/N] `, { signal: stop.signal })
-    .catch(() => "") // Ctrl-C or Ctrl-D: whoever leaves has not said yes.
+    .catch(() => "") // Ctrl-C or Ctrl-D: leaving is not a yes.
     .finally(() => asking.close());
   if (stop.signal.aborted) throw new CliError("STOPPED", "stopped");
   if (!/^y(es)?$/i.test(answer.trim()))
-    throw new UsageError("nothing was changed", "answer y to go on, or say it with --yes");
+    throw new UsageError("nothing was changed", "answer y to continue, or confirm with --yes");
 }

@@ -71,7 +71,7 @@ function severalLines(): UsageError {
   );
 }
 
-/** Whether somebody can be asked. */
+/** Tells whether there is a terminal to ask on. */
 export function canAsk(): boolean {
   return process.stdin.isTTY;
 }

@@ -1,7 +1,7 @@
 import { sanitise } from "./sanitise.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** Says on standard error what is going on when it takes its time. */
+/** Progress of slow commands on standard error. */
 export type Progress = {
   /**
    * Shows the title once this takes longer than a second, and takes it away from a terminal in the

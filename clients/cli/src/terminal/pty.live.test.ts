@@ -94,23 +94,20 @@ test.skipIf(lackingPty !== "")(`lines that are pasted at a prompt are refused${l
   expect(out).not.toMatch(/sp_login_(?:one|two)/);
 });
 
-test.skipIf(lackingPty !== "")(
-  `whoever leaves at a question has changed nothing${lackingPty}`,
-  () => {
-    const confirm = JSON.stringify(join(import.meta.dirname, "confirm.ts"));
-    const ask = `import(${confirm}).then(({ confirmed }) => confirmed("Sure?", false)).catch(({ name, message }) => console.log(name, message))`;
-    const leaving = [
-      ["\\x03", "CliError stopped"],
-      ["\\x04", "UsageError nothing was changed"],
-    ] as const;
-    for (const [key, said] of leaving)
-      expect(
-        inPty(["until:[y/N]", `type:${key}`], [process.execPath, "-e", ask], {
-          PATH: process.env["PATH"] ?? "",
-        }),
-      ).toContain(said);
-  },
-);
+test.skipIf(lackingPty !== "")(`leaving at a question changes nothing${lackingPty}`, () => {
+  const confirm = JSON.stringify(join(import.meta.dirname, "confirm.ts"));
+  const ask = `import(${confirm}).then(({ confirmed }) => confirmed("Sure?", false)).catch(({ name, message }) => console.log(name, message))`;
+  const leaving = [
+    ["\\x03", "CliError stopped"],
+    ["\\x04", "UsageError nothing was changed"],
+  ] as const;
+  for (const [key, said] of leaving)
+    expect(
+      inPty(["until:[y/N]", `type:${key}`], [process.execPath, "-e", ask], {
+        PATH: process.env["PATH"] ?? "",
+      }),
+    ).toContain(said);
+});
 
 test.skipIf(lackingPty !== "")(
   `what takes its time is said on a terminal, and taken away again${lackingPty}`,

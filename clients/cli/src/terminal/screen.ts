@@ -4,11 +4,11 @@ import { type Column, type Style, layTable } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 import { pad, widthOf } from "./width.ts";
 
-/** How something went: well, with care, badly. */
+/** The outcome of something: good, to be watched, or bad. */
 export type Mark = "ok" | "warn" | "bad";
 
 /**
- * What people see. Every text is made safe before it is shown; only `value` writes bytes as they
+ * Output for people. Every text is made safe before it is shown; only `value` writes bytes as they
  * are.
  */
 export type Screen = {
@@ -23,7 +23,7 @@ export type Screen = {
   /** A text that the user asked for whole, such as a token or a script, with its line breaks. */
   text(content: string): void;
   /**
-   * What holds values that the user asked for, byte for byte; `what` is how an error calls it.
+   * Writes values that the user asked for, byte for byte; `what` names them in an error.
    * Throws VALUE_UNFIT for control characters that a terminal would obey: who stored the value is
    * not who reads it.
    */

@@ -12,7 +12,7 @@ export type Column<Row> = {
   readonly cell: (row: Row) => string;
   readonly align?: "left" | "right";
   /**
-   * How narrow it may become on a narrow terminal; a column without this gives way only when all
+   * The least width on a narrow terminal; a column without this gives way only when all
    * others have.
    */
   readonly min?: number;

@@ -6,7 +6,7 @@ import type { Style } from "./table.ts";
 /** One output stream as far as it matters for what is written to it. */
 export type Terminal = {
   readonly isTerminal: boolean;
-  /** How many columns a line may have; no limit when no terminal reads it. */
+  /** The most columns of a line; no limit when no terminal reads it. */
   readonly width: number;
   readonly write: (text: string | Uint8Array) => void;
   /** Colours a text, only for a terminal and never with NO_COLOR. */

@@ -1,5 +1,5 @@
 /**
- * What keys came to: more is to be typed, the text is whole, it was given up, or it has lines that
+ * The result of keys: more is to be typed, the text is whole, it was given up, or it has lines that
  * one answer cannot hold.
  */
 export type Typed = "more" | "stopped" | "lines" | { readonly text: string };

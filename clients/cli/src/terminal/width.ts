@@ -3,7 +3,7 @@ import stringWidth from "string-width";
 const segmenter = new Intl.Segmenter();
 const plain = /^[\x20-\x7e]*$/;
 
-/** How many columns a text takes on a terminal: wide characters take two. */
+/** The number of columns that a text takes on a terminal: wide characters take two. */
 export function widthOf(text: string): number {
   return plain.test(text) ? text.length : stringWidth(text);
 }

@@ -3,7 +3,7 @@
 // what came back to each attempt.
 import { connect } from "node:net";
 
-/** What is tried, how often, and the secret if it leaked. */
+/** The attempts, their number, and the secret if it leaked. */
 export type Intrusion = {
   readonly port: number;
   readonly socket?: string;

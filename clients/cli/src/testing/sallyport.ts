@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 
-/** What one run of the command line came to. */
+/** The result of one run of the command line. */
 export type Run = { readonly code: number; readonly out: string; readonly err: string };
 
 /** The program's file. */

@@ -7,7 +7,7 @@ import { atNamedEndpoint, endpointOf } from "../vaults/endpoint.ts";
 import { localVaults } from "../vaults/folder.ts";
 import { namedText, namesShape, scopeNames } from "../views/token.ts";
 
-/** What a token would enroll, as --json shows it. */
+/** The result of checking a token, as --json shows it. */
 export const checkShape = object({
   tokenId: text("the token's id"),
   vaultId: text("its vault's id"),
@@ -21,7 +21,7 @@ export const checkShape = object({
   names: namesShape,
 });
 
-/** What a token would enroll. */
+/** The result of checking a token. */
 export type Check = ValueOf<typeof checkShape>;
 
 /**

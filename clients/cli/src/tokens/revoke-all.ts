@@ -1,4 +1,4 @@
-/** What one call to revoke a token says. */
+/** The answer to one call that revokes a token. */
 export type Revocation<T> = {
   readonly token?: T | undefined;
   readonly machinesRevoked: number;

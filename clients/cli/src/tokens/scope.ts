@@ -5,7 +5,7 @@ import { CliError, UsageError } from "../app/failure.ts";
 import { type NamedProject, findProject, findSecret, undefinedIfAbsent } from "../find/lookup.ts";
 import { fewAtOnce } from "../find/pages.ts";
 
-/** What the machines of a token are to join and read, as it was typed. */
+/** The projects and secrets of a token's machines, as typed. */
 export type TypedScope = {
   readonly project: readonly string[];
   readonly secret: readonly string[];

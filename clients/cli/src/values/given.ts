@@ -29,7 +29,7 @@ export const givenOptions = {
   }),
 };
 
-/** What those options say. */
+/** The values of those options. */
 export type Given = {
   readonly file: string | undefined;
   readonly exact: boolean;
@@ -74,7 +74,7 @@ function emptyValue(what: string): UsageError {
 }
 
 /**
- * Refuses NAME=value in the place of a name. Throws UsageError.
+ * Refuses NAME=value instead of a name. Throws UsageError.
  *
  * Security: what stands behind the sign is not shown again, and goes nowhere.
  */
@@ -82,7 +82,7 @@ export function refuseAssignment(name: string): void {
   const at = name.indexOf("=");
   if (at < 0) return;
   throw new UsageError(
-    "a value may not stand on the command line, where other programs see it",
+    "a value must not be given on the command line, where other programs see it",
     `give the name alone and pipe the value in: … | sallyport secret put ${name.slice(0, at)}`,
   );
 }
@@ -147,8 +147,8 @@ function splitField(given: string): { name: string; file: string | undefined } {
     );
   if (source !== undefined && !source.startsWith("@"))
     throw new UsageError(
-      `the value of ${name} may not stand on the command line, where other programs see it`,
-      `read it from a file with --field ${name}=@FILE, or leave =… out to be asked for it`,
+      `the value of ${name} must not be given on the command line, where other programs see it`,
+      `read it from a file with --field ${name}=@FILE, or omit =… to be prompted`,
     );
   return { name, file: source?.slice(1) };
 }

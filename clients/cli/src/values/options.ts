@@ -19,7 +19,7 @@ export const variableOptions = {
   allowDangerousNames: flag("allow names that make programs run code, such as LD_PRELOAD"),
 };
 
-/** What those options say. */
+/** The values of those options. */
 export type VariableChoice = {
   readonly project: string | undefined;
   readonly only: readonly string[];
@@ -30,17 +30,16 @@ export type VariableChoice = {
 };
 
 /**
- * What to read and how to name it. A secret that is mapped is read whether --only names it or not.
+ * Secrets to read and their names. A secret that is mapped is read whether --only names it or not.
  * Throws UsageError for options that contradict each other.
  */
 export function choiceOf(options: VariableChoice, identifiers: boolean) {
   const { project, only, except, prefix, allowDangerousNames } = options;
   const mappings = parseMappings(options.map);
   if (only.length > 0 && except.length > 0)
-    throw new UsageError("--only and --except were both given", "leave one of them out");
+    throw new UsageError("--only and --except were both given", "omit one of them");
   const both = mappings.find(({ secret }) => except.includes(secret));
-  if (both)
-    throw new UsageError(`--map and --except both name ${both.secret}`, "leave one of them out");
+  if (both) throw new UsageError(`--map and --except both name ${both.secret}`, "omit one of them");
   const named = only.length === 0 ? [] : [...only, ...mappings.map(({ secret }) => secret)];
   const naming: Naming = { prefix, mappings, allowDangerousNames, identifiers };
   const withProjects = mappings.some(({ secret }) => secret.includes("/"));

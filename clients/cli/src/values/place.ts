@@ -3,7 +3,7 @@ import { UsageError } from "../app/failure.ts";
 import { oneProject } from "../find/lookup.ts";
 import { secretKeyOf } from "./key.ts";
 
-/** How the name of a secret to store may look, for help. */
+/** The form of the name of a secret to store, for help. */
 export const nameRule =
   "letters, digits and _ . -, 128 at most, none of . - first; project/NAME says its project";
 
@@ -17,7 +17,7 @@ export const intoProject = {
 
 const nameForm = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 
-/** Where a secret is stored, by the name that was typed and --project. Throws UsageError. */
+/** The project and name of a secret to store, as typed and by --project. Throws UsageError. */
 export function placeOf(
   typed: string,
   project: string | undefined,

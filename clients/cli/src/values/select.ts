@@ -20,7 +20,7 @@ export type Selection = {
   readonly withProjects?: boolean;
 };
 
-/** What reading needs of a client. */
+/** The part of a client that reading needs. */
 export type ReadingClient = Pick<Reader, "read" | "listReadable" | "checkDeployment">;
 
 type Readable = Awaited<ReturnType<Reader["listReadable"]>>[number];

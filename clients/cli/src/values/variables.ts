@@ -17,12 +17,12 @@ export type Mapping = {
   readonly field: string | undefined;
 };
 
-/** How secrets are named. */
+/** Options of naming secrets. */
 export type Naming = {
   readonly prefix: string;
   readonly mappings: readonly Mapping[];
   readonly allowDangerousNames: boolean;
-  /** Whether every name has to be fit for a variable. */
+  /** True if every name must be valid for a variable. */
   readonly identifiers: boolean;
 };
 

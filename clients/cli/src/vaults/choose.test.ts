@@ -34,7 +34,7 @@ describe("the identity that is used", () => {
     expect(await choose()).toMatchObject({ vaultId, kind: "user" });
   });
 
-  test("is of the vault that was chosen, by id or name, for a command, a shell or for good", async () => {
+  test("is of the vault that was chosen, by id or name, for a command, a shell or permanently", async () => {
     const one = await placeIdentity(home, { vaultName: "one" });
     const two = await placeIdentity(home, { vaultName: "two" });
     await expect(choose()).rejects.toMatchObject({ reason: "VAULT_UNCLEAR" });

@@ -6,7 +6,7 @@ import { atNamedEndpoint } from "./endpoint.ts";
 import { type LocalVault, localVaults, readCurrentVault } from "./folder.ts";
 
 /**
- * What says which identity to use: global options before the environment, a path before a vault.
+ * The choice of an identity: global options before the environment, a path before a vault.
  */
 export type Choice = {
   readonly env: NodeJS.ProcessEnv;

@@ -74,7 +74,7 @@ describe("an identity whose gateway moved", () => {
     const moved = await chooseIdentity(choice, ["user"]);
     const kept = JSON.parse(before) as Identity;
     expect(moved).toEqual({ ...kept, url });
-    expect(said).toEqual([`going to ${url} of SALLYPORT_URL, in the place of https://old.example`]);
+    expect(said).toEqual([`going to ${url} of SALLYPORT_URL, instead of https://old.example`]);
     expect(readFileSync(path, "utf8")).toBe(before);
     // What is learnt at the new address is kept with the identity, and the address is not.
     await pinned(moved).remember?.(4);

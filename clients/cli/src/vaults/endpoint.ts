@@ -28,7 +28,7 @@ export async function namedEndpoint(env: NodeJS.ProcessEnv): Promise<Partial<End
 
 /**
  * An identity where the environment says that its gateway is, so that a gateway that moved needs no
- * new identity. Tells which address is taken in the place of which. Throws UsageError.
+ * new identity. Reports which address is used instead of which. Throws UsageError.
  *
  * Security: an address is no proof. Whoever answers there has to show the keyset of the root that
  * the identity has pinned, and can give out nothing that its owners did not sign or seal; and only
@@ -42,8 +42,7 @@ export async function atNamedEndpoint(
   const named = await namedEndpoint(env);
   const { url = identity.url, ca } = named;
   if (url === identity.url && (ca === undefined || ca === identity.ca)) return identity;
-  if (url !== identity.url)
-    onMoved(`going to ${url} of SALLYPORT_URL, in the place of ${identity.url}`);
+  if (url !== identity.url) onMoved(`going to ${url} of SALLYPORT_URL, instead of ${identity.url}`);
   return reachedAt(identity, named);
 }
 

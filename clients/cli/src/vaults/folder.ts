@@ -20,7 +20,7 @@ export type LocalVault = {
 
 const kinds = ["user", "machine"] as const;
 
-/** Where identities live: $XDG_CONFIG_HOME/sallyport, or ~/.config/sallyport. */
+/** The folder of identities: $XDG_CONFIG_HOME/sallyport, or ~/.config/sallyport. */
 export function configFolder(env: NodeJS.ProcessEnv): string {
   return join(env["XDG_CONFIG_HOME"] || join(env["HOME"] || homedir(), ".config"), "sallyport");
 }
@@ -38,7 +38,7 @@ function currentFile(env: NodeJS.ProcessEnv): string {
   return join(configFolder(env), "current");
 }
 
-/** The vault that commands use unless told otherwise; undefined when none was chosen. */
+/** The vault that commands use by default; undefined when none was chosen. */
 export async function readCurrentVault(env: NodeJS.ProcessEnv): Promise<string | undefined> {
   await checkPrivateFolder(configFolder(env));
   const vaultId = (await readPrivateFile(currentFile(env)))?.trim();
@@ -57,7 +57,7 @@ export async function forgetCurrentVault(env: NodeJS.ProcessEnv): Promise<void> 
 
 /**
  * The vaults that this computer has identities of, by id. Throws IDENTITY_INVALID for a folder or
- * file that others may open: whoever wrote to it could have put their own identity there.
+ * file that others may open: another user could have put their own identity there.
  */
 export async function localVaults(env: NodeJS.ProcessEnv): Promise<LocalVault[]> {
   const folder = configFolder(env);

@@ -7,7 +7,7 @@ import {
 } from "@sallyport/client";
 import type { Context } from "../app/context.ts";
 
-/** What an identity has to be of, to be kept in the place of a new one. */
+/** The properties that an identity needs to be kept instead of a new one. */
 export type Wanted = {
   readonly url: string;
   readonly ca?: string;
@@ -25,7 +25,7 @@ export async function formerIdentity(path: string): Promise<Identity | undefined
 }
 
 /**
- * Why an identity is not to be kept; null when it is. What the file tells comes first, then the
+ * Why an identity is not to be kept; null when it is. The file's own contents come first, then the
  * server is asked, since only it knows whether the machine still lives. Throws when the server does
  * not answer: then nothing could be enrolled either.
  */

@@ -9,8 +9,8 @@ import {
 } from "@sallyport/client/private-file";
 
 /**
- * What an enrollment is told apart by from others in one home: the token and the name that is asked
- * for. Two jobs that ask for two names must not take up one key: the server would know it, and give
+ * The mark of one enrollment among others in one home: the token and the name that is asked
+ * for. Two jobs that ask for two names must not use one key: the server would know it, and give
  * both the one machine.
  */
 export function pendingOf(tokenId: string, name: string | undefined): string {

@@ -24,7 +24,7 @@ export const grantShape = object({
 /** A grant as commands print it. */
 export type GrantView = ValueOf<typeof grantShape>;
 
-/** What the server tells of grants, as commands print it, by the names of machines and secrets. */
+/** Grants as the server returns them, with the names of machines and secrets. */
 export async function grantViews(
   client: NameSource,
   grants: readonly Grant[],

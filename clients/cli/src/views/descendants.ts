@@ -7,7 +7,7 @@ export const descendantKeys = {
   machines: integer("how many machines live that were enrolled with their tokens; they do not end"),
 };
 
-/** What came of a device as --json shows it. */
+/** Everything that a device led to, as --json shows it. */
 export type PlainDescendants = {
   readonly users: readonly { readonly userId: string; readonly name: string }[];
   readonly devices: readonly string[];
@@ -16,7 +16,7 @@ export type PlainDescendants = {
   readonly machines: number;
 };
 
-/** What came of a device, from what the server says. */
+/** Everything that a device led to, as the server reports it. */
 export function plainDescendants(found: Descendants | undefined): PlainDescendants {
   return {
     users: (found?.users ?? []).map(({ userId, name }) => ({ userId, name })),
@@ -29,12 +29,12 @@ export function plainDescendants(found: Descendants | undefined): PlainDescendan
 
 const mostAtOnce = 500;
 
-/** Whether there may be more than an answer lists, and ends: then it is asked again. */
+/** Tells whether there may be more than one answer lists: then the call is repeated. */
 export function isCut({ users, devices, tokens }: PlainDescendants): boolean {
   return Math.max(users.length, devices.length, tokens.length) > mostAtOnce;
 }
 
-/** What two answers list, each once; the counts are the first one's. */
+/** The union of two answers; the counts are the first one's. */
 export function joined(first: PlainDescendants, next: PlainDescendants): PlainDescendants {
   const users = new Map([...first.users, ...next.users].map((user) => [user.userId, user]));
   return {
@@ -45,7 +45,7 @@ export function joined(first: PlainDescendants, next: PlainDescendants): PlainDe
   };
 }
 
-/** How much came of it, in words: "2 users, 1 device"; empty for nothing. */
+/** The counts in words: "2 users, 1 device"; empty for nothing. */
 export function describe({
   users,
   devices,

@@ -17,7 +17,7 @@ const states = {
   expired: MachineState.EXPIRED,
 } as const;
 
-/** Where a machine is in its life, as it is typed and shown. */
+/** The state of a machine, as it is typed and shown. */
 export const machineStates = ["provisioning", "active", "disabled", "revoked", "expired"] as const;
 
 /** The state that a word means. */

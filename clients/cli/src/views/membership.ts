@@ -19,7 +19,7 @@ export const membershipShape = object({
 /** A membership as commands print it. */
 export type MembershipView = ValueOf<typeof membershipShape>;
 
-/** What the server tells of memberships, as commands print it. */
+/** Memberships as the server returns them, in the form that commands print. */
 export async function membershipViews(
   client: NameSource,
   memberships: readonly Membership[],

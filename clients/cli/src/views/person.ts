@@ -19,7 +19,7 @@ export function person(userId: string, names: Names): Person | null {
   return userId === "" ? null : { userId, name: names.get(userId) ?? null };
 }
 
-/** How a user is called on the screen. */
+/** The name of a user on the screen. */
 export function personText(of: Person | null): string {
   return of === null ? "-" : (of.name ?? of.userId);
 }

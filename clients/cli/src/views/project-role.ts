@@ -39,7 +39,7 @@ export const projectRoleShape = object({
 /** A role in a project as commands print it. */
 export type ProjectRoleView = ValueOf<typeof projectRoleShape>;
 
-/** What the server tells of project roles, as commands print it, by project and user. */
+/** Project roles as commands print them, by project and user, from what the server returns. */
 export async function projectRoleViews(
   client: NameSource,
   given: readonly UserProjectRole[],

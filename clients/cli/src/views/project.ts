@@ -19,7 +19,7 @@ export const projectShape = object({
 /** A project as commands print it. */
 export type ProjectView = ValueOf<typeof projectShape>;
 
-/** What the server tells of projects, as commands print it. */
+/** Projects as the server returns them, in the form that commands print. */
 export async function projectViews(
   client: NameSource,
   projects: readonly Project[],

@@ -70,7 +70,7 @@ export type RecordView = ValueOf<typeof recordShape>;
 export type Records = { readonly views: readonly RecordView[]; readonly names: Names };
 
 /**
- * What the server tells of records, as commands print it; names that are `known` are not looked up
+ * Records as the server returns them, for commands to print; names in `known` are not looked up
  * again.
  */
 export async function recordViews(
@@ -152,12 +152,12 @@ function shortened({ refused, detail }: AuditRecord): string[] {
 
 const never = "1970-01-01T00:00:00.000Z";
 
-/** Who acted, as people call them. */
+/** The actor's name, for people. */
 export function actorText({ actor, actorName, actorKind }: RecordView): string {
   return actorName ?? (actor || (actorKind === "unknown" ? "a stranger" : "-"));
 }
 
-/** How it ended, in a word. */
+/** The outcome, in a word. */
 export function resultText({ outcome, reason }: RecordView): string {
   return outcome === "allowed" ? "ok" : reason || outcome;
 }

@@ -39,7 +39,7 @@ export const secretShape = object({
 /** A secret as commands print it. */
 export type SecretView = ValueOf<typeof secretShape>;
 
-/** What the server tells of secrets, as commands print it. */
+/** Secrets as the server returns them, in the form that commands print. */
 export async function secretViews(
   client: NameSource,
   secrets: readonly Secret[],

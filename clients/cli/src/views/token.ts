@@ -17,7 +17,7 @@ import { momentText, relativeTime } from "../terminal/time.ts";
 import { iso } from "./timestamp.ts";
 import { momentOf } from "./moment.ts";
 
-/** What a token is worth now. */
+/** The state of a token. */
 export const tokenStates = ["open", "exhausted", "expired", "revoked"] as const;
 
 /**
@@ -94,13 +94,13 @@ function stateOf(token: EnrollmentToken, nowMs: number): (typeof tokenStates)[nu
   return token.uses >= token.maxUses ? "exhausted" : "open";
 }
 
-/** What the projects and secrets of a scope are called, as --json shows it. */
+/** The names of a scope's projects and secrets, as --json shows them. */
 export const namesShape = mapOf(
   text("what this id is called"),
   "names of the projects and secrets by id, as far as they may be seen",
 );
 
-/** What the projects and secrets of a scope are called. */
+/** The names of a scope's projects and secrets. */
 export async function scopeNames(
   client: NameSource,
   { projectIds, secretIds }: Pick<PlainToken, "projectIds" | "secretIds">,
@@ -142,7 +142,8 @@ export function showToken(
 }
 
 function usesText({ uses, maxUses, lastUsedAt }: PlainToken): string {
-  return `${uses} of ${maxUses}${lastUsedAt === null ? "" : `, the last ${relativeTime(lastUsedAt)}`}`;
+  const last = lastUsedAt === null ? "" : `, the last ${relativeTime(lastUsedAt)}`;
+  return `${uses} of ${maxUses}${last}`;
 }
 
 const units = [

@@ -29,7 +29,7 @@ export type KeyStore = {
 /** The uses whose private keys crypto holds. */
 export type KeyringUse = keyof Keyring & RotatedUse;
 
-/** A new key for a place, under an id that tells what it is for. */
+/** A new key for a place, under an id that names its use. */
 export function newKeyFor({ use, holder }: Place): KeyFileEntry {
   const prefix = holder === undefined ? use : `${use}-${holder}`;
   return { keyId: `${prefix}-${randomBytes(4).toString("hex")}`, key: randomBytes(32) };

@@ -5,7 +5,7 @@ import { sharedKeys } from "./shared-keys.ts";
 import type { Standing } from "./standing.ts";
 
 /**
- * What the steps of a rotation do to the keys of one place. Each of them leaves whole files, and
+ * The steps of a rotation on the keys of one use. Each of them leaves whole files, and
  * may be repeated.
  */
 export type RotatingKeys = {

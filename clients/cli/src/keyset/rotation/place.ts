@@ -18,7 +18,7 @@ export type RotatedUse = (typeof rotatedUses)[number];
 /** Whose keys of which use; only answer keys have several holders. */
 export type Place = { readonly use: RotatedUse; readonly holder?: AnswerOwner | undefined };
 
-/** Where a deployment keeps what a rotation changes. */
+/** The files of a deployment that a rotation changes. */
 export type DeploymentFiles = {
   /** The keyset folder. */
   readonly dir: string;
@@ -40,7 +40,7 @@ const minuteMs = 60_000;
 const dayMs = 86_400_000;
 
 /**
- * How long to wait before an accepted key is preferred: every process looks at its files every five
+ * The wait before an accepted key is preferred: every process checks its files every five
  * seconds.
  */
 export const takeUpMs = minuteMs;

@@ -18,12 +18,12 @@ export type RotateOptions = {
   readonly hurry?: boolean;
 };
 
-/** What came of a step. */
+/** The result of a step. */
 export type Rotated = {
   readonly standing: Standing;
-  /** Whether anything was changed: a step that was done already is done. */
+  /** False if the step had been done before. */
   readonly changed: boolean;
-  /** What comes next, and from when on, in Unix milliseconds. */
+  /** The next step and its earliest time, in Unix milliseconds. */
   readonly next: ReturnType<typeof nextStep>;
 };
 
@@ -67,7 +67,7 @@ export async function rotate(options: RotateOptions): Promise<Rotated> {
 }
 
 /**
- * How far the rotation of a place is. Throws KeysetFileError when its files do not belong together.
+ * The progress of one key's rotation. Throws KeysetFileError when its files do not match.
  */
 export async function standingOf(
   deployment: string,

@@ -6,7 +6,7 @@ import { type PlacedKey, aroundPreferred } from "./standing.ts";
 
 /**
  * Keys that two processes share: crypto takes every one of its keyring, the newest first, and the
- * other process vouches with the first of its file. When a key took its place is told by when its
+ * other process vouches with the first of its file. A key's time of that is the time when its
  * file was replaced, which a copy put back can only make later.
  */
 export function sharedKeys(

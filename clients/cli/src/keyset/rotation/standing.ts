@@ -9,7 +9,7 @@ export type RotationStep = (typeof rotationSteps)[number];
 /** A key and since when it has its place, in Unix milliseconds; 0 when nothing tells. */
 export type PlacedKey = { readonly keyId: string; readonly sinceMs: number };
 
-/** How far the rotation of a place is. It is told by the keyset and the key files alone. */
+/** The progress of one key's rotation, read from the keyset and the key files alone. */
 export type Standing = {
   readonly place: Place;
   /** The key that signs, or that is sealed to. */
@@ -22,7 +22,7 @@ export type Standing = {
   readonly kept: readonly PlacedKey[];
 };
 
-/** What may be done next, and from when on, in Unix milliseconds; 0 for at any time. */
+/** The next step and its earliest time in Unix milliseconds; 0 for any time. */
 export type NextStep = { readonly step: RotationStep; readonly fromMs: number };
 
 /** The step that comes next; `keysetMs` is for how long the keyset is still valid. */
@@ -35,7 +35,7 @@ export function nextStep(
   return { step: "retire", fromMs: preferred.sinceMs + lifeMs(place, keysetMs) };
 }
 
-/** What a place's keys are, the newest first, and which of them is preferred. */
+/** The keys of one use, the newest first, and the preferred one. */
 export type KeysInOrder = {
   readonly place: Place;
   readonly file: string;

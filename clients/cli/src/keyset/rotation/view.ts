@@ -10,7 +10,7 @@ import {
 import { relativeTime } from "../../terminal/time.ts";
 import type { Rotated } from "./rotate.ts";
 
-/** How far the rotation of one use is, as it is printed. */
+/** The progress of one use's rotation, as it is printed. */
 export const rotationShape = object(
   {
     use: text(
@@ -47,7 +47,7 @@ export function rotationView({ standing, next }: Pick<Rotated, "standing" | "nex
   };
 }
 
-/** What comes next, in words: "accept, at any time", "retire, in 3 min (2026-…)". */
+/** The next step in words: "accept, at any time", "retire, in 3 min (2026-…)". */
 export function nextWords({ next, nextFrom }: RotationView): string {
   if (nextFrom === null) return `${next}, at any time`;
   const due = Date.parse(nextFrom) <= Date.now();
