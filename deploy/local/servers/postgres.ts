@@ -72,7 +72,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     });
     const stop = (): Promise<void> => server.stop().finally(finish);
     return {
-      start: server.start,
+      start: () => server.start(),
       stop,
       [Symbol.asyncDispose]: stop,
       socketDir: (client) => sockets.path(client),

@@ -87,7 +87,7 @@ export async function startRedis(options: RedisOptions): Promise<Redis> {
     });
     const stop = (): Promise<void> => server.stop().finally(finish);
     return {
-      start: server.start,
+      start: () => server.start(),
       stop,
       [Symbol.asyncDispose]: stop,
       socketPath,
