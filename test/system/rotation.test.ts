@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { clone, create, fromBinary } from "@bufbuild/protobuf";
 import {
-  type Place,
+  type KeySlot,
   type RotationStep,
-  allPlaces,
+  allKeySlots,
   nameOf,
   rotate,
   standingOf,
@@ -64,23 +64,23 @@ const expected = (): object => ({ DB_URL: job.values.DB_URL, API_KEY: job.values
 let aheadMs = 0;
 async function takeEverywhere(step: RotationStep, hurry = false): Promise<void> {
   aheadMs += 3 * minuteMs;
-  for (const place of allPlaces) {
+  for (const slot of allKeySlots) {
     const nowMs = Date.now() + aheadMs;
-    const long = place.use === "sealing" && step === "retire";
+    const long = slot.use === "sealing" && step === "retire";
     const rotated = await rotate({
       deployment: folder(),
-      place,
+      slot,
       step,
       nowMs,
       days: 7,
       hurry: hurry || long,
     });
-    expect(rotated.changed, nameOf(place)).toBe(true);
+    expect(rotated.changed, nameOf(slot)).toBe(true);
   }
 }
 
 async function preferredIds(): Promise<string[]> {
-  const all = allPlaces.map((place) => standingOf(folder(), place, Date.now()));
+  const all = allKeySlots.map((slot) => standingOf(folder(), slot, Date.now()));
   return (await Promise.all(all)).map(({ standing }) => standing.preferred.keyId);
 }
 
@@ -148,9 +148,9 @@ function run(command: string): string {
 
 async function write(version: number): Promise<void> {
   const { admin, ids, projectId } = job;
-  const place = { secretId: ids["OTHER"] ?? "", name: "OTHER", projectId, projectName: "web" };
+  const target = { secretId: ids["OTHER"] ?? "", name: "OTHER", projectId, projectName: "web" };
   const plaintext = Buffer.from(`other ${version}`);
-  const stored = await admin.addVersion({ ...place, expectedVersion: version, plaintext });
+  const stored = await admin.addVersion({ ...target, expectedVersion: version, plaintext });
   expect(stored.currentVersion).toBe(version + 1);
 }
 
@@ -259,16 +259,14 @@ describe("every key of a running deployment", () => {
     await sleep(takeUpMs);
     run(retire.replace("--use all", "--use all --now"));
     await restart("policy", "crypto");
-    expect(run(show).match(/next accept, at any time/g)).toHaveLength(allPlaces.length);
+    expect(run(show).match(/next accept, at any time/g)).toHaveLength(allKeySlots.length);
     const at = reading.state.reads;
     await expect
       .poll(() => reading.state.failed ?? reading.state.reads > at + 20, { timeout: 90_000 })
       .toBe(true);
     await reading.stop();
     await write(5);
-    for (const place of allPlaces satisfies readonly Place[])
-      expect((await standingOf(folder(), place, Date.now())).next.step, nameOf(place)).toBe(
-        "accept",
-      );
+    for (const slot of allKeySlots satisfies readonly KeySlot[])
+      expect((await standingOf(folder(), slot, Date.now())).next.step, nameOf(slot)).toBe("accept");
   }, 300_000);
 });

@@ -24,7 +24,7 @@ export type CertificateAuthority = {
 };
 
 /** The folder of an authority, and the name in its certificate. */
-export type AuthorityPlace = { readonly dir: string; readonly name: string };
+export type AuthorityFolder = { readonly dir: string; readonly name: string };
 
 export const keyAlgorithm = { name: "ECDSA", namedCurve: "P-256" } as const;
 export const signingAlgorithm = { name: "ECDSA", hash: "SHA-256" } as const;
@@ -40,10 +40,10 @@ const handoverDays = 7;
  * years from `now`, in milliseconds. Its certificate is the one of ca.pem that fits the key.
  */
 export async function createCa(
-  place: AuthorityPlace,
+  folder: AuthorityFolder,
   now = Date.now(),
 ): Promise<CertificateAuthority> {
-  const { dir, name } = place;
+  const { dir, name } = folder;
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const { certFile, keyFile } = filesOf(dir);
   if (!existsSync(certFile)) {
@@ -66,10 +66,10 @@ export async function createCa(
  * Renews an authority in two steps, so that old and new are trusted side by side for weeks. In its
  * last 60 days a successor is made and added to ca.pem; in its last 7 days one that was added
  * before takes over. What has ended leaves ca.pem. Does one step at a call, with `anyway` also one
- * that is not due yet, and tells whether ca.pem changed.
+ * that is not due yet; returns true if ca.pem changed.
  */
 export async function renewAuthority(
-  { dir, name }: AuthorityPlace,
+  { dir, name }: AuthorityFolder,
   { now, anyway = false }: { readonly now: number; readonly anyway?: boolean },
 ): Promise<boolean> {
   const { certFile, keyFile, nextFile } = filesOf(dir);
@@ -117,7 +117,7 @@ export function daysLeft({ notAfter }: Pick<X509Certificate, "notAfter">, now: n
   return (notAfter.getTime() - now) / dayMs;
 }
 
-/** The time that a certificate made now is good for. */
+/** The validity of a certificate made now. */
 export function validFor(days: number, now: number): { notBefore: Date; notAfter: Date } {
   return { notBefore: new Date(now - backdateMs), notAfter: new Date(now + days * dayMs) };
 }

@@ -41,9 +41,9 @@ const dueDays = 60;
 
 /**
  * Issues the certificates of a deployment that are missing, and renews those that have less than 60
- * days left, while everything runs or before it does: processes take up what changed. Authorities
+ * days left, while everything runs or before it does: processes load what changed. Authorities
  * get their successors, see renewAuthority. Where an authority's key is kept elsewhere, what is due
- * is told instead. Throws AlreadyRunningError while another process renews.
+ * is reported instead. Throws AlreadyRunningError while another process renews.
  */
 export async function renewCertificates(layout: Layout, options: RenewalOptions): Promise<Renewal> {
   const release = claimDirectory(layout.authorities);
@@ -96,30 +96,30 @@ async function renewDomain(
   { name, leaves, copies }: Domain,
   { now = Date.now(), anyway = false, authorities = false }: RenewalOptions,
 ): Promise<Renewal> {
-  const place = { dir: join(layout.authorities, name), name: `sallyport ${name}` };
-  const certFile = join(place.dir, "ca.pem");
-  if (existsSync(certFile) && !existsSync(join(place.dir, "ca.key")))
+  const authority = { dir: join(layout.authorities, name), name: `sallyport ${name}` };
+  const certFile = join(authority.dir, "ca.pem");
+  if (existsSync(certFile) && !existsSync(join(authority.dir, "ca.key")))
     return {
       renewed: [],
-      warnings: withoutKey(place.dir, [certFile, ...leaves.map(({ file }) => file)], now),
+      warnings: withoutKey(authority.dir, [certFile, ...leaves.map(({ file }) => file)], now),
     };
-  let ca = await createCa(place, now);
+  let ca = await createCa(authority, now);
   const renewed: string[] = [];
   // A second step follows at once only for what has ended: else everybody gets to know the
   // successor first.
   for (let step = 0; step < 2 && (step === 0 || daysLeft(ca.certificate, now) <= 0); step += 1) {
     const request = { now, anyway: authorities && step === 0 };
-    if (await renewAuthority(place, request)) renewed.push(`authority ${name}`);
-    ca = await createCa(place, now);
+    if (await renewAuthority(authority, request)) renewed.push(`authority ${name}`);
+    ca = await createCa(authority, now);
   }
-  // Who is trusted comes before who is to be trusted.
+  // A new authority is published before any certificate that it signs.
   for (const copy of copies) await copyWhenChanged(certFile, copy);
   for (const leaf of leaves) {
     if (!anyway && !(await isDue(leaf.file, ca, now))) continue;
     await leaf.issue(ca);
     renewed.push(leaf.file);
   }
-  return { renewed, warnings: warningsOf(place.dir, ca, now) };
+  return { renewed, warnings: warningsOf(authority.dir, ca, now) };
 }
 
 // One that would hardly last longer than the old one is not worth it: its authority is about to be

@@ -70,8 +70,8 @@ export async function renewIfDue(
 }
 
 /**
- * Renews the keyset whenever it is due, until disposed. What stands in the way is told, and tried
- * again in an hour.
+ * Renews the keyset whenever it is due, until disposed. A failure is reported, and retried
+ * in an hour.
  */
 export function keepRenewing(
   renew: () => Promise<void>,

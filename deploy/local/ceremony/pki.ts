@@ -122,7 +122,7 @@ async function issue(
     ],
   });
   const files = { certFile: `${path}.pem`, keyFile: `${path}.key`, caFile: ca.certFile };
-  // Two files cannot change at once: who reads both sees that they do not fit, and looks again.
+  // Two files cannot change at once: a reader of both sees that they do not match, and retries.
   await writeForFolder(files.keyFile, await keyToPem(keys.privateKey));
   await writeForFolder(files.certFile, certificatesToPem([certificate]));
   return files;

@@ -19,7 +19,7 @@ export type Standing = "new" | "unfinished" | Deployment;
 /**
  * Finds out what there is before anything is made, and notes that a ceremony begins. Throws
  * IncompleteDeploymentError when keys or a database are there without the marker of a ceremony that
- * was held or begun, and when a part is missing that a start would otherwise make anew: what was
+ * was held or begun, and when a part is missing that a start would otherwise make again: what was
  * sealed with a key, or is in a database, must never be lost to a start.
  */
 export async function findStanding(layout: Layout): Promise<Standing> {
@@ -42,7 +42,7 @@ export function edgeCaFile({ authorities }: Layout): string {
 }
 
 /**
- * Notes that the ceremony was held. From then on processes may run, and nothing is made anew any
+ * Notes that the ceremony was held. From then on processes may run, and nothing is made again any
  * more.
  */
 export async function markHeld(layout: Layout, deployment: Deployment): Promise<void> {
@@ -85,7 +85,7 @@ function requireAll(layout: Layout): void {
   const missing = needed(layout).filter((file) => !isThere(file));
   if (missing.length === 0) return;
   throw new IncompleteDeploymentError(
-    `${names(layout, missing)} in ${layout.data} is missing, and a start does not make it anew: ` +
+    `${names(layout, missing)} in ${layout.data} is missing, and a start does not make it again: ` +
       "put it back from a copy of this deployment, or start with an empty --data",
   );
 }

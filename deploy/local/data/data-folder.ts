@@ -29,39 +29,39 @@ export class DataFolderError extends Error {
 
 /**
  * Returns where the data of a deployment is, by its real path: where it is wanted when all these
- * accounts may enter that place, else below `kept`, with a link in the wanted place. What is there
+ * accounts may enter that path, else below `kept`, with a link in the wanted path. What is there
  * already, such as a copy that was put back, is moved. Throws DataFolderError when a link leads
  * nowhere or both places hold data: a start never chooses or loses any.
  */
 export function settleData(wanted: string, users: readonly Account[], kept = keptData): string {
-  const place = resolve(wanted);
-  const found = lstatSync(place, { throwIfNoEntry: false });
-  if (found?.isSymbolicLink()) return followLink(place);
-  const parent = nearestFolder(dirname(place));
+  const path = resolve(wanted);
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found?.isSymbolicLink()) return followLink(path);
+  const parent = nearestFolder(dirname(path));
   if (users.every((user) => isReachable(join(parent, "any"), user))) {
-    if (found !== undefined && isOurs(place)) chmodSync(place, found.mode | 0o011);
-    return place;
+    if (found !== undefined && isOurs(path)) chmodSync(path, found.mode | 0o011);
+    return path;
   }
-  const target = join(realFolder(kept, users), nameOf(place));
-  if (found !== undefined) move(place, target);
+  const target = join(realFolder(kept, users), nameOf(path));
+  if (found !== undefined) move(path, target);
   mkdirSync(target, { recursive: true });
   chmodSync(target, 0o711);
-  mkdirSync(dirname(place), { recursive: true, mode: 0o700 });
-  symlinkSync(target, place);
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  symlinkSync(target, path);
   return target;
 }
 
-// Everything in it is closed by itself.
-function isOurs(place: string): boolean {
-  return readdirSync(place).length === 0 || existsSync(join(place, "supervisor"));
+// Everything in it has closed modes of its own.
+function isOurs(path: string): boolean {
+  return readdirSync(path).length === 0 || existsSync(join(path, "supervisor"));
 }
 
-function followLink(place: string): string {
-  if (existsSync(place)) return realpathSync(place);
+function followLink(path: string): string {
+  if (existsSync(path)) return realpathSync(path);
   throw new DataFolderError(
-    `${place} is a link to ${readlinkSync(place)}, which is not there: put the data back from a ` +
+    `${path} is a link to ${readlinkSync(path)}, which is not there: put the data back from a ` +
       "copy, " +
-      "or remove the link to begin anew",
+      "or remove the link to start over",
   );
 }
 
@@ -78,33 +78,33 @@ function realFolder(path: string, users: readonly Account[]): string {
   return path;
 }
 
-function nameOf(place: string): string {
-  return createHash("sha256").update(place).digest("hex").slice(0, 16);
+function nameOf(path: string): string {
+  return createHash("sha256").update(path).digest("hex").slice(0, 16);
 }
 
-function move(place: string, target: string): void {
+function move(path: string, target: string): void {
   if (existsSync(target) && readdirSync(target).length > 0)
     throw new DataFolderError(
-      `${place} holds data, and so does ${target}, where its data is kept: move one of them away`,
+      `${path} holds data, and so does ${target}, where its data is kept: move one of them away`,
     );
   // A deployment that runs there must not lose its folder; the claim also ends what its dead holder
   // held.
-  if (existsSync(join(place, "supervisor"))) claimDirectory(join(place, "supervisor"))();
+  if (existsSync(join(path, "supervisor"))) claimDirectory(join(path, "supervisor"))();
   rmSync(target, { recursive: true, force: true });
   try {
-    renameSync(place, target);
+    renameSync(path, target);
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "EXDEV")) throw error;
-    copy(place, target);
+    copy(path, target);
   }
 }
 
 // Another file system: whole under another name first, so that what was cut off is not taken for
 // the data.
-function copy(place: string, target: string): void {
+function copy(path: string, target: string): void {
   const unfinished = `${target}.unfinished`;
   rmSync(unfinished, { recursive: true, force: true });
-  execFileSync(requireProgram("cp"), ["-a", "--", place, unfinished]);
+  execFileSync(requireProgram("cp"), ["-a", "--", path, unfinished]);
   renameSync(unfinished, target);
-  rmSync(place, { recursive: true });
+  rmSync(path, { recursive: true });
 }

@@ -81,7 +81,7 @@ async function ownerIdentity(
   return identity;
 }
 
-// The code is good for one login, which may be the owner's own.
+// The code is valid for one login, which may be the owner's own.
 function explainUsedCode(cause: unknown): never {
   if (!(cause instanceof SallyportError && cause.reason === "TOKEN_EXHAUSTED")) throw cause;
   const sentence = "the owner's login code is used already, and the demo needs it";

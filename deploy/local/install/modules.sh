@@ -2,7 +2,7 @@
 # package.json.
 # shellcheck shell=sh
 #
-# Security: a package's install script runs as whoever installs, often root. None runs but those
+# Security: a package's install script runs as the installing user, often root. None runs but those
 # that package.json names in allowScripts, one by one.
 install_modules() {
   use_writable_cache "$1"

@@ -41,7 +41,7 @@ export function writeRedisConfig(config: RedisConfig): string {
     `aclfile "${aclFile}"`,
     `appendonly ${appendOnly ? "yes" : "no"}`,
     'save ""',
-    // What a gateway was told to keep must stay, also when memory is full: it refuses another
+    // Data that a gateway stores must stay, also when memory is full: it refuses another
     // policy.
     "maxmemory-policy noeviction",
     "daemonize no",

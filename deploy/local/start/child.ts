@@ -36,7 +36,7 @@ const entry: Readonly<Record<Process, string>> = {
 // Postgres and Redis sockets are reached as network, not as files.
 function permissions(name: Process, layout: Layout, { root }: Program): string[] {
   const code = [...programFolders, "package.json"].map((path) => join(root, path));
-  // The loader of native modules looks there to tell which C library it has.
+  // The loader of native modules looks there to find out which C library it has.
   const readable = [...code, "/etc/alpine-release", layout.folder(name)].map(
     (path) => `--allow-fs-read=${path}`,
   );

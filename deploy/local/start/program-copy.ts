@@ -31,7 +31,7 @@ export function placeTree(
     const target = join(folder, path);
     if (existsSync(target)) continue; // It is inside of one that came before.
     makeFolder(dirname(target));
-    place(join(source, path), target);
+    copy(join(source, path), target);
   }
   chownSync(folder, 0, gid);
   chmodSync(folder, 0o750);
@@ -45,13 +45,13 @@ function makeFolder(path: string): void {
   chmodSync(path, 0o755);
 }
 
-function place(from: string, to: string): void {
+function copy(from: string, to: string): void {
   const found = lstatSync(from);
   if (found.isSymbolicLink()) symlinkSync(readlinkSync(from), to);
   else if (found.isFile()) placeFile(from, to, found);
   else if (found.isDirectory()) {
     makeFolder(to);
-    for (const name of readdirSync(from)) place(join(from, name), join(to, name));
+    for (const name of readdirSync(from)) copy(join(from, name), join(to, name));
   }
 }
 

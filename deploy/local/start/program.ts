@@ -25,7 +25,7 @@ export const programFolders = ["proto", "services", "gateway", "node_modules"] a
 
 /**
  * The program for processes of these accounts: the clone where all of them may enter it, else a
- * copy of what they need, made anew in `folder` at each start. Security: only the group `program`
+ * copy of what they need, made again in `folder` at each start. Security: only the group `program`
  * may enter the copy, and root alone may change it. The rest of the clone, its history and its
  * state stay where they are.
  */

@@ -86,7 +86,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const { step, onEnd } = options;
   await using stack = new AsyncDisposableStack();
   const accounts = processAccounts(options.uidBase ?? defaultUidBase);
-  const layout = layOut(placeOfData(options, accounts));
+  const layout = layOut(folderOfData(options, accounts));
   stack.defer(claimDirectory(layout.supervisor));
   const standing = await findStanding(layout);
   const port = options.port === 0 ? await freePort() : options.port;
@@ -137,12 +137,12 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   };
 }
 
-function placeOfData({ data, onNotice }: SystemOptions, accounts: Accounts | undefined): string {
+function folderOfData({ data, onNotice }: SystemOptions, accounts: Accounts | undefined): string {
   if (accounts === undefined) return data;
   const postgres = postgresAccount();
-  const place = settleData(data, [...Object.values(accounts), ...(postgres ? [postgres] : [])]);
-  if (place !== resolve(data)) onNotice?.(`${resolve(data)} is a link: its data is in ${place}`);
-  return place;
+  const folder = settleData(data, [...Object.values(accounts), ...(postgres ? [postgres] : [])]);
+  if (folder !== resolve(data)) onNotice?.(`${resolve(data)} is a link: its data is in ${folder}`);
+  return folder;
 }
 
 async function chooseAddresses(gateway: number, tracing: Tracing = {}): Promise<Addresses> {

@@ -312,9 +312,9 @@ const all: Readonly<Record<KnownReason, Advice>> = {
   },
   NAME_UNFIT: { exitCode: 2, next: () => "give it another with --map NEW_NAME=secret" },
   VALUE_UNFIT: { exitCode: 2, next: () => "leave it out with --only, or choose another format" },
-  OUTPUT_FAILED: { exitCode: 1, next: () => "choose another place with --output" },
+  OUTPUT_FAILED: { exitCode: 1, next: () => "choose another path with --output" },
   STOPPED: { exitCode: 130, next: () => "nothing was done" },
-  LISTEN_FAILED: { exitCode: 1, next: () => "choose another place with --socket or --listen" },
+  LISTEN_FAILED: { exitCode: 1, next: () => "choose another address with --socket or --listen" },
   COMMAND_NOT_FOUND: {
     exitCode: 127,
     next: () => "check its name and the PATH; what comes after -- is the command",

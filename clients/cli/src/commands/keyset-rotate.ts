@@ -4,12 +4,12 @@ import { choice, flag, required, integer, text as textOption } from "../definiti
 import { boolean, listOf, nullable, object, text, time } from "../definition/shape.ts";
 import { UsageError } from "../app/failure.ts";
 import {
-  type Place,
+  type KeySlot,
   type RotatedUse,
-  allPlaces,
+  allKeySlots,
   nameOf,
   rotatedUses,
-} from "../keyset/rotation/place.ts";
+} from "../keyset/rotation/key-slot.ts";
 import { NotDueError, rotate } from "../keyset/rotation/rotate.ts";
 import { type RotationStep, rotationSteps } from "../keyset/rotation/standing.ts";
 import { nextWords, rotationShape, rotationView } from "../keyset/rotation/view.ts";
@@ -79,8 +79,8 @@ export const keysetRotate = defineCommand({
     const step = rotationSteps.find((each) => each === args.step);
     if (step === undefined)
       throw new UsageError(`"${args.step}" is not a step`, `write ${rotationSteps.join(", ")}`);
-    const places = placesOf(options.use, options.holder);
-    return takeAll(step, places, options);
+    const slots = placesOf(options.use, options.holder);
+    return takeAll(step, slots, options);
   },
   show({ step, keys, notDue }, screen) {
     for (const { rotation, changed } of keys) {
@@ -105,34 +105,34 @@ type Options = {
   readonly days: number;
 };
 
-function placesOf(use: Options["use"], holder: Place["holder"]): readonly Place[] {
+function placesOf(use: Options["use"], holder: KeySlot["holder"]): readonly KeySlot[] {
   if ((use === "answer") !== (holder !== undefined))
     throw new UsageError(
       use === "answer" ? "--use answer needs --holder" : "--holder goes with --use answer alone",
       `write --holder ${answerOwners.join("|")}`,
     );
-  return use === "all" ? allPlaces : [{ use, holder }];
+  return use === "all" ? allKeySlots : [{ use, holder }];
 }
 
-// Of all places some may have to wait longer than others: a sealing key does for a week.
-async function takeAll(step: RotationStep, places: readonly Place[], options: Options) {
+// Of all slots some may have to wait longer than others: a sealing key does for a week.
+async function takeAll(step: RotationStep, slots: readonly KeySlot[], options: Options) {
   const { deployment, now: hurry, days, use } = options;
   const keys = [];
   const notDue = [];
-  for (const place of places) {
+  for (const slot of slots) {
     try {
-      const rotated = await rotate({ deployment, place, step, nowMs: Date.now(), days, hurry });
+      const rotated = await rotate({ deployment, slot, step, nowMs: Date.now(), days, hurry });
       keys.push({ rotation: rotationView(rotated), changed: rotated.changed });
     } catch (error) {
       if (use !== "all" || !(error instanceof NotDueError)) throw error;
       const { fromMs, message: why } = error;
       const from = fromMs === undefined ? null : new Date(fromMs).toISOString();
-      notDue.push({ use: place.use, holder: place.holder ?? null, why, from });
+      notDue.push({ use: slot.use, holder: slot.holder ?? null, why, from });
     }
   }
   return { step, keys, notDue };
 }
 
-function ownerOf(holder: string | null): Place["holder"] {
+function ownerOf(holder: string | null): KeySlot["holder"] {
   return answerOwners.find((owner) => owner === holder);
 }

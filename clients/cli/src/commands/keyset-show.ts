@@ -10,7 +10,7 @@ import { required, text } from "../definition/options.ts";
 import { integer, listOf, nullable, object, text as word, time } from "../definition/shape.ts";
 import { KeysetFileError, readKeyset } from "../keyset/files.ts";
 import { openAsOfThen } from "../keyset/open.ts";
-import { allPlaces } from "../keyset/rotation/place.ts";
+import { allKeySlots } from "../keyset/rotation/key-slot.ts";
 import { standingOf } from "../keyset/rotation/rotate.ts";
 import {
   type RotationView,
@@ -113,8 +113,8 @@ function keyView(key: PublicKey, keys: readonly PublicKey[]) {
   };
 }
 
-// A key that was published after the preferred one took its place comes next; one that gave it that
-// place did not.
+// A key that was published after the preferred one became preferred comes next; a former key was
+// published before.
 function stateOf(key: PublicKey, keys: readonly PublicKey[]): string {
   const preferred = keys.find(({ use, holder }) => use === key.use && holder === key.holder);
   if (preferred === undefined || preferred === key) return "preferred";
@@ -126,6 +126,6 @@ function msOf({ since }: PublicKey): number {
 }
 
 async function rotationsOf(deployment: string): Promise<RotationView[]> {
-  const standings = allPlaces.map((place) => standingOf(deployment, place, Date.now()));
+  const standings = allKeySlots.map((slot) => standingOf(deployment, slot, Date.now()));
   return (await Promise.all(standings)).map(rotationView);
 }

@@ -52,10 +52,10 @@ export const machineAccess = defineCommand({
         client,
         found.map((grant) => grant.projectId),
       );
-      const placeOf = (grant: GrantView): string =>
+      const targetOf = (grant: GrantView): string =>
         `${names.get(grant.projectId) ?? grant.projectId}/${grant.secret ?? grant.secretId}`;
       const grants = (await grantViews(client, found)).toSorted((a, b) =>
-        compare(placeOf(a), placeOf(b)),
+        compare(targetOf(a), targetOf(b)),
       );
       return {
         machineId,

@@ -128,8 +128,7 @@ async function checkedClock({ session }: Context, kinds: readonly Kind[]) {
 }
 
 /**
- * The way to the gateway, reopened when the identity has expired and another has taken its
- * place.
+ * The way to the gateway, reopened when the identity has expired and was replaced by another.
  */
 function createUpstreams(
   { choice: chosen, globals }: Context,

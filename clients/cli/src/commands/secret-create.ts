@@ -2,7 +2,7 @@ import { defineCommand } from "../definition/define.ts";
 import { flag, required, text } from "../definition/options.ts";
 import { findProject } from "../find/lookup.ts";
 import { givenOptions, readGiven, refuseAssignment } from "../values/given.ts";
-import { intoProject, nameRule, placeOf } from "../values/place.ts";
+import { intoProject, nameRule, targetOf } from "../values/target.ts";
 import { secretShape, secretView } from "../views/secret.ts";
 import { wordOr } from "../terminal/word.ts";
 
@@ -40,15 +40,15 @@ export const secretCreate = defineCommand({
   json: secretShape,
   async run({ args, options, context }) {
     refuseAssignment(args.name);
-    const { project, name } = placeOf(args.name, options.project);
+    const { project, name } = targetOf(args.name, options.project);
     const value = await readGiven(name, options);
     const { note, allowDangerousName } = options;
     return context.session.asUserOnce(async (client) => {
       const { projectId, name: projectName } = await findProject(client, project);
-      const place = { projectId, projectName, name };
+      const target = { projectId, projectName, name };
       return secretView(
         client,
-        await client.createSecret({ ...place, ...value, note, allowDangerousName }),
+        await client.createSecret({ ...target, ...value, note, allowDangerousName }),
       );
     });
   },

@@ -5,7 +5,7 @@ import { flag, integer, required } from "../definition/options.ts";
 import { boolean, integer as whole, object, text as word } from "../definition/shape.ts";
 import { findProject, findSecret, undefinedIfAbsent } from "../find/lookup.ts";
 import { type GivenValue, givenOptions, readGiven, refuseAssignment } from "../values/given.ts";
-import { intoProject, nameRule, placeOf } from "../values/place.ts";
+import { intoProject, nameRule, targetOf } from "../values/target.ts";
 
 /** `sallyport secret put NAME`: stores the next version of a secret, or makes it. */
 export const secretPut = defineCommand({
@@ -44,16 +44,16 @@ export const secretPut = defineCommand({
   }),
   async run({ args, options, context }) {
     refuseAssignment(args.name);
-    const { name, project } = placeOf(args.name, options.project);
+    const { name, project } = targetOf(args.name, options.project);
     const value = await readGiven(name, options);
-    const place = { ...options, project };
-    const secret = await context.session.asUserOnce((client) => put(client, name, value, place));
+    const target = { ...options, project };
+    const secret = await context.session.asUserOnce((client) => put(client, name, value, target));
     const { secretId, currentVersion: version } = secret;
     return { secretId, name, version, created: version === 1 };
   },
   show({ secretId, name, version, created }, screen, { args, context, options }) {
     screen.mark("ok", `stored ${name}, version ${version}`, secretId);
-    const { project } = placeOf(args.name, options.project);
+    const { project } = targetOf(args.name, options.project);
     if (created)
       context.progress.say(`${name} is new in ${project}: no machine may read it before a grant`);
   },

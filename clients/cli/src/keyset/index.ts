@@ -3,13 +3,13 @@ export { type PublishedKey, keyIn } from "./published.ts";
 export { openAsOfThen } from "./open.ts";
 export { type RenewOptions, type RenewedKeyset, haveAll, renewKeyset } from "./renew.ts";
 export {
-  type Place,
+  type KeySlot,
   type RotateOptions,
   type Rotated,
   type RotationStep,
   type Standing,
   NotDueError,
-  allPlaces,
+  allKeySlots,
   nameOf,
   rotate,
   standingOf,

@@ -187,7 +187,7 @@ describe.each(["plain", "filtered"])("a command that is run %s", (how) => {
 });
 
 describe("plain", () => {
-  test("the command takes the program's place: the same process, nothing beside it", async () => {
+  test("the command replaces the program: the same process, nothing beside it", async () => {
     const { child, ended } = start("plain", ["sh", "-c", "echo $$"]);
     expect((await ended).out.trim()).toBe(String(child.pid));
   });

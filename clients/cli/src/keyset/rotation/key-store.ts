@@ -15,7 +15,7 @@ import {
   sealKeyring,
 } from "@sallyport/proto/keyring";
 import { KeysetFileError } from "../files.ts";
-import type { DeploymentFiles, Place, RotatedUse } from "./place.ts";
+import type { DeploymentFiles, KeySlot, RotatedUse } from "./key-slot.ts";
 
 /** Private keys of one use, the newest first, in a file that is replaced whole or not at all. */
 export type KeyStore = {
@@ -29,8 +29,8 @@ export type KeyStore = {
 /** The uses whose private keys crypto holds. */
 export type KeyringUse = keyof Keyring & RotatedUse;
 
-/** A new key for a place, under an id that names its use. */
-export function newKeyFor({ use, holder }: Place): KeyFileEntry {
+/** A new key for a slot, under an id that names its use. */
+export function newKeyFor({ use, holder }: KeySlot): KeyFileEntry {
   const prefix = holder === undefined ? use : `${use}-${holder}`;
   return { keyId: `${prefix}-${randomBytes(4).toString("hex")}`, key: randomBytes(32) };
 }
@@ -38,7 +38,7 @@ export function newKeyFor({ use, holder }: Place): KeyFileEntry {
 const x25519Prefix = Buffer.from("302e020100300506032b656e04220420", "hex");
 
 /** The public half of a private key: X25519 for sealing, Ed25519 for all that signs. */
-export function publicHalf({ use }: Place, key: Uint8Array): Uint8Array {
+export function publicHalf({ use }: KeySlot, key: Uint8Array): Uint8Array {
   if (use !== "sealing") return rawPublicKey(privateKeyOf(key));
   const der = Buffer.concat([x25519Prefix, key]);
   const privateKey = createPrivateKey({ key: der, format: "der", type: "pkcs8" });

@@ -1,5 +1,5 @@
 import type { KeysetClaims } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import type { DeploymentFiles, Place } from "./place.ts";
+import type { DeploymentFiles, KeySlot } from "./key-slot.ts";
 import { publishedKeys } from "./published-keys.ts";
 import { sharedKeys } from "./shared-keys.ts";
 import type { Standing } from "./standing.ts";
@@ -31,14 +31,14 @@ export type KeysetInHand = {
   settle(): Promise<boolean>;
 };
 
-/** The keys of a place: named in the keyset, or shared by two processes. */
+/** The keys of a slot: named in the keyset, or shared by two processes. */
 export function keysOf(
-  place: Place,
+  slot: KeySlot,
   files: DeploymentFiles,
   keyset: KeysetInHand,
   nowMs: number,
 ): RotatingKeys {
-  return place.use === "permit" || place.use === "slip"
-    ? sharedKeys(place, place.use, files)
-    : publishedKeys(place, files, keyset, nowMs);
+  return slot.use === "permit" || slot.use === "slip"
+    ? sharedKeys(slot, slot.use, files)
+    : publishedKeys(slot, files, keyset, nowMs);
 }

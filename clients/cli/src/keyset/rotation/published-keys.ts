@@ -9,8 +9,8 @@ import { maxKeysetKeys } from "@sallyport/proto/signing";
 import { KeysetFileError } from "../files.ts";
 import { type KeyStore, keyFileStore, keyringStore, newKeyFor, publicHalf } from "./key-store.ts";
 import type { KeysetInHand, RotatingKeys } from "./keys.ts";
-import { type DeploymentFiles, type Place, keyUseOf } from "./place.ts";
-import { type PlacedKey, type Standing, aroundPreferred } from "./standing.ts";
+import { type DeploymentFiles, type KeySlot, keyUseOf } from "./key-slot.ts";
+import { type SlotKey, type Standing, aroundPreferred } from "./standing.ts";
 
 /**
  * Keys whose public halves are in the keyset. Their private halves are in the holder's file, the
@@ -18,18 +18,18 @@ import { type PlacedKey, type Standing, aroundPreferred } from "./standing.ts";
  * keyset's word alone.
  */
 export function publishedKeys(
-  place: Place,
+  slot: KeySlot,
   files: DeploymentFiles,
   keyset: KeysetInHand,
   nowMs: number,
 ): RotatingKeys {
-  const { use } = place;
+  const { use } = slot;
   const store =
     use === "sealing" || use === "reply"
       ? keyringStore(files, use)
-      : keyFileStore(files.keyFile(place));
-  const mine = (key: PublicKey): boolean => isOf(place, key);
-  /** Signs a keyset with these keys of the place, in this order. */
+      : keyFileStore(files.keyFile(slot));
+  const mine = (key: PublicKey): boolean => isOf(slot, key);
+  /** Signs a keyset with these keys of the slot, in this order. */
   const publish = async (
     order: (known: readonly PublicKey[]) => readonly PublicKey[],
   ): Promise<void> => {
@@ -39,7 +39,7 @@ export function publishedKeys(
   const since = timestampFromMs(nowMs);
   return {
     async standing() {
-      return standingOf(place, store, await keyset.claims());
+      return standingOf(slot, store, await keyset.claims());
     },
     async make() {
       const { keys } = await keyset.claims();
@@ -48,14 +48,14 @@ export function publishedKeys(
           `the keyset holds ${keys.length} keys, and no more fit: finish the rotations that are ` +
             "under way first",
         );
-      await store.replace([newKeyFor(place), ...(await store.read())]);
+      await store.replace([newKeyFor(slot), ...(await store.read())]);
     },
     async accept({ coming }) {
       const entry = (await store.read()).find(({ keyId }) => keyId === coming?.keyId);
-      const keyUse = keyUseOf(place);
+      const keyUse = keyUseOf(slot);
       if (!entry || keyUse === undefined) throw new Error("there is no key to accept");
-      const publicKey = publicHalf(place, entry.key);
-      const holder = place.holder ?? "";
+      const publicKey = publicHalf(slot, entry.key);
+      const holder = slot.holder ?? "";
       const added = create(PublicKeySchema, {
         keyId: entry.keyId,
         use: keyUse,
@@ -90,31 +90,31 @@ export function publishedKeys(
 }
 
 async function standingOf(
-  place: Place,
+  slot: KeySlot,
   store: KeyStore,
   { keys }: KeysetClaims,
 ): Promise<Standing> {
-  const published = keys.filter((key) => isOf(place, key));
+  const published = keys.filter((key) => isOf(slot, key));
   const [first] = published;
   if (!first) throw new KeysetFileError("the keyset has no such key");
   const held = await store.read();
   for (const { keyId, key } of held) {
     const named = published.find((candidate) => candidate.keyId === keyId);
-    if (named && Buffer.compare(named.publicKey, publicHalf(place, key)) !== 0)
+    if (named && Buffer.compare(named.publicKey, publicHalf(slot, key)) !== 0)
       throw new KeysetFileError(
         `${store.file} and the keyset have different keys under the id ${keyId}: put the file ` +
           "back from a copy",
       );
   }
   const ids = held.map(({ keyId }) => keyId);
-  const order = { place, file: store.file, keys: ids, preferred: first.keyId };
+  const order = { slot, file: store.file, keys: ids, preferred: first.keyId };
   const { newer, older } = aroundPreferred(order);
-  const placed = (keyId: string): PlacedKey => ({ keyId, sinceMs: sinceOf(published, keyId) });
+  const placed = (keyId: string): SlotKey => ({ keyId, sinceMs: sinceOf(published, keyId) });
   const others = published.slice(1).map(({ keyId }) => keyId);
   const unheld = others.filter((keyId) => !ids.includes(keyId)).map(placed);
-  const stays = place.use === "log";
+  const stays = slot.use === "log";
   return {
-    place,
+    slot,
     preferred: placed(first.keyId),
     coming:
       newer === undefined ? undefined : { ...placed(newer), accepted: others.includes(newer) },
@@ -123,8 +123,8 @@ async function standingOf(
   };
 }
 
-function isOf(place: Place, { use, holder }: PublicKey): boolean {
-  return use === keyUseOf(place) && holder === (place.holder ?? "");
+function isOf(slot: KeySlot, { use, holder }: PublicKey): boolean {
+  return use === keyUseOf(slot) && holder === (slot.holder ?? "");
 }
 
 function sinceOf(keys: readonly PublicKey[], keyId: string): number {

@@ -31,7 +31,7 @@ import { filesOf, keyOf, readKeyset } from "../files.ts";
 import { renewKeyset, underLock } from "../renew.ts";
 import { signSigner } from "../sign.ts";
 import { publicHalf } from "./key-store.ts";
-import { type Place, allPlaces, filesIn, keyUseOf, lifeMs, nameOf } from "./place.ts";
+import { type KeySlot, allKeySlots, filesIn, keyUseOf, lifeMs, nameOf } from "./key-slot.ts";
 import { type RotateOptions, rotate, standingOf } from "./rotate.ts";
 import type { RotationStep } from "./standing.ts";
 
@@ -51,22 +51,22 @@ beforeEach(async () => {
 afterEach(() => rmSync(deployment, { recursive: true, force: true }));
 
 const entry = (keyId: string): KeyFileEntry => ({ keyId, key: randomBytes(32) });
-const isSigned = (place: Place): boolean => keyUseOf(place) !== undefined;
+const isSigned = (slot: KeySlot): boolean => keyUseOf(slot) !== undefined;
 
 /**
- * A deployment as its ceremony leaves it: a key of each place, a keyset of them and a copy for each
+ * A deployment as its ceremony leaves it: a key of each slot, a keyset of them and a copy for each
  * process.
  */
 async function makeDeployment(): Promise<void> {
   const files = filesIn(deployment);
   const held = new Map(
-    allPlaces.map((place) => [place, entry(`${nameOf(place).slice(4).replaceAll(" ", "-")}-1`)]),
+    allKeySlots.map((slot) => [slot, entry(`${nameOf(slot).slice(4).replaceAll(" ", "-")}-1`)]),
   );
   for (const name of ["gateway", "audit", "crypto", "policy", "secrets", "identity"])
     mkdirSync(join(deployment, name));
   writeFileSync(files.kek, formatKeyFile([{ keyId: "kek-1", key: kek }]), { mode: 0o600 });
   const of = (use: keyof Keyring): KeyFileEntry[] =>
-    [...held].filter(([place]) => place.use === use).map(([, key]) => key);
+    [...held].filter(([slot]) => slot.use === use).map(([, key]) => key);
   const keyring = {
     permit: of("permit"),
     slip: of("slip"),
@@ -74,61 +74,61 @@ async function makeDeployment(): Promise<void> {
     reply: of("reply"),
   };
   writeFileSync(files.keyring, await sealKeyring(createFileKek(kek), keyring), { mode: 0o600 });
-  for (const [place, key] of held)
-    if (!["sealing", "reply"].includes(place.use))
-      writeFileSync(files.keyFile(place), formatKeyFile([key]), { mode: 0o640 });
+  for (const [slot, key] of held)
+    if (!["sealing", "reply"].includes(slot.use))
+      writeFileSync(files.keyFile(slot), formatKeyFile([key]), { mode: 0o640 });
   const rootKeyFile = join(deployment, "root.key");
   writeFileSync(rootKeyFile, Buffer.from(root).toString("base64"), { mode: 0o600 });
   await signSigner({ dir: files.dir, rootKeyFile, days: 365, nowMs: startMs });
   rmSync(rootKeyFile);
-  const keys = [...held].flatMap(([place, { keyId, key }]) => {
-    const use = keyUseOf(place);
+  const keys = [...held].flatMap(([slot, { keyId, key }]) => {
+    const use = keyUseOf(slot);
     return use === undefined
       ? []
-      : [{ keyId, use, holder: place.holder ?? "", publicKey: publicHalf(place, key) }];
+      : [{ keyId, use, holder: slot.holder ?? "", publicKey: publicHalf(slot, key) }];
   });
   await renewKeyset({ dir: files.dir, days: 7, nowMs: startMs, keys, copies: files.copies });
 }
 
-const take = (place: Place, step: RotationStep, afterMs = 0, more: Partial<RotateOptions> = {}) =>
-  rotate({ deployment, place, step, nowMs: startMs + afterMs, days: 7, ...more });
+const take = (slot: KeySlot, step: RotationStep, afterMs = 0, more: Partial<RotateOptions> = {}) =>
+  rotate({ deployment, slot, step, nowMs: startMs + afterMs, days: 7, ...more });
 
 const keyringOf = async (): Promise<Keyring> =>
   openKeyring(createFileKek(kek), readFileSync(filesIn(deployment).keyring));
 
 /**
- * The ids of the private keys of a place, the newest first: of who makes, and of who takes what was
+ * The ids of the private keys of a slot, the newest first: of who makes, and of who takes what was
  * made.
  */
-async function heldIds(place: Place): Promise<readonly string[]> {
+async function heldIds(slot: KeySlot): Promise<readonly string[]> {
   const files = filesIn(deployment);
   const ids = (keys: readonly KeyFileEntry[]) => keys.map(({ keyId }) => keyId);
-  if (place.use === "sealing" || place.use === "reply") return ids((await keyringOf())[place.use]);
-  return ids(parseKeyFile(readFileSync(files.keyFile(place), "utf8")));
+  if (slot.use === "sealing" || slot.use === "reply") return ids((await keyringOf())[slot.use]);
+  return ids(parseKeyFile(readFileSync(files.keyFile(slot), "utf8")));
 }
 
-/** The ids that are accepted for a place, the preferred one first, by every process alike. */
+/** The ids that are accepted for a slot, the preferred one first, by every process alike. */
 async function acceptedIds(
-  place: Place,
+  slot: KeySlot,
   file = filesOf(filesIn(deployment).dir).keyset,
 ): Promise<string[]> {
-  if (place.use === "permit" || place.use === "slip") {
-    const [signing = ""] = await heldIds(place);
-    const taken = (await keyringOf())[place.use].map(({ keyId }) => keyId);
+  if (slot.use === "permit" || slot.use === "slip") {
+    const [signing = ""] = await heldIds(slot);
+    const taken = (await keyringOf())[slot.use].map(({ keyId }) => keyId);
     return [signing, ...taken.filter((keyId) => keyId !== signing)];
   }
   const keyset = await readKeyset(file);
   await verifyKeyset(keyset, pinned, startMs);
   const { keys } = fromBinary(KeysetClaimsSchema, keyset?.payload ?? new Uint8Array());
   return keys
-    .filter(({ use, holder }) => use === keyUseOf(place) && holder === (place.holder ?? ""))
+    .filter(({ use, holder }) => use === keyUseOf(slot) && holder === (slot.holder ?? ""))
     .map(({ keyId }) => keyId);
 }
 
 /** What signs now: the rule of a holder, over every file that it may have of the two. */
-async function signingId(place: Place): Promise<string | undefined> {
-  const accepted = await acceptedIds(place);
-  const held = await heldIds(place);
+async function signingId(slot: KeySlot): Promise<string | undefined> {
+  const accepted = await acceptedIds(slot);
+  const held = await heldIds(slot);
   return (
     accepted.find((keyId) => keyId === accepted[0] && held.includes(keyId)) ??
     held.find((keyId) => accepted.includes(keyId))
@@ -163,7 +163,7 @@ function putBack(files: Tree): void {
 }
 
 /**
- * Runs a step and gives the files that it changed, in the order in which they were put in place.
+ * Runs a step and gives the files that it changed, in the order in which they were written.
  * The kernel tells it: times of files written in the same few milliseconds are equal.
  */
 async function changedBy(step: () => Promise<unknown>): Promise<string[]> {
@@ -199,47 +199,47 @@ function isThere<T>(entry: readonly [string, T | undefined]): entry is readonly 
   return entry[1] !== undefined;
 }
 
-const later = (place: Place): number => lifeMs(place, 8 * dayMs) + 2 * minuteMs;
+const later = (slot: KeySlot): number => lifeMs(slot, 8 * dayMs) + 2 * minuteMs;
 
-describe.each(allPlaces.map((place) => ({ name: nameOf(place), place })))("$name", ({ place }) => {
+describe.each(allKeySlots.map((slot) => ({ name: nameOf(slot), slot })))("$name", ({ slot }) => {
   test("is accepted, then preferred, then the old one is retired, and again", async () => {
-    const [first = ""] = await heldIds(place);
-    expect(await standingOf(deployment, place, startMs)).toMatchObject({
+    const [first = ""] = await heldIds(slot);
+    expect(await standingOf(deployment, slot, startMs)).toMatchObject({
       standing: { preferred: { keyId: first }, coming: undefined, former: [] },
       next: { step: "accept", fromMs: 0 },
     });
-    const accepted = await take(place, "accept");
+    const accepted = await take(slot, "accept");
     const next = accepted.standing.coming?.keyId ?? "";
     expect(accepted).toMatchObject({ changed: true, next: { step: "prefer" } });
     expect(next).not.toBe(first);
-    expect(await acceptedIds(place)).toEqual([first, next]);
-    expect(await signingId(place)).toBe(first);
-    const preferred = await take(place, "prefer", 2 * minuteMs);
+    expect(await acceptedIds(slot)).toEqual([first, next]);
+    expect(await signingId(slot)).toBe(first);
+    const preferred = await take(slot, "prefer", 2 * minuteMs);
     expect(preferred).toMatchObject({ changed: true, next: { step: "retire" } });
-    expect(await acceptedIds(place)).toEqual([next, first]);
-    expect(await heldIds(place)).toEqual([next, first]);
-    expect(await signingId(place)).toBe(next);
-    const retired = await take(place, "retire", later(place));
+    expect(await acceptedIds(slot)).toEqual([next, first]);
+    expect(await heldIds(slot)).toEqual([next, first]);
+    expect(await signingId(slot)).toBe(next);
+    const retired = await take(slot, "retire", later(slot));
     expect(retired).toMatchObject({ changed: true, next: { step: "accept" } });
-    expect(await heldIds(place)).toEqual([next]);
-    expect(await acceptedIds(place)).toEqual(place.use === "log" ? [next, first] : [next]);
-    for (const copy of isSigned(place) ? filesIn(deployment).copies : [])
-      expect(await acceptedIds(place, copy)).toEqual(await acceptedIds(place));
+    expect(await heldIds(slot)).toEqual([next]);
+    expect(await acceptedIds(slot)).toEqual(slot.use === "log" ? [next, first] : [next]);
+    for (const copy of isSigned(slot) ? filesIn(deployment).copies : [])
+      expect(await acceptedIds(slot, copy)).toEqual(await acceptedIds(slot));
     for (const step of ["accept", "prefer", "retire"] as const)
-      expect((await take(place, step, 0, { hurry: true })).changed).toBe(true);
-    expect(await heldIds(place)).toHaveLength(1);
-    expect((await acceptedIds(place)).length).toBe(place.use === "log" ? 3 : 1);
+      expect((await take(slot, step, 0, { hurry: true })).changed).toBe(true);
+    expect(await heldIds(slot)).toHaveLength(1);
+    expect((await acceptedIds(slot)).length).toBe(slot.use === "log" ? 3 : 1);
   });
 
   test("each step may be repeated and changes nothing then", async () => {
     for (const [step, afterMs] of [
       ["accept", 0],
       ["prefer", 2 * minuteMs],
-      ["retire", later(place)],
+      ["retire", later(slot)],
     ] as const) {
-      await take(place, step, afterMs);
+      await take(slot, step, afterMs);
       const before = tree();
-      expect((await take(place, step, afterMs)).changed).toBe(false);
+      expect((await take(slot, step, afterMs)).changed).toBe(false);
       expect([...tree()]).toEqual([...before]);
     }
   });
@@ -248,28 +248,28 @@ describe.each(allPlaces.map((place) => ({ name: nameOf(place), place })))("$name
     for (const [step, afterMs] of [
       ["accept", 0],
       ["prefer", 2 * minuteMs],
-      ["retire", later(place)],
+      ["retire", later(slot)],
     ] as const) {
       const before = tree();
-      const changed = await changedBy(() => take(place, step, afterMs));
+      const changed = await changedBy(() => take(slot, step, afterMs));
       const after = tree();
-      const [accepted, held] = [await acceptedIds(place), await heldIds(place)];
+      const [accepted, held] = [await acceptedIds(slot), await heldIds(slot)];
       for (const torn of cutOff(before, after, changed)) {
         putBack(torn);
         // Whatever was written, there is a key that its holder has and everybody takes.
-        expect(await signingId(place)).toBeDefined();
-        for (const copy of isSigned(place) ? filesIn(deployment).copies : [])
+        expect(await signingId(slot)).toBeDefined();
+        for (const copy of isSigned(slot) ? filesIn(deployment).copies : [])
           expect(
-            (await acceptedIds(place, copy)).some((keyId) => held.includes(keyId)),
+            (await acceptedIds(slot, copy)).some((keyId) => held.includes(keyId)),
             step,
           ).toBe(true);
-        await take(place, step, afterMs, { hurry: true });
+        await take(slot, step, afterMs, { hurry: true });
         const ids =
-          step === "accept" ? (await acceptedIds(place)).slice(0, 1) : await acceptedIds(place);
+          step === "accept" ? (await acceptedIds(slot)).slice(0, 1) : await acceptedIds(slot);
         expect(ids).toEqual(step === "accept" ? accepted.slice(0, 1) : accepted);
-        expect((await acceptedIds(place)).length).toBe(accepted.length);
-        expect((await heldIds(place)).length).toBe(held.length);
-        for (const copy of isSigned(place) ? filesIn(deployment).copies : [])
+        expect((await acceptedIds(slot)).length).toBe(accepted.length);
+        expect((await heldIds(slot)).length).toBe(held.length);
+        for (const copy of isSigned(slot) ? filesIn(deployment).copies : [])
           expect(readFileSync(copy)).toEqual(readFileSync(filesOf(filesIn(deployment).dir).keyset));
       }
       putBack(after);
@@ -279,21 +279,21 @@ describe.each(allPlaces.map((place) => ({ name: nameOf(place), place })))("$name
   test("a step before its time or out of its order is refused and changes nothing", async () => {
     const refused = async (step: RotationStep, afterMs: number, sentence: string) => {
       const before = tree();
-      await expect(take(place, step, afterMs)).rejects.toThrow(sentence);
+      await expect(take(slot, step, afterMs)).rejects.toThrow(sentence);
       expect([...tree()]).toEqual([...before]);
     };
-    await refused("prefer", later(place), "there is no accepted key to prefer");
-    await take(place, "accept");
+    await refused("prefer", later(slot), "there is no accepted key to prefer");
+    await take(slot, "accept");
     await refused("prefer", 30_000, "it is too early for prefer: every process has to have taken");
-    await refused("retire", later(place), "is not preferred yet: run the step prefer first");
-    await take(place, "prefer", 2 * minuteMs);
-    await refused("accept", later(place), "is not at its end");
+    await refused("retire", later(slot), "is not preferred yet: run the step prefer first");
+    await take(slot, "prefer", 2 * minuteMs);
+    await refused("accept", later(slot), "is not at its end");
     await refused("retire", 2 * minuteMs, "it is too early for retire");
   });
 });
 
 describe("a rotation", () => {
-  const credential: Place = { use: "credential" };
+  const credential: KeySlot = { use: "credential" };
 
   test("keeps mode and owner of the files that it changes", async () => {
     await take(credential, "accept");
@@ -305,10 +305,10 @@ describe("a rotation", () => {
   test.each(["credential", "permit", "sealing"] as const)(
     "of %s refuses a key file that everyone may read, is damaged or has another key under the id",
     async (use) => {
-      const place: Place = { use };
+      const slot: KeySlot = { use };
       const files = filesIn(deployment);
-      const file = use === "sealing" ? files.keyring : files.keyFile(place);
-      const [keyId = ""] = await heldIds(place);
+      const file = use === "sealing" ? files.keyring : files.keyFile(slot);
+      const [keyId = ""] = await heldIds(slot);
       const good = readFileSync(file);
       const other = { keyId, key: randomBytes(32) };
       const swapped =
@@ -323,7 +323,7 @@ describe("a rotation", () => {
         writeFileSync(file, content);
         chmodSync(file, mode);
         const before = tree();
-        await expect(take(place, "accept"), sentence).rejects.toThrow(sentence);
+        await expect(take(slot, "accept"), sentence).rejects.toThrow(sentence);
         expect([...tree()]).toEqual([...before]);
       }
     },
@@ -370,7 +370,7 @@ describe("a rotation", () => {
   });
 
   test("a sealing key stays until no keyset that prefers it is valid, however long those are", async () => {
-    const sealing: Place = { use: "sealing" };
+    const sealing: KeySlot = { use: "sealing" };
     await take(sealing, "accept");
     await take(sealing, "prefer", 2 * minuteMs, { days: 30 });
     await expect(take(sealing, "retire", 8 * dayMs)).rejects.toThrow("it is too early");
@@ -378,7 +378,7 @@ describe("a rotation", () => {
   });
 
   test("makes no key for which the keyset has no room", async () => {
-    const log: Place = { use: "log" };
+    const log: KeySlot = { use: "log" };
     let refusal: unknown;
     for (let count = 0; count < 40 && refusal === undefined; count += 1)
       for (const step of ["accept", "prefer", "retire"] as const)
@@ -395,11 +395,11 @@ describe("a rotation", () => {
       expect((await take({ use: "sealing" }, step, 0, { hurry: true })).changed).toBe(true);
   });
 
-  test("changes the keys of its own place alone", async () => {
-    const others = allPlaces.filter((place) => place.holder !== "policy");
-    const before = await Promise.all(others.map((place) => acceptedIds(place)));
+  test("changes the keys of its own slot alone", async () => {
+    const others = allKeySlots.filter((slot) => slot.holder !== "policy");
+    const before = await Promise.all(others.map((slot) => acceptedIds(slot)));
     for (const step of ["accept", "prefer", "retire"] as const)
       await take({ use: "answer", holder: "policy" }, step, 0, { hurry: true });
-    expect(await Promise.all(others.map((place) => acceptedIds(place)))).toEqual(before);
+    expect(await Promise.all(others.map((slot) => acceptedIds(slot)))).toEqual(before);
   });
 });

@@ -2,14 +2,21 @@ import { KeysetFileError, filesOf, readKeyset } from "../files.ts";
 import { openAsOfThen } from "../open.ts";
 import { haveAll, renewHeld, underLock } from "../renew.ts";
 import { type KeysetInHand, type RotatingKeys, keysOf } from "./keys.ts";
-import { type DeploymentFiles, type Place, filesIn, lifeMs, nameOf, takeUpMs } from "./place.ts";
+import {
+  type DeploymentFiles,
+  type KeySlot,
+  filesIn,
+  lifeMs,
+  nameOf,
+  takeUpMs,
+} from "./key-slot.ts";
 import { type RotationStep, type Standing, nextStep } from "./standing.ts";
 
 /** Which step of which rotation to take. */
 export type RotateOptions = {
   /** The folder that has one for each process. */
   readonly deployment: string;
-  readonly place: Place;
+  readonly slot: KeySlot;
   readonly step: RotationStep;
   readonly nowMs: number;
   /** For how many days the keysets that it signs are valid. */
@@ -55,7 +62,7 @@ export async function rotate(options: RotateOptions): Promise<Rotated> {
   const files = filesIn(options.deployment);
   return underLock(files.dir, async () => {
     const keyset = keysetInHand(files, options);
-    const keys = keysOf(options.place, files, keyset, options.nowMs);
+    const keys = keysOf(options.slot, files, keyset, options.nowMs);
     const before = await keys.standing();
     const changed =
       (await take(before, keys, options, await keysetMs(keyset, options))) ||
@@ -71,12 +78,12 @@ export async function rotate(options: RotateOptions): Promise<Rotated> {
  */
 export async function standingOf(
   deployment: string,
-  place: Place,
+  slot: KeySlot,
   nowMs: number,
 ): Promise<Pick<Rotated, "standing" | "next">> {
   const files = filesIn(deployment);
   const keyset = keysetInHand(files, { nowMs, days: 1 });
-  const standing = await keysOf(place, files, keyset, nowMs).standing();
+  const standing = await keysOf(slot, files, keyset, nowMs).standing();
   return { standing, next: nextStep(standing, await keysetMs(keyset, { nowMs })) };
 }
 
@@ -92,10 +99,10 @@ async function take(
 
 type Step = typeof take;
 
-const accept: Step = async ({ place, coming, former }, keys) => {
+const accept: Step = async ({ slot, coming, former }, keys) => {
   if (former.length > 0)
     throw new NotDueError(
-      `the rotation of ${nameOf(place)} is not at its end: ${idsOf(former)} has to be retired ` +
+      `the rotation of ${nameOf(slot)} is not at its end: ${idsOf(former)} has to be retired ` +
         "first",
     );
   if (coming?.accepted === true) return false;
@@ -105,11 +112,11 @@ const accept: Step = async ({ place, coming, former }, keys) => {
 };
 
 const prefer: Step = async (standing, keys, options) => {
-  const { place, coming, former } = standing;
+  const { slot, coming, former } = standing;
   if (!coming && former.length > 0) return false;
   if (coming?.accepted !== true)
     throw new NotDueError(
-      `there is no accepted key to prefer for ${nameOf(place)}: run the step accept ` +
+      `there is no accepted key to prefer for ${nameOf(slot)}: run the step accept ` +
         (coming ? "again" : "first"),
     );
   const why = "every process has to have taken the new key up";
@@ -119,14 +126,14 @@ const prefer: Step = async (standing, keys, options) => {
 };
 
 const retire: Step = async (standing, keys, options, leftMs) => {
-  const { place, preferred, coming, former } = standing;
+  const { slot, preferred, coming, former } = standing;
   if (coming)
     throw new NotDueError(
       `${coming.keyId} is not preferred yet: run the step ` +
         `${coming.accepted ? "prefer" : "accept"} first`,
     );
   if (former.length === 0) return false;
-  wait(preferred.sinceMs + lifeMs(place, leftMs), options, `${idsOf(former)} is still needed`);
+  wait(preferred.sinceMs + lifeMs(slot, leftMs), options, `${idsOf(former)} is still needed`);
   await keys.retire(standing);
   return true;
 };

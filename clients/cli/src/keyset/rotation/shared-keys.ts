@@ -1,8 +1,8 @@
 import { KeysetFileError } from "../files.ts";
 import { keyFileStore, keyringStore, newKeyFor } from "./key-store.ts";
 import type { RotatingKeys } from "./keys.ts";
-import type { DeploymentFiles, Place } from "./place.ts";
-import { type PlacedKey, aroundPreferred } from "./standing.ts";
+import type { DeploymentFiles, KeySlot } from "./key-slot.ts";
+import { type SlotKey, aroundPreferred } from "./standing.ts";
 
 /**
  * Keys that two processes share: crypto takes every one of its keyring, the newest first, and the
@@ -10,13 +10,13 @@ import { type PlacedKey, aroundPreferred } from "./standing.ts";
  * file was replaced, which a copy put back can only make later.
  */
 export function sharedKeys(
-  place: Place,
+  slot: KeySlot,
   use: "permit" | "slip",
   files: DeploymentFiles,
 ): RotatingKeys {
-  const [keyring, signing] = [keyringStore(files, use), keyFileStore(files.keyFile(place))];
+  const [keyring, signing] = [keyringStore(files, use), keyFileStore(files.keyFile(slot))];
   const make = async (): Promise<void> =>
-    keyring.replace([newKeyFor(place), ...(await keyring.read())]);
+    keyring.replace([newKeyFor(slot), ...(await keyring.read())]);
   return {
     make,
     // What is in the keyring is accepted.
@@ -34,13 +34,13 @@ export function sharedKeys(
           );
       }
       const ids = taken.map(({ keyId }) => keyId);
-      const order = { place, file: keyring.file, keys: ids, preferred: first.keyId };
+      const order = { slot, file: keyring.file, keys: ids, preferred: first.keyId };
       const { newer, older } = aroundPreferred(order);
       const [takenMs, vouchingMs] = [await keyring.changedMs(), await signing.changedMs()];
-      const placed = (keyId: string): PlacedKey => ({ keyId, sinceMs: vouchingMs });
+      const placed = (keyId: string): SlotKey => ({ keyId, sinceMs: vouchingMs });
       const former = new Set([...older, ...behind.map(({ keyId }) => keyId)]);
       return {
-        place,
+        slot,
         preferred: placed(first.keyId),
         coming:
           newer === undefined ? undefined : { keyId: newer, sinceMs: takenMs, accepted: true },

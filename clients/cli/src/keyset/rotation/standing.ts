@@ -1,25 +1,25 @@
 import { KeysetFileError } from "../files.ts";
-import { type Place, lifeMs, nameOf, takeUpMs } from "./place.ts";
+import { type KeySlot, lifeMs, nameOf, takeUpMs } from "./key-slot.ts";
 
 /** A step of a rotation, in their order. */
 export const rotationSteps = ["accept", "prefer", "retire"] as const;
 /** One of them. */
 export type RotationStep = (typeof rotationSteps)[number];
 
-/** A key and since when it has its place, in Unix milliseconds; 0 when nothing tells. */
-export type PlacedKey = { readonly keyId: string; readonly sinceMs: number };
+/** A key and the time since it has its slot, in Unix milliseconds; 0 if unknown. */
+export type SlotKey = { readonly keyId: string; readonly sinceMs: number };
 
 /** The progress of one key's rotation, read from the keyset and the key files alone. */
 export type Standing = {
-  readonly place: Place;
+  readonly slot: KeySlot;
   /** The key that signs, or that is sealed to. */
-  readonly preferred: PlacedKey;
+  readonly preferred: SlotKey;
   /** The key that will be preferred next; until it is accepted nobody knows of it. */
-  readonly coming?: (PlacedKey & { readonly accepted: boolean }) | undefined;
+  readonly coming?: (SlotKey & { readonly accepted: boolean }) | undefined;
   /** Keys that were preferred and are still there to verify or open with, or to be taken away. */
-  readonly former: readonly PlacedKey[];
+  readonly former: readonly SlotKey[];
   /** Public halves that stay in the keyset for what lasts. */
-  readonly kept: readonly PlacedKey[];
+  readonly kept: readonly SlotKey[];
 };
 
 /** The next step and its earliest time in Unix milliseconds; 0 for any time. */
@@ -27,17 +27,17 @@ export type NextStep = { readonly step: RotationStep; readonly fromMs: number };
 
 /** The step that comes next; `keysetMs` is for how long the keyset is still valid. */
 export function nextStep(
-  { place, preferred, coming, former }: Standing,
+  { slot, preferred, coming, former }: Standing,
   keysetMs: number,
 ): NextStep {
   if (coming?.accepted === true) return { step: "prefer", fromMs: coming.sinceMs + takeUpMs };
   if (coming !== undefined || former.length === 0) return { step: "accept", fromMs: 0 };
-  return { step: "retire", fromMs: preferred.sinceMs + lifeMs(place, keysetMs) };
+  return { step: "retire", fromMs: preferred.sinceMs + lifeMs(slot, keysetMs) };
 }
 
 /** The keys of one use, the newest first, and the preferred one. */
 export type KeysInOrder = {
-  readonly place: Place;
+  readonly slot: KeySlot;
   readonly file: string;
   readonly keys: readonly string[];
   readonly preferred: string;
@@ -47,14 +47,14 @@ export type KeysInOrder = {
  * The keys before and after the preferred one. Throws KeysetFileError when they are in no order
  * that a step leaves.
  */
-export function aroundPreferred({ place, file, keys, preferred }: KeysInOrder): {
+export function aroundPreferred({ slot, file, keys, preferred }: KeysInOrder): {
   readonly newer: string | undefined;
   readonly older: readonly string[];
 } {
   const at = keys.indexOf(preferred);
   if (at < 0)
     throw new KeysetFileError(
-      `${file} does not hold ${preferred}, which is preferred for ${nameOf(place)}: put the file ` +
+      `${file} does not hold ${preferred}, which is preferred for ${nameOf(slot)}: put the file ` +
         "back from a copy",
     );
   if (at > 1)

@@ -33,10 +33,10 @@ export type RotationView = ValueOf<typeof rotationShape>;
 
 /** A standing as it is printed. */
 export function rotationView({ standing, next }: Pick<Rotated, "standing" | "next">): RotationView {
-  const { place, preferred, coming, former, kept } = standing;
+  const { slot, preferred, coming, former, kept } = standing;
   return {
-    use: place.use,
-    holder: place.holder ?? null,
+    use: slot.use,
+    holder: slot.holder ?? null,
     preferred: preferred.keyId,
     coming: coming?.keyId ?? null,
     accepted: coming?.accepted ?? false,

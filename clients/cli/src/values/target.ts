@@ -18,7 +18,7 @@ export const intoProject = {
 const nameForm = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 
 /** The project and name of a secret to store, as typed and by --project. Throws UsageError. */
-export function placeOf(
+export function targetOf(
   typed: string,
   project: string | undefined,
 ): { project: string; name: string } {

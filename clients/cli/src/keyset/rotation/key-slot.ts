@@ -16,7 +16,7 @@ export const rotatedUses = [
 export type RotatedUse = (typeof rotatedUses)[number];
 
 /** Whose keys of which use; only answer keys have several holders. */
-export type Place = { readonly use: RotatedUse; readonly holder?: AnswerOwner | undefined };
+export type KeySlot = { readonly use: RotatedUse; readonly holder?: AnswerOwner | undefined };
 
 /** The files of a deployment that a rotation changes. */
 export type DeploymentFiles = {
@@ -24,7 +24,7 @@ export type DeploymentFiles = {
   readonly dir: string;
   /** The keyset file of every process, the gateway's first, which gives it to clients. */
   readonly copies: readonly string[];
-  readonly keyFile: (place: Place) => string;
+  readonly keyFile: (slot: KeySlot) => string;
   readonly keyring: string;
   readonly kek: string;
 };
@@ -61,18 +61,18 @@ export function filesIn(deployment: string): DeploymentFiles {
   };
 }
 
-/** Every place of a deployment where keys are rotated. */
-export const allPlaces: readonly Place[] = rotatedUses.flatMap((use): Place[] =>
+/** Every slot of a deployment where keys are rotated. */
+export const allKeySlots: readonly KeySlot[] = rotatedUses.flatMap((use): KeySlot[] =>
   use === "answer" ? answerOwners.map((holder) => ({ use, holder })) : [{ use }],
 );
 
-/** A place in words: "the policy answer key", "the credential key". */
-export function nameOf({ use, holder }: Place): string {
+/** A slot in words: "the policy answer key", "the credential key". */
+export function nameOf({ use, holder }: KeySlot): string {
   return holder === undefined ? `the ${use} key` : `the ${holder} answer key`;
 }
 
 /** The use in the keyset; undefined for keys that two processes share and nobody publishes. */
-export function keyUseOf({ use }: Place): KeyUse | undefined {
+export function keyUseOf({ use }: KeySlot): KeyUse | undefined {
   return {
     credential: KeyUse.CREDENTIAL,
     permit: undefined,
@@ -90,7 +90,7 @@ export function keyUseOf({ use }: Place): KeyUse | undefined {
  * up. A value is sealed to what a keyset prefers for as long as that keyset is valid. What the log
  * key signed is verified by the public half, which stays.
  */
-export function lifeMs({ use }: Place, keysetMs: number): number {
+export function lifeMs({ use }: KeySlot, keysetMs: number): number {
   const lives = {
     credential: minuteMs,
     permit: minuteMs,
