@@ -84,7 +84,7 @@ describe.each(["plain", "filtered"])("a command that is run %s", (how) => {
     const { code, err } = await start(how, ["echo $DB_URL"]).ended;
     expect(code).toBe(127);
     expect(err).toMatch(
-      /there is no such command.*\n {2}→ give each word by itself.*sallyport run -- sh -c/,
+      /there is no such command.*\n {2}→ give each word as an argument.*sallyport run -- sh -c/,
     );
   });
 
