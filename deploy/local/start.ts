@@ -20,8 +20,8 @@ function explainLogin({ url, edgeCaFile, owner, separated }: System): void {
   screen.say(
     separated
       ? "Each process runs as a user of its own: none can read the keys of another.\n"
-      : "All six processes run as your user: that shows the wiring, not the isolation. Root has " +
-          "both.\n",
+      : "All six processes run as your user, which isolates none of them; started by root, each " +
+          "has a user of its own.\n",
   );
   screen.say(`  export SALLYPORT_URL=${url}`);
   screen.say(`  export SALLYPORT_CA=${shellWord(edgeCaFile)}`);

@@ -43,8 +43,11 @@ export function runProgram(
   child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
   return new Promise((resolve, reject) => {
     child.once("error", reject);
-    child.once("close", (code) => {
+    child.once("close", (code, signal) => {
       if (code === 0) return resolve(output);
+      // Ctrl-C reaches the whole group.
+      if (signal !== null)
+        return reject(new CommandError(`stopped by ${signal}: the next start goes on from here`));
       reject(new CommandError(`${program}: ${lastSentence(errors)}`));
     });
   });

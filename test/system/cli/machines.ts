@@ -145,7 +145,7 @@ export function describeMachines(cli: () => Cli): void {
         "another name",
         ["--machine-name", "ci-*"],
         ["--name", "x"],
-        /name \[TOKEN_NAME_REFUSED\]\n {2}→ name the machine as the token has it with --name/,
+        /name \[TOKEN_NAME_REFUSED\]\n {2}→ leave --name out where the token makes the names/,
       ],
     ])("say why they do not enroll from %s", async (_, restriction, as, message) => {
       const token = await makeToken("--project", "web", ...restriction);

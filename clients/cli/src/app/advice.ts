@@ -210,9 +210,8 @@ const all: Readonly<Record<KnownReason, Advice>> = {
     exitCode: 3,
     what: () => "the token does not give this machine name",
     next: () =>
-      "name the machine as the token has it with --name (without it the host's name is asked " +
-      "for), or ask which " +
-      "names it gives",
+      "leave --name out where the token makes the names; else give one that it allows (without " +
+      "--name it is the host's name), or ask its maker",
   },
   MACHINE_CAP_REACHED: {
     exitCode: 6,
@@ -276,7 +275,12 @@ const all: Readonly<Record<KnownReason, Advice>> = {
     exitCode: 4,
     next: () => 'run "sallyport login" as a person or "sallyport enroll" as a machine',
   },
-  IDENTITY_INVALID: { exitCode: 4, next: () => 'do what it says; "sallyport doctor" checks again' },
+  IDENTITY_INVALID: {
+    exitCode: 4,
+    next: () =>
+      "do what it says; where a folder cannot be written, name a file elsewhere with " +
+      'SALLYPORT_IDENTITY; "sallyport doctor" checks again',
+  },
   USAGE: {
     exitCode: 2,
     next: () => '"sallyport help" shows the commands, "sallyport help COMMAND" one of them',

@@ -11,9 +11,8 @@ import { secretShape, secretView } from "../views/secret.ts";
 export const secretRollback = defineCommand({
   description:
     "The value of a former version is stored again as the next version, without being shown. " +
-    "Machines read it at once, and " +
-    "no version is lost, so a rollback can be rolled back. Without --to it is the version before " +
-    "the current one.",
+    "Machines read it at once, and no version is lost. Without --to it is the version before the " +
+    "current one; after a rollback, --to says which version is wanted.",
   args: { secret: required("name or id", { complete: "secrets" }) },
   options: {
     ...ofProject,
@@ -88,9 +87,11 @@ function versionBefore({ name, currentVersion, rollbackOf }: Secret): number {
 }
 
 function notOlder({ name, currentVersion }: Secret, asked: number): UsageError {
-  const is = asked === currentVersion ? "is the current one" : `is not older than the expected one`;
+  const is = asked === currentVersion ? "is the current one" : "is not older than the current one";
   return new UsageError(
-    `version ${asked} of ${name} ${is}`,
+    asked > currentVersion
+      ? `there is no version ${asked} of ${name}: version ${currentVersion} is the current one`
+      : `version ${asked} of ${name} ${is}`,
     'list them with "sallyport secret versions SECRET"',
   );
 }

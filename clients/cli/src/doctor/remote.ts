@@ -57,6 +57,9 @@ async function checkDeployment({ session }: Context): Promise<Finding[]> {
 const failedStep: Readonly<Record<string, string | undefined>> = {
   CLOCK_SKEW: "clock",
   UNREACHABLE: "gateway",
+  MACHINE_DISABLED: "accepted",
+  MACHINE_EXPIRED: "accepted",
+  REQUEST_REJECTED: "accepted",
 };
 
 /**

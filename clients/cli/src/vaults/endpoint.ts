@@ -48,6 +48,11 @@ export async function atNamedEndpoint(
 
 function originOf(text: string): string {
   const url = URL.parse(text);
+  if (url?.protocol === "http:")
+    throw new UsageError(
+      `SALLYPORT_URL is not an address that is taken: ${text}`,
+      "write https instead of http: nothing is sent in the clear",
+    );
   if (
     url?.protocol !== "https:" ||
     url.pathname !== "/" ||
