@@ -247,6 +247,16 @@ describe("the rules refuse", () => {
       /uses AEAD/,
     ],
     [
+      "a module of Node where browsers run",
+      file("proto/signing/x.ts", 'import { createHash } from "node:crypto";'),
+      /imports Node's modules/,
+    ],
+    [
+      "a global of Node where browsers run",
+      file("clients/typescript/src/core/x.ts", 'Buffer.from("x");'),
+      /uses a global of Node/,
+    ],
+    [
       "an internal contract in a client",
       file(
         "clients/typescript/src/x.ts",
@@ -324,6 +334,10 @@ describe("the rules allow", () => {
         ...file("gateway/src/x.ts", "/** SIGNING §3, RFC 9421 §2, X509-SVID §2. */"),
         paths: ["proto/SIGNING.md"],
       },
+    ],
+    [
+      "a module of Node where Node alone runs",
+      file("proto/signing/sha256/node.ts", 'import { hash } from "node:crypto";'),
     ],
     ["deploy to client", file("deploy/x.ts", 'import { x } from "@sallyport/client";')],
     [

@@ -8,7 +8,7 @@ prepare_clone
 # The recipe of SIGNING §12.1 needs curl and openssl, and is walked in shells of every kind; export
 # and completion are tested through shells too. A test whose program cannot be had is skipped and
 # says so.
-for program in curl openssl dash bash busybox zsh fish; do
+for program in curl openssl dash bash busybox zsh fish chromium; do
   command -v "$program" >/dev/null 2>&1 && continue
   if may_install; then
     say "installing $program by the distribution's package, for the tests"

@@ -5,6 +5,10 @@ import type { Package, SourceFile, Tree } from "./tree.ts";
 
 type Restriction = { readonly what: string; readonly found: RegExp; readonly allowed: RegExp };
 
+// What browsers run imports nothing of Node, save for the one module that Node alone chooses.
+const notPortable =
+  /^(?!clients\/typescript\/src\/core\/|proto\/(?:signing\/(?!sha256\/node\.ts)|verifying\/))/;
+
 /**
  * Powers that few places may hold, by the import or name that gives them. Tests are free of these.
  */
@@ -27,7 +31,14 @@ const restrictedImports: readonly Restriction[] = [
     found: /^@sallyport\/proto\/.*\/internal\//,
     allowed: /^(?!clients\/|deploy\/)/,
   },
+  { what: "Node's modules", found: /^node:/, allowed: notPortable },
 ];
+
+const nodeGlobals: Restriction = {
+  what: "a global of Node",
+  found: /\b(?:Buffer|process)\.\w/,
+  allowed: notPortable,
+};
 
 const aead: Restriction = {
   what: "AEAD",
@@ -97,7 +108,9 @@ function fileViolations(file: SourceFile, tree: Tree): string[] {
   const owner = ownerOf(file.path, tree);
   const specifiers = importsOf(file.text);
   const imported = specifiers.flatMap((specifier) => restrictionViolations(file, specifier));
-  const ciphers = breaks(aead, file, file.text) ? [`${file.path}: uses ${aead.what}`] : [];
+  const ciphers = [aead, nodeGlobals].flatMap((used) =>
+    breaks(used, file, file.text) ? [`${file.path}: uses ${used.what}`] : [],
+  );
   if (owner === undefined) return [...imported, ...ciphers];
   return [
     ...imported,

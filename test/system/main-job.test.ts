@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type Sallyport, enroll, openSallyport } from "@sallyport/client";
 import { Outcome } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describeCoreElsewhere } from "../runtimes/core.ts";
 import { makeSecrets, makeToken, refusal, startMainJob, valuesOf } from "./deployment.ts";
 
 let job: Awaited<ReturnType<typeof startMainJob>>;
@@ -17,6 +18,8 @@ afterAll(async () => {
   job.admin.close();
   await job.deployment[Symbol.asyncDispose]();
 });
+
+await describeCoreElsewhere(() => job);
 
 describe("the main job, through all six processes", () => {
   test("a machine reads what it was granted, over Connect and over gRPC", async () => {

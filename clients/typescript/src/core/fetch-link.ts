@@ -4,7 +4,7 @@ import {
   universalClientResponseFromFetch,
 } from "@connectrpc/connect/protocol";
 
-/** Sends a request with the fetch of a runtime; of a browser's it takes neither cache nor cookies. */
+/** The fetch of a runtime, as far as it is used. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 /**
