@@ -1,8 +1,5 @@
+import { pageLimit, pageOf, pageTokenInvalid } from "@sallyport/forward";
 import { type IdPrefix, isId } from "@sallyport/proto/ids";
-import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { fail } from "@sallyport/rpc";
-
-const defaultPageSize = 50;
 
 /**
  * Reads one page: `load` gets the last id of the page before, or empty, and the most to return; it
@@ -15,14 +12,8 @@ export async function readPage<T>(
   idOf: (item: T) => string,
   load: (after: string, limit: number) => Promise<readonly T[]>,
 ): Promise<{ readonly items: readonly T[]; readonly nextPageToken: string }> {
-  if (pageToken !== "" && !isId(prefix, pageToken))
-    throw fail(Reason.FIELD_INVALID, {
-      field: "page_token",
-      description: "is not from this listing",
-    });
-  const size = pageSize === 0 ? defaultPageSize : pageSize;
-  const found = await load(pageToken, size + 1);
-  const items = found.slice(0, size);
-  const last = items.at(-1);
-  return { items, nextPageToken: found.length > size && last !== undefined ? idOf(last) : "" };
+  if (pageToken !== "" && !isId(prefix, pageToken)) throw pageTokenInvalid();
+  const found = await load(pageToken, pageLimit(pageSize) + 1);
+  const { items, last } = pageOf(found, pageSize);
+  return { items, nextPageToken: last === undefined ? "" : idOf(last) };
 }

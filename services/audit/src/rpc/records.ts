@@ -1,3 +1,4 @@
+import { pageLimit, pageOf } from "@sallyport/forward";
 import { create } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import {
@@ -31,7 +32,6 @@ export type AuditParts = {
   readonly operatorVault: string | undefined;
 };
 
-const defaultPageSize = 50;
 const noVault = "";
 
 /**
@@ -51,7 +51,7 @@ export function auditMethods({ database, operatorVault }: AuditParts) {
       // passed over.
       const bounds = await findBounds(database, vaultId, timesOf(request));
       const network = request.sourceCidr === "" ? undefined : networkOf(request.sourceCidr);
-      const limit = request.pageSize === 0 ? defaultPageSize : request.pageSize;
+      const limit = pageLimit(request.pageSize);
       const found = await listRecords(database, {
         vaultId,
         aboveSeq: highest(bounds.aboveSeq, request.afterSeq, oldestFirst ? (from ?? 0n) : 0n),
@@ -71,8 +71,7 @@ export function auditMethods({ database, operatorVault }: AuditParts) {
             network === undefined ? undefined : await findAddresses(database, vaultId, network),
         },
       });
-      const records = found.slice(0, limit);
-      const last = found.length > limit ? records.at(-1) : undefined;
+      const { items: records, last } = pageOf(found, request.pageSize);
       return create(ListRecordsResponseSchema, {
         records,
         nextPageToken: last === undefined ? "" : pageTokenOf(last.seq, query),

@@ -15,3 +15,5 @@ export {
   forwardMethods,
 } from "./forward-methods.ts";
 export { type ForwarderOptions, type ReplayedRequest, createForwarder } from "./forwarder.ts";
+export { pageLimit, pageOf, pageTokenInvalid } from "./page.ts";
+export { type Caller, actorOf, callerOf, originOf, principalOf, recordOf } from "./records.ts";

@@ -1,4 +1,4 @@
-import type { ForwardContext } from "@sallyport/forward";
+import { type ForwardContext, callerOf, recordOf } from "@sallyport/forward";
 import type { Tx } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
@@ -15,7 +15,7 @@ import {
 } from "../store/grants.ts";
 import { lockMachines, lockProjects } from "../store/locks.ts";
 import { lockMachine, lockProject, requireMembership, requireSecret } from "./checks.ts";
-import { type PublicParts, callerOf, recordOf } from "./records.ts";
+import type { PublicParts } from "./records.ts";
 import { holdRole } from "./rights.ts";
 
 type Named = { readonly machineId: string; readonly secretId: string };

@@ -1,10 +1,15 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { type ForwardMethods, forwardMethods } from "@sallyport/forward";
+import {
+  type ForwardMethods,
+  forwardMethods,
+  pageLimit,
+  pageOf,
+  callerOf,
+} from "@sallyport/forward";
 import { Purpose } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
 import { GrantService } from "@sallyport/proto/gen/sallyport/policy/v1/grant_pb.ts";
 import { toRefusal } from "@sallyport/rpc";
 import { evaluate } from "../decision/evaluate.ts";
-import { pageLimit, pageOf } from "../page.ts";
 import {
   type ListedGrant,
   countGrantsOf,
@@ -13,7 +18,7 @@ import {
 } from "../store/grant-lists.ts";
 import { requireMachine, requireProject, requireSecret } from "./checks.ts";
 import { addGrant, removeGrant, setGrants } from "./grant-changes.ts";
-import { type PublicParts, callerOf } from "./records.ts";
+import type { PublicParts } from "./records.ts";
 import { requireRole } from "./rights.ts";
 
 /** GrantService. Everything outside the caller's vault is not found. */

@@ -1,11 +1,18 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { type ForwardContext, type ForwardMethods, forwardMethods } from "@sallyport/forward";
+import {
+  type ForwardContext,
+  type ForwardMethods,
+  forwardMethods,
+  pageLimit,
+  pageOf,
+  callerOf,
+  recordOf,
+} from "@sallyport/forward";
 import type { Tx } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { MembershipService } from "@sallyport/proto/gen/sallyport/policy/v1/membership_pb.ts";
 import { fail } from "@sallyport/rpc";
-import { pageLimit, pageOf } from "../page.ts";
 import { countGrants } from "../store/grants.ts";
 import {
   type StoredMembership,
@@ -17,7 +24,7 @@ import {
 } from "../store/memberships.ts";
 import { lockMachines, lockProjects } from "../store/locks.ts";
 import { lockMachine, lockProject, requireMachine, requireProject } from "./checks.ts";
-import { type PublicParts, callerOf, recordOf } from "./records.ts";
+import type { PublicParts } from "./records.ts";
 import { holdRole, requireRole } from "./rights.ts";
 
 type Named = { readonly machineId: string; readonly projectId: string };

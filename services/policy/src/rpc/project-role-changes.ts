@@ -1,4 +1,4 @@
-import type { ForwardContext } from "@sallyport/forward";
+import { type ForwardContext, callerOf, recordOf } from "@sallyport/forward";
 import { projectRoleName } from "@sallyport/roles";
 import type { Tx } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
@@ -15,7 +15,7 @@ import {
   putRole,
 } from "../store/project-roles.ts";
 import { lockStates } from "../store/states.ts";
-import { type PublicParts, callerOf, recordOf } from "./records.ts";
+import type { PublicParts } from "./records.ts";
 import { requireRole } from "./rights.ts";
 
 /**

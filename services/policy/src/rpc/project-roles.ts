@@ -1,7 +1,12 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { type ForwardMethods, forwardMethods } from "@sallyport/forward";
+import {
+  type ForwardMethods,
+  forwardMethods,
+  pageLimit,
+  pageOf,
+  callerOf,
+} from "@sallyport/forward";
 import { ProjectRoleService } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
-import { pageLimit, pageOf } from "../page.ts";
 import {
   type RoleScope,
   type StoredRole,
@@ -12,7 +17,7 @@ import {
 } from "../store/project-roles.ts";
 import { requireProject } from "./checks.ts";
 import { removeProjectRole, setProjectRole } from "./project-role-changes.ts";
-import { type PublicParts, callerOf } from "./records.ts";
+import type { PublicParts } from "./records.ts";
 import { requireRole } from "./rights.ts";
 
 type Paged = { readonly pageSize: number; readonly pageToken: string };

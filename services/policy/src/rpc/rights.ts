@@ -1,4 +1,4 @@
-import type { ForwardContext } from "@sallyport/forward";
+import { type ForwardContext, callerOf } from "@sallyport/forward";
 import { projectRoleOf } from "@sallyport/roles";
 import type { Tx } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
@@ -7,7 +7,6 @@ import { ProjectRole } from "@sallyport/proto/gen/sallyport/policy/v1/project_ro
 import { fail } from "@sallyport/rpc";
 import { lockUsers } from "../store/locks.ts";
 import { type UserOf, findGiven, hasEnded } from "../store/project-roles.ts";
-import { callerOf } from "./records.ts";
 
 /** A user and the role that the user has in the vault. */
 export type RoleHolder = UserOf & { readonly role: Role };

@@ -1,11 +1,18 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { type ForwardContext, type ForwardMethods, forwardMethods } from "@sallyport/forward";
+import {
+  type ForwardContext,
+  type ForwardMethods,
+  forwardMethods,
+  pageLimit,
+  pageOf,
+  callerOf,
+  recordOf,
+} from "@sallyport/forward";
 import type { Tx } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { SealingService } from "@sallyport/proto/gen/sallyport/policy/v1/sealing_pb.ts";
 import { fail } from "@sallyport/rpc";
-import { pageLimit, pageOf } from "../page.ts";
 import { findSecrets } from "../store/directory.ts";
 import {
   type Requirement,
@@ -15,7 +22,7 @@ import {
   setVaultSealing,
 } from "../store/sealing.ts";
 import { requireProject } from "./checks.ts";
-import { type PublicParts, callerOf, recordOf } from "./records.ts";
+import type { PublicParts } from "./records.ts";
 import { holdRole, holdUser } from "./rights.ts";
 
 /** SealingService. Everything outside the caller's vault is not found. */

@@ -1,4 +1,4 @@
-import type { ForwardContext } from "@sallyport/forward";
+import { type ForwardContext, callerOf, recordOf } from "@sallyport/forward";
 import type { Tx } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
@@ -7,7 +7,7 @@ import { fail } from "@sallyport/rpc";
 import { holdProject, markDeleted, markRestored } from "../store/resources.ts";
 import type { StoredProject } from "../store/projects.ts";
 import { orNameTaken } from "./name-conflicts.ts";
-import { type PublicParts, callerOf, recordOf } from "./records.ts";
+import type { PublicParts } from "./records.ts";
 import { requireRole } from "./rights.ts";
 
 /**

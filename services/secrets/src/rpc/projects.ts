@@ -1,11 +1,19 @@
-import { type ForwardContext, type ForwardMethods, forwardMethods } from "@sallyport/forward";
+import {
+  type ForwardContext,
+  type ForwardMethods,
+  forwardMethods,
+  pageLimit,
+  pageOf,
+  callerOf,
+  recordOf,
+} from "@sallyport/forward";
 import type { Tx } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { newId } from "@sallyport/proto/ids";
 import { fail, failureOf } from "@sallyport/rpc";
-import { pageLimit, pageOf, placeOfToken, tokenOfPlace } from "../page.ts";
+import { cursorOfToken, tokenOfCursor } from "../page-cursor.ts";
 import {
   type ProjectKeyword,
   type StoredProject,
@@ -16,7 +24,7 @@ import {
 import { scopeOf, shownProject } from "./views.ts";
 import { nameTaken, orNameTaken } from "./name-conflicts.ts";
 import { deleteProject, restoreProject } from "./project-changes.ts";
-import { type PublicParts, callerOf, recordOf } from "./records.ts";
+import type { PublicParts } from "./records.ts";
 import { hiddenProjectIds, requireRole } from "./rights.ts";
 
 const firstGeneration = 1;
@@ -53,7 +61,7 @@ export function projectMethods(parts: PublicParts): ForwardMethods {
     },
     listProjects: async (context, { pageSize, pageToken, ...request }) => {
       const found = {
-        after: placeOfToken(pageToken),
+        after: cursorOfToken(pageToken),
         limit: pageLimit(pageSize) + 1,
         scope: scopeOf(request),
         without: await hiddenProjectIds(context, parts),
@@ -65,7 +73,7 @@ export function projectMethods(parts: PublicParts): ForwardMethods {
       return {
         projects: page.items.map(shownProject),
         nextPageToken: page.last
-          ? tokenOfPlace({ name: page.last.name, id: page.last.projectId })
+          ? tokenOfCursor({ name: page.last.name, id: page.last.projectId })
           : "",
       };
     },

@@ -1,4 +1,4 @@
-import type { ForwardContext } from "@sallyport/forward";
+import { type ForwardContext, callerOf, recordOf } from "@sallyport/forward";
 import type { Tx } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
@@ -7,7 +7,7 @@ import { fail, failureOf } from "@sallyport/rpc";
 import type { CurrentProjectKey } from "../store/projects.ts";
 import { type StoredSecret, advanceVersion } from "../store/secrets.ts";
 import { type SealedVersion, findVersion, addVersion as storeVersion } from "../store/versions.ts";
-import { type PublicParts, callerOf, recordOf } from "./records.ts";
+import type { PublicParts } from "./records.ts";
 import { requireSecret } from "./require-secret.ts";
 import { requireRole } from "./rights.ts";
 import { conflict, requireKey, requireSameRequest } from "./writes.ts";

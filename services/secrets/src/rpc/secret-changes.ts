@@ -1,4 +1,4 @@
-import type { ForwardContext } from "@sallyport/forward";
+import { type ForwardContext, callerOf, recordOf } from "@sallyport/forward";
 import type { Tx } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
@@ -8,7 +8,7 @@ import { holdSecret, markDeleted, markRestored } from "../store/resources.ts";
 import { keepProject } from "../store/projects.ts";
 import { type StoredSecret, changeNote } from "../store/secrets.ts";
 import { orNameTaken } from "./name-conflicts.ts";
-import { type PublicParts, callerOf, recordOf } from "./records.ts";
+import type { PublicParts } from "./records.ts";
 import { requireSecret } from "./require-secret.ts";
 import { requireRole } from "./rights.ts";
 

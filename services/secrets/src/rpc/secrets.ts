@@ -1,9 +1,15 @@
-import { type ForwardMethods, forwardMethods } from "@sallyport/forward";
+import {
+  type ForwardMethods,
+  forwardMethods,
+  pageLimit,
+  pageOf,
+  callerOf,
+} from "@sallyport/forward";
 import type { Tx } from "@sallyport/postgres";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { fail } from "@sallyport/rpc";
-import { pageLimit, pageOf, placeOfToken, tokenOfPlace, versionOfToken } from "../page.ts";
+import { cursorOfToken, tokenOfCursor, versionOfToken } from "../page-cursor.ts";
 import type { Scope } from "../store/deletion.ts";
 import { findProject } from "../store/projects.ts";
 import {
@@ -15,7 +21,7 @@ import {
 } from "../store/secrets.ts";
 import { listVersions } from "../store/versions.ts";
 import { scopeOf, shownSecret, shownVersion } from "./views.ts";
-import { type PublicParts, callerOf } from "./records.ts";
+import type { PublicParts } from "./records.ts";
 import { requireRole, shownSecretIds } from "./rights.ts";
 import { rollbackSecret } from "./rollback.ts";
 import { deleteSecret, restoreSecret, updateSecret } from "./secret-changes.ts";
@@ -72,12 +78,12 @@ export function secretMethods(parts: PublicParts): ForwardMethods {
       const named = { by: "project_id", value: projectId } as const;
       if (!(await findProject(parts.database, vaultId, named, scope)))
         throw fail(Reason.NOT_FOUND, { field: "project_id" });
-      const found = { after: placeOfToken(pageToken), limit: pageLimit(pageSize) + 1, scope };
+      const found = { after: cursorOfToken(pageToken), limit: pageLimit(pageSize) + 1, scope };
       const page = pageOf(await listSecrets(parts.database, vaultId, projectId, found), pageSize);
       return {
         secrets: page.items.map(shownSecret),
         nextPageToken: page.last
-          ? tokenOfPlace({ name: page.last.name, id: page.last.secretId })
+          ? tokenOfCursor({ name: page.last.name, id: page.last.secretId })
           : "",
       };
     },

@@ -1,4 +1,4 @@
-import type { ForwardContext } from "@sallyport/forward";
+import { type ForwardContext, callerOf, recordOf } from "@sallyport/forward";
 import { type Tx, isUniqueViolation } from "@sallyport/postgres";
 import { newEvent } from "@sallyport/proto/catalogue";
 import type { SealResponse } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/seal_pb.ts";
@@ -20,7 +20,7 @@ import {
 } from "../store/secrets.ts";
 import { addVersion as storeVersion } from "../store/versions.ts";
 import { nameTaken, orNameTaken } from "./name-conflicts.ts";
-import { type PublicParts, callerOf, recordOf } from "./records.ts";
+import type { PublicParts } from "./records.ts";
 import { requireSecret } from "./require-secret.ts";
 import { requireRole } from "./rights.ts";
 

@@ -1,5 +1,5 @@
 import type { Tx } from "@sallyport/postgres";
-import type { Place } from "../page.ts";
+import type { Cursor } from "../page-cursor.ts";
 import {
   type Deletion,
   type DeletionRow,
@@ -87,7 +87,7 @@ export async function listProjects(
   db: Tx,
   vaultId: string,
   page: {
-    readonly after: Place;
+    readonly after: Cursor;
     readonly limit: number;
     readonly scope: Scope;
     readonly without: readonly string[];

@@ -1,6 +1,6 @@
 import type { Tx } from "@sallyport/postgres";
 import type { ValueKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import type { Place } from "../page.ts";
+import type { Cursor } from "../page-cursor.ts";
 import {
   type Deletion,
   type DeletionRow,
@@ -146,7 +146,7 @@ export async function listSecrets(
   db: Tx,
   vaultId: string,
   projectId: string,
-  page: { readonly after: Place; readonly limit: number; readonly scope: Scope },
+  page: { readonly after: Cursor; readonly limit: number; readonly scope: Scope },
 ): Promise<StoredSecret[]> {
   const rows = await db.query<Row>(
     `${selection}

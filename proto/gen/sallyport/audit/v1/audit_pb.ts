@@ -237,7 +237,7 @@ export const RefusedSecretSchema: GenMessage<RefusedSecret> = /*@__PURE__*/
  */
 export type ListRecordsRequest = Message<"sallyport.audit.v1.ListRecordsRequest"> & {
   /**
-   * PageSize is the most to return; 0 means 50.
+   * PageSize is the most to return; 0 means 100.
    *
    * @generated from field: uint32 page_size = 1;
    */

@@ -491,7 +491,7 @@ export const GetTokenResponseSchema: GenMessage<GetTokenResponse> = /*@__PURE__*
  */
 export type ListTokensRequest = Message<"sallyport.identity.v1.ListTokensRequest"> & {
   /**
-   * PageSize is the most to return; 0 means 50.
+   * PageSize is the most to return; 0 means 100.
    *
    * @generated from field: uint32 page_size = 1;
    */

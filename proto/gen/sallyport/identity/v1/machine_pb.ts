@@ -247,7 +247,7 @@ export const BatchGetMachinesResponseSchema: GenMessage<BatchGetMachinesResponse
  */
 export type ListMachinesRequest = Message<"sallyport.identity.v1.ListMachinesRequest"> & {
   /**
-   * PageSize is the most to return; 0 means 50.
+   * PageSize is the most to return; 0 means 100.
    *
    * @generated from field: uint32 page_size = 1;
    */

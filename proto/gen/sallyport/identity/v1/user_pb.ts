@@ -501,7 +501,7 @@ export const LoginCodeSchema: GenMessage<LoginCode> = /*@__PURE__*/
  */
 export type ListLoginCodesRequest = Message<"sallyport.identity.v1.ListLoginCodesRequest"> & {
   /**
-   * PageSize is the most to return; 0 means 50.
+   * PageSize is the most to return; 0 means 100.
    *
    * @generated from field: uint32 page_size = 1;
    */
@@ -761,7 +761,7 @@ export const GetUserResponseSchema: GenMessage<GetUserResponse> = /*@__PURE__*/
  */
 export type ListUsersRequest = Message<"sallyport.identity.v1.ListUsersRequest"> & {
   /**
-   * PageSize is the most to return; 0 means 50.
+   * PageSize is the most to return; 0 means 100.
    *
    * @generated from field: uint32 page_size = 1;
    */
