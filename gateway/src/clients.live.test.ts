@@ -20,7 +20,7 @@ import { frameMessage } from "@sallyport/proto/signing";
 import { fail, toRefusal } from "@sallyport/rpc";
 import { type TestPki, createTestPki, testRedisUrl } from "@sallyport/test/infra";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { pathOf } from "./forwarding/routes.ts";
+import { methodPath } from "@sallyport/proto/names/method-path";
 import { type TestGateway, startTestGateway } from "./testing/gateway.ts";
 import { type TestKey, newMachine, signatureHeaders } from "./testing/keys.ts";
 import { refusalOf } from "./testing/wires.ts";
@@ -169,7 +169,7 @@ function unary<I extends DescMessage, O extends DescMessage>(
 ): Promise<MessageShape<O>> {
   const { promise, resolve, reject } = Promise.withResolvers<MessageShape<O>>();
   client.makeUnaryRequest<MessageShape<I>, MessageShape<O>>(
-    pathOf(method),
+    methodPath(method),
     (message) => Buffer.from(toBinary(method.input, message)),
     (bytes) => fromBinary(method.output, bytes),
     create(method.input, init),

@@ -23,13 +23,13 @@ import {
   wires,
 } from "../testing/wires.ts";
 import { limitsOf } from "../limits/method-limits.ts";
-import { pathOf } from "../forwarding/routes.ts";
+import { methodPath } from "@sallyport/proto/names/method-path";
 
 let pki: TestPki;
 let gateway: TestGateway;
 let machine: TestPrincipal;
 const { readSecrets } = ReadService.method;
-const { contentBytes } = limitsOf(pathOf(readSecrets));
+const { contentBytes } = limitsOf(methodPath(readSecrets));
 
 beforeAll(async () => {
   pki = await createTestPki();

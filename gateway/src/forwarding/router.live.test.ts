@@ -28,7 +28,8 @@ import { publicServices } from "@sallyport/proto/verifying";
 import { Failure, fail, toRefusal } from "@sallyport/rpc";
 import { type TestPki, createTestPki, testRedisUrl } from "@sallyport/test/infra";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { forwarded, forwardedRead, pathOf } from "./routes.ts";
+import { methodPath } from "@sallyport/proto/names/method-path";
+import { forwarded, forwardedRead } from "./routes.ts";
 import { call, signedRequest } from "../testing/calls.ts";
 import { type TestGateway, startTestGateway } from "../testing/gateway.ts";
 import { type TestKey, type TestPrincipal, newKey, newMachine, newUser } from "../testing/keys.ts";
@@ -85,21 +86,21 @@ describe("every public method", () => {
 
   test("is answered by the owner whose signature clients ask for", () => {
     const routed = new Map<string, string>(
-      publicServices[0]?.methods.map((method) => [pathOf(method), "itself"]),
+      publicServices[0]?.methods.map((method) => [methodPath(method), "itself"]),
     );
-    routed.set(pathOf(forwardedRead.method), forwardedRead.owner);
+    routed.set(methodPath(forwardedRead.method), forwardedRead.owner);
     for (const { service, owner } of forwarded)
-      for (const method of service.methods) routed.set(pathOf(method), owner);
+      for (const method of service.methods) routed.set(methodPath(method), owner);
     expect(publicServices[0]).toBe(ReadService);
     expect(
-      new Map(methods.map((method) => [pathOf(method), answerOwnerOf(pathOf(method))])),
+      new Map(methods.map((method) => [methodPath(method), answerOwnerOf(methodPath(method))])),
     ).toEqual(routed);
     expect(answerOwnerOf("/sallyport.crypto.v1.OpenService/Open")).toBeUndefined();
     expect(answerOwnerOf("/sallyport.identity.internal.v1.KeyService/ResolveKeys")).toBeUndefined();
     expect(answerOwnerOf("/sallyport.gateway.v1.ReadService/ReadSecret")).toBeUndefined();
   });
 
-  describe.each(methods.map((method) => ({ path: pathOf(method), method })))(
+  describe.each(methods.map((method) => ({ path: methodPath(method), method })))(
     "$path",
     ({ path, method }) => {
       const machine = newMachine();
@@ -250,7 +251,7 @@ describe("a forwarded request", () => {
       expect(signed).toMatchObject({
         method: "POST",
         authority: gateway.authority,
-        path: pathOf(getProject),
+        path: methodPath(getProject),
       });
       expect(signed?.contentType).toBe(wires[at]?.contentType);
       expect(Buffer.from(signed?.body ?? []).toString()).toContain("web");
@@ -385,7 +386,7 @@ describe("a forwarded request", () => {
       expect.objectContaining({
         level: "error",
         request_id: requestId,
-        rpc: pathOf(getProject),
+        rpc: methodPath(getProject),
         code: "internal",
       }),
     );

@@ -25,7 +25,8 @@ import { forward } from "./forward.ts";
 import type { AccessLog } from "../observability/access-log.ts";
 import type { Peers } from "./peers.ts";
 import { type MachineRequest, readSecrets } from "./read.ts";
-import { type Owner, forwarded, forwardedRead, pathOf } from "./routes.ts";
+import { methodPath } from "@sallyport/proto/names/method-path";
+import { type Owner, forwarded, forwardedRead } from "./routes.ts";
 import { keepAnswer, verbatim } from "./verbatim.ts";
 import { verdictOf } from "../admission/verdict.ts";
 import type { VerifiedRequest } from "../verification/checklist.ts";
@@ -53,7 +54,7 @@ export function createPublicHandlers(
 ): ReadonlyMap<string, UniversalHandler> {
   const refuseOrRun: Interceptor = (next) => async (request) => {
     const verdict = verdictOf(request.contextValues);
-    const rpc = pathOf(request.method);
+    const rpc = methodPath(request.method);
     try {
       if (verdict.kind === "refused") throw verdict.error;
       const { requestId, timeoutMs, slot } = verdict;
@@ -113,7 +114,8 @@ function addRead(router: ConnectRouter, { peers, trust, clock }: RouterParts): v
 function addForwarded(router: ConnectRouter, peers: Peers): void {
   for (const { service, owner } of forwarded) {
     for (const method of service.methods) {
-      if (!isUnary(method)) throw new Error(`${pathOf(method)} is not unary: only unary is signed`);
+      if (!isUnary(method))
+        throw new Error(`${methodPath(method)} is not unary: only unary is signed`);
       router.rpc(method, async (_, context) => {
         await forwardAsSigned(owner, context, peers);
         return create(method.output);

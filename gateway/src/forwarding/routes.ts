@@ -1,4 +1,5 @@
-import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import { methodPath } from "@sallyport/proto/names/method-path";
+import type { DescService } from "@bufbuild/protobuf";
 import { AuditService } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { ReadService } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
 import { EnrollmentService } from "@sallyport/proto/gen/sallyport/identity/v1/enrollment_pb.ts";
@@ -37,17 +38,12 @@ export const forwardedRead = {
   owner: "secrets",
 } as const;
 
-/** The request path of a method, as it is signed. */
-export function pathOf(method: DescMethod): string {
-  return `/${method.parent.typeName}/${method.name}`;
-}
-
 /**
  * The methods that a key may call before it is enrolled: two, and the one that verifies their
  * answers.
  */
 export const newKeyPaths: ReadonlySet<string> = new Set([
-  pathOf(EnrollmentService.method.enroll),
-  pathOf(UserService.method.redeemLoginCode),
-  pathOf(ReadService.method.getKeyset),
+  methodPath(EnrollmentService.method.enroll),
+  methodPath(UserService.method.redeemLoginCode),
+  methodPath(ReadService.method.getKeyset),
 ]);

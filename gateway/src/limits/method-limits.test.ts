@@ -20,10 +20,11 @@ import { newId } from "@sallyport/proto/ids";
 import { frameMessage, maxContentBytes, newSecretId } from "@sallyport/proto/signing";
 import { describe, expect, test } from "vitest";
 import { limitsOf } from "./method-limits.ts";
-import { newKeyPaths, pathOf } from "../forwarding/routes.ts";
+import { methodPath } from "@sallyport/proto/names/method-path";
+import { newKeyPaths } from "../forwarding/routes.ts";
 import { publicServices } from "@sallyport/proto/verifying";
 
-const paths = publicServices.flatMap(({ methods }) => methods.map(pathOf));
+const paths = publicServices.flatMap(({ methods }) => methods.map(methodPath));
 
 describe("the table of methods", () => {
   test("has every public method, each with a bound far below what would hurt", () => {
@@ -181,7 +182,7 @@ describe("the largest valid request is within its bound", () => {
       ["application/proto", proto],
       ["application/grpc", frameMessage(proto)],
     ] as const;
-    const { contentBytes } = limitsOf(pathOf(method));
+    const { contentBytes } = limitsOf(methodPath(method));
     for (const [contentType, body] of contents) {
       expect(decodeBody(method.input, { contentType, body })).toEqual(message);
       expect(body.length, contentType).toBeLessThanOrEqual(contentBytes);

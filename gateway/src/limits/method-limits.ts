@@ -13,7 +13,7 @@ import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/projec
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
 import { maxContentBytes } from "@sallyport/proto/signing";
 import type { RateClass } from "./rates.ts";
-import { pathOf } from "../forwarding/routes.ts";
+import { methodPath } from "@sallyport/proto/names/method-path";
 
 /** The cost that one request of a method may have. */
 export type MethodLimits = {
@@ -55,7 +55,7 @@ function grouped<S extends DescService, const G extends Grouped<S>>(
   return byClass.flatMap(([name, methods]) =>
     service.methods
       .filter(({ localName }) => methods.includes(localName))
-      .map((method) => [pathOf(method), classes[name]] as [string, MethodLimits]),
+      .map((method) => [methodPath(method), classes[name]] as [string, MethodLimits]),
   );
 }
 

@@ -12,7 +12,7 @@ import { type TestPki, createTestPki, seriesOf } from "@sallyport/test/infra";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Timeouts, openListener } from "../listener/listener.ts";
 import type { Authenticate } from "../admission/authenticate.ts";
-import { pathOf } from "../forwarding/routes.ts";
+import { methodPath } from "@sallyport/proto/names/method-path";
 
 let pki: TestPki;
 beforeAll(async () => {
@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => pki[Symbol.asyncDispose]());
 
-const path = pathOf(ReadService.method.readSecrets);
+const path = methodPath(ReadService.method.readSecrets);
 const { NGHTTP2_REFUSED_STREAM, NGHTTP2_CANCEL } = constants;
 const steady = () => performance.now();
 const logger = createLogger({ service: "gateway", level: "silent" });

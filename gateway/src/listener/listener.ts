@@ -1,11 +1,12 @@
 import { type Http2SecureServer, createSecureServer } from "node:http2";
-import type { Logger } from "@sallyport/telemetry";
 import {
-  type Certificate,
   type CertificateFiles,
-  readCertificate,
-  watchCertificate,
-} from "./certificate.ts";
+  type TlsMaterial,
+  listening,
+  readTls,
+  watchTls,
+} from "@sallyport/rpc";
+import type { Logger } from "@sallyport/telemetry";
 import { type ConnectionOptions, guardConnections } from "../connections/connections.ts";
 import { type RequestHandlerParts, handleRequest } from "./request-handler.ts";
 import { type SessionTimeouts, endIdleSessions } from "../connections/idle-sessions.ts";
@@ -66,7 +67,7 @@ export async function openListener(
   options: ListenerOptions,
 ): Promise<{ port: number } & AsyncDisposable> {
   const { logger, certificate: files, certificatePollMs = defaultPollMs } = options;
-  const certificate = readCertificate(files);
+  const certificate = readTls(files);
   const timeouts = { ...defaultTimeouts, ...options.timeouts };
   const server = createServer(certificate, timeouts);
   endIdleSessions(server, timeouts);
@@ -94,11 +95,11 @@ export async function openListener(
   });
   server.on("tlsClientError", (error) => logger.debug({ err: error }, "handshake refused"));
   const port = await listening(server, options.listen);
-  const renew = (changed: Certificate): void => {
+  const renew = (changed: TlsMaterial): void => {
     server.setSecureContext(secureContext(changed));
     logger.info("took up a changed certificate");
   };
-  const watch = watchCertificate(files, certificate, renew, certificatePollMs);
+  const watch = watchTls(files, certificate, renew, certificatePollMs);
   const drain = async (): Promise<void> => {
     watch[Symbol.dispose]();
     observed[Symbol.dispose]();
@@ -112,11 +113,11 @@ export async function openListener(
   return { port, [Symbol.asyncDispose]: drain };
 }
 
-function secureContext(certificate: Certificate) {
+function secureContext(certificate: TlsMaterial) {
   return { ...certificate, minVersion: "TLSv1.3" } as const;
 }
 
-function createServer(certificate: Certificate, { headersMs }: Timeouts): Http2SecureServer {
+function createServer(certificate: TlsMaterial, { headersMs }: Timeouts): Http2SecureServer {
   // Options of HTTP/1.1 that Node accepts here too; its types do not say so.
   const http1 = {
     headersTimeout: headersMs,

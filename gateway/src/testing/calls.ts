@@ -4,7 +4,7 @@ import {
   type MessageInitShape,
   create,
 } from "@bufbuild/protobuf";
-import { pathOf } from "../forwarding/routes.ts";
+import { methodPath } from "@sallyport/proto/names/method-path";
 import type { TestGateway } from "./gateway.ts";
 import { type Covered, type TestKey, signatureHeaders } from "./keys.ts";
 import { type Answer, type Sent, type Wire, encode, readAnswer } from "./wires.ts";
@@ -25,7 +25,7 @@ export function signedRequest<I extends DescMessage>(
   const body = encode(contentType, method.input, create(method.input, request));
   const covered = {
     authority: gateway.authority,
-    path: pathOf(method),
+    path: methodPath(method),
     contentType,
     body,
     ...unsigned,

@@ -1,11 +1,10 @@
 import { createHash } from "node:crypto";
 import { create, toBinary } from "@bufbuild/protobuf";
+import { pageTokenInvalid } from "@sallyport/forward";
 import {
   type ListRecordsRequest,
   ListRecordsRequestSchema,
 } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
-import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { fail } from "@sallyport/rpc";
 
 const seqBytes = 8;
 const queryBytes = 16;
@@ -39,10 +38,6 @@ export function pageTokenOf(seq: bigint, query: Uint8Array): string {
 export function parsePageToken(text: string, query: Uint8Array): bigint {
   const token = Buffer.from(text, "base64url");
   const seq = token.length === seqBytes + queryBytes ? token.readBigInt64BE() : 0n;
-  if (seq < 1n || pageTokenOf(seq, query) !== text)
-    throw fail(Reason.FIELD_INVALID, {
-      field: "page_token",
-      description: "is not a token of this query",
-    });
+  if (seq < 1n || pageTokenOf(seq, query) !== text) throw pageTokenInvalid();
   return seq;
 }

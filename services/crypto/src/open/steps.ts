@@ -18,11 +18,12 @@ import {
   ReadSecretsRequestSchema,
   ReadService,
 } from "@sallyport/proto/gen/sallyport/gateway/v1/read_pb.ts";
+import { methodPath } from "@sallyport/proto/names/method-path";
 import { Failure } from "@sallyport/rpc";
 import { demand, present, sameBytes } from "../evidence.ts";
 import type { VerifiedSecret } from "./verify.ts";
 
-const readPath = `/${ReadService.typeName}/${ReadService.method.readSecrets.name}`;
+const readPath = methodPath(ReadService.method.readSecrets);
 
 /** Only machines read values. Throws EvidenceError ("credential"). */
 export function checkMachine({ kind }: CredentialClaims): void {

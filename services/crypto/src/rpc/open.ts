@@ -8,7 +8,7 @@ import {
   type OpenedRequest,
 } from "@sallyport/proto/gen/sallyport/crypto/internal/v1/open_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { type Failure, requestIdOf, toRefusal } from "@sallyport/rpc";
+import { type Failure, requestIdOf, toRefusal, nameOf } from "@sallyport/rpc";
 import { type Logger, counter, inSpan } from "@sallyport/telemetry";
 import { type KeyringEntry } from "@sallyport/proto/keyring";
 import { createReplySealer } from "../hpke.ts";
@@ -102,8 +102,4 @@ function logRefusal(failure: Failure, requestId: string, logger: Logger): void {
   const fields = { request_id: requestId, reason: nameOf(failure.reason), err: failure };
   if (failure.reason === Reason.INTERNAL) logger.error(fields, "failed to open");
   else logger.warn(fields, "refused to open");
-}
-
-function nameOf(reason: Reason): string {
-  return Object.entries(Reason).find(([, value]) => value === reason)?.[0] ?? String(reason);
 }

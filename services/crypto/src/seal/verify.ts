@@ -1,3 +1,4 @@
+import { methodPath } from "@sallyport/proto/names/method-path";
 import { decodeBody } from "@sallyport/evidence";
 import { mayCall } from "@sallyport/roles";
 import type {
@@ -51,9 +52,9 @@ export type VerifiedRollback = {
 };
 
 const { createSecret, addVersion, rollbackSecret } = SecretService.method;
-const createPath = `/${SecretService.typeName}/${createSecret.name}`;
-const addPath = `/${SecretService.typeName}/${addVersion.name}`;
-const rollbackPath = `/${SecretService.typeName}/${rollbackSecret.name}`;
+const createPath = methodPath(createSecret);
+const addPath = methodPath(addVersion);
+const rollbackPath = methodPath(rollbackSecret);
 
 type Evidence = Pick<SealRequest | ResealRequest, "signedRequest" | "credential">;
 

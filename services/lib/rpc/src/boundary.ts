@@ -8,7 +8,7 @@ import { Health } from "@sallyport/proto/gen/grpc/health/v1/health_pb.ts";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { type Logger, type OpenSpan, inSpan, noSpan } from "@sallyport/telemetry";
 import { beginCall, inCall } from "./call.ts";
-import { pathOf } from "./callers.ts";
+import { methodPath } from "@sallyport/proto/names/method-path";
 import { type Failure, fail } from "./failure.ts";
 import { concludeServed, spansOf } from "./measure.ts";
 import { createOutcomeLog } from "./outcome-log.ts";
@@ -36,7 +36,7 @@ export function createBoundary(logger: Logger, draining: AbortSignal): Intercept
     };
     // A stream lives for weeks, and health is asked for all the time: neither is worth a trace.
     if (request.stream || request.service.typeName === Health.typeName) return serve(noSpan);
-    return inSpan(spanOf(pathOf(request.method)), serve);
+    return inSpan(spanOf(methodPath(request.method)), serve);
   };
 }
 
@@ -53,7 +53,7 @@ function conclusion(
   const log = createOutcomeLog(logger, request, requestId);
   const conclude = (failure?: Failure): void => {
     log(failure);
-    concludeServed(span, pathOf(request.method), begunMs, failure);
+    concludeServed(span, methodPath(request.method), begunMs, failure);
   };
   return {
     done: () => conclude(),

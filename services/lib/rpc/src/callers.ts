@@ -1,3 +1,4 @@
+import { methodPath } from "@sallyport/proto/names/method-path";
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import type { ConnectRouter, ServiceImpl } from "@connectrpc/connect";
 import type { Peer } from "./peer.ts";
@@ -32,13 +33,9 @@ export function createCallerCheck(routes: readonly Route[]): CallerCheck {
   const allowed = new Map<string, ReadonlySet<Peer>>();
   for (const { service, callers } of routes)
     for (const method of service.methods) {
-      if (allowed.has(pathOf(method))) throw new Error(`${pathOf(method)} is routed twice`);
-      allowed.set(pathOf(method), new Set(callers[method.localName]));
+      if (allowed.has(methodPath(method))) throw new Error(`${methodPath(method)} is routed twice`);
+      allowed.set(methodPath(method), new Set(callers[method.localName]));
     }
-  return (method, peer) => peer !== undefined && allowed.get(pathOf(method))?.has(peer) === true;
-}
-
-/** Returns the path of a method, "/package.Service/Method". */
-export function pathOf(method: DescMethod): string {
-  return `/${method.parent.typeName}/${method.name}`;
+  return (method, peer) =>
+    peer !== undefined && allowed.get(methodPath(method))?.has(peer) === true;
 }

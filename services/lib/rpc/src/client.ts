@@ -8,7 +8,7 @@ import {
   requestIdHeader,
   timeoutHeader,
 } from "./call.ts";
-import { pathOf } from "./callers.ts";
+import { methodPath } from "@sallyport/proto/names/method-path";
 import { type Destination, openConnection } from "./connection.ts";
 import { createConnections } from "./connections.ts";
 import { concludeCalled, spansOf } from "./measure.ts";
@@ -81,7 +81,7 @@ function measured(transport: Transport, url: string): Transport {
   const spanOf = spansOf("client", server);
   return {
     unary(method, ...rest) {
-      const path = pathOf(method);
+      const path = methodPath(method);
       const begunMs = performance.now();
       const call = async (span: OpenSpan) => {
         try {

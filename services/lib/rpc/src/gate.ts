@@ -3,7 +3,8 @@ import { isId, newId } from "@sallyport/proto/ids";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import { type Logger, noSpan } from "@sallyport/telemetry";
 import { requestIdHeader } from "./call.ts";
-import { type CallerCheck, pathOf } from "./callers.ts";
+import { methodPath } from "@sallyport/proto/names/method-path";
+import type { CallerCheck } from "./callers.ts";
 import { fail, nameOf } from "./failure.ts";
 import { concludeServed } from "./measure.ts";
 import { knownPeerOf, setCallOptions } from "./peer.ts";
@@ -25,7 +26,7 @@ export function createGate(
     const peer = knownPeerOf(context);
     if (mayCall(context.method, peer)) return;
     const refusal = fail(Reason.PEER_NOT_ALLOWED);
-    const rpc = pathOf(context.method);
+    const rpc = methodPath(context.method);
     logger.warn({ request_id: requestId, peer, rpc, reason: nameOf(refusal.reason) }, "refused");
     concludeServed(noSpan, rpc, performance.now(), refusal);
     throw toConnectError(refusal, requestId);

@@ -2,7 +2,7 @@ export { certificateNotice } from "./certificate-ends.ts";
 export { inCall, remainingMs } from "./call.ts";
 export { type Callers, type Route, route } from "./callers.ts";
 export { type PeerConnection, type PeerOptions, connectPeer } from "./client.ts";
-export { Failure, codeOf, fail, fromRefusal, toRefusal } from "./failure.ts";
+export { Failure, codeOf, fail, fromRefusal, nameOf, toRefusal } from "./failure.ts";
 export type { Notices } from "./health.ts";
 export { checkHealth } from "./health-client.ts";
 export { concludeServed, endingOf, spansOf } from "./measure.ts";
@@ -10,5 +10,12 @@ export { type Peer, peerOf, peerValues, requestIdOf } from "./peer.ts";
 export { type ServeOptions, serve } from "./server.ts";
 export { untilStopped } from "./stopped.ts";
 export { type FollowOptions, type FollowedFile, followFile } from "./followed-file.ts";
-export type { TlsFiles } from "./tls-files.ts";
+export { listening } from "./listening.ts";
+export {
+  type CertificateFiles,
+  type TlsFiles,
+  type TlsMaterial,
+  readTls,
+  watchTls,
+} from "./tls-files.ts";
 export { failureOf, toConnectError } from "./translate.ts";

@@ -1,7 +1,7 @@
 import type { StreamRequest, UnaryRequest } from "@connectrpc/connect";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 import type { Logger } from "@sallyport/telemetry";
-import { pathOf } from "./callers.ts";
+import { methodPath } from "@sallyport/proto/names/method-path";
 import type { Failure } from "./failure.ts";
 import { endingOf } from "./measure.ts";
 import { knownPeerOf } from "./peer.ts";
@@ -21,7 +21,7 @@ export function createOutcomeLog(
     const fields = {
       request_id: requestId,
       peer: knownPeerOf({ values: request.contextValues }),
-      rpc: pathOf(request.method),
+      rpc: methodPath(request.method),
       duration_ms: Math.round(performance.now() - begunMs),
     };
     if (!failure) return logger.debug({ ...fields, code: "ok" }, "answered");

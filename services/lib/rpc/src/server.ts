@@ -1,4 +1,4 @@
-import { type Http2SecureServer, type Http2ServerRequest, createSecureServer } from "node:http2";
+import { type Http2ServerRequest, createSecureServer } from "node:http2";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { ListenAddress } from "@sallyport/config";
 import { type Logger, inCallersTrace, traceparentHeader } from "@sallyport/telemetry";
@@ -11,6 +11,7 @@ import { fail } from "./failure.ts";
 import { createGate } from "./gate.ts";
 import { type Dependencies, type Notices, healthRoute } from "./health.ts";
 import { createMetricsEndpoint } from "./metrics-endpoint.ts";
+import { listening } from "./listening.ts";
 import { type Peer, peerValues } from "./peer.ts";
 import { type Sessions, followSessions } from "./sessions.ts";
 import { spiffeId } from "./spiffe.ts";
@@ -133,18 +134,5 @@ function createHandler(
       createValidation(all.map(({ service }) => service)),
     ],
     routes: (router) => all.forEach(({ register }) => register(router)),
-  });
-}
-
-function listening(server: Http2SecureServer, { host, port }: ListenAddress): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, host, () => {
-      server.off("error", reject);
-      const address = server.address();
-      if (address === null || typeof address === "string")
-        reject(new Error("the server has no port"));
-      else resolve(address.port);
-    });
   });
 }

@@ -1,30 +1,32 @@
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
+import { repeat } from "@sallyport/schedule";
+
+/** Paths of a public listener's certificate chain and key, PEM. */
+export type CertificateFiles = { readonly certFile: string; readonly keyFile: string };
 
 /**
- * Paths of a process's own certificate chain and key and of the CA whose certificates it accepts,
- * all PEM.
+ * Paths of a process's own certificate chain and key, and of the CA whose certificates it accepts
+ * from others, all PEM.
  */
-export type TlsFiles = {
-  readonly certFile: string;
-  readonly keyFile: string;
-  readonly caFile: string;
-};
+export type TlsFiles = CertificateFiles & { readonly caFile: string };
 
-/** The contents of TlsFiles. */
-export type TlsMaterial = { readonly cert: string; readonly key: string; readonly ca: string };
+type Files = CertificateFiles & Partial<TlsFiles>;
+
+/** The contents of TlsFiles or, without a CA, of CertificateFiles. */
+export type TlsMaterial = { readonly cert: string; readonly key: string; readonly ca?: string };
 
 const pollMs = 5_000;
 
 /**
  * Reads the files. Throws when one is missing or when key and certificate do not belong together.
  */
-export function readTls({ certFile, keyFile, caFile }: TlsFiles): TlsMaterial {
+export function readTls({ certFile, keyFile, caFile }: Files): TlsMaterial {
   return checked({
     cert: separated(readFileSync(certFile, "utf8")),
     key: readFileSync(keyFile, "utf8"),
-    ca: separated(readFileSync(caFile, "utf8")),
+    ...(caFile === undefined ? {} : { ca: separated(readFileSync(caFile, "utf8")) }),
   });
 }
 
@@ -34,29 +36,27 @@ export function readTls({ certFile, keyFile, caFile }: TlsFiles): TlsMaterial {
  * events miss. Files that do not fit together yet are tried again at the next look.
  */
 export function watchTls(
-  files: TlsFiles,
+  { certFile, keyFile, caFile }: Files,
   current: TlsMaterial,
   onChange: (material: TlsMaterial) => void,
   intervalMs = pollMs,
 ): Disposable {
   let known = current;
-  const look = async (): Promise<void> => {
-    try {
-      const { certFile, keyFile, caFile } = files;
+  return repeat({
+    async run() {
       const [cert, key, ca] = await Promise.all([
         readFile(certFile, "utf8").then(separated),
         readFile(keyFile, "utf8"),
-        readFile(caFile, "utf8").then(separated),
+        caFile === undefined ? undefined : readFile(caFile, "utf8").then(separated),
       ]);
       if (cert === known.cert && key === known.key && ca === known.ca) return;
-      known = checked({ cert, key, ca });
+      known = checked({ cert, key, ...(ca === undefined ? {} : { ca }) });
       onChange(known);
-    } catch {
-      // Half written or being replaced: what is known stays in use.
-    }
-  };
-  const timer = setInterval(() => void look(), intervalMs).unref();
-  return { [Symbol.dispose]: () => clearInterval(timer) };
+    },
+    // A failure is not logged: half written or being replaced, what is known stays in use.
+    everyMs: intervalMs,
+    delayed: true,
+  });
 }
 
 // OpenSSL stops at a block that another follows on the same line, as where files without a line end
