@@ -22,7 +22,7 @@ import { explaining } from "../testing/plan.ts";
 
 const size = 200_000;
 const early = size / 10;
-const pageSize = 100;
+const pageSize = 50;
 const { NEWEST_FIRST, OLDEST_FIRST } = RecordOrder;
 
 type Asked = Partial<Omit<ListRecordsRequest, "$typeName" | "$unknown">>;
