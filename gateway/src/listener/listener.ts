@@ -145,19 +145,3 @@ function createServer(certificate: TlsMaterial, { headersMs }: Timeouts): Http2S
   });
   return server;
 }
-
-function listening(
-  server: Http2SecureServer,
-  { host, port }: ListenerOptions["listen"],
-): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, host, () => {
-      server.off("error", reject);
-      const address = server.address();
-      if (address === null || typeof address === "string")
-        reject(new Error("the server has no port"));
-      else resolve(address.port);
-    });
-  });
-}
