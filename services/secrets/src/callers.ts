@@ -2,8 +2,8 @@ import type { ForwardService } from "@sallyport/proto/gen/sallyport/evidence/int
 import type { FetchService } from "@sallyport/proto/gen/sallyport/secrets/internal/v1/fetch_pb.ts";
 import type { Callers } from "@sallyport/rpc";
 
-/** Who may take envelopes. */
+/** The peers that may take envelopes. */
 export const fetchCallers: Callers<typeof FetchService> = { fetch: ["gateway"] };
 
-/** Who may hand over public requests. */
+/** The peers that may forward public requests. */
 export const forwardCallers: Callers<typeof ForwardService> = { forward: ["gateway"] };

@@ -12,7 +12,7 @@ import {
 } from "@sallyport/config";
 import { keysetFile } from "@sallyport/evidence";
 
-/** Everything that secrets is told at start. Secrets come as file paths, times are in seconds. */
+/** The settings of secrets. Secrets come as file paths, times are in seconds. */
 export type SecretsConfig = ReturnType<typeof readSecretsConfig>;
 
 /**

@@ -10,7 +10,7 @@ import {
   removeUnsettled,
 } from "./store/pending-sync.ts";
 
-/** What keeping policy up to date needs. */
+/** The dependencies of keeping policy up to date. */
 export type LivenessParts = {
   readonly reads: Pick<Database, "query">;
   readonly writes: Pick<Database, "transaction">;
@@ -19,12 +19,12 @@ export type LivenessParts = {
 
 /**
  * Tells policy what lives. Between two databases something may always fail: what policy might
- * believe wrongly is noted first, and told again until it has heard what is stored here.
+ * believe wrongly is noted first, and sent again until it knows what is stored here.
  */
 export type Liveness = {
   /**
    * Hides a project or secret from policy, before it is marked as deleted in the transaction that
-   * holds it. Should the transaction fail, policy is told the opposite later.
+   * holds it. Should the transaction fail, policy is corrected later.
    */
   hide(tx: Tx, resource: Resource): Promise<void>;
   /** Notes in the transaction that restores something that policy has to hear of it. */

@@ -2,8 +2,8 @@ import { pageTokenInvalid } from "@sallyport/forward";
 import { isId } from "@sallyport/proto/ids";
 
 /**
- * The point after which a listing by name continues: names of the deleted may occur twice, so the id decides
- * between them.
+ * The point after which a listing by name continues: names of the deleted may occur twice, so
+ * the id decides between them.
  */
 export type Cursor = { readonly name: string; readonly id: string };
 

@@ -12,7 +12,7 @@ import {
   purgeSecrets,
 } from "./store/purge.ts";
 
-/** What purging needs. */
+/** The dependencies of purging. */
 export type PurgeParts = {
   readonly writes: Pick<Database, "transaction">;
   readonly directory: Pick<Peers["directory"], "retireResources">;
@@ -47,7 +47,7 @@ const kinds: readonly Kind[] = [
 const batchSize = 50;
 
 /**
- * Returns what removes for good whatever was deleted more than 30 days ago. It works in batches,
+ * Makes the purge of everything that was deleted more than 30 days ago. It works in batches,
  * each a transaction of its own; replicas take different ones. Nothing goes while audit takes no
  * records.
  */

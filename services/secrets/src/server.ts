@@ -32,11 +32,11 @@ const settleMs = 10_000;
 const purgeMs = 3_600_000;
 const retryMs = 1_000; // At first: when all start together, policy may come last.
 
-/** What a test may replace: the clock, in milliseconds. */
+/** The parts that a test may replace: the clock, in milliseconds. */
 export type SecretsOverrides = { readonly clock?: () => number };
 
 /**
- * What the routes are made of. Writes hold a connection while crypto works, so reads have a pool of
+ * The parts of the routes. Writes hold a connection while crypto works, so reads have a pool of
  * their own.
  */
 export type SecretsParts = {

@@ -1,7 +1,7 @@
 import { ActorKind } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import { PrincipalKind } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
 
-/** Who acts, for a record: a user, a machine, or somebody unknown. */
+/** The actor in a record: a user, a machine, or unknown. */
 export function actorOf(
   principal: { readonly id: string; readonly kind: PrincipalKind } | undefined,
 ) {

@@ -19,7 +19,7 @@ export type RefusedEvent = {
   readonly reason: string;
 };
 
-/** What became of events. Those that are neither acknowledged nor refused are to be given again. */
+/** The fate of events: those that are neither acknowledged nor refused are to be given again. */
 export type Appended = {
   readonly acknowledged: readonly string[];
   readonly refused: readonly RefusedEvent[];
@@ -28,7 +28,7 @@ export type Appended = {
 };
 
 /**
- * Appends events in one call, and in more when some of them are refused for good, so that those
+ * Appends events in one call, and in more when some of them are refused permanently, so that
  * hold up no other. As many as fit into one message; never rejects.
  */
 export async function appendEvents(audit: Append, events: readonly Event[]): Promise<Appended> {
@@ -40,7 +40,7 @@ export async function appendEvents(audit: Append, events: readonly Event[]): Pro
   } catch (error) {
     const failure = failureOf(error);
     const { reason } = failure;
-    // What else fails says nothing about an event: audit is away, or we may not call it.
+    // Any other failure says nothing about an event: audit is away, or we may not call it.
     if (reason !== Reason.FIELD_INVALID && reason !== Reason.TOO_LARGE)
       return { acknowledged: [], refused: [], failure };
     // The call broke the contract by one event or more, and does not say by which: halves find

@@ -27,7 +27,7 @@ export type Start = {
   readonly keysetEpoch: number;
   /** The process's own package.json, whose version is reported. */
   readonly manifest: URL;
-  /** What only this process has. */
+  /** Details of this process alone. */
   readonly own?: Pick<Detail, "kek_fingerprint" | "log_key" | "operator_vault">;
 };
 

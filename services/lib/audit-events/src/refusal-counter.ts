@@ -6,7 +6,7 @@ import type { Sink } from "./event-sink.ts";
 /** One refusal, and what it is counted with. */
 export type Refusal = {
   /**
-   * Refusals of a group share the places for kinds; a flood in one group crowds nothing out of
+   * Refusals of a group share a number of kinds; a flood in one group crowds nothing out of
    * another. A few texts.
    */
   readonly group: string;
@@ -16,13 +16,13 @@ export type Refusal = {
    */
   readonly kind: string;
   /**
-   * By this refusals of a group are counted whose kinds have no place: a few texts, such as a
+   * The count for refusals of a group beyond that number of kinds: a few texts, such as a
    * reason or a vault.
    */
   readonly rest: string;
   /** The record that stands for so many refusals of the kind, with the particulars of this one. */
   readonly record: (count: number) => Event;
-  /** The record that stands for so many refusals of the rest, whoever they concern. */
+  /** The record that stands for so many refusals of the rest, of any caller. */
   readonly restRecord: (count: number) => Event;
 };
 
@@ -38,14 +38,14 @@ export type Tally = {
 /** Bounds of a tally; times are in milliseconds. */
 export type TallyOptions = {
   /**
-   * How long refusals of a kind are counted before a record says how many there were: 60 seconds.
+   * The time for which refusals of a kind are counted before they are recorded: 60 seconds.
    */
   readonly windowMs?: number;
-  /** How many kinds of a group are told apart at one time: 50. */
+  /** The number of kinds of a group that are counted separately at one time: 50. */
   readonly capacity?: number;
   /**
-   * How many records wait for a sink that is away: 1,000. The oldest are given up, and the log says
-   * how many.
+   * The number of records that wait for a sink that is away: 1,000. The oldest are given up, and
+   * the log says how many.
    */
   readonly waiting?: number;
 };
@@ -58,7 +58,7 @@ const retryMs = 5_000;
 /**
  * Makes a tally, so that a flood of refusals neither fills the log nor goes uncounted. The first of
  * a kind is recorded at once, the others as one record with their count when the window ends; a
- * kind that goes on has one record a window, one that paused begins anew. So a group makes at most
+ * kind that goes on has one record a window, one that paused restarts. So a group makes at most
  * one record a window for each of `capacity` kinds and for each rest, and as many more of first
  * ones. Every refusal is counted in exactly one record. What is counted but not yet recorded is
  * lost with the process, unless it is disposed.

@@ -10,8 +10,8 @@ export type { KeyFileEntry } from "@sallyport/proto/keyring";
 const keyBytes = 32;
 
 /**
- * Where a process's keys are: a file, and the setting that names it; or, in tests, keys that never
- * change.
+ * The source of a process's keys: a file, and the setting that names it; or, in tests, keys that
+ * never change.
  */
 export type KeySource =
   | { readonly variable: string; readonly file: string }

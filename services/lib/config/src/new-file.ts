@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 /**
  * Writes a file for its owner alone (0600) that is whole or absent, also after a power cut: beside
  * its place, synced, then linked there. Throws when the file exists: it is never overwritten,
- * whoever made it meanwhile.
+ * also one that was made meanwhile.
  */
 export function writeNewFile(file: string, content: Uint8Array): void {
   const draft = `${file}.${randomBytes(4).toString("hex")}.new`;

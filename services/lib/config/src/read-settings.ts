@@ -13,7 +13,7 @@ export class ConfigError extends Error {
 export type Setting<T> = {
   readonly variable: string;
   readonly read: (value: string) => T;
-  /** What a variable that is absent or empty means; without it, it must be set. */
+  /** The value for a variable that is absent or empty; without it, it must be set. */
   readonly absent?: { readonly value: T };
 };
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { Setting } from "./read-settings.ts";
 
-/** Where a server listens. Port 0 lets the system choose. */
+/** The address at which a server listens. Port 0 lets the system choose. */
 export type ListenAddress = { readonly host: string; readonly port: number };
 
 /** A text, as it is. */
@@ -61,7 +61,7 @@ export function url(variable: string, { plain = false } = {}): Setting<string> {
   };
 }
 
-/** What a number may be, both ends included. */
+/** The range of a number, both ends included. */
 export type Bounds = { readonly default?: number; readonly min?: number; readonly max?: number };
 
 /** Whole seconds between `min` (0) and `max` (no limit); `default` when absent. */

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { posix } from "node:path";
 
-/** What a process may connect to: "host:port" of TCP, and paths of Unix sockets. */
+/** The destinations of a process: "host:port" of TCP, and paths of Unix sockets. */
 export type Destinations = {
   readonly hosts: ReadonlySet<string>;
   readonly endpoints: ReadonlySet<string>;

@@ -88,7 +88,7 @@ function targetOf(args: readonly unknown[]): { target: Target; callback: unknown
   return { target: { port: Number(first), ...host }, callback };
 }
 
-// A name that is looked up is sent to whoever answers for it.
+// A name that is looked up is sent to the server that answers for it.
 function guardNames({ hosts }: Destinations): void {
   for (const module of [dns, dns.promises] as Record<string, unknown>[]) {
     for (const name of Object.keys(module).filter((key) =>
@@ -102,7 +102,8 @@ function guardNames({ hosts }: Destinations): void {
 }
 
 /**
- * Where to listen: an address is not sent anywhere to be looked up, nor is the own machine's name.
+ * Says whether a host can be listened at: an address is not sent anywhere to be looked up, nor is
+ * the own machine's name.
  */
 function isLocal(host: unknown): boolean {
   return typeof host !== "string" || isIP(host) !== 0 || host === "localhost";

@@ -23,8 +23,8 @@ export type AnswerKey = {
 };
 
 /**
- * What is signed: the bytes of the response message, or the refusal with what the public may know
- * of it.
+ * The signed outcome: the bytes of the response message, or the refusal with what the public may
+ * know of it.
  */
 export type AnswerOutcome =
   | { readonly case: "response"; readonly value: Uint8Array }

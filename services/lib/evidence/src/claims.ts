@@ -9,7 +9,7 @@ import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
 import { fromStrictBinary } from "@sallyport/proto/signing";
 import { EvidenceError, type EvidenceStep, atStep, violationOf } from "@sallyport/proto/verifying";
 
-/** How far two clocks of the deployment may differ, in milliseconds. */
+/** The largest difference between two clocks of the deployment, in milliseconds. */
 export const maxSkewMs = 5_000;
 
 /**

@@ -8,7 +8,7 @@ import type { Trust } from "./trust.ts";
 
 type Keys = readonly KeyFileEntry[];
 
-/** What a process follows its keys with; `check` may refuse keys that it could not work with. */
+/** The options of following keys; `check` may refuse keys that it could not work with. */
 export type FollowKeysOptions = {
   readonly logger: Logger;
   readonly check?: (keys: Keys) => void;

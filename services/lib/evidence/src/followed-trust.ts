@@ -2,10 +2,12 @@ import { type FollowedFile, followFile } from "@sallyport/rpc";
 import type { Logger } from "@sallyport/telemetry";
 import { type Trust, loadTrust } from "./trust.ts";
 
-/** Where a process's keyset is: a file that is followed, or, in tests, one that never changes. */
+/**
+ * The source of a process's keyset: a file that is followed, or, in tests, one that never changes.
+ */
 export type KeysetSource = string | Uint8Array;
 
-/** What a process follows its keyset with. */
+/** The options of following a keyset. */
 export type FollowTrustOptions = {
   readonly keyset: KeysetSource;
   readonly rootFingerprint: string;
@@ -80,7 +82,7 @@ export async function followTrust(options: FollowTrustOptions): Promise<Followed
 
 type Check = (trust: Trust) => void;
 
-/** A keyset, and from when on its epoch is told instead of the one before. */
+/** A keyset, and from when on its epoch is announced. */
 type Known = Trust & { readonly announcedFromMs: number; readonly formerEpoch: number };
 
 // Every look is at the newest keyset: what holds on to a trust never holds on to a keyset.

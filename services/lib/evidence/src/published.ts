@@ -1,6 +1,6 @@
 import { publicKeyOf } from "./ed25519.ts";
 
-/** What the keyset says of the keys of one use and holder. */
+/** The entries of the keyset for one use and holder. */
 export type Published = {
   /** Finds a public key by its id. */
   readonly find: (keyId: string) => Uint8Array | undefined;

@@ -21,7 +21,7 @@ export type ForwardContext = {
   readonly newKey?: Uint8Array;
   /** The client's address as the gateway asserted it. */
   readonly sourceIp: string;
-  /** What the client says it is, at most 64 printable characters. */
+  /** The client's name of itself, at most 64 printable characters. */
   readonly client: string;
   readonly requestId: string;
   readonly requestDigest: Uint8Array;

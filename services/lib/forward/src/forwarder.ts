@@ -26,18 +26,18 @@ import { Failure, fail, toRefusal } from "@sallyport/rpc";
 import type { ForwardContext, ForwardMethods, ForwardRun } from "./forward-methods.ts";
 import { createSweep, markSeen } from "./seen-requests.ts";
 
-/** What an owner of public methods gives to have requests forwarded to it. */
+/** The options of an owner of public methods. */
 export type ForwarderOptions = {
   readonly trust: Trust;
-  /** What signs every answer. */
+  /** The key that signs every answer. */
   readonly answerKey: () => AnswerKey;
   /** Our public names, such as "sallyport.example:8443". */
   readonly authorities: readonly string[];
-  /** How far `created` may lie from now, in seconds. */
+  /** The largest distance of `created` from now, in seconds. */
   readonly windowSeconds: number;
   /** Unix milliseconds. */
   readonly clock: () => number;
-  /** Where `seen_requests` lives. */
+  /** The database of `seen_requests`. */
   readonly database: Pick<Database, "query" | "transaction">;
   /** Runs before a change; throws to refuse early, while the log is down for instance. */
   readonly beforeMutation?: () => Promise<void>;
@@ -183,7 +183,7 @@ function publicRefusal(failure: Failure): Refusal {
   );
 }
 
-// A malformed body under a good signature is the signer's own fault, and the signer is told.
+// A malformed body under a good signature is the signer's own fault, and is reported to the signer.
 // INTERNAL leaves as an error, so that its cause is logged.
 function refusalOf(error: unknown): Failure {
   if (error instanceof EvidenceError && error.step === "body") {

@@ -7,7 +7,7 @@ import {
 import { type Append, type RefusedEvent, appendEvents } from "@sallyport/audit-events";
 import type { Logger } from "@sallyport/telemetry";
 
-/** What became of the events that were pending. */
+/** The fate of the events that were pending. */
 export type Delivery = {
   readonly acknowledged: ReadonlySet<string>;
   readonly refused: readonly RefusedEvent[];
@@ -21,9 +21,9 @@ type Pending = { readonly event_id: string; readonly event: Uint8Array };
 
 /**
  * Delivers pending events, oldest first, until none is left that was there at the last look. One
- * that audit refuses for good is marked, logged and passed over, so that it holds up nothing behind
- * it. Throws what the database throws, and an Error when audit is away or did not confirm an event:
- * it then stays pending.
+ * that audit refuses permanently is marked, logged and passed over, so that it holds up nothing
+ * behind it. Throws what the database throws, and an Error when audit is away or did not confirm an
+ * event: it then stays pending.
  */
 export async function deliverPending(
   database: Query,

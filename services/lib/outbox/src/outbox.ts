@@ -14,7 +14,7 @@ import { repeat } from "@sallyport/schedule";
 import { type Logger, observe } from "@sallyport/telemetry";
 import { type Delivery, deliverPending } from "./deliver.ts";
 
-/** What an outbox works with. The database has the table `outbox` of the README. */
+/** The options of an outbox. The database has the table `outbox` of the README. */
 export type OutboxOptions = {
   readonly database: Pick<Database, "query">;
   readonly audit: Pick<Client<typeof AppendService>, "append">;
@@ -41,14 +41,14 @@ export type Outbox = {
    * of the change, has it resolve only when audit acknowledged the events of that change, and none
    * was refused. Without it, any event that is refused meanwhile counts. Throws Failure
    * DEPENDENCY_UNAVAILABLE when audit is away: the events are delivered later; and INTERNAL when an
-   * event was refused for good: the change is made, and must not be answered as recorded.
+   * event was refused permanently: the change is made, and must not be answered as recorded.
    */
   drain(own?: Tx): Promise<void>;
   /** Stores events that belong to no change; they are delivered soon. */
   readonly send: Sink;
   /** Counts refusals that change nothing, and records how many there were. */
   readonly note: Tally["note"];
-  /** For the health of a process: throws while an event lies here that audit refused for good. */
+  /** For the health of a process: throws while an event lies here that audit refused. */
   checkRefused(): Promise<void>;
 };
 
@@ -100,7 +100,7 @@ export function createOutbox(options: OutboxOptions): Outbox & AsyncDisposable {
     return next;
   }
 
-  // Whoever delivered them, an earlier delivery or another replica: what is gone was acknowledged.
+  // An earlier delivery or another replica may have delivered them: what is gone was acknowledged.
   async function requireAcknowledged(own: Tx, { acknowledged }: Delivery): Promise<void> {
     const open = (recorded.get(own) ?? []).filter((eventId) => !acknowledged.has(eventId));
     if (open.length === 0) return;
@@ -125,7 +125,7 @@ export function createOutbox(options: OutboxOptions): Outbox & AsyncDisposable {
     );
     return row ? [{ value: row.pending, labels: {} }] : [];
   });
-  // A failure is logged where it happens, whoever asked for the delivery.
+  // A failure is logged where it happens.
   const redelivery = repeat({ run: async () => void (await deliverAll()), everyMs: redeliveryMs });
   return {
     async record(tx, ...events) {
@@ -155,7 +155,7 @@ export function createOutbox(options: OutboxOptions): Outbox & AsyncDisposable {
   };
 }
 
-// Events of one statement are told apart in time, so that they are delivered in the order in which
+// Events of one statement differ in time, so that they are delivered in the order in which
 // they were given.
 const insertEvents = `insert into outbox (event_id, event, created_at)
   select event_id, event, clock_timestamp() + number * interval '1 microsecond'

@@ -5,7 +5,7 @@ import { actorOf } from "@sallyport/audit-events";
 import type { Outbox } from "./outbox.ts";
 
 /**
- * What is told of a request that arrived a second time; the principal is absent for a key that is
+ * The record of a request that arrived a second time; the principal is absent for a key that is
  * not enrolled.
  */
 export type Replayed = {

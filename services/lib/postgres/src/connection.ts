@@ -15,8 +15,8 @@ export type Values = readonly unknown[];
 
 const connectMs = 3_000;
 /**
- * How long a statement may run by default, in milliseconds: less than the default deadline of a
- * call.
+ * The time that a statement may run by default, in milliseconds: less than the default deadline of
+ * a call.
  */
 export const defaultStatementMs = 4_000;
 

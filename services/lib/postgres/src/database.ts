@@ -27,8 +27,8 @@ export type DatabaseOptions = ConnectionOptions & { readonly poolSize?: number }
 export function openDatabase(options: DatabaseOptions): Database {
   const { applicationName, poolSize = 10 } = options;
   const pool = new Pool({ ...clientConfig(options), max: poolSize, idleTimeoutMillis: 30_000 });
-  // An idle connection that breaks leaves the pool by itself; without a listener it would end the
-  // process.
+  // An idle connection that breaks leaves the pool automatically; without a listener it would end
+  // the process.
   pool.on("error", () => undefined);
   const query = queryOn(pool);
   const observed = observePool(pool, applicationName, poolSize);

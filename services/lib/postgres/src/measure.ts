@@ -13,7 +13,8 @@ const summaries = new Map<string, Summary>();
 
 /**
  * Measures a statement, and makes it a span while its trace is recorded. Security: of the statement
- * only its first word and the name of its first table are told, never its text and never a value.
+ * only its first word and the name of its first table are exported, never its text and never a
+ * value.
  */
 export function measured<T>(text: string, run: () => Promise<T>): Promise<T> {
   const { name, operation, attributes } = summaryOf(text);

@@ -9,7 +9,7 @@ import { measured } from "./measure.ts";
  */
 export type Query = <R extends object>(text: string, values?: Values) => Promise<R[]>;
 
-/** What runs inside a transaction. */
+/** The connection of a transaction. */
 export type Tx = { readonly query: Query };
 
 /** Makes the query function of a connection, pool or session. */
@@ -26,8 +26,8 @@ export function queryOn(client: Pick<ClientBase, "query">): Query {
 
 /**
  * Runs a transaction (read committed) on a connection: commits when `run` resolves, rolls back when
- * it rejects, and rejects with that error. `onBroken` is told when the connection must not be used
- * again.
+ * it rejects, and rejects with that error. `onBroken` is called when the connection must not be
+ * used again.
  */
 export async function runTransaction<T>(
   client: Pick<ClientBase, "query">,

@@ -2,8 +2,8 @@
  * Token buckets: rate limits by name, such as a source address or a principal.
  *
  * It exists so that every rate limit of a process is kept the same way, in memory that is bounded
- * whoever makes up names. It must never be driven by a wall clock: the clock that a caller gives is
- * monotonic.
+ * even if callers make up names. It must never be driven by a wall clock: the clock that a caller
+ * gives is monotonic.
  */
 
 /** A token bucket: so many tokens a second on average, so many at once. */
@@ -30,17 +30,17 @@ export type Buckets = {
    * is charged further.
    */
   used(name: string): number;
-  /** How many names are remembered. */
+  /** The number of names that are remembered. */
   size(): number;
-  /** How many names may be. */
+  /** The largest number of names. */
   readonly capacity: number;
 };
 
 /**
- * Makes buckets in memory. `clock` gives milliseconds and runs evenly: by one that is set forward
+ * Makes buckets in memory. `clock` gives milliseconds and is monotonic: by one that is set forward
  * and back, everybody would be refused until the time is that late again. A bucket that is full
  * again is forgotten; of more than `capacity` names the one that was used longest ago is, so the
- * memory is bounded whoever makes up names.
+ * memory is bounded even if callers make up names.
  */
 export function createBuckets(
   { perSecond, burst }: Rate,

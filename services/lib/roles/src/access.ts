@@ -18,8 +18,8 @@ import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_
 import { methodPath } from "@sallyport/proto/names/method-path";
 
 /**
- * Who may call a public method: machines, a key that is not enrolled yet, users of these roles in
- * the vault. What is absent may not. A method for users says besides from which role in the project
+ * The callers of a public method: machines, a key that is not enrolled yet, users of these roles in
+ * the vault. All others are refused. A method for users says besides from which role in the project
  * on a developer may call it as well; undefined is a method that concerns no project.
  */
 export type Access = { readonly machine?: true; readonly newKey?: true } & (
@@ -30,7 +30,7 @@ export type Access = { readonly machine?: true; readonly newKey?: true } & (
 /** The access to every method of a service. A method without an entry does not compile. */
 export type AccessTable<S extends DescService> = { readonly [M in keyof S["method"]]: Access };
 
-/** Who calls, as far as roles go; undefined is a key that is not enrolled yet. */
+/** The caller, as far as roles go; undefined is a key that is not enrolled yet. */
 export type Caller = { readonly kind: PrincipalKind; readonly role: Role };
 
 const { OWNER, ADMIN, DEVELOPER, AUDITOR } = Role;
@@ -41,8 +41,8 @@ const everyone: Access = { ...machines, ...users };
 const owners: Access = { roles: [OWNER], project: undefined };
 const managers = { roles: [OWNER, ADMIN], project: undefined } as const;
 const overseers = { roles: [OWNER, ADMIN, AUDITOR], project: undefined } as const;
-// What concerns a project: for these roles in the vault, and for developers from that role in the
-// project on.
+// Methods that concern a project: for these roles in the vault, and for developers from that role
+// in the project on.
 const { LISTER, WRITER, MANAGER } = ProjectRole;
 const listed: Access = { ...overseers, project: LISTER };
 const written: Access = { ...managers, project: WRITER };
@@ -141,8 +141,9 @@ export const access: ReadonlyMap<string, Access> = new Map([
 ]);
 
 /**
- * Tells whether a caller may call the public method of that path at all. What the table does not
- * name is refused. Where a project role counts, its owner asks for that too (ForwardContext.judge).
+ * Tells whether a caller may call the public method of that path at all. A path that the table
+ * does not name is refused. Where a project role counts, its owner asks for that too
+ * (ForwardContext.judge).
  */
 export function mayCall(path: string, caller: Caller | undefined): boolean {
   const allowed = access.get(path);

@@ -19,7 +19,7 @@ export function projectRoleOf(role: Role, given: ProjectRole | undefined): Proje
   return role === Role.DEVELOPER ? (given ?? ProjectRole.LISTER) : ProjectRole.NONE;
 }
 
-/** What is made of the signer's project roles while one request is answered. */
+/** The judgement of the signer's project roles while one request is answered. */
 export type Judgement = {
   readonly judge: (inProjects: readonly ProjectRole[]) => boolean[];
   /** Throws unless roles were judged, where they count. */

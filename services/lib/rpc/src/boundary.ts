@@ -99,8 +99,8 @@ async function stream(
 }
 
 // Security: an upstream's ConnectError that a handler let through holds text that was meant for us.
-// It is told as our own fault, unless the upstream could not be reached: that is what our caller
-// may know.
+// It is reported as our own fault, unless the upstream could not be reached: that is what our
+// caller may know.
 function ownFailure(error: unknown): Failure {
   if (!(error instanceof ConnectError)) return failureOf(error);
   const upstream = failureOf(error);

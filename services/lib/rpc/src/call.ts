@@ -1,21 +1,21 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 
-/** How long a call may take when nobody says otherwise, in milliseconds. */
+/** The default deadline of a call, in milliseconds. */
 export const defaultTimeoutMs = 5_000;
 
 /** The header in which the request id travels between our processes. */
 export const requestIdHeader = "sallyport-request-id";
 
-/** The header in which a peer is told how long its caller waits, in milliseconds; Connect's own. */
+/** The header that carries how long the caller waits, in milliseconds; Connect's own. */
 export const timeoutHeader = "connect-timeout-ms";
 
 /**
- * What a call passes on to the calls made meanwhile: its id, and the time it has, in milliseconds
- * from its begin.
+ * The context that a call passes on to the calls made meanwhile: its id, and the time it has, in
+ * milliseconds from its begin.
  */
 export type CallOptions = { readonly requestId: string; readonly timeoutMs?: number | undefined };
 
-/** A request being served. What `run` runs belongs to it; after `end` its deadline binds nobody. */
+/** A request being served: `run` runs work with its deadline, which ends at `end`. */
 export type Call = { run<T>(step: () => T): T; end(): void };
 
 type State = {

@@ -22,7 +22,7 @@ export function route<S extends DescService>(
   return { service, callers, register: (router) => void router.service(service, implementation) };
 }
 
-/** Says whether a peer may call a method. What no table names is refused. */
+/** Says whether a peer may call a method; one that no table names is refused. */
 export type CallerCheck = (method: DescMethod, peer: Peer | undefined) => boolean;
 
 /**

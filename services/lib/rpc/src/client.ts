@@ -19,19 +19,19 @@ import { failureOf } from "./translate.ts";
 /** Whom to call, where, and how to prove who is who. */
 export type PeerOptions = Destination & {
   readonly tls: TlsFiles;
-  /** How often to look for changed TLS files, in milliseconds. */
+  /** The interval of looks for changed TLS files, in milliseconds. */
   readonly tlsPollMs?: number;
 };
 
 /** A way to a peer, for createClient; closing it ends the connection and every call on it. */
 export type PeerConnection = { readonly transport: Transport; close(): void } & AsyncDisposable;
 
-// What a peer has beyond the deadline that it was told, which its own calls keep, before the call
-// is cut.
+// The time that a peer has beyond the deadline in the header, which its own calls keep, before the
+// call is cut.
 const graceMs = 1_000;
 
 /**
- * Prepares calls to a peer over HTTP/2 with mTLS; connects at the first call, and anew when the
+ * Prepares calls to a peer over HTTP/2 with mTLS; connects at the first call, and again when the
  * connection is worn or the TLS files changed. A server that does not prove to be that peer gets no
  * request. Calls inherit request id and deadline of the call being served, else they have 5
  * seconds; streams have no deadline unless given one. A deadline ends the wait and not the call,

@@ -13,8 +13,8 @@ import type { TlsMaterial } from "./tls-files.ts";
 export type Connection = {
   readonly transport: Transport;
   /**
-   * Whether new calls should have another connection: this one broke, is ending, or is not to be
-   * relied on.
+   * Returns true when new calls should have another connection: this one broke, is ending, or is
+   * not to be relied on.
    */
   readonly worn: () => boolean;
   /**
@@ -26,7 +26,7 @@ export type Connection = {
   close(): void;
 };
 
-/** Where a connection leads and who must be there. */
+/** The address of a connection, and the peer that must be there. */
 export type Destination = {
   readonly peer: Peer;
   /** "https://host:port"; the host need not be in the peer's certificate, its SPIFFE id must. */
@@ -38,15 +38,15 @@ export type Destination = {
 export const maxMessageBytes = 4 * 1024 * 1024;
 
 /**
- * What `maxSessionMemory` is set to between our own processes: as many megabytes as Node 26 can
+ * The `maxSessionMemory` between our own processes: as many megabytes as Node 26 can
  * count, in 32 bits.
  *
  * Node takes what a stream has queued off a session's account when it is sent, but not when the
  * stream is reset before. The memory is free, the account stays; once it is past the limit (10 MB
- * by default), every further answer is reset with ENHANCE_YOUR_CALM, for good. The limit is then no
- * bound on memory but a way for whoever has calls cancelled to end a session that all share. Memory
- * is bounded by what is let in instead: the gateway's content memory and places, and
- * `maxMessageBytes` for each message.
+ * by default), every further answer is reset with ENHANCE_YOUR_CALM, permanently. The limit is then
+ * no bound on memory but a way for a caller that cancels calls to end a session that all share.
+ * Memory is bounded by what is let in instead: the gateway's content memory and concurrency slots,
+ * and `maxMessageBytes` for each message.
  */
 export const unlimitedSessionMemory = 2 ** 32 - 1;
 
@@ -54,8 +54,8 @@ const connectMs = 5_000;
 // Well within Node's default limit: a session would last until here even if the limit above were
 // not heeded.
 const mostLostBytes = 8 * 1024 * 1024;
-// How a stream ends that its caller cancelled, or that was answered: all else says that the session
-// is in trouble.
+// The end of a stream that its caller cancelled, or that was answered: all else says that the
+// session is in trouble.
 const orderlyEnds: readonly number[] = [constants.NGHTTP2_NO_ERROR, constants.NGHTTP2_CANCEL];
 
 type Sessions = NonNullable<
@@ -109,8 +109,8 @@ function createManager(
 
 type Watched = { readonly sessions: Sessions; worn: () => boolean; finish: () => void };
 
-// Http2SessionManager would connect again by itself, as often as it is called. One connection is
-// one session here, so that whoever opens connections rules how often.
+// Http2SessionManager would connect again automatically, as often as it is called. One connection
+// is one session here, so that the opener of connections decides how often.
 function watch(manager: Http2SessionManager): Watched {
   let session: Http2Session | undefined;
   let beganMs = Number.POSITIVE_INFINITY;

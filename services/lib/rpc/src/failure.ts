@@ -9,7 +9,7 @@ import {
 } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
 
 /**
- * A refusal on its way out. Reason, metadata and retry delay (milliseconds) may be told to the
+ * A refusal on its way out. Reason, metadata and retry delay (milliseconds) may be sent to the
  * caller; the cause is for the log only.
  */
 export class Failure extends Error {

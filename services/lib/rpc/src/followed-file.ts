@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 
-/** What a file says, taken up anew whenever it changes. */
+/** The content of a file, read again whenever it changes. */
 export type FollowedFile<T> = Disposable & { readonly current: T };
 
 /** Which file to follow, and how it is read. */
@@ -21,8 +21,8 @@ const pollMs = 5_000;
 
 /**
  * Reads a file and follows it until disposed. Throws when the first content is refused; later a
- * refused one is told and the one before stays. Contents are compared on a timer, as those of TLS
- * files are: a mounted file changes through a renamed folder, which file events miss. What was
+ * refused one is reported and the one before stays. Contents are compared on a timer, as those of
+ * TLS files are: a mounted file changes through a renamed folder, which file events miss. What was
  * refused is tried again at every look: it may have come before another file that it belongs with,
  * and the order in which files arrive must not matter.
  */

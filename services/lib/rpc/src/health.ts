@@ -8,12 +8,12 @@ import type { Route } from "./callers.ts";
 import { fail } from "./failure.ts";
 import { peers } from "./peer.ts";
 
-/** What a process cannot work without, by name; each resolves when it answers. */
+/** The dependencies of a process, by name; each resolves when it answers. */
 export type Dependencies = Readonly<Record<string, () => Promise<void>>>;
 
 /**
- * What an operator should look at although calls are served, by name; each rejects while there is
- * something.
+ * Things that an operator should look at although calls are served, by name; each rejects while
+ * there is something.
  */
 export type Notices = Readonly<Record<string, () => Promise<void>>>;
 

@@ -11,7 +11,7 @@ import { type Failure, codeOf, nameOf } from "./failure.ts";
 const served = histogram("rpc.server.call.duration");
 const called = histogram("rpc.client.call.duration");
 
-/** How a call ended, as logs, metrics and spans tell it; the reason is "" when it was answered. */
+/** The end of a call, as logs, metrics and spans show it; the reason is "" when it was answered. */
 export type Ending = { readonly code: string; readonly reason: string };
 
 /** Returns how a call ended. */
@@ -20,7 +20,8 @@ export function endingOf(failure: Failure | undefined): Ending {
   return { code: codeToString(codeOf(failure.reason)), reason: nameOf(failure.reason) };
 }
 
-// Whoever asks in a wrong way did not meet a fault of the server: its span is not failed then.
+// A caller that asks in a wrong way did not meet a fault of the server: its span is not failed
+// then.
 const faults: ReadonlySet<string> = new Set(
   [
     Code.Unknown,

@@ -5,7 +5,7 @@ import type { Peer } from "./peer.ts";
 type Answer = { readonly status: number; readonly type?: string; readonly text: string };
 
 const path = "/metrics";
-/** Who may read the metrics, as a caller table says it of a method. */
+/** The peers that may read the metrics, as in a caller table. */
 const callers: readonly Peer[] = ["operator"];
 const prometheusText = "text/plain; version=0.0.4; charset=utf-8";
 

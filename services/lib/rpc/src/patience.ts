@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
-/** How long a caller waits: until its signal aborts, `waitMs` at most. */
+/** The wait of a caller: until its signal aborts, `waitMs` at most. */
 export type Patience = { readonly signal: AbortSignal | undefined; readonly waitMs: number };
 
 /**

@@ -18,29 +18,29 @@ import { spiffeId } from "./spiffe.ts";
 import { type TlsFiles, type TlsMaterial, readTls, watchTls } from "./tls-files.ts";
 import { createValidation } from "./validation.ts";
 
-/** What a process serves, as whom, and to whom it proves that. */
+/** The options of serving: what, as which process, and at which address. */
 export type ServeOptions = {
   readonly self: Peer;
   readonly listen: ListenAddress;
   readonly tls: TlsFiles;
   readonly trustDomain: string;
   readonly routes: readonly Route[];
-  /** What must answer for the process to be ready, by name. */
+  /** The dependencies that must answer for the process to be ready, by name. */
   readonly dependencies: Dependencies;
   /**
-   * What is shown beside them and keeps nobody from being served; `certificates` is added: the ends
+   * Notices that are shown beside them and do not affect serving; `certificates` is added: the ends
    * of the TLS files.
    */
   readonly notices?: Notices;
   readonly logger: Logger;
-  /** How often to look for changed TLS files, in milliseconds. */
+  /** The interval of looks for changed TLS files, in milliseconds. */
   readonly tlsPollMs?: number;
-  /** How long calls in flight may take to finish while draining, in milliseconds (6,000). */
+  /** The time for calls in flight to finish while draining, in milliseconds (6,000). */
   readonly drainMs?: number;
 };
 
-// More than a gateway works at, with its look-ups beside it. What a peer asks beyond that waits
-// with the peer.
+// More than a gateway processes concurrently, with its look-ups. Calls beyond that wait with the
+// peer.
 const maxConcurrentStreams = 256;
 const unreadMs = 500;
 const retireMs = 30_000;

@@ -1,6 +1,6 @@
 import type { Call } from "./call.ts";
 
-/** What is told of a stream: that it is over, or why it broke; `refuse` returns what to throw. */
+/** The callbacks of a stream: that it is over, or why it broke; `refuse` returns what to throw. */
 export type StreamListener = {
   readonly done: () => void;
   readonly refuse: (error: unknown) => Error;

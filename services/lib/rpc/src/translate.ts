@@ -32,8 +32,9 @@ export function toConnectError(failure: Failure, requestId: string): ConnectErro
   return error;
 }
 
-// What arrives with one of these codes and without our ErrorInfo did not come from a handler of
-// ours: our error boundary always says why. The connection, a proxy or the deadline ended the call.
+// An error that arrives with one of these codes and without our ErrorInfo did not come from a
+// handler of ours: our error boundary always says why. The connection, a proxy or the deadline
+// ended the call.
 const transportCodes: ReadonlySet<Code> = new Set([
   Code.Aborted,
   Code.Canceled,

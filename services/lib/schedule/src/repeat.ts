@@ -22,11 +22,13 @@ export type RepeatOptions = {
   readonly everyMs: number;
   /** The pauses after runs that failed; as after a success unless given. */
   readonly backoff?: Backoff;
-  /** The part of a pause by which it may be longer or shorter, at random: 0 to 1, 0 unless given. */
+  /**
+   * The part of a pause by which it may be longer or shorter, at random: 0 to 1, 0 unless given.
+   */
   readonly jitter?: number;
   /** Has the first run wait for one pause; otherwise it begins at once. */
   readonly delayed?: boolean;
-  /** What is logged at the first failure and at the first success after it. */
+  /** The messages of the first failure and of the first success after it. */
   readonly log?: {
     readonly logger: Pick<Logger, "info" | "warn">;
     readonly failed: string;

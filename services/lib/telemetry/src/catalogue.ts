@@ -1,8 +1,8 @@
-/** What a metric is: a sum that only grows, a value of the moment, or a distribution. */
+/** The kind of a metric: a sum that only grows, a value of the moment, or a distribution. */
 export type MetricKind = "counter" | "gauge" | "histogram";
 
 /**
- * How a metric is defined. Names are OpenTelemetry's, and its conventions' where those have one.
+ * The definition of a metric. Names are OpenTelemetry's, and its conventions' where those have one.
  */
 export type MetricDefinition = {
   readonly kind: MetricKind;

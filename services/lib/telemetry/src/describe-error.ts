@@ -1,4 +1,4 @@
-/** What a log line tells of an error. */
+/** The fields of an error in a log line. */
 export type DescribedError = {
   readonly type: string;
   readonly message: string;

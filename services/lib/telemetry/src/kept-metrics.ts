@@ -32,7 +32,7 @@ const startTime = hrTime();
 const kept = new Map<MetricName, Kept>();
 
 /**
- * The metrics that are kept here, for the reader of the SDK. What requests count many times over is
+ * The metrics that are kept here, for the reader of the SDK. Metrics that requests count often are
  * kept by ourselves: the SDK serialises the labels at each count, which is most of what counting
  * costs.
  */
@@ -53,7 +53,7 @@ export const keptMetrics: MetricProducer = {
   }),
 };
 
-/** The sums of a counter; whoever asks for one of a name shares them. */
+/** The sums of a counter, shared by all that ask for its name. */
 export function sumsOf(name: MetricName<"counter">): Series<Sum> {
   const known = kept.get(name);
   if (known?.kind === "counter") return known.series;

@@ -12,8 +12,8 @@ import { traceIds } from "./span.ts";
 export type Logger = PinoLogger;
 
 /**
- * Who logs, from which level on ("info" when absent; "silent" for nothing), and where to (stderr
- * when absent).
+ * The service that logs, from which level on ("info" when absent; "silent" for nothing), and where
+ * to (stderr when absent).
  */
 export type LoggerOptions = {
   readonly service: string;

@@ -10,7 +10,7 @@ import {
 } from "./catalogue.ts";
 import { distributionsOf, keptMetrics, measure, sumsOf } from "./kept-metrics.ts";
 
-/** What a gauge or an observed counter is at the moment it is looked at. */
+/** The value of a gauge or an observed counter at a scrape. */
 export type Observation<N extends MetricName> = {
   readonly value: number;
   readonly labels: LabelsOf<N>;

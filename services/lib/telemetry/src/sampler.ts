@@ -6,9 +6,9 @@ import {
 } from "@opentelemetry/sdk-trace";
 
 /**
- * Where a trace begins: so many of all requests are sampled, whatever a client says. Security: the
- * choice hangs on nothing that a client sends, not even the trace id, or clients could have all of
- * their requests sampled.
+ * Samples where a trace begins: so many of all requests are sampled, whatever a client says.
+ * Security: the choice hangs on nothing that a client sends, not even the trace id, or clients
+ * could have all of their requests sampled.
  */
 export function deciding(ratio: number, random: () => number = Math.random): Sampler {
   const root: Sampler = {

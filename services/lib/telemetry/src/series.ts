@@ -1,4 +1,4 @@
-/** What is kept for every combination of the labels of one metric. */
+/** The state of every combination of the labels of one metric. */
 export type Series<T> = {
   /** Finds what is kept for these labels, or makes it. */
   at(labels: Readonly<Record<string, string>>): T;

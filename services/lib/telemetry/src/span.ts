@@ -27,13 +27,13 @@ export type SpanAttributes = {
   readonly "db.system.name"?: "postgresql" | "redis";
   readonly "db.operation.name"?: string;
   readonly "db.collection.name"?: string;
-  /** "req_…": what the client was told, and what stands in every log line. */
+  /** "req_…": the id in the client's error and in every log line. */
   readonly "sallyport.request_id"?: string;
-  /** How many records were committed at once. */
+  /** The number of records that were committed at once. */
   readonly "sallyport.batch.size"?: number;
 };
 
-/** What a span is called, its place in the call, and what is known of it at its begin. */
+/** The name of a span, its kind, and the attributes that are known at its start. */
 export type SpanStart = {
   readonly name: string;
   readonly kind: "server" | "client" | "internal";
@@ -52,7 +52,7 @@ export const noSpan: OpenSpan = { set: () => undefined, fail: () => undefined };
 
 const kinds = { server: SpanKind.SERVER, client: SpanKind.CLIENT, internal: SpanKind.INTERNAL };
 
-/** What makes the spans of a process, and whether traces begin there. */
+/** The source of the spans of a process, and whether traces begin there. */
 export type Tracing = { readonly tracer: Tracer; readonly begins: boolean };
 
 let tracing: Tracing | undefined;
@@ -135,10 +135,10 @@ export function traceIds(): { trace_id?: string; span_id?: string } {
   return { trace_id: spanContext.traceId, span_id: spanContext.spanId };
 }
 
-/** A place in a trace, to go back to from work that is done for many. */
+/** A trace context, to return to from work that is done for many calls. */
 export type TracePlace = { readonly sampled: boolean; run<T>(step: () => T): T };
 
-/** Remembers the running place. */
+/** Captures the active trace context. */
 export function currentPlace(): TracePlace {
   const here: Context = context.active();
   return {

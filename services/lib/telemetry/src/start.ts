@@ -9,19 +9,19 @@ import { observeProcess } from "./process-metrics.ts";
 import { deciding, following } from "./sampler.ts";
 import { useTracing } from "./span.ts";
 
-/** What the telemetry of a process is told. */
+/** The options of the telemetry of a process. */
 export type TelemetryOptions = {
   /** The process, such as "gateway"; in spans it is "sallyport-gateway". */
   readonly service: string;
   /** The collector's address for OTLP over HTTP, without a path; absent, there are no traces. */
   readonly otlpUrl: string | undefined;
   /**
-   * How many of all requests are traced, 0 to 1. Only for the process where traces begin; the
+   * The share of requests that are traced, 0 to 1. Only for the process where traces begin; the
    * others follow it.
    */
   readonly traceRatio?: number;
   readonly logLevel?: string | undefined;
-  /** Where a collector that is away is told of; by default a logger of the service. */
+  /** The logger for a collector that is away; by default a logger of the service. */
   readonly logger?: Logger;
 };
 

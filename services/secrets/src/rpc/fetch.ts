@@ -11,14 +11,15 @@ import type {
 import { fail } from "@sallyport/rpc";
 import { type FoundEnvelope, findEnvelopes } from "../store/envelopes.ts";
 
-/** What the fetch needs; the clock is in milliseconds, the first key seals. */
+/** The dependencies of the fetch; the clock is in milliseconds, the first key seals. */
 export type FetchParts = {
   readonly database: Tx;
   readonly slipKeys: () => readonly MacKey[];
   readonly clock: () => number;
 };
 
-// What a read may answer (proto/README.md, "Limits"); more would be sealed and opened for nothing.
+// The largest answer of a read (proto/README.md, "Limits"); more would be sealed and opened for
+// nothing.
 const limitBytes = 3 * 1024 * 1024;
 
 /**

@@ -11,7 +11,7 @@ import type { PublicParts } from "./records.ts";
 import { requireRole } from "./rights.ts";
 
 /**
- * Deletes a project in which no secret lives, policy first. Whoever puts one into it meanwhile
+ * Deletes a project in which no secret lives, policy first. A writer that adds one meanwhile
  * waits, or is waited for.
  */
 export async function deleteProject(

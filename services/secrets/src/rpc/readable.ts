@@ -15,7 +15,8 @@ import type { Peers } from "../peers.ts";
 import { describeSecrets } from "../store/envelopes.ts";
 
 /**
- * What the listing needs: the names that secrets has, and policy to ask which a machine may read.
+ * The dependencies of the listing: the names that secrets has, and policy to ask which a machine
+ * may read.
  */
 export type ReadableParts = { readonly database: Tx; readonly peers: Pick<Peers, "authorization"> };
 

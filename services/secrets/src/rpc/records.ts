@@ -3,7 +3,7 @@ import type { Tx } from "@sallyport/postgres";
 import type { Liveness } from "../directory-sync.ts";
 import type { Peers } from "../peers.ts";
 
-/** What the public methods of secrets need; the clock is in milliseconds. */
+/** The dependencies of the public methods; the clock is in milliseconds. */
 export type PublicParts = {
   readonly database: Tx;
   readonly outbox: Pick<Outbox, "record">;

@@ -5,7 +5,7 @@ import type { Scope } from "../store/deletion.ts";
 import { type StoredSecret, findSecret } from "../store/secrets.ts";
 
 /**
- * Returns a secret of the vault that a change is about, a living one unless told otherwise.
+ * Returns a secret of the vault that a change is about, a living one unless a scope is given.
  * NOT_FOUND without one.
  */
 export async function requireSecret(

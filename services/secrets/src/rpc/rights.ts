@@ -4,7 +4,7 @@ import { ProjectRole } from "@sallyport/proto/gen/sallyport/policy/v1/project_ro
 import { fail, failureOf } from "@sallyport/rpc";
 import type { PublicParts } from "./records.ts";
 
-/** What a role is asked for: a project, or the project of a secret. */
+/** The subject of a role check: a project, or the project of a secret. */
 export type RoleTarget = { readonly projectId: string } | { readonly secretId: string };
 
 type Parts = Pick<PublicParts, "peers">;

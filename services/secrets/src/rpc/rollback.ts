@@ -61,7 +61,7 @@ function isRepeat(
   return currentVersion === expectedVersion + 1 && rollbackOf === toVersion && updatedBy === userId;
 }
 
-// Crypto gets the evidence and verifies it for itself, likewise: the places of both envelopes are
+// Crypto gets the evidence and verifies it for itself, likewise: the bindings of both envelopes are
 // in the signed request.
 async function reseal(
   { signedRequest, credential, requestDigest }: ForwardContext,

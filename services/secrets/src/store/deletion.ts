@@ -24,7 +24,7 @@ export function deletionColumns(alias: "p" | "s"): string {
 /**
  * The condition that a row of the alias is in the scope: its parameter is `scope === "restorable"`.
  * By the clock and not by the transaction's beginning: who waited for a purge's lock must not
- * restore what policy was told is gone.
+ * restore what policy already dropped.
  */
 export function inScope(alias: "p" | "s", parameter: `$${number}`): string {
   return `(${alias}.deleted_at is null

@@ -18,7 +18,7 @@ export type FoundEnvelope = {
   readonly wrappedProjectKey: Uint8Array;
 };
 
-/** What a listing shows of a secret. */
+/** The description of a secret in a listing. */
 export type DescribedSecret = {
   readonly secretId: string;
   readonly name: string;
@@ -57,8 +57,8 @@ const envelopesSql = `
    order by asked.place`;
 
 /**
- * Finds envelopes for each target, in the order of the targets, with one statement. What does not
- * live is left out.
+ * Finds envelopes for each target, in the order of the targets, with one statement. One that does
+ * not live is left out.
  */
 export async function findEnvelopes(
   db: Tx,

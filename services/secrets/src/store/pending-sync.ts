@@ -21,7 +21,7 @@ export async function postponeUnsettled(db: Tx, id: string): Promise<void> {
   await db.query("update unsettled set since = clock_timestamp() where id = $1", [id]);
 }
 
-/** What waits for policy to hear of it, oldest first. */
+/** Lists the resources that policy still has to hear of, oldest first. */
 export async function listUnsettled(db: Tx, limit: number): Promise<Resource[]> {
   const rows = await db.query<{ id: string; vault_id: string }>(
     "select id, vault_id from unsettled order by since, id limit $1",

@@ -29,7 +29,7 @@ export type WrappedProjectKey = { readonly generation: number; readonly wrappedK
 /** The key that new versions are sealed under, with the name of its project. */
 export type CurrentProjectKey = WrappedProjectKey & { readonly projectName: string };
 
-/** How a project is named: by its id or, which only the living are, by its name. */
+/** The key of a project: its id or, which only the living are, by its name. */
 export type ProjectKeyword = { readonly by: "project_id" | "name"; readonly value: string };
 
 type Row = DeletionRow & {
@@ -112,7 +112,7 @@ export async function listProjects(
 
 /**
  * Keeps a living project from being deleted until the transaction ends; false when the vault has
- * none. Whoever puts a living secret into a project holds it so.
+ * none. A writer that puts a living secret into a project holds it so.
  */
 export async function keepProject(tx: Tx, vaultId: string, projectId: string): Promise<boolean> {
   const rows = await tx.query(

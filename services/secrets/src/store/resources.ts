@@ -2,7 +2,7 @@ import type { Tx } from "@sallyport/postgres";
 import { type StoredProject, findProject } from "./projects.ts";
 import { type StoredSecret, findSecret } from "./secrets.ts";
 
-/** A project or secret, told apart by the prefix of its id. */
+/** A project or secret, distinguished by the prefix of its id. */
 export type Resource = { readonly id: string; readonly vaultId: string };
 
 type Kind = "project" | "secret";
@@ -11,7 +11,7 @@ const tables = {
   secret: { table: "secrets", key: "secret_id" },
 } as const;
 
-/** What an id is the id of. */
+/** Returns the kind of resource that an id names. */
 export function kindOf(id: string): Kind {
   return id.startsWith("prj_") ? "project" : "secret";
 }

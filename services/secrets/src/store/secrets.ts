@@ -36,7 +36,7 @@ export type NewSecret = Pick<
   readonly vaultId: string;
 };
 
-/** How a secret is named: by its id, or by project and name, which only the living are. */
+/** The key of a secret: its id, or by project and name, which only the living are. */
 export type SecretKeyword =
   | { readonly secretId: string }
   | { readonly projectId: string; readonly name: string };

@@ -74,7 +74,7 @@ export type Project = Message<"sallyport.secrets.v1.Project"> & {
   deletedBy: string;
 
   /**
-   * PurgeAt is when it can be restored no more and is removed for good; absent while it lives.
+   * PurgeAt is when it can be restored no more and is removed permanently; absent while it lives.
    *
    * @generated from field: google.protobuf.Timestamp purge_at = 8;
    */

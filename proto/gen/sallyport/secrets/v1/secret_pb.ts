@@ -158,7 +158,7 @@ export type Secret = Message<"sallyport.secrets.v1.Secret"> & {
   deletedBy: string;
 
   /**
-   * PurgeAt is when it can be restored no more and is removed for good; absent while it lives.
+   * PurgeAt is when it can be restored no more and is removed permanently; absent while it lives.
    *
    * @generated from field: google.protobuf.Timestamp purge_at = 13;
    */
@@ -940,7 +940,7 @@ export const SecretService: GenService<{
     output: typeof AddVersionResponseSchema;
   },
   /**
-   * RollbackSecret makes a former value current: it is sealed anew as the next version, if the
+   * RollbackSecret makes a former value current: it is sealed again as the next version, if the
    * current version is the expected one. No version is taken back, so a number means one value for
    * ever. Asked again after it was done, it changes nothing while its version is the current one.
    * Callers: owner, admin, writers of the project. Recorded: secret.rolled_back. Reasons: NOT_FOUND
