@@ -66,10 +66,13 @@ test(
     await using database = await createServiceDatabase("audit");
     const client = new Client({ connectionString: database.servingUrl });
     await client.connect();
-    const { rows } = await client
-      .query("select network::inet from unnest($1::text[]) as network", [[...networks]])
-      .finally(() => void client.end());
-    expect(rows).toHaveLength(networks.size);
+    const text = "select network::inet from unnest($1::text[]) as network";
+    try {
+      const { rows } = await client.query(text, [[...networks]]);
+      expect(rows).toHaveLength(networks.size);
+    } finally {
+      await client.end();
+    }
   },
   hourMs,
 );
