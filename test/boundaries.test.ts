@@ -2,8 +2,9 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { chainTo } from "./boundaries/closure.ts";
 import { importsOf, packageOf } from "./boundaries/imports.ts";
-import { readTree } from "./boundaries/read-tree.ts";
+import { readTexts, readTree } from "./boundaries/read-tree.ts";
 import { findViolations } from "./boundaries/rules.ts";
+import { findStyleViolations } from "./boundaries/style.ts";
 import type { Package, Tree } from "./boundaries/tree.ts";
 
 const real = readTree(join(import.meta.dirname, ".."));
@@ -43,6 +44,12 @@ describe("the repository", () => {
       allowed.some((tag) => ["service", "gateway", "deploy"].includes(tag)),
     );
     expect(importers.map(([tag]) => tag)).toEqual(["test"]);
+  });
+
+  test("keeps to its style", () => {
+    const texts = readTexts(join(import.meta.dirname, ".."));
+    expect(texts.some(({ path }) => path.endsWith(".proto"))).toBe(true);
+    expect(findStyleViolations(texts, real.packages)).toEqual([]);
   });
 
   test("keeps every boundary", () => {
@@ -364,4 +371,37 @@ test("imports are found in every form", () => {
   expect(new Set(found.map(packageOf))).toEqual(
     new Set([undefined, "@four/x", "one", "seven", "three", "two"]),
   );
+});
+
+describe("the style", () => {
+  const path = "gateway/src/server.ts";
+  const main = "/**\n * Why.\n * Promise.\n * Never.\n */\n";
+  const styleOf = (text: string, at = path) =>
+    findStyleViolations(
+      [{ path: at, text }],
+      packages.filter(({ dir }) => dir === "gateway"),
+    );
+
+  test("takes a main file that begins with a paragraph", () => {
+    expect(styleOf(main)).toEqual([]);
+    expect(styleOf("export {};\n")).toEqual([expect.stringMatching(/begin with a paragraph/)]);
+  });
+
+  test.each([
+    { name: "a comment", line: `// ${"word ".repeat(20)}` },
+    { name: "a string", line: `const x = "${"word ".repeat(20)}";` },
+  ])("limits the columns of $name", ({ line }) => {
+    expect(styleOf(`${main}${line}\n`)).toEqual([`${path}:6: is longer than 100 columns`]);
+  });
+
+  test("leaves lines alone that cannot break, and what tests say", () => {
+    const long = "x".repeat(110);
+    expect(styleOf(`${main}import { x } from "${long}";\n${long}\n`)).toEqual([]);
+    const title = `test("${"word ".repeat(20)}", () => {});\n`;
+    expect(styleOf(title, "gateway/src/a.test.ts")).toEqual([]);
+  });
+
+  test.each(["for good", "whoever asks", "his key"])("says %s in standard terms", (words) => {
+    expect(styleOf(`${main}// It is ${words}.\n`)).toEqual([expect.stringMatching(/:6: .*: say /)]);
+  });
 });

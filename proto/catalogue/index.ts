@@ -1,3 +1,8 @@
+/**
+ * The audit events: their reporters, fields and meanings. It exists so that the processes that
+ * report, the log that accepts and the documents that list events use one table. It promises that
+ * an event that is not in the table does not compile. It must never hold a field for a value.
+ */
 export {
   type Action,
   type ActionOf,

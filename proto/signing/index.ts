@@ -1,3 +1,9 @@
+/**
+ * The request signing profile (SIGNING.md): signature bases, digests, labels, tokens and
+ * statements, as bytes. It exists so that clients and processes compute the same bytes in any
+ * JavaScript runtime. It promises strict forms: what it accepts serialises to the same text. It
+ * must never import from node: or use a global that only Node has, and it does no I/O.
+ */
 export {
   type AnswerOwner,
   answerHeader,

@@ -21,6 +21,15 @@ export function readTree(root: string): Tree {
   };
 }
 
+/** Reads what the style rules look at: code, contracts and scripts. */
+export function readTexts(root: string): SourceFile[] {
+  const paths = globSync("**/*.{ts,proto,sh}", {
+    cwd: root,
+    exclude: (path) => notOurs.test(path),
+  });
+  return paths.filter((path) => !notOurs.test(path)).map((path) => readSource(root, path));
+}
+
 function readTags(root: string): TagTable {
   const tags = record(record(readJson(join(root, "turbo.json"))["boundaries"])["tags"]);
   return Object.fromEntries(

@@ -60,8 +60,8 @@ export function poseAs(system: System, process: Process): Impostor {
 }
 
 /**
- * The outcome of a call between processes, such as "EVIDENCE_INVALID permit"; "answered" if it was not
- * refused.
+ * The outcome of a call between processes, such as "EVIDENCE_INVALID permit"; "answered" if it was
+ * not refused.
  */
 export function verdictOf(call: Promise<unknown>): Promise<string> {
   return call.then(

@@ -4,9 +4,9 @@ import { writePrivateFile } from "@sallyport/client";
 import type { Account } from "../host/account.ts";
 
 /**
- * Lets an account read a folder and its files, whoever owned them before, and change nothing: root
- * owns them, and the account's group may read. The account's own keys are thus safe from it as
- * well.
+ * Lets an account read a folder and its files, regardless of their former owner, and change
+ * nothing: root owns them, and the account's group may read. The account's own keys are thus safe
+ * from it as well.
  */
 export function letRead(folder: string, { gid }: Account): void {
   own(folder, { uid: 0, gid }, 0o750);

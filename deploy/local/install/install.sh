@@ -1,8 +1,7 @@
 # prepare_client makes the sallyport command of a fresh clone run, prepare_clone also what a server
-# needs. Sourced, from the repository's root, by clients/install.sh, deploy/start.sh and test/run.sh.
-# Needs Node 20 or newer to install from; everything then runs on the Node that package-lock.json
-# pins.
-# shellcheck shell=sh
+# needs. Sourced, from the repository's root, by clients/install.sh, deploy/start.sh and
+# test/run.sh. Needs Node 20 or newer to install from; everything then runs on the Node that
+# package-lock.json pins. shellcheck shell=sh
 
 . deploy/local/install/modules.sh
 . deploy/local/install/packages.sh

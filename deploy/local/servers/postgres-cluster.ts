@@ -28,8 +28,8 @@ export type Cluster = { readonly path: string; readonly password: string };
 
 /**
  * Finds the Postgres programs that npm installed for this platform, or a copy of them in `folder`,
- * made anew, for an account that may not enter their place. Throws one sentence when there are
- * none.
+ * made at each start, for an account that may not enter their folder. Throws one sentence when
+ * there are none.
  */
 export function provideBinaries(account: Account | undefined, folder: string): Binaries {
   const native = findNative();

@@ -213,10 +213,10 @@ function clientOf(request: Request): string {
 
 // The router gets an empty message and, of the headers, the content type alone. Connect's handlers
 // speak the client's protocol and need a message to decode; the request must not be it. It was
-// signed as bytes, and its owner decodes these strictly, once (SIGNING §5.4): a message decoded here
-// as well could mean something else than was signed, and somebody would read it one day. The signed
-// bytes travel in the verdict. A content type outside the list is answered in the protocol nearest
-// to it.
+// signed as bytes, and its owner decodes these strictly, once (SIGNING §5.4): a message decoded
+// here as well could mean something else than was signed, and somebody would read it one day. The
+// signed bytes travel in the verdict. A content type outside the list is answered in the protocol
+// nearest to it.
 function toUniversal(
   request: Request,
   path: string,

@@ -26,8 +26,8 @@ export type Claim = {
 
 /**
  * One round trip: epoch, nonce, rate. The epoch is the moment from which this Redis remembers every
- * nonce; it is kept under the server's run id, so after a restart, a flush or a fail-over it begins
- * anew and older requests are refused.
+ * nonce; it is kept under the server's run id, so after a restart, a flush or a fail-over it
+ * restarts and older requests are refused.
  */
 const admitScript = `
 local time = redis.call('TIME')

@@ -1,3 +1,10 @@
+/**
+ * The secrets service stores projects, secrets and their versions as sealed envelopes. It exists so
+ * that the data is apart from the keys: nothing here can open an envelope. It promises that a
+ * version never changes once it is written, that a deleted secret is readable by no later request,
+ * and that each envelope goes out with a slip for one request. It must never hold a key of an
+ * envelope, see a value, or make a project or secret usable before policy knows its id.
+ */
 import {
   type MacKey,
   type Trust,

@@ -32,8 +32,8 @@ export type CliHome = Disposable & {
 };
 
 /**
- * Makes a home whose environment is PATH, HOME and what is given. Each call is a process of its own,
- * unless there is a host that takes it.
+ * Makes a home whose environment is PATH, HOME and what is given. Each call is a process of its
+ * own, unless there is a host that takes it.
  */
 export function createCliHome(given: Readonly<Record<string, string>>, host?: CliHost): CliHome {
   const dir = mkdtempSync(join(tmpdir(), "sallyport-home-"));

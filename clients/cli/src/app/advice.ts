@@ -117,7 +117,8 @@ const all: Readonly<Record<KnownReason, Advice>> = {
     exitCode: 4,
     what: () => "the lifetime of this identity's key is over",
     next: () =>
-      'as a machine enroll again with a token ("sallyport enroll"); as a person log in with a new ' +
+      'as a machine enroll again with a token ("sallyport enroll"); as a person log in with a ' +
+      "new " +
       'code ("sallyport login")',
   },
   MACHINE_DISABLED: {

@@ -172,8 +172,8 @@ function usageErrorOf(error: CommanderError, args: readonly string[]): UsageErro
   return new UsageError(message, meant === undefined ? help : `did you mean ${meant}? ${help}`);
 }
 
-// Security: what was typed at the wrong position may be a value or a token, and this line ends up in
-// the job's log.
+// Security: what was typed at the wrong position may be a value or a token, and this line ends up
+// in the job's log.
 function withoutTyped({ code, message }: CommanderError): string {
   if (code === "commander.excessArguments") return message.replace(/(but got \d+): .*$/s, "$1");
   if (code === "commander.unknownOption")

@@ -23,9 +23,12 @@ const mostRanges = 32;
  * `sallyport token create`: makes an enrollment token; its secret half is made here and shown once.
  */
 export const tokenCreate = defineCommand({
-  description: `Secrets are named by id, as project/NAME, or by their name alone in the projects given. A project that stands before a secret is joined too.
-
-Globs know * ? [a-z] [!a-z]. --machine-name with {id8} in it makes the name itself, such as worker-{id8}: {id8} becomes 8 random characters. Host names are what machines say of themselves: a guard against mistakes, not against an attacker.`,
+  description:
+    "Secrets are named by id, as project/NAME, or by their name alone in the projects given. A " +
+    "project that stands before a secret is joined too.\n\n" +
+    "Globs know * ? [a-z] [!a-z]. --machine-name with {id8} in it makes the name itself, such as " +
+    "worker-{id8}: {id8} becomes 8 random characters. Host names are what machines say of " +
+    "themselves: a guard against mistakes, not against an attacker.",
   args: {},
   options: {
     project: list("projects that its machines join, by name or id: at most 100", {

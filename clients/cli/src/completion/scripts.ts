@@ -12,7 +12,9 @@ _sallyport() {
   COMPREPLY=()
   while IFS= read -r line; do
     case "$line" in
-      :files) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+      :files)
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
       :command) compopt -o default 2>/dev/null ;;
       :nothing) ;;
       *) COMPREPLY+=("$line") ;;
@@ -25,9 +27,10 @@ complete -F _sallyport sallyport
 # Completion of sallyport for zsh.
 _sallyport() {
   local line
-  local -a offers
+  local -a lines offers
   local also=:nothing
-  for line in "${"$"}{(@f)$(sallyport __complete zsh "${"$"}{(@)words[2,CURRENT]}" 2>/dev/null)}"; do
+  lines=("${"$"}{(@f)$(sallyport __complete zsh "${"$"}{(@)words[2,CURRENT]}" 2>/dev/null)}")
+  for line in "${"$"}{lines[@]}"; do
     case "$line" in
       :*) also="$line" ;;
       *$'\t'*) offers+=("${"$"}{${"$"}{line%%$'\t'*}//:/\\:}:${"$"}{line#*$'\t'}") ;;

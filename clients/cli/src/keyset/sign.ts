@@ -38,9 +38,9 @@ const epochs = 65_536;
 
 /**
  * Has the root vouch for a new key that signs keysets, which replaces the one before. Its
- * epochs lie above all that the one before may sign, so that a stolen one is of no use to whoever
- * has seen the new one. The keyset itself is signed by the next renewal. Throws KeysetFileError
- * when the folder is another root's.
+ * epochs lie above all that the one before may sign, so that clients that have seen the new
+ * one refuse a stolen old one. The keyset itself is signed by the next renewal. Throws
+ * KeysetFileError when the folder is another root's.
  */
 export async function signSigner(options: SignOptions): Promise<SignedSigner> {
   return underLock(options.dir, () => signHeld(options));

@@ -30,7 +30,7 @@ export async function namedEndpoint(env: NodeJS.ProcessEnv): Promise<Partial<End
  * An identity where the environment says that its gateway is, so that a gateway that moved needs no
  * new identity. Reports which address is used instead of which. Throws UsageError.
  *
- * Security: an address is no proof. Whoever answers there has to show the keyset of the root that
+ * Security: an address is no proof. The server there has to show the keyset of the root that
  * the identity has pinned, and can give out nothing that its owners did not sign or seal; and only
  * https is taken.
  */

@@ -16,9 +16,8 @@ export type Clock = {
 /**
  * The furthest that the clock is ever from the system's, 15 minutes.
  *
- * Security: whoever says the time decides until when the signatures made by it are good. A hostile
- * gateway that keeps a request back gains these minutes and no more, however often it says another
- * time.
+ * Security: the source of the time decides until when signatures are good. A hostile gateway that
+ * withholds a request gains these minutes and no more, however often it reports another time.
  */
 export const maxCorrectionMs = 15 * 60_000;
 

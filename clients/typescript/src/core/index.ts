@@ -2,9 +2,10 @@
  * The library for any JavaScript runtime: browsers, edge workers, Deno, Bun and Node. It exists so
  * that a page or a worker can read secrets with the same checks as a server: every request is
  * signed over the bytes it sends, every answer verified over the bytes it gets, against the pinned
- * root, before anything of it is handed out. It reaches the gateway by the runtime's fetch and signs with
- * a key that may stay inside WebCrypto. It must never import from node: or use a global that only
- * Node has, and it keeps nothing: where a key or an epoch is stored is for the caller to say.
+ * root, before anything of it is handed out. It reaches the gateway by the runtime's fetch and
+ * signs with a key that may stay inside WebCrypto. It must never import from node: or use a global
+ * that only Node has, and it keeps nothing: where a key or an epoch is stored is for the caller to
+ * say.
  */
 export {
   type AskedOwner,

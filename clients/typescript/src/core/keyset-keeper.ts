@@ -41,7 +41,7 @@ export type KeysetKeeper = {
    * keeper lives.
    *
    * Security: it is kept for no later process before a keyset of that epoch was verified, or one
-   * stolen owner could name an epoch that never comes and so end every client for good.
+   * stolen owner could name an epoch that never comes and so stop every client permanently.
    */
   heard(epoch: number): void;
   /** The greatest epoch of a keyset that was verified or that a signed reply named. */

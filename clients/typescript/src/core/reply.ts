@@ -70,8 +70,8 @@ function distrust(what: string): never {
 
 /**
  * Verifies crypto's signature, that it answers this very request, and that every result is the
- * signed one; then opens the values, which must be sealed where a recipient asked for that. An empty
- * reply is signed like any other. Throws REPLY_UNTRUSTED before any value is handed out.
+ * signed one; then opens the values, which must be sealed where a recipient asked for that. An
+ * empty reply is signed like any other. Throws REPLY_UNTRUSTED before any value is handed out.
  */
 export async function openReply(
   response: ReadSecretsResponse,

@@ -32,8 +32,8 @@ const maxDelayMs = 5_000;
  * Does something that may be done again, until it succeeds or `untilMs` is near. Waits as long as
  * the server said, else 200 ms and longer each time, and up to a fifth longer by chance, so that
  * many clients do not come back at once. Only what may pass is tried again: a limit, a dependency
- * or a gateway out of reach, and whatever came with a delay. Every attempt signs anew, since the
- * action makes its own requests. Throws the last SallyportError.
+ * or a gateway out of reach, and whatever came with a delay. Every attempt is signed again, since
+ * the action makes its own requests. Throws the last SallyportError.
  */
 export async function retrying<T>(action: () => Promise<T>, options: RetryOptions): Promise<T> {
   for (let attempt = 0; ; attempt += 1) {

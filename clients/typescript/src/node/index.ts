@@ -1,7 +1,7 @@
 /**
  * The library for Node: the core over HTTP/2 with proxies and private CAs, identities in private
- * files, enrollment and login. It promises that a key on the disk is readable by its owner alone and
- * that a file is written whole or not at all. It must never decide whether an answer is to be
+ * files, enrollment and login. It promises that a key on the disk is readable by its owner alone
+ * and that a file is written whole or not at all. It must never decide whether an answer is to be
  * trusted: that is the core's.
  */
 export type { NewSecret, NewVersion, Sallyport, Services } from "../core/client.ts";

@@ -19,8 +19,8 @@ export type Bounds = {
 };
 
 /**
- * Finds the bounds of a listing in one query: time goes with seq (LOG.md §2), so a span of time is a
- * span of seqs, and whatever else is asked for can go along seq.
+ * Finds the bounds of a listing in one query: time goes with seq (LOG.md §2), so a span of time is
+ * a span of seqs, and whatever else is asked for can go along seq.
  */
 export async function findBounds(
   database: Query,

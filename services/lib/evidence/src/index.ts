@@ -1,3 +1,10 @@
+/**
+ * Verifies what travels with a call as proof: signed requests, credentials, permits, slips and
+ * keysets, and signs those that the service owns. It exists so that no process takes the word of
+ * another: each verifies the same bytes by the same steps. It promises a typed error that names the
+ * step that does not hold, and checks a signature before it decodes what was signed. It must never
+ * reach a database or the network, and hands out a source of keys instead of a key to keep.
+ */
 export { type AnswerKey, type AnswerOutcome, pickAnswerKey, signAnswer } from "./answer.ts";
 export { decodeBody, encodeBody } from "./body.ts";
 export { maxSkewMs } from "./claims.ts";

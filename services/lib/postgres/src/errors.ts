@@ -34,8 +34,15 @@ export function isUniqueViolation(error: unknown, constraint?: string): boolean 
 
 // The driver gives its own faults no type: a plain Error, with a system code or one of these
 // sentences.
-const driverSentences =
-  /^(Connection terminated|timeout (exceeded|expired)|Query read timeout|Client (was closed|has encountered a connection error)|Cannot use a pool after)/i;
+const driverSentences = [
+  "Connection terminated",
+  "timeout exceeded",
+  "timeout expired",
+  "Query read timeout",
+  "Client was closed",
+  "Client has encountered a connection error",
+  "Cannot use a pool after",
+].map((sentence) => sentence.toLowerCase());
 
 function isUnavailable(error: unknown): boolean {
   if (error instanceof DatabaseError) {
@@ -44,5 +51,6 @@ function isUnavailable(error: unknown): boolean {
   }
   if (!(error instanceof Error)) return false;
   if ("syscall" in error || "errno" in error) return true;
-  return driverSentences.test(error.message);
+  const message = error.message.toLowerCase();
+  return driverSentences.some((sentence) => message.startsWith(sentence));
 }

@@ -1,3 +1,10 @@
+/**
+ * Calls between processes over HTTP/2 with mutual TLS. It exists so that the table of callers,
+ * deadlines, validation and errors are enforced in one way. It promises that a peer without the
+ * right to a method is refused before its message is read, that nothing is sent to a server that
+ * does not prove to be the expected peer, and that only listed failures leave a process. It must
+ * never forward the text of an unexpected error.
+ */
 export { certificateNotice } from "./certificate-ends.ts";
 export { inCall, remainingMs } from "./call.ts";
 export { type Callers, type Route, route } from "./callers.ts";

@@ -6,8 +6,8 @@ import { counter } from "./metrics.ts";
 const count = counter("sallyport.trace.spans");
 
 /**
- * Counts the spans that were made; what was made and neither sent nor lost found no place among
- * those that wait.
+ * Counts the spans that were made; what was made and neither sent nor lost found the queue
+ * full.
  */
 export function counting(): SpanProcessor {
   for (const outcome of ["made", "sent", "lost"]) count({ outcome }, 0);

@@ -1,3 +1,9 @@
+/**
+ * Logs, spans and metrics of a process, each from a closed list of names. It exists so that an
+ * operator can see what happens without seeing anything secret. It promises that a name, id or
+ * address of a principal or secret is in no metric or span, and that errors are logged without the
+ * fields in which drivers keep rows. It must never export what its catalogue does not name.
+ */
 export {
   catalogue,
   type LabelsOf,

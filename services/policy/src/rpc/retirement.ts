@@ -38,9 +38,9 @@ export async function show(database: Transactions, resources: Resources): Promis
 }
 
 /**
- * Hides for good, all in one transaction, then takes the grants and memberships, in transactions of
- * bounded size. Whoever was about to grant has done so before, or finds nothing to grant; so
- * nothing is left.
+ * Hides permanently, all in one transaction, then removes the grants and memberships, in
+ * transactions of bounded size. A concurrent grant either committed before, or finds nothing to
+ * grant; so nothing is left.
  */
 export async function purge(database: Transactions, resources: Resources): Promise<void> {
   await database.transaction(async (tx) => {

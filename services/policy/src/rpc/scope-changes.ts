@@ -92,8 +92,8 @@ async function lockScope(tx: Tx, scope: Scope): Promise<string[]> {
   return scope.projectIds.filter((id) => projects.get(id) !== "purged");
 }
 
-// The projects that the token's maker could give machines now: whoever lost that right gives no
-// machine anything more.
+// The projects that the token's maker could give machines now: a maker who lost that right
+// gives no machine anything more.
 async function grantable(
   tx: Tx,
   { vaultId, createdBy: userId, createdByRole }: ApplyScopeRequest,

@@ -50,9 +50,11 @@ const envelopesSql = `
   select asked.item, s.secret_id, s.project_id, s.name, v.version, v.envelope, k.wrapped_key
     from unnest($1::int[], $2::text[], $3::text[], $4::bigint[]) with ordinality
            as asked (item, vault_id, secret_id, requested_version, place)
-    join secrets s on s.secret_id = asked.secret_id and s.vault_id = asked.vault_id and s.deleted_at is null
+    join secrets s on s.secret_id = asked.secret_id and s.vault_id = asked.vault_id
+     and s.deleted_at is null
     join versions v on v.secret_id = s.secret_id
-     and v.version = case asked.requested_version when 0 then s.current_version else asked.requested_version end
+     and v.version = case asked.requested_version
+           when 0 then s.current_version else asked.requested_version end
     join project_keys k on k.project_id = v.project_id and k.generation = v.key_generation
    order by asked.place`;
 

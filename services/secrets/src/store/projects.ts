@@ -43,7 +43,8 @@ type Row = DeletionRow & {
 
 const selection = `
   select p.project_id, p.vault_id, p.name, p.created_at, p.created_by, ${deletionColumns("p")},
-         (select count(*)::int from secrets s where s.project_id = p.project_id and s.deleted_at is null) as secrets
+         (select count(*)::int from secrets s
+           where s.project_id = p.project_id and s.deleted_at is null) as secrets
     from projects p`;
 
 /**

@@ -70,7 +70,8 @@ export async function addSecret(tx: Tx, secret: NewSecret): Promise<void> {
   const { secretId, projectId, vaultId, name, note, createdBy, createdAt } = secret;
   await tx.query(
     `insert into secrets
-       (secret_id, project_id, vault_id, name, note, current_version, created_by, created_at, updated_at)
+       (secret_id, project_id, vault_id, name, note, current_version, created_by, created_at,
+        updated_at)
      values ($1, $2, $3, $4, $5, 1, $6, $7, $7)`,
     [secretId, projectId, vaultId, name, note, createdBy, createdAt],
   );
@@ -87,7 +88,8 @@ export async function advanceVersion(
 ): Promise<boolean> {
   const rows = await tx.query(
     `update secrets set current_version = current_version + 1, updated_at = $4
-      where secret_id = $1 and vault_id = $2 and current_version = $3 and deleted_at is null returning secret_id`,
+      where secret_id = $1 and vault_id = $2 and current_version = $3 and deleted_at is null
+     returning secret_id`,
     [secret.secretId, secret.vaultId, secret.expectedVersion, at],
   );
   return rows.length > 0;
@@ -104,7 +106,8 @@ export async function changeNote(
 ): Promise<boolean> {
   const rows = await tx.query(
     `update secrets set note = $3
-      where secret_id = $1 and vault_id = $2 and deleted_at is null and note <> $3 returning secret_id`,
+      where secret_id = $1 and vault_id = $2 and deleted_at is null and note <> $3
+     returning secret_id`,
     [secretId, vaultId, note],
   );
   return rows.length > 0;
@@ -150,7 +153,8 @@ export async function listSecrets(
 ): Promise<StoredSecret[]> {
   const rows = await db.query<Row>(
     `${selection}
-      where s.vault_id = $1 and s.project_id = $2 and (s.name, s.secret_id) > ($3, $4) and ${inScope("s", "$5")}
+      where s.vault_id = $1 and s.project_id = $2 and (s.name, s.secret_id) > ($3, $4)
+        and ${inScope("s", "$5")}
       order by s.name, s.secret_id limit $6`,
     [vaultId, projectId, page.after.name, page.after.id, page.scope === "restorable", page.limit],
   );

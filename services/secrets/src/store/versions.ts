@@ -45,8 +45,8 @@ const columns = `v.version, v.kind, v.field_names, v.created_at, v.created_by,
 export async function addVersion(tx: Tx, version: NewVersion): Promise<void> {
   await tx.query(
     `insert into versions
-       (secret_id, version, project_id, key_generation, envelope, kind, field_names, created_by, created_at,
-        rollback_of)
+       (secret_id, version, project_id, key_generation, envelope, kind, field_names, created_by,
+        created_at, rollback_of)
      values ($1, $2, $3, $4, $5, $6, $7::text[], $8, $9, nullif($10, 0))`,
     [
       version.secretId,
