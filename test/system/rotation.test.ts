@@ -146,6 +146,27 @@ function run(command: string): string {
   return execFileSync("sh", ["-eu", "-c", here], { cwd: repository, env, encoding: "utf8" });
 }
 
+/**
+ * Waits until the gateway serves the newest keyset: clients that learn of its epoch from a reply
+ * refuse an older one, which is why deploy/README.md gives the gateway its file first.
+ */
+async function untilServed(): Promise<void> {
+  const { machine, deployment } = job;
+  const bytes = readFileSync(join(folder(), "keyset", "keyset.bin"));
+  const newest = await verifyKeyset(
+    fromBinary(KeysetSchema, bytes),
+    machine.rootFingerprint,
+    Date.now(),
+  );
+  const client = openSallyport({ ...machine, ...deployment.endpoint });
+  try {
+    const served = async (): Promise<number> => (await client.checkDeployment()).epoch;
+    await expect.poll(served, { timeout: 15_000 }).toBe(newest.epoch);
+  } finally {
+    client.close();
+  }
+}
+
 async function write(version: number): Promise<void> {
   const { admin, ids, projectId } = job;
   const target = { secretId: ids["OTHER"] ?? "", name: "OTHER", projectId, projectName: "web" };
@@ -252,12 +273,14 @@ describe("every key of a running deployment", () => {
     };
     const [accept = "", prefer = "", retire = "", show = ""] = documented();
     run(accept);
+    await untilServed();
     await restart("crypto", "identity");
     run(prefer.replace("--use all", "--use all --now"));
     await restart("policy", "gateway");
     await restart("audit", "secrets");
     await sleep(takeUpMs);
     run(retire.replace("--use all", "--use all --now"));
+    await untilServed();
     await restart("policy", "crypto");
     expect(run(show).match(/next accept, at any time/g)).toHaveLength(allKeySlots.length);
     const at = reading.state.reads;

@@ -23,7 +23,7 @@ import { connectJson } from "../testing/wires.ts";
 const options = { everyMs: 10_000, capacity: 3 };
 
 describe("sightings", () => {
-  beforeEach(() => void vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] }));
+  beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
   afterEach(() => void vi.useRealTimers());
 
   function start(limits = options) {

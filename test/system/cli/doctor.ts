@@ -78,7 +78,7 @@ export function describeDoctor(cli: () => Cli): void {
       [
         "a key that the server does not know",
         { seed: Buffer.alloc(32, 9).toString("base64") },
-        "root",
+        "accepted",
         4,
         /enroll/,
       ],

@@ -51,7 +51,7 @@ function originOf(text: string): string {
   if (url?.protocol === "http:")
     throw new UsageError(
       `SALLYPORT_URL is not an address that is taken: ${text}`,
-      "write https instead of http: nothing is sent in the clear",
+      "write it as https://host:port: nothing is sent in the clear",
     );
   if (
     url?.protocol !== "https:" ||
