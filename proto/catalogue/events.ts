@@ -1,14 +1,14 @@
 import { Outcome, Severity } from "../gen/sallyport/audit/v1/audit_pb.ts";
 
 /**
- * A process that reports events; its certificate proves which. Audit writes its own without a
- * connection.
+ * A process that reports events; its certificate proves its identity. Audit writes its own events
+ * without a connection.
  */
 export type Emitter = "gateway" | "identity" | "policy" | "secrets" | "crypto" | "audit";
 
-/** What the log accepts for one action. */
+/** The fields that the log accepts for one action. */
 export type EventRule = {
-  /** The only processes whose word is taken. */
+  /** The only processes that may report it. */
   readonly emitters: readonly Emitter[];
   readonly severity: Severity;
   readonly outcomes: readonly [Outcome, ...Outcome[]];
@@ -20,11 +20,11 @@ const done = [Outcome.ALLOWED] as const;
 const refused = [Outcome.DENIED] as const;
 
 /**
- * Every action that can be in the log, with who may report it. Adding an action means adding it
- * here and in meanings.
+ * Every action that can be in the log, with its emitters. Adding an action means adding it here and
+ * in meanings.
  */
 export const events = {
-  // The configuration with which a process began to serve, as far as it is no secret.
+  // The configuration with which a process began to serve, without its secrets.
   "process.started": {
     emitters: ["gateway", "identity", "policy", "secrets", "crypto", "audit"],
     severity: Severity.NOTICE,
@@ -44,7 +44,7 @@ export const events = {
       "operator_vault",
     ],
   },
-  // The gateway's own refusals. `count` is how many of the same kind one record stands for.
+  // The gateway's own refusals. `count` is the number of refusals of the same kind in one record.
   "request.rejected": {
     emitters: ["gateway"],
     severity: Severity.WARNING,
@@ -57,14 +57,15 @@ export const events = {
     outcomes: refused,
     detail: ["count", "key_id", "step", "path"],
   },
-  // A mutation that its owner had already run: only a gateway that repeats requests can cause it.
+  // A mutation that its owner had executed before: only a gateway that repeats requests can cause
+  // it.
   "mutation.replayed": {
     emitters: ["identity", "policy", "secrets"],
     severity: Severity.CRITICAL,
     outcomes: refused,
     detail: ["count", "path"],
   },
-  // Vaults and people.
+  // Vaults and users.
   "vault.created": {
     emitters: ["identity"],
     severity: Severity.NOTICE,
@@ -156,7 +157,7 @@ export const events = {
     outcomes: done,
     detail: ["uses"],
   },
-  // Somebody who holds the token asked what it would enroll.
+  // A holder of the token checked an enrollment without enrolling.
   "token.checked": {
     emitters: ["identity"],
     severity: Severity.NOTICE,
@@ -199,7 +200,7 @@ export const events = {
     outcomes: done,
     detail: ["name", "former_name"],
   },
-  // Who may read what.
+  // Grants of read access.
   "membership.added": {
     emitters: ["policy"],
     severity: Severity.NOTICE,
@@ -225,7 +226,7 @@ export const events = {
     detail: ["any_version"],
   },
   "grant.removed": { emitters: ["policy"], severity: Severity.NOTICE, outcomes: done, detail: [] },
-  // What people may do in a project; the subject is the user.
+  // Roles of users in a project; the subject is the user.
   "project_role.set": {
     emitters: ["policy"],
     severity: Severity.NOTICE,
@@ -238,7 +239,7 @@ export const events = {
     outcomes: done,
     detail: ["former_role"],
   },
-  // `required` says which way it was changed.
+  // `required` is the new setting.
   "vault.sealing_required": {
     emitters: ["policy"],
     severity: Severity.NOTICE,
@@ -270,14 +271,14 @@ export const events = {
     outcomes: done,
     detail: ["name"],
   },
-  // The record's version is the new one, `rollback_of` the one whose value it brought back.
+  // The record's version is the new one, `rollback_of` the one whose value it restored.
   "secret.rolled_back": {
     emitters: ["secrets"],
     severity: Severity.NOTICE,
     outcomes: done,
     detail: ["name", "rollback_of"],
   },
-  // `changed` names the field; what it says now is not for the log.
+  // `changed` names the field; its new value is not logged.
   "secret.updated": {
     emitters: ["secrets"],
     severity: Severity.NOTICE,
@@ -320,31 +321,31 @@ export const events = {
     outcomes: done,
     detail: ["name"],
   },
-  // Reads: only crypto opens, so only crypto reports that something was opened; policy reports what
-  // it refused.
+  // Reads: only crypto opens values, so only crypto reports opened ones; policy reports its
+  // refusals.
   "secret.read": {
     emitters: ["crypto"],
     severity: Severity.INFO,
     outcomes: done,
     detail: ["name", "selector", "sealed", "sealed_only"],
   },
-  // `secrets` is how many were refused; the record lists the first of them. `failed` names every
-  // reason against them when there are several.
+  // `secrets` is the number of refused secrets; the record lists the first of them. `failed` names
+  // every reason against them when there are several.
   "secret.read.denied": {
     emitters: ["policy"],
     severity: Severity.WARNING,
     outcomes: refused,
     detail: ["name", "selector", "secrets", "failed"],
   },
-  // A machine that is refused more often than its budget allows: what follows is counted.
+  // A machine that is refused more often than its budget allows: further refusals are counted.
   "machine.denials_exceeded": {
     emitters: ["policy"],
     severity: Severity.CRITICAL,
     outcomes: refused,
     detail: ["count", "selector"],
   },
-  // What a machine, or all machines of a token, may have recorded. The subject is the machine or
-  // the token.
+  // The budget of records that a machine, or all machines of a token, may cause. The subject is the
+  // machine or the token.
   "records.limit_near": {
     emitters: ["audit"],
     severity: Severity.NOTICE,
@@ -364,7 +365,7 @@ const rules: ReadonlyMap<string, EventRule> = new Map(Object.entries(events));
 /** The name of an event in the catalogue. */
 export type Action = keyof typeof events;
 
-/** What each action tells, in one line for people; EVENTS.md of audit is made of these. */
+/** The meaning of each action in one line; EVENTS.md of audit is generated from these. */
 export const meanings: Readonly<Record<Action, string>> = {
   "process.started": "a process began to serve, with this configuration",
   "request.rejected": "the gateway turned requests away; count is how many this record stands for",
@@ -422,18 +423,19 @@ export const meanings: Readonly<Record<Action, string>> = {
 
 const meaningByAction: ReadonlyMap<string, string> = new Map(Object.entries(meanings));
 
-/** The actions that emitter E may report; of several emitters, what each of them may. */
+/** The actions that emitter E may report; for several emitters, those that each of them may. */
 export type ActionOf<E extends Emitter> = {
   [A in Action]: [E] extends [(typeof events)[A]["emitters"][number]] ? A : never;
 }[Action];
 
-/** The rule of an action, or undefined when the catalogue has no such action. */
+/** Returns the rule of an action, or undefined when the catalogue has no such action. */
 export function ruleOf(action: string): EventRule | undefined {
   return rules.get(action);
 }
 
 /**
- * What an action tells, in one line; undefined for one that the catalogue does not have (any more).
+ * Returns the meaning of an action in one line; undefined for one that the catalogue does not have
+ * (any more).
  */
 export function meaningOf(action: string): string | undefined {
   return meaningByAction.get(action);

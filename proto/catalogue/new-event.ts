@@ -16,9 +16,9 @@ export type EventFields<A extends Action> = Omit<MessageInitShape<typeof EventSc
 };
 
 /**
- * Makes an event. An action that the catalogue does not give to the emitter, or a foreign detail
- * key, does not compile. Details are made recordable: without control characters, at most 256
- * bytes, so that no text of a user can be one that the log refuses.
+ * Makes an event. An action that the emitter may not report, or a detail key that the action does
+ * not have, does not compile. Details are sanitised: without control characters, at most 256 bytes,
+ * so that the log refuses no text of a user.
  */
 export function newEvent<E extends Emitter, A extends ActionOf<E>>(
   _emitter: E,

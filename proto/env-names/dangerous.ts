@@ -1,18 +1,17 @@
-/**
- * Names that make a program do something else once they stand in its environment, and what that is.
- */
+/** Names of environment variables that change the behaviour of programs, and their effect. */
 export type DangerousNames = {
-  /** In capitals; a star stands for any characters. */
+  /** In capitals; `*` matches any characters. */
   readonly names: readonly string[];
   readonly why: string;
 };
 
 /**
- * The list. On it is what makes a common program run or load what the value says, take its
- * programs, packages or options from there, trust whom it would not, or write down what it should
- * not. Not on it is what only says where to connect and as whom (AWS_*, DOCKER_HOST, KUBECONFIG,
- * PGHOST, HTTPS_PROXY, a token of a registry): for that secrets are made. No such list is complete:
- * it keeps people from accidents, and a client that hands over chosen names from the rest.
+ * The list. It has the variables that make a common program run or load the code that the value
+ * names, take its programs, packages or options from there, trust other peers or CAs, or write
+ * sensitive data to a file. It has no variables that only name a server to connect to or
+ * credentials for it (AWS_*, DOCKER_HOST, KUBECONFIG, PGHOST, HTTPS_PROXY, a token of a registry):
+ * secrets are made for that purpose. No such list is complete: it prevents accidents; a client that
+ * passes on chosen names only is protected from the rest.
  */
 export const dangerousNames: readonly DangerousNames[] = [
   // The C library and the dynamic linkers.
@@ -95,7 +94,7 @@ export const dangerousNames: readonly DangerousNames[] = [
   { names: ["CDPATH"], why: "cd enters other folders than the script says" },
   { names: ["INPUTRC"], why: "the shell binds keys to what the named file says" },
 
-  // What every program goes by.
+  // Variables that every program uses.
   { names: ["PATH"], why: "every command is looked for in the named folders" },
   {
     names: ["HOME", "XDG_*"],
@@ -140,7 +139,7 @@ export const dangerousNames: readonly DangerousNames[] = [
     why: "graphical programs, browsers among them, load modules from there",
   },
 
-  // git and other ways to servers.
+  // git and other remote access.
   {
     names: ["GIT_SSH", "GIT_SSH_COMMAND", "GIT_PROXY_COMMAND"],
     why: "git runs it to reach a server",
@@ -178,7 +177,7 @@ export const dangerousNames: readonly DangerousNames[] = [
     why: "Mercurial takes settings from there, and settings name commands to run",
   },
 
-  // Whom to trust.
+  // Trust stores.
   {
     names: ["NODE_TLS_REJECT_UNAUTHORIZED", "GIT_SSL_NO_VERIFY", "PYTHONHTTPSVERIFY"],
     why: "TLS is no longer checked",
@@ -318,7 +317,7 @@ export const dangerousNames: readonly DangerousNames[] = [
     why: "Mono loads code from there",
   },
 
-  // What builds and installs code.
+  // Build tools and package managers.
   {
     names: ["MAKEFLAGS", "GNUMAKEFLAGS", "MFLAGS"],
     why: "make takes options from here, such as rules to run",
@@ -421,7 +420,7 @@ export const dangerousNames: readonly DangerousNames[] = [
     why: "test and build tools run the named file",
   },
 
-  // What deploys.
+  // Deployment tools.
   {
     names: ["TAR_OPTIONS", "ZIPOPT", "RIPGREP_CONFIG_PATH"],
     why: "it takes options from here, such as commands to run",
@@ -472,8 +471,8 @@ const patterns = dangerousNames.flatMap(({ names, why }) =>
 );
 
 /**
- * Says why a name is dangerous in an environment, or returns undefined. Case does not matter: on
- * Windows it is ignored.
+ * Returns the reason why a name is dangerous in an environment, or undefined. Case is ignored, as
+ * it is on Windows.
  */
 export function dangerOf(name: string): string | undefined {
   const capitals = name.toUpperCase();

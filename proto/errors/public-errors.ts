@@ -1,13 +1,14 @@
 import { Reason } from "../gen/sallyport/errors/v1/reason_pb.ts";
 
 /**
- * What the public may be told of a refusal: the metadata that passes, and one sentence that says
- * what to do.
+ * The public part of a refusal: the metadata that is passed on, and one sentence with the next
+ * step.
  */
 export type PublicError = { readonly metadata: readonly string[]; readonly sentence: string };
 
 /**
- * The reasons that leave only as INTERNAL or as another reason: they speak of our own processes.
+ * The reasons that are sent to clients only as INTERNAL or as another reason: they concern our own
+ * processes.
  */
 type Hidden =
   | typeof Reason.UNSPECIFIED
@@ -132,13 +133,10 @@ const known: Readonly<Record<Exclude<Reason, Hidden>, PublicError>> = {
   },
 };
 
-/**
- * What may be told of each public reason; a reason that is absent here is nobody's business
- * outside.
- */
+/** The public part of each public reason; a reason that is absent here is never sent to clients. */
 export const publicErrors: Readonly<Partial<Record<Reason, PublicError>>> = known;
 
-/** Of a refusal's metadata, what the public may know: nothing of a reason that is not public. */
+/** Returns the public part of a refusal's metadata; empty for a reason that is not public. */
 export function publicMetadata(
   reason: Reason,
   metadata: Readonly<Record<string, string>>,
@@ -148,8 +146,8 @@ export function publicMetadata(
 }
 
 /**
- * The sentence for a public refusal, with the field and the fault where they may be told; undefined
- * for other reasons.
+ * Returns the sentence for a public refusal, with the field and the fault where they are public;
+ * undefined for other reasons.
  */
 export function publicSentence(
   reason: Reason,
@@ -162,14 +160,14 @@ export function publicSentence(
 }
 
 /**
- * Returns what the caller can do about a refusal for this reason: what its sentence says after the
- * colon. It is empty for a reason that is not public, and depends on nothing but the reason.
+ * Returns the caller's next step after a refusal for this reason: the part of its sentence after
+ * the colon. It is empty for a reason that is not public, and depends on nothing but the reason.
  */
 export function publicNextStep(reason: Reason): string {
   return publicErrors[reason]?.sentence.split(": ").slice(1).join(": ") ?? "";
 }
 
-// What a gateway finds for itself before anybody else is asked, by the name of the reason.
+// The refusals of a gateway before it calls another process, by the name of the reason.
 const gatewayReasons: ReadonlySet<string> = new Set<keyof typeof Reason>([
   "REQUEST_REJECTED",
   "CLOCK_SKEW",
@@ -182,7 +180,7 @@ const gatewayReasons: ReadonlySet<string> = new Set<keyof typeof Reason>([
   "INTERNAL",
 ]);
 
-// Fields that are none of a method's, but of the request itself.
+// Fields of the request itself, not of a method's message.
 const requestFields: ReadonlySet<string> = new Set([
   "authority",
   "body",
@@ -198,7 +196,7 @@ const requestFields: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Whether a gateway refuses for that reason by itself, without the owner of the method. Any other
+ * Returns whether a gateway may refuse for that reason without the owner of the method. Any other
  * refusal has to be signed by the owner (SIGNING §11).
  */
 export function mayGatewayRefuse(

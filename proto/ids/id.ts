@@ -29,7 +29,7 @@ export function newId(prefix: IdPrefix): string {
   return `${prefix}_${newIdBody()}`;
 }
 
-/** Tells whether a text is an id of the kind. */
+/** Returns whether a text is an id of the kind. */
 export function isId(prefix: IdPrefix, text: string): boolean {
   return text.startsWith(`${prefix}_`) && body.test(text.slice(prefix.length + 1));
 }

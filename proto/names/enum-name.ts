@@ -1,8 +1,8 @@
 import type { DescEnum } from "@bufbuild/protobuf";
 
 /**
- * The name of an enum value without the enum's prefix, such as "NOT_GRANTED"; "UNSPECIFIED" for
- * unknown numbers.
+ * Returns the name of an enum value without the enum's prefix, such as "NOT_GRANTED"; "UNSPECIFIED"
+ * for unknown numbers.
  */
 export function enumName(schema: DescEnum, value: number): string {
   return schema.value[value]?.localName ?? "UNSPECIFIED";

@@ -1,6 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 
-/** The request path of a method, "/package.Service/Method". */
+/** Returns the request path of a method, "/package.Service/Method". */
 export function methodPath(method: DescMethod): string {
   return `/${method.parent.typeName}/${method.name}`;
 }

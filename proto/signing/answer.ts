@@ -16,9 +16,9 @@ const readService = "/sallyport.gateway.v1.ReadService/";
 const boundaryForm = /^\/sallyport\.([a-z]+)\.v1\.[A-Za-z]+\/[A-Za-z]+$/;
 
 /**
- * The owner whose answer key must have signed the answer to a method, by its path: the boundary in
- * its name. "itself" for the read and the keyset, which carry a signature of their own; undefined
- * for what is no public method of ours.
+ * Returns the owner whose answer key must have signed the answer to a method, by the method's path:
+ * the boundary in the name of its service. "itself" for the read and the keyset, which carry a
+ * signature of their own; undefined for a path that is no public method of ours.
  */
 export function answerOwnerOf(path: string): AnswerOwner | "itself" | undefined {
   if (path === `${readService}ReadSecrets` || path === `${readService}GetKeyset`) return "itself";
@@ -27,7 +27,7 @@ export function answerOwnerOf(path: string): AnswerOwner | "itself" | undefined 
   return answerOwners.find((owner) => owner === boundary);
 }
 
-/** What an owner signs: the labelled payload of a SignedAnswer (SIGNING §11). */
+/** The bytes that an owning service signs: the labelled payload of a SignedAnswer (SIGNING §11). */
 export function answerPreimage(payload: Uint8Array): Uint8Array<ArrayBuffer> {
   return labelled(LABELS.answer, payload);
 }

@@ -4,8 +4,8 @@ import { FormatError } from "./format-error.ts";
 import { LABELS, labelled } from "./labels.ts";
 
 /**
- * What a request signature covers: the five components and the parameters as they stand in
- * Signature-Input.
+ * The parts of a request that its signature covers: the five components and the parameters as they
+ * stand in Signature-Input.
  */
 export type CoveredComponents = {
   readonly method: string;

@@ -9,7 +9,7 @@ export function concatBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffe
   return joined;
 }
 
-/** Tells whether two byte strings are the same. Not in constant time: neither may be a secret. */
+/** Returns whether two byte strings are the same. Not in constant time: neither may be a secret. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }

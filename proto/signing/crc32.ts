@@ -1,8 +1,8 @@
 const polynomial = 0xedb88320;
 
 /**
- * CRC-32 as in zip and PNG, of ASCII text, as 8 lower-case hexadecimal digits. It finds typos, not
- * forgeries.
+ * CRC-32 as in zip and PNG, of ASCII text, as 8 lower-case hexadecimal digits. It detects typing
+ * errors, not forgeries.
  */
 export function crc32(text: string): string {
   let remainder = 0xffffffff;

@@ -3,7 +3,7 @@ import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
 /** A curve on which public keys of the contract lie. */
 export type Curve = "x25519" | "ed25519";
 
-/** The reasons for which a point is none that an honest client makes. */
+/** The faults of a point that no honest client makes. */
 export type PointFault = "small order" | "not canonical";
 
 const p = 2n ** 255n - 19n;
@@ -23,15 +23,15 @@ const smallOrder: Readonly<Record<Curve, ReadonlySet<bigint>>> = {
 };
 
 /**
- * Finds the fault of a public key, or of the R of a signature: a small order, under which secrets
- * are no secrets and signatures anybody's, or another encoding than the one that the point has
- * (SIGNING §5.5, §7). Undefined for 32 bytes without a fault; whether they are on the curve is for
- * the library that uses them.
+ * Finds the fault of a public key, or of the R of a signature: a small order, under which a shared
+ * secret is predictable and anybody can make valid signatures, or a non-canonical encoding of the
+ * point (SIGNING §5.5, §7). Undefined for 32 bytes without a fault; the library that uses them
+ * checks whether they are on the curve.
  */
 export function pointFaultOf(curve: Curve, encoded: Uint8Array): PointFault | undefined {
   const number = littleEndian(encoded);
   // Of an Ed25519 point the highest bit is the sign of x; with either sign these are of small
-  // order, or no encoding at all.
+  // order, or not a valid encoding.
   const coordinate = curve === "ed25519" ? number % signBit : number;
   if (coordinate <= 1n || coordinate === p - 1n || smallOrder[curve].has(coordinate))
     return "small order";

@@ -1,5 +1,5 @@
 /**
- * Says that bytes or text do not have the form that SIGNING.md demands. The message never holds the
+ * Error: bytes or text do not have the form that SIGNING.md requires. The message never holds the
  * input.
  */
 export class FormatError extends Error {

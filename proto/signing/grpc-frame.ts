@@ -14,8 +14,8 @@ export function frameMessage(message: Uint8Array): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Takes the message out of exactly one uncompressed gRPC frame (SIGNING §5). Throws FormatError for
- * a compressed frame, a short one, a second one, or bytes after it.
+ * Extracts the message from exactly one uncompressed gRPC frame (SIGNING §5). Throws FormatError
+ * for a compressed frame, a short one, a second one, or bytes after it.
  */
 export function unframeMessage(body: Uint8Array): Uint8Array {
   if (body.length < headBytes) throw new FormatError("the gRPC frame is incomplete");

@@ -1,7 +1,7 @@
 import { base64urlnopad } from "@scure/base";
 import { FormatError } from "./format-error.ts";
 
-/** Who a keyid names: a machine, one device key of a user, or a key that is not enrolled yet. */
+/** The owner of a keyid: a machine, one device key of a user, or a key that is not enrolled yet. */
 export type KeyId =
   | { readonly kind: "machine"; readonly principalId: string }
   | { readonly kind: "user"; readonly principalId: string }

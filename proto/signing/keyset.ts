@@ -30,7 +30,7 @@ export type KeysetStep =
   | "keyset-epoch";
 
 /**
- * A keyset is not to be trusted. The message is a sentence for the operator; the step names the
+ * Error: a keyset is not trusted. The message is a sentence for the operator; the step names the
  * check that failed.
  */
 export class KeysetError extends Error {
@@ -43,17 +43,17 @@ export class KeysetError extends Error {
   }
 }
 
-/** What a keyset says after every step held. */
+/** The contents of a keyset after every check has passed. */
 export type OpenedKeyset = {
   readonly claims: KeysetClaims;
   readonly signer: KeysetSignerClaims;
-  /** When it ends, in Unix milliseconds: with its signer at the latest. */
+  /** Its expiry in Unix milliseconds, not later than its signer's. */
   readonly notAfterMs: number;
-  /** When its signer ends, in Unix milliseconds. */
+  /** The expiry of its signer in Unix milliseconds. */
   readonly signerNotAfterMs: number;
 };
 
-/** An Ed25519 key that signs: the root, or the key that it vouches for. */
+/** An Ed25519 signing key: the root, or the key that the root has signed. */
 export type KeysetKey = {
   readonly publicKey: Uint8Array;
   sign(message: Uint8Array): Uint8Array;
@@ -71,10 +71,10 @@ const uses: readonly KeyUse[] = [
 ];
 const keyIdForm = /^[a-z0-9-]{1,64}$/;
 const keyBytes = 32;
-/** How many keys a keyset holds at most. */
+/** Largest number of keys in a keyset. */
 export const maxKeysetKeys = 32;
 
-/** Has the root vouch for the key that signs keysets. */
+/** Signs, with the root, the statement of the key that signs keysets. */
 export function signKeysetSigner(
   root: KeysetKey,
   claims: MessageInitShape<typeof KeysetSignerClaimsSchema>,
@@ -84,7 +84,7 @@ export function signKeysetSigner(
   return create(KeysetSignerSchema, { payload, signature });
 }
 
-/** Signs a keyset with the key that the root's statement is about. */
+/** Signs a keyset with the key that the root's statement names. */
 export function signKeyset(
   key: KeysetKey,
   { rootPublicKey, signer }: { readonly rootPublicKey: Uint8Array; readonly signer: KeysetSigner },
@@ -113,7 +113,7 @@ export function openKeyset(
   return step.value;
 }
 
-/** The same with a verifier that needs time, as WebCrypto does. */
+/** The same with an asynchronous verifier, such as WebCrypto's. */
 export async function openKeysetAsync(
   keyset: Keyset | undefined,
   pinned: string,
@@ -127,8 +127,8 @@ export async function openKeysetAsync(
   return step.value;
 }
 
-// Yields each signature, in an order in which every key is proven before it proves something, and
-// is resumed with the verdict.
+// Yields each signature, in an order in which every key is verified before a signature under it is,
+// and is resumed with the result.
 function* openInSteps(
   keyset: Keyset | undefined,
   pinned: string,
@@ -213,7 +213,7 @@ function isSigner({
   return named && msOf(notBefore) < msOf(notAfter) && minEpoch >= 1 && minEpoch <= maxEpoch;
 }
 
-// No two keys alike, one at least for every use, and an answer key of every owner.
+// No duplicate keys, at least one key for every use, and an answer key of every owner.
 function isWhole({ epoch, notAfter, keys }: KeysetClaims): boolean {
   const names = new Set(keys.map(({ use, keyId }) => `${use} ${keyId}`));
   const complete =
@@ -230,7 +230,7 @@ function isKey({ keyId, use, publicKey, holder }: PublicKey): boolean {
   return keyIdForm.test(keyId) && uses.includes(use) && publicKey.length === keyBytes && held;
 }
 
-// NaN, which no comparison holds for, when there is none.
+// NaN, for which every comparison is false, when there is none.
 function msOf(time: KeysetClaims["notAfter"]): number {
   return time ? timestampMs(time) : Number.NaN;
 }

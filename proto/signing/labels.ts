@@ -1,8 +1,8 @@
 import { concatBytes } from "./bytes.ts";
 
 /**
- * The domain labels: no byte string signed, sealed or authenticated for one purpose is one for
- * another (SIGNING §10).
+ * The domain separation labels: no byte string that is signed, sealed or authenticated for one
+ * purpose is valid for another (SIGNING §10).
  */
 export const LABELS = {
   request: "sallyport-request-v1",
@@ -22,7 +22,7 @@ export const LABELS = {
   secretId: "sallyport-secret-id-v1",
 } as const;
 
-/** One of the domain labels. */
+/** One of the domain separation labels. */
 export type Label = (typeof LABELS)[keyof typeof LABELS];
 
 const encoder = new TextEncoder();

@@ -1,6 +1,6 @@
 import { LABELS, labelled, lengthPrefixed } from "./labels.ts";
 
-/** What a sealed write is bound to; it opens nowhere else. */
+/** The context that a sealed write is bound to; it cannot be opened in any other. */
 export type WriteBinding = {
   readonly vaultId: string;
   readonly projectId: string;
@@ -10,27 +10,28 @@ export type WriteBinding = {
   readonly principalId: string;
   /** The number of the ValueKind. */
   readonly kind: number;
-  /** As the user names the project, so that an unsigned lookup cannot choose another. */
+  /** The project's name as the user gave it, so that an unsigned lookup cannot choose another. */
   readonly projectName: string;
-  /** As the user names the secret, likewise. */
+  /** The secret's name as the user gave it, for the same reason. */
   readonly secretName: string;
 };
 
-/** The HPKE `info` of a sealed reply, bound to the request that it answers (SIGNING §9). */
+/** Returns the HPKE `info` of a sealed reply, bound to the request that it answers (SIGNING §9). */
 export function readInfo(requestDigest: Uint8Array): Uint8Array<ArrayBuffer> {
   return labelled(LABELS.read, requestDigest);
 }
 
 /**
- * The associated data of one value in a sealed reply: secret id and decimal version (SIGNING §9).
+ * Returns the associated data of one value in a sealed reply: secret id and decimal version
+ * (SIGNING §9).
  */
 export function readAad(secretId: string, version: number): Uint8Array<ArrayBuffer> {
   return lengthPrefixed(secretId, String(version));
 }
 
 /**
- * The HPKE `info` of a sealed write: where it goes, by id and name, over which version, by whom, in
- * which layout (§9).
+ * Returns the HPKE `info` of a sealed write: its target by id and name, the expected version, the
+ * writer and the layout of the value (SIGNING §9).
  */
 export function writeInfo(binding: WriteBinding): Uint8Array<ArrayBuffer> {
   const {

@@ -1,19 +1,19 @@
 import { sha256 } from "#sha256";
 import { LABELS, labelled } from "./labels.ts";
 
-/** How many random bytes a secret's id is derived from. */
+/** Number of random bytes from which a secret's id is derived. */
 export const secretIdNonceBytes = 16;
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
 const idLength = 20;
 
 /**
- * The id of a secret that is yet to be made (SIGNING §9.3): 100 bits of a SHA-256 over the vault's
- * id and 16 random bytes.
+ * Returns the id of a secret to be made (SIGNING §9.3): 100 bits of a SHA-256 over the vault's id
+ * and 16 random bytes.
  *
- * Security: an id that exists can be asked for only by its nonce and in its own vault. So the
- * refusal of an id that is taken says nothing of another vault, whose ids nobody can derive in this
- * one.
+ * Security: an id that exists can be requested only with its nonce and in its own vault. So the
+ * refusal of an id that is in use reveals nothing about another vault, whose ids cannot be derived
+ * in this one.
  */
 export function secretIdOf(vaultId: string, nonce: Uint8Array): string {
   if (nonce.length !== secretIdNonceBytes)
@@ -24,7 +24,7 @@ export function secretIdOf(vaultId: string, nonce: Uint8Array): string {
 }
 
 /**
- * Draws the id of a secret that is yet to be made in a vault, and the nonce that shows it to be of
+ * Makes the id of a secret to be made in a vault, and the nonce that proves that the id belongs to
  * that vault.
  */
 export function newSecretId(vaultId: string): {

@@ -14,8 +14,8 @@ import {
 } from "./signature-params.ts";
 
 /**
- * What a Signature-Input header says; `signatureParams` is the member's value as received, for the
- * base.
+ * The parameters of a Signature-Input header; `signatureParams` is the member's value as received,
+ * for the base.
  */
 export type ParsedSignatureInput = SignatureParameters & { readonly signatureParams: string };
 
@@ -54,8 +54,8 @@ function onlyMember(header: string): NonNullable<ReturnType<Dictionary["get"]>> 
   const member = dictionary.get(signatureLabel);
   if (member === undefined || dictionary.size !== 1)
     throw new FormatError("exactly one member sp is needed");
-  // The parser keeps the last of duplicates and takes several spellings of one value: only the
-  // canonical one passes.
+  // The parser keeps the last of duplicates and accepts several encodings of one value: only the
+  // canonical one is accepted here.
   if (serializeDictionary(dictionary) !== header)
     throw new FormatError("the header is not in its canonical form");
   return member;

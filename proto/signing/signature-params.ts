@@ -24,7 +24,7 @@ export type SignatureParameters = {
   readonly keyId: string;
 };
 
-// 16 to 64 bytes in canonical base64url: bits of the last character that carry nothing are zero.
+// 16 to 64 bytes in canonical base64url: the unused bits of the last character are zero.
 const nonceForm = /^(?=.{22,86}$)(?:[\w-]{4})*(?:[\w-][AQgw]|[\w-]{2}[AEIMQUYcgkosw048])?$/;
 const maxCreated = 253_402_300_799; // 9999-12-31, the end of what a protobuf Timestamp can hold.
 
@@ -39,8 +39,8 @@ export function checkParameters({ created, nonce, keyId }: SignatureParameters):
 
 /**
  * Serialises the signature parameters: the covered components and created, nonce, keyid, alg, tag
- * (SIGNING §3). The result is what follows `sp=` in Signature-Input, and the last line of the base.
- * Throws FormatError.
+ * (SIGNING §3). The result follows `sp=` in Signature-Input, and the last line of the base. Throws
+ * FormatError.
  */
 export function signatureParams(parameters: SignatureParameters): string {
   checkParameters(parameters);

@@ -7,7 +7,8 @@ const vaultIdForm = /^vlt_[0-9a-hjkmnp-tv-z]{20}$/;
 const keyBytes = 32;
 
 /**
- * What an enrollment token's key signs to let a machine key in (SIGNING §8). Throws FormatError.
+ * Returns the bytes that an enrollment token's key signs to admit a machine key (SIGNING §8).
+ * Throws FormatError.
  */
 export function enrollmentStatement(
   vaultId: string,
@@ -17,7 +18,10 @@ export function enrollmentStatement(
   return statement(LABELS.enroll, vaultId, tokenPublicKey, machinePublicKey);
 }
 
-/** What a login code's key signs to let a device key in (SIGNING §8). Throws FormatError. */
+/**
+ * Returns the bytes that a login code's key signs to admit a device key (SIGNING §8). Throws
+ * FormatError.
+ */
 export function loginStatement(
   vaultId: string,
   codePublicKey: Uint8Array,
@@ -27,7 +31,7 @@ export function loginStatement(
 }
 
 /**
- * What a device's new key signs to take the place of its present one (SIGNING §8). Throws
+ * Returns the bytes that a device's new key signs to replace its current one (SIGNING §8). Throws
  * FormatError.
  */
 export function renewalStatement(
@@ -38,7 +42,7 @@ export function renewalStatement(
   return statement(LABELS.renew, vaultId, oldPublicKey, newPublicKey);
 }
 
-// Every part has a fixed length, so that undelimited parts cannot be read in two ways.
+// Every part has a fixed length, so that the concatenation is unambiguous.
 function statement(
   label: string,
   vaultId: string,
@@ -52,7 +56,7 @@ function statement(
 }
 
 /**
- * The fingerprint by which a root is pinned: SHA-256 of the labelled key in base64url, 43
+ * Returns the fingerprint by which a root is pinned: SHA-256 of the labelled key in base64url, 43
  * characters (SIGNING §8).
  */
 export function rootFingerprint(rootPublicKey: Uint8Array): string {

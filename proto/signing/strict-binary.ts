@@ -15,7 +15,7 @@ export function fromStrictBinary<D extends DescMessage>(
   return message;
 }
 
-// The decoder's own messages quote its input, so they stay here.
+// The decoder's own messages quote its input, so they are not passed on.
 function decode<D extends DescMessage>(schema: D, bytes: Uint8Array): MessageShape<D> {
   try {
     return fromBinary(schema, bytes);

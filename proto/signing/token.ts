@@ -2,10 +2,10 @@ import { base64urlnopad } from "@scure/base";
 import { crc32 } from "./crc32.ts";
 import { FormatError } from "./format-error.ts";
 
-/** The kinds of text that let a new key in: an enrollment token, a login code. */
+/** The kinds of text that admit a new key: an enrollment token, a login code. */
 export type TokenKind = "enr" | "login";
 
-/** What a token text carries. `seed` is the secret half: 32 bytes, never sent to a server. */
+/** The parts of a token text. `seed` is the secret half: 32 bytes, never sent to a server. */
 export type TokenParts = {
   readonly id: string;
   readonly vaultId: string;
@@ -13,7 +13,7 @@ export type TokenParts = {
   readonly seed: Uint8Array;
 };
 
-/** A token text taken apart. */
+/** A parsed token text. */
 export type ParsedToken = TokenParts & { readonly kind: TokenKind };
 
 const names: Readonly<Record<TokenKind, string>> = {
@@ -27,7 +27,7 @@ const form = new RegExp(
 );
 
 /**
- * Writes a token text: kind, id, vault, root fingerprint, seed and checksum (SIGNING §8). Throws
+ * Formats a token text: kind, id, vault, root fingerprint, seed and checksum (SIGNING §8). Throws
  * FormatError.
  */
 export function formatToken(
@@ -41,8 +41,8 @@ export function formatToken(
 }
 
 /**
- * Reads a token text (SIGNING §8), of the kind if one is given. Throws a FormatError that says what
- * is wrong and repeats nothing of the text.
+ * Parses a token text (SIGNING §8), of the given kind if there is one. Throws a FormatError that
+ * says what is wrong and repeats nothing of the text.
  */
 export function parseToken(text: string, wanted?: TokenKind): ParsedToken {
   const lastDot = text.lastIndexOf(".");

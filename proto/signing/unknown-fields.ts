@@ -8,8 +8,8 @@ import {
 } from "@bufbuild/protobuf/reflect";
 
 /**
- * Tells whether a decoded message, or one inside it, was sent with fields that its contract does
- * not know.
+ * Returns whether a decoded message, or one inside it, has fields that its contract does not
+ * define.
  */
 export function hasUnknownFields(schema: DescMessage, message: Message): boolean {
   return isUnknownInside(reflect(schema, message));

@@ -1,8 +1,8 @@
 /**
- * Fails when the contracts break what an earlier commit promised on the wire. The base is the
+ * Fails when the contracts are not wire compatible with those of an earlier commit. The base is the
  * newest release tag, else where this branch left main, else the commit before. Without such a
- * commit (a shallow clone) it says so and passes; a break announced by a `BREAKING CHANGE:` line in
- * a commit message since the base is printed and passes.
+ * commit (a shallow clone) it prints that and passes; a break announced by a `BREAKING CHANGE:`
+ * line in a commit message since the base is printed and passes.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
@@ -29,8 +29,8 @@ function findBase(): string | undefined {
 }
 
 /**
- * The base is built from a checkout of its own, with the third-party files of now: older ones had
- * them not in git.
+ * The base is built from a checkout of its own, with the current third-party files: older commits
+ * do not have them in git.
  */
 function checkOut(base: string, dir: string): void {
   mkdirSync(dir);

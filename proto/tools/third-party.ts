@@ -2,8 +2,8 @@
  * Writes proto/third_party, the .proto files that ours import, from npm packages: google.rpc from
  * google-gax, grpc.health from grpc-health-check, and buf.validate rendered from the descriptor
  * inside @bufbuild/protovalidate, which ships no .proto file. They are in git, so that a clone
- * needs no npm to make stubs; `--check` writes nothing and fails where they are not what the
- * packages have.
+ * needs no npm to make stubs; `--check` writes nothing and fails where they differ from those of
+ * the packages.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -85,8 +85,8 @@ function renderValidate(): string {
   ].join("\n");
 }
 
-// Of them stubs take their package: without them a language makes a second one of the same
-// messages.
+// The options that set the package of generated stubs: without them a language generates a second
+// copy of the same messages.
 function fileOptions(): string[] {
   const { goPackage, javaPackage, javaOuterClassname, javaMultipleFiles } =
     validate.proto.options ?? {};
@@ -98,7 +98,7 @@ function fileOptions(): string[] {
   ];
 }
 
-/** Writes only what changed: checks that run side by side read these files. */
+/** Writes changed files only: concurrent checks read these files. */
 function place(path: string, text: string): void {
   const file = join(target, path);
   if (existsSync(file) && readFileSync(file, "utf8") === text) return;

@@ -33,8 +33,8 @@ export function decodeMessage<D extends DescMessage>(
 }
 
 /**
- * What of a message breaks its contract first: a bound, or a key that no honest client makes
- * (SIGNING §5.5).
+ * Returns the first violation of a message's contract: a bound, or a key that no honest client
+ * makes (SIGNING §5.5).
  */
 export function violationIn<D extends DescMessage>(
   schema: D,

@@ -16,8 +16,8 @@ export type EvidenceStep =
   | "replay";
 
 /**
- * Says that evidence does not hold, and at which step. The message is for logs and never holds what
- * was checked.
+ * Error: evidence is not valid, with the step that failed. The message is for logs and never holds
+ * the data that was checked.
  */
 export class EvidenceError extends Error {
   override readonly name = "EvidenceError";
@@ -29,7 +29,7 @@ export class EvidenceError extends Error {
   }
 }
 
-/** Runs a check of form; whatever it throws becomes an EvidenceError of the step. */
+/** Runs a check of form; any error that it throws becomes an EvidenceError of the step. */
 export function atStep<T>(step: EvidenceStep, check: () => T): T {
   try {
     return check();

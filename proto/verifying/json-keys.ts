@@ -1,8 +1,9 @@
 import { type DescField, type DescMessage } from "@bufbuild/protobuf";
 
 /**
- * Tells whether any object of a valid JSON text repeats a key. JSON.parse keeps the last of them,
- * another reader may keep the first: such a text means different things to different processes.
+ * Returns whether any object of a valid JSON text repeats a key. JSON.parse keeps the last of them,
+ * another parser may keep the first, so that two processes would read different messages from the
+ * same text.
  */
 export function hasDuplicateKeys(text: string): boolean {
   const open: (Set<string> | undefined)[] = [];
@@ -20,7 +21,7 @@ export function hasDuplicateKeys(text: string): boolean {
   return false;
 }
 
-// The index behind the closing quote; the text was parsed before, so there is one.
+// The index after the closing quote; the text was parsed before, so there is one.
 function endOfString(text: string, start: number): number {
   let index = start + 1;
   while (index < text.length && text[index] !== '"') index += text[index] === "\\" ? 2 : 1;
@@ -42,7 +43,7 @@ function addKey(keys: Set<string> | undefined, literal: string): boolean {
 }
 
 /**
- * Tells whether a parsed JSON value gives one field under both of its names, such as `page_size`
+ * Returns whether a parsed JSON value gives one field under both of its names, such as `page_size`
  * and `pageSize`.
  */
 export function hasDoublyNamedFields(schema: DescMessage, value: unknown): boolean {

@@ -15,7 +15,8 @@ import type { FieldViolation } from "./validate.ts";
 type GivenKeys = Readonly<Record<string, readonly [Curve, Uint8Array | undefined]>>;
 
 /**
- * The keys in a message that its sender chose, by field. Every public request that has one is here.
+ * The keys in a message that its sender chose, by field. Every public request with such a key is
+ * listed here.
  */
 const keysOf: ReadonlyMap<string, (message: never) => GivenKeys> = new Map([
   keysIn(ReadSecretsRequestSchema, ({ recipient }) => ({
@@ -48,10 +49,10 @@ function keysIn<D extends DescMessage>(
 }
 
 /**
- * Finds the first key of a message that no honest client makes: one of small order, under which
- * secrets are no secrets and signatures anybody's, or in another encoding than its own (SIGNING
- * §5.5). Undefined when there is none. Security: a key to which nothing can be sealed would else be
- * found behind the gateway, and look like a fault of ours.
+ * Finds the first key of a message that no honest client makes: one of small order, under which a
+ * shared secret is predictable and anybody can make valid signatures, or in a non-canonical
+ * encoding (SIGNING §5.5). Undefined when there is none. Security: otherwise a key to which nothing
+ * can be sealed would fail only behind the gateway and look like a fault of ours.
  */
 export function badKeyIn<D extends DescMessage>(
   { typeName }: D,

@@ -28,7 +28,7 @@ export const publicServices: readonly DescService[] = [
   AuditService,
 ];
 
-/** What a request to a path holds; undefined where it is no public method's. */
+/** Returns the request message of a path; undefined for a path that is no public method's. */
 export function inputOf(path: string): DescMessage | undefined {
   const [, typeName, method] = path.split("/");
   const service = publicServices.find((each) => each.typeName === typeName);

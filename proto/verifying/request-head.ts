@@ -7,8 +7,8 @@ import {
 } from "../signing/index.ts";
 
 /**
- * The request's head as it came off the wire: `rawHeaders` is the flat name, value list with
- * duplicates kept.
+ * The request's head as received: `rawHeaders` is the flat list of names and values with duplicates
+ * kept.
  */
 export type RequestHead = {
   readonly method: string;
@@ -22,7 +22,7 @@ const maxHeaders = 64;
 
 type Headers = ReadonlyMap<string, readonly string[]>;
 
-/** Says which field of a head is wrong, and what is needed there. */
+/** Error: a field of a head is wrong; names the field and what is needed there. */
 export class HeadError extends Error {
   override readonly name = "HeadError";
   readonly field: string;
@@ -33,7 +33,7 @@ export class HeadError extends Error {
   }
 }
 
-/** A head that has not exactly one signature: it proves nothing of anybody. */
+/** Error: a head has not exactly one signature, and so does not authenticate anybody. */
 export class UnsignedError extends Error {
   override readonly name = "UnsignedError";
 }
@@ -93,7 +93,7 @@ function countedHeaders(rawHeaders: readonly string[]): Headers {
 }
 
 // HTTP/2 has :authority, HTTP/1.1 has Host; a request with both must not be ambiguous, and neither
-// comes twice.
+// may occur twice.
 function authorityOf(headers: Headers): string {
   const given = [headers.get(":authority") ?? [], headers.get("host") ?? []];
   if (given.some((values) => values.length > 1))
@@ -123,7 +123,7 @@ function checkContentType(contentType: string, headers: Headers): void {
   }
 }
 
-/** Content of gRPC is exactly one uncompressed frame (SIGNING §5.3). Throws HeadError. */
+/** Checks that gRPC content is exactly one uncompressed frame (SIGNING §5.3). Throws HeadError. */
 export function checkFrame(contentType: string, body: Uint8Array): void {
   if (contentTypeOf(contentType) !== "grpc") return;
   try {

@@ -12,7 +12,9 @@ import {
 } from "../signing/index.ts";
 import { EvidenceError, type EvidenceStep, atStep } from "./evidence-error.ts";
 
-/** What a signature covers and the headers that carry it: a signed request without its content. */
+/**
+ * A signed request without its content: the covered components and the headers of the signature.
+ */
 export type SignedHead = Omit<SignedRequest, "$typeName" | "$unknown" | "body">;
 
 /** A signed request whose form is right; nothing about it is proven yet. */
@@ -29,10 +31,7 @@ export type ParsedRequest = {
   readonly contentType: ContentType;
 };
 
-/**
- * Verifies an Ed25519 signature with the verdicts of SIGNING §7; malformed input is simply not
- * valid.
- */
+/** Verifies an Ed25519 signature by the rules of SIGNING §7; returns false for malformed input. */
 export type VerifyEd25519 = (
   publicKey: Uint8Array,
   message: Uint8Array,
@@ -40,8 +39,8 @@ export type VerifyEd25519 = (
 ) => boolean;
 
 /**
- * What a request must agree with. `authorities` are our public names, the window is in seconds on
- * both sides of now.
+ * The values that a request is checked against. `authorities` are our public names; the window is
+ * in seconds before and after the current time.
  */
 export type Expected = {
   readonly publicKey: Uint8Array;
@@ -51,7 +50,7 @@ export type Expected = {
   readonly windowSeconds: number;
 };
 
-/** A request that the holder of the key signed for us, just now. */
+/** A request that the holder of the key signed for us within the window. */
 export type VerifiedRequest = {
   readonly keyId: string;
   readonly createdSeconds: number;
@@ -63,7 +62,8 @@ export type VerifiedRequest = {
 const pathForm = /^\/[A-Za-z0-9._]+\/[A-Za-z0-9]+$/;
 
 /**
- * Reads the form of a signed request's head (SIGNING §2-§6); proves nothing. Throws EvidenceError.
+ * Reads the form of a signed request's head (SIGNING §2-§6); verifies no signature. Throws
+ * EvidenceError.
  */
 export function parseRequest(signed: SignedHead): ParsedRequest {
   const contentType = contentTypeOf(signed.contentType);
@@ -84,18 +84,18 @@ export function parseRequest(signed: SignedHead): ParsedRequest {
 }
 
 /**
- * Verifies signed requests with somebody's Ed25519. Throws EvidenceError naming the step (SIGNING
- * §4.1).
+ * Verifies signed requests with the given Ed25519 implementation. Throws EvidenceError naming the
+ * step (SIGNING §4.1).
  */
 export type RequestVerifier = {
   /**
    * Verifies a signed request: its form, the signature under the given key, method, authority,
-   * path, time and content digest. Single use of the nonce is the caller's.
+   * path, time and content digest. The caller enforces that a nonce is used once.
    */
   readonly verifySignedRequest: (signed: SignedRequest, expected: Expected) => VerifiedRequest;
   /**
-   * The same for a head that was parsed already, all but its content: that this is what
-   * `content-digest` says is for the caller to verify.
+   * The same for a head that is parsed already, except for the content: the caller verifies it
+   * against `content-digest`.
    */
   readonly verifyHead: (
     signed: SignedHead,
@@ -127,7 +127,7 @@ export function createRequestVerifier(verify: VerifyEd25519): RequestVerifier {
   };
 }
 
-/** The content is what `content-digest` says. Throws EvidenceError ("content-digest"). */
+/** Checks the content against `content-digest`. Throws EvidenceError ("content-digest"). */
 export function checkDigest({
   body,
   contentDigest: said,
@@ -139,8 +139,8 @@ function demand(step: EvidenceStep, holds: boolean, otherwise: string): void {
   if (!holds) throw new EvidenceError(step, otherwise);
 }
 
-// Security: the signed text itself must be normal, or one request could have two bases and so two
-// digests.
+// Security: the signed text itself must be in normal form; otherwise one request could have two
+// bases and so two digests.
 function isOurs(authority: string, ours: readonly string[]): boolean {
   const normal = atStep("authority", () => normaliseAuthority(authority));
   return normal === authority && ours.some((name) => normaliseAuthority(name) === normal);

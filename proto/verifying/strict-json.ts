@@ -3,7 +3,7 @@ import { FormatError } from "../signing/index.ts";
 import { hasDoublyNamedFields, hasDuplicateKeys } from "./json-keys.ts";
 
 /**
- * Decodes JSON and refuses what two readers could understand differently: invalid UTF-8, unknown
+ * Decodes JSON and refuses input that two parsers could read differently: invalid UTF-8, unknown
  * fields, repeated keys, one field under both of its names. Throws FormatError.
  */
 export function fromStrictJson<D extends DescMessage>(
@@ -19,7 +19,7 @@ export function fromStrictJson<D extends DescMessage>(
   return orMalformed(() => fromJson(schema, value as Parameters<typeof fromJson>[1]));
 }
 
-// The decoders' own messages quote their input, so they stay here.
+// The decoders' own messages quote their input, so they are not passed on.
 function orMalformed<T>(decode: () => T): T {
   try {
     return decode();

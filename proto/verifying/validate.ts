@@ -3,13 +3,13 @@ import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 
 /**
- * What of a message breaks its contract first: the field's path and a sentence without the value.
+ * The first violation of a message's contract: the field's path and a sentence without the value.
  */
 export type FieldViolation = { readonly field: string; readonly description: string };
 
 const validator = createValidator({ failFast: true });
 
-/** Checks a message against the bounds of its contract; undefined when it keeps them. */
+/** Checks a message against the bounds of its contract; undefined when it is within them. */
 export function violationOf<D extends DescMessage>(
   schema: D,
   message: MessageShape<D>,

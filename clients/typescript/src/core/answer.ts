@@ -14,16 +14,16 @@ import { ed25519 } from "./ed25519.ts";
 import type { TrustedKeys } from "./keyset.ts";
 import { SallyportError } from "./sallyport-error.ts";
 
-/** What an answer must be to: a request by its digest, of a method of that owner. */
+/** The request that an answer must belong to: its digest, and the owner of its method. */
 export type AskedOwner = { readonly owner: AnswerOwner; readonly requestDigest: Uint8Array };
 
-/** A refusal as the public error has it. */
+/** A refusal as in the public error. */
 export type ToldRefusal = {
   readonly reason: string;
   readonly metadata: Readonly<Record<string, string>>;
 };
 
-/** Reads the header of a signed answer. Throws REPLY_UNTRUSTED without one, or when it is none. */
+/** Reads the header of a signed answer. Throws REPLY_UNTRUSTED when it is missing or malformed. */
 export function readAnswerHeader(header: string | null, { owner }: AskedOwner): SignedAnswer {
   if (header === null) return distrust(`${owner} did not sign it`);
   try {
@@ -34,7 +34,7 @@ export function readAnswerHeader(header: string | null, { owner }: AskedOwner): 
 }
 
 /**
- * Verifies that the owner answered this very request with these bytes (SIGNING §11). Throws
+ * Verifies that the owner answered exactly this request with these bytes (SIGNING §11). Throws
  * REPLY_UNTRUSTED.
  */
 export async function verifyContent(
@@ -49,9 +49,9 @@ export async function verifyContent(
 }
 
 /**
- * Verifies that the owner refused this very request, for this reason (SIGNING §11), and tells
- * whether it did: for some reasons a gateway refuses by itself, and then nobody signs. Throws
- * REPLY_UNTRUSTED.
+ * Verifies that the owner refused exactly this request, for this reason (SIGNING §11). Returns
+ * false for an unsigned refusal with a reason for which a gateway may refuse without the owner.
+ * Throws REPLY_UNTRUSTED.
  */
 export async function verifyRefusal(
   signed: SignedAnswer | undefined,
@@ -67,7 +67,9 @@ export async function verifyRefusal(
   return true;
 }
 
-/** The epoch that an answer names, which was verified before; to be asked for nothing else. */
+/**
+ * Returns the epoch that an answer names; to be called only for an answer that is verified already.
+ */
 export function epochOf({ payload }: SignedAnswer): number {
   return decodeAnswerClaims(payload).keysetEpoch;
 }

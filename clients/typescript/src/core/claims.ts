@@ -19,7 +19,7 @@ const nextStepForm = /^[ -~]{0,200}$/;
 const sha256Bytes = 32;
 
 /**
- * Decodes a reply's payload strictly, after its signature held (SIGNING §10). Throws
+ * Decodes a reply's payload strictly, after its signature was verified (SIGNING §10). Throws
  * REPLY_UNTRUSTED.
  */
 export function decodeReplyClaims(payload: Uint8Array): ReplyClaims {
@@ -32,7 +32,7 @@ export function decodeReplyClaims(payload: Uint8Array): ReplyClaims {
 }
 
 /**
- * Decodes an answer's payload strictly, after its signature held (SIGNING §11). Throws
+ * Decodes an answer's payload strictly, after its signature was verified (SIGNING §11). Throws
  * REPLY_UNTRUSTED.
  */
 export function decodeAnswerClaims(payload: Uint8Array): AnswerClaims {
@@ -56,7 +56,7 @@ function isPair([key, value]: [string, string]): boolean {
   return key !== "" && byteLength(key) <= 64 && byteLength(value) <= 512;
 }
 
-// Either refused, with nothing in it, or opened, with everything.
+// Either refused, with all fields of a value empty, or opened, with all of them set.
 function isOutcome({
   secretId,
   name,

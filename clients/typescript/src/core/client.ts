@@ -29,8 +29,8 @@ export type Sallyport = Reader & {
 };
 
 /**
- * A secret to make. `projectName` is the project's name as the user means it: the value is sealed
- * for it, so that it opens nowhere else should the gateway have lied about the id.
+ * A secret to make. `projectName` is the project's name as the user gave it: the value is sealed
+ * for it, so that it cannot be opened for another project if the gateway returned a false id.
  */
 export type NewSecret = {
   readonly projectId: string;
@@ -39,12 +39,12 @@ export type NewSecret = {
   readonly plaintext: Uint8Array;
   readonly kind?: ValueKind;
   readonly allowDangerousName?: boolean;
-  /** For people; it is not sealed. */
+  /** For display; it is not sealed. */
   readonly note?: string;
 };
 
 /**
- * A value to store in a secret that exists; both names are as the user means them (see NewSecret).
+ * A value to store in a secret that exists; both names are as the user gave them (see NewSecret).
  */
 export type NewVersion = {
   readonly secretId: string;
@@ -71,7 +71,7 @@ export type Services = {
   readonly audit: Client<typeof AuditService>;
 };
 
-/** The whole client of a principal, over its signed transport. */
+/** Makes the full client of a principal, over its signed transport. */
 export function sallyportOver(
   connection: Connection,
   { vaultId, principalId }: { readonly vaultId: string; readonly principalId: string },

@@ -3,7 +3,7 @@ import type { SigningKey } from "./ed25519.ts";
 
 const order = Point.CURVE().n;
 
-/** A signing key of a 32-byte seed, by @noble/ed25519. */
+/** Makes a signing key from a 32-byte seed, with @noble/ed25519. */
 export async function nobleKey(seed: Uint8Array): Promise<SigningKey> {
   const publicKey = await getPublicKeyAsync(seed);
   return { publicKey, sign: (message) => signAsync(message, seed) };
@@ -33,7 +33,7 @@ function pointOf(encoded: Uint8Array): Point | undefined {
   try {
     return Point.fromBytes(encoded);
   } catch {
-    return undefined; // It is on no curve.
+    return undefined; // It is not on the curve.
   }
 }
 

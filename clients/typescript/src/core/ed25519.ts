@@ -12,13 +12,13 @@ export type SigningKey = {
 /** Ed25519 of one runtime. */
 export type Ed25519 = {
   /**
-   * Takes a 32-byte seed or a key pair of WebCrypto, whose private key need not be exportable.
-   * Throws RangeError for a seed of another length.
+   * Makes a signing key from a 32-byte seed or a key pair of WebCrypto, whose private key need not
+   * be exportable. Throws RangeError for a seed of another length.
    */
   readonly signingKey: (key: CryptoKeyPair | Uint8Array) => Promise<SigningKey>;
   /**
-   * Verifies a signature under a raw public key, with the verdicts of SIGNING §7 in every runtime;
-   * malformed input is simply not valid.
+   * Verifies a signature under a raw public key, by the rules of SIGNING §7 in every runtime;
+   * returns false for malformed input.
    */
   readonly verify: (
     publicKey: Uint8Array,
@@ -30,10 +30,12 @@ export type Ed25519 = {
 const algorithm = "Ed25519";
 const keyBytes = 32;
 const signatureBytes = 64;
-// RFC 8410 §7: what stands before the 32 bytes of a private key.
+// RFC 8410 §7: the prefix of the 32 bytes of a private key.
 const pkcs8Prefix = [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32];
 
-/** Ed25519 by WebCrypto; by @noble/ed25519 where WebCrypto lacks it, as in older browsers. */
+/**
+ * Makes Ed25519 of WebCrypto, or of @noble/ed25519 where WebCrypto lacks it, as in older browsers.
+ */
 export function createEd25519(subtle: SubtleCrypto): Ed25519 {
   let found: Promise<boolean> | undefined;
   const isNative = (): Promise<boolean> => (found ??= supportsEd25519(subtle));
@@ -46,7 +48,7 @@ export function createEd25519(subtle: SubtleCrypto): Ed25519 {
     },
     async verify(publicKey, message, signature) {
       if (publicKey.length !== keyBytes || signature.length !== signatureBytes) return false;
-      // Libraries disagree about these points alone.
+      // Implementations differ only for these points.
       const points = [publicKey, signature.subarray(0, keyBytes)];
       if (points.some((point) => pointFaultOf("ed25519", point) !== undefined)) return false;
       if (!(await isNative()))
@@ -60,7 +62,7 @@ export function createEd25519(subtle: SubtleCrypto): Ed25519 {
 /** Ed25519 of this runtime. */
 export const ed25519: Ed25519 = createEd25519(globalThis.crypto.subtle);
 
-// By the base point of the curve (RFC 8032 §5.1), which every implementation takes.
+// Tested with the base point of the curve (RFC 8032 §5.1), which every implementation accepts.
 function supportsEd25519(subtle: SubtleCrypto): Promise<boolean> {
   const basePoint = new Uint8Array(keyBytes).fill(0x66).fill(0x58, 0, 1);
   return publicKeyOf(subtle, basePoint).then(
@@ -88,7 +90,7 @@ async function keyOfPair(subtle: SubtleCrypto, pair: CryptoKeyPair): Promise<Sig
   };
 }
 
-// WebCrypto takes no view of shared memory.
+// WebCrypto does not accept a view of shared memory.
 function plain(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(bytes);
 }

@@ -11,17 +11,19 @@ export { SallyportError };
 
 const vouched = new WeakMap<ConnectError, boolean>();
 
-/** Notes whether an owner signed a refusal, or it is the gateway's word alone about a change. */
+/**
+ * Stores whether an owner signed a refusal, or only the gateway reports that a change was refused.
+ */
 export function noteVouched(refusal: ConnectError, holds: boolean): void {
   vouched.set(refusal, holds);
 }
 
 /**
- * Turns what a Connect call threw into a SallyportError. A failure of the transport becomes
- * UNREACHABLE, with the system's own code for it, such as ECONNREFUSED, as metadata `cause`; that
- * is TIMEOUT where no answer came in time, CLOSED where the connection ended below the request,
- * UNAVAILABLE where something in front of the gateway answered with HTTP 429, 502, 503 or 504, and
- * NOT_A_GATEWAY for every other answer that no gateway gives.
+ * Converts the error of a Connect call to a SallyportError. A failure of the transport becomes
+ * UNREACHABLE, with the system's own code for it, such as ECONNREFUSED, as metadata `cause`; the
+ * cause is TIMEOUT where no answer arrived in time, CLOSED where the connection was closed during
+ * the request, UNAVAILABLE where an intermediary in front of the gateway answered with HTTP 429,
+ * 502, 503 or 504, and NOT_A_GATEWAY for every other answer that is not a gateway's.
  */
 export function toSallyportError(error: unknown): SallyportError {
   if (error instanceof SallyportError) return error;
@@ -45,7 +47,7 @@ export function toSallyportError(error: unknown): SallyportError {
   });
 }
 
-// The transport's sentences for it have no code.
+// The transport's messages for it have no code.
 const closedConnection = /^http\/2 stream closed with error code CANCEL|^PING timed out/;
 
 function causeOf(error: ConnectError): string | undefined {
@@ -55,7 +57,7 @@ function causeOf(error: ConnectError): string | undefined {
     if ("code" in cause && typeof cause.code === "string") return cause.code;
   }
   if (error.code === Code.Unavailable) return "UNAVAILABLE";
-  // Every refusal of a gateway has details, and what broke below has a code.
+  // Every refusal of a gateway has details, and a failure of the connection has a code.
   return error.code === Code.Canceled || error.cause !== undefined ? undefined : "NOT_A_GATEWAY";
 }
 
@@ -64,7 +66,7 @@ function sentenceOf(error: ConnectError, code: string | undefined): string {
   return code === undefined ? message : transportSentence(code, message, error);
 }
 
-/** The same function, whose failures are SallyportErrors. */
+/** Returns the same function, whose errors are SallyportErrors. */
 export function guarded<A extends unknown[], R>(
   run: (...args: A) => Promise<R>,
 ): (...args: A) => Promise<R> {

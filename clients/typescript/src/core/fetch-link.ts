@@ -4,14 +4,14 @@ import {
   universalClientResponseFromFetch,
 } from "@connectrpc/connect/protocol";
 
-/** The fetch of a runtime, as far as it is used. */
+/** The part of a runtime's fetch that is used. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 /**
  * Makes a link to a gateway over fetch. A request that gets no response is UNAVAILABLE, as fetch
- * tells no more about it.
+ * gives no further details.
  *
- * Security: a redirect is an error, since a signature is for one address.
+ * Security: a redirect is an error, since a signature is valid for one address.
  */
 export function linkOver(fetch: Fetch): UniversalClientFn {
   return async ({ url, method, header, body, signal }) => {

@@ -3,45 +3,46 @@ import type { GetKeysetResponse } from "@sallyport/proto/gen/sallyport/gateway/v
 import { type TrustedKeys, verifyKeyset } from "./keyset.ts";
 import { SallyportError } from "./sallyport-error.ts";
 
-/** What a client knows of a deployment's keyset beforehand. */
+/** The pinned facts of a deployment's keyset. */
 export type Pinned = {
   readonly rootFingerprint: string;
-  /** The epoch of the newest keyset that was seen. */
+  /** The epoch of the newest known keyset. */
   readonly keysetEpoch?: number;
-  /** Keeps the epoch of a newer one, so that it outlives the process. */
+  /** Persists the epoch of a newer one. */
   readonly remember?: (epoch: number) => Promise<void>;
 };
 
-/** Asks for the deployment's keyset. */
+/** Requests the deployment's keyset. */
 export type AskKeyset = () => Promise<Pick<GetKeysetResponse, "keyset" | "serverTime">>;
 
-/** The deployment's keys, kept fresh and never older than any that were seen. */
+/** The deployment's current keys, never of an older keyset than a known one. */
 export type KeysetKeeper = {
   /**
-   * The keys to use now; fetched when there are none, when it is time, or when newer ones are known
-   * of.
+   * Returns the current keys; fetches them when there are none, when a refresh is due, or when a
+   * newer keyset is known to exist.
    */
   current(): Promise<TrustedKeys>;
   /**
-   * Fetches the keyset and verifies it against the pinned root and the greatest epoch seen; those
-   * who ask at once share one request.
+   * Fetches the keyset and verifies it against the pinned root and the greatest known epoch;
+   * concurrent calls share one request.
    */
   fetch(): Promise<TrustedKeys>;
   /**
-   * Fetches as `fetch` does, and tells the gateway's clock in ms; undefined when it did not say.
+   * Fetches as `fetch` does, and returns the gateway's clock in ms; undefined when it is not known.
    */
   check(): Promise<{ readonly keys: TrustedKeys; readonly serverTimeMs: number | undefined }>;
   /**
-   * Told the epoch that a signed reply named: older keysets are refused from now on, by later
+   * Records the epoch that a signed reply named: older keysets are refused from now on, by later
    * processes, too.
    */
   saw(epoch: number): Promise<void>;
   /**
-   * Told the epoch that an owner's signed answer named: older keysets are refused as long as this
-   * keeper lives.
+   * Records the epoch that an owner's signed answer named: older keysets are refused for the
+   * lifetime of this keeper.
    *
-   * Security: it is kept for no later process before a keyset of that epoch was verified, or one
-   * stolen owner could name an epoch that never comes and so stop every client permanently.
+   * Security: it is not persisted before a keyset of that epoch is verified; otherwise one
+   * compromised owner could name an epoch that is never issued and so disable every client
+   * permanently.
    */
   heard(epoch: number): void;
   /** The greatest epoch of a keyset that was verified or that a signed reply named. */
@@ -52,7 +53,7 @@ const dayMs = 86_400_000;
 const refreshMs = dayMs / 2;
 const retryMs = 60_000;
 
-/** Keeps the keyset of a connection, which it asks for by `ask` (SIGNING §10). */
+/** Makes the keyset keeper of a connection, which requests the keyset with `ask` (SIGNING §10). */
 export function createKeysetKeeper(
   { rootFingerprint, keysetEpoch = 1, remember }: Pinned,
   ask: AskKeyset,
@@ -77,7 +78,7 @@ export function createKeysetKeeper(
     const { keyset, serverTime } = await ask();
     const fetched = await verifyKeyset(keyset, rootFingerprint, clock(), smallest);
     keys = fetched;
-    // Well before its end; when that is near and nothing newer there, once a minute.
+    // Well before its expiry; once a minute when that is near and there is no newer one.
     fetchAtMs = Math.max(
       clock() + retryMs,
       Math.min(clock() + refreshMs, fetched.notAfterMs - dayMs),

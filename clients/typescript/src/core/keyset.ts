@@ -13,11 +13,11 @@ import { ed25519 } from "./ed25519.ts";
 export type TrustedKeys = {
   readonly epoch: number;
   readonly notAfterMs: number;
-  /** The end of the keyset's signer, which the root has to renew, in Unix milliseconds. */
+  /** The expiry of the keyset's signer, which the root has to renew, in Unix milliseconds. */
   readonly signerNotAfterMs: number;
   /** Finds a key by use and id; throws REPLY_UNTRUSTED when the keyset has none. */
   key(use: KeyUse, keyId: string): Uint8Array;
-  /** Tells whether there is a key of the use and id. */
+  /** Returns whether there is a key of the use and id. */
   has(use: KeyUse, keyId: string): boolean;
   /** Finds an owner's answer key by its id; those of others are not found. */
   answerKey(owner: AnswerOwner, keyId: string): Uint8Array | undefined;
@@ -27,8 +27,8 @@ export type TrustedKeys = {
 
 /**
  * Checks a keyset against the pinned root fingerprint: ROOT_CHANGED when another root signed it,
- * REPLY_UNTRUSTED when it does not hold at any other step of SIGNING §10.1, a smaller epoch than
- * `smallestEpoch` included.
+ * REPLY_UNTRUSTED when any other step of SIGNING §10.1 fails, a smaller epoch than `smallestEpoch`
+ * included.
  */
 export async function verifyKeyset(
   keyset: Keyset | undefined,

@@ -11,14 +11,14 @@ import {
   createSignedTransport,
 } from "./transport.ts";
 
-/** A principal, the deployment that it speaks to, and what is pinned of that. */
+/** A principal, its deployment, and the pinned facts of that deployment. */
 export type Principal = PinnedUrl & {
   readonly vaultId: string;
   readonly principalId: string;
   readonly keyId: string;
 };
 
-/** How requests are made over fetch: the runtime's own unless another is given. */
+/** Options of requests over fetch; the runtime's own fetch unless another is given. */
 export type FetchOptions = RequestOptions & { readonly fetch?: Fetch };
 
 /** Opens a client that only reads, over the Connect protocol and fetch. */
@@ -30,7 +30,7 @@ export function openReader(
   return readerOver(openConnection(principal, key, options));
 }
 
-/** Opens a whole client, over the Connect protocol and fetch. */
+/** Opens a full client, over the Connect protocol and fetch. */
 export function openSallyport(
   principal: Principal,
   key: SigningKey,

@@ -14,47 +14,53 @@ import type { Connection } from "./transport.ts";
 import { requestDigestHeader } from "./verifier.ts";
 
 /**
- * What to read: named secrets (one of them in an older version, if wished), a project, or
- * everything granted.
+ * The target of a read: named secrets (one of them optionally in an older version), a project, or
+ * everything that is granted.
  */
 export type ReadTarget =
   | { readonly secretIds: readonly string[]; readonly version?: number }
   | { readonly projectId: string }
   | { readonly allGranted: true };
 
-/** How to read. */
+/** Options of a read. */
 export type ReadOptions = {
   /** Refuses everything where one secret is refused; true unless given. */
   readonly allOrNothing?: boolean;
   /**
-   * Asks for values sealed to a key of this call, which no process on the way can read; true unless
-   * given. Unsealed values are signed all the same. For a runtime whose WebCrypto lacks X25519.
+   * Requests values sealed to a key of this call, which no intermediate process can read; true
+   * unless given. Unsealed values are signed all the same. For a runtime whose WebCrypto lacks
+   * X25519.
    */
   readonly sealed?: boolean;
 };
 
-/** The deployment as its keyset shows it, after the keyset was verified against the pinned root. */
+/**
+ * The facts of a deployment in its keyset, after the keyset was verified against the pinned root.
+ */
 export type DeploymentFacts = {
   readonly epoch: number;
   readonly keysetNotAfterMs: number;
-  /** When the signer of keysets ends, which the root has to renew. */
+  /** The expiry of the signer of keysets, which the root has to renew. */
   readonly signerNotAfterMs: number;
-  /** The gateway's clock when it answered; undefined when it did not say. */
+  /** The gateway's clock when it answered; undefined when it is not known. */
   readonly serverTimeMs: number | undefined;
 };
 
-/** What a machine does: read, and ask what it may read. Every method throws a SallyportError. */
+/**
+ * The methods of a machine: reading, and listing the readable secrets. Every method throws a
+ * SallyportError.
+ */
 export type Reader = {
   /** Reads secrets in one signed request per page and verifies the replies. */
   read(target: ReadTarget, options?: ReadOptions): Promise<ReadResult[]>;
-  /** Names what this machine may read. */
+  /** Lists the secrets that this machine may read. */
   listReadable(projectId?: string): Promise<ReadableSecret[]>;
-  /** Fetches and verifies the keyset, which the next read then need not do. */
+  /** Fetches and verifies the keyset, so that the next read need not. */
   checkDeployment(): Promise<DeploymentFacts>;
   readonly close: () => void;
 };
 
-/** The reading half of a client, over a signed transport. */
+/** Makes the reading part of a client, over a signed transport. */
 export function readerOver({ transport, keeper, close }: Connection): Reader {
   const reads = createClient(ReadService, transport);
 
@@ -84,7 +90,7 @@ export function readerOver({ transport, keeper, close }: Connection): Reader {
     };
     const response = await reads.readSecrets(request, { onHeader });
     const asked = { secretIds: request.secretIds, version: request.version, requestDigest };
-    // Signed with a key that is newer than what this client knows: then there is a newer keyset.
+    // A key that this client does not know means that there is a newer keyset.
     const { keyId = "" } = response.reply ?? {};
     const known = !response.reply || keys.has(KeyUse.REPLY, keyId) ? keys : await keeper.fetch();
     const opened = await openReply(response, asked, known, recipient);

@@ -23,7 +23,7 @@ import type { TrustedKeys } from "./keyset.ts";
 import { SallyportError } from "./sallyport-error.ts";
 import type { Recipient } from "./seal.ts";
 
-/** What one secret of a read came to. */
+/** The result of a read for one secret. */
 export type ReadResult = {
   readonly secretId: string;
   readonly projectId: string;
@@ -38,14 +38,14 @@ export type ReadResult = {
   | ({ readonly kind: "refused" } & RefusedRead)
 );
 
-/** Why one secret was refused, as crypto signed it. */
+/** The refusal of one secret, as crypto signed it. */
 export type RefusedRead = {
-  /** A PublicReason, or what a newer server said. */
+  /** A PublicReason, or a reason of a newer server. */
   readonly reason: string;
   readonly metadata: Readonly<Record<string, string>>;
-  /** After how many milliseconds trying again makes sense; undefined when it does not. */
+  /** Delay before a retry, in milliseconds; undefined when a retry is pointless. */
   readonly retryAfterMs: number | undefined;
-  /** What the caller can do about it, as one line; empty when there is nothing to do. */
+  /** The caller's next step in one line; empty when there is none. */
   readonly nextStep: string;
 };
 
@@ -56,11 +56,13 @@ export type Asked = {
   readonly requestDigest: Uint8Array;
 };
 
-/** What one signed reply says: the results, and where the next page begins (empty on the last). */
+/**
+ * The contents of one signed reply: the results and the next page token (empty on the last page).
+ */
 export type OpenedReply = {
   readonly results: readonly ReadResult[];
   readonly nextPageToken: string;
-  /** The newest keyset that crypto told of; 0 when it told none. */
+  /** The epoch of the newest keyset that crypto named; 0 when it named none. */
   readonly keysetEpoch: number;
 };
 
@@ -69,9 +71,9 @@ function distrust(what: string): never {
 }
 
 /**
- * Verifies crypto's signature, that it answers this very request, and that every result is the
- * signed one; then opens the values, which must be sealed where a recipient asked for that. An
- * empty reply is signed like any other. Throws REPLY_UNTRUSTED before any value is handed out.
+ * Verifies crypto's signature, that it answers exactly this request, and that every result is the
+ * signed one; then opens the values, which must be sealed where a recipient is given. An empty
+ * reply is signed like any other. Throws REPLY_UNTRUSTED before any value is returned.
  */
 export async function openReply(
   response: ReadSecretsResponse,
@@ -165,8 +167,7 @@ function refusedRead({ reason, metadata, retryAfter, nextStep }: Refusal): Refus
   };
 }
 
-// What stands beside the signed claims proves nothing, and may not say anything else (SIGNING
-// §9.1).
+// The fields beside the signed claims prove nothing and must not differ from them (SIGNING §9.1).
 function agrees(result: SecretResult, claim: ReplySecret): boolean {
   const same =
     result.name === claim.name && result.version === claim.version && result.kind === claim.kind;

@@ -1,11 +1,11 @@
 import { toSallyportError } from "./errors.ts";
 import type { SallyportError } from "./sallyport-error.ts";
 
-/** How long to go on trying, and who is told. */
+/** Deadline of the retries, and the callback before each wait. */
 export type RetryOptions = {
-  /** When to stop, on the clock of performance.now(). */
+  /** The deadline, on the monotonic clock of performance.now(). */
   readonly untilMs: number;
-  /** Told before each wait, of why and for how many milliseconds. */
+  /** Called before each wait with its cause and its length in milliseconds. */
   readonly onWait?: (error: SallyportError, delayMs: number) => void;
 };
 
@@ -17,7 +17,7 @@ const passingCauses = new Set([
   "ETIMEDOUT",
   "TIMEOUT",
   "CLOSED",
-  // A name server, a route or a balancer in front of the gateway that is not there for a moment.
+  // A name server, a route or a balancer in front of the gateway that is temporarily unavailable.
   "EAI_AGAIN",
   "ENETDOWN",
   "ENETUNREACH",
@@ -29,10 +29,10 @@ const firstDelayMs = 200;
 const maxDelayMs = 5_000;
 
 /**
- * Does something that may be done again, until it succeeds or `untilMs` is near. Waits as long as
- * the server said, else 200 ms and longer each time, and up to a fifth longer by chance, so that
- * many clients do not come back at once. Only what may pass is tried again: a limit, a dependency
- * or a gateway out of reach, and whatever came with a delay. Every attempt is signed again, since
+ * Repeats an idempotent action until it succeeds or `untilMs` is near. Waits for the server's retry
+ * delay, else with exponential backoff from 200 ms, with jitter of up to a fifth, so that many
+ * clients do not retry at once. Only transient errors are retried: a limit, a dependency or a
+ * gateway out of reach, and any error with a retry delay. Every attempt has a new signature, since
  * the action makes its own requests. Throws the last SallyportError.
  */
 export async function retrying<T>(action: () => Promise<T>, options: RetryOptions): Promise<T> {

@@ -6,7 +6,7 @@ export type PublicReason = Exclude<
   "UNSPECIFIED" | "ALREADY_RECORDED" | "PEER_NOT_ALLOWED" | "EVIDENCE_INVALID"
 >;
 
-/** What a client finds out by itself. */
+/** The reasons of errors that a client detects. */
 export type ClientReason =
   | "REPLY_UNTRUSTED"
   | "ROOT_CHANGED"
@@ -14,24 +14,24 @@ export type ClientReason =
   | "IDENTITY_MISSING"
   | "IDENTITY_INVALID";
 
-/** A reason as a server gave it, which may be newer than this client. */
+/** A reason from a server, which may be newer than this client. */
 export type ToldReason = { readonly told: string };
 
 /**
- * A refusal by the server, or a client's own finding: a reply that cannot be trusted, a server out
- * of reach.
+ * A refusal by the server, or an error that the client detected: a reply that cannot be trusted, a
+ * server out of reach.
  */
 export class SallyportError extends Error {
   override readonly name = "SallyportError";
-  /** A PublicReason, a ClientReason, or what a newer server said. */
+  /** A PublicReason, a ClientReason, or a reason of a newer server. */
   readonly reason: string;
   readonly metadata: Readonly<Record<string, string>>;
-  /** After how many milliseconds trying again makes sense, where the server said so. */
+  /** The server's retry delay in milliseconds, where it sent one. */
   readonly retryAfterMs: number | undefined;
   /**
-   * Of a refusal: true when the process that owns the data signed it; false when it is the
-   * gateway's word alone that a change was refused, which may have been made all the same.
-   * Undefined for everything else.
+   * For a refusal: true when the process that owns the data signed it; false when only the gateway
+   * reports that a change was refused, which may have been made nevertheless. Undefined for
+   * everything else.
    */
   readonly vouched: boolean | undefined;
 

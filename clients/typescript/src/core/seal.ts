@@ -15,7 +15,7 @@ const suite = new CipherSuite({
   aead: new Aes256Gcm(),
 });
 
-/** Where a sealed value is to go; the receiver refuses it anywhere else (SIGNING §9). */
+/** The target of a sealed value; the receiver refuses it for any other (SIGNING §9). */
 export type WriteTarget = {
   readonly vaultId: string;
   readonly projectId: string;
@@ -23,9 +23,9 @@ export type WriteTarget = {
   /** The current version, 0 for a new secret. */
   readonly expectedVersion: number;
   readonly principalId: string;
-  /** The project's name, not as an unsigned lookup tells it but as the user means it. */
+  /** The project's name as the user gave it, not as an unsigned lookup returned it. */
   readonly projectName: string;
-  /** The secret's name, likewise. */
+  /** The secret's name, of the same source. */
   readonly secretName: string;
 };
 

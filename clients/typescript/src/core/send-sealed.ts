@@ -4,9 +4,9 @@ import type { KeysetKeeper } from "./keyset-keeper.ts";
 import type { TrustedKeys } from "./keyset.ts";
 
 /**
- * Seals a value to the keyset's key and sends it. One that was refused is sealed and sent once more
- * when there is a newer key: a client that asked for nothing since a rotation seals to a key that
- * is not in use any more.
+ * Seals a value to the keyset's key and sends it. A refused one is sealed and sent once more when
+ * there is a newer key: a client that made no request since a rotation seals to a key that is no
+ * longer in use.
  */
 export async function sendSealed<V, T>(
   { current, fetch }: Pick<KeysetKeeper, "current" | "fetch">,

@@ -56,12 +56,15 @@ export function createSigner(
   };
 }
 
-/** The keyid of a key that is not enrolled yet (SIGNING §3). */
+/** Returns the keyid of a key that is not enrolled yet (SIGNING §3). */
 export function newKeyId(publicKey: Uint8Array): string {
   return `key:${base64urlnopad.encode(publicKey)}`;
 }
 
-/** The bytes of a request that a key signs, and the headers that its signature makes. */
+/**
+ * Returns the bytes of a request that a key signs, and the function that makes the headers from the
+ * signature.
+ */
 export function baseOfRequest(
   target: RequestTarget,
   body: Uint8Array,

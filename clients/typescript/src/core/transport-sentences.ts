@@ -4,8 +4,8 @@ const noTls = new Set(["ERR_SSL_WRONG_VERSION_NUMBER", "ERR_SSL_PACKET_LENGTH_TO
 const noHttp2 = new Set(["ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL", "ERR_HTTP2_ERROR"]);
 
 /**
- * What a failure of the way to a gateway means, by the system's code for it; else the system's own
- * words, on one line. The error is what the transport threw, with the system's among its causes.
+ * Returns the meaning of a connection failure by the system's code for it, else the system's own
+ * message, on one line. The error is the transport's, with the system's among its causes.
  */
 export function transportSentence(code: string, message: string, error: unknown): string {
   if (untrusted.test(code)) return "the gateway's certificate is of a CA that is not trusted here";

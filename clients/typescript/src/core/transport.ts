@@ -12,7 +12,7 @@ import type { Signer } from "./signer.ts";
 import { createVerifier, requestDigestHeader } from "./verifier.ts";
 import { version } from "./version.ts";
 
-/** How requests are made; everything has a default. */
+/** Options of requests; all have defaults. */
 export type RequestOptions = {
   /**
    * The name of the client in records; `sallyport-js/<version>` by default. A browser gives its own
@@ -20,27 +20,28 @@ export type RequestOptions = {
    */
   readonly userAgent?: string;
   /**
-   * How long one attempt may take, in milliseconds; 10 seconds by default, twice the time that a
-   * gateway gives a request.
+   * Timeout of one attempt in milliseconds; 10 seconds by default, twice a gateway's timeout of a
+   * request.
    */
   readonly attemptMs?: number;
-  /** Ends every call, whatever it waits for. */
+  /** Cancels every call at any point. */
   readonly signal?: AbortSignal;
   /**
-   * Called when the gateway's CLOCK_SKEW made the client correct its clock, with its distance from
-   * the system's in milliseconds.
+   * Called when the client corrects its clock after a CLOCK_SKEW of the gateway, with the offset
+   * from the system's in milliseconds.
    */
   readonly onClockSet?: (correctionMs: number) => void;
 };
 
 /**
- * The gateway's address, and the fingerprint of the root that everything behind it is trusted by.
+ * The gateway's address, and the fingerprint of the root that all trust in the deployment depends
+ * on.
  */
 export type PinnedUrl = Pinned & { readonly url: string };
 
 /**
- * A transport whose every request is signed over the bytes it sends, and whose every answer is
- * verified over the bytes it gets; nothing is ever sent twice.
+ * A transport that signs every request over the bytes sent and verifies every answer over the bytes
+ * received; no request is ever sent twice.
  */
 export type SignedTransport = {
   readonly transport: Transport;
@@ -48,7 +49,7 @@ export type SignedTransport = {
   readonly keeper: KeysetKeeper;
 };
 
-/** A signed transport of one principal; `close` ends every call on it. */
+/** A signed transport of one principal; `close` cancels every call on it. */
 export type Connection = SignedTransport & { readonly close: () => void };
 
 const maxReplyBytes = 4 * 1024 * 1024;
@@ -57,7 +58,7 @@ const defaultAttemptMs = 10_000;
 
 /**
  * Makes a signed transport over a link in the Connect or the gRPC protocol. With the signer's clock
- * it signs a request that was refused as CLOCK_SKEW once more, by the gateway's time.
+ * it signs and sends a request that was refused as CLOCK_SKEW once more, with the gateway's time.
  */
 export function createSignedTransport(
   endpoint: PinnedUrl,
@@ -87,8 +88,8 @@ export function createSignedTransport(
   return { transport, keeper };
 }
 
-// Signed here, where the bytes are: an interceptor sees messages, and two encodings of one message
-// may differ.
+// Signed here, where the bytes are available: an interceptor sees messages, and two encodings of
+// one message may differ.
 function signing(
   send: UniversalClientFn,
   signer: Signer,
@@ -114,7 +115,7 @@ function signing(
       body: content,
       signal: AbortSignal.any(signals),
     });
-    // Overwrites whatever a server may have put there.
+    // Overwrites a value that a server may have set.
     response.header.set(requestDigestHeader, base64.encode(signed.requestDigest));
     return response;
   };
@@ -128,7 +129,7 @@ function correcting(clock: Clock, onClockSet: RequestOptions["onClockSet"]): Int
     } catch (error) {
       const { reason, metadata } = toSallyportError(error);
       if (reason !== "CLOCK_SKEW") throw error;
-      // Of requests under way together, the first one refused corrects the clock for the others.
+      // Of concurrent requests, the first one refused corrects the clock for the others.
       if (clock.corrections() === before) {
         const corrected = clock.correct(metadata["server_time"] ?? "");
         if (corrected === undefined) throw error;

@@ -30,8 +30,8 @@ import { SallyportError } from "./sallyport-error.ts";
 export const requestDigestHeader = "sallyport-request-digest";
 
 /**
- * Verifies every answer of a transport: contents where the bytes are, refusals where they are
- * errors.
+ * Verifies every answer of a transport: contents where their bytes are available, refusals where
+ * they are errors.
  */
 export type Verifier = {
   contents(send: UniversalClientFn): UniversalClientFn;
@@ -51,13 +51,13 @@ export type WireAnswer = {
 const readOnly = /\/(Get|BatchGet|List|Count|WhoAmI|ReadSecrets)[A-Za-z]*$/;
 
 /**
- * Makes a verifier for one transport. What its owner did not sign is REPLY_UNTRUSTED (SIGNING §11);
- * only for reasons that a gateway has of its own a refusal may come unsigned, and is noted as not
- * vouched for where a change was asked for. The keys are asked for before the request: it may be
+ * Makes a verifier for one transport. An answer that its owner did not sign is REPLY_UNTRUSTED
+ * (SIGNING §11); a refusal may be unsigned only for the gateway's own reasons, and is marked as not
+ * vouched for where the request was a change. The keys are fetched before the request: it may be
  * the last that this client may make.
  */
 export function createVerifier(keys: AnswerKeys, maxBytes: number): Verifier {
-  // By its signal an interceptor knows the attempt that its error came of.
+  // An interceptor finds the attempt of an error by its signal.
   const attempts = new WeakMap<AbortSignal, AskedOwner>();
   return {
     contents: (send) => async (request) => {
@@ -77,7 +77,7 @@ export function createVerifier(keys: AnswerKeys, maxBytes: number): Verifier {
         return await next(request);
       } catch (error) {
         const asked = attempts.get(request.signal);
-        // Before anything was sent, it is the keyset that was refused.
+        // Before the request is sent, the refusal is that of the keyset.
         if (!(error instanceof ConnectError) || !asked) throw error;
         const vouched = await verifyWireRefusal(error, asked, keys);
         if (vouched === true) noteVouched(error, true);
@@ -88,7 +88,7 @@ export function createVerifier(keys: AnswerKeys, maxBytes: number): Verifier {
   };
 }
 
-/** The owner of a method; throws REPLY_UNTRUSTED where nobody could sign for it. */
+/** Returns the owner of a method. Throws REPLY_UNTRUSTED for a path without one. */
 export function ownerOf(path: string): AnswerOwner | "itself" {
   const owner = answerOwnerOf(path);
   if (owner === undefined)
@@ -100,7 +100,7 @@ export function ownerOf(path: string): AnswerOwner | "itself" {
 }
 
 /**
- * Verifies an answer on the wire and says whether it is one; else it is an error. Throws
+ * Verifies an answer on the wire and returns true; returns false for an error. Throws
  * REPLY_UNTRUSTED.
  */
 export async function verifyWireContent(
@@ -117,8 +117,8 @@ export async function verifyWireContent(
 }
 
 /**
- * Verifies a refusal: true when its owner signed it, false when a gateway may have made it alone,
- * undefined when it is no refusal of a deployment. Throws REPLY_UNTRUSTED.
+ * Verifies a refusal: true when its owner signed it, false when a gateway may have refused without
+ * the owner, undefined when it is no refusal of a deployment. Throws REPLY_UNTRUSTED.
  */
 export async function verifyWireRefusal(
   error: ConnectError,
@@ -143,7 +143,8 @@ async function keysFor(
   return known ? keys : fetch().catch(() => keys);
 }
 
-// What a client takes for an answer, and so must be signed. Anything else becomes an error.
+// The content that a client accepts as an answer, and that must be signed. Anything else becomes an
+// error.
 function contentOf({ status, header, body }: WireAnswer): Uint8Array | undefined {
   if (!(header.get("content-type") ?? "").startsWith("application/grpc"))
     return status === 200 ? body : undefined;

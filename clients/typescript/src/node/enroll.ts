@@ -13,7 +13,8 @@ import type { Endpoint } from "./network/connection.ts";
 import { type ConnectionOptions, createSignedTransport } from "./transport.ts";
 
 /**
- * Options of an enrollment; a seed makes a retry use the same key, so that it spends no second use.
+ * Options of an enrollment; a seed makes a retry use the same key, so that it does not consume a
+ * second use.
  */
 export type EnrollOptions = ConnectionOptions & {
   readonly name?: string;
@@ -24,17 +25,17 @@ export type EnrollOptions = ConnectionOptions & {
 /** Options of a login; a seed makes a retry use the same key. */
 export type LoginOptions = ConnectionOptions & { readonly seed?: Uint8Array };
 
-/** What an enrollment token would enroll now. */
+/** The machine that an enrollment token would enroll now. */
 export type EnrollmentCheck = {
   readonly vaultId: string;
   readonly tokenId: string;
-  /** The name that the machine could get; one that the token makes differs each time. */
+  /** The name that the machine would get; a name that the token generates differs each time. */
   readonly machineName: string;
-  /** RFC 3339: when a machine that is enrolled now would stop working. */
+  /** The expiry of a machine that is enrolled now (RFC 3339). */
   readonly expiresAt: string;
   readonly projectIds: readonly string[];
   readonly secretIds: readonly string[];
-  /** How many machines the token can still make. */
+  /** Number of machines that the token can still enroll. */
   readonly usesLeft: number;
 };
 
@@ -67,8 +68,8 @@ export async function enroll(
 }
 
 /**
- * Has the server check an enrollment as `enroll` would ask for it, and tell what it would make:
- * nothing is made and no use is spent. Throws a SallyportError with the reason for which the
+ * Checks, on the server, an enrollment as `enroll` would request it, and returns its result: no
+ * machine is made and no use is consumed. Throws a SallyportError with the reason for which the
  * enrollment would be refused.
  */
 export async function checkEnrollment(
@@ -118,7 +119,7 @@ async function askToEnroll(
 }
 
 /**
- * Turns a login code into a user's device identity. The name is a new user's; with a code for a
+ * Redeems a login code for a user's device identity. The name is a new user's; with a code for a
  * further device it is empty or the user's own. Throws a SallyportError.
  */
 export async function login(
@@ -156,8 +157,8 @@ export async function login(
   }
 }
 
-// The token or code says whom to believe: before anything is enrolled, the keyset has to be its
-// root's.
+// The token or code pins the root: before a key is enrolled, the keyset has to be signed by that
+// root.
 function openAsNewKey(
   endpoint: Endpoint,
   { rootFingerprint }: { readonly rootFingerprint: string },

@@ -6,21 +6,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
 const waitMs = 2_000;
 const lookMs = 5;
-/**
- * What is done under a lock takes milliseconds: one as old as this was left behind by a process
- * that was killed.
- */
+/** A lock is held for milliseconds: one of this age was left by a process that was killed. */
 const staleMs = 30_000;
 
-/** What to throw when another process holds the lock for two seconds. */
+/** The error to throw when another process holds the lock for two seconds. */
 export type LockOptions = { readonly whenTaken?: () => Error };
 
 /**
- * Runs while no other process of ours runs under the lock of the same file, which is a file beside
- * it. One that was left behind is taken away. Where none can be made, for a folder that is not
- * there yet or may not be written, and when one stays for two seconds, it runs all the same, unless
- * `whenTaken` says what to throw: what it writes is whole in any case, and says itself what is
- * wrong.
+ * Runs an action under the lock of a file, which is a file beside it. A stale lock is removed.
+ * Where no lock can be made, because the folder does not exist yet or is not writable, and when
+ * another process holds it for two seconds, the action runs without it, unless `whenTaken` has an
+ * error to throw: its writes are atomic in any case, and report their own errors.
  */
 export async function locked<T>(
   path: string,
@@ -37,7 +33,7 @@ export async function locked<T>(
   }
 }
 
-// Undefined when another holds it, false when none can be made.
+// Undefined when another process holds it, false when none can be made.
 async function take(lock: string): Promise<boolean | undefined> {
   for (const untilMs = Date.now() + waitMs; Date.now() < untilMs; await sleep(lookMs)) {
     try {

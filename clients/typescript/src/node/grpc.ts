@@ -4,8 +4,9 @@ import type { Signer } from "./signer.ts";
 /**
  * Signs unary calls of @grpc/grpc-js. `authority` is the channel's target as the server sees it,
  * such as "sallyport.example:8443". The call is held until its message is known, framed once for
- * the digest (SIGNING §5) and then started. Give the channel the option "grpc.enable_retries": 0,
- * since a repeated request is refused as a replay, and say who calls by "grpc.primary_user_agent".
+ * the digest (SIGNING §5) and then started. Set the channel's option "grpc.enable_retries" to 0,
+ * since a repeated request is refused as a replay, and name the client in
+ * "grpc.primary_user_agent".
  */
 export function signingInterceptor(signer: Signer, authority: string): Interceptor {
   return (options, nextCall) => {

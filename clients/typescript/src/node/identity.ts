@@ -13,7 +13,7 @@ export type Identity = {
   readonly ca?: string;
   readonly rootFingerprint: string;
   readonly vaultId: string;
-  /** The vault's name when the identity was made, for people; absent when it was not asked for. */
+  /** The vault's name when the identity was made, for display; absent when it was not looked up. */
   readonly vaultName?: string;
   readonly principalId: string;
   readonly keyId: string;
@@ -21,29 +21,25 @@ export type Identity = {
   readonly name: string;
   /** The 32-byte Ed25519 seed in base64. */
   readonly seed: string;
-  /** The enrollment token that a machine came of; absent where it is not known. */
+  /** The enrollment token of a machine; absent where it is not known. */
   readonly tokenId?: string;
   /** RFC 3339. */
   readonly expiresAt: string;
-  /**
-   * The epoch of the newest keyset that was seen: an older one is refused. Absent until one was.
-   */
+  /** The epoch of the newest known keyset: an older one is refused. Absent until there is one. */
   readonly keysetEpoch?: number;
 };
 
-// Where an identity was read from, for what is kept with it; one that was put together by hand has
-// no file.
+// The file of each identity, for the state that is kept in it; an identity made in memory has none.
 const files = new WeakMap<Identity, string>();
 
-/** The file that an identity was read from; undefined for one that was not. */
+/** Returns the file that an identity was read from; undefined for one that was not. */
 export function identityFileOf(identity: Identity): string | undefined {
   return files.get(identity);
 }
 
 /**
- * The same identity with another address or CA of its gateway, for this process: what is kept with
- * an identity goes into the same file, which keeps its own. The pinned root decides as before who
- * is believed.
+ * Returns the same identity with another address or CA of its gateway, for this process: state is
+ * kept in the same file, whose address and CA stay. The pinned root stays the basis of trust.
  */
 export function reachedAt(identity: Identity, endpoint: Partial<Endpoint>): Identity {
   const moved = { ...identity, ...endpoint };
@@ -74,8 +70,8 @@ export async function saveIdentity(path: string, identity: Identity): Promise<vo
 }
 
 /**
- * Reads an identity file. Throws IDENTITY_MISSING or IDENTITY_INVALID, which say what is wrong: it
- * is not there, others may read it, it is a link, or it is not complete.
+ * Reads an identity file. Throws IDENTITY_MISSING or IDENTITY_INVALID, which name the fault: it
+ * does not exist, others may read it, it is a link, or it is not complete.
  */
 export async function loadIdentity(path: string): Promise<Identity> {
   const text = await readPrivateFile(path);
@@ -95,12 +91,13 @@ export async function loadIdentity(path: string): Promise<Identity> {
 }
 
 /**
- * Keeps the epoch of the newest keyset with an identity, never a smaller one than is there. A file
- * that is gone, is another identity's by now or cannot be written stays as it is: remembering is a
- * second line, and reading must go on.
+ * Keeps the epoch of the newest keyset with an identity, never a smaller one than the stored one. A
+ * file that was removed, belongs to another identity by now or cannot be written stays as it is:
+ * the epoch is defence in depth, and reads must still work.
  *
- * Security: read and written under the file's lock, or of two processes at once the one with the
- * smaller epoch could win, and an identity that was renewed meanwhile would be the old one again.
+ * Security: read and written under the file's lock; otherwise, in a race of two processes, the
+ * smaller epoch could win, and an identity that was renewed meanwhile could be overwritten with the
+ * old one.
  */
 export async function rememberEpoch(path: string, keyId: string, epoch: number): Promise<void> {
   const needed = async (): Promise<Identity | undefined> => {

@@ -10,13 +10,13 @@ import {
 const pkcs8Prefix = Buffer.from("302e020100300506032b657004220420", "hex");
 const spkiPrefix = Buffer.from("302a300506032b6570032100", "hex");
 
-/** A new random Ed25519 seed: 32 bytes. */
+/** Makes a random Ed25519 seed: 32 bytes. */
 export function newSeed(): Uint8Array {
   const { privateKey } = generateKeyPairSync("ed25519");
   return new Uint8Array(privateKey.export({ format: "der", type: "pkcs8" }).subarray(-32));
 }
 
-/** The private key of a 32-byte Ed25519 seed (RFC 8032 §5.1.5). */
+/** Returns the private key of a 32-byte Ed25519 seed (RFC 8032 §5.1.5). */
 export function privateKeyOf(seed: Uint8Array): KeyObject {
   if (seed.length !== 32) throw new RangeError("an Ed25519 seed has 32 bytes");
   return createPrivateKey({
@@ -26,7 +26,7 @@ export function privateKeyOf(seed: Uint8Array): KeyObject {
   });
 }
 
-/** The raw public key of a private key: 32 bytes. */
+/** Returns the raw public key of a private key: 32 bytes. */
 export function rawPublicKey(privateKey: KeyObject): Uint8Array {
   return new Uint8Array(
     createPublicKey(privateKey).export({ format: "der", type: "spki" }).subarray(-32),
@@ -39,8 +39,7 @@ export function signBytes(privateKey: KeyObject, message: Uint8Array): Uint8Arra
 }
 
 /**
- * Verifies an Ed25519 signature under a raw 32-byte public key; malformed input is simply not
- * valid.
+ * Verifies an Ed25519 signature under a raw 32-byte public key; returns false for malformed input.
  */
 export function verifyBytes(
   publicKey: Uint8Array,

@@ -1,9 +1,9 @@
 const block = /-----BEGIN (?<label>[A-Z0-9 ]+)-----[^-]+-----END \k<label>-----/g;
 
 /**
- * The PEM blocks of a text, each on lines of its own: OpenSSL stops at the first one that another
- * follows on the same line, as where a file without a line end at its end was joined to another. A
- * text without any comes back as it is.
+ * Returns the PEM blocks of a text, each on its own lines: OpenSSL stops at a block that is
+ * followed by another on the same line, as after concatenating a file without a final newline. A
+ * text without any block is returned unchanged.
  */
 export function separatePem(text: string): string {
   const blocks = text.match(block);

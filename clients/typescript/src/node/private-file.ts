@@ -8,23 +8,23 @@ import { SallyportError } from "../core/sallyport-error.ts";
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants;
 
 /**
- * Writes a file that only its owner may read: mode 0600, complete or not at all, never through a
- * symbolic link and never in the place of anything but a plain file. A folder that is missing is
- * made with mode 0700. Throws IDENTITY_INVALID for a link, a device, a FIFO, a socket or a folder,
- * and where it cannot be written.
+ * Writes a file that only its owner may read: mode 0600, atomically, never through a symbolic link
+ * and never replacing anything but a regular file. A missing folder is made with mode 0700. Throws
+ * IDENTITY_INVALID for a link, a device, a FIFO, a socket or a folder, and where it cannot be
+ * written.
  */
 export async function writePrivateFile(path: string, content: string | Uint8Array): Promise<void> {
   await write(path, content, 0o600);
 }
 
-/** The same for a file that everybody may read and its owner may write: mode 0644. */
+/** The same for a file that all users may read and its owner may write: mode 0644. */
 export async function writePublicFile(path: string, content: string | Uint8Array): Promise<void> {
   await write(path, content, 0o644);
 }
 
 /**
- * Replaces a file that holds keys, whole or not at all. Owner, group and mode stay: root may do it
- * for a process that could not read the file otherwise. Throws IDENTITY_INVALID when there is none.
+ * Replaces a file that holds keys atomically. Owner, group and mode stay: root may replace it for a
+ * process that could not read the file otherwise. Throws IDENTITY_INVALID when there is none.
  */
 export async function replacePrivateFile(path: string, content: Uint8Array): Promise<void> {
   await write(path, content);
@@ -41,7 +41,7 @@ async function write(path: string, content: string | Uint8Array, mode?: number):
   }
 }
 
-// Without a mode what is there is replaced, and the new file is whose the old one was.
+// Without a mode the existing file is replaced, and the new one gets its owner and mode.
 async function writeWhole(
   path: string,
   content: string | Uint8Array,
@@ -49,7 +49,7 @@ async function writeWhole(
 ): Promise<void> {
   const folder = dirname(path);
   if (mode !== undefined) await makeFolder(folder);
-  // A rename would put a file with the secret in the place of /dev/null, for everybody on the
+  // A rename would replace /dev/null with a file that holds the secret, for every user of the
   // machine to read.
   await checkReplaceable(path);
   const former = mode === undefined ? await stat(path) : undefined;
@@ -66,8 +66,8 @@ async function writeWhole(
 }
 
 /**
- * Checks that a private file may be written at a path: there is nothing or a plain file. Throws
- * IDENTITY_INVALID for a link, a device, a FIFO, a socket or a folder.
+ * Checks that a private file may be written at a path: it does not exist or is a regular file.
+ * Throws IDENTITY_INVALID for a link, a device, a FIFO, a socket or a folder.
  */
 export async function checkReplaceable(path: string): Promise<void> {
   const found = await lstat(path).catch(() => undefined);
@@ -75,8 +75,8 @@ export async function checkReplaceable(path: string): Promise<void> {
   if (found && !found.isFile()) throw notPlain(path);
 }
 
-// Parent by parent: Node's own recursive form never ends where a file system refuses new folders
-// with ENOENT, as /proc does.
+// Parent by parent: Node's own recursive form does not terminate where a file system refuses new
+// folders with ENOENT, as /proc does.
 async function makeFolder(path: string): Promise<void> {
   const failed = await makeOne(path);
   if (failed === undefined) return;
@@ -115,7 +115,7 @@ async function fill(
 ): Promise<void> {
   try {
     if (owner) await giveTo(file, owner);
-    await file.chmod(mode); // The umask may have taken the owner's own rights.
+    await file.chmod(mode); // The umask may have removed the owner's own rights.
     await file.writeFile(content);
     await file.sync();
   } finally {
@@ -130,9 +130,8 @@ async function giveTo(file: FileHandle, { uid, gid }: Owner): Promise<void> {
   if (found.uid !== uid || found.gid !== gid) await file.chown(uid, gid);
 }
 
-// A file that was moved to its place is there after a power cut only if the folder is on the disk,
-// too. Not every file system can sync a folder, and the file is in its place already: that is no
-// failure.
+// A renamed file is durable after a power failure only if the folder is synced, too. Not every file
+// system can sync a folder, and the file is written already: that is no error.
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, O_RDONLY).catch(() => undefined);
   await folder?.sync().catch(() => undefined);
@@ -141,14 +140,15 @@ async function syncFolder(path: string): Promise<void> {
 
 /**
  * Reads a file that only its owner may read; undefined when there is none. Throws IDENTITY_INVALID,
- * with the command that mends it, for a file that others may read, that another user owns, or that
- * is not a plain file.
+ * with the command that repairs it, for a file that others may read, that another user owns, or
+ * that is not a regular file.
  *
- * As volumes of Kubernetes have it, the file may stand behind links that no other user can have put
- * there or can replace (`resolveSafely`), and root may have given it to a group that this process
- * is in, to read (0440, 0640).
+ * As in volumes of Kubernetes, the file may be reached through links that no other user can have
+ * made or can replace (`resolveSafely`), and may belong to root with read permission for a group of
+ * this process (0440, 0640).
  *
- * Security: everything is checked on the open file, so that it cannot be another one than is read.
+ * Security: everything is checked on the open file, so that the checked file is the one that is
+ * read.
  */
 export async function readPrivateFile(path: string): Promise<string | undefined> {
   const isLink = (await lstat(path).catch(() => undefined))?.isSymbolicLink() === true;
@@ -159,7 +159,7 @@ export async function readPrivateFile(path: string): Promise<string | undefined>
     const { mode, uid, gid } = await file.stat();
     const orVolume = isLink ? ", or set defaultMode: 0400 of the volume" : "";
     const fix = `run "chmod 600 ${path}"${orVolume}`;
-    // Of its own files root is told, as everybody is: a volume's it did not make.
+    // Root gets the error for its own files, as every user does: it did not make those of a volume.
     const isGiven = uid === 0 && (isLink || process.getuid?.() !== 0);
     const isOurGroups = (mode & 0o077) === 0o040 && isGiven && ownGroups().includes(gid);
     if ((mode & 0o077) !== 0 && !isOurGroups)
@@ -181,10 +181,12 @@ function ownGroups(): readonly number[] {
 }
 
 /**
- * Reads a file that holds keys of a process: its group may read it, nobody else, and root may read
- * it for any owner. Throws IDENTITY_INVALID for another, and when there is none.
+ * Reads a file that holds keys of a process: it may be readable by its owner and group only, and
+ * root may read it for any owner. Throws IDENTITY_INVALID for any other file, and when there is
+ * none.
  *
- * Security: everything is checked on the open file, so that it cannot be another one than is read.
+ * Security: everything is checked on the open file, so that the checked file is the one that is
+ * read.
  */
 export async function readKeyBytes(path: string): Promise<Buffer> {
   const file = await openPlain(path, O_RDONLY);
@@ -222,7 +224,7 @@ export async function erasePrivateFile(path: string): Promise<boolean> {
   } finally {
     await file.close();
   }
-  // Another run of the same may have removed it meanwhile.
+  // A concurrent call may have removed it meanwhile.
   await unlink(path).catch((error: unknown) => {
     if (codeOf(error) !== "ENOENT") throw error;
   });
@@ -257,8 +259,8 @@ function linked(path: string): SallyportError {
 }
 
 /**
- * Checks that a folder is closed to others; one that is not there passes. Throws IDENTITY_INVALID
- * with the command that mends it.
+ * Checks that other users have no access to a folder; a missing one passes. Throws IDENTITY_INVALID
+ * with the command that repairs it.
  */
 export async function checkPrivateFolder(path: string): Promise<void> {
   const found = await lstat(path).catch(() => undefined);

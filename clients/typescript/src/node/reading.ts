@@ -1,6 +1,6 @@
 /**
- * The part of the library that a program needs which only reads. It loads in half the time of the
- * whole.
+ * The part of the library for a program that only reads. It loads in half the time of the full
+ * library.
  */
 export { toSallyportError } from "../core/errors.ts";
 export { type Identity, loadIdentity, saveIdentity } from "./identity.ts";

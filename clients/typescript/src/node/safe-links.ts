@@ -6,11 +6,10 @@ import { SallyportError } from "../core/sallyport-error.ts";
 const maxLinks = 16;
 
 /**
- * Follows the links in a path, and returns what it names without any; undefined when nothing is
- * there. Throws IDENTITY_INVALID when another user could have put a link or a folder of the way
- * there, or could replace it: each belongs to this user or to root, and nobody else may write to
- * the folder that it stands in, unless only an entry's owner may take it out of there (the sticky
- * bit, as /tmp has it).
+ * Resolves the links in a path and returns the path without links; undefined when it does not
+ * exist. Throws IDENTITY_INVALID when another user could have made or could replace a link or a
+ * folder on the path: each must belong to this user or to root, and no other user may write to the
+ * folder that contains it, unless only an entry's owner may remove it (the sticky bit, as on /tmp).
  */
 export async function resolveSafely(path: string): Promise<string | undefined> {
   let names = resolve(path).split("/");

@@ -1,7 +1,7 @@
 import { type RequestTarget, type SignedHeaders, baseOfRequest, newKeyId } from "../core/signer.ts";
 import { privateKeyOf, rawPublicKey, signBytes } from "./keys.ts";
 
-/** A signer of the core whose key is at hand, so that it signs without waiting. */
+/** A synchronous signer: the core's signer with its key in memory. */
 export type Signer = {
   readonly keyId: string;
   readonly publicKey: Uint8Array;

@@ -8,7 +8,7 @@ import {
 } from "@sallyport/proto/signing";
 import { newSeed, privateKeyOf, rawPublicKey, signBytes } from "./keys.ts";
 
-/** The two kinds of text that let a new key in: an enrollment token and a login code. */
+/** The two kinds of text that admit a new key: an enrollment token and a login code. */
 export type TokenKind = "enr" | "login";
 
 /**
@@ -24,8 +24,8 @@ export function newTokenSecret(): TokenSecret {
 }
 
 /**
- * The proof that the holder of a token admits a key: the token's public key, and its signature
- * (SIGNING §8).
+ * Makes the proof that the holder of a token admits a key: the token's public key, and its
+ * signature (SIGNING §8).
  */
 export function proveToken(
   kind: TokenKind,
@@ -40,8 +40,8 @@ export function proveToken(
 }
 
 /**
- * The proof with which a new key takes the place of a device's present one: the new public key, and
- * its signature (SIGNING §8). The request that carries it is signed by the present key.
+ * Makes the proof with which a new key replaces a device's current one: the new public key, and its
+ * signature (SIGNING §8). The request that carries it is signed by the current key.
  */
 export function proveRenewal(
   vaultId: string,

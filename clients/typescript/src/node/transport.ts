@@ -15,25 +15,26 @@ import {
 } from "./network/connection.ts";
 import { createSigner } from "./signer.ts";
 
-/** How to speak to the gateway; everything has a default. */
+/** Options of the connection to the gateway; all have defaults. */
 export type ConnectionOptions = RequestOptions & {
   /**
-   * Where to keep the newest keyset's epoch; the file that loadIdentity read the identity from,
-   * unless given.
+   * The file that keeps the newest keyset's epoch; the file that loadIdentity read the identity
+   * from, unless given.
    */
   readonly identityFile?: string;
-  /** Where HTTPS_PROXY and NO_PROXY are looked for; the process's environment unless given. */
+  /** The environment with HTTPS_PROXY and NO_PROXY; the process's own unless given. */
   readonly env?: NodeJS.ProcessEnv;
 };
 
 /**
- * The gateway's address, and the fingerprint of the root that everything behind it is trusted by.
+ * The gateway's address, and the fingerprint of the root that all trust in the deployment depends
+ * on.
  */
 export type PinnedEndpoint = Endpoint & Pinned;
 
 /**
- * The endpoint of an identity, with what it has pinned; newer epochs are kept in the identity's
- * file.
+ * Returns the endpoint of an identity with its pinned root and epoch; newer epochs are kept in the
+ * identity's file.
  */
 export function pinned(identity: Identity, options: ConnectionOptions = {}): PinnedEndpoint {
   const { url, ca, rootFingerprint, keyId, keysetEpoch } = identity;
@@ -49,11 +50,11 @@ export function pinned(identity: Identity, options: ConnectionOptions = {}): Pin
 
 /** A signed transport over HTTP/2. */
 export type SignedTransport = Connection & {
-  /** The link below it: requests sent there directly are neither signed nor verified. */
+  /** The underlying link: requests sent on it directly are neither signed nor verified. */
   readonly connection: Link;
 };
 
-/** Opens a signed transport over HTTP/2, by way of a proxy where the environment names one. */
+/** Opens a signed transport over HTTP/2, through a proxy where the environment names one. */
 export function createSignedTransport(
   endpoint: PinnedEndpoint,
   signer: Signer,

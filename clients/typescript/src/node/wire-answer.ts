@@ -9,11 +9,11 @@ import {
   verifyWireRefusal,
 } from "../core/verifier.ts";
 
-/** An answer in the Connect or the gRPC protocol, as it came. */
+/** An answer in the Connect or the gRPC protocol, as received. */
 export type ForeignAnswer = WireAnswer & { readonly header: Headers; readonly trailer: Headers };
 
 /**
- * Verifies an answer that goes to a tool which cannot (SIGNING §11). The read and the keyset pass:
+ * Verifies an answer for a tool that cannot verify it (SIGNING §11). The read and the keyset pass:
  * they carry a signature of their own. Throws REPLY_UNTRUSTED.
  */
 export async function verifyForeignAnswer(

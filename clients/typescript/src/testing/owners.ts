@@ -26,7 +26,7 @@ import { newSeed, privateKeyOf, rawPublicKey, signBytes } from "../node/keys.ts"
 
 type Outcome = NonNullable<MessageInitShape<typeof AnswerClaimsSchema>["outcome"]>;
 
-/** The owners of a deployment that a test makes up: its keyset, and what signs as each of them. */
+/** The owners of a test deployment: its keyset, and the signer of each of them. */
 export type TestOwners = {
   readonly keyset: Keyset;
   readonly rootFingerprint: string;
@@ -36,7 +36,7 @@ export type TestOwners = {
 };
 
 /**
- * Makes them, with a root of their own. Answers name the epoch of the keyset unless another is
+ * Makes the owners, with their own root. Answers name the epoch of the keyset unless another is
  * given.
  */
 export function createTestOwners(
@@ -93,12 +93,12 @@ export function createTestOwners(
   };
 }
 
-/** A signed answer as it stands in the header. */
+/** Returns a signed answer as in the header. */
 export function headerOf(answer: SignedAnswer): string {
   return Buffer.from(toBinary(SignedAnswerSchema, answer)).toString("base64url");
 }
 
-/** The digest of a request as its client signed it (SIGNING §6). */
+/** Returns the digest of a request as its client signed it (SIGNING §6). */
 export function digestOf({
   url,
   header,

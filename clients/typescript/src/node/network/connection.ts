@@ -7,36 +7,38 @@ import { trustOf } from "./trust.ts";
 import { type Manager, manageTunnels } from "./tunnel-manager.ts";
 
 /**
- * Where a gateway is and how to trust it. `ca` is PEM text; without it the system's CAs are
- * trusted.
+ * The address of a gateway and its CA. `ca` is PEM text; without it the system's CAs are trusted.
  */
 export type Endpoint = { readonly url: string; readonly ca?: string };
 
-/** A client's way to its gateway: one HTTP/2 connection at a time, made when a request needs it. */
+/**
+ * A client's connection to its gateway: one HTTP/2 session at a time, opened when a request needs
+ * it.
+ */
 export type Connection = {
   /**
    * Sends a request. A connection that was idle for 5 s is pinged first, and one that is silent for
-   * 5 s below a request; without an answer within 3 s it ends. One on which a request timed out
-   * takes no further ones. The next request then makes another.
+   * 5 s during a request; without an answer within 3 s it is closed. One on which a request timed
+   * out accepts no further requests. The next request then opens another.
    */
   readonly send: UniversalClientFn;
-  /** Ends it with all requests on it. */
+  /** Closes it and cancels all requests on it. */
   readonly close: () => void;
 };
 
-/** When a connection is pinged, and how long an answer may take, in milliseconds. */
+/** Interval and timeout of a connection's pings, in milliseconds. */
 export type Pings = { readonly pingIntervalMs: number; readonly pingTimeoutMs: number };
 
-// A lost link is noticed within one attempt of 10 s, so that the next one finds another connection.
+// A lost link is detected within one attempt of 10 s, so that the next one uses another connection.
 const defaultPings: Pings = { pingIntervalMs: 5_000, pingTimeoutMs: 3_000 };
-// Longer than any attempt that began before the connection was given up.
+// Longer than any attempt that began before the connection was abandoned.
 const graceMs = 30_000;
 
 type Session = { readonly send: UniversalClientFn; readonly abort: () => void };
 
 /**
- * Opens the way to a gateway, by way of the proxy that the environment names for it; nothing is
- * connected yet. Throws UNREACHABLE for a proxy's address that is none.
+ * Makes the connection to a gateway, through the proxy that the environment names for it; it
+ * connects with the first request. Throws UNREACHABLE for an invalid proxy address.
  */
 export function openConnection(
   endpoint: Endpoint,
@@ -48,7 +50,7 @@ export function openConnection(
   const open = (): Session => sessionOf(managerOf(endpoint, env, pings));
   const givenUp = new Set<Session>();
   let current = open();
-  // Others may still get their answer on it: it is cut when their time is over as well.
+  // Other requests may still get their answer on it: it is closed after their timeout.
   const giveUp = (session: Session): void => {
     if (session !== current) return;
     current = open();
@@ -87,7 +89,7 @@ function sessionOf(manager: Manager): Session {
       const stream = await manager.request(...request);
       const { session } = stream;
       // The manager stops listening to a session that it replaces, before the session says why it
-      // ended: nobody would hear the error, and Node ends the process for that.
+      // ended: the error would have no listener, and Node ends the process for that.
       if (session && !heard.has(session)) session.on("error", () => undefined);
       if (session) heard.add(session);
       return stream;

@@ -4,7 +4,7 @@ import { SallyportError } from "../../core/sallyport-error.ts";
 
 /** A proxy that opens tunnels with HTTP CONNECT. */
 export type ForwardProxy = {
-  /** Where it is, without its user and password. */
+  /** Its address, without user and password. */
   readonly url: URL;
   /** The value of proxy-authorization, where the variable had a user. */
   readonly authorization: string | undefined;
@@ -14,16 +14,16 @@ export type ForwardProxy = {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-// Nothing of this computer can be reached by way of another one.
+// Loopback addresses cannot be reached through a proxy on another computer.
 const ownAddresses = "localhost,127.0.0.0/8,::1";
 
 /**
- * The proxy that an environment names for an https address: `https_proxy`, else `HTTPS_PROXY`,
- * unless `no_proxy`, else `NO_PROXY`, has the address. Its entries stand between commas or spaces:
- * `*` for all, a name for itself and all below it, `.domain` or `*.domain` for those below it, an
- * IP address, a range as `10.0.0.0/8`, each but the first and the last also with `:port`.
- * `localhost` and the loopback addresses are among them, unless the variable is set to nothing.
- * Throws UNREACHABLE for a proxy that is no http or https address.
+ * Returns the proxy that an environment names for an https address: `https_proxy`, else
+ * `HTTPS_PROXY`, unless `no_proxy`, else `NO_PROXY`, has the address. Its entries are separated by
+ * commas or spaces: `*` for all, a name for itself and its subdomains, `.domain` or `*.domain` for
+ * the subdomains only, an IP address, a range as `10.0.0.0/8`, each but the first and the last also
+ * with `:port`. `localhost` and the loopback addresses are among them, unless the variable is set
+ * to nothing. Throws UNREACHABLE for a proxy without an http or https address.
  */
 export function forwardProxyOf(url: URL, env: Environment): ForwardProxy | undefined {
   if (url.protocol !== "https:") return undefined;
@@ -57,7 +57,7 @@ function parsed(value: string, variable: string): Omit<ForwardProxy, "variable">
   return { url, authorization: `Basic ${Buffer.from(credentials).toString("base64")}` };
 }
 
-// A percent sign that stands for itself is left as it is.
+// A percent sign that begins no escape is left as it is.
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);

@@ -1,4 +1,4 @@
-/** The way to a gateway, step by step, for what checks it. */
+/** The steps of a connection to a gateway, for the command that checks them. */
 export type { Endpoint } from "./connection.ts";
 export { type ForwardProxy, forwardProxyOf } from "./forward-proxy.ts";
 export { transportSentence } from "../../core/transport-sentences.ts";

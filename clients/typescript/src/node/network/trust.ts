@@ -4,9 +4,9 @@ import { separatePem } from "../pem.ts";
 let system: SecureContext | undefined;
 
 /**
- * What a TLS connection trusts: the given CA and no other, else the operating system's store (with
- * SSL_CERT_FILE and SSL_CERT_DIR, as OpenSSL has them) and NODE_EXTRA_CA_CERTS; the CAs that Node
- * brings along where the system has none.
+ * Returns the CAs that a TLS connection trusts: the given CA and no other, else the operating
+ * system's store (with SSL_CERT_FILE and SSL_CERT_DIR, as OpenSSL has them) and
+ * NODE_EXTRA_CA_CERTS; the CAs of Node where the system has none.
  */
 export function trustOf(
   ca: string | undefined,
@@ -19,6 +19,6 @@ export function trustOf(
 function systemCas(): string[] {
   const found = getCACertificates("system");
   if (found.length === 0) return getCACertificates("default");
-  // A store has most of them twice: in one file, and in a folder.
+  // A store has most of them twice: in one file and in a folder.
   return [...new Set([...found, ...getCACertificates("extra")])];
 }

@@ -4,17 +4,17 @@ import type { Endpoint, Pings } from "./connection.ts";
 import type { ForwardProxy } from "./forward-proxy.ts";
 import { openTunnel, secureOver } from "./tunnel.ts";
 
-/** What makes HTTP/2 sessions with a gateway, one at a time. */
+/** Manager of the HTTP/2 sessions with a gateway, one at a time. */
 export type Manager = Pick<
   Http2SessionManager,
   "authority" | "request" | "notifyResponseByteRead" | "abort"
 >;
 
 /**
- * Makes HTTP/2 sessions in tunnels of a proxy. Http2SessionManager wants its next connection at
- * once, and a tunnel takes a while: so each manager has one tunnel, and the next one another. (TLS
- * over a stream in between, which would be there at once, is none: a short answer is then whole
- * before anybody reads it, and Node takes its stream for one that was cut.)
+ * Makes HTTP/2 sessions in tunnels of a proxy. Http2SessionManager needs its next connection
+ * synchronously, and opening a tunnel is asynchronous: so each manager has one tunnel, and the next
+ * manager another. (TLS over an intermediate stream, which would be available at once, does not
+ * work: a short answer is then complete before it is read, and Node treats its stream as aborted.)
  */
 export function manageTunnels(proxy: ForwardProxy, endpoint: Endpoint, pings: Pings): Manager {
   const stop = new AbortController();
@@ -36,7 +36,7 @@ export function manageTunnels(proxy: ForwardProxy, endpoint: Endpoint, pings: Pi
           return await (await used).request(...request);
         } catch (error) {
           if (current === used) current = undefined;
-          // Then nothing was sent: the manager had to connect first.
+          // Then no request was sent: the manager had to connect first.
           if (error !== spent) throw error;
         }
       }

@@ -7,13 +7,13 @@ import type { Endpoint } from "./connection.ts";
 import type { ForwardProxy } from "./forward-proxy.ts";
 import { trustOf } from "./trust.ts";
 
-/** Host and port of an https address, as they are connected to. */
+/** Returns the host and port to connect to for an https address. */
 export function hostAndPort(url: string): { readonly host: string; readonly port: number } {
   const { hostname, port } = new URL(url);
   return { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port || 443) };
 }
 
-/** Has a proxy open a tunnel to a gateway. Throws UNREACHABLE, which says what the proxy did. */
+/** Opens a tunnel to a gateway through a proxy. Throws UNREACHABLE with the proxy's answer. */
 export function openTunnel(
   proxy: ForwardProxy,
   url: string,
@@ -37,7 +37,7 @@ export function openTunnel(
         ? requestHttps({ ...options, ...trustOf(undefined) })
         : requestHttp(options);
     request.once("error", (error: NodeJS.ErrnoException) => reject(brokeOff(proxy, error)));
-    // One that does not know the method answers as it would any other.
+    // A server that does not know the method answers as for any other.
     request.once("response", (response) => {
       response.destroy();
       reject(refused(proxy, response));
@@ -56,7 +56,7 @@ export function openTunnel(
   });
 }
 
-/** Begins TLS with a gateway in a tunnel, for HTTP/2. */
+/** Starts TLS with a gateway in a tunnel, for HTTP/2. */
 export function secureOver(socket: Socket, { url, ca }: Endpoint): TLSSocket {
   const { host } = hostAndPort(url);
   const name = isIP(host) === 0 ? { servername: host } : {};
