@@ -12,7 +12,7 @@ export type OwnerCode = {
   readonly identityFile: string;
   readonly loggedIn: boolean;
   /**
-   * True if somebody has logged in to the first vault, here or elsewhere: then the code is spent.
+   * True if a user has logged in to the first vault, here or elsewhere: then the code is used up.
    */
   readonly entered: boolean;
   /** The first vault: the operator's. */
@@ -63,8 +63,8 @@ export function wayIn({ identityFile, codeFile, entered }: OwnerCode): string {
     : `npx sallyport login --name "$(id -un)" < ${shellWord(codeFile)}    # makes you the owner`;
 }
 
-// Written before identity hears of it: a start that is cut off in between goes on with the same
-// code.
+// Written before identity hears of it: a start that is interrupted in between continues with the
+// same code.
 async function savedSecret(file: string): Promise<{ seed: Uint8Array; publicKeySha256: Buffer }> {
   if (!existsSync(file)) {
     const { seed, publicKeySha256 } = newTokenSecret();

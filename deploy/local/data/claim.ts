@@ -13,7 +13,7 @@ export type Release = () => void;
 /**
  * Marks the directory as used by this process; throws AlreadyRunningError while another living
  * process holds it. Whatever a dead holder left running may be stopped after a claim. Two claims at
- * the same instant are not told apart.
+ * the same instant are not distinguished.
  */
 export function claimDirectory(dir: string): Release {
   const file = join(dir, "owner");

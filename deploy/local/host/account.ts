@@ -18,7 +18,7 @@ export class UnreachableDirectoryError extends Error {
   override name = "UnreachableDirectoryError";
 }
 
-/** Says that an account that is meant for a process belongs to somebody. */
+/** Error: an account that is meant for a process is in use already. */
 export class AccountInUseError extends Error {
   override name = "AccountInUseError";
 }

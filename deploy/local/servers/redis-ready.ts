@@ -2,8 +2,8 @@ import { connect } from "node:net";
 import type { RedisUser } from "./redis-config.ts";
 
 /**
- * Tells whether the server on the socket lets the user in and has loaded its data; answers within a
- * second.
+ * Returns whether the server on the socket accepts the user's login and has loaded its data;
+ * answers within a second.
  */
 export function isRedisReady(socketPath: string, { name, password }: RedisUser): Promise<boolean> {
   return new Promise((settle) => {

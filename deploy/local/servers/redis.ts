@@ -47,7 +47,7 @@ const stopSteps: readonly StopStep[] = [
 ];
 
 /**
- * Starts Redis on a Unix socket only, with nobody but the given users. Stops a server that a killed
+ * Starts Redis on a Unix socket only, with the given users only. Stops a server that a killed
  * supervisor left behind; throws AlreadyRunningError while that supervisor lives, RedisMissingError
  * where no server is installed. Of the directory it may read the configuration, which root owns,
  * and write nothing but `data` and its socket.

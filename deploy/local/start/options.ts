@@ -47,10 +47,10 @@ function parse(args: readonly string[]) {
         port: { type: "string", default: "8443" },
         "uid-base": { type: "string", default: String(defaultUidBase) },
         demo: { type: "boolean", default: false },
-        // What is the default today, from when it was not.
+        // Accepted for compatibility: it is the default now, and was not in earlier versions.
         "no-demo": { type: "boolean", default: false },
         "demo-only": { type: "boolean", default: false },
-        // Where the caller stands; relative paths are meant from there. Given by start.sh.
+        // The caller's working directory, the base of relative paths. Set by start.sh.
         caller: { type: "string", default: "." },
         help: { type: "boolean", default: false },
       },

@@ -162,7 +162,7 @@ async function renew({ onNotice }: SystemOptions, layout: Layout): Promise<void>
     onNotice?.(sentence);
 }
 
-// Certificates end also while nobody starts anything.
+// Certificates expire also between starts.
 function renewInTime(options: SystemOptions, layout: Layout): Disposable {
   const look = (): void =>
     void renew(options, layout).catch((error: unknown) =>
@@ -267,8 +267,7 @@ async function startFamily(
     // The gateway comes last: it is the one whose port says that the system is up.
     await step("start audit, crypto, policy, secrets, identity", async () => {
       const starting = services.map(begin);
-      // One that fails must not leave behind others that are still starting: nobody would stop
-      // them.
+      // A failed one must not leave others that are still starting: nothing would stop them.
       await Promise.allSettled(starting);
       await Promise.all(starting);
     });

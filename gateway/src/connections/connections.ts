@@ -8,21 +8,23 @@ import { createShares } from "../limits/address-shares.ts";
 import { nameOf } from "./sockets.ts";
 import { receiveProxyHeader } from "./receive-header.ts";
 
-/** Which connections are taken. */
+/** Options of accepting connections. */
 export type ConnectionOptions = {
   /**
-   * How many one address may hold, a /48 of IPv6 eight times and all together sixteen times as
-   * many.
+   * Largest number of open connections of one address; the limit of a /48 of IPv6 is eight times
+   * that, and of all addresses together sixteen times.
    */
   readonly perAddress: number;
-  /** How many it may open: a TLS handshake costs more than most requests. */
+  /**
+   * Rate limit of new connections of one address: a TLS handshake costs more than most requests.
+   */
   readonly opened: Pick<Buckets, "take">;
   /**
    * Load balancers whose connections begin with a PROXY header: addresses and networks in CIDR
    * notation.
    */
   readonly proxies: readonly string[];
-  /** How long they may take for the header, in milliseconds. */
+  /** Timeout of the PROXY header, in milliseconds. */
   readonly headerMs: number;
   readonly logger: Pick<Logger, "warn">;
 };
@@ -34,7 +36,7 @@ export type Connections = {
    * is gone.
    */
   readonly sourceOf: (socket: NamedSocket) => string;
-  /** How many are open. */
+  /** Returns the number of open connections. */
   open(): number;
 };
 

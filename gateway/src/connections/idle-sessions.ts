@@ -1,8 +1,6 @@
 import type { Http2SecureServer, ServerHttp2Session } from "node:http2";
 
-/**
- * How long a session may be without a request, in milliseconds: before its first, and between two.
- */
+/** Idle timeouts of a session in milliseconds: before its first request, and between two. */
 export type SessionTimeouts = { readonly firstMs: number; readonly nextMs: number };
 
 /**

@@ -36,10 +36,10 @@ const addressBytes: ReadonlyMap<number, { readonly source: number; readonly all:
   ]);
 
 /**
- * Reads the PROXY header at the beginning of a connection; undefined while it may go on. Throws
+ * Reads the PROXY header at the beginning of a connection; undefined while it is incomplete. Throws
  * ProxyHeaderError as soon as the bytes cannot be one (§2: not to be guessed), and for families
- * that name no client over TCP, which may be refused (§2.2). What follows the addresses is passed
- * over (§2.2: unknown TLVs are ignored).
+ * that name no client over TCP, which may be refused (§2.2). The bytes after the addresses are
+ * skipped (§2.2: unknown TLVs are ignored).
  */
 export function parseProxyHeader(bytes: Uint8Array): ProxyHeader | undefined {
   const begun = bytes.subarray(0, signature.length);

@@ -22,8 +22,8 @@ export type HttpRefusalAnswer = {
 };
 
 /**
- * How long a header list may be, as HTTP/2 counts it: names, values, and 32 for each field (RFC
- * 9113 §6.5.2).
+ * Largest size of a header list in bytes, as HTTP/2 counts it: names, values, and 32 for each field
+ * (RFC 9113 §6.5.2).
  */
 export const maxHeaderListBytes = 16 * 1024;
 

@@ -8,7 +8,7 @@ export type Shares = {
    * left.
    */
   take(source: string): (() => void) | undefined;
-  /** How many are taken. */
+  /** Returns the number in use. */
   taken(): number;
 };
 

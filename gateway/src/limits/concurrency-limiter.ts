@@ -36,7 +36,7 @@ export type ConcurrencyLimiter = {
    * its IPv6 /48, has its share; DEPENDENCY_UNAVAILABLE where no slot is free; both with a delay.
    */
   acquire(rateClass: RateClass, address: string): ConcurrencySlot;
-  /** How many slots are taken. */
+  /** Returns the number of slots in use. */
   taken(): number;
   readonly limit: number;
 };

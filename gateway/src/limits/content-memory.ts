@@ -17,7 +17,7 @@ export type RequestMemory = {
 export type ContentMemory = {
   /** Memory for a request from an address, of which nothing is taken yet. */
   open(address: string): RequestMemory;
-  /** How many bytes are taken. */
+  /** Returns the number of bytes in use. */
   used(): number;
   readonly bytes: number;
 };

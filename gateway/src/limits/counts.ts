@@ -1,7 +1,7 @@
-/** How much is held under each key; a key under which nothing is held takes no memory. */
+/** Counts by key; a key with a count of zero uses no memory. */
 export type Counts = {
   of(key: string): number;
-  /** Adds, or takes away where it is negative. */
+  /** Adds to a count, or subtracts where `by` is negative. */
   add(key: string, by: number): void;
 };
 

@@ -6,7 +6,7 @@ export type RateClass = "read" | "manage" | "none";
 
 /** The rate limits of a gateway: token buckets, per second and burst. */
 export type Rates = {
-  /** Requests of one source address, by any signer. */
+  /** Requests of one source address, independent of the signer. */
   readonly address: Rate;
   /**
    * Requests of one source address under keys that are not enrolled; each costs its owner a

@@ -24,11 +24,11 @@ export type ListenerOptions = Pick<
   readonly certificate: CertificateFiles;
   readonly connections: Pick<ConnectionOptions, "perAddress" | "opened" | "proxies">;
   readonly logger: Logger;
-  /** How often to look for a changed certificate, in milliseconds. */
+  /** Poll interval for a changed certificate, in milliseconds. */
   readonly certificatePollMs?: number | undefined;
   /** Time limits of clients where they differ from the defaults, as in tests. */
   readonly timeouts?: Partial<Timeouts> | undefined;
-  /** How many requests one address may have open. */
+  /** Largest number of concurrent requests of one address. */
   readonly openRequestsPerAddress: number;
 };
 

@@ -142,7 +142,7 @@ function callOf(request: Request, requestId: string): Call {
   return { requestId, arrivedMs: performance.now(), timeoutMs: timeoutOf(request.headers) };
 }
 
-// Where the handler is found only; the checklist refuses every form but the plain path.
+// Used to find the handler only; the checklist refuses every form but the plain path.
 function pathOf(url: string): string {
   if (!url.startsWith("/")) return URL.canParse(url) ? new URL(url).pathname : "";
   return url.split(/[?#]/, 1)[0] ?? "";

@@ -18,7 +18,7 @@ type Files = { readonly certFile: string; readonly keyFile: string; readonly caF
 export type TestGateway = {
   readonly port: number;
   readonly probePort: number | undefined;
-  /** How clients address it. */
+  /** The authority in the requests of its clients. */
   readonly authority: string;
   /** PEM of the authority behind its public certificate. */
   readonly ca: string;

@@ -206,8 +206,8 @@ function readSteps(): Pick<PeerSteps, "authorize" | "fetch" | "open"> {
 }
 
 /**
- * What the test's crypto answers for secrets of these ids: contents in one order, claims in the
- * other.
+ * Returns the answer of the test's crypto for secrets of these ids: contents in one order, claims
+ * in the other.
  */
 export function openedOf(
   requestDigest: Uint8Array,

@@ -4,7 +4,7 @@ import { isIPv4 } from "node:net";
 type Changes = {
   /** 0x21 is PROXY, 0x20 LOCAL. */
   readonly command?: number;
-  /** How many bytes of extensions follow the addresses. */
+  /** Number of bytes of extensions after the addresses. */
   readonly tlvBytes?: number;
 };
 

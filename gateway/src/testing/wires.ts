@@ -186,7 +186,7 @@ function framing({ method, headers, body, trailers }: Sent): (readonly [string, 
     : [["content-length", String(body.length)]];
 }
 
-// Node refuses to send some headers twice unless told so; its type declarations do not know the
+// Node refuses to send some headers twice without an option; its type declarations do not know the
 // option yet.
 const duplicatesAllowed = { strictSingleValueFields: false };
 

@@ -9,7 +9,7 @@ export type ContentStream = Readable & {
   readonly rawTrailers: readonly string[];
 };
 
-/** How much content is read, and how slowly it may come. */
+/** Largest size and smallest rate of the content. */
 export type ContentBounds = {
   readonly mostBytes: number;
   /** Milliseconds before the least rate counts: a lost packet or two. */

@@ -35,7 +35,7 @@ const cacheMs = { known: 5000, unwatched: 1000, unknown: 1000 };
 const maxBatch = 256;
 const defaultCapacity: Capacity = { known: 100_000, unknown: 10_000 };
 
-/** How many keys are remembered, and how many keyids that identity does not know. */
+/** Largest number of cached keys, and of cached keyids that identity does not know. */
 export type Capacity = { readonly known: number; readonly unknown: number };
 
 /** The allowance of an address for look-ups of keyids that identity does not know. */
@@ -61,7 +61,7 @@ export type KeyCache = {
   forget(principalIds: readonly string[]): void;
   /** Says whether revocations arrive; while they do not, entries live for a second only. */
   setWatched(watched: boolean): void;
-  /** How many keys are remembered. */
+  /** Returns the number of cached keys. */
   size(): number;
 };
 

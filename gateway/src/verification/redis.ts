@@ -2,7 +2,7 @@ import { Redis } from "ioredis";
 
 /**
  * A connection to Redis, and the run id of the server behind it: another one means that memory may
- * be lost. Rejects with EvictionError while that server may forget what it was told to keep.
+ * be lost. Rejects with EvictionError while that server may evict keys that it must keep.
  */
 export type RedisConnection = { readonly redis: Redis; readonly runId: () => Promise<string> };
 

@@ -6,10 +6,7 @@ import type { KeyCache } from "./key-cache.ts";
 type Identity = Pick<Client<typeof KeyService>, "watchRevocations">;
 type Listener = Pick<KeyCache, "forget" | "setWatched">;
 
-/**
- * How long a stream may be silent before it counts as lost, and how long to wait before the next
- * one; milliseconds.
- */
+/** Silence after which a stream counts as lost, and delay before the next one, in milliseconds. */
 export type WatchTimes = { readonly silenceMs: number; readonly reconnectMs: number };
 
 const defaultTimes: WatchTimes = { silenceMs: 5000, reconnectMs: 500 };

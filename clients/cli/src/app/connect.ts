@@ -81,7 +81,7 @@ export function connectingSession(choice: Choice, timeoutMs: number, progress: P
       client?.close();
     }
   }
-  // What people need is loaded when a person needs it.
+  // The full client, for user commands only, is loaded on demand.
   const openFull = async (identity: Identity, options: CallOptions): Promise<Sallyport> =>
     (await import("@sallyport/client")).openSallyport(identity, "connect", options);
   const openLight = async (identity: Identity, options: CallOptions): Promise<Reader> =>
@@ -104,7 +104,8 @@ export function reasonToWait({ reason, message }: SallyportError): string {
   return reason === "CLOCK_SKEW" ? "the server has just restarted its memory of requests" : message;
 }
 
-// What was asked for once and not answered may have been done; not where nothing can have arrived.
+// A request that was sent once and not answered may have been executed; not where none can have
+// arrived.
 const unclear = new Set(["UNREACHABLE", "DEPENDENCY_UNAVAILABLE", "INTERNAL"]);
 const neverSent =
   /^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$|^ERR_SSL|^PROXY_|CERT|SELF_SIGNED|UNABLE_TO|ISSUER/;

@@ -68,7 +68,8 @@ export function explain(error: unknown): Explanation {
     return error.next === undefined ? explained : { ...explained, next: error.next };
   }
   const message = error instanceof Error ? error.message : String(error);
-  // What is typed wrong, such as a token; by its name, since its class would load all of signing.
+  // Malformed input, such as a token; detected by its name, since its class would load all of
+  // signing.
   if (error instanceof Error && error.name === "FormatError")
     return shown("USAGE", message, adviceOf("USAGE"), {});
   if (error instanceof Error && error.name === "KeysetError")
@@ -92,7 +93,7 @@ export function explanationLines({
   next,
   metadata,
 }: Explanation): [string, string] {
-  // What the sentence says already is not said twice.
+  // Metadata that the message contains already is not repeated.
   const untold = Object.entries(metadata).filter(([, value]) => !message.includes(value));
   const details = untold.map(([key, value]) => `${key} ${value}`);
   return [`sallyport: ${message} [${[reason, ...details].join(", ")}]`, `  → ${next}`];

@@ -58,7 +58,7 @@ export const auditTail = defineCommand({
       shown.views.forEach(emit);
     };
     await Promise.race([stopped, tail(session, filters, { last, pauseMs: every * 1000 }, show)]);
-    // What is on its way then need not be waited for.
+    // Requests in flight at that time are abandoned.
     setTimeout(() => process.exit(), 200).unref();
     return undefined;
   },

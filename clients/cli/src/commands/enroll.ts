@@ -113,7 +113,7 @@ function outcomeOf(
   return { ...machine, identity: path, dryRun: null, ...how };
 }
 
-// Another job may be running with it, and it goes on living without a key that anybody has.
+// Another job may be running with it, and it would stay enrolled although nobody has its key.
 function sayReplaced({ progress }: Context, former: Identity | undefined, now: Identity): void {
   if (
     !former ||

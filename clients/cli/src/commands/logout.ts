@@ -81,8 +81,8 @@ export const logout = defineCommand({
   },
 });
 
-// What is no identity is not ours to remove, and of one that others may read the key has to end:
-// neither is passed over.
+// A file that is no identity is not ours to remove, and the key of an identity that others may read
+// has to be revoked: neither is skipped.
 async function identityAt(
   path: string,
   { choice }: Context,

@@ -12,7 +12,8 @@ import { type ProjectRoleView, projectRoleShape, projectRoleViews } from "../vie
 type Whose = { readonly project: string | undefined; readonly user: string | undefined };
 
 /**
- * `sallyport role list`: who has which role in a project, or in which projects somebody has one.
+ * `sallyport role list`: lists the roles of users in a project, or the projects in which one user
+ * has a role.
  */
 export const roleList = defineCommand({
   description: "Without an option: your own roles.",

@@ -8,7 +8,7 @@ import { aRole, roleOf, roles } from "../views/role.ts";
 import { relativeTime } from "../terminal/time.ts";
 
 /**
- * `sallyport user invite`: makes a login code that lets one new user in; it is made here and shown
+ * `sallyport user invite`: makes a login code that admits one new user; it is made here and shown
  * once.
  */
 export const userInvite = defineCommand({

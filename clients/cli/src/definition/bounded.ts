@@ -3,7 +3,8 @@ import { type Option, list, parseDuration, text } from "./options.ts";
 
 type Hints = Parameters<typeof list>[1];
 
-// What a terminal might obey or a database not store; the servers refuse it too.
+// Characters that a terminal might interpret or a database cannot store; the servers refuse them
+// too.
 const controls = /\p{Cc}/u;
 
 /**

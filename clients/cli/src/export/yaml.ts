@@ -1,7 +1,7 @@
 import type { Format } from "./format.ts";
 
-// What JSON leaves as it is and YAML does not print (YAML 1.2 §5.1), or takes for a line break in
-// version 1.1.
+// Characters that JSON leaves unescaped and that YAML does not allow (YAML 1.2 §5.1), or reads as a
+// line break in version 1.1.
 const unprintable = /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g;
 
 /**

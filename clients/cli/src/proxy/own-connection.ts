@@ -12,9 +12,10 @@ const established = "01";
  * port's secret and not in its place.
  *
  * Security: fails closed. A connection without a row is refused, and so is one that its tool
- * half-closed: a socket that nobody holds any more may be shown as root's, regardless of its user.
- * The ports alone do not name a connection: another user can take the port of one that is this
- * user's, on another address of the loopback. So every row between these two ports has to pass.
+ * half-closed: a socket that no process holds any more may be listed as root's, independent of its
+ * creator. The ports alone do not name a connection: another user can take the port of one that is
+ * this user's, on another address of the loopback. So every row between these two ports has to
+ * pass.
  */
 export function isOwnConnection({ remotePort, localPort }: Socket): boolean {
   if (process.platform !== "linux") return true;

@@ -100,7 +100,7 @@ async function answerHttp(
 }
 
 function writeHttp1(response: ServerResponse, { status, headers, body }: Answer): void {
-  // What follows a refused body is not worth reading.
+  // The rest of the connection after a refused body is not read.
   const closing = status >= 400 ? { connection: "close" } : {};
   response.writeHead(status, { ...headers, "content-length": body.length, ...closing });
   response.end(body);

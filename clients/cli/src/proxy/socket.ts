@@ -4,8 +4,8 @@ import { dirname } from "node:path";
 import { CliError } from "../app/failure.ts";
 import { checkOwnFolder } from "./folder.ts";
 
-// What sockaddr_un holds, less the byte that ends it: 108 bytes on Linux, 104 elsewhere. More would
-// be cut off.
+// Largest path of a sockaddr_un, without its final zero byte: 108 bytes on Linux with it, 104
+// elsewhere. A longer path would be truncated.
 const maxPathBytes = process.platform === "linux" ? 107 : 103;
 
 /**

@@ -64,8 +64,8 @@ export function openUpstream(
   };
 }
 
-// What a tool sends of its own is left behind, save what says how to answer it: nothing else is
-// signed or needed.
+// A tool's own headers are dropped, except those that determine the form of the answer: no others
+// are signed or needed.
 function signed(
   { path, headers }: ToolRequest,
   body: Buffer,

@@ -101,8 +101,8 @@ function expanded(action: string): string[] {
   );
 }
 
-// What a process does for no vault in particular. A list without it would be empty, which reads as
-// if it never happened.
+// Actions of a process that concern no particular vault. A vault's list of them would be empty, as
+// if they had never happened.
 const ofNoVault = new Set(["process.started"]);
 
 function refuseUnlisted(action: readonly string[]): void {

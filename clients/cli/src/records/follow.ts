@@ -5,7 +5,7 @@ import {
 } from "@sallyport/proto/gen/sallyport/audit/v1/audit_pb.ts";
 import type { RecordQuery } from "./filters.ts";
 
-/** Records in the order in which the log took them, and after which to go on. */
+/** Records in the order of the log, and the position to continue after. */
 export type Batch = { readonly records: readonly AuditRecord[]; readonly afterSeq: bigint };
 
 const pageSize = 200;

@@ -77,7 +77,7 @@ function objectOf(bytes: Uint8Array): Record<string, unknown> {
     const value: unknown = JSON.parse(Buffer.from(bytes).toString());
     if (typeof value === "object" && value !== null) return { ...value };
   } catch {
-    // What it says of the place would quote the request.
+    // Not passed on: the parser's message quotes the request.
   }
   throw new UsageError("the request begins as JSON and is none", forms);
 }

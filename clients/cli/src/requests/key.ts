@@ -23,7 +23,7 @@ export function readPublicKey(typed: string): Uint8Array {
     if (key.asymmetricKeyType === "ed25519")
       return new Uint8Array(key.export({ format: "der", type: "spki" }).subarray(-32));
   } catch {
-    // What it says would quote the file, which may be a private key.
+    // Not passed on: the message could quote the file, which may be a private key.
   }
   throw new UsageError(`${typed} has no Ed25519 key in PEM`, next);
 }

@@ -15,10 +15,10 @@ const forwarded = ["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2
 const diedBy: ReadonlySet<string> = new Set(["SIGINT", "SIGTERM", "SIGHUP"]);
 const fromTerminal = new Set<string>(["SIGINT", "SIGQUIT"]);
 
-// What a program leaves running in the background may keep its output open for ever, and may go on
+// A background process that a program leaves running may keep its output open forever, and may keep
 // writing to it.
 const lingerMs = 2_000;
-// More than a pipe holds: what comes after it was not said before the program ended.
+// More than the buffer of a pipe: later output was not written before the program ended.
 const lingerChunks = 64;
 
 type Filter = readonly [from: Readable, redactor: Transform, to: Writable];
@@ -98,7 +98,7 @@ function startChild(
       outputs: [out.output, err.output],
     };
   } catch (error) {
-    // What the system refuses at once, such as an environment that is too large.
+    // Immediate errors of the system, such as an environment that is too large.
     for (const { output } of [out, err]) output.destroy();
     throw failureOf(file, error);
   } finally {

@@ -24,7 +24,7 @@ export function htmlForms(text: string): string[] {
   return [bare, ...quotes.map(([two, one]) => bare.replaceAll('"', two).replaceAll("'", one))];
 }
 
-// What bash puts a backslash before (lib/sh/shquote.c); it does so before ~ and # only at the
+// Characters that bash escapes with a backslash (lib/sh/shquote.c); it escapes ~ and # only at the
 // beginning.
 const barred = /[\t !"$&'()*,;<>?[\\\]^`{|}]/g;
 

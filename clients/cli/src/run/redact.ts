@@ -11,8 +11,7 @@ const marker = Buffer.from("[redacted]");
 export function createRedactor(forms: readonly Uint8Array[]): Transform {
   const matcher = createMatcher(forms);
   let held = Buffer.alloc(0);
-  // How many of the held bytes from the beginning are known to be part of a form, as ranges in
-  // order.
+  // The ranges of the held bytes that are known to be part of a form, in order.
   let ranges: [from: number, to: number][] = [];
   let insideRange = false;
 

@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { getSystemErrorName } from "node:util";
 import { CliError } from "../app/failure.ts";
 
-// Where a program is looked for without a PATH, as execvp(3) does.
+// Search path for a program when there is no PATH, as in execvp(3).
 const defaultPath = "/bin:/usr/bin";
 
-// What the runtime ignores would stay ignored in the new program; what it handles goes back to the
-// default.
+// Signals that the runtime ignores would stay ignored in the new program; handled ones are reset to
+// the default.
 const ignoredByNode = ["SIGPIPE", "SIGXFSZ"] as const;
 
 /**
@@ -43,7 +43,7 @@ export function startFailure(file: string, code: string): CliError {
 
 function notFound(file: string): CliError {
   const message = `${file}: there is no such command`;
-  // What was quoted as a whole is for a shell.
+  // A line that was quoted as a whole is meant for a shell.
   if (!/\s/.test(file.trim())) return new CliError("COMMAND_NOT_FOUND", message);
   return new CliError("COMMAND_NOT_FOUND", message, {
     next: "give each word as an argument, or the line to a shell: sallyport run -- sh -c '…'",

@@ -4,7 +4,7 @@
  */
 export type Typed = "more" | "stopped" | "lines" | { readonly text: string };
 
-// What arrow keys and their kin send (ECMA-48): none of it is part of an answer.
+// Escape sequences of arrow keys and other function keys (ECMA-48): none is part of an answer.
 // oxlint-disable-next-line no-control-regex
 const keySequence = /\u001b(?:\[[0-?]*[ -/]*[@-~]|O.|.)?/gsu;
 

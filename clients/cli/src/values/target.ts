@@ -25,7 +25,7 @@ export function targetOf(
   const { project: prefix, name } = secretKeyOf(typed);
   const within = oneProject(prefix, project);
   if (!nameForm.test(name))
-    // What was typed is not shown again: it may be the value.
+    // The input is not repeated in the error: it may be the value.
     throw new UsageError("that cannot be the name of a secret", `use ${nameRule}`);
   if (within !== undefined) return { project: within, name };
   throw new UsageError("no project is named", `name it with --project, or as PROJECT/${name}`);

@@ -88,7 +88,7 @@ function isOf({ secret: key }: Mapping, secret: ReadSecret): boolean {
   return isId("sec", name) ? name === secret.secretId : name === secret.name;
 }
 
-// How it would be named on the command line, so that what is said can be typed.
+// Returns its name as on the command line, so that it can be copied from the message.
 function keyOf({ project, name }: ReadSecret): string {
   return project === undefined ? name : `${project}/${name}`;
 }

@@ -78,8 +78,8 @@ export function sequenceBatch(
 }
 
 /**
- * Asks the budget once for all that one attempt to read wants recorded, so that a read is on record
- * whole or not at all: what is refused must leave no records of values that nobody got.
+ * Asks the budget once for all records of one read attempt, so that a read is recorded completely
+ * or not at all: a refused attempt must leave no records of values that were not delivered.
  */
 function createAdmission(
   batch: readonly Accepted[],

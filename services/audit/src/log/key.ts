@@ -11,7 +11,7 @@ type LogKeys = {
 /**
  * Picks the key that signs the log: the keyset's preferred one when the file has it, else the first
  * of the file that the keyset names, with its public half, for the use LOG. Throws an Error with a
- * sentence for the operator when it names none, for nobody could verify what such a key signs.
+ * sentence for the operator when it names none, since no signature of such a key could be verified.
  */
 export function pickLogKey(keys: readonly Key[], trust: LogKeys): Key {
   const find = (keyId: string): Uint8Array | undefined => trust.publicKey(KeyUse.LOG, keyId);

@@ -5,7 +5,9 @@ import { type End, durabilityOf, endOf, keepToIndexes, tryWriterLock } from "../
 /** The session of the one writer, and where the log ends. */
 export type Ledger = { readonly session: Session; end: End };
 
-/** Where the log is, and how long to wait for another writer to leave, in milliseconds. */
+/**
+ * The URL of the log's database, and how long to wait for another writer's lock, in milliseconds.
+ */
 export type LedgerOptions = { readonly url: string; readonly lockWaitMs: number };
 
 const lockPollMs = 100;

@@ -63,7 +63,7 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
       );
   }
 
-  // After any error nobody knows what was committed. Only a new session, which must first win the
+  // After any error it is unknown what was committed. Only a new session, which must first win the
   // lock, can tell.
   function stepDown(from: Ledger, error: unknown): void {
     if (ledger !== from) return;

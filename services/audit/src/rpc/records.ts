@@ -24,8 +24,8 @@ import { findRecord } from "../store/records.ts";
 export type Reader = { readonly principal?: { readonly vaultId: string } | undefined };
 
 /**
- * What the methods work with: a database that plans for values, and the vault that sees what
- * belongs to none.
+ * Dependencies of the methods: a database that plans each query for its values, and the vault that
+ * sees the records of no vault.
  */
 export type AuditParts = {
   readonly database: Pick<Database, "query">;
@@ -46,9 +46,8 @@ export function auditMethods({ database, operatorVault }: AuditParts) {
       const query = queryOf(vaultId, request);
       const oldestFirst = request.order === RecordOrder.OLDEST_FIRST;
       const from = request.pageToken === "" ? undefined : parsePageToken(request.pageToken, query);
-      // What is recorded after this look is left to the next: who goes on after newestSeq is shown
-      // nothing twice, and of a network, whose addresses are looked up in between, nothing is
-      // passed over.
+      // Later records are left to the next listing: a reader that continues after newestSeq gets no
+      // record twice, and misses none of a network, whose addresses are looked up in between.
       const bounds = await findBounds(database, vaultId, timesOf(request));
       const network = request.sourceCidr === "" ? undefined : networkOf(request.sourceCidr);
       const limit = pageLimit(request.pageSize);

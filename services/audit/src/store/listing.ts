@@ -68,8 +68,7 @@ function text(column: string, values: Column["values"], indexed = `r.${column} <
   return { column, type: "text", indexed, values };
 }
 
-// What tells records apart best comes first: a page is looked for by the first column that is asked
-// for.
+// The most selective columns come first: a page is searched by the first column that is asked for.
 const columns = [
   text("secret_id", ({ secretId }) => unlessEmpty(secretId)),
   text("machine_id", ({ machineId }) => unlessEmpty(machineId)),

@@ -38,10 +38,10 @@ export async function keepToIndexes(session: Query): Promise<void> {
   await session.query("set plan_cache_mode = force_custom_plan");
 }
 
-/** Where a log ends: seq and time (milliseconds) of its newest record, both 0 for an empty log. */
+/** The head of a log: seq and time (milliseconds) of its newest record, both 0 for an empty log. */
 export type End = { readonly lastSeq: bigint; readonly lastRecordedAtMs: number };
 
-/** Returns where the log ends. */
+/** Returns the head of the log. */
 export async function endOf(session: Query): Promise<End> {
   const [row] = await session.query<{ seq: bigint; recorded_at: Date }>(
     "select seq, recorded_at from records order by seq desc limit 1",

@@ -29,8 +29,8 @@ export function explaining(database: Query): Query & { lookedAt(): number } {
 }
 
 /**
- * How many rows a plan looked at in tables and indexes, and how many pairs of rows it compared in
- * vain.
+ * Returns the number of rows that a plan read from tables and indexes, and of pairs of rows that it
+ * compared without a match.
  */
 function rowsOf(plan: Plan): number {
   const below = (plan.Plans ?? []).reduce((sum, one) => sum + rowsOf(one), 0);

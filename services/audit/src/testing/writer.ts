@@ -11,7 +11,7 @@ import { type Writer, type WriterOptions, startWriter } from "../log/writer.ts";
 const folder = new URL("../../migrations", import.meta.url);
 const logger = createLogger({ service: "audit", level: "silent" });
 
-/** What a record that is copied has of its own. */
+/** The fields in which a copied record differs from the original. */
 export type Copied = { readonly decisionId?: string; readonly requestDigest?: Buffer };
 
 /** An empty log in a database of its own; `database` is its serving role's. */

@@ -16,7 +16,7 @@ export type UserKey = KeyLife & {
   readonly createdAt: Date;
 };
 
-/** What a device key is made of; without a firstKeyId it is a device's first. */
+/** The fields of a new device key; without a firstKeyId it is a device's first. */
 export type NewUserKey = Pick<
   UserKey,
   "keyId" | "userId" | "publicKey" | "createdAt" | "expiresAt"

@@ -20,7 +20,8 @@ import { provision } from "./provision.ts";
 // Reserved of the call's time, so that a caller that waited in vain gets an answer; milliseconds.
 const reserveMs = 500;
 /**
- * How many enrollments of one vault run concurrently: fewer than the database has connections.
+ * Concurrency limit of the enrollments of one vault: lower than the database's number of
+ * connections.
  */
 const atOnce = 6;
 

@@ -19,7 +19,7 @@ export type EnrollParts = {
   /** The most living machines that a vault may have. */
   readonly machineCap: number;
   readonly holders: HolderReports;
-  /** How many records the machines of an admission may cause by being made. */
+  /** Budget of the records that the enrollments of one admission may cause. */
   readonly enrollments: Pick<Buckets, "waitMs" | "charge">;
   readonly clock: () => number;
 };

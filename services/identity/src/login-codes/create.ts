@@ -23,7 +23,7 @@ export type CreateLoginCodeParts = {
 
 type Handlers = Pick<ForwardHandlers<typeof UserService>, "createLoginCode" | "createDeviceCode">;
 
-/** Whom a code lets in: somebody new with that role, or a further device of a user. */
+/** The device that a code admits: that of a new user with that role, or a further one of a user. */
 type Guest = { readonly role: StoredRole; readonly userId: string | null };
 
 /** Makes CreateLoginCode and CreateDeviceCode. */

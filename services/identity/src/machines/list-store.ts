@@ -67,8 +67,7 @@ export async function vaultsWithDue(db: Tx, now: Date, limit: number): Promise<s
 }
 
 /**
- * Some of such machines of a vault, oldest first; those that somebody else works on are left to
- * them.
+ * Some of such machines of a vault, oldest first; those that another worker has locked are skipped.
  */
 export async function lockDue(
   tx: Tx,

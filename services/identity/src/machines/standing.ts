@@ -125,7 +125,7 @@ async function change(
   return { ...machine, state };
 }
 
-// The lock is taken again: if someone stopped the machine since, policy must go on refusing it.
+// The lock is taken again: if the machine was stopped since, policy must keep refusing it.
 async function admitAgain(
   parts: StandingParts,
   context: ForwardContext,

@@ -26,7 +26,7 @@ const mostVaults = 1_000;
  * Ends the machines whose lifetime is over: policy takes their rights, then it is stored and
  * recorded. They are refused from the instant of their end without it. Any number of replicas may
  * sweep at once: each takes what no other works on. Returns how many ended; throws Failure
- * DEPENDENCY_UNAVAILABLE when policy or audit is away, and the next sweep goes on. Another
+ * DEPENDENCY_UNAVAILABLE when policy or audit is away, and the next sweep continues. Another
  * failure in one vault does not stop the others, and is thrown in the end.
  */
 export async function sweepExpired(parts: SweepParts): Promise<number> {

@@ -19,9 +19,9 @@ export type TestToken = {
   readonly vaultId: string;
 };
 
-/** What a token is made with; lifetimes in milliseconds, an hour unless given. */
+/** Options of a token; lifetimes in milliseconds, an hour unless given. */
 export type TokenOptions = {
-  /** How many secrets it grants; 1. */
+  /** Number of secrets that it grants; 1 unless given. */
   readonly secrets?: number;
   readonly maxUses?: number;
   readonly lifetimeMs?: number;
@@ -37,7 +37,7 @@ export type Restrictions = Pick<
   "sourceCidrs" | "hostnamePattern" | "machineNamePattern" | "anyVersion"
 >;
 
-/** What a machine says of itself when it enrolls, and from where. */
+/** The data that a machine sends when it enrolls, and its address. */
 export type Saying = {
   readonly hostname?: string;
   readonly machineName?: string;
@@ -78,7 +78,7 @@ export function tokenAdmission(tokenId: string, { publicKey }: TestKey, proof: U
   return { case: "token", value: { tokenId, publicKey, proof } } as const;
 }
 
-/** What an honest machine with that key sends to enroll with the token. */
+/** Returns the request of an honest machine with that key to enroll with the token. */
 export function enrollRequest({ key, tokenId, vaultId }: TestToken, machine: TestKey) {
   return {
     vaultId,

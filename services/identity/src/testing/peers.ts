@@ -19,14 +19,14 @@ import { fail, toConnectError } from "@sallyport/rpc";
 /** A stand-in for policy that keeps the contract of ScopeService in memory. */
 export type PolicyPeer = {
   readonly transport: Transport;
-  /** What exists: project ids, and secret ids with their projects. */
+  /** The existing projects by id, and secrets by id with their projects. */
   readonly projects: Set<string>;
   readonly secrets: Map<string, string>;
   /** The vaults of projects; one that is not here is in every vault. */
   readonly vaults: Map<string, string>;
   /** Machines whose scope was applied, with their status. */
   readonly principals: Map<string, PrincipalStatus>;
-  /** Users whom policy keeps out for good. */
+  /** Users that policy refuses permanently. */
   readonly ended: Set<string>;
   /** Roles of developers in projects by "user project"; without one a developer lists. */
   readonly roles: Map<string, ProjectRole>;

@@ -50,7 +50,7 @@ export async function makeDeviceCode(world: World, user: TestUser): Promise<Test
   return { key, codeId: loginCode?.codeId ?? "", vaultId: user.vaultId };
 }
 
-/** What an honest device with that key sends to redeem the code. */
+/** Returns the request of an honest device with that key to redeem the code. */
 export function redeemRequest(
   { key, codeId, vaultId }: TestCode,
   device: TestKey,
@@ -90,7 +90,7 @@ export async function addDevice(world: World, user: TestUser): Promise<TestUser>
   return login(world, await makeDeviceCode(world, user), "");
 }
 
-/** Makes another vault and lets its owner in. */
+/** Makes another vault and admits its owner. */
 export async function addVault(world: World, name = "other"): Promise<TestUser> {
   const key = newKey();
   const request = { name, ownerCodeKeySha256: keySha256(key) };
@@ -98,7 +98,7 @@ export async function addVault(world: World, name = "other"): Promise<TestUser> 
   return login(world, { key, codeId, vaultId: vault?.vaultId ?? "" });
 }
 
-/** What a device sends to put a new key in the place of its own. */
+/** Returns the request of a device to replace its key with a new one. */
 export function renewRequest(user: TestUser, next: TestKey) {
   const statement = renewalStatement(user.vaultId, user.publicKey, next.publicKey);
   return { newPublicKey: next.publicKey, proof: signEd25519(next.seed, statement) };

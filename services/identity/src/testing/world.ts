@@ -49,7 +49,7 @@ export type Replica = {
   readonly outbox: Outbox;
   readonly keys: ReturnType<typeof createClient<typeof KeyService>>;
   /**
-   * Sends a public request as the gateway would; throws the Failure that the client would be told.
+   * Sends a public request as the gateway would; throws the Failure that the client would receive.
    */
   call<I extends DescMessage, O extends DescMessage>(
     key: TestKey,
@@ -102,7 +102,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   };
 }
 
-/** What may differ from the default. */
+/** Options that differ from the defaults. */
 export type WorldOptions = { readonly machineCap?: number };
 
 async function createWorld(

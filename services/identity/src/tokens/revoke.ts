@@ -81,8 +81,8 @@ async function revoke(
   return revoked;
 }
 
-// Policy refuses them first, then it is stored here; a failure in between leaves them refused,
-// and repeating the call goes on. Machines that are still provisioning end too: their enrollment
+// Policy refuses them first, then it is stored here; a failure in between leaves them refused, and
+// repeating the call continues. Machines that are still provisioning end too: their enrollment
 // finds them stopped.
 async function endSome(
   tx: Tx,

@@ -90,7 +90,7 @@ export async function markRemoved(tx: Tx, { userId }: User, now: Date): Promise<
 }
 
 /**
- * Returns whether an owner of the vault has a device key that goes on working: one that was renewed
+ * Returns whether an owner of the vault has a device key that stays valid: one that was renewed
  * ends within minutes and does not count.
  */
 export async function hasActingOwner(tx: Tx, vaultId: string, now: Date): Promise<boolean> {

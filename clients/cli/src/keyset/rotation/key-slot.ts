@@ -71,7 +71,9 @@ export function nameOf({ use, holder }: KeySlot): string {
   return holder === undefined ? `the ${use} key` : `the ${holder} answer key`;
 }
 
-/** The use in the keyset; undefined for keys that two processes share and nobody publishes. */
+/**
+ * The use in the keyset; undefined for keys that two processes share and that are not published.
+ */
 export function keyUseOf({ use }: KeySlot): KeyUse | undefined {
   return {
     credential: KeyUse.CREDENTIAL,

@@ -19,7 +19,7 @@ export function sharedKeys(
     keyring.replace([newKeyFor(slot), ...(await keyring.read())]);
   return {
     make,
-    // What is in the keyring is accepted.
+    // The keys in the keyring are accepted.
     accept: () => Promise.resolve(),
     async standing() {
       const [taken, vouching] = [await keyring.read(), await signing.read()];

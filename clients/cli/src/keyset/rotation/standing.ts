@@ -14,7 +14,7 @@ export type Standing = {
   readonly slot: KeySlot;
   /** The key that signs, or that is sealed to. */
   readonly preferred: SlotKey;
-  /** The key that will be preferred next; until it is accepted nobody knows of it. */
+  /** The key that will be preferred next; until it is accepted, no other process knows it. */
   readonly coming?: (SlotKey & { readonly accepted: boolean }) | undefined;
   /** Keys that were preferred and are still there to verify or open with, or to be taken away. */
   readonly former: readonly SlotKey[];
