@@ -12,7 +12,7 @@ export type AddressRange = { readonly bytes: Uint8Array; readonly bits: number }
 
 const mappedBits = 96;
 
-/** Says whether a text is an IP address without a zone. */
+/** Returns whether a text is an IP address without a zone. */
 export function isAddress(text: string): boolean {
   return isIP(text) !== 0 && !text.includes("%");
 }

@@ -36,7 +36,7 @@ export type PeerCertificateOptions = {
   readonly dir: string;
   readonly trustDomain: string;
   readonly peer: string;
-  /** When it is made, in milliseconds; now unless given. */
+  /** Time of its creation in milliseconds; now unless given. */
   readonly now?: number | undefined;
 };
 

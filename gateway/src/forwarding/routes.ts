@@ -17,7 +17,7 @@ import type { AnswerOwner } from "@sallyport/proto/signing";
 /** The service that answers a forwarded method. */
 export type Owner = AnswerOwner;
 
-/** Which owner answers which public service. A service that is not here cannot be reached. */
+/** The owner of each public service. A service that is not listed here cannot be reached. */
 export const forwarded: readonly { readonly service: DescService; readonly owner: Owner }[] = [
   { service: EnrollmentService, owner: "identity" },
   { service: MachineService, owner: "identity" },

@@ -59,7 +59,7 @@ export type KeyCache = {
   find(keyId: string, allowance: LookUpAllowance): LookUp;
   /** Forgets a principal's keys at once; no look-up that began before answers a later find. */
   forget(principalIds: readonly string[]): void;
-  /** Says whether revocations arrive; while they do not, entries live for a second only. */
+  /** Sets whether revocations arrive; while they do not, entries live for a second only. */
   setWatched(watched: boolean): void;
   /** Returns the number of cached keys. */
   size(): number;

@@ -15,7 +15,7 @@ export type Globals = {
 export type Context = {
   readonly env: NodeJS.ProcessEnv;
   readonly globals: Globals;
-  /** Which identity was chosen, for what does not go through the session. */
+  /** The choice of an identity, for code that does not use the session. */
   readonly choice: Choice;
   readonly progress: Progress;
   readonly session: Session;

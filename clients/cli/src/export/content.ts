@@ -1,6 +1,6 @@
 import type { Content } from "./format.ts";
 
-/** Why no variable of a process can hold a content; undefined when one can. */
+/** Returns the reason why no variable of a process can hold a content; undefined when one can. */
 export function refuseVariable(content: Content): string | undefined {
   if ("bytes" in content) return "is not UTF-8 text";
   return content.text.includes("\0") ? "holds a NUL byte" : undefined;

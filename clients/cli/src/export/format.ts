@@ -14,7 +14,7 @@ export type Content = { readonly text: string } | { readonly bytes: Uint8Array }
 export type Format = {
   /** True if names must be identifiers. */
   readonly identifiers: boolean;
-  /** Why the format cannot hold this; undefined when it can. */
+  /** Returns the reason why the format cannot hold this; undefined when it can. */
   refuse(name: string, content: Content): string | undefined;
   /** Writes variables that were not refused, in their order. */
   write(variables: readonly (readonly [name: string, content: Content])[]): string;

@@ -25,7 +25,7 @@ const sealedSecretShape = object({
   createdBy: nullable(personShape("who required it")),
 });
 
-/** Which reads of a vault have to be sealed, as JSON. */
+/** The reads of a vault that have to be sealed, as JSON. */
 export const vaultSealingShape = object({
   required: boolean("whether every secret of the vault is read sealed only"),
   createdAt: nullable(time("since when; null when it is not required")),

@@ -71,7 +71,7 @@ export function plainUser(user: User): PlainUser {
   };
 }
 
-/** When any device of a user last signed a request; null for never. */
+/** Time of the last request that any device of a user signed; null for never. */
 export function lastSeen(devices: readonly PlainDevice[]): string | null {
   return (
     devices

@@ -17,7 +17,7 @@ export function openListingDatabase(url: string): Database {
 }
 
 /**
- * Which records to list: those of a vault whose seq lies between two, both excluded, and that pass
+ * The records to list: those of a vault whose seq lies between two, both excluded, and that pass
  * every filter.
  */
 export type Listing = {
@@ -56,7 +56,7 @@ type Column = {
   readonly type: "text" | "smallint" | "inet";
   /** The rows that are in the index of the column; all when empty. */
   readonly indexed: string;
-  /** Which values pass; null when all do. */
+  /** The values that pass; null when all do. */
   readonly values: (filters: Filters) => readonly (string | number)[] | null;
 };
 

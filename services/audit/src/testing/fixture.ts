@@ -61,7 +61,7 @@ export function createRoots(nowMs: number): TestRoots {
   };
 }
 
-/** Whose request it is, and when (milliseconds). */
+/** The signer of a request, and its time in milliseconds. */
 export type TestUser = { readonly vaultId: string; readonly role: Role; readonly nowMs: number };
 
 /** Makes a public request as the gateway forwards it, signed by a new key of a user. */

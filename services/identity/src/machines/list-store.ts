@@ -7,7 +7,7 @@ import {
   machineOf,
 } from "./store.ts";
 
-/** Which machines of a vault to list; what is empty restricts nothing. */
+/** The machines of a vault to list; an empty field restricts nothing. */
 export type MachineFilter = {
   readonly vaultId: string;
   readonly tokenId: string;

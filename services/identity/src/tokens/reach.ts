@@ -12,8 +12,8 @@ import type { Token } from "./store.ts";
 export type TokenReach = readonly string[] | undefined;
 
 /**
- * Which tokens are for the signer: for a developer those for nothing but projects that the
- * developer manages, as policy answers now. Throws Failure MACHINE_DISABLED or
+ * Returns the tokens within the signer's reach: for a developer those for nothing but projects that
+ * the developer manages, as policy answers now. Throws Failure MACHINE_DISABLED or
  * DEPENDENCY_UNAVAILABLE.
  */
 export async function tokenReachOf(

@@ -15,7 +15,7 @@ export const rotatedUses = [
 /** One of them. */
 export type RotatedUse = (typeof rotatedUses)[number];
 
-/** Whose keys of which use; only answer keys have several holders. */
+/** The holder and the use of keys; only answer keys have several holders. */
 export type KeySlot = { readonly use: RotatedUse; readonly holder?: AnswerOwner | undefined };
 
 /** The files of a deployment that a rotation changes. */

@@ -22,7 +22,7 @@ export type KeyStore = {
   readonly file: string;
   read(): Promise<readonly KeyFileEntry[]>;
   replace(keys: readonly KeyFileEntry[]): Promise<void>;
-  /** When the file was last replaced, in Unix milliseconds. */
+  /** Time of the last replacement of the file, in Unix milliseconds. */
   changedMs(): Promise<number>;
 };
 

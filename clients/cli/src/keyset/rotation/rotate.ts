@@ -12,7 +12,7 @@ import {
 } from "./key-slot.ts";
 import { type RotationStep, type Standing, nextStep } from "./standing.ts";
 
-/** Which step of which rotation to take. */
+/** The rotation and the step of it to take. */
 export type RotateOptions = {
   /** The folder that has one for each process. */
   readonly deployment: string;
