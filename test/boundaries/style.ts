@@ -47,7 +47,7 @@ function beginsWithParagraph(text: string): boolean {
 function longLines({ path, text }: SourceFile): string[] {
   return text.split("\n").flatMap((line, at) => {
     const checked = isTest({ path, text }) ? isComment(line) : !isUnbreakable(line);
-    return checked && [...line].length > mostColumns
+    return checked && line.length > mostColumns
       ? [`${path}:${at + 1}: is longer than ${mostColumns} columns`]
       : [];
   });

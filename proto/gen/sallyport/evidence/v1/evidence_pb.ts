@@ -715,8 +715,8 @@ export type PublicKey = Message<"sallyport.evidence.v1.PublicKey"> & {
 
   /**
    * Since is when the key got its rank among those of its use: when it was published, or
-   * preferred, or lost that to another. It distinguishes a key that is to be preferred from one that
-   * was. Absent for keys of the first keyset.
+   * preferred, or lost that to another. It distinguishes a key that is to be preferred from one
+   * that was. Absent for keys of the first keyset.
    *
    * @generated from field: google.protobuf.Timestamp since = 5;
    */

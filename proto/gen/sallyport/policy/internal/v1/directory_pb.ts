@@ -219,10 +219,10 @@ export const DirectoryService: GenService<{
   /**
    * RetireResources hides projects and secrets from its commit on. A hidden secret, and every
    * secret of a hidden project, is not granted, not listed and not found; its grants stay. Purged,
-   * it is hidden permanently, and its grants and memberships go. Ids that the vault does not have are
-   * passed over: nobody may read what policy does not know. Repeating it finishes what a failure
-   * left. Callers: secrets. Recorded: nothing (secrets records the cause). Reasons: none of its
-   * own.
+   * it is hidden permanently, and its grants and memberships go. Ids that the vault does not have
+   * are passed over: nobody may read what policy does not know. Repeating it finishes what a
+   * failure left. Callers: secrets. Recorded: nothing (secrets records the cause). Reasons: none of
+   * its own.
    *
    * @generated from rpc sallyport.policy.internal.v1.DirectoryService.RetireResources
    */

@@ -317,8 +317,8 @@ export const PrincipalStatus = {
   REVOKED: 3,
 
   /**
-   * PRINCIPAL_STATUS_EXPIRED refuses it permanently as well, because its lifetime is over; revocation
-   * outlasts it.
+   * PRINCIPAL_STATUS_EXPIRED refuses it permanently as well, because its lifetime is over;
+   * revocation outlasts it.
    *
    * @generated from enum value: PRINCIPAL_STATUS_EXPIRED = 4;
    */
