@@ -5,7 +5,7 @@ import { type Settings, readSettings, wholeNumber } from "@sallyport/config";
  * in gateway/README.md explains them; a test compares the two.
  */
 export const limitSettings = {
-  concurrencyLimit: wholeNumber("SALLYPORT_CONCURRENCY_LIMIT", { default: 64, min: 8, max: 4096 }),
+  concurrencyLimit: wholeNumber("SALLYPORT_CONCURRENCY_LIMIT", { default: 128, min: 8, max: 4096 }),
   addressPercent: wholeNumber("SALLYPORT_CONCURRENCY_PERCENT_PER_ADDRESS", percent(50)),
   principalPercent: wholeNumber("SALLYPORT_CONCURRENCY_PERCENT_PER_PRINCIPAL", percent(25)),
   classPercent: wholeNumber("SALLYPORT_CONCURRENCY_PERCENT_PER_CLASS", percent(75)),
