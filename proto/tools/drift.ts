@@ -31,8 +31,7 @@ try {
   const differing = differingFiles(join(scratch, "proto/gen"), join(root, "proto/gen"));
   if (differing.length > 0) {
     console.error(
-      `proto/gen is out of date; run \`npm run generate\`. Differing ` +
-        `files:\n${differing.join("\n")}`,
+      "proto/gen is out of date; run `npm run generate`. Differing files:\n" + differing.join("\n"),
     );
     process.exitCode = 1;
   }

@@ -44,25 +44,26 @@ function renderField(field: DescField | DescExtension, inOneof = false): string 
 }
 
 function renderEnum(desc: DescEnum): string {
-  return (
-    `enum ${desc.name} ` +
-    `{\n${desc.values.map((value) => `${value.name} = ${value.number};`).join("\n")}\n}`
-  );
+  const values = desc.values.map((value) => `${value.name} = ${value.number};`);
+  return renderBlock(`enum ${desc.name}`, values);
+}
+
+function renderBlock(head: string, lines: readonly string[]): string {
+  return `${head} {\n${lines.join("\n")}\n}`;
 }
 
 function renderMessage(desc: DescMessage): string {
-  const oneofs = desc.oneofs.map(
-    (oneof) =>
-      `oneof ${oneof.name} ` +
-      `{\n${oneof.fields.map((field) => renderField(field, true)).join("\n")}\n}`,
-  );
+  const oneofs = desc.oneofs.map((oneof) => {
+    const fields = oneof.fields.map((field) => renderField(field, true));
+    return renderBlock(`oneof ${oneof.name}`, fields);
+  });
   const fields = desc.fields
     .filter((field) => field.oneof === undefined)
     .map((field) => renderField(field));
   const extensions = desc.proto.extensionRange.map((range) => `extensions ${range.start} to max;`);
   const nested = [...desc.nestedEnums.map(renderEnum), ...desc.nestedMessages.map(renderMessage)];
   const parts = [...nested, ...oneofs, ...fields, ...extensions];
-  return `message ${desc.name} {\n${parts.join("\n")}\n}`;
+  return renderBlock(`message ${desc.name}`, parts);
 }
 
 function renderValidate(): string {

@@ -149,8 +149,7 @@ function warningsOf(
   if (left >= dueDays) return [];
   return [
     `the authority of ${dir} ends in ${Math.floor(left)} days; its successor is in ${certFile} ` +
-      "already: " +
-      "give that file to all who trust it",
+      "already: give that file to all who trust it",
   ];
 }
 

@@ -93,9 +93,8 @@ function requireAll(layout: Layout): void {
 function withoutMarker(layout: Layout, found: readonly string[]): string {
   return (
     `${layout.data} holds ${names(layout, found)}, but not supervisor/deployment.json, the mark ` +
-    "of a finished " +
-    "ceremony; nothing was changed. Put that file back from a copy of this deployment, or start " +
-    "with an empty --data"
+    "of a finished ceremony; nothing was changed. Put that file back from a copy of this " +
+    "deployment, or start with an empty --data"
   );
 }
 

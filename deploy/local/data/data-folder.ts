@@ -60,8 +60,7 @@ function followLink(path: string): string {
   if (existsSync(path)) return realpathSync(path);
   throw new DataFolderError(
     `${path} is a link to ${readlinkSync(path)}, which is not there: put the data back from a ` +
-      "copy, " +
-      "or remove the link to start over",
+      "copy, or remove the link to start over",
   );
 }
 

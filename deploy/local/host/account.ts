@@ -45,8 +45,7 @@ export function processAccounts(base: number): Accounts | undefined {
     if (name !== "")
       throw new AccountInUseError(
         `${database === "passwd" ? "user" : "group"} id ${id} belongs to ${name}, but the ` +
-          "processes need " +
-          `${base} to ${base + owners.length - 1}: give others with --uid-base N`,
+          `processes need ${base} to ${base + owners.length - 1}: give others with --uid-base N`,
       );
   }
   const accounts = owners.map((name, index) => [name, { uid: base + index, gid: base + index }]);

@@ -45,8 +45,8 @@ export function requireOpenPort(port: number): void {
   if (port >= lowest) return;
   throw new PortInUseError(
     `port ${port} is root's, and the gateway does not run as root: use --port ${lowest} or more, ` +
-      "and lead " +
-      `${port} to it, or allow it with \`sysctl net.ipv4.ip_unprivileged_port_start=${port}\``,
+      `and lead ${port} to it, or allow it with \`sysctl ` +
+      `net.ipv4.ip_unprivileged_port_start=${port}\``,
   );
 }
 

@@ -268,8 +268,7 @@ const all: Readonly<Record<KnownReason, Advice>> = {
     exitCode: 4,
     next: () =>
       "see that SALLYPORT_URL, if set, is this vault's gateway; else go on when an operator has " +
-      "confirmed the new " +
-      "fingerprint: log in or enroll again",
+      "confirmed the new fingerprint: log in or enroll again",
   },
   UNREACHABLE: { exitCode: 6, next: unlessDone(unreachableNext) },
   IDENTITY_MISSING: {

@@ -34,8 +34,7 @@ export const doctor = defineCommand({
     object({
       check: word(
         "`runtime`, `environment`, `identity`, `gateway`, `proxy`, `reach`, `TLS`, `root`, " +
-          "`clock` or `accepted`; with --data " +
-          "`runtime`, `data`, `root` or `certificates`",
+          "`clock` or `accepted`; with --data `runtime`, `data`, `root` or `certificates`",
       ),
       status: word("`ok`, `warn` or `bad`"),
       detail: word("what was found"),

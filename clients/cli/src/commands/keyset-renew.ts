@@ -8,10 +8,9 @@ import { relativeTime } from "../terminal/time.ts";
 /** `sallyport keyset renew`: renews the keyset. */
 export const keysetRenew = defineCommand({
   description:
-    "Needs no root key. Every process loads the new file within seconds; give it to the " +
-    "gateway first. Run it every " +
-    "day, by cron or a systemd timer: a keyset lives for days. The keys stay as they are unless " +
-    "--keys names them.",
+    "Needs no root key. Every process loads the new file within seconds; give it to the gateway " +
+    "first. Run it every day, by cron or a systemd timer: a keyset lives for days. The keys stay " +
+    "as they are unless --keys names them.",
   args: {},
   options: {
     dir: textOption("the keyset folder", { required: true, value: "folder", complete: "files" }),

@@ -9,9 +9,8 @@ import { stateWord } from "../views/machine.ts";
 /** `sallyport machine revoke MACHINE`: ends a machine permanently. */
 export const machineRevoke = defineCommand({
   description:
-    "Its grants and memberships go with it, immediately and permanently; enroll again to " +
-    "replace it. " +
-    "Revoking it again changes nothing. Asks on a terminal, and needs --yes without one.",
+    "Its grants and memberships go with it, immediately and permanently; enroll again to replace " +
+    "it. Revoking it again changes nothing. Asks on a terminal, and needs --yes without one.",
   args: { machine: required("the machine's name or id", { complete: "machines" }) },
   options: { reason: reasonOption, yes: flag("do not ask") },
   examples: [

@@ -8,9 +8,8 @@ import { wordOr } from "../terminal/word.ts";
 /** `sallyport member add MACHINE --project P`. */
 export const memberAdd = defineCommand({
   description:
-    "A member may be granted secrets of the project; it reads none without a grant. Adding " +
-    "twice is no " +
-    "error.",
+    "A member may be granted secrets of the project; it reads none without a grant. Adding twice " +
+    "is no error.",
   args: { machine: required("name or id", { complete: "machines" }) },
   options: {
     project: text("the project, by name or id", {

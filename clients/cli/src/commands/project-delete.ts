@@ -11,8 +11,8 @@ import { wordOr } from "../terminal/word.ts";
 export const projectDelete = defineCommand({
   description:
     "Only a project in which no secret lives can be deleted; its name is free at once. It can be " +
-    "restored for 30 days, " +
-    "then it and its key are gone. It asks first; without a terminal it needs --yes.",
+    "restored for 30 days, then it and its key are gone. It asks first; without a terminal it " +
+    "needs --yes.",
   args: { project: required("name or id", { complete: "projects" }) },
   options: { yes: flag("do it without asking") },
   examples: [

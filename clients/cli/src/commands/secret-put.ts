@@ -10,13 +10,11 @@ import { intoProject, nameRule, targetOf } from "../values/target.ts";
 /** `sallyport secret put NAME`: stores the next version of a secret, or makes it. */
 export const secretPut = defineCommand({
   description:
-    "The value comes from standard input, a file or a prompt, never from the command line, where " +
-    "other programs could " +
-    "see it. One line end of piped input is dropped, and an empty value refused unless " +
-    "--allow-empty is given. Fields are replaced as a whole: those that are not " +
-    "given are not kept. Machines read the new version at once; the older ones stay, for " +
-    "machines that may read them " +
-    'and for "sallyport secret rollback".',
+    "The value comes from standard input, a file or a prompt, never from the command line, " +
+    "where other programs could see it. One line end of piped input is dropped, and an empty " +
+    "value refused unless --allow-empty is given. Fields are replaced as a whole: those that " +
+    "are not given are not kept. Machines read the new version at once; the older ones stay, " +
+    'for machines that may read them and for "sallyport secret rollback".',
   args: { name: required(nameRule, { complete: "secrets" }) },
   options: {
     ...intoProject,
