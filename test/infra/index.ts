@@ -22,6 +22,7 @@ export {
   randomJson,
   randomOf,
 } from "./fuzz/index.ts";
+export { type CallAsUser, callsForwarded, inMemory } from "./in-memory.ts";
 export { keysOfEveryUse, keysetKeyOf, signTestKeyset } from "./keyset.ts";
 export {
   createTestEdge,

@@ -29,7 +29,8 @@ export const areas: readonly Area[] = [
     ],
     tests: [
       "services/policy/src/{decision/evaluate,decision/decide,standing}.test.ts",
-      "services/policy/src/rpc/authorize.live.test.ts",
+      "services/policy/src/decision/denials.live.test.ts",
+      "services/policy/src/rpc/{authorize,sealing}.live.test.ts",
     ],
     survivors: gate,
   },

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type MessageInitShape, create, toBinary } from "@bufbuild/protobuf";
-import { type Interceptor, type ServiceImpl, createRouterTransport } from "@connectrpc/connect";
+import type { ServiceImpl } from "@connectrpc/connect";
 import { parseRequest } from "@sallyport/evidence";
 import {
   AppendService,
@@ -23,7 +23,8 @@ import { KeyService } from "@sallyport/proto/gen/sallyport/identity/internal/v1/
 import { AuthorizationService } from "@sallyport/proto/gen/sallyport/policy/internal/v1/authorization_pb.ts";
 import { FetchService } from "@sallyport/proto/gen/sallyport/secrets/internal/v1/fetch_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { type Route, failureOf, route, toConnectError } from "@sallyport/rpc";
+import { type Route, route } from "@sallyport/rpc";
+import { inMemory } from "@sallyport/test/infra";
 import type { PeerTransports } from "../forwarding/peers.ts";
 import type { Owner } from "../forwarding/routes.ts";
 import type { TestPrincipal, TestTrust } from "./keys.ts";
@@ -292,21 +293,4 @@ function routesTo(steps: PeerSteps, reached: string[]): TestPeers["routes"] {
       owner("audit"),
     ],
   };
-}
-
-// Errors cross it as they cross the real way.
-function inMemory(routes: readonly Route[]) {
-  const boundary: Interceptor = (next) => async (request) => {
-    try {
-      return await next(request);
-    } catch (error) {
-      throw toConnectError(failureOf(error), "req_00000000000000000000");
-    }
-  };
-  return createRouterTransport(
-    (router) => {
-      for (const { register } of routes) register(router);
-    },
-    { router: { interceptors: [boundary] } },
-  );
 }

@@ -69,6 +69,12 @@ test("a single refused secret is named as ever", async () => {
   ]);
 });
 
+test("the denial of a machine that policy does not know names no token", async () => {
+  const machineId = newId("mch");
+  await read(madeUp(1), machineId);
+  expect(policy.audit.events).toMatchObject([{ machineId, originId: "" }]);
+});
+
 test("beyond its budget a machine is told to wait, and one alarm stands for all; its grants go on", async () => {
   for (let count = 0; count < denialRate.burst; count += 1)
     expect((await read(madeUp(1))).refusal?.reason).toBe(Reason.NOT_GRANTED);

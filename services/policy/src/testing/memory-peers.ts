@@ -1,18 +1,10 @@
-import {
-  Code,
-  ConnectError,
-  type Interceptor,
-  type Transport,
-  createRouterTransport,
-} from "@connectrpc/connect";
+import { Code, ConnectError, type Transport, createRouterTransport } from "@connectrpc/connect";
 import {
   AppendService,
   AppendStatus,
   type Event,
 } from "@sallyport/proto/gen/sallyport/audit/internal/v1/append_pb.ts";
-import type { UniversalHandler, UniversalHandlerFn } from "@connectrpc/connect/protocol";
 import { Reason } from "@sallyport/proto/gen/sallyport/errors/v1/reason_pb.ts";
-import { type Peer, type Route, failureOf, peerValues, toConnectError } from "@sallyport/rpc";
 
 /**
  * A log in memory that keeps audit's contract; while it is down it takes nothing, while it is full
@@ -54,32 +46,4 @@ export const fullSeconds = 7n;
 function limited({ eventId }: Event) {
   const refusal = { reason: Reason.RATE_LIMITED, retryAfter: { seconds: fullSeconds } };
   return { eventId, status: AppendStatus.LIMITED, refusal };
-}
-
-/** A peer's way to routes without a network; errors cross it as they cross the real one. */
-export function inMemory(routes: readonly Route[], peer: Peer = "gateway"): Transport {
-  const boundary: Interceptor = (next) => async (request) => {
-    try {
-      return await next(request);
-    } catch (error) {
-      throw toConnectError(failureOf(error), "req_00000000000000000000");
-    }
-  };
-  return createRouterTransport(
-    (router) => {
-      for (const { register } of routes) register(router);
-      router.handlers.splice(
-        0,
-        Infinity,
-        ...router.handlers.map((handler) => calledBy(peer, handler)),
-      );
-    },
-    { router: { interceptors: [boundary] } },
-  );
-}
-
-function calledBy(peer: Peer, handler: UniversalHandler): UniversalHandler {
-  const called: UniversalHandlerFn = (request) =>
-    handler({ ...request, contextValues: peerValues(peer) });
-  return Object.assign(called, handler);
 }

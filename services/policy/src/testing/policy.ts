@@ -1,10 +1,4 @@
-import {
-  type DescMethodUnary,
-  type MessageInitShape,
-  type MessageShape,
-  create,
-  fromBinary,
-} from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { createClient } from "@connectrpc/connect";
 import { pickAnswerKey } from "@sallyport/evidence";
@@ -30,15 +24,16 @@ import {
   ProjectRoleService,
 } from "@sallyport/proto/gen/sallyport/policy/v1/project_role_pb.ts";
 import { newId } from "@sallyport/proto/ids";
-import { failureOf, fromRefusal } from "@sallyport/rpc";
+import { failureOf } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
 import { policyRoutes } from "../server.ts";
-import { createMemoryAudit, inMemory } from "./memory-peers.ts";
+import { createMemoryAudit } from "./memory-peers.ts";
 import {
   type ServiceTestDatabase,
-  type SigningUser,
+  callsForwarded,
   createServiceDatabase,
   createSignedDeployment,
+  inMemory,
   newUser,
 } from "@sallyport/test/infra";
 
@@ -110,19 +105,7 @@ export async function startTestPolicy(given?: ServiceTestDatabase) {
     scope: createClient(ScopeService, transport),
     roles: createClient(RoleService, transport),
     directory: createClient(DirectoryService, transport),
-    /** Calls a public method as the user; rejects with the Failure of a refusal. */
-    async call<M extends DescMethodUnary>(
-      user: SigningUser,
-      method: M,
-      request: MessageInitShape<M["input"]>,
-    ): Promise<MessageShape<M["output"]>> {
-      const forwarded = deployment.forwardRequest(user, method, request);
-      const { result } = await forwarding.forward(forwarded).catch((error: unknown) => {
-        throw failureOf(error);
-      });
-      if (result.case === "refusal") throw fromRefusal(result.value);
-      return fromBinary<M["output"]>(method.output, result.value ?? new Uint8Array());
-    },
+    call: callsForwarded(deployment, forwarding),
     async [Symbol.asyncDispose]() {
       await outbox[Symbol.asyncDispose]();
       await database[Symbol.asyncDispose]();

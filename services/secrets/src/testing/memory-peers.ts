@@ -3,7 +3,6 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
   Code,
   ConnectError,
-  type Interceptor,
   type ServiceImpl,
   type Transport,
   createRouterTransport,
@@ -37,7 +36,7 @@ import {
   AddVersionRequestSchema,
   CreateSecretRequestSchema,
 } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
-import { type Route, fail, failureOf, toConnectError } from "@sallyport/rpc";
+import { fail, toConnectError } from "@sallyport/rpc";
 
 /** What policy decides about an item. */
 type Decided = Pick<
@@ -271,21 +270,4 @@ export function resetPeers(peers: MemoryPeers): void {
   Object.assign(gate, { seal: undefined, policy: undefined });
   lost.policy = false;
   Object.assign(refuse, { seal: undefined, reinstate: undefined });
-}
-
-/** A way to routes without a network; errors cross it as they cross the real one. */
-export function inMemory(routes: readonly Route[]): Transport {
-  const boundary: Interceptor = (next) => async (request) => {
-    try {
-      return await next(request);
-    } catch (error) {
-      throw toConnectError(failureOf(error), "req_00000000000000000000");
-    }
-  };
-  return createRouterTransport(
-    (router) => {
-      for (const { register } of routes) register(router);
-    },
-    { router: { interceptors: [boundary] } },
-  );
 }

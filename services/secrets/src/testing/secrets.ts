@@ -1,11 +1,5 @@
 import { newSecretId } from "@sallyport/proto/signing";
 import { randomBytes } from "node:crypto";
-import {
-  type DescMethodUnary,
-  type MessageInitShape,
-  type MessageShape,
-  fromBinary,
-} from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
 import { pickAnswerKey } from "@sallyport/evidence";
 import { createOutbox } from "@sallyport/outbox";
@@ -21,17 +15,19 @@ import type { ProjectRole } from "@sallyport/proto/gen/sallyport/policy/v1/proje
 import { FetchService } from "@sallyport/proto/gen/sallyport/secrets/internal/v1/fetch_pb.ts";
 import { ProjectService } from "@sallyport/proto/gen/sallyport/secrets/v1/project_pb.ts";
 import { SecretService } from "@sallyport/proto/gen/sallyport/secrets/v1/secret_pb.ts";
-import { fail, failureOf, fromRefusal } from "@sallyport/rpc";
+import { fail, failureOf } from "@sallyport/rpc";
 import { createLogger } from "@sallyport/telemetry";
 import { createLiveness } from "../directory-sync.ts";
 import { createPeers } from "../peers.ts";
 import { createPurge } from "../purge.ts";
 import { secretsRoutes } from "../server.ts";
-import { createMemoryPeers, inMemory, roleKey } from "./memory-peers.ts";
+import { createMemoryPeers, roleKey } from "./memory-peers.ts";
 import {
   type SigningUser,
+  callsForwarded,
   createServiceDatabase,
   createSignedDeployment,
+  inMemory,
   newUser,
 } from "@sallyport/test/infra";
 
@@ -87,19 +83,7 @@ export async function startTestSecrets() {
     liveness,
     purge: createPurge({ writes, directory, outbox }),
     fetching: createClient(FetchService, transport),
-    /** Calls a public method as the user; rejects with the Failure of a refusal. */
-    async call<M extends DescMethodUnary>(
-      user: SigningUser,
-      method: M,
-      request: MessageInitShape<M["input"]>,
-    ): Promise<MessageShape<M["output"]>> {
-      const forwarded = deployment.forwardRequest(user, method, request);
-      const { result } = await forwarding.forward(forwarded).catch((error: unknown) => {
-        throw failureOf(error);
-      });
-      if (result.case === "refusal") throw fromRefusal(result.value);
-      return fromBinary<M["output"]>(method.output, result.value ?? new Uint8Array());
-    },
+    call: callsForwarded(deployment, forwarding),
     async [Symbol.asyncDispose]() {
       await outbox[Symbol.asyncDispose]();
       await reads[Symbol.asyncDispose]();
