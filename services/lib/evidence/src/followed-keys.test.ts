@@ -165,3 +165,13 @@ describe("what signs", () => {
     expect(answering.key().keyId).toBe("answer-3");
   });
 });
+
+test("keys that are given themselves are checked, and stay as they are", async () => {
+  const given = [one, two];
+  using keys = await followKeys(given, { logger, intervalMs });
+  expect(keys.current).toBe(given);
+  const check = (): never => {
+    throw new Error("no key of ours");
+  };
+  await expect(followKeys(given, { logger, check })).rejects.toThrow("no key of ours");
+});

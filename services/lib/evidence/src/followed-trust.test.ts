@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -10,7 +10,7 @@ import { createLogger } from "@sallyport/telemetry";
 import { keysOfEveryUse, signTestKeyset } from "@sallyport/test/infra";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { publicKeyOf } from "./ed25519.ts";
-import { type FollowTrustOptions, followTrust } from "./followed-trust.ts";
+import { type FollowTrustOptions, followTrust, keysetFile } from "./followed-trust.ts";
 import { pickPublished } from "./published.ts";
 
 const dayMs = 86_400_000;
@@ -75,6 +75,9 @@ describe("a keyset that a process follows", () => {
     expect(publicKey(KeyUse.REPLY, "reply-2")).toBeUndefined();
     put(2, [keyOf("reply-2", KeyUse.REPLY, 1)]);
     await expect.poll(() => trust.epoch).toBe(2);
+    expect(logged.at(-1)).toMatch(/"epoch":2,.*"msg":"a new keyset is in use"/);
+    expect(trust.notAfterMs).toBe(nowMs + 7 * dayMs);
+    expect(trust.signerNotAfterMs).toBe(nowMs + 365 * dayMs);
     expect(publicKey(KeyUse.REPLY, "reply-2")).toEqual(publicKeyOf(seeds[1]));
     expect(trust.preferred(KeyUse.REPLY).keyId).toBe("reply-2");
     expect(publicKey(KeyUse.REPLY, "reply-1")).toBeUndefined();
@@ -93,10 +96,23 @@ describe("a keyset that a process follows", () => {
       change();
       await expect.poll(() => logged.length).toBe(length + 1);
       expect(logged.at(-1)).toContain("the new keyset is refused: the one before stays in use");
+      expect(logged.at(-1)).toMatch(/"err":\{"type":"\w*Error"/);
       expect(trust.keyset).toBe(before);
     }
     put(6);
     await expect.poll(() => trust.epoch).toBe(6);
+  });
+
+  test("may be given as bytes, which never change", async () => {
+    put(3);
+    const bytes = new Uint8Array(readFileSync(file));
+    using trust = await follow({ keyset: bytes });
+    expect(trust.epoch).toBe(3);
+    put(4);
+    await sleep(20);
+    expect([trust.epoch, trust.announcedEpoch]).toEqual([3, 3]);
+    expect(keysetFile("SALLYPORT_KEYSET_FILE").read(file)).toBe(file);
+    expect(keysetFile("SALLYPORT_KEYSET_FILE").variable).toBe("SALLYPORT_KEYSET_FILE");
   });
 
   test("is refused while the process cannot work with it, and taken up when it can", async () => {

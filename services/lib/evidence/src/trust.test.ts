@@ -1,11 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { KeyUse } from "@sallyport/proto/gen/sallyport/evidence/v1/evidence_pb.ts";
-import { rootFingerprint } from "@sallyport/proto/signing";
+import { type AnswerOwner, answerOwners, rootFingerprint } from "@sallyport/proto/signing";
 import { keysOfEveryUse, signTestKeyset } from "@sallyport/test/infra";
 import { expect, test } from "vitest";
 import { publicKeyOf } from "./ed25519.ts";
 import { loadTrust } from "./trust.ts";
+
+type AnswerKey = (typeof keysOfEveryUse)[number] & { readonly holder?: AnswerOwner };
 
 const nowMs = 1_764_000_000_000;
 const rootSeed = randomBytes(32);
@@ -55,4 +57,34 @@ test.each<[string, Uint8Array, string, number, number, string]>([
   ],
 ])("a keyset is refused: %s", (_, bytes, fingerprint, now, epoch, message) => {
   expect(() => loadTrust(bytes, fingerprint, now, epoch)).toThrow(message);
+});
+
+test("the setting is named for another root alone, and bytes of no keyset are called so", () => {
+  const other = rootFingerprint(new Uint8Array(32));
+  expect(() => loadTrust(keyset, other, nowMs)).toThrow(
+    expect.objectContaining({ name: "KeysetError", step: "root" }) as Error,
+  );
+  const older = expect.objectContaining({ step: "keyset-epoch" }) as Error;
+  expect(() => loadTrust(keyset, pinned, nowMs, 3)).toThrow(older);
+  expect(() => loadTrust(keyset, pinned, nowMs, 3)).not.toThrow("SALLYPORT_ROOT_FINGERPRINT");
+  const cause = expect.objectContaining({ name: "FormatError" }) as Error;
+  expect(() => loadTrust(new Uint8Array([1, 2, 3]), pinned, nowMs)).toThrow(
+    expect.objectContaining({
+      message: expect.stringMatching(/^the keyset cannot/),
+      cause,
+    }) as Error,
+  );
+});
+
+test("an answer key is found for its holder alone, and by its id", () => {
+  const trust = loadTrust(keyset, pinned, nowMs);
+  for (const { use, holder, keyId, publicKey } of claims.keys as readonly AnswerKey[]) {
+    if (use !== KeyUse.ANSWER || !holder) continue;
+    expect(trust.answerKey(holder, keyId)).toEqual(publicKey);
+    expect(trust.preferredAnswer(holder)?.keyId).toBe(keyId);
+    for (const other of answerOwners.filter((owner) => owner !== holder))
+      expect(trust.answerKey(other, keyId)).toBeUndefined();
+    expect(trust.answerKey(holder, "key-9")).toBeUndefined();
+  }
+  expect.assertions(answerOwners.length * (2 + answerOwners.length));
 });

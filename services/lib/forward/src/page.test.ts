@@ -8,6 +8,7 @@ test("a page has what was asked for, or 100 items", () => {
 
 test("a page ends with its last item only when more follow", () => {
   expect(pageOf([1, 2, 3], 2)).toEqual({ items: [1, 2], last: 2 });
+  expect(pageOf([1, 2, 3, 4], 3)).toEqual({ items: [1, 2, 3], last: 3 });
   expect(pageOf([1, 2], 2)).toEqual({ items: [1, 2], last: undefined });
   expect(pageOf([], 2)).toEqual({ items: [], last: undefined });
 });
