@@ -87,6 +87,7 @@ describe("a keyset that a process follows", () => {
     put(5);
     using trust = await follow();
     const before = trust.keyset;
+    expect(before.payload.length).toBeGreaterThan(0);
     for (const change of [
       () => put(4),
       () => put(6, undefined, randomBytes(32)),

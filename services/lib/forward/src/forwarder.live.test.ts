@@ -375,6 +375,15 @@ test("a fault of our own is INTERNAL and says nothing", async () => {
   });
 });
 
+test("a reason that concerns processes alone is INTERNAL to a client, and is not signed", async () => {
+  const request = {
+    signedRequest: signed(createPath, { name: "unreachable" }),
+    credential: credentialOf(),
+  };
+  await expect(owner.forward(request)).rejects.toMatchObject({ reason: Reason.INTERNAL });
+  expect(await names()).toEqual([]);
+});
+
 test("a fault that says so is INTERNAL, and evidence that an owner finds not to hold is EVIDENCE_INVALID", async () => {
   const send = (method: string, body: object) => {
     const signedRequest = signed(`/sallyport.secrets.v1.ProjectService/${method}`, body);

@@ -121,6 +121,7 @@ function projectMethods(database: Database, state: OwnerState, onChange: (tx: Tx
       state.received = context;
       return context.mutate(async (tx) => {
         if (name === "taken") throw fail(Reason.ALREADY_EXISTS, { field: "name", sql: "insert" });
+        if (name === "unreachable") throw fail(Reason.PEER_NOT_ALLOWED);
         const values = [name, context.principal?.id];
         await tx.query("insert into projects (name, maker) values ($1, $2)", values);
         state.events.push("changed");
