@@ -47,7 +47,11 @@ export const areas: readonly Area[] = [
       "services/crypto/src/!(main|keyring-create).ts",
       "services/crypto/src/*/**/*.ts",
     ],
-    tests: ["proto/keyring/*.test.ts", "services/crypto/src/**/*.test.ts"],
+    tests: [
+      "proto/keyring/*.test.ts",
+      "services/lib/config/src/key-file.test.ts",
+      "services/crypto/src/**/*.test.ts",
+    ],
     survivors: crypto,
   },
   {
