@@ -311,7 +311,9 @@ test("keyids that identity does not know are looked up within their address's li
   const { REQUEST_REJECTED, RATE_LIMITED } = Reason;
   expect(reasons).toEqual([REQUEST_REJECTED, REQUEST_REJECTED, RATE_LIMITED, RATE_LIMITED]);
   expect(asked).toHaveLength(2);
-  await verify({ ...arrived(peers.enroll(newMachine())), sourceIp: "192.0.2.2" });
+  // Those of known keyids cost nothing.
+  for (let n = 0; n < 4; n += 1)
+    await verify({ ...arrived(peers.enroll(newMachine())), sourceIp: "192.0.2.2" });
 });
 
 test("another body's digest is told apart in the log", async () => {

@@ -175,6 +175,18 @@ describe("remembering", () => {
     expect(asked).toHaveLength(2);
   });
 
+  test("lasts as long for a key that was disabled, which has no credential", async () => {
+    const { publicKey } = machine;
+    const refusal = Reason.MACHINE_DISABLED;
+    peers.steps.resolveKeys = ({ keyIds }) => {
+      asked.push(keyIds);
+      return { results: keyIds.map((keyId) => ({ keyId, publicKey, refusal })) };
+    };
+    for (let n = 0; n < 2; n += 1)
+      expect((await find(machine.keyId))?.resolved.refusal).toBe(refusal);
+    expect(asked).toHaveLength(1);
+  });
+
   test("does not outlive the credential", async () => {
     const { resolveKeys } = peers.steps;
     peers.steps.resolveKeys = async (request, context) => {
@@ -298,6 +310,16 @@ describe("look-ups of unknown keyids", () => {
       reason: Reason.DEPENDENCY_UNAVAILABLE,
     });
     expect(free).toBe(2);
+  });
+
+  test("cost something again for a key that was known and ended", async () => {
+    await find(machine.keyId);
+    peers.steps.resolveKeys = ({ keyIds }) => ({ results: keyIds.map((keyId) => ({ keyId })) });
+    steadyMs += 5000;
+    expect(await find(machine.keyId)).toBeUndefined();
+    steadyMs += 1000;
+    free = 0;
+    await expect(find(machine.keyId)).rejects.toMatchObject(limited);
   });
 
   test("of a known keyid wait for nobody who has used up the allowance", async () => {

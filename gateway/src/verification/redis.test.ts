@@ -100,12 +100,17 @@ describe("the run id", () => {
     expect(await runId()).toBe("4e5f");
   });
 
-  test.each(["maxmemory_policy:allkeys-lru", "maxmemory:0"])(
-    "is not told by a server that may forget: %s",
-    async (memory) => {
-      const { redis, runId } = connect(nowhere);
-      vi.spyOn(redis, "info").mockResolvedValueOnce(info).mockResolvedValueOnce(memory);
-      await expect(runId()).rejects.toThrow(EvictionError);
-    },
-  );
+  test.each([
+    ["maxmemory_policy:allkeys-lru", "allkeys-lru"],
+    ["maxmemory:0", "unknown"],
+    ["former_maxmemory_policy:noeviction\r\nmaxmemory_policy:allkeys-lfu", "allkeys-lfu"],
+  ])("is not given by a server that may forget: %s", async (memory, policy) => {
+    const { redis, runId } = connect(nowhere);
+    vi.spyOn(redis, "info").mockResolvedValueOnce(info).mockResolvedValueOnce(memory);
+    const error: unknown = await runId().catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(EvictionError);
+    expect(String(error)).toMatch(
+      new RegExp(`^EvictionError: Redis has maxmemory-policy ${policy} and .*to noeviction`),
+    );
+  });
 });

@@ -70,7 +70,7 @@ test("the setting is named for another root alone, and bytes of no keyset are ca
   const cause = expect.objectContaining({ name: "FormatError" }) as Error;
   expect(() => loadTrust(new Uint8Array([1, 2, 3]), pinned, nowMs)).toThrow(
     expect.objectContaining({
-      message: expect.stringMatching(/^the keyset cannot/),
+      message: expect.stringMatching(/^the keyset cannot/) as string,
       cause,
     }) as Error,
   );
